@@ -1,0 +1,1 @@
+"""The contracts between services: Avro schemas, topic catalogue, message classes and the codec that joins them."""

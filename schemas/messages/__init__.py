@@ -1,0 +1,14 @@
+"""The message classes, one module a context, generated from the Avro schemas. Do not edit."""
+
+from schemas.message import Message
+from schemas.messages import canary, orders, payments
+
+ALL: tuple[type[Message], ...] = (
+    orders.OrderCreated,
+    orders.OrderConfirmed,
+    orders.OrderCancelled,
+    payments.PaymentCompleted,
+    payments.PaymentFailed,
+    canary.CanaryEmitted,
+)
+"""Every message class, in the catalogue's order."""

@@ -1,0 +1,160 @@
+"""Messages of the `orders` context, generated from `avro/orders/`. Do not edit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+from schemas.message import fit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    """One article of an order."""
+
+    sku: str
+    """Stock keeping unit of the article."""
+    quantity: int
+    """Units ordered, at least one."""
+    unit_price: Decimal
+    """Price of one unit."""
+
+    def to_avro(self) -> dict[str, Any]:
+        """Return the datum that the Avro encoder takes."""
+        return {
+            "sku": self.sku,
+            "quantity": self.quantity,
+            "unit_price": fit(self.unit_price, 19, 4),
+        }
+
+    @classmethod
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
+        """Build the message from what the Avro decoder returns."""
+        return cls(
+            sku=datum["sku"],
+            quantity=datum["quantity"],
+            unit_price=datum["unit_price"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCreated:
+    """A customer placed an order; it waits for its payment."""
+
+    NAME: ClassVar[str] = "orders.OrderCreated"
+
+    order_id: UUID
+    """Identity of the order."""
+    customer_id: str
+    """Who ordered."""
+    currency: str
+    """ISO 4217 code of every amount in this event."""
+    lines: tuple[OrderLine, ...]
+    """What was ordered, in the customer's sequence."""
+    total: Decimal
+    """Sum of quantity times unit price over the lines."""
+    placed_at: datetime
+    """When the order was accepted."""
+
+    def to_avro(self) -> dict[str, Any]:
+        """Return the datum that the Avro encoder takes."""
+        return {
+            "order_id": self.order_id,
+            "customer_id": self.customer_id,
+            "currency": self.currency,
+            "lines": [item.to_avro() for item in self.lines],
+            "total": fit(self.total, 19, 4),
+            "placed_at": self.placed_at,
+        }
+
+    @classmethod
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
+        """Build the message from what the Avro decoder returns."""
+        return cls(
+            order_id=datum["order_id"],
+            customer_id=datum["customer_id"],
+            currency=datum["currency"],
+            lines=tuple(OrderLine.from_avro(item) for item in datum["lines"]),
+            total=datum["total"],
+            placed_at=datum["placed_at"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderConfirmed:
+    """The order is paid and will be fulfilled."""
+
+    NAME: ClassVar[str] = "orders.OrderConfirmed"
+
+    order_id: UUID
+    """Identity of the order."""
+    payment_id: UUID
+    """The payment that settled it."""
+    currency: str
+    """ISO 4217 code of the total."""
+    total: Decimal
+    """What the order came to."""
+    confirmed_at: datetime
+    """When it was confirmed."""
+
+    def to_avro(self) -> dict[str, Any]:
+        """Return the datum that the Avro encoder takes."""
+        return {
+            "order_id": self.order_id,
+            "payment_id": self.payment_id,
+            "currency": self.currency,
+            "total": fit(self.total, 19, 4),
+            "confirmed_at": self.confirmed_at,
+        }
+
+    @classmethod
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
+        """Build the message from what the Avro decoder returns."""
+        return cls(
+            order_id=datum["order_id"],
+            payment_id=datum["payment_id"],
+            currency=datum["currency"],
+            total=datum["total"],
+            confirmed_at=datum["confirmed_at"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCancelled:
+    """The order will not be fulfilled."""
+
+    NAME: ClassVar[str] = "orders.OrderCancelled"
+
+    order_id: UUID
+    """Identity of the order."""
+    reason: str
+    """Why, as a snake_case word a program can branch on."""
+    currency: str
+    """ISO 4217 code of the total."""
+    total: Decimal
+    """What the order would have come to."""
+    cancelled_at: datetime
+    """When it was cancelled."""
+
+    def to_avro(self) -> dict[str, Any]:
+        """Return the datum that the Avro encoder takes."""
+        return {
+            "order_id": self.order_id,
+            "reason": self.reason,
+            "currency": self.currency,
+            "total": fit(self.total, 19, 4),
+            "cancelled_at": self.cancelled_at,
+        }
+
+    @classmethod
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
+        """Build the message from what the Avro decoder returns."""
+        return cls(
+            order_id=datum["order_id"],
+            reason=datum["reason"],
+            currency=datum["currency"],
+            total=datum["total"],
+            cancelled_at=datum["cancelled_at"],
+        )

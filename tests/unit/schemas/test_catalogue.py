@@ -1,0 +1,46 @@
+"""The topic catalogue: what it declares, and what it refuses."""
+
+import pytest
+
+from schemas.catalogue import catalogue, parse
+from schemas.contracts import avsc
+
+TOPIC = """
+[topics."a.events"]
+owner = "a"
+aggregate = "a"
+partitions = 1
+retention_hours = 1
+messages = ["a.Happened"]
+"""
+
+
+def test_every_message_of_the_catalogue_has_a_schema_of_its_name() -> None:
+    for name in catalogue().messages:
+        schema = avsc(name)
+        assert f"{schema['namespace']}.{schema['name']}" == name
+
+
+def test_a_message_leads_to_its_topic() -> None:
+    assert catalogue().topic_of("orders.OrderCreated").name == "order.events"
+
+
+def test_an_unknown_message_is_an_error_that_names_it() -> None:
+    with pytest.raises(LookupError, match=r"orders\.OrderEaten"):
+        catalogue().topic_of("orders.OrderEaten")
+
+
+def test_a_message_on_two_topics_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a\.Happened"):
+        parse(TOPIC + TOPIC.replace("a.events", "b.events"))
+
+
+@pytest.mark.parametrize("line", ['owner = "a"', "partitions = 1", 'messages = ["a.Happened"]'])
+def test_a_topic_without_a_needed_key_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r"a\.events"):
+        parse(TOPIC.replace(line, ""))
+
+
+def test_a_topic_with_an_unknown_key_is_refused() -> None:
+    with pytest.raises(ValueError, match="retension"):
+        parse(TOPIC + "retension = 3")

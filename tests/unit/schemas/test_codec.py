@@ -1,0 +1,159 @@
+"""The codec: the Confluent wire format there and back, and what it refuses."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.codec import HEADER, Codec, UndecodableError
+from schemas.contracts import avsc, canonical, fingerprint
+from schemas.message import Message
+from schemas.messages import ALL
+from schemas.messages.canary import CanaryEmitted
+from schemas.messages.orders import OrderCreated, OrderLine
+from schemas.messages.payments import DeclineReason, PaymentFailed
+from schemas.registry import RegistryUnavailableError, SchemaStore
+
+NOBODY_LISTENS = "http://127.0.0.1:9/apis/ccompat/v7"
+AMOUNTS = st.decimals(min_value=0, max_value=Decimal(10) ** 14, places=4, allow_nan=False)
+INSTANTS = st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))
+
+Seed = Callable[[int, str], None]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SchemaStore:
+    return SchemaStore(NOBODY_LISTENS, tmp_path)
+
+
+@pytest.fixture
+def seed(tmp_path: Path, store: SchemaStore) -> Seed:
+    """Keep a schema in the cache on disk, as an earlier run of the program would have left it."""
+    [directory] = tmp_path.iterdir()
+
+    def keep(schema_id: int, schema: str) -> None:
+        (directory / f"{fingerprint(schema)}.id").write_text(str(schema_id))
+        (directory / f"{schema_id}.avsc").write_text(schema)
+
+    return keep
+
+
+@pytest.fixture
+def codec(store: SchemaStore, seed: Seed) -> Codec:
+    for schema_id, message in enumerate(ALL, start=1):
+        seed(schema_id, canonical(message.NAME))
+    return Codec(store, ALL)
+
+
+def order(total: Decimal = Decimal("25.0000"), sku: str = "book") -> OrderCreated:
+    line = OrderLine(sku=sku, quantity=2, unit_price=Decimal("12.5000"))
+    return OrderCreated(
+        order_id=UUID(int=1),
+        customer_id="ada",
+        currency="EUR",
+        lines=(line,),
+        total=total,
+        placed_at=datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+    )
+
+
+def test_a_message_comes_back_as_it_was(codec: Codec) -> None:
+    assert codec.decode(codec.encode(order())) == order()
+
+
+def test_an_enum_comes_back_as_its_member(codec: Codec) -> None:
+    failed = PaymentFailed(
+        payment_id=UUID(int=1),
+        order_id=UUID(int=2),
+        currency="EUR",
+        amount=Decimal("1.0000"),
+        reason=DeclineReason.LIMIT_EXCEEDED,
+        failed_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert codec.decode(codec.encode(failed)) == failed
+
+
+@given(amount=AMOUNTS, at=INSTANTS, sku=st.text())
+def test_any_message_comes_back_as_it_was(
+    roomy_codec: Codec, amount: Decimal, at: datetime, sku: str
+) -> None:
+    message = OrderCreated(
+        order_id=UUID(int=7),
+        customer_id=sku,
+        currency="EUR",
+        lines=(OrderLine(sku=sku, quantity=1, unit_price=amount),),
+        total=amount,
+        placed_at=at,
+    )
+    assert roomy_codec.decode(roomy_codec.encode(message)) == message
+
+
+@pytest.fixture(scope="module")
+def roomy_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    """A codec for many examples of one test, which a fixture made for each test could not serve."""
+    cache = tmp_path_factory.mktemp("schemas")
+    store = SchemaStore(NOBODY_LISTENS, cache)
+    schema = canonical(OrderCreated.NAME)
+    [directory] = cache.iterdir()
+    (directory / f"{fingerprint(schema)}.id").write_text("1")
+    (directory / "1.avsc").write_text(schema)
+    return Codec(store, [OrderCreated])
+
+
+def test_bytes_begin_with_zero_and_the_schema_id(codec: Codec) -> None:
+    assert codec.encode(order())[:5] == b"\x00\x00\x00\x00\x01"
+
+
+def test_a_new_field_of_the_writer_is_passed_over(codec: Codec, seed: Seed) -> None:
+    newer = avsc(CanaryEmitted.NAME)
+    newer["fields"].append({"name": "note", "type": "string", "default": ""})
+    seed(99, json.dumps(newer))
+    canary = CanaryEmitted(canary_id=UUID(int=3), emitted_at=datetime(2026, 1, 1, tzinfo=UTC))
+    written = HEADER.pack(0, 99) + codec.encode(canary)[HEADER.size :] + b"\x08note"
+    assert codec.decode(written) == canary
+    assert codec.decode_datum(written)[1]["note"] == "note"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda data: b"", "too few"),
+        (lambda data: b"\x01" + data[1:], "magic byte"),
+        (lambda data: data[:-3], "not a datum"),
+        (lambda data: data + b"\x00", "left over"),
+        (lambda data: data[: HEADER.size], "not a datum"),
+    ],
+)
+def test_spoilt_bytes_are_refused_with_the_reason(
+    codec: Codec, spoil: Callable[[bytes], bytes], reason: str
+) -> None:
+    with pytest.raises(UndecodableError, match=reason):
+        codec.decode(spoil(codec.encode(order())))
+
+
+def test_a_message_nobody_asked_for_is_refused_by_name(store: SchemaStore, codec: Codec) -> None:
+    with pytest.raises(UndecodableError, match=r"orders\.OrderCreated"):
+        Codec(store, [CanaryEmitted]).decode(codec.encode(order()))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [order(total=Decimal("0.00001")), order(total=Decimal(10) ** 16), order(sku=None)],  # type: ignore[arg-type]
+)
+def test_a_value_that_does_not_fit_the_schema_is_refused(codec: Codec, broken: Message) -> None:
+    with pytest.raises(ValueError, match="."):
+        codec.encode(broken)
+
+
+def test_what_is_cached_needs_no_registry_and_what_is_not_says_so(
+    store: SchemaStore, codec: Codec
+) -> None:
+    codec.resolve()
+    with pytest.raises(RegistryUnavailableError, match="127"):
+        store.schema_of(4711)
