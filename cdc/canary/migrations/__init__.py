@@ -1,0 +1,1 @@
+"""Migrations of the canary's schema: an outbox and nothing else."""

@@ -1,0 +1,68 @@
+"""The connector's configuration: `outbox.json` with the places filled in, plus the settings of a latency profile.
+
+`profiles.json` trades latency for idle work. Debezium looks for changes every `poll.interval.ms`; its own default of
+500 ms is felt by every message.
+"""
+
+import json
+import string
+from dataclasses import asdict, dataclass
+from importlib import resources
+
+NAME = "tailrace-outbox"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorSettings:
+    """Where the connector captures from.
+
+    Args:
+        host: Postgres host as Connect sees it.
+        port: Postgres port.
+        database: Database whose outbox tables are captured.
+        password: The capture role's password as a reference that Connect's config providers resolve, such as
+            `${directory:/path:file}`; never the password itself, which the REST API would show.
+        user: Role with REPLICATION.
+        publication: Publication that lists the outbox tables; migrations make it.
+        slot: Name of the replication slot, made by the connector.
+        profile: A name from `profiles.json`.
+    """
+
+    host: str
+    port: int
+    database: str
+    password: str
+    user: str = "tailrace_capture"
+    publication: str = "tailrace_outbox"
+    slot: str = "tailrace_outbox"
+    profile: str = "default"
+
+    def __post_init__(self) -> None:
+        if self.profile not in profiles():
+            raise ValueError(
+                f"no connector profile {self.profile!r}; there are {', '.join(profiles())}"
+            )
+        if not (self.password.startswith("${") and self.password.endswith("}")):
+            raise ValueError(
+                "the connector's password must be a config provider reference, not the password"
+            )
+
+
+def render(settings: ConnectorSettings) -> dict[str, str]:
+    """Return the configuration to give to Connect, as it stores it: every value a string."""
+    places = {name: str(value) for name, value in asdict(settings).items()}
+    config = json.loads(_read("outbox.json")) | profiles()[settings.profile]
+    return {"name": NAME} | {
+        key: string.Template(value).substitute(places) if "$" in value else value
+        for key, value in config.items()
+    }
+
+
+def profiles() -> dict[str, dict[str, str]]:
+    """Return the latency profiles by name."""
+    found: dict[str, dict[str, str]] = json.loads(_read("profiles.json"))
+    return found
+
+
+def _read(file: str) -> str:
+    return resources.files(__package__).joinpath(file).read_text()

@@ -1,0 +1,158 @@
+"""Kafka Connect's REST API, as far as keeping one connector applied and running needs it."""
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import httpx2
+
+TIMEOUT_S = 10.0
+POLL_S = 0.1
+
+
+class ConnectError(Exception):
+    """Connect could not be asked, refused the request, or the connector's task has failed."""
+
+
+class Applied(StrEnum):
+    """What applying a configuration did."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorStatus:
+    """State of a connector and of its task, in Connect's words: RUNNING, PAUSED, FAILED, UNASSIGNED, ABSENT."""
+
+    connector: str
+    task: str
+    trace: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether both connector and task run."""
+        return self.connector == self.task == "RUNNING"
+
+
+def show(connect_url: str, name: str) -> dict[str, str] | None:
+    """Return a connector's configuration as Connect holds it, or None when there is none.
+
+    Raises:
+        ConnectError: Connect cannot be asked.
+    """
+    answer = _request("GET", f"{connect_url}/connectors/{name}/config")
+    return None if answer.status_code == httpx2.codes.NOT_FOUND else _body(answer)
+
+
+def apply(connect_url: str, name: str, config: dict[str, str]) -> Applied:
+    """Bring a connector to a configuration; a connector that has it already is not disturbed.
+
+    A connector that somebody paused or stopped is resumed, and a failed task is restarted.
+
+    Args:
+        connect_url: Base URL of Connect's REST API.
+        name: Name of the connector.
+        config: Its whole configuration.
+
+    Raises:
+        ConnectError: Connect cannot be asked or refuses the configuration.
+    """
+    known = show(connect_url, name)
+    if known == config:
+        _revive(connect_url, name)
+        return Applied.UNCHANGED
+    _body(_request("PUT", f"{connect_url}/connectors/{name}/config", config))
+    _revive(connect_url, name)
+    return Applied.CREATED if known is None else Applied.UPDATED
+
+
+def status(connect_url: str, name: str) -> ConnectorStatus:
+    """Return the state of a connector and its task.
+
+    Raises:
+        ConnectError: Connect cannot be asked.
+    """
+    answer = _request("GET", f"{connect_url}/connectors/{name}/status")
+    if answer.status_code == httpx2.codes.NOT_FOUND:
+        return ConnectorStatus("ABSENT", "ABSENT")
+    body = _body(answer)
+    task = body["tasks"][0] if body["tasks"] else {"state": "ABSENT"}
+    trace = task.get("trace") or body["connector"].get("trace")
+    return ConnectorStatus(body["connector"]["state"], task["state"], trace)
+
+
+def restart(connect_url: str, name: str) -> None:
+    """Restart a connector and its task, whatever state they are in.
+
+    Raises:
+        ConnectError: Connect cannot be asked or knows no such connector.
+    """
+    _body(_request("POST", f"{connect_url}/connectors/{name}/restart?includeTasks=true"))
+
+
+def wait_until_running(connect_url: str, name: str, timeout_s: float) -> None:
+    """Return once connector and task run.
+
+    Args:
+        connect_url: Base URL of Connect's REST API.
+        name: Name of the connector.
+        timeout_s: Longest wait in seconds.
+
+    Raises:
+        ConnectError: the task failed, or the time is over.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not (state := status(connect_url, name)).is_running:
+        if state.task == "FAILED":
+            raise ConnectError(f"the task of {name} failed: {_cause(state.trace)}")
+        if time.monotonic() > deadline:
+            raise ConnectError(
+                f"{name} is not running after {timeout_s:g} s (connector {state.connector}, task "
+                f"{state.task}); see `tailrace logs connect`"
+            )
+        time.sleep(POLL_S)
+
+
+def _revive(connect_url: str, name: str) -> None:
+    state = status(connect_url, name)
+    if state.connector in {"PAUSED", "STOPPED"}:
+        _body(_request("PUT", f"{connect_url}/connectors/{name}/resume"))
+    elif "FAILED" in (state.connector, state.task):
+        restart(connect_url, name)
+
+
+def _request(method: str, url: str, body: dict[str, str] | None = None) -> httpx2.Response:
+    """Ask Connect; while it rebalances it answers 409, which passes."""
+    deadline = time.monotonic() + TIMEOUT_S
+    try:
+        while True:
+            answer = httpx2.request(method, url, json=body, timeout=TIMEOUT_S)
+            if answer.status_code != httpx2.codes.CONFLICT or time.monotonic() > deadline:
+                return answer
+            time.sleep(POLL_S)
+    except httpx2.HTTPError as error:
+        raise ConnectError(
+            f"Kafka Connect at {url} cannot be asked ({error}); see `tailrace status`"
+        ) from error
+
+
+def _body(answer: httpx2.Response) -> Any:
+    if answer.is_error:
+        raise ConnectError(f"Kafka Connect refused {answer.request.url}: {_reason(answer)}")
+    return answer.json() if answer.content else None
+
+
+def _reason(answer: httpx2.Response) -> str:
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{answer.status_code} {answer.reason_phrase}"
+
+
+def _cause(trace: str | None) -> str:
+    """Return the innermost reason of a Java stack trace."""
+    causes = [line for line in (trace or "").splitlines() if not line.startswith("\t")]
+    return causes[-1].removeprefix("Caused by: ") if causes else "Connect gives no reason"
