@@ -1,0 +1,1 @@
+"""Services that react to messages: one package each, all on the same runtime."""

@@ -1,0 +1,1 @@
+"""The reacting half of orders: confirms or cancels an order when its payment is decided."""

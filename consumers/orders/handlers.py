@@ -1,0 +1,33 @@
+"""Translates what payments tells into commands to the orders service's own handlers."""
+
+from cdc.database import Connection
+from cdc.outbox import Outbox
+from consumers.runtime.delivery import Delivery
+from producers.orders.domain import CancelOrder, ConfirmOrder
+from producers.orders.handlers import cancel_order, confirm_order
+from schemas.messages.payments import PaymentCompleted, PaymentFailed
+
+
+class OrderReactions:
+    """Handlers of what happens to an order after it was placed.
+
+    Args:
+        outbox: Where orders tells what became of the order.
+    """
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    async def confirm(
+        self, payment: PaymentCompleted, delivery: Delivery, connection: Connection
+    ) -> None:
+        """Confirm the order that was paid."""
+        command = ConfirmOrder(order_id=payment.order_id, payment_id=payment.payment_id)
+        await confirm_order(connection, self._outbox, command, delivery.reaction())
+
+    async def cancel(
+        self, payment: PaymentFailed, delivery: Delivery, connection: Connection
+    ) -> None:
+        """Cancel the order whose payment was refused."""
+        command = CancelOrder(order_id=payment.order_id, reason=payment.reason.value)
+        await cancel_order(connection, self._outbox, command, delivery.reaction())

@@ -1,0 +1,1 @@
+"""Migrations of the orders consumer's tables."""

@@ -1,0 +1,1 @@
+"""Migrations of the payments consumer's tables."""

@@ -1,0 +1,64 @@
+"""The card processor as payments sees it, and a simulated one that decides by rule."""
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from schemas.messages.payments import DeclineReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What a card is to be charged.
+
+    Args:
+        idempotency_key: The processor carries out a key once, however often it is asked.
+        customer_id: Whose card.
+        amount: How much, not negative.
+        currency: ISO 4217 code of the amount.
+    """
+
+    idempotency_key: str
+    customer_id: str
+    amount: Decimal
+    currency: str
+
+
+class CardProcessor(Protocol):
+    """A party outside that moves money."""
+
+    async def charge(self, charge: Charge) -> DeclineReason | None:
+        """Charge a card; return why not when it is declined, and None when the money was taken."""
+        ...
+
+
+class SimulatedCardProcessor:
+    """Decides by rule, so that a run can be repeated.
+
+    Customers whose id begins with `declined` or `broke` are refused, and so is an amount over the limit.
+
+    Args:
+        limit: Largest amount taken, in any currency.
+        latency_ms: How long an answer takes, in milliseconds.
+    """
+
+    PREFIXES = {
+        "declined": DeclineReason.CARD_DECLINED,
+        "broke": DeclineReason.INSUFFICIENT_FUNDS,
+    }
+
+    def __init__(self, *, limit: Decimal, latency_ms: int = 0) -> None:
+        self._limit = limit
+        self._latency_ms = latency_ms
+
+    async def charge(self, charge: Charge) -> DeclineReason | None:
+        """Charge a card; return why not when it is declined, and None when the money was taken."""
+        if self._latency_ms:
+            await asyncio.sleep(self._latency_ms / 1000)
+        if charge.amount > self._limit:
+            return DeclineReason.LIMIT_EXCEEDED
+        for prefix, reason in self.PREFIXES.items():
+            if charge.customer_id.startswith(prefix):
+                return reason
+        return None
