@@ -14,6 +14,7 @@ create table outbox (
     seq               bigint      generated always as identity,
     topic             text        not null,
     source            text        not null default {service},
+    specversion       text        not null default '1.0',
     aggregate_type    text        not null,
     aggregate_id      text        not null,
     aggregate_version bigint,
@@ -40,6 +41,9 @@ create table outbox_message_default partition of outbox_message default;
 
 -- A message is a fact: the service adds and reads, nobody changes or removes.
 grant select, insert on outbox to {role};
+
+comment on column outbox.specversion is
+    'version of CloudEvents; a column because Connect can add no header whose text looks like a number';
 """
 
 
