@@ -1,6 +1,8 @@
-"""Creates the topics of the catalogue in Kafka."""
+"""The topics of the catalogue in Kafka: creating them, and how full they are."""
 
-from confluent_kafka import KafkaError, KafkaException
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -10,7 +12,15 @@ TIMEOUT_S = 30.0
 
 
 class TopicError(Exception):
-    """Kafka could not be asked, or refused to create a topic."""
+    """Kafka could not be asked about a topic, or refused to create or read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A topic of the catalogue and the number of records Kafka keeps of it; None when the topic is missing."""
+
+    topic: Topic
+    records: int | None
 
 
 def missing(bootstrap: str) -> list[Topic]:
@@ -56,6 +66,37 @@ def ensure(bootstrap: str, *, replication: int = 1) -> list[str]:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TopicError(f"Kafka refused to create topic {name}: {error}") from error
     return list(created)
+
+
+def summaries(bootstrap: str) -> list[Summary]:
+    """Return how many records Kafka keeps of each topic of the catalogue.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+    """
+    absent = missing(bootstrap)
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "summary"})
+    try:
+        return [
+            Summary(topic, None if topic in absent else _records(consumer, topic.name))
+            for topic in catalogue().topics.values()
+        ]
+    except KafkaException as error:
+        raise TopicError(f"Kafka at {bootstrap} cannot be asked: {error}") from error
+    finally:
+        consumer.close()
+
+
+def _records(consumer: Consumer, topic: str) -> int:
+    partitions = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
+    marks = [
+        consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
+        for partition in partitions
+    ]
+    return sum(high - low for low, high in marks)
 
 
 def _definition(topic: Topic, replication: int) -> NewTopic:
