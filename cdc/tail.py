@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import (
-    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -121,7 +120,7 @@ class Tail:
             error = record.error()
             if error is None:
                 yield self._decode(record)
-            elif error.code() == KafkaError._PARTITION_EOF:
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 open_partitions.discard(record.partition())
             else:
                 raise TopicError(f"{self._topic} cannot be read: {error}")

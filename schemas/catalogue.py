@@ -72,10 +72,10 @@ def catalogue() -> Catalogue:
 
 
 def _topic(name: str, entry: dict[str, object]) -> Topic:
+    messages = entry.pop("messages", None)
+    if not isinstance(messages, list):
+        raise ValueError(f"topic {name} of the catalogue needs a list of messages")
     try:
-        messages = entry.pop("messages")
-        if not isinstance(messages, list):
-            raise TypeError("messages must be a list")
         return Topic(name=name, messages=tuple(messages), **entry)  # type: ignore[arg-type]
-    except (KeyError, TypeError) as error:
+    except TypeError as error:
         raise ValueError(f"topic {name} of the catalogue is malformed: {error}") from error

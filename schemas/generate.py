@@ -52,7 +52,7 @@ class Module:
         fields = [(field, self._kind(field["type"])) for field in schema["fields"]]
         self.classes[schema["name"]] = "\n".join(_record(schema, fields, full_name))
 
-    def _kind(self, schema: Any) -> Kind:
+    def _kind(self, schema: Any) -> Kind:  # noqa: PLR0911 - one return for each Avro type
         match schema:
             case str() if schema in PRIMITIVES:
                 return Kind(PRIMITIVES[schema])
@@ -98,7 +98,10 @@ class Module:
         standard += [line for name, line in IMPORTS.items() if re.search(rf"\b{name}\b", body)]
         lines = "\n".join(sorted(standard))
         ours = "\n\nfrom schemas.message import fit" if "fit(" in body else ""
-        return f'"""Messages of the `{context}` context, generated from `avro/{context}/`. Do not edit."""\n\n{lines}{ours}\n\n\n{body}\n'
+        head = (
+            f"Messages of the `{context}` context, generated from `avro/{context}/`. Do not edit."
+        )
+        return f'"""{head}"""\n\n{lines}{ours}\n\n\n{body}\n'
 
 
 def _record(

@@ -14,7 +14,6 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, MigrationInfo
-from psycopg import sql
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
@@ -59,7 +58,10 @@ def version_table(package: str) -> str:
 
 
 def record(
-    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
+    ctx: MigrationContext,
+    step: MigrationInfo,
+    heads: Collection[Any],  # noqa: ARG001 - Alembic passes it by this name
+    run_args: Mapping[str, Any],  # noqa: ARG001 - and this
 ) -> None:
     """Note an applied revision for `upgrade` to return (Alembic's `on_version_apply` hook)."""
     if ctx.config is not None:
@@ -75,8 +77,6 @@ def _directory(package: str) -> Path:
 
 def _enter(connection: Connection, schema: str, package: str) -> None:
     """Work in the schema, alone: two migrations at once would both find the same revisions missing."""
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, psycopg.Connection)
     lock = int.from_bytes(hashlib.sha256(f"{schema}/{package}".encode()).digest()[:8], signed=True)
-    raw.execute("select pg_advisory_xact_lock(%s)", [lock])
-    raw.execute(sql.SQL("set local search_path to {}").format(sql.Identifier(schema)))
+    connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (lock,))
+    connection.exec_driver_sql("select set_config('search_path', quote_ident(%s), true)", (schema,))

@@ -1,6 +1,6 @@
 """Building blocks for migrations: the outbox tables of a service."""
 
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from alembic import op
@@ -77,9 +77,7 @@ def execute(statement: QueryNoTemplate) -> None:
 
 
 def _connection() -> psycopg.Connection[Any]:
-    raw = op.get_bind().connection.driver_connection
-    assert isinstance(raw, psycopg.Connection)
-    return raw
+    return cast(psycopg.Connection[Any], op.get_bind().connection.driver_connection)
 
 
 def _attribute(name: str) -> str | None:

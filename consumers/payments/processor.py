@@ -33,6 +33,12 @@ class CardProcessor(Protocol):
         ...
 
 
+REASON_BY_PREFIX = {
+    "declined": DeclineReason.CARD_DECLINED,
+    "broke": DeclineReason.INSUFFICIENT_FUNDS,
+}
+
+
 class SimulatedCardProcessor:
     """Decides by rule, so that a run can be repeated.
 
@@ -42,11 +48,6 @@ class SimulatedCardProcessor:
         limit: Largest amount taken, in any currency.
         latency_ms: How long an answer takes, in milliseconds.
     """
-
-    PREFIXES = {
-        "declined": DeclineReason.CARD_DECLINED,
-        "broke": DeclineReason.INSUFFICIENT_FUNDS,
-    }
 
     def __init__(self, *, limit: Decimal, latency_ms: int = 0) -> None:
         self._limit = limit
@@ -58,7 +59,7 @@ class SimulatedCardProcessor:
             await asyncio.sleep(self._latency_ms / 1000)
         if charge.amount > self._limit:
             return DeclineReason.LIMIT_EXCEEDED
-        for prefix, reason in self.PREFIXES.items():
+        for prefix, reason in REASON_BY_PREFIX.items():
             if charge.customer_id.startswith(prefix):
                 return reason
         return None

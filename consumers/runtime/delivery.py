@@ -11,14 +11,37 @@ from cdc.context import MessageContext
 class Record(Protocol):
     """A Kafka record as aiokafka returns it, as far as consumers look at it."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    @property
+    def topic(self) -> str:
+        """Topic it lies in."""
+
+    @property
+    def partition(self) -> int:
+        """Partition it lies in."""
+
+    @property
+    def offset(self) -> int:
+        """Offset within the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """When it was made or appended, in milliseconds since 1970."""
+
+    @property
+    def timestamp_type(self) -> int:
+        """0 for when it was made, 1 for when it was appended."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Record key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Record value; None is a tombstone."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Headers in their order."""
 
 
 class MalformedRecordError(ValueError):

@@ -48,7 +48,7 @@ def test_a_reaction_is_caused_by_the_message_and_keeps_the_correlation() -> None
 
 @pytest.mark.parametrize("missing", HEADERS)
 def test_a_record_without_a_needed_header_is_refused_with_its_place(missing: str) -> None:
-    with pytest.raises(MalformedRecordError, match="order.events/3/42"):
+    with pytest.raises(MalformedRecordError, match=r"order\.events/3/42"):
         Delivery.of(record({name: HEADERS[name] for name in HEADERS if name != missing}))
 
 

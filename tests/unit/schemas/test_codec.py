@@ -22,7 +22,10 @@ from schemas.registry import RegistryUnavailableError, SchemaStore
 
 NOBODY_LISTENS = "http://127.0.0.1:9/apis/ccompat/v7"
 AMOUNTS = st.decimals(min_value=0, max_value=Decimal(10) ** 14, places=4, allow_nan=False)
-INSTANTS = st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))
+INSTANTS = st.datetimes(
+    min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - Hypothesis adds the zone
+    timezones=st.just(UTC),
+)
 
 Seed = Callable[[int, str], None]
 
@@ -147,7 +150,7 @@ def test_a_message_nobody_asked_for_is_refused_by_name(store: SchemaStore, codec
     [order(total=Decimal("0.00001")), order(total=Decimal(10) ** 16), order(sku=None)],  # type: ignore[arg-type]
 )
 def test_a_value_that_does_not_fit_the_schema_is_refused(codec: Codec, broken: Message) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"fit|precision|'NoneType'|None"):
         codec.encode(broken)
 
 
