@@ -1,0 +1,1 @@
+"""The orders service: owns orders and tells what happens to them."""

@@ -1,0 +1,56 @@
+"""Wiring of the orders service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import FastAPI
+from pydantic import Field
+
+from cdc.database import open_pool
+from cdc.outbox import Outbox
+from producers.orders import api
+from producers.orders.domain import EVENTS
+from producers.rest.app import build_app
+from producers.rest.server import StartupError
+from producers.rest.settings import ServiceSettings
+from schemas.registry import RegistryUnavailableError, UnknownSchemaError
+
+POOL_TIMEOUT_S = 2.0
+"""Shorter than callers wait: they should hear that the database is away, not give up on this service."""
+
+
+class OrdersSettings(ServiceSettings):
+    """What the orders service needs to know."""
+
+    database_url: Annotated[str, Field(min_length=1, repr=False)]
+    registry_url: Annotated[str, Field(min_length=1)]
+    schema_cache: Path
+
+
+def create_app(settings: OrdersSettings) -> FastAPI:
+    """Return the service; it connects when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        outbox = _open_outbox(settings)
+        async with open_pool(settings.database_url, timeout_s=POOL_TIMEOUT_S) as pool:
+            app.state.storage = api.Storage(pool, outbox)
+            yield
+
+    app = build_app(
+        title="Tailrace orders",
+        description="Owns orders. Clients use the storefront; this is what stands behind it.",
+        router=api.router,
+        lifespan=lifespan,
+    )
+    api.install_problems(app)
+    return app
+
+
+def _open_outbox(settings: OrdersSettings) -> Outbox:
+    try:
+        return Outbox.open(settings.registry_url, settings.schema_cache, EVENTS)
+    except (RegistryUnavailableError, UnknownSchemaError) as error:
+        raise StartupError(f"orders cannot start: {error}") from error

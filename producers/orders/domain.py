@@ -1,0 +1,224 @@
+"""What an order is and may do: commands, decisions, events. No I/O.
+
+A decision looks at the order and a command and yields events; applying the events gives the order that follows. The
+same `apply` rebuilds an order from its history.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
+from schemas.rest.currencies import MINOR_UNIT_DECIMALS
+from schemas.rest.fields import MAX_LINES, MAX_QUANTITY
+from schemas.rest.money import MoneyError, in_currency, total
+
+Event = OrderCreated | OrderConfirmed | OrderCancelled
+EVENTS = (OrderCreated, OrderConfirmed, OrderCancelled)
+
+
+class OrderError(Exception):
+    """The order's rules forbid what a command asks; asking again will not change that."""
+
+
+class InvalidOrderError(OrderError):
+    """The order could never have been placed like this."""
+
+
+class OrderStateError(OrderError):
+    """The order is past the point where the command makes sense."""
+
+
+class Status(StrEnum):
+    """Where an order stands."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOrder:
+    """Order these lines for a customer."""
+
+    customer_id: str
+    currency: str
+    lines: tuple[OrderLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmOrder:
+    """The order is paid."""
+
+    order_id: UUID
+    payment_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """Give the order up, for a reason that programs can branch on."""
+
+    order_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order as it stands after `version` events."""
+
+    order_id: UUID
+    customer_id: str
+    currency: str
+    lines: tuple[OrderLine, ...]
+    total: Decimal
+    status: Status
+    placed_at: datetime
+    updated_at: datetime
+    version: int
+    payment_id: UUID | None = None
+    cancel_reason: str | None = None
+
+    @staticmethod
+    def place(command: PlaceOrder, *, order_id: UUID, at: datetime) -> OrderCreated:
+        """Decide on a new order.
+
+        Args:
+            command: What is ordered.
+            order_id: Identity of the new order.
+            at: The present, with a time zone.
+
+        Raises:
+            InvalidOrderError: the currency, the number of lines, a quantity, a price or the total is impossible.
+        """
+        if command.currency not in MINOR_UNIT_DECIMALS:
+            raise InvalidOrderError(f"{command.currency} is not an active ISO 4217 currency code")
+        if not 1 <= len(command.lines) <= MAX_LINES:
+            raise InvalidOrderError(
+                f"an order has 1 to {MAX_LINES} lines, not {len(command.lines)}"
+            )
+        lines = tuple(_checked(line, command.currency) for line in command.lines)
+        return OrderCreated(
+            order_id=order_id,
+            customer_id=command.customer_id,
+            currency=command.currency,
+            lines=lines,
+            total=_total(lines, command.currency),
+            placed_at=at,
+        )
+
+    def confirm(self, command: ConfirmOrder, *, at: datetime) -> tuple[Event, ...]:
+        """Decide on a payment that came in. Confirming twice is no event.
+
+        Raises:
+            OrderStateError: the order was cancelled.
+        """
+        if self.status is Status.CONFIRMED:
+            return ()
+        self._require_pending("confirmed")
+        confirmed = OrderConfirmed(
+            order_id=self.order_id,
+            payment_id=command.payment_id,
+            currency=self.currency,
+            total=self.total,
+            confirmed_at=self._not_before_last_change(at),
+        )
+        return (confirmed,)
+
+    def cancel(self, command: CancelOrder, *, at: datetime) -> tuple[Event, ...]:
+        """Decide on giving the order up. Cancelling twice is no event; the first reason stays.
+
+        Raises:
+            OrderStateError: the order was confirmed.
+        """
+        if self.status is Status.CANCELLED:
+            return ()
+        self._require_pending("cancelled")
+        cancelled = OrderCancelled(
+            order_id=self.order_id,
+            reason=command.reason,
+            currency=self.currency,
+            total=self.total,
+            cancelled_at=self._not_before_last_change(at),
+        )
+        return (cancelled,)
+
+    @classmethod
+    def begin(cls, event: OrderCreated) -> "Order":
+        """Return the order that its first event brought about."""
+        return cls(
+            order_id=event.order_id,
+            customer_id=event.customer_id,
+            currency=event.currency,
+            lines=event.lines,
+            total=event.total,
+            status=Status.PENDING,
+            placed_at=event.placed_at,
+            updated_at=event.placed_at,
+            version=1,
+        )
+
+    def apply(self, event: Event) -> "Order":
+        """Return the order that follows a later event. Events are facts: nothing is decided or refused here."""
+        match event:
+            case OrderConfirmed():
+                return self._changed(
+                    event.confirmed_at, status=Status.CONFIRMED, payment_id=event.payment_id
+                )
+            case OrderCancelled():
+                return self._changed(
+                    event.cancelled_at, status=Status.CANCELLED, cancel_reason=event.reason
+                )
+            case OrderCreated():
+                raise ValueError(f"order {self.order_id} was created twice")
+
+    @classmethod
+    def rehydrate(cls, history: Iterable[Event]) -> "Order":
+        """Return the order that a history leads to.
+
+        Args:
+            history: All events of one order, oldest first.
+
+        Raises:
+            ValueError: the history is empty or does not begin with the order's creation.
+        """
+        match tuple(history):
+            case (OrderCreated() as created, *later):
+                order = cls.begin(created)
+            case _:
+                raise ValueError("the history of an order begins with OrderCreated")
+        for event in later:
+            order = order.apply(event)
+        return order
+
+    def _require_pending(self, wish: str) -> None:
+        if self.status is not Status.PENDING:
+            raise OrderStateError(
+                f"order {self.order_id} is {self.status} and can no longer be {wish}"
+            )
+
+    def _not_before_last_change(self, at: datetime) -> datetime:
+        """Clocks of two machines differ; an order's history still runs forward."""
+        return max(at, self.updated_at)
+
+    def _changed(self, at: datetime, **changes: Any) -> "Order":
+        return replace(self, updated_at=at, version=self.version + 1, **changes)
+
+
+def _checked(line: OrderLine, currency: str) -> OrderLine:
+    if not 1 <= line.quantity <= MAX_QUANTITY:
+        raise InvalidOrderError(f"{line.quantity} is not a quantity from 1 to {MAX_QUANTITY}")
+    try:
+        return replace(line, unit_price=in_currency(line.unit_price, currency))
+    except MoneyError as error:
+        raise InvalidOrderError(f"the unit price of {line.sku} {error}") from error
+
+
+def _total(lines: tuple[OrderLine, ...], currency: str) -> Decimal:
+    try:
+        return in_currency(total((line.quantity, line.unit_price) for line in lines), currency)
+    except MoneyError as error:
+        raise InvalidOrderError(str(error)) from error

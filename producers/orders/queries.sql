@@ -1,0 +1,34 @@
+-- Statements of the orders service. They name no schema: search_path leads to it.
+
+-- name: add
+insert into customer_order (
+    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version
+) values (
+    %(order_id)s, %(customer_id)s, %(status)s, %(currency)s, %(lines)s, %(total)s,
+    %(placed_at)s, %(updated_at)s, %(version)s
+);
+
+-- name: get
+select
+    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
+    payment_id, cancel_reason
+from customer_order
+where order_id = %(order_id)s;
+
+-- name: lock
+-- The weaker lock is enough to change the row once, and lets foreign keys refer to it meanwhile.
+select
+    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
+    payment_id, cancel_reason
+from customer_order
+where order_id = %(order_id)s
+for no key update;
+
+-- name: update
+update customer_order
+set status = %(status)s,
+    payment_id = %(payment_id)s,
+    cancel_reason = %(cancel_reason)s,
+    updated_at = %(updated_at)s,
+    version = %(version)s
+where order_id = %(order_id)s;

@@ -1,0 +1,77 @@
+"""Orders in Postgres: one row each, as they stand now."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from cdc.database import Connection
+from cdc.sql import load_queries
+from producers.orders.domain import Order, Status
+from schemas.messages.orders import OrderLine
+
+QUERIES = load_queries(__package__)
+
+
+async def add(connection: Connection, order: Order) -> None:
+    """Insert a new order."""
+    values = {
+        "order_id": order.order_id,
+        "customer_id": order.customer_id,
+        "status": order.status.value,
+        "currency": order.currency,
+        "lines": Jsonb([_line_to_json(line) for line in order.lines]),
+        "total": order.total,
+        "placed_at": order.placed_at,
+        "updated_at": order.updated_at,
+        "version": order.version,
+    }
+    await connection.execute(QUERIES["add"], values)
+
+
+async def get(connection: Connection, order_id: UUID) -> Order | None:
+    """Return an order as it stands, or nothing when there is none."""
+    return await _one(connection, "get", order_id)
+
+
+async def lock(connection: Connection, order_id: UUID) -> Order | None:
+    """Return an order and keep others from changing it until the transaction ends."""
+    return await _one(connection, "lock", order_id)
+
+
+async def update(connection: Connection, order: Order) -> None:
+    """Write what can change about an order that `lock` returned."""
+    values = {
+        "order_id": order.order_id,
+        "status": order.status.value,
+        "payment_id": order.payment_id,
+        "cancel_reason": order.cancel_reason,
+        "updated_at": order.updated_at,
+        "version": order.version,
+    }
+    await connection.execute(QUERIES["update"], values)
+
+
+async def _one(connection: Connection, query: str, order_id: UUID) -> Order | None:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(QUERIES[query], {"order_id": order_id})
+        row = await cursor.fetchone()
+    return None if row is None else _order(row)
+
+
+def _order(row: Mapping[str, Any]) -> Order:
+    lines = tuple(_line_from_json(line) for line in row["lines"])
+    return Order(**{**row, "lines": lines, "status": Status(row["status"])})
+
+
+def _line_to_json(line: OrderLine) -> dict[str, Any]:
+    return {"sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
+
+
+def _line_from_json(line: Mapping[str, Any]) -> OrderLine:
+    return OrderLine(
+        sku=line["sku"], quantity=line["quantity"], unit_price=Decimal(line["unit_price"])
+    )

@@ -1,0 +1,118 @@
+"""Request bodies: bounded in size and time, strict JSON, and no form posts from other sites."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from email.message import Message as MimeHeader
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+
+from producers.rest import strict_json
+from producers.rest.problems import ProblemError
+from schemas.rest.problem import ProblemType
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_DISCARDED_BYTES = 16 * MAX_BODY_BYTES
+"""A body that is too large is read up to here before it is refused: a client that is still sending when the
+connection closes would see a broken connection, not the reason."""
+BODY_TIMEOUT_S = 10.0
+FORM = "application/x-www-form-urlencoded"
+
+
+class JsonRequest(Request):
+    """A request whose body is read whole and as strict JSON."""
+
+    async def body(self) -> bytes:
+        """Return the body.
+
+        Raises:
+            ProblemError: it is empty (400), too slow (408) or too large (413).
+        """
+        if not hasattr(self, "_body"):
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT_S):
+                    self._body = await self._read()
+            except TimeoutError:
+                raise ProblemError(
+                    408, f"the body did not arrive within {BODY_TIMEOUT_S:g} seconds; send it again"
+                ) from None
+        return self._body
+
+    async def json(self) -> Any:
+        """Return the JSON value of the body.
+
+        Raises:
+            ProblemError: the body is no such thing (400).
+        """
+        try:
+            return strict_json.loads(await self.body())
+        except strict_json.MalformedJsonError as error:
+            detail = f"the body cannot be read: {error}"
+            raise ProblemError(400, detail, kind=ProblemType.MALFORMED_BODY) from None
+
+    async def _read(self) -> bytes:
+        body, size = bytearray(), 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size <= MAX_BODY_BYTES:
+                body += chunk
+            elif size > MAX_DISCARDED_BYTES:
+                break
+        if size > MAX_BODY_BYTES:
+            raise ProblemError(
+                413, f"the body is larger than {MAX_BODY_BYTES} bytes; split the order"
+            )
+        if not body:
+            detail = "the body is empty; send a JSON object"
+            raise ProblemError(400, detail, kind=ProblemType.MALFORMED_BODY)
+        return bytes(body)
+
+
+class JsonRoute(APIRoute):
+    """A route that reads its body as `JsonRequest` does."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the framework's handler, given the stricter request."""
+        handler = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def handle(request: Request) -> Response:
+            if takes_body:
+                _require_json(request.headers)
+                MutableHeaders(scope=request.scope)["content-type"] = "application/json"
+            return await handler(JsonRequest(request.scope, request.receive))
+
+        return handle
+
+
+def _require_json(headers: Headers) -> None:
+    """Let JSON through, also in the disguise that `curl -d` gives it.
+
+    A browser sends form and untyped posts across sites without asking; it always tells the origin then.
+    """
+    content_type = headers.get("content-type")
+    if _is_json(content_type):
+        return
+    if "origin" not in headers and (content_type is None or _media_type(content_type) == FORM):
+        return
+    raise ProblemError(
+        415,
+        "only JSON is taken here; send it with the header `Content-Type: application/json`",
+        headers={"accept": "application/json"},
+    )
+
+
+def _is_json(content_type: str | None) -> bool:
+    media_type = _media_type(content_type or "")
+    return media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+
+
+def _media_type(content_type: str) -> str:
+    header = MimeHeader()
+    header["content-type"] = content_type
+    return header.get_content_type()

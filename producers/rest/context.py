@@ -1,0 +1,119 @@
+"""What belongs to one request from its arrival to its answer: correlation, trace, log line, last resort."""
+
+import logging
+import time
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cdc.context import MessageContext, next_traceparent
+from cdc.ids import new_id
+from producers.rest.problems import ProblemError, response_of
+
+CORRELATION_ID = "x-correlation-id"
+TRACEPARENT = "traceparent"
+QUIET_PATHS = frozenset({"/health"})
+
+log = logging.getLogger(__name__)
+
+
+class RequestContext:
+    """ASGI middleware: gives each request a `MessageContext`, logs one line about it, answers what nobody caught.
+
+    Args:
+        app: The application inside.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        context = context_of(Headers(scope=scope))
+        scope.setdefault("state", {})["context"] = context
+        started, status = time.perf_counter(), 0
+
+        async def send_answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[CORRELATION_ID] = str(context.correlation_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_answer)
+        except Exception:
+            log.exception("failed", extra={"fields": _identity(context)})
+            if status:
+                raise  # the answer is under way already: only closing the connection shows that it is broken
+            await _last_resort(scope, receive, send_answer)
+        finally:
+            if status >= 400 or scope["path"] not in QUIET_PATHS:
+                _log_request(scope, context, status, time.perf_counter() - started)
+
+
+def context_of(headers: Headers) -> MessageContext:
+    """Return the context of a request: the caller's correlation and trace where it sent them, and a span of our own.
+
+    Args:
+        headers: Request headers. Ids that are no ids are passed over, not refused: they are the caller's
+            diagnostics, not its request.
+    """
+    return MessageContext(
+        correlation_id=_uuid(headers.get(CORRELATION_ID)) or new_id(),
+        traceparent=next_traceparent(headers.get(TRACEPARENT)),
+    )
+
+
+def headers_of(context: MessageContext) -> dict[str, str]:
+    """Return the headers that carry a context on to the next service."""
+    headers = {CORRELATION_ID: str(context.correlation_id)}
+    return headers if context.traceparent is None else {**headers, TRACEPARENT: context.traceparent}
+
+
+async def _current(request: Request) -> MessageContext:
+    # A coroutine, as all dependencies here: plain functions cost a trip through a thread.
+    context: MessageContext = request.scope["state"]["context"]
+    return context
+
+
+Context = Annotated[MessageContext, Depends(_current)]
+"""Endpoint parameter that receives the request's context."""
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+def _identity(context: MessageContext) -> dict[str, object]:
+    trace_id = (context.traceparent or "--").split("-")[1]
+    return {"correlation_id": context.correlation_id, "trace_id": trace_id}
+
+
+def _log_request(scope: Scope, context: MessageContext, status: int, duration_s: float) -> None:
+    fields = {
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": status,
+        "duration_ms": f"{duration_s * 1000:.1f}",
+        **_identity(context),
+    }
+    log.log(logging.WARNING if status >= 500 else logging.INFO, "request", extra={"fields": fields})
+
+
+async def _last_resort(scope: Scope, receive: Receive, send: Send) -> None:
+    error = ProblemError(
+        500,
+        "the service failed in a way nobody foresaw; its log says more under the correlation id",
+    )
+    await response_of(error, Request(scope))(scope, receive, send)

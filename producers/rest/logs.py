@@ -1,0 +1,51 @@
+"""Logs as `key=value` lines on standard error, one per event."""
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+_BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f]+")
+
+
+class KeyValueFormatter(logging.Formatter):
+    """Formats a record as `time= level= service= event=` and the `fields` given in `extra`.
+
+    Args:
+        service: Name that every line carries.
+    """
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, followed by the traceback when there is one."""
+        fields: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        line = " ".join(f"{key}={_quoted(str(value))}" for key, value in fields.items())
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def configure(service: str) -> None:
+    """Send everything that is logged in this process to standard error.
+
+    Args:
+        service: Name that every line carries.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(KeyValueFormatter(service))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for chatty in ("httpx2", "httpcore2", "uvicorn.error", "psycopg.pool"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _quoted(value: str) -> str:
+    """Quote what would break the line apart or forge a second one."""
+    return value if _BARE.fullmatch(value) else json.dumps(value)

@@ -1,0 +1,133 @@
+"""Every error as problem+json (RFC 9457): the exception to raise and the handlers that answer."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.rest.problem import MEDIA_TYPE, TITLES, FieldError, Problem, ProblemType
+
+MAX_ERRORS = 100
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem (RFC 9457)",
+        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+    }
+}
+"""What the API description says about errors."""
+
+
+class ProblemError(HTTPException):
+    """Ends the request with a problem.
+
+    Args:
+        status: HTTP status, 400 or more.
+        detail: One sentence: what happened, why, what to do next.
+        kind: Kind that programs branch on.
+        errors: What is wrong with each field of the body.
+        headers: Headers to send along, such as `Retry-After`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        kind: ProblemType = ProblemType.BLANK,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.kind = kind
+        self.errors = tuple(errors)
+
+
+def unavailable(detail: str, *, retry_after_s: int = 1) -> ProblemError:
+    """Return a 503: nothing was done, and the same request may succeed in a moment.
+
+    Args:
+        detail: What is out of service.
+        retry_after_s: When to try again, in seconds.
+    """
+    headers = {"retry-after": str(retry_after_s)}
+    return ProblemError(503, detail, kind=ProblemType.UNAVAILABLE, headers=headers)
+
+
+def response_of(error: HTTPException, request: Request) -> Response:
+    """Return the answer to a request that failed."""
+    kind = error.kind if isinstance(error, ProblemError) else ProblemType.BLANK
+    context = request.scope.get("state", {}).get("context")
+    problem = Problem(
+        type=kind.value,
+        title=TITLES.get(kind) or HTTPStatus(error.status_code).phrase,
+        status=error.status_code,
+        detail=error.detail,
+        instance=quote(request.scope["path"]),
+        correlation_id=str(context.correlation_id) if context else None,
+        errors=error.errors or None if isinstance(error, ProblemError) else None,
+    )
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        status_code=error.status_code,
+        headers=error.headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Have the application answer its own and the framework's errors with problems."""
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
+        return response_of(_explained(error, request), request)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
+        return response_of(invalid_request(error.errors(), request.url.path), request)
+
+
+def invalid_request(errors: Sequence[Mapping[str, Any]], path: str) -> ProblemError:
+    """Return the problem that a failed validation is.
+
+    Args:
+        errors: Pydantic's errors, their locations beginning with `body` or `path`.
+        path: Path of the request. One that cannot name anything is answered like one that names nothing.
+    """
+    if any(error["loc"][0] == "path" for error in errors):
+        return ProblemError(404, f"there is nothing at {quote(path)}")
+    named = [
+        FieldError(pointer=pointer(error["loc"][1:]), detail=error["msg"])
+        for error in errors[:MAX_ERRORS]
+    ]
+    places = "one place" if len(errors) == 1 else f"{len(errors)} places"
+    return ProblemError(
+        422,
+        f"the body breaks the contract in {places}; see errors, correct them and send it again",
+        kind=ProblemType.INVALID_REQUEST,
+        errors=named,
+    )
+
+
+def pointer(location: Sequence[int | str]) -> str:
+    """Return a location as a JSON Pointer in its URI fragment form, such as `#/lines/0/sku`."""
+    tokens = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return "#" + "".join("/" + quote(token, safe="~", errors="surrogatepass") for token in tokens)
+
+
+def _explained(error: HTTPException, request: Request) -> HTTPException:
+    """Say more than the status phrase where the framework raised the error."""
+    if isinstance(error, ProblemError):
+        return error
+    path = quote(request.scope["path"])
+    details = {
+        404: f"there is nothing at {path}",
+        405: f"{request.method} is not possible at {path}; the Allow header says what is",
+    }
+    error.detail = details.get(error.status_code, error.detail)
+    return error

@@ -1,0 +1,118 @@
+"""Runs a service until it is asked to stop: uvicorn with problems for broken HTTP and an orderly end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from schemas.rest.problem import MEDIA_TYPE, Problem
+
+GRACE_S = 10
+FAILURE = 1
+
+log = logging.getLogger(__name__)
+
+
+class StartupError(Exception):
+    """The service cannot start; the message is a sentence for the person who started it."""
+
+
+class ProblemProtocol(H11Protocol):
+    """HTTP/1.1 that also answers bytes which are no HTTP request with a problem."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer and hang up: where the next request would begin is unknown."""
+        problem = Problem(title="Bad Request", status=400, detail=msg)
+        body = problem.model_dump_json(exclude_none=True).encode()
+        headers = [
+            ("content-type", MEDIA_TYPE),
+            ("content-length", str(len(body))),
+            ("connection", "close"),
+        ]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """A server for which being told to stop is no failure."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Finish open requests on SIGTERM and SIGINT, then return instead of dying of the signal."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+def run(app: FastAPI, *, host: str, port: int) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        app: The service. What its lifespan opens is closed after the last request has been answered.
+        host: Address to listen on.
+        port: Port to listen on.
+
+    Returns:
+        Exit status: 0 after an orderly end, 1 when it could not start (a sentence says why).
+    """
+    try:
+        with _listen(host, port) as listener:
+            asyncio.run(_serve(app, listener))
+    except StartupError as error:
+        print(error, file=sys.stderr)
+        return FAILURE
+    return 0
+
+
+async def _serve(app: FastAPI, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        http=ProblemProtocol,
+        ws="none",
+        lifespan="off",  # entered here, so that what fails in it reaches the caller as an exception
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    async with app.router.lifespan_context(app):
+        host, port = listener.getsockname()[:2]
+        log.info("listening", extra={"fields": {"host": host, "port": port}})
+        await Server(config).serve(sockets=[listener])
+    log.info("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # asyncio turns Nagle's algorithm off only where the protocol is named, and with it on each
+    # answer over a kept-alive connection waits 40 ms for the client's delayed acknowledgement.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise StartupError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}; "
+            "stop what uses it or set TAILRACE_PORT"
+        ) from error
+    return listener

@@ -1,0 +1,70 @@
+"""Field types of the REST contract: bounded text, quantities, currency codes and amounts of money."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from schemas.rest.currencies import MINOR_UNIT_DECIMALS
+from schemas.rest.money import MoneyError, amount
+
+MAX_TEXT = 128
+MAX_QUANTITY = 1_000_000
+MAX_LINES = 500
+
+_PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+
+
+def _printable(text: str) -> str:
+    """Refuse what no label or log line can show: control characters, NUL, lone surrogates, blank edges."""
+    if not text.isprintable():
+        raise PydanticCustomError("printable", "must consist of printable characters")
+    if text != text.strip():
+        raise PydanticCustomError("blank_edges", "must not begin or end with a blank")
+    return text
+
+
+def _active_currency(code: str) -> str:
+    if code not in MINOR_UNIT_DECIMALS:
+        raise PydanticCustomError(
+            "currency", "must be an active ISO 4217 currency code in capitals, such as EUR"
+        )
+    return code
+
+
+def _decimal(value: Any) -> Decimal:
+    """Take a decimal string or an exact number; a float is refused, since it has lost its decimals already."""
+    exact = isinstance(value, int) and not isinstance(value, bool)
+    if exact or (isinstance(value, str) and _PLAIN_DECIMAL.fullmatch(value)):
+        value = Decimal(value)
+    if not isinstance(value, Decimal):
+        raise PydanticCustomError("amount", 'must be a plain decimal, such as "29.33"')
+    try:
+        return amount(value)
+    except MoneyError as error:
+        raise PydanticCustomError("amount", "{reason}", {"reason": str(error)}) from None
+
+
+Text = Annotated[
+    str, Field(strict=True, min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)
+]
+"""1 to 128 printable characters without blanks at the edges."""
+
+Quantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]
+"""Whole units, 1 to a million."""
+
+Currency = Annotated[
+    str, Field(strict=True, max_length=3, examples=["EUR"]), AfterValidator(_active_currency)
+]
+"""Active ISO 4217 code."""
+
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_decimal),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,4})?$", "examples": ["29.33"]}
+    ),
+]
+"""Money, not negative, below 10^15, at most four decimals. A string in JSON; a JSON number is understood too."""

@@ -1,0 +1,372 @@
+"""The orders service against its real database: row and event together, or neither."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
+
+import httpx2
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+
+from cdc import migrations
+from cdc.context import MessageContext
+from cdc.database import Connection, open_pool
+from cdc.ids import new_id
+from cdc.outbox import Outbox, OutsideTransactionError
+from infra.services import OWNER
+from producers.orders import handlers
+from producers.orders.bootstrap import OrdersSettings, create_app
+from producers.orders.domain import (
+    EVENTS,
+    CancelOrder,
+    ConfirmOrder,
+    Event,
+    Order,
+    OrderStateError,
+    PlaceOrder,
+    Status,
+)
+from producers.orders.handlers import OrderNotFoundError
+from schemas.codec import Codec
+from schemas.messages.orders import OrderLine
+from schemas.registry import SchemaStore
+from tests.stack import RunningStack
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+BOOK = {"sku": "book", "quantity": 3, "unit_price": "9.77"}
+STAMP = {"sku": "stamp", "quantity": 1, "unit_price": 0.02}
+BODY = {"customer_id": "Ädä", "currency": "EUR", "lines": [BOOK, STAMP]}
+COMMAND = PlaceOrder(
+    customer_id="ada",
+    currency="EUR",
+    lines=(OrderLine(sku="book", quantity=3, unit_price=Decimal("9.99")),),
+)
+CONTEXT = MessageContext(correlation_id=uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """The service, its client, and the same database and outbox to look behind it."""
+
+    client: httpx2.AsyncClient
+    url: str
+    codec: Codec
+
+    @property
+    def outbox(self) -> Outbox:
+        return Outbox(self.codec)
+
+    async def row(self, order_id: object) -> dict[str, Any] | None:
+        async with await psycopg.AsyncConnection.connect(self.url, row_factory=dict_row) as c:
+            query = "select * from customer_order where order_id = %s"
+            return await (await c.execute(query, [str(order_id)])).fetchone()
+
+    async def events(self, order_id: object) -> list[dict[str, Any]]:
+        async with await psycopg.AsyncConnection.connect(self.url, row_factory=dict_row) as c:
+            query = "select * from outbox where aggregate_id = %s order by aggregate_version"
+            return await (await c.execute(query, [str(order_id)])).fetchall()
+
+    async def history(self, order_id: object) -> list[Event]:
+        decoded = [self.codec.decode(row["payload"]) for row in await self.events(order_id)]
+        return [event for event in decoded if isinstance(event, EVENTS)]
+
+
+@pytest.fixture(scope="module")
+def settings(stack: RunningStack) -> Iterator[OrdersSettings]:
+    """Settings of a service whose tables nothing captures: no worker takes the orders of these tests."""
+    owner = stack.database_url(OWNER)
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("create schema orders_alone")
+        connection.execute("grant usage on schema orders_alone to orders")
+        migrations.upgrade(owner, schema="orders_alone", package="producers.orders.migrations")
+        url = make_conninfo(stack.database_url("orders"), options="-c search_path=orders_alone")
+        yield OrdersSettings(
+            port=1,
+            database_url=url,
+            registry_url=stack.settings.registry_url,
+            schema_cache=stack.settings.schema_cache,
+        )
+        connection.execute("drop schema orders_alone cascade")
+
+
+@asynccontextmanager
+async def orders_service(settings: OrdersSettings) -> AsyncIterator[Orders]:
+    app = create_app(settings)
+    codec = Codec(SchemaStore(settings.registry_url, settings.schema_cache), EVENTS)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app), base_url="http://orders"
+        ) as client,
+    ):
+        yield Orders(client, settings.database_url, codec)
+
+
+@asynccontextmanager
+async def transaction(orders: Orders) -> AsyncIterator[Connection]:
+    async with open_pool(orders.url) as pool, pool.connection() as c, c.transaction():
+        yield c
+
+
+async def placed(orders: Orders) -> Order:
+    async with transaction(orders) as connection:
+        return await handlers.place_order(connection, orders.outbox, COMMAND, CONTEXT)
+
+
+def test_an_order_becomes_a_row_and_an_event(settings: OrdersSettings) -> None:
+    correlation_id = str(new_id())
+    parent = f"00-{TRACE}-b7ad6b7169203331-01"
+    headers = {"x-correlation-id": correlation_id, "traceparent": parent}
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            answer = await orders.client.post("/v1/orders", json=BODY, headers=headers)
+            assert answer.status_code == 201
+            order = answer.json()
+            assert answer.headers["location"] == f"/v1/orders/{order['order_id']}"
+            assert (order["status"], order["total"], order["version"]) == ("pending", "29.33", 1)
+
+            row = await orders.row(order["order_id"])
+            assert row is not None
+            assert (row["customer_id"], row["total"]) == ("Ädä", Decimal("29.33"))
+            assert row["lines"] == [BOOK, {**STAMP, "unit_price": "0.02"}]
+
+            [event] = await orders.events(order["order_id"])
+            assert (event["kind"], event["aggregate_type"], event["aggregate_version"]) == (
+                "event",
+                "order",
+                1,
+            )
+            assert (event["topic"], event["type"]) == ("order.events", "orders.OrderCreated")
+            assert str(event["correlation_id"]) == correlation_id
+            assert event["traceparent"].startswith(f"00-{TRACE}-")
+            assert event["traceparent"] != parent
+
+            shown = await orders.client.get(answer.headers["location"])
+            assert shown.json() == order
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("currency", "unit_price", "total"),
+    [("JPY", 29, "87"), ("KWD", "0.001", "0.003"), ("EUR", 0, "0.00"), ("CLF", "1.2345", "3.7035")],
+)
+def test_money_comes_back_as_it_went_in(
+    settings: OrdersSettings, currency: str, unit_price: object, total: str
+) -> None:
+    body = {**BODY, "currency": currency, "lines": [{**BOOK, "unit_price": unit_price}]}
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            order = (await orders.client.post("/v1/orders", json=body)).json()
+            assert order["total"] == total
+            shown = (await orders.client.get(f"/v1/orders/{order['order_id']}")).json()
+            assert shown == order
+            [created] = await orders.history(order["order_id"])
+            assert created.total == Decimal(total)
+
+    asyncio.run(scenario())
+
+
+def test_the_largest_order_fits(settings: OrdersSettings) -> None:
+    line = {"sku": "\U0001f600" * 128, "quantity": 1_000_000, "unit_price": "1999999.99"}
+    body = {"customer_id": "山" * 128, "currency": "EUR", "lines": [line] * 500}
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            answer = await orders.client.post("/v1/orders", json=body)
+            assert answer.status_code == 201
+            assert answer.json()["total"] == "999999995000000.00"
+            assert len(answer.json()["lines"]) == 500
+
+    asyncio.run(scenario())
+
+
+def test_a_rolled_back_order_never_was(settings: OrdersSettings) -> None:
+    async def place_and_fail(orders: Orders) -> None:
+        async with transaction(orders) as connection:
+            order = await handlers.place_order(connection, orders.outbox, COMMAND, CONTEXT)
+            raise LookupError(order.order_id)
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            with pytest.raises(LookupError) as caught:
+                await place_and_fail(orders)
+            [order_id] = caught.value.args
+            assert await orders.row(order_id) is None
+            assert await orders.events(order_id) == []
+
+    asyncio.run(scenario())
+
+
+def test_outside_a_transaction_nothing_is_written(settings: OrdersSettings) -> None:
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            count = "select count(*) from customer_order"
+            async with await psycopg.AsyncConnection.connect(orders.url, autocommit=True) as c:
+                before = await (await c.execute(count)).fetchone()
+                with pytest.raises(OutsideTransactionError):
+                    await handlers.place_order(c, orders.outbox, COMMAND, CONTEXT)
+                assert await (await c.execute(count)).fetchone() == before
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("wish", ["confirm", "cancel"])
+def test_an_order_ends_once_and_its_history_tells_how(settings: OrdersSettings, wish: str) -> None:
+    async def end(orders: Orders, order_id: UUID) -> Order:
+        async with transaction(orders) as connection:
+            if wish == "confirm":
+                confirm = ConfirmOrder(order_id=order_id, payment_id=new_id())
+                return await handlers.confirm_order(connection, orders.outbox, confirm, CONTEXT)
+            cancel = CancelOrder(order_id=order_id, reason="card_declined")
+            return await handlers.cancel_order(connection, orders.outbox, cancel, CONTEXT)
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            order_id = (await placed(orders)).order_id
+            ended = await end(orders, order_id)
+            assert await end(orders, order_id) == ended
+            assert Order.rehydrate(await orders.history(order_id)) == ended
+            assert len(await orders.events(order_id)) == 2
+
+            shown = (await orders.client.get(f"/v1/orders/{order_id}")).json()
+            assert shown["status"] == ("confirmed" if wish == "confirm" else "cancelled")
+            assert shown.get("cancel_reason") == (None if wish == "confirm" else "card_declined")
+
+    asyncio.run(scenario())
+
+
+def test_two_who_end_an_order_at_once_have_one_winner(settings: OrdersSettings) -> None:
+    async def confirm(orders: Orders, order_id: UUID) -> Order:
+        command = ConfirmOrder(order_id=order_id, payment_id=new_id())
+        async with transaction(orders) as connection:
+            return await handlers.confirm_order(connection, orders.outbox, command, CONTEXT)
+
+    async def cancel(orders: Orders, order_id: UUID) -> Order:
+        command = CancelOrder(order_id=order_id, reason="too_slow")
+        async with transaction(orders) as connection:
+            return await handlers.cancel_order(connection, orders.outbox, command, CONTEXT)
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            for _ in range(5):
+                order_id = (await placed(orders)).order_id
+                outcomes = await asyncio.gather(
+                    confirm(orders, order_id), cancel(orders, order_id), return_exceptions=True
+                )
+                winners = [outcome for outcome in outcomes if isinstance(outcome, Order)]
+                losers = [outcome for outcome in outcomes if isinstance(outcome, OrderStateError)]
+                assert (len(winners), len(losers)) == (1, 1)
+                assert winners[0].status in (Status.CONFIRMED, Status.CANCELLED)
+                assert Order.rehydrate(await orders.history(order_id)) == winners[0]
+
+    asyncio.run(scenario())
+
+
+def test_an_order_nobody_placed_is_not_found(settings: OrdersSettings) -> None:
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            missing = new_id()
+            answer = await orders.client.get(f"/v1/orders/{missing}")
+            assert answer.status_code == 404
+            assert answer.json()["type"] == "urn:tailrace:problem:order-not-found"
+            command = ConfirmOrder(order_id=missing, payment_id=new_id())
+            with pytest.raises(OrderNotFoundError):
+                async with transaction(orders) as connection:
+                    await handlers.confirm_order(connection, orders.outbox, command, CONTEXT)
+
+    asyncio.run(scenario())
+
+
+def test_without_its_database_the_service_says_so(settings: OrdersSettings) -> None:
+    async def scenario() -> None:
+        nowhere = make_conninfo(settings.database_url, host="127.0.0.1", port=9)
+        lost = settings.model_copy(update={"database_url": nowhere})
+        async with orders_service(lost) as orders:
+            for method, path in (("POST", "/v1/orders"), ("GET", "/health")):
+                body = BODY if method == "POST" else None
+                answer = await orders.client.request(method, path, json=body)
+                assert answer.status_code == 503
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert int(answer.headers["retry-after"]) >= 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "constraint"),
+    [
+        ("status", "'lost'", "customer_order_status"),
+        ("status", "'confirmed'", "customer_order_paid"),
+        ("status", "'cancelled'", "customer_order_reason"),
+        ("customer_id", "''", "customer_order_customer_id"),
+        ("currency", "'eur'", "customer_order_currency"),
+        ("total", "-0.01", "customer_order_total"),
+        ("updated_at", "now() - interval '1 day'", "customer_order_time"),
+        ("version", "0", "customer_order_version"),
+        ("lines", "'{}'", "customer_order_lines"),
+        ("lines", "'[]'", "customer_order_lines"),
+        ("lines", "'[{}]'", "customer_order_lines"),
+        ("lines", """'[{"sku":"","quantity":1,"unit_price":"1"}]'""", "customer_order_lines"),
+        ("lines", """'[{"sku":"a","quantity":0,"unit_price":"1"}]'""", "customer_order_lines"),
+        ("lines", """'[{"sku":"a","quantity":1,"unit_price":1}]'""", "customer_order_lines"),
+        ("lines", """'[{"sku":"a","quantity":1,"unit_price":"-1"}]'""", "customer_order_lines"),
+        ("lines", """'[[{"sku":"a","quantity":1,"unit_price":"1"}]]'""", "customer_order_lines"),
+    ],
+)
+def test_bad_states_cannot_be_written(
+    settings: OrdersSettings, column: str, value: LiteralString, constraint: str
+) -> None:
+    good: dict[str, LiteralString] = {
+        "order_id": "gen_random_uuid()",
+        "customer_id": "'ada'",
+        "status": "'pending'",
+        "currency": "'EUR'",
+        "lines": """'[{"sku":"a","quantity":1,"unit_price":"1.00"}]'""",
+        "total": "1",
+        "placed_at": "now()",
+        "updated_at": "now()",
+        "version": "1",
+    }
+    with psycopg.connect(settings.database_url) as connection:
+        connection.execute(insert(good))
+        with pytest.raises(psycopg.errors.CheckViolation) as caught:
+            connection.execute(insert({**good, column: value}))
+        assert caught.value.diag.constraint_name == constraint
+        connection.rollback()
+
+
+def insert(values: dict[str, LiteralString]) -> sql.Composed:
+    comma = sql.SQL(", ")
+    return sql.SQL("insert into customer_order ({}) values ({})").format(
+        comma.join(map(sql.Identifier, values)), comma.join(map(sql.SQL, values.values()))
+    )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"update customer_order set total = 0",
+        b"update customer_order set lines = '[]'",
+        b"delete from customer_order",
+        b"truncate customer_order",
+        b"update outbox set payload = ''",
+        b"delete from outbox",
+        b"delete from outbox_event",
+    ],
+)
+def test_the_service_cannot_rewrite_what_was(settings: OrdersSettings, statement: bytes) -> None:
+    with (
+        psycopg.connect(settings.database_url) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement)

@@ -1,0 +1,171 @@
+"""The storefront: what it refuses itself, and what it makes of an orders service that fails."""
+
+import json
+import re
+from collections.abc import Callable
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from tests.bad_requests import BAD_REQUESTS, FORM, ORDER, BadRequest
+
+Ask = Callable[..., httpx2.Response]
+Open = Callable[..., Ask]
+Answering = Callable[[bytes | None], str]
+Recording = Callable[[bytes | None], tuple[str, list[bytes]]]
+
+BODY = json.dumps(ORDER).encode()
+ORDER_ID = "0198c0de-0000-7000-8000-000000000001"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PLACED = json.dumps(
+    {
+        **ORDER,
+        "order_id": ORDER_ID,
+        "status": "pending",
+        "total": "9.99",
+        "placed_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z",
+        "version": 1,
+    }
+).encode()
+
+
+def http(status: int, body: bytes, content_type: str, *headers: str) -> bytes:
+    head = [f"HTTP/1.1 {status} X", f"content-type: {content_type}", *headers]
+    head += [f"content-length: {len(body)}", "connection: close", "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+def assert_problem(response: httpx2.Response, status: int) -> dict[str, object]:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem: dict[str, object] = response.json()
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["correlation_id"] == response.headers["x-correlation-id"]
+    return problem
+
+
+@pytest.mark.parametrize("bad", BAD_REQUESTS, ids=lambda bad: bad.name)
+def test_a_bad_request_is_a_problem(lonely_storefront: Ask, bad: BadRequest) -> None:
+    response = lonely_storefront("POST", "/v1/orders", content=bad.body, headers=bad.headers)
+    problem = assert_problem(response, bad.status)
+    errors = problem.get("errors", [])
+    assert isinstance(errors, list)
+    assert tuple(error["pointer"] for error in errors) == bad.pointers
+    assert all(error["detail"] for error in errors)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "application/json"},
+        {"content-type": "application/json; charset=utf-8", "origin": "https://shop.example"},
+        {"content-type": "application/vnd.shop+json"},
+        {"content-type": FORM},
+        {},
+    ],
+)
+def test_json_is_taken_in_every_honest_dress(
+    storefront: Open, answering: Answering, headers: dict[str, str]
+) -> None:
+    url = answering(http(201, PLACED, "application/json"))
+    response = storefront(url)("POST", "/v1/orders", content=BODY, headers=headers)
+    assert response.status_code == 201
+    assert response.headers["location"] == f"/v1/orders/{ORDER_ID}"
+    assert response.json()["total"] == "9.99"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/v1/orders/", 404),
+        ("GET", "/v1/orders/not-an-id", 404),
+        ("POST", "/nowhere", 404),
+        ("GET", "/v1/orders", 405),
+        ("DELETE", f"/v1/orders/{ORDER_ID}", 405),
+    ],
+)
+def test_a_wrong_turn_is_a_problem(
+    lonely_storefront: Ask, method: str, path: str, status: int
+) -> None:
+    response = lonely_storefront(method, path)
+    assert assert_problem(response, status)["instance"] == path
+    assert ("allow" in response.headers) == (status == 405)
+
+
+def test_orders_down_is_503_with_a_time_to_try_again(lonely_storefront: Ask) -> None:
+    response = lonely_storefront("POST", "/v1/orders", content=BODY)
+    assert_problem(response, 503)
+    assert int(response.headers["retry-after"]) >= 1
+
+
+def test_orders_silent_is_504(storefront: Open, answering: Answering) -> None:
+    url = answering(None)
+    response = storefront(url, timeout_ms=50)("GET", f"/v1/orders/{ORDER_ID}")
+    assert "unknown" in str(assert_problem(response, 504)["detail"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        http(201, PLACED, "application/json")[:-20],
+        http(201, b'{"order_id": 1}', "application/json"),
+        http(500, b"<h1>oops</h1>", "text/html"),
+        http(302, b"", "text/plain", "location: http://127.0.0.1:9/"),
+        http(404, b"not a problem", "application/problem+json"),
+    ],
+)
+def test_orders_confused_is_502(storefront: Open, answering: Answering, answer: bytes) -> None:
+    response = storefront(answering(answer))("POST", "/v1/orders", content=BODY)
+    assert_problem(response, 502)
+
+
+def test_a_problem_of_orders_is_passed_on(storefront: Open, answering: Answering) -> None:
+    problem = {
+        "type": "urn:tailrace:problem:unavailable",
+        "title": "Out of service for the moment",
+        "status": 503,
+        "detail": "the database is away",
+        "errors": [{"pointer": "#/lines", "detail": "too heavy"}],
+    }
+    answer = http(503, json.dumps(problem).encode(), "application/problem+json", "retry-after: 7")
+    response = storefront(answering(answer))("POST", "/v1/orders", content=BODY)
+    passed = assert_problem(response, 503)
+    assert {key: passed[key] for key in problem} == problem
+    assert response.headers["retry-after"] == "7"
+
+
+def test_a_correlation_id_goes_round_and_a_missing_one_is_made(lonely_storefront: Ask) -> None:
+    mine = {"x-correlation-id": ORDER_ID}
+    assert lonely_storefront("GET", "/", headers=mine).headers["x-correlation-id"] == ORDER_ID
+    for headers in ({}, {"x-correlation-id": "not an id"}):
+        made = UUID(lonely_storefront("GET", "/", headers=headers).headers["x-correlation-id"])
+        assert made.version == 7
+
+
+def test_context_is_sent_on_with_a_span_of_its_own(storefront: Open, recording: Recording) -> None:
+    parent = f"00-{TRACE}-b7ad6b7169203331-01"
+    headers = {"x-correlation-id": ORDER_ID, "traceparent": parent}
+    url, received = recording(http(201, PLACED, "application/json"))
+    storefront(url)("POST", "/v1/orders", content=BODY, headers=headers)
+    request = received[0].decode()
+    assert f"x-correlation-id: {ORDER_ID}" in request
+    sent = re.search(r"traceparent: (\S+)", request)
+    assert sent is not None
+    assert sent[1].startswith(f"00-{TRACE}-")
+    assert sent[1] != parent
+
+
+def test_the_front_page_leads_everywhere(lonely_storefront: Ask) -> None:
+    for path in ("/", "/health", "/docs", "/openapi.json"):
+        assert lonely_storefront("GET", path).status_code == 200
+    described = lonely_storefront("GET", "/openapi.json").json()
+    answers = described["paths"]["/v1/orders"]["post"]["responses"]
+    assert "application/problem+json" in answers["default"]["content"]
+    assert "422" not in answers
