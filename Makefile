@@ -1,0 +1,94 @@
+# The front door of Tailrace. `make` alone prints the menu.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := schemas cdc producers consumers infra
+
+# `python3` may be an old one (macOS) while a newer one is at hand under its full name
+RECENT := import sys; sys.exit(sys.version_info < (3, 11))
+ifndef PYTHON
+PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c '$(RECENT)' 2>/dev/null && echo "$$name" && exit; done; echo python3)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help up down reset status logs doctor demo test test-unit lint typecheck lock generate \
+	schema-publish connector install clean
+
+help: ## This menu
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: install ## Start everything: Postgres, Kafka, Connect, the registry, services and workers
+	@$(BIN)/tailrace up
+
+down: install ## Stop everything; the data stay
+	@$(BIN)/tailrace down
+
+reset: install ## Stop everything and delete the data, after asking
+	@$(BIN)/tailrace reset
+
+status: install ## What runs where: state, pid, url, memory
+	@$(BIN)/tailrace status
+
+logs: install ## The log of a part: make logs SERVICE=connect (FOLLOW=1 goes on)
+	@$(if $(SERVICE),,echo "Say whose log: make logs SERVICE=connect" >&2; exit 2)
+	@$(BIN)/tailrace logs $(SERVICE) $(if $(FOLLOW),--follow)
+
+doctor: install ## Check everything; say what is wrong and how to mend it
+	@$(BIN)/tailrace doctor
+
+demo: install ## Send orders and follow them: make demo ORDERS=200, or FILE=orders.csv MAP=...
+	@$(BIN)/tailrace demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(FILE),--file "$(FILE)") $(if $(MAP),--map "$(MAP)")
+
+test: install ## All tests, on a stack of their own
+	@$(BIN)/pytest
+
+test-unit: install ## The tests that need nothing started
+	@$(BIN)/pytest tests/unit tests/contract
+
+lint: install ## Style, and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
+
+typecheck: install ## Types, strictly
+	@$(BIN)/mypy
+
+generate: install ## Make the message classes from the Avro schemas
+	@$(BIN)/python -m schemas.generate
+
+schema-publish: install ## Publish the schemas to the registry
+	@$(BIN)/tailrace schema publish
+
+connector: install ## Apply the connector's configuration
+	@$(BIN)/tailrace connector apply
+
+lock: install ## Resolve the dependencies anew into requirements.lock
+	@$(PYTHON) -m venv --clear build/lock
+	@build/lock/bin/pip install --quiet uv
+	@build/lock/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+		--generate-hashes --no-header --quiet --output-file requirements.lock
+
+clean: ## Stop everything and remove what was installed or built; the data stay
+	@if [ -e $(VENV)/.installed ]; then $(BIN)/tailrace down; fi
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install: $(VENV)/.installed
+
+# The two files are made last: an install that was interrupted is begun again.
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.locked: requirements.lock
+	@"$(PYTHON)" -c '$(RECENT)' 2>/dev/null || { echo "Tailrace needs Python 3.11 or newer, and" \
+		"$(PYTHON) is $$("$(PYTHON)" --version 2>&1 || echo missing): run 'make PYTHON=/path/to/a/newer/python'." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual" \
+		"environments: install its venv module (on Debian and Ubuntu the package python3-venv)." >&2; exit 1; }
+	@echo "Installing into $(VENV), once ..."
+	@rm -f $@ $(VENV)/.installed
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock || { \
+		echo "The packages could not be installed; the reason stands above. Run make again: it goes on." >&2; exit 1; }
+	@touch $@

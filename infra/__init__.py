@@ -1,0 +1,1 @@
+"""How Tailrace runs: settings, the embedded local stack and the `tailrace` command."""

@@ -1,0 +1,75 @@
+"""The command `tailrace`: a group whose subcommands are imported only when they are called."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from infra.errors import explain
+
+# name -> where the command lives, and its line in `tailrace --help`. A new command is a line here.
+COMMANDS = {
+    "up": ("infra.cli.stack:up", "Start the whole stack; repairs what is missing."),
+    "down": ("infra.cli.stack:down", "Stop it; the data stay."),
+    "reset": ("infra.cli.stack:reset", "Stop it and delete its data, after asking."),
+    "restart": ("infra.cli.stack:restart", "Restart one part."),
+    "status": ("infra.cli.status:status", "Show every part: state, pid, url, memory."),
+    "logs": ("infra.cli.logs:logs", "Show or follow the log of one part."),
+    "demo": ("infra.cli.demo:demo", "Send orders over HTTP and follow each to its end."),
+    "doctor": (
+        "infra.cli.doctor:doctor",
+        "Check everything; say what is wrong and how to mend it.",
+    ),
+    "topics": ("infra.cli.topics:topics", "Show topics, and the records in them."),
+    "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
+    "schema": ("infra.cli.schema:schema", "Publish the schemas of the catalogue."),
+    "migrate": ("infra.cli.migrate:migrate", "Apply the database migrations of every service."),
+}
+
+
+class LazyGroup(click.Group):
+    """Lists its subcommands from `COMMANDS` and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module that holds the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list for `--help` without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tailrace")
+def cli() -> None:
+    """Change your database and tell everyone else about it.
+
+    Ends with 0 when done, 1 on a finding or failure, 2 on wrong usage.
+    """
+
+
+def main() -> None:
+    """Run the command line; a failure the user can mend is one sentence on stderr."""
+    try:
+        result: Any = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit("Interrupted.")
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        sys.exit(f"tailrace: {sentence}")
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,5 @@
+"""`python -m infra.cli` is `tailrace`."""
+
+from infra.cli import main
+
+main()

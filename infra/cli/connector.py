@@ -1,0 +1,75 @@
+"""Commands about the Debezium connector that carries the outbox to Kafka."""
+
+from dataclasses import asdict
+
+import click
+
+from cdc import connector as debezium
+from infra.cli.output import json_option, print_json
+from infra.local.pipeline import apply_connector, connector_settings
+from infra.settings import load_settings
+
+
+@click.group()
+def connector() -> None:
+    """Apply, show, restart the connector; show its state."""
+
+
+@connector.command()
+@json_option
+def apply(*, as_json: bool) -> None:
+    """Bring the connector to its configuration and wait until it runs; nothing happens if it already does."""
+    done = apply_connector(load_settings())
+    if as_json:
+        print_json({"connector": debezium.NAME, "result": done})
+    else:
+        click.echo(f"{debezium.NAME}: {done}, running")
+
+
+@connector.command()
+@click.option(
+    "--rendered", is_flag=True, help="What would be applied, instead of what Connect holds."
+)
+@click.pass_context
+def show(context: click.Context, *, rendered: bool) -> None:
+    """Print the configuration as JSON; it refers to secrets and holds none."""
+    settings = load_settings()
+    if rendered:
+        print_json(debezium.render(connector_settings(settings)))
+        return
+    config = debezium.show(settings.connect_url, debezium.NAME)
+    if config is None:
+        click.echo(
+            f"Connect has no connector {debezium.NAME}; `tailrace connector apply` makes it",
+            err=True,
+        )
+        context.exit(1)
+    print_json(config)
+
+
+@connector.command()
+@json_option
+def restart(*, as_json: bool) -> None:
+    """Restart the connector and its task, and wait until they run."""
+    settings = load_settings()
+    debezium.restart(settings.connect_url, debezium.NAME)
+    debezium.wait_until_running(settings.connect_url, debezium.NAME, timeout_s=60)
+    if as_json:
+        print_json({"connector": debezium.NAME, "result": "restarted"})
+    else:
+        click.echo(f"{debezium.NAME}: restarted, running")
+
+
+@connector.command()
+@json_option
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> None:
+    """Show the state of the connector and its task; ends with 1 unless both run."""
+    state = debezium.status(load_settings().connect_url, debezium.NAME)
+    if as_json:
+        print_json(asdict(state) | {"running": state.is_running})
+    else:
+        click.echo(f"{debezium.NAME}: connector {state.connector}, task {state.task}")
+        if state.trace:
+            click.echo(state.trace, err=True)
+    context.exit(0 if state.is_running else 1)

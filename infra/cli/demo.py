@@ -1,0 +1,141 @@
+"""The command that demonstrates the pipeline with orders, made up or from a file."""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.cli.output import console, json_option, print_json
+from infra.demo.demonstrate import demonstrate
+from infra.demo.display import open_display
+from infra.demo.generate import GeneratedOrders
+from infra.demo.mapping import SYNONYMS, MappingError
+from infra.demo.orders import Source
+from infra.demo.report import report
+from infra.demo.source import open_orders
+from infra.settings import load_settings
+from schemas.rest.currencies import MINOR_UNIT_DECIMALS
+
+DEFAULT_CURRENCY = "USD"
+DEFAULT_ORDERS = 200
+INTERRUPTED = 130
+
+
+class Assignments(click.ParamType):
+    """One FIELD=COLUMN or several in a row; a column's name may hold blanks."""
+
+    name = "FIELD=COLUMN"
+    START = re.compile(rf"(?:^|[\s,]+)({'|'.join(SYNONYMS)})=")
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, str]:
+        """Return column by field."""
+        before, *parts = self.START.split(str(value).strip())
+        if before or not parts:
+            fields = ", ".join(SYNONYMS)
+            self.fail(f"{value!r} is not FIELD=COLUMN with a field of {fields}", param, ctx)
+        columns = (column.strip() for column in parts[1::2])
+        return dict(zip(parts[::2], columns, strict=True))
+
+
+def _currency(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and value.upper() not in MINOR_UNIT_DECIMALS:
+        raise click.BadParameter(f"{value!r} is not an active ISO 4217 currency code")
+    return value and value.upper()
+
+
+@click.command()
+@click.option(
+    "--orders",
+    "count",
+    type=click.IntRange(min=1),
+    help=f"Make up so many.  [default: {DEFAULT_ORDERS}]",
+)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Send those of a CSV or JSON lines file.",
+)
+@click.option(
+    "--map",
+    "assignments",
+    type=Assignments(),
+    multiple=True,
+    help="What a column of the file means, if its heading does not tell; FIELD= for none.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 1000),
+    default=16,
+    show_default=True,
+    help="Most orders under way at once.",
+)
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The same seed makes up the same orders."
+)
+@click.option(
+    "--currency",
+    callback=_currency,
+    help=f"Of amounts that name none  [default: {DEFAULT_CURRENCY}]; of all orders made up  [default: a mixture].",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=1),
+    default=60,
+    show_default=True,
+    help="Give up when nothing has moved for so many seconds.",
+)
+@json_option
+@click.pass_context
+def demo(  # noqa: PLR0913 - one parameter per option
+    context: click.Context,
+    *,
+    count: int | None,
+    path: Path | None,
+    assignments: Sequence[Mapping[str, str]],
+    concurrency: int,
+    seed: int,
+    currency: str | None,
+    timeout_s: float,
+    as_json: bool,
+) -> None:
+    """Send orders over HTTP and follow each until it is confirmed or cancelled.
+
+    Ends with 1 if a row was bad, an order was refused or did not come to its end, or the sums differ.
+    """
+    if path is None and assignments:
+        raise click.UsageError(
+            "--map says what the columns of a file mean: name the file with --file."
+        )
+    if path is not None and count is not None:
+        raise click.UsageError("--orders makes orders up, --file sends yours: choose one.")
+    overrides = {field: column for part in assignments for field, column in part.items()}
+    out = console(stderr=as_json)
+    with ExitStack() as stack:
+        source: Source
+        if path is None:
+            source = GeneratedOrders(count or DEFAULT_ORDERS, seed=seed, currency=currency)
+        else:
+            try:
+                source = stack.enter_context(
+                    open_orders(path, overrides=overrides, currency=currency or DEFAULT_CURRENCY)
+                )
+            except MappingError as error:
+                raise click.UsageError(str(error)) from error
+            for line in source.explanation:
+                out.print(line, markup=False, soft_wrap=True)
+        display = stack.enter_context(open_display(out, source.total))
+        result = demonstrate(
+            load_settings(), source, display, concurrency=concurrency, timeout_s=timeout_s
+        )
+    if as_json:
+        print_json(result.as_json())
+    else:
+        report(result, out)
+    context.exit(INTERRUPTED if result.interrupted else 0 if result.ok else 1)

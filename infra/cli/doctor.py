@@ -1,0 +1,35 @@
+"""The command that checks everything."""
+
+from dataclasses import asdict
+
+import click
+from rich.markup import escape
+
+from infra.cli.output import console, json_option, print_json
+from infra.local.doctor import Finding, diagnose
+from infra.settings import load_settings
+
+SIGNS = {"ok": "[green]OK     [/]", "wrong": "[red]WRONG  [/]", "unknown": "[yellow]UNKNOWN[/]"}
+
+
+@click.command()
+@json_option
+@click.pass_context
+def doctor(context: click.Context, *, as_json: bool) -> None:
+    """Check everything; say what is wrong and how to mend it.
+
+    Ends with 0 if all is well, with 1 otherwise.
+    """
+    findings = diagnose(load_settings())
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        out = console()
+        for finding in findings:
+            out.print(_line(finding), soft_wrap=True)
+    context.exit(0 if all(finding.state == "ok" for finding in findings) else 1)
+
+
+def _line(finding: Finding) -> str:
+    remedy = f"; {escape(finding.remedy)}" if finding.remedy else ""
+    return f"{SIGNS[finding.state]}  {finding.name:<20} {escape(finding.detail)}{remedy}"

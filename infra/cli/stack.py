@@ -1,0 +1,105 @@
+"""The commands that start and stop: up, down, reset, restart."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from infra.cli.output import console, json_option, print_json
+from infra.cli.progress import terminal_report
+from infra.local import down as stopping
+from infra.local import up as starting
+from infra.local.parts import PART_NAMES
+from infra.local.restart import restart as restart_part
+from infra.local.status import PartStatus
+from infra.local.status import status as part_status
+from infra.settings import Settings, load_settings
+
+FIRST_ORDER = (
+    '{"customer_id": "ada", "currency": "EUR", '
+    '"lines": [{"sku": "tea", "quantity": 2, "unit_price": "4.50"}]}'
+)
+
+
+@click.command()
+@json_option
+def up(*, as_json: bool) -> None:
+    """Start the whole stack.
+
+    Run again, it repairs what is missing and changes nothing else. If a step fails, whatever this
+    call has started is stopped again.
+    """
+    settings = load_settings()
+    out = console(stderr=as_json)
+    with terminal_report(out) as report:
+        result = starting.up(settings, report)
+    parts = part_status(settings)
+    if as_json:
+        print_json(asdict(result) | {"parts": [asdict(part) for part in parts]})
+        return
+    _print_parts(out, settings, parts)
+    out.print(f"\nReady after {result.total_s:.1f} s. {_next_commands(settings)}", soft_wrap=True)
+    if result.training:
+        out.print(
+            "\nJava's start-up cache is being made in the background; the next start will be faster."
+        )
+
+
+@click.command()
+@json_option
+def down(*, as_json: bool) -> None:
+    """Stop everything that runs; the data stay."""
+    result = stopping.down(load_settings())
+    if as_json:
+        print_json(asdict(result))
+        return
+    count = len(result.stopped)
+    click.echo(f"Stopped {count} parts; the data stay." if count else "Nothing was running.")
+    if result.leftovers:
+        click.echo(f"Ended {result.leftovers} processes that nobody supervised.")
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(*, yes: bool) -> None:
+    """Stop everything and delete all data, after asking."""
+    settings = load_settings()
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(
+                "reset deletes all data and cannot ask here: say --yes if you mean it."
+            )
+        click.confirm(f"Delete all data in {settings.home}?", abort=True)
+    stopping.reset(settings)
+    click.echo(f"{settings.home} is gone.")
+
+
+@click.command()
+@click.argument("part", type=click.Choice(PART_NAMES))
+def restart(part: str) -> None:
+    """Restart one part and wait until it is ready."""
+    seconds = restart_part(load_settings(), part)
+    click.echo(f"{part} is ready after {seconds:.1f} s.")
+
+
+def _print_parts(out: Console, settings: Settings, parts: Sequence[PartStatus]) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("part", "where", "log"):
+        table.add_column(heading)
+    for part in parts:
+        table.add_row(part.name, part.url or "", f"{settings.home / 'logs' / part.name}.log")
+    out.print()
+    out.print(table)
+
+
+def _next_commands(settings: Settings) -> str:
+    return f"""Try next:
+
+  curl -s {settings.storefront_url}/v1/orders -d '{FIRST_ORDER}'
+  tailrace topics tail order.events
+  make demo
+  make status
+  make down"""

@@ -1,0 +1,101 @@
+"""Commands that show topics and what is in them."""
+
+import json
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import click
+from rich.table import Table
+
+from cdc import topics as kafka_topics
+from cdc.tail import Tail, TailedRecord
+from infra.cli.output import console, json_option, print_json
+from infra.settings import Settings, load_settings
+from schemas.codec import Codec
+from schemas.registry import SchemaStore
+
+
+@click.group()
+def topics() -> None:
+    """Show topics, and the records in them."""
+
+
+@topics.command("list")
+@json_option
+def list_topics(*, as_json: bool) -> None:
+    """Show the topics of the catalogue: owner, partitions, records kept."""
+    summaries = kafka_topics.summaries(load_settings().kafka_bootstrap)
+    if as_json:
+        print_json([asdict(summary.topic) | {"records": summary.records} for summary in summaries])
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("topic", "owner", "partitions", "retention", "records", "messages"):
+        table.add_column(heading)
+    for summary in summaries:
+        topic = summary.topic
+        records = "missing" if summary.records is None else str(summary.records)
+        kept = f"{topic.retention_hours} h"
+        row = (topic.name, topic.owner, str(topic.partitions), kept, records)
+        table.add_row(*row, ", ".join(topic.messages))
+    console().print(table)
+
+
+@topics.command()
+@click.argument("topic")
+@click.option("-n", "--last", "count", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option("-f", "--follow", is_flag=True, help="Then go on with new records until Ctrl-C.")
+@click.option("--key", help="Only records of this key, such as an order id.")
+@click.option("--type", "type_", help="Only this message, such as orders.OrderCreated.")
+@json_option
+def tail(
+    *, topic: str, count: int, follow: bool, key: str | None, type_: str | None, as_json: bool
+) -> None:
+    """Show the last records of TOPIC, decoded, with their headers.
+
+    With --json, one object a line.
+    """
+
+    def wanted(record: TailedRecord) -> bool:
+        return key in {None, record.key} and type_ in {None, record.type}
+
+    reader = _open(load_settings(), topic)
+    render = _line if as_json else _block
+    try:
+        for record in reader.last(count, wanted if key or type_ else None):
+            click.echo(render(record))
+        for record in filter(wanted, reader.follow() if follow else ()):
+            click.echo(render(record))
+    except KeyboardInterrupt:
+        click.echo(err=True)
+    finally:
+        reader.close()
+
+
+def _open(settings: Settings, topic: str) -> Tail:
+    codec = Codec(SchemaStore(settings.registry_url, settings.schema_cache), [])
+    return Tail(settings.kafka_bootstrap, topic, codec)
+
+
+def _line(record: TailedRecord) -> str:
+    return json.dumps(asdict(record), default=_text)
+
+
+def _block(record: TailedRecord) -> str:
+    """Return a record as a few lines: what and where, the headers, the value."""
+    title = click.style(record.type or "undecodable", bold=True)
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    lines = [f"{title}  {place}  key {record.key}  {record.timestamp.isoformat()}"]
+    lines += [f"  {name}: {value}" for name, value in record.headers.items() if value is not None]
+    lines.append(_indented(record.value) if record.error is None else f"  {record.error}")
+    return "\n".join(lines) + "\n"
+
+
+def _indented(value: dict[str, Any] | None) -> str:
+    text = json.dumps(value, default=_text, indent=2, ensure_ascii=False)
+    return "\n".join("  " + line for line in text.splitlines())
+
+
+def _text(value: object) -> str:
+    """Return what JSON has no form for as text: decimals and ids as digits, instants as ISO 8601."""
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -1,0 +1,71 @@
+"""The whole demonstration: what is counted before, the run, and the figures after."""
+
+import asyncio
+import time
+
+from confluent_kafka import Consumer
+
+from infra.demo.duplicates import suppressed
+from infra.demo.follow import at_the_end, order_codec
+from infra.demo.orders import Source
+from infra.demo.result import Result, percentiles
+from infra.demo.run import Display, Run
+from infra.settings import Settings
+
+
+def demonstrate(
+    settings: Settings, source: Source, display: Display, *, concurrency: int, timeout_s: float
+) -> Result:
+    """Run the demonstration against the stack.
+
+    Args:
+        settings: Where the stack is.
+        source: What to send.
+        display: Shows progress.
+        concurrency: Most orders under way at once.
+        timeout_s: Longest time in seconds in which nothing moves.
+
+    Raises:
+        DemoError: the stack does not answer.
+    """
+    duplicates = suppressed(settings)
+    codec = order_codec(settings.registry_url, settings.schema_cache)
+
+    async def conduct(consumer: Consumer) -> tuple[Run, float]:
+        run = Run(display, concurrency=concurrency, timeout_s=timeout_s)
+        start = time.monotonic()
+        await run.conduct(source, settings.storefront_url, consumer, codec)
+        return run, time.monotonic() - start
+
+    with at_the_end(settings.kafka_bootstrap) as consumer:
+        finished, duration_s = asyncio.run(conduct(consumer))
+    return _result(source, finished, duration_s, suppressed(settings) - duplicates)
+
+
+def _result(source: Source, run: Run, duration_s: float, duplicates: int) -> Result:
+    ledger = run.ledger
+    unknown = list(ledger.unknown())
+    for entry in unknown:
+        run.problems.append(
+            f"{entry.order.place}: unknown: {entry.lost or 'the answer was not awaited'}"
+        )
+    return Result(
+        source=source.name,
+        rows=run.rows,
+        bad_rows=run.bad_rows,
+        refused=run.refused,
+        unsent=run.unsent,
+        placed=ledger.placed,
+        confirmed=ledger.confirmed,
+        cancelled=dict(ledger.cancelled),
+        answers_lost=ledger.answers_lost,
+        unknown=len(unknown),
+        unfinished=tuple(str(entry.order_id) for entry in ledger.unfinished()),
+        latency_ms=percentiles(ledger.latencies_s),
+        duplicates=duplicates,
+        totals=ledger.totals,
+        duration_s=duration_s,
+        problems=tuple(run.problems),
+        stopped=run.stopped,
+        interrupted=run.interrupted,
+    )

@@ -1,0 +1,69 @@
+"""Shows how far a run has come: a bar with rate and time left, on a pipe a line now and then."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+TENTHS = 10
+
+
+class RateColumn(ProgressColumn):
+    """Rows per second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate of the last seconds."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
+
+
+class Display:
+    """Progress on a console; build it with `open_display`.
+
+    Args:
+        console: Where to.
+        progress: The bar.
+        total: Rows to come, None when unknown.
+    """
+
+    def __init__(self, console: Console, progress: Progress, total: int | None) -> None:
+        self._console = console
+        self._progress = progress
+        self._task = progress.add_task("", total=total)
+        self._total = total
+        self._done = 0
+
+    def moved(self, rows: int) -> None:
+        """So many more rows are done with."""
+        before, self._done = self._done, self._done + rows
+        if self._total is not None and self._done > self._total:
+            self._total = self._done  # an estimate by line breaks, which the last line may lack
+            self._progress.update(self._task, total=self._total)
+        self._progress.update(self._task, completed=self._done)
+        if not self._console.is_terminal and self._total:
+            tenth = self._done * TENTHS // self._total
+            if tenth > before * TENTHS // self._total:
+                self._console.print(f"{self._done:,} of {self._total:,}")
+
+    def problem(self, problem: str) -> None:
+        """Name a row or an order that went wrong."""
+        self._console.print(Text(problem), soft_wrap=True)
+
+
+@contextmanager
+def open_display(console: Console, total: int | None) -> Iterator[Display]:
+    """Show a run until the block ends."""
+    columns = (BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        yield Display(console, progress, total)

@@ -1,0 +1,149 @@
+"""Keeps account of the orders under way, and of the sums and counts of those that have come to their end."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from infra.demo.follow import Seen
+from infra.demo.orders import NewOrder
+from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
+from schemas.rest.orders import Order
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums of one currency.
+
+    Args:
+        source: What the placed orders come to according to the file, or to what was made up.
+        placed: What the storefront answered that they come to.
+        confirmed: What the events say of those confirmed.
+        cancelled: What the events say of those cancelled.
+    """
+
+    source: Decimal = Decimal(0)
+    placed: Decimal = Decimal(0)
+    confirmed: Decimal = Decimal(0)
+    cancelled: Decimal = Decimal(0)
+
+    @property
+    def events(self) -> Decimal:
+        """What the events add up to."""
+        return self.confirmed + self.cancelled
+
+    @property
+    def match(self) -> bool:
+        """All three ways of adding up agree."""
+        return self.source == self.placed == self.events
+
+
+@dataclass(slots=True)
+class Entry:
+    """An order under way.
+
+    Args:
+        order: What was sent.
+        started: When, by `time.perf_counter`.
+        order_id: Its identity, once it is known to be placed.
+        last: The last of its events; events can come before the answer.
+        lost: Why no answer will come, if the order was sent and none did.
+    """
+
+    order: NewOrder
+    started: float
+    order_id: UUID | None = None
+    last: Seen | None = None
+    lost: str | None = None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All that is known of a run's orders. It belongs to one thread, save for `in`."""
+
+    placed: int = 0
+    answers_lost: int = 0
+    confirmed: int = 0
+    cancelled: Counter[str] = field(default_factory=Counter)
+    totals: dict[str, Totals] = field(default_factory=dict)
+    latencies_s: "array[float]" = field(default_factory=lambda: array("d"))
+    _under_way: dict[str, Entry] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Orders under way."""
+        return len(self._under_way)
+
+    def __contains__(self, correlation_id: object) -> bool:
+        """Whether an order under way was sent with this id."""
+        return correlation_id in self._under_way
+
+    def begin(self, correlation_id: str, order: NewOrder, *, at: float) -> None:
+        """Note that an order is about to be sent."""
+        self._under_way[correlation_id] = Entry(order, at)
+
+    def answered(self, correlation_id: str, answer: Order) -> NewOrder | None:
+        """Note that the storefront took the order; return it if it has thereby come to its end."""
+        entry = self._under_way[correlation_id]
+        self._place(entry, answer.order_id, answer.total)
+        return self._finish(correlation_id, entry)
+
+    def lost(self, correlation_id: str, reason: str) -> NewOrder | None:
+        """Note that no answer will come: the events tell whether the order was placed."""
+        entry = self._under_way[correlation_id]
+        entry.lost = reason
+        return self._without_answer(correlation_id, entry)
+
+    def drop(self, correlation_id: str) -> NewOrder:
+        """Forget an order that was certainly not placed, and return it."""
+        return self._under_way.pop(correlation_id).order
+
+    def seen(self, seen: Seen) -> NewOrder | None:
+        """Note an event; return the order if it has thereby come to its end."""
+        entry = self._under_way.get(seen.correlation_id)
+        if entry is None:
+            return None
+        entry.last = seen
+        if entry.lost is not None and entry.order_id is None:
+            return self._without_answer(seen.correlation_id, entry)
+        return self._finish(seen.correlation_id, entry)
+
+    def unfinished(self) -> Iterator[Entry]:
+        """Yield the placed orders that have not come to their end."""
+        return (entry for entry in self._under_way.values() if entry.order_id is not None)
+
+    def unknown(self) -> Iterator[Entry]:
+        """Yield the orders of which neither an answer nor an event has come."""
+        return (entry for entry in self._under_way.values() if entry.order_id is None)
+
+    def _without_answer(self, correlation_id: str, entry: Entry) -> NewOrder | None:
+        if entry.last is not None:
+            self.answers_lost += 1
+            self._place(entry, entry.last.event.order_id, entry.last.event.total)
+        return self._finish(correlation_id, entry)
+
+    def _place(self, entry: Entry, order_id: UUID, total: Decimal) -> None:
+        entry.order_id = order_id
+        self.placed += 1
+        sums = self._totals(entry)
+        sums.source += entry.order.total
+        sums.placed += total
+
+    def _finish(self, correlation_id: str, entry: Entry) -> NewOrder | None:
+        if entry.last is None or entry.last.event.order_id != entry.order_id:
+            return None
+        match entry.last.event:
+            case OrderConfirmed(total=total):
+                self.confirmed += 1
+                self._totals(entry).confirmed += total
+            case OrderCancelled(total=total, reason=reason):
+                self.cancelled[reason] += 1
+                self._totals(entry).cancelled += total
+            case OrderCreated():
+                return None
+        self.latencies_s.append(entry.last.at - entry.started)
+        return self.drop(correlation_id)
+
+    def _totals(self, entry: Entry) -> Totals:
+        return self.totals.setdefault(entry.order.currency, Totals())

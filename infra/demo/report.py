@@ -1,0 +1,103 @@
+"""The result of a run as tables and sentences."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from infra.demo.ledger import Totals
+from infra.demo.result import Result
+from schemas.rest.money import in_currency
+
+NAMED = 5
+"""Orders named by id before the rest is only counted."""
+
+
+def report(result: Result, console: Console) -> None:
+    """Print everything about a run."""
+    console.print(Group("", _counts(result), "", _sums(result), ""))
+    for sentence in verdict(result):
+        console.print(Text(sentence), soft_wrap=True)
+
+
+def verdict(result: Result) -> Iterator[str]:
+    """Yield the sentences below the tables: what adds up, and what went wrong."""
+    for code, totals in sorted(result.totals.items()):
+        yield _equation(_noun(result), code, totals)
+    if result.answers_lost:
+        yield f"{result.answers_lost} answers were lost; the events show that these orders were placed."
+    if result.bad_rows or result.refused or result.unsent:
+        yield (
+            f"{result.bad_rows} rows were bad, {result.refused} orders were refused, "
+            f"{result.unsent} could not be sent."
+        )
+    if result.unknown:
+        yield (
+            f"{result.unknown} orders are unknown: they were sent, but neither an answer nor an event came. "
+            "They are not sent again, as they may have been placed."
+        )
+    if result.unfinished:
+        more = ", ..." if len(result.unfinished) > NAMED else ""
+        named = ", ".join(result.unfinished[:NAMED])
+        yield (
+            f"{len(result.unfinished)} orders did not come to their end: {named}{more}. "
+            "See `tailrace status` and the logs of the workers."
+        )
+    if result.stopped:
+        yield f"Stopped early: {result.stopped}."
+
+
+def _counts(result: Result) -> Table:
+    table = Table.grid(padding=(0, 3, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    for name, figure, remark in _figures(result):
+        table.add_row(name, figure, remark)
+    return table
+
+
+def _figures(result: Result) -> Iterator[tuple[str, str, str]]:
+    if result.source != "generated":
+        yield "rows read", f"{result.rows:,}", result.source
+    yield "placed", f"{result.placed:,}", f"{result.rate:.0f}/s for {result.duration_s:.1f} s"
+    yield "confirmed", f"{result.confirmed:,}", ""
+    yield "cancelled", f"{sum(result.cancelled.values()):,}", ""
+    for reason, count in sorted(result.cancelled.items()):
+        yield f"  {reason}", f"{count:,}", ""
+    if result.unfinished:
+        yield "unfinished", f"{len(result.unfinished):,}", ""
+    if result.unknown:
+        yield "unknown", f"{result.unknown:,}", ""
+    for percentile, latency_ms in result.latency_ms.items():
+        remark = "from POST to effect" if percentile == min(result.latency_ms) else ""
+        yield f"latency p{percentile}", f"{latency_ms:,.1f} ms", remark
+    yield "duplicates suppressed", f"{result.duplicates:,}", ""
+
+
+def _sums(result: Result) -> RenderableType:
+    if not result.totals:
+        return Text("Nothing was placed.")
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("")
+    for heading in (_noun(result), "placed", "confirmed", "cancelled"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for code, totals in sorted(result.totals.items()):
+        sums = (totals.source, totals.placed, totals.confirmed, totals.cancelled)
+        table.add_row(code, *(f"{in_currency(amount, code):,f}" for amount in sums))
+    return table
+
+
+def _noun(result: Result) -> str:
+    return "sent" if result.source == "generated" else "file"
+
+
+def _equation(noun: str, code: str, totals: Totals) -> str:
+    source, placed, events = (
+        f"{in_currency(amount, code):,f} {code}"
+        for amount in (totals.source, totals.placed, totals.events)
+    )
+    if totals.match:
+        return f"{noun} {source} = events {events}"
+    return f"{noun} {source}, placed {placed}, events {events}: they do not match"

@@ -1,0 +1,127 @@
+"""The figures of a run."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from infra.demo.ledger import Totals
+from schemas.rest.money import in_currency
+
+PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a run came to.
+
+    Args:
+        source: Name of the file, or `generated`.
+        rows: Rows read, or orders made up.
+        bad_rows: Rows of which no order could be made.
+        refused: Orders that the storefront refused.
+        unsent: Orders that could not be sent.
+        placed: Orders placed.
+        confirmed: Orders confirmed.
+        cancelled: Orders cancelled, by reason.
+        answers_lost: Orders placed whose answer was lost; their events told of them.
+        unknown: Orders sent of which neither an answer nor an event came.
+        unfinished: Ids of the orders placed that did not come to their end.
+        latency_ms: From before the POST until the last event was seen: percentile -> milliseconds.
+        duplicates: Deliveries that consumers dropped while the run went on.
+        totals: Sums by ISO 4217 code.
+        duration_s: How long it took, in seconds.
+        problems: The first sentences about rows and orders that went wrong.
+        stopped: Why it ended early, if it did.
+        interrupted: It ended early because the user wanted so.
+    """
+
+    source: str
+    rows: int
+    bad_rows: int
+    refused: int
+    unsent: int
+    placed: int
+    confirmed: int
+    cancelled: Mapping[str, int]
+    answers_lost: int
+    unknown: int
+    unfinished: tuple[str, ...]
+    latency_ms: Mapping[int, float]
+    duplicates: int
+    totals: Mapping[str, Totals]
+    duration_s: float
+    problems: tuple[str, ...]
+    stopped: str | None
+    interrupted: bool
+
+    @property
+    def rate(self) -> float:
+        """Orders that came to their end per second."""
+        return (self.confirmed + sum(self.cancelled.values())) / max(self.duration_s, 1e-9)
+
+    @property
+    def match(self) -> bool:
+        """The sums agree in all currencies."""
+        return all(totals.match for totals in self.totals.values())
+
+    @property
+    def ok(self) -> bool:
+        """Everything was sent, came to its end, and adds up."""
+        gone_wrong = (
+            self.bad_rows + self.refused + self.unsent + self.unknown + len(self.unfinished)
+        )
+        return not gone_wrong and self.stopped is None and self.match
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all figures for machines: money as strings, latencies in milliseconds."""
+        return {
+            "ok": self.ok,
+            "source": self.source,
+            "rows": self.rows,
+            "bad_rows": self.bad_rows,
+            "refused": self.refused,
+            "unsent": self.unsent,
+            "placed": self.placed,
+            "confirmed": self.confirmed,
+            "cancelled": sum(self.cancelled.values()),
+            "cancelled_by_reason": dict(sorted(self.cancelled.items())),
+            "answers_lost": self.answers_lost,
+            "unknown": self.unknown,
+            "unfinished": len(self.unfinished),
+            "unfinished_ids": list(self.unfinished),
+            "latency_ms": {f"p{p}": round(ms, 1) for p, ms in self.latency_ms.items()},
+            "duplicates_suppressed": self.duplicates,
+            "duration_s": round(self.duration_s, 3),
+            "orders_per_s": round(self.rate, 1),
+            "totals": {code: _sums(code, totals) for code, totals in sorted(self.totals.items())},
+            "problems": list(self.problems),
+            "stopped": self.stopped,
+            "interrupted": self.interrupted,
+        }
+
+
+def percentiles(latencies_s: Iterable[float]) -> dict[int, float]:
+    """Return the percentiles in milliseconds: the smallest latency that so many percent do not exceed.
+
+    Args:
+        latencies_s: Latencies in seconds; without any there are no percentiles.
+    """
+    ranked = sorted(latencies_s)
+    if not ranked:
+        return {}
+    return {p: ranked[math.ceil(len(ranked) * p / 100) - 1] * 1000 for p in PERCENTILES}
+
+
+def _sums(code: str, totals: Totals) -> dict[str, Any]:
+    amounts: dict[str, Decimal] = {
+        "source": totals.source,
+        "placed": totals.placed,
+        "confirmed": totals.confirmed,
+        "cancelled": totals.cancelled,
+        "events": totals.events,
+    }
+    return {name: str(in_currency(sum_, code)) for name, sum_ in amounts.items()} | {
+        "match": totals.match
+    }

@@ -1,0 +1,197 @@
+"""One run: sends the orders of a source and follows each to its end."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from confluent_kafka import Consumer
+
+from cdc.ids import new_id
+from infra.demo.follow import Follower, Seen
+from infra.demo.ledger import Ledger
+from infra.demo.orders import BadRow, DemoError, NewOrder, Source
+from infra.demo.send import Refused, Sender, Unknown, Unsent, open_client
+from schemas.codec import Codec
+
+LAST_ANSWERS_S = 3.0
+"""How long answers under way are still waited for once the run has stopped."""
+MAX_PROBLEMS = 100
+"""Problems kept for the result; the display is told of all."""
+
+
+class Display(Protocol):
+    """Shows how far the run has come."""
+
+    def moved(self, rows: int) -> None:
+        """So many more rows are done with."""
+        ...
+
+    def problem(self, problem: str) -> None:
+        """Name a row or an order that went wrong."""
+        ...
+
+
+class Run:
+    """One run; it lives on the event loop it was made on.
+
+    Args:
+        display: Shows progress.
+        concurrency: Most orders under way at once, each from before its POST until its end.
+        timeout_s: Longest time in seconds in which nothing moves.
+    """
+
+    def __init__(self, display: Display, *, concurrency: int, timeout_s: float) -> None:
+        self.ledger = Ledger()
+        self.rows = self.bad_rows = self.refused = self.unsent = 0
+        self.problems: list[str] = []
+        self.stopped: str | None = None
+        self.interrupted = False
+        self._display = display
+        self._concurrency = concurrency
+        self._timeout_s = timeout_s
+        self._sending_over = asyncio.Event()
+        self._waiting_over = False
+        self._changed = asyncio.Event()
+        self._moved_at = time.monotonic()
+        self._posts: set[asyncio.Task[None]] = set()
+
+    async def conduct(
+        self, source: Source, storefront_url: str, consumer: Consumer, codec: Codec
+    ) -> None:
+        """Send everything and see it to its end, or until nothing moves or the user interrupts.
+
+        Args:
+            source: What to send.
+            storefront_url: Where to.
+            consumer: Reads order events from before the first order.
+            codec: Decodes them.
+
+        Raises:
+            DemoError: the storefront does not answer at all.
+        """
+        loop = asyncio.get_running_loop()
+        follower = Follower(
+            consumer,
+            codec,
+            wanted=self.ledger.__contains__,
+            seen=lambda seen: loop.call_soon_threadsafe(self._on_event, seen),
+            failed=lambda error: loop.call_soon_threadsafe(self._on_blind, error),
+        )
+        async with open_client(storefront_url, connections=self._concurrency) as http:
+            sender = Sender(http, timeout_s=self._timeout_s, stopping=self._sending_over)
+            loop.add_signal_handler(signal.SIGINT, self._on_interrupt)
+            follower.start()
+            try:
+                await self._send_all(source, sender)
+                await self._until(lambda: not self.ledger)
+                await self._last_answers()
+            finally:
+                follower.stop()
+                loop.remove_signal_handler(signal.SIGINT)
+
+    async def _send_all(self, source: Source, sender: Sender) -> None:
+        try:
+            for item in source:
+                if isinstance(item, BadRow):
+                    self._on_bad_row(item)
+                    await asyncio.sleep(
+                        0
+                    )  # a file of bad rows alone must not hold up everything else
+                elif await self._until(self._may_send):
+                    self._begin(sender, item)
+                if self._sending_over.is_set():
+                    return
+        except DemoError as error:
+            self._problem(str(error))
+            self.stopped = "the rest of the file cannot be read"
+
+    def _may_send(self) -> bool:
+        return self._sending_over.is_set() or len(self.ledger) < self._concurrency
+
+    def _begin(self, sender: Sender, order: NewOrder) -> None:
+        if self._sending_over.is_set():
+            return
+        self.rows += order.rows
+        correlation_id = str(new_id())
+        self.ledger.begin(correlation_id, order, at=time.perf_counter())
+        post = asyncio.create_task(self._post(sender, correlation_id, order))
+        self._posts.add(post)
+        post.add_done_callback(self._posts.discard)
+
+    async def _post(self, sender: Sender, correlation_id: str, order: NewOrder) -> None:
+        match await sender.send(order, correlation_id):
+            case Refused(reason):
+                self.refused += 1
+                self._problem(f"{order.place}: {reason}")
+                self._move(self.ledger.drop(correlation_id))
+            case Unsent(reason):
+                self.unsent += 1
+                self._problem(f"{order.place}: not sent: {reason}")
+                self._end_sending(f"orders could not be sent for {self._timeout_s:g} s: {reason}")
+                self._move(self.ledger.drop(correlation_id))
+            case Unknown(reason):
+                self._move(self.ledger.lost(correlation_id, reason))
+            case answer:
+                self._move(self.ledger.answered(correlation_id, answer))
+
+    async def _until(self, condition: Callable[[], bool]) -> bool:
+        """Wait until the condition holds; return False when it will not, as nothing moves any more."""
+        while not condition():
+            if self._waiting_over:
+                return False
+            self._changed.clear()
+            try:
+                # The loop's clock is the monotonic one.
+                async with asyncio.timeout_at(self._moved_at + self._timeout_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                if time.monotonic() >= self._moved_at + self._timeout_s:
+                    self._end(f"nothing has moved for {self._timeout_s:g} s, see `tailrace status`")
+        return True
+
+    async def _last_answers(self) -> None:
+        """Give the answers under way a moment; what is cut off then stays unknown."""
+        if self._posts:
+            await asyncio.wait(self._posts, timeout=LAST_ANSWERS_S)
+        for post in self._posts:
+            post.cancel()
+        await asyncio.gather(*self._posts, return_exceptions=True)
+
+    def _on_bad_row(self, row: BadRow) -> None:
+        self.rows += 1
+        self.bad_rows += 1
+        self._problem(str(row))
+        self._display.moved(1)
+
+    def _on_event(self, seen: Seen) -> None:
+        self._move(self.ledger.seen(seen))
+
+    def _on_blind(self, error: Exception) -> None:
+        self._end(f"order events cannot be read any more: {error}")
+
+    def _on_interrupt(self) -> None:
+        self.interrupted = True
+        self._end("interrupted")
+
+    def _move(self, done: NewOrder | None) -> None:
+        """Note that something has moved, and the order that is done with by it."""
+        self._moved_at = time.monotonic()
+        self._changed.set()
+        if done is not None:
+            self._display.moved(done.rows)
+
+    def _end_sending(self, reason: str) -> None:
+        self.stopped = self.stopped or reason
+        self._sending_over.set()
+        self._changed.set()
+
+    def _end(self, reason: str) -> None:
+        self._waiting_over = True
+        self._end_sending(reason)
+
+    def _problem(self, problem: str) -> None:
+        self._display.problem(problem)
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)

@@ -1,0 +1,76 @@
+"""Checks of the machine and of the files: what must hold before any part can run."""
+
+import shutil
+import stat
+import sys
+
+from infra.local import preflight
+from infra.local.doctor.check import Check, Trouble
+from infra.local.home import is_home
+from infra.local.java import aot, artifacts
+from infra.local.supervision.client import Supervisor
+from infra.settings import Settings
+
+
+def _python(_settings: Settings) -> str:
+    preflight.check_python(sys.version_info[:2])
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _disk(settings: Settings) -> str:
+    for directory in (settings.home, settings.cache):
+        preflight.check_disk(directory, settings.min_free_disk_mb)
+    existing = next(path for path in (settings.home, *settings.home.parents) if path.is_dir())
+    return f"{shutil.disk_usage(existing).free // 2**30} GB free"
+
+
+def _home(settings: Settings) -> str:
+    if not is_home(settings.home):
+        raise Trouble(f"{settings.home} does not exist yet", "run `make up`")
+    return str(settings.home)
+
+
+def _secrets(settings: Settings) -> str:
+    files = sorted(settings.secrets.iterdir())
+    for path in (settings.secrets, *files):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise Trouble(f"{path} is open to other accounts ({mode:o})", f"run `chmod go= {path}`")
+    return f"{len(files)} files, closed to other accounts"
+
+
+def _artifacts(settings: Settings) -> str:
+    if missing := artifacts.missing(settings.cache):
+        raise Trouble(
+            f"{len(missing)} Java files are missing from {settings.cache}", "run `make up`"
+        )
+    return f"complete in {settings.cache}"
+
+
+def _start_up_cache(settings: Settings) -> str:
+    if settings.aot == "off":
+        return "switched off"
+    if aot.trained(settings.cache):
+        return "made"
+    return "not made yet; parts start without it, only slower"
+
+
+def _ports(settings: Settings) -> str:
+    alive = [
+        process.name
+        for process in Supervisor(settings.home).processes().values()
+        if process.is_alive
+    ]
+    preflight.check_ports(settings, running=alive)
+    return f"{', '.join(map(str, settings.ports().values()))} are free or ours"
+
+
+MACHINE_CHECKS = (
+    Check("python", _python),
+    Check("disk", _disk),
+    Check("java artifacts", _artifacts),
+    Check("java start-up cache", _start_up_cache),
+    Check("ports", _ports),
+    Check("home", _home),
+    Check("secrets", _secrets, needs=("home",)),
+)

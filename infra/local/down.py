@@ -1,0 +1,66 @@
+"""Stopping the stack in a kind order, deleting it, and making sure that nothing of it lives on."""
+
+from dataclasses import dataclass
+
+from infra.errors import TailraceError
+from infra.local.home import HomeError, delete_home, exclusive, is_home
+from infra.local.stop import stop_everything
+from infra.local.supervision import leftovers
+from infra.local.supervision.client import Supervisor
+from infra.settings import Settings
+
+
+class DownError(TailraceError):
+    """Something could not be stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownResult:
+    """What a `down` did.
+
+    Args:
+        stopped: names of the programs that were running.
+        leftovers: number of processes that ran without supervision and were ended.
+    """
+
+    stopped: list[str]
+    leftovers: int
+
+
+def down(settings: Settings) -> DownResult:
+    """Stop everything: workers and services first, the database last; the data stay.
+
+    Raises:
+        DownError: a process survived.
+        HomeError: another command is at work on this stack.
+    """
+    if not is_home(settings.home):
+        return DownResult([], 0)
+    with exclusive(settings.home):
+        return _down(settings)
+
+
+def reset(settings: Settings) -> None:
+    """Stop everything and delete the home with all its data.
+
+    Raises:
+        DownError: a process survived.
+        HomeError: the directory is not a home of Tailrace, or another command is at work on it.
+    """
+    if settings.home.exists() and not is_home(settings.home):
+        raise HomeError(f"{settings.home} is not a home of Tailrace, so nothing was deleted.")
+    if not settings.home.exists():
+        return
+    with exclusive(settings.home):
+        _down(settings)
+        delete_home(settings.home)
+
+
+def _down(settings: Settings) -> DownResult:
+    result = DownResult(*stop_everything(settings, Supervisor(settings.home)))
+    if survivors := leftovers.find(settings.home):
+        listed = ", ".join(str(process.pid) for process in survivors)
+        raise DownError(
+            f"These processes could not be ended: {listed}. End them by hand, then try again."
+        )
+    return result

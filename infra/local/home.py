@@ -1,0 +1,116 @@
+"""The home of one stack: the directory with its data, secrets and logs, and the lock that guards it."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.errors import TailraceError
+from infra.local.account import make_shared_directory, substitute
+
+MARKER = ".tailrace-home"
+
+
+class HomeError(TailraceError):
+    """The home directory cannot be used."""
+
+
+def is_home(home: Path) -> bool:
+    """Tell whether the directory was made by `prepare_home`."""
+    return (home / MARKER).is_file()
+
+
+def prepare_home(home: Path) -> None:
+    """Create the home if it is missing; nothing changes if it is there.
+
+    Raises:
+        HomeError: the directory holds something else, or cannot be written.
+    """
+    if not is_home(home):
+        if home.exists() and (not home.is_dir() or any(home.iterdir())):
+            raise HomeError(
+                f"{home} exists and is not a home of Tailrace: choose another directory with TAILRACE_HOME."
+            )
+        _create(home)
+    for name, mode in (
+        ("secrets", 0o700),
+        ("supervisor", 0o700),
+        ("logs", 0o700),
+        ("schema-cache", 0o700),
+    ):
+        directory = home / name
+        directory.mkdir(exist_ok=True)
+        directory.chmod(mode)
+
+
+def _create(home: Path) -> None:
+    try:
+        if substitute() is None:
+            home.mkdir(parents=True, exist_ok=True)
+            home.chmod(0o700)
+        else:
+            make_shared_directory(home)
+            home.chmod(0o755)  # the account that runs Postgres must pass through
+        (home / MARKER).write_text(
+            "Data, secrets and logs of a Tailrace stack. `make reset` deletes it.\n"
+        )
+    except OSError as error:
+        raise HomeError(
+            f"{home} cannot be created ({error.strerror}): set TAILRACE_HOME to a directory you may write."
+        ) from error
+
+
+def delete_home(home: Path) -> None:
+    """Delete the home with everything in it; a home that does not exist is fine.
+
+    Raises:
+        HomeError: the directory is not a home of Tailrace.
+    """
+    if not home.exists():
+        return
+    if not is_home(home):
+        raise HomeError(
+            f"{home} is not a home of Tailrace (it has no {MARKER}), so nothing was deleted."
+        )
+    # the marker goes last, so that an interrupted deletion can be repeated
+    for entry in home.iterdir():
+        if entry.name == MARKER:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    (home / MARKER).unlink()
+    home.rmdir()
+
+
+@contextmanager
+def exclusive(home: Path) -> Iterator[None]:
+    """Hold the home's lock: one command at a time may start, stop or delete the stack.
+
+    Raises:
+        HomeError: another command holds it.
+    """
+    descriptor = os.open(home / MARKER, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HomeError(
+                f"Another command is starting or stopping the stack in {home}: wait for it and try again."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace the file in one step; only its owner may read it (0600)."""
+    partial = path.with_name(f"{path.name}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(text)
+    partial.replace(path)

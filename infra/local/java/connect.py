@@ -1,0 +1,121 @@
+"""Kafka Connect: one distributed worker with Debezium's PostgreSQL connector on its class path."""
+
+from pathlib import Path
+
+from infra.local.java import artifacts, jvm
+from infra.local.java.configuration import (
+    jvm_options,
+    make_directory,
+    write_log4j,
+    write_properties,
+)
+from infra.local.java.probe import answers
+from infra.local.java.process import Process
+from infra.settings import HOST
+
+# No light compilation as for the other parts: this JVM works on every single record, and fully
+# compiled it needs 40% less processor time for it.
+HEAP_MB = 384
+GROUP_ID = "tailrace-connect"
+
+# what the connectors do is worth reading; what every client is configured with is not
+LOGGERS = {
+    "org.apache.kafka": "warn",
+    "org.apache.kafka.connect": "info",
+    "org.apache.kafka.connect.runtime.WorkerInfo": "warn",
+    "org.apache.kafka.connect.runtime.isolation": "warn",
+    "org.apache.kafka.connect.runtime.rest": "warn",
+    "org.apache.kafka.connect.util.KafkaBasedLog": "warn",
+    "org.eclipse.jetty": "warn",
+    "org.glassfish.jersey": "error",
+}
+
+
+def prepare(
+    *,
+    home: Path,
+    cache: Path,
+    port: int,
+    kafka_bootstrap: str,
+    exactly_once: bool = False,
+    aot: bool = True,
+) -> Process:
+    """Write the worker's configuration and describe its process; it needs a broker that is ready.
+
+    Args:
+        home: the stack's home; everything goes to `<home>/connect`. Connectors may refer to the
+            files of `<home>/secrets` as `${directory:<home>/secrets:<file name>}`.
+        cache: where `artifacts.ensure` has put the jars.
+        port: of the REST interface.
+        kafka_bootstrap: `host:port` of the broker.
+        exactly_once: let source connectors write in transactions, at a cost of latency.
+        aot: use the start-up cache if it exists.
+    """
+    directory = make_directory(home, "connect")
+    secrets = home / "secrets"
+    secrets.mkdir(mode=0o700, exist_ok=True)  # the worker refuses to start without
+    configuration = write_properties(
+        directory / "worker.properties",
+        settings(
+            port=port,
+            kafka_bootstrap=kafka_bootstrap,
+            secrets=secrets,
+            exactly_once=exactly_once,
+        ),
+    )
+    log4j = write_log4j(directory / "log4j2.properties", "info", LOGGERS)
+    program = jvm.Program(
+        name="connect",
+        main_class="org.apache.kafka.connect.cli.ConnectDistributed",
+        class_path=artifacts.class_path(cache, "connect"),
+        heap_mb=HEAP_MB,
+        options=jvm_options(directory, log4j),
+        arguments=(str(configuration),),
+    )
+    argv = jvm.command(program, cache=cache, aot=aot)
+    return Process("connect", argv, {}, directory, (configuration, log4j))
+
+
+def is_ready(port: int) -> bool:
+    """Tell whether the worker has joined its group and takes requests."""
+    return answers(port, "/health")
+
+
+def settings(
+    *, port: int, kafka_bootstrap: str, secrets: Path, exactly_once: bool
+) -> dict[str, object]:
+    """The worker's configuration."""
+    provider = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
+    return {
+        "bootstrap.servers": kafka_bootstrap,
+        "group.id": GROUP_ID,
+        "listeners": f"http://{HOST}:{port}",
+        "rest.advertised.host.name": HOST,
+        "rest.advertised.port": port,
+        "config.storage.topic": "connect-configs",
+        "config.storage.replication.factor": 1,
+        "offset.storage.topic": "connect-offsets",
+        "offset.storage.replication.factor": 1,
+        "offset.storage.partitions": 1,
+        "status.storage.topic": "connect-status",
+        "status.storage.replication.factor": 1,
+        "status.storage.partitions": 1,
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+        # everything stands on the class path and announces itself as a service
+        "plugin.discovery": "service_load",
+        "connector.client.config.override.policy": "All",
+        "config.providers": "directory",
+        "config.providers.directory.class": provider,
+        "config.providers.directory.param.allowed.paths": secrets,
+        "producer.compression.type": "lz4",
+        "offset.flush.interval.ms": 1000,
+        "exactly.once.source.support": "enabled" if exactly_once else "disabled",
+        # it may be started before the broker: do not pause for long between attempts
+        "reconnect.backoff.max.ms": 250,
+        # after a crash the only worker takes its tasks back as soon as the broker has missed it,
+        # instead of leaving them to the dead one for five minutes
+        "session.timeout.ms": 6000,
+        "heartbeat.interval.ms": 2000,
+        "scheduled.rebalance.max.delay.ms": 0,
+    }

@@ -1,0 +1,93 @@
+"""The lock file `artifacts.lock`: exactly which Maven artifacts each Java part consists of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+LOCK_FILE = Path(__file__).with_name("artifacts.lock")
+
+HEADER = """\
+# The Java artifacts of the embedded stack, one per line: coordinates, sha256, size in bytes.
+# Written by `python -m infra.local.java.lock`; do not edit.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One file of a Maven repository, with the digest it must have.
+
+    Args:
+        group: e.g. "org.apache.kafka".
+        name: the artifact id, e.g. "kafka-clients".
+        version: e.g. "4.3.1".
+        sha256: hexadecimal digest of the file.
+        size: bytes.
+        packaging: file name extension.
+        classifier: empty for the main file.
+    """
+
+    group: str
+    name: str
+    version: str
+    sha256: str
+    size: int
+    packaging: str = "jar"
+    classifier: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file in the repository."""
+        classifier = f"-{self.classifier}" if self.classifier else ""
+        return f"{self.name}-{self.version}{classifier}.{self.packaging}"
+
+    @property
+    def path(self) -> str:
+        """Where the file stands below the root of any Maven repository."""
+        return f"{self.group.replace('.', '/')}/{self.name}/{self.version}/{self.file_name}"
+
+    @property
+    def coordinates(self) -> str:
+        """`group:artifact:version`, followed by `:packaging:classifier` unless it is a plain jar."""
+        plain = f"{self.group}:{self.name}:{self.version}"
+        if (self.packaging, self.classifier) == ("jar", ""):
+            return plain
+        return f"{plain}:{self.packaging}:{self.classifier}".rstrip(":")
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """Read one line of the lock file.
+
+        Raises:
+            ValueError: the line is not of the form `coordinates sha256 size`.
+        """
+        coordinates, sha256, size = line.split()
+        group, name, version, *rest = coordinates.split(":")
+        return cls(group, name, version, sha256, int(size), *rest)
+
+    def __str__(self) -> str:
+        """The line of the lock file."""
+        return f"{self.coordinates} {self.sha256} {self.size}"
+
+
+def read(path: Path = LOCK_FILE) -> dict[str, tuple[Artifact, ...]]:
+    """Part -> its artifacts in the order of the class path."""
+    parts: dict[str, list[Artifact]] = {}
+    current: list[Artifact] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            current = parts.setdefault(line.strip("[]"), [])
+        else:
+            current.append(Artifact.parse(line))
+    return {part: tuple(artifacts) for part, artifacts in parts.items()}
+
+
+def render(parts: Mapping[str, Sequence[Artifact]]) -> str:
+    """The text of the lock file."""
+    sections = (
+        "\n".join([f"[{part}]", *(str(artifact) for artifact in artifacts)])
+        for part, artifacts in parts.items()
+    )
+    return HEADER + "".join(f"\n{section}\n" for section in sections)

@@ -1,0 +1,112 @@
+"""The schema registry: Apicurio with its storage in PostgreSQL, serving the Confluent-compatible API."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.errors import TailraceError
+from infra.local.java import artifacts, jvm
+from infra.local.java.configuration import jvm_options, make_directory, write_properties
+from infra.local.java.probe import answers
+from infra.local.java.process import Process
+from infra.settings import HOST
+
+HEAP_MB = 256
+ROLE = DATABASE = "registry"
+
+# The distribution is made to be run by a launcher with class loaders of its own, whose classes a
+# start-up cache cannot hold; with all jars on the class path it starts in 60% of the time.
+LAUNCHER_OPTIONS = (
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    "--enable-native-access=ALL-UNNAMED",
+    "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
+)
+# Compiling lightly starts faster, and nothing here is called often enough to deserve more.
+COMPILER_OPTIONS = ("-XX:TieredStopAtLevel=1",)
+
+
+class RegistryError(TailraceError):
+    """The registry cannot be set up."""
+
+
+def prepare(*, home: Path, cache: Path, port: int, postgres_port: int, aot: bool = True) -> Process:
+    """Write the registry's configuration and describe its process; it needs its database.
+
+    Args:
+        home: the stack's home; everything goes to `<home>/registry`, the password is read from
+            `<home>/secrets/registry.password`.
+        cache: where `artifacts.ensure` has put the distribution.
+        port: of the HTTP interface.
+        postgres_port: of the server with the database `registry`, owned by the role `registry`.
+        aot: use the start-up cache if it exists.
+
+    Raises:
+        RegistryError: the password file cannot be read.
+    """
+    secret = home / "secrets" / f"{ROLE}.password"
+    try:
+        password = secret.read_text()
+    except OSError as error:
+        raise RegistryError(
+            f"The registry's database password cannot be read from {secret} ({error.strerror}): "
+            "run `make up`, which generates it."
+        ) from error
+    storage = {
+        "apicurio.storage.sql.kind": "postgresql",
+        "apicurio.datasource.url": f"jdbc:postgresql://{HOST}:{postgres_port}/{DATABASE}",
+        "apicurio.datasource.username": ROLE,
+        "apicurio.datasource.password": password.rstrip("\n"),
+    }
+    return describe(home=home, cache=cache, port=port, storage=storage, aot=aot)
+
+
+def describe(
+    *, home: Path, cache: Path, port: int, storage: Mapping[str, str], aot: bool
+) -> Process:
+    """The same with any storage; with none given the registry keeps everything in memory."""
+    directory = make_directory(home, "registry")
+    configuration = write_properties(
+        directory / "application.properties", {**settings(directory, port=port), **storage}
+    )
+    program = jvm.Program(
+        name="registry",
+        main_class="io.quarkus.runner.GeneratedMain",
+        class_path=artifacts.class_path(cache, "registry"),
+        heap_mb=HEAP_MB,
+        options=(
+            *COMPILER_OPTIONS,
+            *LAUNCHER_OPTIONS,
+            *jvm_options(directory),
+            f"-Dquarkus.config.locations={configuration}",
+        ),
+    )
+    argv = jvm.command(program, cache=cache, aot=aot)
+    return Process("registry", argv, {}, directory, (configuration,))
+
+
+def is_ready(port: int) -> bool:
+    """Tell whether the registry serves its API, with its database behind it."""
+    return answers(port, "/apis/ccompat/v7/config")
+
+
+def settings(directory: Path, *, port: int) -> dict[str, object]:
+    """The registry's configuration without its storage."""
+    return {
+        "quarkus.http.host": HOST,
+        "quarkus.http.port": port,
+        "quarkus.http.access-log.enabled": False,
+        "quarkus.banner.enabled": False,
+        # the second server, for metrics, has no address to listen on
+        "quarkus.management.host-enabled": False,
+        "quarkus.otel.sdk.disabled": True,
+        "quarkus.log.console.format": "%d{yyyy-MM-dd HH:mm:ss.SSS} %-5p [%c{1}] %m%n%e",
+        'quarkus.log.category."io.quarkus.config".level': "ERROR",
+        "quarkus.thread-pool.max-threads": 16,
+        "quarkus.vertx.event-loops-pool-size": 2,
+        "apicurio.storage.kind": "sql",
+        "apicurio.usage.telemetry.enabled": False,
+        "apicurio.import.work-dir": directory / "tmp",
+        "apicurio.storage.snapshot.location": directory / "tmp",
+        "apicurio.datasource.jdbc.initial-size": 1,
+        "apicurio.datasource.jdbc.min-size": 1,
+        "apicurio.datasource.jdbc.max-size": 8,
+    }

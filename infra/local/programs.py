@@ -1,0 +1,60 @@
+"""The programs of a stack: prepared from the parts, and remembered so that a running one is not disturbed."""
+
+import json
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from infra.local import aot
+from infra.local.home import write_private
+from infra.local.parts import PARTS
+from infra.local.program import Program
+from infra.settings import Settings
+
+
+def prepare_programs(settings: Settings) -> list[Program]:
+    """Prepare all parts side by side; some write files or initialise their data the first time."""
+    with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
+        prepared = list(pool.map(lambda part: part.prepare(settings), PARTS))
+    return [*prepared, aot.program(settings)]
+
+
+def keep_running(home: Path, wanted: list[Program], running: Collection[str]) -> list[Program]:
+    """Replace each wanted program by the one under which it runs already, if that still fits.
+
+    Two definitions fit when their fingerprints agree; what may differ is, for instance, the start-up
+    cache of Java, which a running process does not need any more.
+    """
+    previous = {program.name: program for program in remembered(home)}
+    return [
+        previous[program.name]
+        if program.name in running
+        and program.name in previous
+        and previous[program.name].fingerprint == program.fingerprint
+        else program
+        for program in wanted
+    ]
+
+
+def remember(home: Path, programs: list[Program]) -> None:
+    """Note the programs supervisord was given."""
+    write_private(
+        _path(home), json.dumps([asdict(program) for program in programs], default=str, indent=1)
+    )
+
+
+def remembered(home: Path) -> list[Program]:
+    """Return the programs supervisord was given last; none if that cannot be told."""
+    try:
+        entries = json.loads(_path(home).read_text())
+    except (FileNotFoundError, ValueError):
+        return []
+    return [
+        Program(**entry | {"argv": tuple(entry["argv"]), "directory": Path(entry["directory"])})
+        for entry in entries
+    ]
+
+
+def _path(home: Path) -> Path:
+    return home / "supervisor" / "programs.json"

@@ -1,0 +1,132 @@
+"""Roles, databases, schemas and grants: brought to the wanted state, left alone where they have it."""
+
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from infra.errors import TailraceError
+from infra.local.passwords import ensure_password
+from infra.local.postgres import SUPERUSER
+from infra.services import CAPTURE, OWNER, REGISTRY, SCHEMAS
+from infra.settings import Settings
+
+DATABASE = "tailrace"
+ROLES = (OWNER, CAPTURE, REGISTRY, *SCHEMAS)
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+class ProvisionError(TailraceError):
+    """The database refuses us."""
+
+
+def ensure_passwords(settings: Settings) -> None:
+    """Generate the password files that are missing."""
+    for role in ROLES:
+        ensure_password(settings.secrets, role)
+
+
+def provision(settings: Settings) -> list[str]:
+    """Create what is missing and return a line for each thing created or repaired.
+
+    Raises:
+        ProvisionError: the superuser's password file does not fit the database.
+    """
+    changes: list[str] = []
+    with _superuser(settings, "postgres") as connection:
+        for role in ROLES:
+            changes += _ensure_role(connection, settings, role)
+        changes += _ensure_database(connection, DATABASE, OWNER)
+        changes += _ensure_database(connection, REGISTRY, REGISTRY)
+        _close_to_the_public(connection, "postgres")
+        _grant_connect(connection)
+    with _superuser(settings, DATABASE) as connection:
+        _execute(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        for schema in SCHEMAS:
+            changes += _ensure_schema(connection, schema)
+    return changes
+
+
+def _superuser(settings: Settings, database: str) -> Connection:
+    url = settings.database_url(SUPERUSER, database)
+    try:
+        return psycopg.connect(url, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ProvisionError(
+            f"The database does not let its superuser in ({reason}): if the password is the cause, delete "
+            f"{settings.secrets / SUPERUSER}.password, then run `make down` and `make up`."
+        ) from error
+
+
+def _ensure_role(connection: Connection, settings: Settings, role: str) -> list[str]:
+    password = ensure_password(settings.secrets, role)
+    # the verifier is computed here, so that the password itself never stands in a statement or a log
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    ).decode()
+    if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", role):
+        replication: LiteralString = "REPLICATION" if role == CAPTURE else "NOREPLICATION"
+        _execute(
+            connection,
+            f"CREATE ROLE {{}} LOGIN {replication} PASSWORD {{}}",
+            role,
+            literal=verifier,
+        )
+        return [f"role {role} created"]
+    if _may_log_in(settings, role):
+        return []
+    _execute(connection, "ALTER ROLE {} PASSWORD {}", role, literal=verifier)
+    return [f"password of role {role} reset"]
+
+
+def _may_log_in(settings: Settings, role: str) -> bool:
+    database = REGISTRY if role == REGISTRY else DATABASE
+    try:
+        psycopg.connect(settings.database_url(role, database), connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        return "password authentication failed" not in str(error)
+    return True
+
+
+def _ensure_database(connection: Connection, database: str, owner: str) -> list[str]:
+    if _exists(connection, "SELECT FROM pg_database WHERE datname = %s", database):
+        return []
+    _execute(connection, "CREATE DATABASE {} OWNER {}", database, owner)
+    _close_to_the_public(connection, database)
+    return [f"database {database} created"]
+
+
+def _close_to_the_public(connection: Connection, database: str) -> None:
+    _execute(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
+
+
+def _grant_connect(connection: Connection) -> None:
+    for role in (CAPTURE, *SCHEMAS):
+        _execute(connection, "GRANT CONNECT ON DATABASE {} TO {}", DATABASE, role)
+    for role in SCHEMAS:
+        _execute(
+            connection, "ALTER ROLE {} IN DATABASE {} SET search_path = {}", role, DATABASE, role
+        )
+
+
+def _ensure_schema(connection: Connection, schema: str) -> list[str]:
+    existed = _exists(connection, "SELECT FROM pg_namespace WHERE nspname = %s", schema)
+    if not existed:
+        _execute(connection, "CREATE SCHEMA {} AUTHORIZATION {}", schema, OWNER)
+    _execute(connection, "GRANT USAGE ON SCHEMA {} TO {}, {}", schema, schema, CAPTURE)
+    return [] if existed else [f"schema {schema} created"]
+
+
+def _exists(connection: Connection, query: LiteralString, name: str) -> bool:
+    return connection.execute(query, [name]).fetchone() is not None
+
+
+def _execute(
+    connection: Connection, statement: LiteralString, *identifiers: str, literal: str | None = None
+) -> None:
+    values: list[sql.Composable] = [sql.Identifier(name) for name in identifiers]
+    if literal is not None:
+        values.append(sql.Literal(literal))
+    connection.execute(sql.SQL(statement).format(*values))

@@ -1,0 +1,80 @@
+"""Starting parts under supervision, remembering which, so that a failed start can be taken back."""
+
+import threading
+from collections.abc import Callable
+
+from infra.errors import TailraceError
+from infra.local.parts import Part
+from infra.local.probe import wait_until
+from infra.local.supervision.client import Process, Supervisor
+from infra.settings import Settings
+
+READY_TIMEOUT_S = 120.0
+PROBE_INTERVAL_S = 0.1
+RESTARTS_TOLERATED = 3
+
+
+class PartError(TailraceError):
+    """A part does not come up."""
+
+
+class Starter:
+    """Starts the parts of one stack during one `up`."""
+
+    def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
+        """Nothing is started here. Setting `cancelled` ends every wait."""
+        self._settings = settings
+        self._supervisor = supervisor
+        self.cancelled = threading.Event()
+        self.started: list[str] = []
+
+    def launch(self, part: Part) -> bool:
+        """Start the part's process if it is not alive; tell whether that was needed."""
+        if not self._supervisor.start(part.name):
+            return False
+        self.started.append(part.name)
+        return True
+
+    def wait_ready(self, part: Part) -> None:
+        """Wait until the part does its work.
+
+        Raises:
+            PartError: its process keeps ending.
+            ProbeTimeoutError: it runs but does not answer.
+        """
+        before = self._supervisor.processes()[part.name].restarts
+
+        def probe() -> bool:
+            process = self._supervisor.processes()[part.name]
+            self._require_hope(process, process.restarts - before)
+            return process.is_alive and (part.is_ready is None or part.is_ready(self._settings))
+
+        wait_until(
+            f"{part.name} runs but does not answer (see `tailrace logs {part.name}`)",
+            probe,
+            timeout_s=READY_TIMEOUT_S,
+            interval_s=PROBE_INTERVAL_S,
+            cancelled=self.cancelled,
+        )
+
+    def bring_up(self, part: Part) -> Callable[[], str]:
+        """Return the stage that starts the part and waits for it."""
+
+        def run() -> str:
+            started = self.launch(part)
+            self.wait_ready(part)
+            return "" if started else "was running"
+
+        return run
+
+    def take_back(self) -> None:
+        """Stop what was started, latest first."""
+        self._supervisor.stop(self.started)
+
+    def _require_hope(self, process: Process, restarts: int) -> None:
+        if process.state == "FATAL" or restarts >= RESTARTS_TOLERATED:
+            last = self._supervisor.log_tail(process.name)
+            raise PartError(
+                f"{process.name} keeps ending while it starts; its log ends with: "
+                f"{last[0] if last else '(nothing)'} (more with `tailrace logs {process.name}`)."
+            )

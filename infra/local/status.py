@@ -1,0 +1,93 @@
+"""How every part is: seen from supervisord, from its port, and from the operating system."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import psutil
+
+from infra.local.parts import PARTS, Part
+from infra.local.supervision.client import Process, Supervisor
+from infra.settings import Settings
+
+STARTING_TIME_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """One part as it is now.
+
+    Args:
+        state: "running" (and ready), "starting", "unresponsive" (runs, but has not answered for long
+            enough to worry), "restarting" (waits for its next attempt), "failed" (given up),
+            "stopping" or "stopped".
+        uptime_s: seconds since its process was started.
+        restarts: how often it was started again after ending by itself, since the stack was started.
+        memory_mb: memory of its processes, shared pages counted once where the system can tell.
+    """
+
+    name: str
+    state: str
+    pid: int | None
+    url: str | None
+    uptime_s: int | None
+    restarts: int
+    memory_mb: int | None
+
+    @property
+    def is_running(self) -> bool:
+        """It does its work."""
+        return self.state == "running"
+
+
+def status(settings: Settings) -> list[PartStatus]:
+    """Look at every part; works as well when nothing runs."""
+    processes = Supervisor(settings.home).processes()
+    with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
+        return list(
+            pool.map(lambda part: _part_status(settings, part, processes.get(part.name)), PARTS)
+        )
+
+
+def _part_status(settings: Settings, part: Part, process: Process | None) -> PartStatus:
+    alive = process is not None and process.is_alive
+    uptime_s = max(0, int(time.time()) - process.started_at) if process and alive else None
+    return PartStatus(
+        name=part.name,
+        state=_state(settings, part, process, uptime_s),
+        pid=process.pid if process and alive else None,
+        url=part.url(settings),
+        uptime_s=uptime_s,
+        restarts=process.restarts if process else 0,
+        memory_mb=_memory_mb(process.pid) if process and alive else None,
+    )
+
+
+def _state(settings: Settings, part: Part, process: Process | None, uptime_s: int | None) -> str:
+    if process is None or uptime_s is None:
+        idle = {"BACKOFF": "restarting", "FATAL": "failed", "STOPPING": "stopping"}
+        return idle.get(process.state, "stopped") if process else "stopped"
+    if part.is_ready is None or part.is_ready(settings):
+        return "running"
+    return "starting" if uptime_s < STARTING_TIME_S else "unresponsive"
+
+
+def _memory_mb(pid: int) -> int | None:
+    """Sum the memory of a process and its children in MB."""
+    try:
+        parent = psutil.Process(pid)
+        return round(sum(map(_memory_bytes, [parent, *parent.children(recursive=True)])) / 2**20)
+    except psutil.Error:
+        return None
+
+
+def _memory_bytes(process: psutil.Process) -> int:
+    try:
+        # the share of a page used by n processes is 1/n, which matters for Postgres; Linux only
+        return int(process.memory_full_info().pss)
+    except (psutil.Error, AttributeError):
+        pass
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0  # ended meanwhile, or of another account

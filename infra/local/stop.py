@@ -1,0 +1,23 @@
+"""Stopping all programs in a kind order: workers and services first, the database last."""
+
+from itertools import groupby
+
+from infra.local.programs import remembered
+from infra.local.supervision import leftovers
+from infra.local.supervision.client import Supervisor
+from infra.settings import Settings
+
+
+def stop_everything(settings: Settings, supervisor: Supervisor) -> tuple[list[str], int]:
+    """Stop all programs and supervisord, then end whatever of this stack ran without it.
+
+    Returns:
+        The names of the programs that were running, and the number of unsupervised processes.
+    """
+    stopped: list[str] = []
+    if supervisor.is_running():
+        programs = sorted(remembered(settings.home), key=lambda program: -program.stage)
+        for _, together in groupby(programs, key=lambda program: program.stage):
+            stopped += supervisor.stop([program.name for program in together])
+        supervisor.shutdown()
+    return stopped, leftovers.end(settings.home)

@@ -1,0 +1,1 @@
+"""Supervision by supervisord: its configuration, its remote interface, and ending what it left behind."""

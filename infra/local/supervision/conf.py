@@ -1,0 +1,147 @@
+"""The configuration of supervisord, rendered from programs; it holds no secrets."""
+
+import hashlib
+import os
+import shlex
+import stat
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from infra.errors import TailraceError
+from infra.local.home import write_private
+from infra.local.program import Program
+
+MARKER_VARIABLE = "TAILRACE_STACK"
+FINGERPRINT_VARIABLE = "TAILRACE_FINGERPRINT"
+
+# the shortest limit of a socket's path (macOS), less the ".<pid>" supervisord appends while binding
+LONGEST_SOCKET_PATH = 103 - len(".4194304")
+
+# A process that dies within START_SECONDS is started again after 1, 2, 3 ... seconds, and given up
+# after START_RETRIES attempts (about 8 minutes); one that lived longer is started again at once.
+START_SECONDS = 10
+START_RETRIES = 30
+
+DAEMON = """\
+; Written by `tailrace up`; changes made here are lost.
+[supervisord]
+nodaemon=false
+{user}
+logfile={logs}/supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=1
+pidfile={directory}/supervisord.pid
+directory={directory}
+umask=077
+
+[unix_http_server]
+file={socket}
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[rpcinterface:tailrace]
+supervisor.rpcinterface_factory=infra.local.supervision.restarts:make_restarts
+
+"""
+
+PROGRAM = """\
+[program:{name}]
+command={command}
+directory={directory}
+environment={environment}
+priority={stage}
+autostart=false
+autorestart={restart}
+startsecs={start_seconds}
+startretries={start_retries}
+stopsignal={stop_signal}
+stopwaitsecs={stop_wait_s}
+stopasgroup={stop_group}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={logs}/{name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=2
+{user}
+"""
+
+
+class SocketError(TailraceError):
+    """The directory of the control socket is not ours alone."""
+
+
+def socket_path(home: Path) -> Path:
+    """Return where supervisord listens: in the home, or in a short place if its path is too long.
+
+    Raises:
+        SocketError: the short place belongs to, or is open to, somebody else.
+    """
+    near = home / "supervisor" / "control.sock"
+    if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
+        return near
+    directory = Path(tempfile.gettempdir()) / f"tailrace-{os.geteuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    entry = directory.lstat()
+    if not stat.S_ISDIR(entry.st_mode) or entry.st_uid != os.geteuid() or entry.st_mode & 0o077:
+        raise SocketError(
+            f"{directory} belongs to another account or is open to others, so no control socket is put "
+            "there: remove it, or set TMPDIR to a directory of your own."
+        )
+    return directory / f"{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}.sock"
+
+
+def configuration_path(home: Path) -> Path:
+    """Return the path of supervisord's configuration."""
+    return home / "supervisor" / "supervisord.conf"
+
+
+def log_path(home: Path, name: str) -> Path:
+    """Return the path of a program's log."""
+    return home / "logs" / f"{name}.log"
+
+
+def write_configuration(home: Path, programs: Iterable[Program]) -> None:
+    """Write the configuration for these programs."""
+    write_private(configuration_path(home), render(home, programs))
+
+
+def render(home: Path, programs: Iterable[Program]) -> str:
+    """Return the configuration for these programs as text."""
+    logs, directory = home / "logs", home / "supervisor"
+    user = "user=root" if os.geteuid() == 0 else ""  # said openly, or supervisord warns about it
+    daemon = DAEMON.format(logs=logs, directory=directory, socket=socket_path(home), user=user)
+    return daemon + "\n".join(_render_program(home, program) for program in programs)
+
+
+def _render_program(home: Path, program: Program) -> str:
+    variables = program.env | {FINGERPRINT_VARIABLE: program.fingerprint}
+    return PROGRAM.format(
+        name=program.name,
+        command=_escape(shlex.join(program.argv)),
+        directory=program.directory,
+        environment=",".join(
+            f'{key}="{_escape(_quotable(value))}"' for key, value in variables.items()
+        ),
+        stage=program.stage,
+        restart=str(program.restart).lower(),
+        start_seconds=START_SECONDS if program.restart else 0,
+        start_retries=START_RETRIES,
+        stop_signal=program.stop_signal,
+        stop_wait_s=program.stop_wait_s,
+        stop_group=str(program.stop_group).lower(),
+        logs=home / "logs",
+        user=f"user={program.account}" if program.account else "",
+    )
+
+
+def _escape(value: str) -> str:
+    return value.replace("%", "%%")
+
+
+def _quotable(value: str) -> str:
+    if '"' in value or "\n" in value:
+        raise ValueError(f"supervisord cannot take this value of a variable: {value!r}")
+    return value

@@ -1,0 +1,156 @@
+"""Starting the stack: what is missing is made or started, what is there is left alone."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from infra.local import aot, pipeline, preflight
+from infra.local.home import exclusive, prepare_home
+from infra.local.java import artifacts
+from infra.local.parts import PARTS, SERVICE_PARTS
+from infra.local.programs import keep_running, prepare_programs, remember
+from infra.local.provision import ensure_passwords, provision
+from infra.local.stages import Report, Stage, run_stages
+from infra.local.starter import Starter
+from infra.local.stop import stop_everything
+from infra.local.supervision import leftovers
+from infra.local.supervision.client import Supervisor
+from infra.settings import Settings
+
+
+class UpReport(Report, Protocol):
+    """Told how an `up` goes on."""
+
+    def downloading(self, name: str, done_bytes: int, total_bytes: int) -> None:
+        """A part of a file has arrived; called from other threads, one at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpResult:
+    """What an `up` did.
+
+    Args:
+        seconds: seconds of each stage, in the order in which they ended.
+        total_s: seconds of the whole; less than their sum, since stages run side by side.
+        started: the parts that were started, none if all ran already.
+        training: the Java start-up cache is being made in the background.
+    """
+
+    seconds: dict[str, float]
+    total_s: float
+    started: list[str]
+    training: bool
+
+
+def up(settings: Settings, report: UpReport) -> UpResult:
+    """Bring the whole stack up and prove that it carries a message.
+
+    If anything fails, what this call has started is stopped again; what ran before goes on.
+
+    Raises:
+        TailraceError: one sentence about what is wrong.
+    """
+    begin = time.monotonic()
+    preflight.check_machine(settings)
+    prepare_home(settings.home)
+    with exclusive(settings.home):
+        seconds: dict[str, float] = {}
+        supervisor = Supervisor(settings.home)
+        with _timed("preflight", seconds, report) as details:
+            details.extend(_end_leftovers(settings, supervisor))
+            preflight.check_ports(settings, running=_alive(supervisor))
+        with _timed("java artifacts", seconds, report):
+            artifacts.ensure(settings.cache, progress=report.downloading)
+        with _taken_back_on_failure(settings, supervisor) as starter:
+            with _timed("prepare", seconds, report) as details:
+                details.extend(_adopt_programs(settings, supervisor))
+            seconds |= run_stages(_stages(settings, starter), report, starter.cancelled)
+        training = aot.train_in_background(settings, supervisor)
+    return UpResult(seconds, time.monotonic() - begin, starter.started, training)
+
+
+def _stages(settings: Settings, starter: Starter) -> list[Stage]:
+    """The map of a start: what waits for what."""
+    up_by_name = {part.name: starter.bring_up(part) for part in PARTS}
+    ready_for_services = ("migrations", "topics", "schemas")
+    return [
+        Stage("postgres", up_by_name["postgres"]),
+        Stage("kafka", up_by_name["kafka"]),
+        Stage("connect", up_by_name["connect"]),
+        Stage("database", lambda: _listed(provision(settings)), after=("postgres",)),
+        Stage("registry", up_by_name["registry"], after=("database",)),
+        Stage("migrations", lambda: _listed(pipeline.migrate(settings)), after=("database",)),
+        Stage("topics", lambda: _listed(pipeline.create_topics(settings)), after=("kafka",)),
+        Stage("schemas", lambda: _listed(pipeline.publish_schemas(settings)), after=("registry",)),
+        *(
+            Stage(part.name, up_by_name[part.name], after=ready_for_services)
+            for part in SERVICE_PARTS
+        ),
+        Stage(
+            "connector",
+            lambda: pipeline.apply_connector(settings),
+            after=("connect", "migrations", "topics"),
+        ),
+        Stage(
+            "groups",
+            lambda: pipeline.wait_for_groups(settings, starter.cancelled),
+            after=tuple(part.name for part in SERVICE_PARTS),
+        ),
+        Stage("canary", lambda: _canary(settings), after=("connector", "schemas")),
+    ]
+
+
+def _canary(settings: Settings) -> str:
+    return f"commit to Kafka in {pipeline.send_canary(settings) * 1000:.0f} ms"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)
+
+
+def _alive(supervisor: Supervisor) -> set[str]:
+    return {process.name for process in supervisor.processes().values() if process.is_alive}
+
+
+def _end_leftovers(settings: Settings, supervisor: Supervisor) -> list[str]:
+    """Without supervisord nothing of this stack should run; if something does, it is ended first."""
+    if supervisor.is_running() or not (ended := leftovers.end(settings.home)):
+        return []
+    return [f"ended {ended} processes that nobody supervised"]
+
+
+def _adopt_programs(settings: Settings, supervisor: Supervisor) -> list[str]:
+    """Give supervisord the present programs; those whose definition changed are stopped for that."""
+    ensure_passwords(settings)
+    programs = keep_running(settings.home, prepare_programs(settings), _alive(supervisor))
+    remember(settings.home, programs)
+    if not supervisor.is_running():
+        supervisor.start_daemon(programs)
+        return []
+    return [f"{name} changed" for name in supervisor.apply(programs)]
+
+
+@contextmanager
+def _timed(name: str, seconds: dict[str, float], report: Report) -> Iterator[list[str]]:
+    begin = time.monotonic()
+    report.started(name)
+    details: list[str] = []
+    yield details
+    seconds[name] = time.monotonic() - begin
+    report.finished(name, seconds[name], _listed(details))
+
+
+@contextmanager
+def _taken_back_on_failure(settings: Settings, supervisor: Supervisor) -> Iterator[Starter]:
+    ran_before = supervisor.is_running()
+    starter = Starter(settings, supervisor)
+    try:
+        yield starter
+    except BaseException:
+        if ran_before:
+            starter.take_back()
+        else:
+            stop_everything(settings, supervisor)
+        raise

@@ -1,0 +1,93 @@
+"""Tailrace's own processes and database schemas: who runs what, as which role, with which migrations."""
+
+import sys
+from dataclasses import dataclass
+
+from infra.settings import HOST, Settings
+
+PUBLICATION = "tailrace_outbox"
+OWNER = "tailrace_owner"
+CAPTURE = "tailrace_capture"
+REGISTRY = "registry"
+CONNECTOR = "tailrace-outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """One package of Alembic migrations and the schema it works on.
+
+    Args:
+        schema: database schema, and at the same time the role of the service that owns it.
+        package: dotted name of the package with the revisions.
+        publishes: its tables are captured, i.e. belong in the publication.
+    """
+
+    schema: str
+    package: str
+    publishes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One Python process of ours.
+
+    Args:
+        name: name of the part; of a worker also its consumer group.
+        module: run with `python -m`.
+        role: database role (and schema) it works with, None without a database.
+        port_setting: field of `Settings` with its HTTP port, None for a worker.
+    """
+
+    name: str
+    module: str
+    role: str | None = None
+    port_setting: str | None = None
+
+    @property
+    def is_worker(self) -> bool:
+        """A Kafka consumer without a web server."""
+        return self.port_setting is None
+
+    def port(self, settings: Settings) -> int | None:
+        """The port it listens on."""
+        return getattr(settings, self.port_setting) if self.port_setting else None
+
+    def argv(self) -> tuple[str, ...]:
+        """Command line, with the interpreter that runs us."""
+        return (sys.executable, "-m", self.module)
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        """Everything the service is told; it reads no file of ours."""
+        variables = {
+            "TAILRACE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            "TAILRACE_REGISTRY_URL": settings.registry_url,
+            "TAILRACE_SCHEMA_CACHE": str(settings.schema_cache),
+        }
+        if self.role:
+            variables["TAILRACE_DATABASE_URL"] = settings.database_url(self.role)
+        if port := self.port(settings):
+            variables |= {"TAILRACE_HOST": HOST, "TAILRACE_PORT": str(port)}
+        if self.name == "storefront":
+            variables["TAILRACE_ORDERS_URL"] = settings.orders_url
+        return variables
+
+
+MIGRATIONS = (
+    Migrations("orders", "producers.orders.migrations", publishes=True),
+    Migrations("orders", "consumers.orders.migrations", publishes=False),
+    Migrations("payments", "consumers.payments.migrations", publishes=True),
+    Migrations("analytics", "consumers.analytics.migrations", publishes=False),
+    Migrations("canary", "cdc.canary.migrations", publishes=True),
+)
+
+SCHEMAS = tuple(dict.fromkeys(migrations.schema for migrations in MIGRATIONS))
+
+SERVICES = (
+    Service("orders", "producers.orders", role="orders", port_setting="orders_port"),
+    Service("storefront", "producers.storefront", port_setting="storefront_port"),
+    Service("payments-worker", "consumers.payments", role="payments"),
+    Service("orders-worker", "consumers.orders", role="orders"),
+    Service("analytics-worker", "consumers.analytics", role="analytics"),
+)
+
+WORKERS = tuple(service for service in SERVICES if service.is_worker)

@@ -1,0 +1,190 @@
+"""Settings of the local stack: `tailrace.toml` at the root of the clone, overridden by `TAILRACE_*`."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
+
+import platformdirs
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from infra.errors import TailraceError
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SETTINGS_FILE = REPOSITORY / "tailrace.toml"
+HOST = "127.0.0.1"
+
+
+class SettingsError(TailraceError):
+    """A setting is missing, unknown or out of range."""
+
+
+def default_home() -> Path:
+    """The directory of this clone's data.
+
+    Postgres refuses to run as root and the account that takes its place can rarely enter the
+    directory of the clone, hence a place of its own when root.
+    """
+    if os.geteuid() != 0:
+        return REPOSITORY / ".tailrace"
+    digest = hashlib.sha256(os.fsencode(REPOSITORY)).hexdigest()[:8]
+    return Path("/var/lib/tailrace") / f"{REPOSITORY.name}-{digest}"
+
+
+def default_cache() -> Path:
+    """The directory of downloads, shared by all clones of one user."""
+    if os.geteuid() != 0:
+        return platformdirs.user_cache_path("tailrace")
+    return Path("/var/cache/tailrace")
+
+
+def _plain_directory(path: Path) -> Path:
+    path = path.expanduser()
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    if any(character in str(path) for character in "\n\r\"'%;#$\\"):
+        raise ValueError("must not hold quotes, line breaks or any of % ; # $ \\")
+    return path
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Directory = Annotated[Path, AfterValidator(_plain_directory)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the stack. Build it with `load_settings`, which explains what is wrong."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TAILRACE_",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        toml_file=SETTINGS_FILE,
+        validate_default=True,
+    )
+
+    home: Directory = Field(default_factory=default_home)
+    cache: Directory = Field(default_factory=default_cache)
+    storefront_port: Port
+    orders_port: Port
+    postgres_port: Port
+    kafka_port: Port
+    kafka_controller_port: Port
+    connect_port: Port
+    registry_port: Port
+    cdc_profile: Literal["default", "low-latency"]
+    aot: Literal["auto", "existing", "off"]
+    min_free_disk_mb: Annotated[int, Field(ge=0)]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, which wins over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        seen: dict[int, str] = {}
+        for name, port in self.ports().items():
+            if port in seen:
+                raise ValueError(f"{seen[port]} and {name} are both {port}: give each its own port")
+            seen[port] = name
+        return self
+
+    def ports(self) -> dict[str, int]:
+        """Name of the field -> port number, of every port the stack listens on."""
+        names = (name for name in type(self).model_fields if name.endswith("_port"))
+        return {name: getattr(self, name) for name in names}
+
+    def environment(self) -> dict[str, str]:
+        """The `TAILRACE_*` variables that reproduce these settings in another process."""
+        return {f"TAILRACE_{name.upper()}": str(value) for name, value in self}
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Bootstrap servers, `host:port`."""
+        return f"{HOST}:{self.kafka_port}"
+
+    @property
+    def registry_url(self) -> str:
+        """Base URL of the registry's Confluent-compatible API."""
+        return f"http://{HOST}:{self.registry_port}/apis/ccompat/v7"
+
+    @property
+    def connect_url(self) -> str:
+        """Base URL of Kafka Connect's REST API."""
+        return f"http://{HOST}:{self.connect_port}"
+
+    @property
+    def storefront_url(self) -> str:
+        """Base URL of the public edge."""
+        return f"http://{HOST}:{self.storefront_port}"
+
+    @property
+    def orders_url(self) -> str:
+        """Base URL of the orders service."""
+        return f"http://{HOST}:{self.orders_port}"
+
+    @property
+    def secrets(self) -> Path:
+        """The directory of the generated passwords (0700)."""
+        return self.home / "secrets"
+
+    @property
+    def schema_cache(self) -> Path:
+        """The directory where services keep the schema ids they have resolved."""
+        return self.home / "schema-cache"
+
+    def database_url(self, role: str, database: str = "tailrace") -> str:
+        """The libpq URL of `role`; the password stands in the file it names, not in the URL."""
+        passfile = quote(str(self.secrets / f"{role}.pgpass"), safe="/")
+        return f"postgresql://{role}@{HOST}:{self.postgres_port}/{database}?passfile={passfile}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` win over environment and file.
+
+    Raises:
+        SettingsError: a value is missing, unknown or out of range.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error.errors()[0])) from None
+    except ValueError as error:
+        # tomllib's complaint about the syntax; it holds the line and column
+        raise SettingsError(f"{SETTINGS_FILE.name} cannot be read: {error}.") from None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    match error["type"]:
+        case "missing":
+            return f"{SETTINGS_FILE.name} has no line for {name}: add it or set {_variable(name)}."
+        case "extra_forbidden":
+            return f"{SETTINGS_FILE.name} sets {name}, which is not a setting: remove the line."
+    reason = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if not name:
+        return f"The settings contradict each other: {reason}."
+    from_environment = _variable(name) in os.environ
+    where = _variable(name) if from_environment else f"{name} in {SETTINGS_FILE.name}"
+    expected = reason if reason.startswith("must ") else f"should be {reason}"
+    return f"{where} is {error['input']!r} but {expected}."
+
+
+def _variable(name: str) -> str:
+    return f"TAILRACE_{name.upper()}"

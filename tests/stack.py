@@ -1,0 +1,147 @@
+"""A stack of the tests' own: other ports and another home than any `make up` of the same machine."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from infra.local.account import substitute
+from infra.local.down import reset
+from infra.local.parts import PARTS, PORT_SETTINGS
+from infra.local.probe import port_is_free, wait_until
+from infra.local.starter import Starter
+from infra.local.status import PartStatus
+from infra.local.status import status as part_status
+from infra.local.supervision.client import Supervisor, tail
+from infra.local.supervision.conf import log_path
+from infra.settings import REPOSITORY, Settings, load_settings
+
+LOGS_KEPT = REPOSITORY / "build" / "test-logs"
+COMMAND_TIMEOUT_S = 600
+
+
+def own_settings(home: Path, **changes: object) -> Settings:
+    """Return settings with free ports, for a stack in `home`.
+
+    The ports are taken from below the range from which systems pick those of outgoing
+    connections, so that none is lost while a part is down.
+    """
+    candidates = random.sample(range(20_000, 32_000), 200)
+    free = (port for port in candidates if port_is_free(port))
+    ports = {name: next(free) for name in PORT_SETTINGS}
+    fixed = {"home": home, "cdc_profile": "default", "aot": "existing", "min_free_disk_mb": 512}
+    return load_settings(**ports | fixed | changes)
+
+
+def make_directory() -> Path:
+    """Return a new directory which the account of the database may enter, unlike pytest's own."""
+    directory = Path(tempfile.mkdtemp(prefix="tailrace-test-"))
+    if substitute():
+        directory.chmod(0o711)
+    return directory
+
+
+class RunningStack:
+    """A stack under test, steered by the command line like any other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        inherited = {
+            key: value for key, value in os.environ.items() if not key.startswith("TAILRACE_")
+        }
+        self.environment = inherited | settings.environment()
+        self._supervisor = Supervisor(settings.home)
+
+    def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `tailrace` against this stack."""
+        result = subprocess.run(
+            [sys.executable, "-m", "infra.cli", *arguments],
+            cwd=REPOSITORY,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
+        if check and result.returncode != 0:
+            raise AssertionError(
+                f"tailrace {' '.join(arguments)} ended with {result.returncode}\n{result.stdout}\n{result.stderr}"
+            )
+        return result
+
+    def database_url(self, role: str, database: str = "tailrace") -> str:
+        """Return the libpq URL of a role."""
+        return self.settings.database_url(role, database)
+
+    def status(self) -> dict[str, PartStatus]:
+        """Return the state of every part by name."""
+        return {part.name: part for part in part_status(self.settings)}
+
+    def is_running(self) -> bool:
+        """Tell whether every part does its work."""
+        return all(part.is_running for part in self.status().values())
+
+    def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send the part's process a signal and return its id; supervision is not told."""
+        pid = self.status()[part].pid
+        assert pid is not None, f"{part} is not running"
+        os.kill(pid, number)
+        if number == signal.SIGKILL:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).wait(10)
+        return pid
+
+    def stop(self, part: str) -> None:
+        """Stop the part in good order; it stays stopped."""
+        self._supervisor.stop([part])
+
+    def start(self, part: str) -> None:
+        """Start the part if it is stopped, and wait until it is ready."""
+        self._supervisor.start(part)
+        self.wait_ready(part)
+
+    def restart(self, part: str) -> None:
+        """Stop the part in good order, start it and wait until it is ready."""
+        self.cli("restart", part)
+
+    def wait_ready(self, part: str) -> None:
+        """Wait until the part does its work."""
+        definition = next(definition for definition in PARTS if definition.name == part)
+        Starter(self.settings, self._supervisor).wait_ready(definition)
+
+    def log(self, part: str) -> str:
+        """Return what the part has written."""
+        return log_path(self.settings.home, part).read_text(errors="replace")
+
+    def troubles(self) -> str:
+        """Describe the parts that do not run as they should, each with the end of its log."""
+        lines = []
+        for part in self.status().values():
+            if part.is_running and not part.restarts:
+                continue
+            lines.append(
+                f"{part.name} is {part.state}, restarted {part.restarts} times; its log ends:"
+            )
+            lines += [f"    {line}" for line in tail(log_path(self.settings.home, part.name), 15)]
+        return "\n".join(lines)
+
+    def delete(self) -> None:
+        """Stop everything, keep the logs and delete the rest."""
+        logs = self.settings.home / "logs"
+        shutil.rmtree(LOGS_KEPT, ignore_errors=True)
+        if logs.is_dir():
+            shutil.copytree(logs, LOGS_KEPT)
+        reset(self.settings)
+
+
+def wait_until_running(stack: RunningStack, *, timeout_s: float = 60.0) -> None:
+    """Wait until every part does its work."""
+    wait_until("not every part runs again", stack.is_running, timeout_s=timeout_s, interval_s=0.2)

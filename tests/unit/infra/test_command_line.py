@@ -1,0 +1,121 @@
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from infra.cli import COMMANDS
+from infra.errors import TailraceError, explain
+from infra.local.passwords import ensure_password
+from infra.settings import REPOSITORY
+from tests.stack import own_settings
+
+
+def tailrace(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = own_settings(home)
+    return subprocess.run(
+        [sys.executable, "-m", "infra.cli", *arguments],
+        cwd=REPOSITORY,
+        env=os.environ | settings.environment() | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_exists_and_explains_itself(name: str) -> None:
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    command = getattr(import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    assert command.help
+
+
+def test_help_lists_the_commands_and_imports_none_of_them() -> None:
+    code = (
+        "import sys; from infra.cli import cli; cli.main(['--help'], standalone_mode=False);"
+        "print('HEAVY' if {'psycopg', 'rich', 'pydantic', 'confluent_kafka'} & set(sys.modules) else 'LIGHT')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.endswith("LIGHT\n")
+    assert all(f"\n  {name} " in result.stdout for name in COMMANDS)
+
+
+def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
+    assert tailrace(tmp_path / "home", "fly").returncode == 2
+    assert tailrace(tmp_path / "home", "logs", "nobody").returncode == 2
+    assert tailrace(tmp_path / "home", "up", "--fast").returncode == 2
+
+
+def test_a_bad_setting_is_one_sentence_and_ends_with_1(tmp_path: Path) -> None:
+    result = tailrace(tmp_path / "home", "status", TAILRACE_KAFKA_PORT="many")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("tailrace: TAILRACE_KAFKA_PORT is 'many' but should be")
+    assert result.stderr.count("\n") == 1
+
+
+def test_status_works_when_nothing_was_ever_started(tmp_path: Path) -> None:
+    result = tailrace(tmp_path / "home", "status", "--json")
+    parts = json.loads(result.stdout)
+    assert result.returncode == 1
+    assert {part["state"] for part in parts} == {"stopped"}
+    assert {"name", "state", "pid", "url", "uptime_s", "restarts", "memory_mb"} == parts[0].keys()
+    assert not (tmp_path / "home").exists()
+
+
+def test_down_and_logs_work_when_nothing_was_ever_started(tmp_path: Path) -> None:
+    assert tailrace(tmp_path / "home", "down").stdout == "Nothing was running.\n"
+    result = tailrace(tmp_path / "home", "logs", "kafka")
+    assert result.returncode == 1
+    assert "run `make up` first" in result.stderr
+
+
+def test_doctor_says_what_is_missing_when_nothing_was_ever_started(tmp_path: Path) -> None:
+    result = tailrace(tmp_path / "home", "doctor", "--json")
+    findings = {finding["name"]: finding for finding in json.loads(result.stdout)}
+    assert result.returncode == 1
+    assert findings["python"]["state"] == "ok"
+    assert findings["kafka"] == {
+        "name": "kafka",
+        "state": "wrong",
+        "detail": "is not running",
+        "remedy": "run `make up`",
+    }
+    assert findings["topics"]["state"] == "unknown"
+
+
+def test_reset_asks_and_cannot_without_a_terminal(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    result = tailrace(home, "reset")
+    assert result.returncode == 2
+    assert "--yes" in result.stderr
+
+
+def test_reset_deletes_a_home_and_nothing_else(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    ensure_password(home, "letters")
+    result = tailrace(home, "reset", "--yes")
+    assert result.returncode == 1
+    assert "is not a home of Tailrace" in result.stderr
+    assert (home / "letters.password").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (TailraceError("The disk is full."), "The disk is full."),
+        (OSError(28, "No space left on device", "/x"), "No space left on device: /x."),
+        (ZeroDivisionError("x"), None),
+    ],
+)
+def test_errors_for_the_user_are_sentences(error: Exception, sentence: str | None) -> None:
+    assert explain(error) == sentence

@@ -1,0 +1,89 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from infra.local.home import HomeError, delete_home, exclusive, is_home, prepare_home, write_private
+from infra.local.passwords import ensure_password
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    directory = tmp_path / "deeper" / "home"
+    prepare_home(directory)
+    return directory
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_home_is_made_with_closed_secrets(home: Path) -> None:
+    assert is_home(home)
+    assert mode(home / "secrets") == 0o700
+
+
+def test_preparing_twice_changes_nothing(home: Path) -> None:
+    (home / "secrets" / "kept").write_text("x")
+    prepare_home(home)
+    assert (home / "secrets" / "kept").read_text() == "x"
+
+
+def test_secrets_that_were_opened_are_closed_again(home: Path) -> None:
+    (home / "secrets").chmod(0o755)
+    prepare_home(home)
+    assert mode(home / "secrets") == 0o700
+
+
+def test_a_directory_with_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(HomeError, match="is not a home of Tailrace"):
+        prepare_home(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_only_a_home_is_deleted(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(HomeError, match="nothing was deleted"):
+        delete_home(tmp_path)
+    assert (tmp_path / "letter.txt").exists()
+    delete_home(home)
+    assert not home.exists()
+    delete_home(home)
+
+
+def test_deleting_does_not_follow_links(home: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "letter.txt").write_text("dear")
+    (home / "link").symlink_to(outside)
+    delete_home(home)
+    assert (outside / "letter.txt").exists()
+
+
+def test_one_command_at_a_time(home: Path) -> None:
+    with exclusive(home), pytest.raises(HomeError, match="Another command"), exclusive(home):
+        pass
+    with exclusive(home):
+        pass
+
+
+def test_private_files_are_closed_whatever_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_private(path, "new")
+    assert path.read_text() == "new"
+    assert mode(path) == 0o600
+
+
+def test_passwords_are_made_once_and_repaired(tmp_path: Path) -> None:
+    password = ensure_password(tmp_path, "orders")
+    assert len(password) >= 32
+    assert ensure_password(tmp_path, "orders") == password
+    passfile = tmp_path / "orders.pgpass"
+    assert passfile.read_text() == f"*:*:*:orders:{password}\n"
+    passfile.unlink()
+    assert ensure_password(tmp_path, "orders") == password
+    assert passfile.exists()
+    assert {mode(path) for path in tmp_path.iterdir()} == {0o600}

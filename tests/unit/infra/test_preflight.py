@@ -1,0 +1,66 @@
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local import preflight
+from infra.local.account import Account, AccountError, require_access
+from infra.local.preflight import PreflightError
+from infra.settings import HOST, Settings
+from tests.stack import own_settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return own_settings(tmp_path / "home")
+
+
+@pytest.fixture
+def stranger(settings: Settings) -> Iterator[int]:
+    """Somebody who listens on the port that connect wants."""
+    with socket.create_server((HOST, settings.connect_port)):
+        yield settings.connect_port
+
+
+def test_free_ports_pass(settings: Settings) -> None:
+    preflight.check_ports(settings, running=())
+
+
+def test_a_taken_port_is_named_with_its_part_and_owner(settings: Settings, stranger: int) -> None:
+    sentence = rf"^Port {stranger}, wanted by connect, is taken.*TAILRACE_CONNECT_PORT.*\.$"
+    with pytest.raises(PreflightError, match=sentence) as caught:
+        preflight.check_ports(settings, running=())
+    assert f"(process {os.getpid()})" in str(caught.value)
+
+
+@pytest.mark.usefixtures("stranger")
+def test_the_port_of_a_running_part_is_its_own(settings: Settings) -> None:
+    preflight.check_ports(settings, running={"connect"})
+
+
+def test_an_old_python_is_refused() -> None:
+    with pytest.raises(PreflightError, match=r"needs Python 3\.11 or newer and this is 3\.9"):
+        preflight.check_python((3, 9))
+    preflight.check_python((3, 11))
+
+
+def test_a_full_disk_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        PreflightError, match=r"^Only \d+ MB are free where .* lies and \d+ MB are wanted"
+    ):
+        preflight.check_disk(tmp_path / "not" / "there" / "yet", 10**9)
+    preflight.check_disk(tmp_path, 0)
+
+
+def test_a_directory_closed_to_the_database_account_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "home").mkdir(parents=True)
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    account = Account("nobody", uid=65534, gid=65534)
+    require_access(closed / "home", account)
+    closed.chmod(0o700)
+    with pytest.raises(AccountError, match=rf"'nobody'.* cannot enter {closed}:"):
+        require_access(closed / "home", account)

@@ -1,0 +1,49 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.local.program import Program, fingerprint
+from infra.local.programs import keep_running, remember, remembered
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Program:
+    (tmp_path / "supervisor").mkdir()
+    argv = ("java", "-Xmx1m", "kafka.Kafka")
+    return Program(
+        name="kafka",
+        argv=argv,
+        env={"A": "b"},
+        directory=tmp_path,
+        stage=20,
+        fingerprint=fingerprint(argv, {"A": "b"}),
+    )
+
+
+def test_programs_are_remembered_as_they_were(broker: Program, tmp_path: Path) -> None:
+    assert remembered(tmp_path) == []
+    remember(tmp_path, [broker])
+    assert remembered(tmp_path) == [broker]
+
+
+def test_a_start_up_cache_that_appears_is_no_change(broker: Program, tmp_path: Path) -> None:
+    remember(tmp_path, [broker])
+    argv = ("java", "-XX:AOTCache=/x", *broker.argv[1:])
+    faster = replace(broker, argv=argv, fingerprint=fingerprint(argv, broker.env))
+    assert keep_running(tmp_path, [faster], running={"kafka"}) == [broker]
+    assert keep_running(tmp_path, [faster], running=()) == [faster]
+
+
+def test_a_changed_file_is_a_change(broker: Program, tmp_path: Path) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text("port=1")
+    before = fingerprint(broker.argv, broker.env, [file])
+    file.write_text("port=2")
+    assert fingerprint(broker.argv, broker.env, [file]) != before
+
+
+def test_a_changed_program_replaces_the_running_one(broker: Program, tmp_path: Path) -> None:
+    remember(tmp_path, [broker])
+    changed = replace(broker, env={"A": "c"}, fingerprint="other")
+    assert keep_running(tmp_path, [changed], running={"kafka"}) == [changed]

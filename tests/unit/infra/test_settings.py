@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+
+from infra import settings as module
+from infra.settings import SettingsError, load_settings
+
+OWN_PORTS = {
+    "storefront_port": 1,
+    "orders_port": 2,
+    "postgres_port": 3,
+    "kafka_port": 4,
+    "kafka_controller_port": 5,
+    "connect_port": 6,
+    "registry_port": 7,
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in module.Settings.model_fields:
+        monkeypatch.delenv(f"TAILRACE_{name.upper()}", raising=False)
+
+
+def test_every_port_has_a_line_in_the_file() -> None:
+    settings = load_settings()
+    assert settings.ports().keys() == OWN_PORTS.keys()
+    assert settings.postgres_port == 15432
+
+
+def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILRACE_POSTGRES_PORT", "25432")
+    assert load_settings().postgres_port == 25432
+
+
+def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILRACE_POSTGRES_PORT", "25432")
+    assert load_settings(postgres_port=3).postgres_port == 3
+
+
+def test_urls_follow_the_ports() -> None:
+    settings = load_settings(home="/home of tests", **OWN_PORTS)
+    assert settings.kafka_bootstrap == "127.0.0.1:4"
+    assert settings.registry_url == "http://127.0.0.1:7/apis/ccompat/v7"
+    assert settings.connect_url == "http://127.0.0.1:6"
+    assert settings.storefront_url == "http://127.0.0.1:1"
+    assert settings.orders_url == "http://127.0.0.1:2"
+
+
+def test_database_url_names_the_passfile_and_holds_no_password() -> None:
+    settings = load_settings(home="/home of tests", **OWN_PORTS)
+    expected = (
+        "postgresql://orders@127.0.0.1:3/tailrace?passfile=/home%20of%20tests/secrets/orders.pgpass"
+    )
+    assert settings.database_url("orders") == expected
+    assert settings.database_url("registry", "registry").startswith(
+        "postgresql://registry@127.0.0.1:3/registry?"
+    )
+
+
+def test_environment_reproduces_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(home="/elsewhere", aot="off", **OWN_PORTS)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        (
+            "POSTGRES_PORT",
+            "abc",
+            r"^TAILRACE_POSTGRES_PORT is 'abc' but should be a valid integer.*\.$",
+        ),
+        ("KAFKA_PORT", "99999", r"^TAILRACE_KAFKA_PORT is '99999' but .* 65535\.$"),
+        ("AOT", "maybe", r"^TAILRACE_AOT is 'maybe' but should be 'auto', 'existing' or 'off'\.$"),
+        ("HOME", "data", r"^TAILRACE_HOME is 'data' but must be an absolute path\.$"),
+        ("HOME", "/a;b", r"^TAILRACE_HOME is '/a;b' but must not hold quotes.*\.$"),
+        ("KAFKA_PORT", "15432", r"^The settings contradict each other: .* both 15432.*\.$"),
+    ],
+)
+def test_a_bad_value_gives_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(f"TAILRACE_{name}", value)
+    with pytest.raises(SettingsError, match=sentence):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (
+            lambda text: text + "\nspeed = 3\n",
+            r"^tailrace\.toml sets speed, which is not a setting",
+        ),
+        (
+            lambda text: text.replace("orders_port", "# "),
+            r"^tailrace\.toml has no line for orders_port",
+        ),
+        (lambda text: text + "\naot =\n", r"^tailrace\.toml cannot be read: .*line"),
+    ],
+)
+def test_a_bad_file_gives_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: object, sentence: str
+) -> None:
+    assert callable(edit)
+    file = tmp_path / "tailrace.toml"
+    file.write_text(edit(module.SETTINGS_FILE.read_text()))
+    monkeypatch.setitem(module.Settings.model_config, "toml_file", file)
+    with pytest.raises(SettingsError, match=sentence):
+        load_settings()
+
+
+def test_root_gets_a_home_that_other_accounts_can_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    home = load_settings().home
+    assert home.parent == Path("/var/lib/tailrace")
+    assert home.name.startswith(f"{module.REPOSITORY.name}-")
+
+
+def test_an_ordinary_user_gets_a_home_in_the_clone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert load_settings().home == module.REPOSITORY / ".tailrace"

@@ -1,0 +1,108 @@
+import threading
+
+import pytest
+
+from infra.errors import TailraceError
+from infra.local.probe import CancelledError, ProbeTimeoutError, wait_until
+from infra.local.stages import Stage, StageError, run_stages
+
+
+class Recorder:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def started(self, stage: str) -> None:
+        self.lines.append(f"{stage} started")
+
+    def finished(self, stage: str, seconds: float, detail: str) -> None:
+        assert seconds >= 0
+        self.lines.append(f"{stage} finished {detail}".rstrip())
+
+
+class RefusedError(TailraceError):
+    """An error with a sentence."""
+
+
+def test_stages_wait_for_what_they_depend_on() -> None:
+    recorder = Recorder()
+    stages = [
+        Stage("topics", lambda: "2 created", after=("kafka",)),
+        Stage("kafka", lambda: ""),
+    ]
+    seconds = run_stages(stages, recorder, threading.Event())
+    assert list(seconds) == ["kafka", "topics"]
+    assert recorder.lines == [
+        "kafka started",
+        "kafka finished",
+        "topics started",
+        "topics finished 2 created",
+    ]
+
+
+def test_independent_stages_run_side_by_side() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    def meet() -> str:
+        meeting.wait()
+        return ""
+
+    run_stages([Stage("a", meet), Stage("b", meet)], Recorder(), threading.Event())
+
+
+def test_a_failure_ends_the_waits_of_others_and_is_what_is_raised() -> None:
+    cancelled = threading.Event()
+    waiting = threading.Event()
+
+    def fail() -> str:
+        waiting.wait(10)
+        raise RefusedError("The disk is full.")
+
+    def wait() -> str:
+        waiting.set()
+        wait_until("kafka does not answer", lambda: False, timeout_s=30, cancelled=cancelled)
+        return ""
+
+    recorder = Recorder()
+    stages = [
+        Stage("kafka", wait),
+        Stage("disk", fail),
+        Stage("topics", lambda: "", after=("kafka",)),
+    ]
+    with pytest.raises(RefusedError, match="The disk is full"):
+        run_stages(stages, recorder, cancelled)
+    assert "topics started" not in recorder.lines
+
+
+def test_a_server_that_does_not_answer_becomes_a_sentence() -> None:
+    def fail() -> str:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    with pytest.raises(StageError, match=r"^schemas: Connection refused\.$"):
+        run_stages([Stage("schemas", fail)], Recorder(), threading.Event())
+
+
+def test_a_fault_of_the_program_stays_what_it_is() -> None:
+    def fail() -> str:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_stages([Stage("schemas", fail)], Recorder(), threading.Event())
+
+
+def test_waiting_ends_with_the_fact() -> None:
+    answers = iter([False, False, True])
+    assert wait_until("nothing comes", lambda: next(answers), timeout_s=10, interval_s=0.001) < 10
+
+
+def test_waiting_ends_with_the_time() -> None:
+    with pytest.raises(ProbeTimeoutError, match=r"^After 0 s kafka does not answer\.$"):
+        wait_until("kafka does not answer", lambda: False, timeout_s=0, interval_s=0.001)
+
+
+def test_waiting_can_be_cancelled() -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(CancelledError):
+        wait_until("kafka does not answer", lambda: False, timeout_s=10, cancelled=cancelled)

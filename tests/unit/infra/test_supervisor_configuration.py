@@ -1,0 +1,89 @@
+import stat
+from pathlib import Path
+
+import pytest
+from supervisor.options import ServerOptions
+
+from infra.local.program import Program
+from infra.local.supervision import conf
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    for name in ("supervisor", "logs", "work of art"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def program(home: Path, **changes: object) -> Program:
+    values: dict[str, object] = {
+        "name": "kafka",
+        "argv": ("/bin/with space/java", "-Dmessage=100% it's"),
+        "env": {"URL": "postgresql://a@b/c?passfile=/x%20y", "TWO": "a b, c=d"},
+        "directory": home / "work of art",
+        "stage": 20,
+    }
+    return Program(**values | changes)  # type: ignore[arg-type]
+
+
+def understood_by_supervisord(home: Path, *programs: Program) -> ServerOptions:
+    conf.write_configuration(home, programs)
+    options = ServerOptions()
+    options.realize(["-c", str(conf.configuration_path(home))])
+    return options
+
+
+def test_supervisord_understands_what_is_meant(home: Path) -> None:
+    [group] = understood_by_supervisord(
+        home, program(home, fingerprint="abc")
+    ).process_group_configs
+    [config] = group.process_configs
+    assert config.command == "'/bin/with space/java' '-Dmessage=100% it'\"'\"'s'"
+    assert config.environment == {
+        "URL": "postgresql://a@b/c?passfile=/x%20y",
+        "TWO": "a b, c=d",
+        "TAILRACE_FINGERPRINT": "abc",
+    }
+    assert config.directory == str(home / "work of art")
+    assert config.stdout_logfile == str(home / "logs" / "kafka.log")
+
+
+def test_a_process_that_dies_soon_is_backed_off(home: Path) -> None:
+    [group] = understood_by_supervisord(home, program(home)).process_group_configs
+    [config] = group.process_configs
+    assert config.autostart is False
+    assert config.startsecs == 10
+    assert config.startretries == 30
+    assert config.killasgroup
+    assert config.stopasgroup
+
+
+def test_a_one_shot_program_is_not_restarted(home: Path) -> None:
+    [group] = understood_by_supervisord(home, program(home, restart=False)).process_group_configs
+    [config] = group.process_configs
+    assert not config.autorestart
+    assert config.startsecs == 0
+
+
+def test_the_configuration_is_closed_to_others(home: Path) -> None:
+    conf.write_configuration(home, [])
+    assert stat.S_IMODE(conf.configuration_path(home).stat().st_mode) == 0o600
+
+
+def test_the_socket_is_in_the_home_if_its_path_is_short(tmp_path: Path) -> None:
+    home = Path("/short")
+    assert conf.socket_path(home) == home / "supervisor" / "control.sock"
+
+
+def test_the_socket_of_a_long_home_is_in_a_place_of_our_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    home = Path("/long") / ("x" * 100)
+    path = conf.socket_path(home)
+    assert path.parent.parent == tmp_path
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert conf.socket_path(home) == path
+    path.parent.chmod(0o777)
+    with pytest.raises(conf.SocketError, match="open to others"):
+        conf.socket_path(home)
