@@ -1,0 +1,185 @@
+"""`tailrace` against a running stack: repairing, restarting, stopping, and what it says when things are wrong."""
+
+import json
+import socket
+from collections.abc import Iterator
+
+import httpx2
+import psutil
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from infra.local.home import prepare_home
+from infra.local.probe import wait_until
+from infra.local.supervision import leftovers
+from infra.services import CONNECTOR
+from infra.settings import HOST
+from tests.stack import RunningStack, make_directory, own_settings, wait_until_running
+
+
+@pytest.fixture
+def second() -> Iterator[RunningStack]:
+    """A stack beside the shared one that is not running."""
+    directory = make_directory()
+    stack = RunningStack(own_settings(directory / "home"))
+    yield stack
+    stack.cli("reset", "--yes")
+    directory.rmdir()
+
+
+def pids(stack: RunningStack) -> dict[str, int | None]:
+    return {name: part.pid for name, part in stack.status().items()}
+
+
+def findings(stack: RunningStack) -> dict[str, dict[str, str]]:
+    output = stack.cli("doctor", "--json", check=False).stdout
+    return {finding["name"]: finding for finding in json.loads(output)}
+
+
+def test_up_again_changes_nothing(stack: RunningStack) -> None:
+    before = pids(stack)
+    result = json.loads(stack.cli("up", "--json").stdout)
+    assert result["started"] == []
+    assert pids(stack) == before
+    assert {part["state"] for part in result["parts"]} == {"running"}
+
+
+def test_up_prints_where_things_are_and_what_to_try(stack: RunningStack) -> None:
+    output = stack.cli("up").stdout
+    for wanted in (
+        *stack.status(),
+        f"curl -s {stack.settings.storefront_url}/v1/orders",
+        "make down",
+    ):
+        assert wanted in output
+
+
+def test_up_starts_only_what_is_missing(stack: RunningStack) -> None:
+    before = pids(stack)
+    stack.stop("storefront")
+    assert stack.status()["storefront"].state == "stopped"
+    assert json.loads(stack.cli("up", "--json").stdout)["started"] == ["storefront"]
+    after = pids(stack)
+    assert [name for name in after if after[name] != before[name]] == ["storefront"]
+
+
+def test_up_resumes_a_paused_connector(stack: RunningStack) -> None:
+    base = f"{stack.settings.connect_url}/connectors/{CONNECTOR}"
+    assert httpx2.put(f"{base}/pause").status_code == httpx2.codes.ACCEPTED
+    wait_until(
+        "the connector does not pause",
+        lambda: httpx2.get(f"{base}/status").json()["connector"]["state"] == "PAUSED",
+        timeout_s=20,
+    )
+    assert findings(stack)["connector"]["state"] == "wrong"
+    stack.cli("up")
+    assert findings(stack)["connector"]["state"] == "ok"
+
+
+def test_up_makes_a_deleted_topic_again(stack: RunningStack) -> None:
+    admin = AdminClient({"bootstrap.servers": stack.settings.kafka_bootstrap})
+    admin.delete_topics(["canary.events"])["canary.events"].result(20)
+    wait_until(
+        "the topic is not deleted",
+        lambda: "canary.events" not in admin.list_topics(timeout=10).topics,
+        timeout_s=20,
+    )
+    assert findings(stack)["topics"]["detail"] == "missing: canary.events"
+    stack.cli("up")
+    assert findings(stack)["topics"]["state"] == "ok"
+
+
+def test_a_killed_part_comes_back_and_status_counts_it(stack: RunningStack) -> None:
+    before = stack.status()["orders"]
+    pid = stack.kill("orders")
+    wait_until_running(stack)
+    after = stack.status()["orders"]
+    assert after.pid != pid
+    assert after.restarts == before.restarts + 1
+    shown = json.loads(stack.cli("status", "--json").stdout)
+    assert {"name": "orders", "restarts": after.restarts}.items() <= next(
+        part for part in shown if part["name"] == "orders"
+    ).items()
+
+
+def test_restart_gives_one_part_a_new_process(stack: RunningStack) -> None:
+    before = pids(stack)
+    assert "orders-worker is ready after" in stack.cli("restart", "orders-worker").stdout
+    after = pids(stack)
+    assert [name for name in after if after[name] != before[name]] == ["orders-worker"]
+
+
+def test_doctor_finds_nothing_when_all_is_well(stack: RunningStack) -> None:
+    result = stack.cli("doctor")
+    assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
+
+
+def test_doctor_names_what_is_wrong_and_how_to_mend_it(stack: RunningStack) -> None:
+    (stack.settings.secrets / "orders.password").chmod(0o644)
+    stack.stop("connect")
+    found = findings(stack)
+    assert found["connect"]["remedy"] == "run `make up`"
+    assert found["connector"]["state"] == "unknown"
+    assert "orders.password is open to other accounts (644)" in found["secrets"]["detail"]
+    (stack.settings.secrets / "orders.password").chmod(0o600)
+
+
+def test_logs_shows_the_end_of_a_log(stack: RunningStack) -> None:
+    lines = stack.cli("logs", "postgres", "-n", "3").stdout.splitlines()
+    assert lines == stack.log("postgres").splitlines()[-3:]
+
+
+def test_a_taken_port_is_one_sentence_and_nothing_is_started(second: RunningStack) -> None:
+    with socket.create_server((HOST, second.settings.registry_port)):
+        result = second.cli("up", check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith(
+        f"tailrace: Port {second.settings.registry_port}, wanted by registry, is taken"
+    )
+    assert result.stderr.count("\n") == 1
+    assert leftovers.find(second.settings.home) == []
+
+
+def test_a_full_disk_is_one_sentence_and_nothing_is_made(second: RunningStack) -> None:
+    second.environment["TAILRACE_MIN_FREE_DISK_MB"] = str(10**9)
+    result = second.cli("up", check=False)
+    assert result.returncode == 1
+    assert "MB are wanted" in result.stderr
+    assert not second.settings.home.exists()
+
+
+def test_a_part_that_cannot_start_takes_the_others_back(second: RunningStack) -> None:
+    prepare_home(second.settings.home)
+    storage = second.settings.home / "kafka" / "data"
+    storage.mkdir(parents=True)
+    (storage / "meta.properties").write_text("version=of-another-time\n")
+    result = second.cli("up", check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith(
+        "tailrace: kafka keeps ending while it starts; its log ends with: "
+    )
+    assert result.stderr.count("\n") == 1
+    assert leftovers.find(second.settings.home) == []
+
+
+def test_a_failing_up_leaves_alone_what_ran_before(stack: RunningStack) -> None:
+    stack.stop("storefront")
+    before = pids(stack)
+    with socket.create_server((HOST, stack.settings.storefront_port)):
+        assert stack.cli("up", check=False).returncode == 1
+    assert pids(stack) == before
+
+
+def test_down_ends_everything_even_without_supervisord(stack: RunningStack) -> None:
+    found = leftovers.find(stack.settings.home)
+    daemon = next(process for process in found if "supervisor.supervisord" in process.cmdline())
+    daemon.kill()
+    daemon.wait(10)
+    parts = {part.state for part in stack.status().values()}
+    assert parts == {"stopped"}
+    assert "processes that nobody supervised" in stack.cli("down").stdout
+    assert leftovers.find(stack.settings.home) == []
+    assert not any(psutil.pid_exists(process.pid) for process in found)
+    assert stack.cli("status", check=False).returncode == 1
+    stack.cli("up")
+    assert stack.is_running()

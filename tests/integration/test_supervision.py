@@ -1,0 +1,158 @@
+"""Real supervisord with small programs: what happens when they, or supervisord itself, are killed."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.local.probe import wait_until
+from infra.local.program import Program
+from infra.local.supervision import leftovers
+from infra.local.supervision.client import Supervisor, SupervisorError
+from infra.local.supervision.conf import MARKER_VARIABLE
+
+SERVE = "import os, signal; print('serving', os.environ.get('WHO'), flush=True); signal.pause()"
+STUBBORN = (
+    "import signal; signal.signal(15, signal.SIG_IGN); [signal.pause() for _ in iter(int, 1)]"
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    for name in ("supervisor", "logs"):
+        (tmp_path / name).mkdir()
+    yield tmp_path
+    Supervisor(tmp_path).shutdown()
+    leftovers.end(tmp_path)
+
+
+def program(home: Path, name: str, code: str = SERVE, **changes: object) -> Program:
+    values: dict[str, object] = {
+        "name": name,
+        "argv": (sys.executable, "-c", code),
+        "env": {"WHO": name},
+        "directory": home,
+        "stage": 10,
+        "fingerprint": name,
+    }
+    return Program(**values | changes)  # type: ignore[arg-type]
+
+
+def started(home: Path, *programs: Program) -> Supervisor:
+    supervisor = Supervisor(home)
+    supervisor.start_daemon(programs)
+    for each in programs:
+        assert supervisor.start(each.name)
+        wait_for_log(supervisor, each.name)
+    return supervisor
+
+
+def wait_for_log(supervisor: Supervisor, name: str) -> None:
+    wait_until(f"{name} says nothing", lambda: bool(supervisor.log_tail(name)), timeout_s=20)
+
+
+def test_nothing_starts_by_itself_and_what_runs_is_not_started_twice(home: Path) -> None:
+    supervisor = Supervisor(home)
+    assert supervisor.processes() == {}
+    supervisor.start_daemon([program(home, "one")])
+    assert supervisor.processes()["one"].state == "STOPPED"
+    assert supervisor.start("one")
+    pid = supervisor.processes()["one"].pid
+    assert not supervisor.start("one")
+    assert supervisor.processes()["one"].pid == pid
+
+
+def test_a_killed_process_is_started_again_and_counted(home: Path) -> None:
+    supervisor = started(home, program(home, "one"))
+    before = supervisor.processes()["one"]
+    assert before.restarts == 0
+    os.kill(before.pid, signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = supervisor.processes()["one"]
+        return now.is_alive and now.pid not in (0, before.pid)
+
+    wait_until("it is not started again", is_back, timeout_s=20)
+    assert supervisor.processes()["one"].restarts == 1
+
+
+def test_a_process_that_cannot_start_is_backed_off(home: Path) -> None:
+    supervisor = Supervisor(home)
+    supervisor.start_daemon([program(home, "broken", "raise SystemExit('no wings')")])
+    supervisor.start("broken")
+    wait_until(
+        "it is not backed off", lambda: supervisor.processes()["broken"].restarts >= 2, timeout_s=20
+    )
+    wait_until(
+        "it never waits", lambda: supervisor.processes()["broken"].state == "BACKOFF", timeout_s=20
+    )
+    assert supervisor.log_tail("broken") == ["no wings"]
+    assert supervisor.stop(["broken"]) == ["broken"]
+    assert supervisor.processes()["broken"].state == "STOPPED"
+
+
+def test_a_process_that_ignores_the_signal_is_killed(home: Path) -> None:
+    supervisor = Supervisor(home)
+    supervisor.start_daemon([program(home, "stubborn", STUBBORN, stop_wait_s=1)])
+    supervisor.start("stubborn")
+    pid = supervisor.processes()["stubborn"].pid
+    supervisor.stop(["stubborn"])
+    assert not psutil.pid_exists(pid)
+
+
+def test_only_changed_programs_are_disturbed(home: Path) -> None:
+    supervisor = started(home, program(home, "one"), program(home, "two"))
+    before = supervisor.processes()
+    changed = program(home, "two", env={"WHO": "somebody else"})
+    assert supervisor.apply([program(home, "one"), changed, program(home, "three")]) == ["two"]
+    after = supervisor.processes()
+    assert after["one"] == before["one"]
+    assert (after["two"].state, after["three"].state) == ("STOPPED", "STOPPED")
+    assert supervisor.apply([program(home, "one")]) == []
+    assert supervisor.processes().keys() == {"one"}
+
+
+def test_programs_inherit_little(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    supervisor = started(home, program(home, "one"))
+    environment = psutil.Process(supervisor.processes()["one"].pid).environ()
+    assert "PGPASSWORD" not in environment
+    assert environment[MARKER_VARIABLE] == str(home)
+
+
+def test_shutdown_waits_until_everything_is_gone(home: Path) -> None:
+    supervisor = started(home, program(home, "one"))
+    pids = [supervisor.pid(), supervisor.processes()["one"].pid]
+    supervisor.shutdown()
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    with pytest.raises(SupervisorError, match="does not answer"):
+        supervisor.pid()
+
+
+def test_what_outlives_supervisord_is_found_and_ended(home: Path) -> None:
+    supervisor = started(home, program(home, "one"), program(home, "two"))
+    orphans = {process.pid for process in supervisor.processes().values()}
+    daemon = psutil.Process(supervisor.pid())
+    daemon.kill()
+    daemon.wait(10)
+    assert {process.pid for process in leftovers.find(home)} == orphans
+    assert leftovers.end(home) == 2
+    assert leftovers.find(home) == []
+
+
+def test_a_supervisord_that_lost_its_socket_is_ended_with_its_programs(home: Path) -> None:
+    supervisor = started(home, program(home, "one"))
+    (home / "supervisor" / "control.sock").unlink()
+    assert not supervisor.is_running()
+    assert leftovers.end(home) == 2
+    assert leftovers.find(home) == []
+
+
+def test_another_stack_is_left_alone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    supervisor = started(home, program(home, "one"))
+    assert leftovers.end(tmp_path_factory.mktemp("other")) == 0
+    assert supervisor.processes()["one"].is_alive
