@@ -1,0 +1,70 @@
+"""The commands that the documents show are run, in the order in which they stand there."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.local.probe import wait_until
+from infra.settings import REPOSITORY
+from tests.orders import place
+from tests.stack import RunningStack
+
+SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DOCUMENTS = [
+    path
+    for path in (
+        REPOSITORY / "README.md",
+        REPOSITORY / "CONTRIBUTING.md",
+        *REPOSITORY.glob("docs/**/*.md"),
+    )
+    if SHELL_BLOCK.search(path.read_text())
+]
+ELSEWHERE = {
+    "make test": "is what runs this test",
+    "make test-unit": "is part of what runs this test",
+    "make lint typecheck": "judges the source, not the product",
+    "make down": "is run by test_stack.py, on a stack that nobody else needs",
+}
+
+
+def commands_of(document: Path) -> list[str]:
+    return [
+        line
+        for block in SHELL_BLOCK.findall(document.read_text())
+        for line in block.splitlines()
+        if line and not line.startswith("#")
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_the_commands_shown_work(stack: RunningStack, document: Path) -> None:
+    environment = stack.environment | {"ORDER_ID": place(stack)["order_id"]}
+    for command in commands_of(document):
+        if command not in ELSEWHERE:
+            wait_until("the stack is not whole again", stack.is_running, timeout_s=60)
+            run(command, stack, environment)
+
+
+def test_what_is_not_run_here_is_still_shown() -> None:
+    shown = {command for document in DOCUMENTS for command in commands_of(document)}
+    assert set(ELSEWHERE) <= shown
+
+
+def run(command: str, stack: RunningStack, environment: dict[str, str]) -> None:
+    """Run a command as a reader would, but against the stack of the tests."""
+    port = str(stack.settings.storefront_port)
+    done = subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", command.replace("18080", port)],
+        cwd=REPOSITORY,
+        env=environment | {"PATH": os.environ["PATH"]},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert done.stdout or command.startswith("kill"), f"{command} prints nothing"
