@@ -2,44 +2,61 @@
 
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from schemas.registry import RegistryUnavailableError, UnknownSchemaError
 
+PREFIX = "TAILRACE_"
+FAILURE = 1
+WRONG_USAGE = 2
+
 S = TypeVar("S", bound=BaseSettings)
 A = TypeVar("A")
 
 
-def start(create_app: Callable[[S], A], settings: type[S]) -> A:
-    """Build a service from the environment.
+def load(kind: type[S]) -> S:
+    """Return a service's settings from the environment.
+
+    Args:
+        kind: Class of the settings, its variables beginning with `TAILRACE_`.
+
+    Raises:
+        SystemExit: with status 2 and a sentence for each setting that is missing or makes no sense.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        _refuse(error)
+
+
+def start(create_app: Callable[[S], A], settings: S) -> A:
+    """Build a service.
 
     Args:
         create_app: Builds the service from its settings.
-        settings: Class of the settings.
+        settings: Its settings.
 
     Raises:
-        SystemExit: with status 2 when a setting is missing or wrong, with status 1 when the registry lacks a schema or
-            cannot be asked for it.
+        SystemExit: with status 1 and a sentence when the registry lacks a schema or cannot be asked for it.
     """
     try:
-        values = settings()
-    except ValidationError as error:
-        print(f"cannot start: {explain(error, settings)}", file=sys.stderr)
-        raise SystemExit(2) from None
-    try:
-        return create_app(values)
+        return create_app(settings)
     except (UnknownSchemaError, RegistryUnavailableError) as error:
         print(f"cannot start: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        sys.exit(FAILURE)
 
 
-def explain(error: ValidationError, settings: type[BaseSettings]) -> str:
-    """Return what is wrong with settings, naming the environment variables and never showing a value."""
-    prefix = settings.model_config.get("env_prefix", "")
-    return "; ".join(
-        f"{prefix}{'_'.join(str(part) for part in problem['loc'])}".upper() + f": {problem['msg']}"
-        for problem in error.errors(include_input=False, include_url=False)
-    )
+def _refuse(error: ValidationError) -> NoReturn:
+    # The values stay out of the sentence: one of them may be a secret.
+    for fault in error.errors(include_input=False, include_url=False):
+        variable = PREFIX + str(fault["loc"][0]).upper()
+        if fault["type"] == "missing":
+            print(
+                f"{variable} is not set; `tailrace up` sets it, or see the README", file=sys.stderr
+            )
+        else:
+            print(f"{variable} cannot be used: {fault['msg']}", file=sys.stderr)
+    sys.exit(WRONG_USAGE)

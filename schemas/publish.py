@@ -1,5 +1,6 @@
 """Registers the schemas of the catalogue in the registry."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
 import httpx2
@@ -39,8 +40,8 @@ def publish(registry_url: str) -> list[Published]:
         IncompatibleSchemaError: a schema breaks its subject's rule; those before it in the catalogue are registered.
         RegistryUnavailableError: the registry cannot be asked.
     """
-    registry = client(registry_url)
-    return [_publish(registry, registry_url, name) for name in catalogue().messages]
+    with closing(client(registry_url)) as registry:
+        return [_publish(registry, registry_url, name) for name in catalogue().messages]
 
 
 def _publish(registry: SchemaRegistryClient, url: str, subject: str) -> Published:

@@ -7,6 +7,7 @@ before neither writes nor reads less because the registry is down.
 import hashlib
 import os
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -27,7 +28,7 @@ class UnknownSchemaError(LookupError):
 
 
 def client(url: str) -> SchemaRegistryClient:
-    """Return a client of the registry's Confluent-compatible API.
+    """Return a client of the registry's Confluent-compatible API, to be closed after use.
 
     Args:
         url: Base URL of that API, such as `http://127.0.0.1:18081/apis/ccompat/v7`.
@@ -47,7 +48,6 @@ class SchemaStore:
 
     def __init__(self, registry_url: str, cache: Path) -> None:
         self._url = registry_url
-        self._client = client(registry_url)
         self._cache = cache / hashlib.sha256(registry_url.encode()).hexdigest()[:12]
         self._cache.mkdir(parents=True, exist_ok=True)
 
@@ -85,7 +85,8 @@ class SchemaStore:
 
     def _ask_id(self, name: str, schema: str) -> int:
         try:
-            registered = self._client.lookup_schema(name, Schema(schema, "AVRO"))
+            with closing(client(self._url)) as registry:
+                registered = registry.lookup_schema(name, Schema(schema, "AVRO"))
         except (SchemaRegistryError, httpx2.HTTPError) as error:
             raise self._explain(error, f"{name} is not published in this form") from error
         if registered.schema_id is None:
@@ -94,7 +95,8 @@ class SchemaStore:
 
     def _ask_schema(self, schema_id: int) -> str:
         try:
-            schema = self._client.get_schema(schema_id)
+            with closing(client(self._url)) as registry:
+                schema = registry.get_schema(schema_id)
         except (SchemaRegistryError, httpx2.HTTPError) as error:
             raise self._explain(error, f"schema id {schema_id} is unknown") from error
         if schema.schema_str is None:

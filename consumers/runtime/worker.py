@@ -10,8 +10,9 @@ from faust.streams import Stream
 from faust.types import TP, StreamT
 from faust.types.transports import TransportT
 
+from cdc import logs
 from cdc.database import Pool, open_pool
-from cdc.service import start
+from cdc.service import load, start
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import Record
 from consumers.runtime.processor import Processor
@@ -107,5 +108,8 @@ def run(create_app: Callable[[S], WorkerApp], settings: type[S]) -> NoReturn:
         create_app: Builds the worker.
         settings: Class of its settings, read from the environment.
     """
-    app = start(create_app, settings)
-    faust.Worker(app, loglevel="INFO", redirect_stdouts=False).execute_from_commandline()
+    values = load(settings)
+    app = start(create_app, values)
+    logs.configure(app.conf.id)
+    worker = faust.Worker(app, override_logging=False, redirect_stdouts=False)
+    worker.execute_from_commandline()

@@ -2,9 +2,10 @@
 
 import sys
 
+from cdc import logs
+from cdc.service import load
 from producers.orders.bootstrap import OrdersSettings, create_app
-from producers.rest import logs, server
-from producers.rest.settings import load
+from producers.rest import server
 
 
 def main() -> int:

@@ -2,8 +2,9 @@
 
 import sys
 
-from producers.rest import logs, server
-from producers.rest.settings import load
+from cdc import logs
+from cdc.service import load
+from producers.rest import server
 from producers.storefront.bootstrap import StorefrontSettings, create_app
 
 

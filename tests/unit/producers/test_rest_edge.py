@@ -15,7 +15,7 @@ from producers.rest import body
 from producers.rest.app import build_app
 from producers.rest.body import JsonRoute
 from producers.rest.context import Context
-from producers.rest.logs import KeyValueFormatter
+from cdc.logs import KeyValueFormatter
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 router = APIRouter(route_class=JsonRoute)
