@@ -4,7 +4,6 @@ A JVM that starts with such a cache finds its classes loaded and linked, which h
 training needs a minute or two of one core, once for each set of jars and Java runtime.
 """
 
-import json
 import os
 import shutil
 import socket
@@ -12,15 +11,13 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPException
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka import KafkaException
 
 from infra.errors import TailraceError
-from infra.local.java import artifacts, connect, jvm, kafka, registry
+from infra.local.java import artifacts, connect, exercise, jvm, kafka, registry
 from infra.local.java.flock import exclusive
 from infra.local.java.process import Process
 from infra.local.probe import ProbeTimeoutError, wait_until
@@ -30,8 +27,15 @@ PARTS = ("kafka", "connect", "registry")
 READY_TIMEOUT_S = 180.0  # a plain start on a busy machine
 WRITE_TIMEOUT_S = 300.0  # ending includes writing the cache
 
-CONNECTOR = "io.debezium.connector.postgresql.PostgresConnector"
-SCHEMA = '{"type": "record", "name": "Sample", "fields": [{"name": "id", "type": "string"}]}'
+
+_GIVE_UP = (
+    ProbeTimeoutError,
+    subprocess.TimeoutExpired,
+    KafkaException,
+    HTTPException,
+    ConnectionError,
+    TimeoutError,
+)
 
 
 class TrainingError(TailraceError):
@@ -66,19 +70,20 @@ def train(cache: Path) -> list[Path]:
     """
     if artifacts.missing(cache):
         raise TrainingError(f"The Java parts are not complete in {cache}: run `make up` first.")
-    with exclusive(cache / "java" / "aot" / ".lock") as held_lock:
-        if not held_lock:
+    with exclusive(cache / "java" / "aot" / ".lock", wait=False) as mine:
+        if not mine:
             return []
         wanted = {part: path for part, path in archives(cache).items() if not path.is_file()}
         with _scratch(cache) as scratch:
-            for part in wanted:
+            for part, archive in wanted.items():
                 _TRAININGS[part](cache, scratch)
-            return [_publish(scratch, archive) for archive in wanted.values()]
+                _publish(scratch, archive)
+        return list(wanted.values())
 
 
 def _train_kafka(cache: Path, scratch: Path) -> None:
     with _broker(cache, scratch, record=True) as bootstrap:
-        _use_broker(bootstrap)
+        exercise.broker(bootstrap)
 
 
 def _train_connect(cache: Path, scratch: Path) -> None:
@@ -88,14 +93,14 @@ def _train_connect(cache: Path, scratch: Path) -> None:
             home=scratch, cache=cache, port=port, kafka_bootstrap=bootstrap, aot=False
         )
         with _running(_recorded(process, scratch), lambda: connect.is_ready(port)):
-            _use_connect(port)
+            exercise.connect(port)
 
 
 def _train_registry(cache: Path, scratch: Path) -> None:
     port = _free_port()
     process = registry.describe(home=scratch, cache=cache, port=port, storage={}, aot=False)
     with _running(_recorded(process, scratch), lambda: registry.is_ready(port)):
-        _use_registry(port)
+        exercise.registry(port)
 
 
 _TRAININGS: dict[str, Callable[[Path, Path], None]] = {
@@ -110,7 +115,7 @@ def _broker(cache: Path, scratch: Path, *, record: bool) -> Iterator[str]:
     """A broker for the time of the block, which gets its address."""
     port, controller_port = _free_port(), _free_port()
     process = kafka.prepare(
-        home=scratch, cache=cache, port=port, controller_port=controller_port, aot=False
+        home=scratch, cache=cache, port=port, controller_port=controller_port, aot=not record
     )
     if record:
         process = _recorded(process, scratch)
@@ -146,7 +151,7 @@ def _running(process: Process, is_ready: Callable[[], bool]) -> Iterator[None]:
             yield
             child.terminate()
             child.wait(WRITE_TIMEOUT_S)
-        except (ProbeTimeoutError, subprocess.TimeoutExpired) as error:
+        except _GIVE_UP as error:
             raise TrainingError(f"The training of {process.name} was given up: {error}") from error
         finally:
             if child.poll() is None:
@@ -156,66 +161,6 @@ def _running(process: Process, is_ready: Callable[[], bool]) -> Iterator[None]:
 
 def _is_ready_or_ended(child: subprocess.Popen[bytes], is_ready: Callable[[], bool]) -> bool:
     return child.poll() is not None or is_ready()
-
-
-def _use_broker(bootstrap: str) -> None:
-    """Let the broker load what topics, producing, consuming and groups need."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    admin.create_topics([NewTopic("sample", 2, 1)])["sample"].result()
-    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": "lz4"})
-    for number in range(100):
-        producer.produce("sample", key=str(number), value=b"value" * 20)
-    producer.flush(30)
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "sample", "auto.offset.reset": "earliest"}
-    )
-    consumer.subscribe(["sample"])
-    received = len(consumer.consume(100, timeout=30))
-    if received:
-        consumer.commit(asynchronous=False)
-    consumer.close()
-
-
-def _use_connect(port: int) -> None:
-    """Let Connect load Debezium and its driver; the connector's database does not exist."""
-    config = {
-        "connector.class": CONNECTOR,
-        "name": "sample",
-        "topic.prefix": "sample",
-        "database.hostname": HOST,
-        "database.port": str(_free_port()),
-        "database.user": "sample",
-        "database.password": "sample",
-        "database.dbname": "sample",
-        "plugin.name": "pgoutput",
-        "transforms": "outbox",
-        "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
-        "value.converter": "io.debezium.converters.BinaryDataConverter",
-    }
-    _request(port, "PUT", f"/connector-plugins/{CONNECTOR}/config/validate", config)
-    _request(port, "GET", "/connectors?expand=status", None)
-
-
-def _use_registry(port: int) -> None:
-    """Let the registry load what registering, checking and reading a schema needs."""
-    base, schema = "/apis/ccompat/v7", {"schema": SCHEMA}
-    _request(port, "PUT", f"{base}/config/sample-value", {"compatibility": "BACKWARD"})
-    _request(port, "POST", f"{base}/subjects/sample-value/versions", schema)
-    _request(port, "PUT", f"{base}/config/sample-value", {"compatibility": "BACKWARD"})
-    _request(port, "POST", f"{base}/compatibility/subjects/sample-value/versions/latest", schema)
-    _request(port, "POST", f"{base}/subjects/sample-value", schema)
-    _request(port, "GET", f"{base}/subjects/sample-value/versions/latest", None)
-    _request(port, "GET", f"{base}/schemas/ids/1", None)
-    _request(port, "GET", f"{base}/subjects", None)
-
-
-def _request(port: int, method: str, path: str, body: dict[str, str] | None) -> None:
-    """Send a request whose answer does not matter: what counts is the code it runs."""
-    connection = HTTPConnection(HOST, port, timeout=READY_TIMEOUT_S)
-    payload = None if body is None else json.dumps(body)
-    connection.request(method, path, payload, {"Content-Type": "application/json"})
-    connection.getresponse().read()
-    connection.close()
 
 
 @contextmanager
@@ -236,13 +181,13 @@ def _scratch(cache: Path) -> Iterator[Path]:
             ) from error
 
 
-def _publish(scratch: Path, archive: Path) -> Path:
+def _publish(scratch: Path, archive: Path) -> None:
     written = scratch / archive.name
     if not written.is_file():
         log = scratch / archive.stem / "output.log"
         raise TrainingError(f"{archive.stem} wrote no start-up cache: {_reason(log)}")
     archive.parent.mkdir(parents=True, exist_ok=True)
-    return written.rename(archive)
+    written.rename(archive)
 
 
 def _reason(log: Path) -> str:

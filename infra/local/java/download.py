@@ -116,7 +116,7 @@ def _fetch(
             raise _StoppedError
         try:
             resumed = _receive(client, download, note, stop)
-        except (_RetryError, httpx2.TransportError) as error:
+        except (_RetryError, httpx2.RequestError) as error:
             reason = str(error) or type(error).__name__
             continue
         if _is_genuine(download):
@@ -170,7 +170,7 @@ def _accept(response: httpx2.Response, download: Download, present: int) -> bool
         raise _RetryError("the server sent another part of the file than was asked for")
     if status == httpx2.codes.OK:
         return False
-    if status == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+    if status == httpx2.codes.RANGE_NOT_SATISFIABLE:
         download.partial.unlink()
         raise _RetryError("the server's file is shorter than expected")
     if response.is_server_error or status in (

@@ -76,7 +76,7 @@ def describe(
             *COMPILER_OPTIONS,
             *LAUNCHER_OPTIONS,
             *jvm_options(directory),
-            f"-Dquarkus.config.locations={configuration}",
+            f"-Dquarkus.config.locations={configuration.as_uri()}",
         ),
     )
     argv = jvm.command(program, cache=cache, aot=aot)

@@ -1,0 +1,169 @@
+"""The command lines and configuration files of the Java parts."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from infra.local.java import aot, artifacts, connect, jvm, kafka, registry
+from infra.local.java.configuration import write_properties
+from infra.local.java.flock import exclusive
+from infra.local.java.process import Process
+
+PASSWORD = "never-shown"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache whose class paths consist of one jar each."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+
+    def class_path(_: Path, part: str) -> tuple[Path, ...]:
+        jar = cache / f"{part}.jar"
+        jar.touch()
+        return (jar,)
+
+    monkeypatch.setattr(artifacts, "class_path", class_path)
+    return cache
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    (home / "secrets").mkdir(parents=True)
+    (home / "secrets" / "registry.password").write_text(PASSWORD)
+    (home / "kafka" / "data").mkdir(parents=True)
+    (home / "kafka" / "data" / "meta.properties").touch()  # formatted already
+    return home
+
+
+def prepared(home: Path, cache: Path, *, aot: bool = True) -> list[Process]:
+    return [
+        kafka.prepare(home=home, cache=cache, port=1, controller_port=2, aot=aot),
+        connect.prepare(home=home, cache=cache, port=3, kafka_bootstrap="127.0.0.1:1", aot=aot),
+        registry.prepare(home=home, cache=cache, port=4, postgres_port=5, aot=aot),
+    ]
+
+
+def properties(path: Path) -> dict[str, str]:
+    lines = (line for line in path.read_text().splitlines() if not line.startswith("#"))
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_what_is_written_is_for_its_owner_alone(home: Path, cache: Path) -> None:
+    for process in prepared(home, cache):
+        assert stat.S_IMODE(process.directory.stat().st_mode) == 0o700
+        for path in process.files:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_password_stands_in_the_registrys_file_and_nowhere_else(
+    home: Path, cache: Path
+) -> None:
+    *others, last = prepared(home, cache)
+    assert properties(last.files[0])["apicurio.datasource.password"] == PASSWORD
+    for process in (*others, last):
+        assert PASSWORD not in " ".join([*process.argv, *process.env.values()])
+    assert not any(PASSWORD in path.read_text() for process in others for path in process.files)
+
+
+def test_a_missing_password_is_said_in_one_sentence(home: Path, cache: Path) -> None:
+    (home / "secrets" / "registry.password").unlink()
+    with pytest.raises(registry.RegistryError, match="run `make up`"):
+        prepared(home, cache)
+
+
+def test_preparing_again_writes_the_same(home: Path, cache: Path) -> None:
+    first = {path: path.read_text() for process in prepared(home, cache) for path in process.files}
+    assert prepared(home, cache) == prepared(home, cache)
+    assert first == {path: path.read_text() for path in first}
+
+
+def test_everything_listens_on_loopback(home: Path, cache: Path) -> None:
+    broker, worker, schemas = (properties(process.files[0]) for process in prepared(home, cache))
+    listeners = [*broker["listeners"].split(","), broker["advertised.listeners"]]
+    assert all("://127.0.0.1:" in listener for listener in listeners)
+    assert worker["listeners"] == "http://127.0.0.1:3"
+    assert schemas["quarkus.http.host"] == "127.0.0.1"
+    assert schemas["quarkus.management.host-enabled"] == "false"
+
+
+def test_topics_are_never_created_by_accident(home: Path, cache: Path) -> None:
+    assert properties(prepared(home, cache)[0].files[0])["auto.create.topics.enable"] == "false"
+
+
+def test_connectors_may_read_the_secrets_only(home: Path, cache: Path) -> None:
+    worker = properties(prepared(home, cache)[1].files[0])
+    assert worker["config.providers.directory.param.allowed.paths"] == str(home / "secrets")
+
+
+def test_a_fitting_start_up_cache_is_used_unless_unwanted(home: Path, cache: Path) -> None:
+    jar = cache / "kafka.jar"
+    jar.touch()
+    archive = jvm.archive_path(cache, "kafka", [jar])
+    archive.parent.mkdir(parents=True)
+    archive.touch()
+    option = f"-XX:AOTCache={archive}"
+    assert option in prepared(home, cache)[0].argv
+    assert option not in prepared(home, cache, aot=False)[0].argv
+    assert not any("-XX:AOTCache=" in word for word in prepared(home, cache)[1].argv)
+
+    jar.write_bytes(b"another one")
+    assert not any("-XX:AOTCache=" in word for word in prepared(home, cache)[0].argv)
+
+
+def test_a_start_up_cache_belongs_to_path_size_and_time_of_each_jar(tmp_path: Path) -> None:
+    jars = [tmp_path / "a.jar", tmp_path / "b.jar"]
+    for jar in jars:
+        jar.write_bytes(b"x")
+    found = {jvm.archive_path(tmp_path, "kafka", jars)}
+    found.add(jvm.archive_path(tmp_path, "kafka", jars[::-1]))
+    os.utime(jars[0], (1, 1))
+    found.add(jvm.archive_path(tmp_path, "kafka", jars))
+    jars[0].write_bytes(b"xx")
+    found.add(jvm.archive_path(tmp_path, "kafka", jars))
+    assert len(found) == 4
+
+
+def test_properties_survive_what_has_a_meaning_in_them(tmp_path: Path) -> None:
+    path = write_properties(tmp_path / "p", {"a": "x\\y", "b": " lead", "c": "é𝄞\n", "d": True})
+    assert path.read_text().splitlines()[1:] == [
+        r"a=x\\y",
+        r"b=\ lead",
+        r"c=\u00e9\ud834\udd1e\n",
+        "d=true",
+    ]
+
+
+def test_nothing_answers_on_a_closed_port() -> None:
+    assert not any(part.is_ready(9) for part in (kafka, connect, registry))
+
+
+def test_training_needs_the_jars(tmp_path: Path) -> None:
+    assert not aot.trained(tmp_path)
+    with pytest.raises(aot.TrainingError, match="run `make up` first"):
+        aot.train(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_training_at_a_time(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifacts, "missing", lambda _: [])
+    with exclusive(cache / "java" / "aot" / ".lock"):
+        assert aot.train(cache) == []
+
+
+def test_a_failed_training_leaves_nothing_behind(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stub_command(*_: object, **__: object) -> list[str]:
+        return ["/bin/sh", "-c", "echo 'ERROR no luck'; exit 3"]
+
+    monkeypatch.setattr(artifacts, "missing", lambda _: [])
+    monkeypatch.setattr(jvm, "command", stub_command)
+    monkeypatch.setattr(jvm, "recording", lambda process, _: process)
+    monkeypatch.setattr(kafka, "_format", lambda *_, **__: None)
+    with pytest.raises(aot.TrainingError, match="kafka ended in its training"):
+        aot.train(cache)
+    assert [path.name for path in (cache / "java" / "aot").iterdir()] == [".lock"]
