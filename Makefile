@@ -86,6 +86,7 @@ $(VENV)/.locked: requirements.lock
 		"$(PYTHON) is $$("$(PYTHON)" --version 2>&1 || echo missing): run 'make PYTHON=/path/to/a/newer/python'." >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual" \
 		"environments: install its venv module (on Debian and Ubuntu the package python3-venv)." >&2; exit 1; }
+	@if [ -e $(VENV)/.installed ]; then echo "The dependencies have changed."; $(BIN)/tailrace down; fi
 	@echo "Installing into $(VENV), once ..."
 	@rm -f $@ $(VENV)/.installed
 	@"$(PYTHON)" -m venv --clear $(VENV)

@@ -1,8 +1,8 @@
 """The command that demonstrates the pipeline with orders, made up or from a file."""
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,27 +115,37 @@ def demo(  # noqa: PLR0913 - one parameter per option
         )
     if path is not None and count is not None:
         raise click.UsageError("--orders makes orders up, --file sends yours: choose one.")
-    overrides = {field: column for part in assignments for field, column in part.items()}
     out = console(stderr=as_json)
-    with ExitStack() as stack:
-        source: Source
-        if path is None:
-            source = GeneratedOrders(count or DEFAULT_ORDERS, seed=seed, currency=currency)
-        else:
-            try:
-                source = stack.enter_context(
-                    open_orders(path, overrides=overrides, currency=currency or DEFAULT_CURRENCY)
-                )
-            except MappingError as error:
-                raise click.UsageError(str(error)) from error
-            for line in source.explanation:
-                out.print(line, markup=False, soft_wrap=True)
-        display = stack.enter_context(open_display(out, source.total))
-        result = demonstrate(
-            load_settings(), source, display, concurrency=concurrency, timeout_s=timeout_s
-        )
+    with _open_source(path, assignments, count, seed, currency) as source:
+        for line in source.explanation:
+            out.print(line, markup=False, soft_wrap=True)
+        with open_display(out, source.total) as display:
+            result = demonstrate(
+                load_settings(), source, display, concurrency=concurrency, timeout_s=timeout_s
+            )
     if as_json:
         print_json(result.as_json())
     else:
         report(result, out)
     context.exit(INTERRUPTED if result.interrupted else 0 if result.ok else 1)
+
+
+@contextmanager
+def _open_source(
+    path: Path | None,
+    assignments: Sequence[Mapping[str, str]],
+    count: int | None,
+    seed: int,
+    currency: str | None,
+) -> Iterator[Source]:
+    if path is None:
+        yield GeneratedOrders(count or DEFAULT_ORDERS, seed=seed, currency=currency)
+        return
+    overrides = {field: column for part in assignments for field, column in part.items()}
+    currency = currency or DEFAULT_CURRENCY
+    with ExitStack() as stack:
+        try:
+            orders = stack.enter_context(open_orders(path, overrides=overrides, currency=currency))
+        except MappingError as error:
+            raise click.UsageError(str(error)) from error
+        yield orders

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 MEGABYTE = 2**20
@@ -18,7 +19,6 @@ class TerminalReport:
         self._progress = progress
         self._task = task
         self._running: list[str] = []
-        self._files: dict[str, tuple[int, int]] = {}
         self._tenths = 0
 
     def started(self, stage: str) -> None:
@@ -30,17 +30,18 @@ class TerminalReport:
         """Print the stage's line."""
         self._running.remove(stage)
         self._show_running()
-        self._console.print(f"  [green]ok[/]  {stage:<18}[dim]{seconds:6.1f} s[/]  {detail}")
+        line = f"  [green]ok[/]  {stage:<18}[dim]{seconds:6.1f} s[/]  {escape(detail)}"
+        self._console.print(line, soft_wrap=True)
 
     def downloading(self, name: str, done_bytes: int, total_bytes: int) -> None:
         """Move the bar; a pipe gets a line for every tenth."""
-        self._files[name] = (done_bytes, total_bytes)
-        done = sum(done for done, _ in self._files.values())
-        total = sum(total for _, total in self._files.values())
-        words = f"downloading {done // MEGABYTE} of {total // MEGABYTE} MB"
-        self._progress.update(self._task, description=words, completed=done, total=total)
-        if not self._console.is_terminal and done * 10 // max(total, 1) > self._tenths:
-            self._tenths = done * 10 // total
+        words = f"downloading {done_bytes // MEGABYTE} of {total_bytes // MEGABYTE} MB"
+        self._progress.update(
+            self._task, description=words, completed=done_bytes, total=total_bytes
+        )
+        tenths = done_bytes * 10 // max(total_bytes, 1)
+        if not self._console.is_terminal and tenths > self._tenths:
+            self._tenths = tenths
             self._console.print(f"      {words}")
 
     def _show_running(self) -> None:

@@ -1,8 +1,10 @@
 """The commands that start and stop: up, down, reset, restart."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -87,19 +89,28 @@ def restart(part: str) -> None:
 
 def _print_parts(out: Console, settings: Settings, parts: Sequence[PartStatus]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("part", "where", "log"):
+    for heading in ("part", "where"):
         table.add_column(heading)
     for part in parts:
-        table.add_row(part.name, part.url or "", f"{settings.home / 'logs' / part.name}.log")
+        table.add_row(part.name, part.url or "a worker, reached through Kafka")
     out.print()
     out.print(table)
+    out.print(f"\nLogs and data: {settings.home}", soft_wrap=True)
 
 
 def _next_commands(settings: Settings) -> str:
     return f"""Try next:
 
   curl -s {settings.storefront_url}/v1/orders -d '{FIRST_ORDER}'
-  tailrace topics tail order.events
+  {_own_command()} topics tail order.events
   make demo
   make status
   make down"""
+
+
+def _own_command() -> str:
+    """How this command is typed here: the virtual environment need not be activated."""
+    if shutil.which("tailrace"):
+        return "tailrace"
+    script = Path(sys.executable).with_name("tailrace")
+    return str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)

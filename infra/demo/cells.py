@@ -19,11 +19,17 @@ class CellError(ValueError):
 
 
 def reference(cells: Cells, column: str | None) -> str | None:
+    """Return the order that a row says it belongs to, None when it says nothing."""
     value = cells.get(column) if column else None
     return None if value is None else str(value).strip() or None
 
 
 def text_of(cells: Cells, column: str) -> str:
+    """Return text that is not empty.
+
+    Raises:
+        CellError: there is none, or it is not UTF-8.
+    """
     text = plain(cells, column)
     if not text:
         raise CellError(f"{column} is empty")
@@ -35,6 +41,11 @@ def text_of(cells: Cells, column: str) -> str:
 
 
 def quantity_of(cells: Cells, column: str) -> int:
+    """Return a whole number of units; `2.0`, as spreadsheets write it, is one.
+
+    Raises:
+        CellError: it is none, or out of range.
+    """
     text = text_of(cells, column)
     if not _NUMBER.fullmatch(text) or (value := Decimal(text)) != int(value):
         raise CellError(f"{column} {quoted(text)} is not a whole number")
@@ -44,6 +55,11 @@ def quantity_of(cells: Cells, column: str) -> int:
 
 
 def number_of(cells: Cells, column: str) -> Decimal:
+    """Return an exact decimal.
+
+    Raises:
+        CellError: it is none.
+    """
     text = text_of(cells, column)
     if not _NUMBER.fullmatch(text):
         raise CellError(f"{column} {quoted(text)} is not a decimal number such as 29.33")
@@ -51,6 +67,11 @@ def number_of(cells: Cells, column: str) -> Decimal:
 
 
 def plain(cells: Cells, column: str) -> str:
+    """Return what stands in a cell, the empty string if nothing does.
+
+    Raises:
+        CellError: JSON holds something else there than text or a number.
+    """
     value = cells.get(column)
     if value is None:
         return ""
@@ -64,7 +85,12 @@ def plain(cells: Cells, column: str) -> str:
 def quoted(text: str) -> str:
     """Return text that may be anything, short and printable."""
     shown = text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
-    printable = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown
-    )
-    return f'"{printable}"'
+    return '"' + "".join(map(_printable, shown)) + '"'
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()

@@ -7,7 +7,7 @@ from confluent_kafka import Consumer
 
 from infra.demo.duplicates import suppressed
 from infra.demo.follow import at_the_end, order_codec
-from infra.demo.orders import Source
+from infra.demo.orders import DemoError, Source
 from infra.demo.result import Result, percentiles
 from infra.demo.run import Display, Run
 from infra.settings import Settings
@@ -28,7 +28,7 @@ def demonstrate(
     Raises:
         DemoError: the stack does not answer.
     """
-    duplicates = suppressed(settings)
+    before = suppressed(settings)
     codec = order_codec(settings.registry_url, settings.schema_cache)
 
     async def conduct(consumer: Consumer) -> tuple[Run, float]:
@@ -39,16 +39,22 @@ def demonstrate(
 
     with at_the_end(settings.kafka_bootstrap) as consumer:
         finished, duration_s = asyncio.run(conduct(consumer))
-    return _result(source, finished, duration_s, suppressed(settings) - duplicates)
+    return _result(source, finished, duration_s, _since(before, settings))
 
 
-def _result(source: Source, run: Run, duration_s: float, duplicates: int) -> Result:
+def _since(before: int, settings: Settings) -> int | None:
+    """Return how many were suppressed since; what else is known is told even if this cannot be."""
+    try:
+        return suppressed(settings) - before
+    except DemoError:
+        return None
+
+
+def _result(source: Source, run: Run, duration_s: float, duplicates: int | None) -> Result:
     ledger = run.ledger
     unknown = list(ledger.unknown())
     for entry in unknown:
-        run.problems.append(
-            f"{entry.order.place}: unknown: {entry.lost or 'the answer was not awaited'}"
-        )
+        run.problem(f"{entry.order.place}: unknown: {entry.lost or 'the answer was not awaited'}")
     return Result(
         source=source.name,
         rows=run.rows,

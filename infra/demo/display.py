@@ -15,6 +15,8 @@ from rich.progress import (
 from rich.text import Text
 
 TENTHS = 10
+LONG = 100
+"""Rows from which a pipe is told of every tenth."""
 
 
 class RateColumn(ProgressColumn):
@@ -49,7 +51,7 @@ class Display:
             self._total = self._done  # an estimate by line breaks, which the last line may lack
             self._progress.update(self._task, total=self._total)
         self._progress.update(self._task, completed=self._done)
-        if not self._console.is_terminal and self._total:
+        if not self._console.is_terminal and self._total and self._total >= LONG:
             tenth = self._done * TENTHS // self._total
             if tenth > before * TENTHS // self._total:
                 self._console.print(f"{self._done:,} of {self._total:,}")

@@ -198,8 +198,8 @@ def _load(line: str) -> dict[str, Any]:
         value = json.loads(line, parse_float=Decimal, parse_int=Decimal)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"is not JSON: {error}") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error.msg} at character {error.colno}") from None
     if not isinstance(value, dict):
         raise ValueError("is not a JSON object")
     return value

@@ -21,8 +21,6 @@ Event = OrderCreated | OrderConfirmed | OrderCancelled
 METADATA_TIMEOUT_S = 10.0
 POLL_S = 0.2
 """How soon a stop is noticed; an event ends the wait at once."""
-PASSING = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT})  # noqa: SLF001 - their public names
-"""The client reconnects by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,8 @@ class Follower:
     def _take(self, record: Message, at: float) -> None:
         error = record.error()
         if error is not None:
-            if error.fatal() or error.code() not in PASSING:
+            # From anything else the client recovers by itself.
+            if error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - a public name
                 raise KafkaException(error)
             return
         correlation_id = _correlation_id(record)

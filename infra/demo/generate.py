@@ -1,10 +1,10 @@
 """Makes up orders: many customers and currencies, and some that the card processor will decline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from random import Random
 
-from infra.demo.orders import Line, NewOrder
+from infra.demo.orders import GENERATED, Line, NewOrder
 from schemas.rest.currencies import MINOR_UNIT_DECIMALS
 
 CUSTOMERS = "ada alan barbara claude donald edsger frances grace hedy john katherine linus".split()
@@ -41,7 +41,8 @@ class GeneratedOrders:
         currency: ISO 4217 code of all of them; None for a mixture.
     """
 
-    name = "generated"
+    name = GENERATED
+    explanation: Sequence[str] = ()
 
     def __init__(self, count: int, *, seed: int, currency: str | None = None) -> None:
         self.total: int | None = count

@@ -1,12 +1,15 @@
 """What the demonstration sends, and what a source of orders yields: an order, or a row that is none."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 from infra.errors import TailraceError
+
+GENERATED = "generated"
+"""Name of the source that makes orders up."""
 
 
 class DemoError(TailraceError):
@@ -82,11 +85,13 @@ class Source(Protocol):
     """Where orders come from.
 
     Args:
-        name: `generated`, or the name of the file.
+        name: `GENERATED`, or the name of the file.
+        explanation: Lines to be said before it is read.
         total: Orders or rows to come, for the progress bar; None when that cannot be told.
     """
 
     name: str
+    explanation: Sequence[str]
     total: int | None
 
     def __iter__(self) -> Iterator[NewOrder | BadRow]:

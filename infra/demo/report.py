@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.demo.ledger import Totals
+from infra.demo.orders import GENERATED
 from infra.demo.result import Result
 from schemas.rest.money import in_currency
 
@@ -27,11 +28,10 @@ def verdict(result: Result) -> Iterator[str]:
         yield _equation(_noun(result), code, totals)
     if result.answers_lost:
         yield f"{result.answers_lost} answers were lost; the events show that these orders were placed."
-    if result.bad_rows or result.refused or result.unsent:
-        yield (
-            f"{result.bad_rows} rows were bad, {result.refused} orders were refused, "
-            f"{result.unsent} could not be sent."
-        )
+    not_placed = {"bad rows": result.bad_rows, "refused": result.refused, "unsent": result.unsent}
+    if any(not_placed.values()):
+        counts = ", ".join(f"{count:,} {what}" for what, count in not_placed.items() if count)
+        yield f"Not placed: {counts}; each is named above."
     if result.unknown:
         yield (
             f"{result.unknown} orders are unknown: they were sent, but neither an answer nor an event came. "
@@ -39,11 +39,14 @@ def verdict(result: Result) -> Iterator[str]:
         )
     if result.unfinished:
         more = ", ..." if len(result.unfinished) > NAMED else ""
-        named = ", ".join(result.unfinished[:NAMED])
-        yield (
-            f"{len(result.unfinished)} orders did not come to their end: {named}{more}. "
-            "See `tailrace status` and the logs of the workers."
-        )
+        named = ", ".join(result.unfinished[:NAMED]) + more
+        if result.interrupted:
+            yield f"{len(result.unfinished)} orders were still under way: {named}."
+        else:
+            yield (
+                f"{len(result.unfinished)} orders did not come to their end: {named}. "
+                "See `tailrace status` and the logs of the workers."
+            )
     if result.stopped:
         yield f"Stopped early: {result.stopped}."
 
@@ -59,7 +62,7 @@ def _counts(result: Result) -> Table:
 
 
 def _figures(result: Result) -> Iterator[tuple[str, str, str]]:
-    if result.source != "generated":
+    if result.source != GENERATED:
         yield "rows read", f"{result.rows:,}", result.source
     yield "placed", f"{result.placed:,}", f"{result.rate:.0f}/s for {result.duration_s:.1f} s"
     yield "confirmed", f"{result.confirmed:,}", ""
@@ -73,7 +76,8 @@ def _figures(result: Result) -> Iterator[tuple[str, str, str]]:
     for percentile, latency_ms in result.latency_ms.items():
         remark = "from POST to effect" if percentile == min(result.latency_ms) else ""
         yield f"latency p{percentile}", f"{latency_ms:,.1f} ms", remark
-    yield "duplicates suppressed", f"{result.duplicates:,}", ""
+    suppressed = "unknown" if result.duplicates is None else f"{result.duplicates:,}"
+    yield "duplicates suppressed", suppressed, ""
 
 
 def _sums(result: Result) -> RenderableType:
@@ -90,7 +94,7 @@ def _sums(result: Result) -> RenderableType:
 
 
 def _noun(result: Result) -> str:
-    return "sent" if result.source == "generated" else "file"
+    return "sent" if result.source == GENERATED else "file"
 
 
 def _equation(noun: str, code: str, totals: Totals) -> str:

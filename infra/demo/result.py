@@ -17,7 +17,7 @@ class Result:
     """What a run came to.
 
     Args:
-        source: Name of the file, or `generated`.
+        source: Name of the source.
         rows: Rows read, or orders made up.
         bad_rows: Rows of which no order could be made.
         refused: Orders that the storefront refused.
@@ -29,7 +29,7 @@ class Result:
         unknown: Orders sent of which neither an answer nor an event came.
         unfinished: Ids of the orders placed that did not come to their end.
         latency_ms: From before the POST until the last event was seen: percentile -> milliseconds.
-        duplicates: Deliveries that consumers dropped while the run went on.
+        duplicates: Deliveries that consumers dropped while the run went on; None if the database is gone.
         totals: Sums by ISO 4217 code.
         duration_s: How long it took, in seconds.
         problems: The first sentences about rows and orders that went wrong.
@@ -49,7 +49,7 @@ class Result:
     unknown: int
     unfinished: tuple[str, ...]
     latency_ms: Mapping[int, float]
-    duplicates: int
+    duplicates: int | None
     totals: Mapping[str, Totals]
     duration_s: float
     problems: tuple[str, ...]

@@ -1,5 +1,6 @@
 """Turns rows into priced lines, exact to the minor unit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,7 +22,7 @@ from schemas.rest.currencies import MINOR_UNIT_DECIMALS
 from schemas.rest.money import MoneyError, in_currency
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PricedRow:
     """A row understood.
 
@@ -58,33 +59,26 @@ class RowReader:
         """Understand a row, or say everything that is wrong with it."""
         problems: list[str] = []
 
-        def read(field: str, of_cell: Any, default: Any = None) -> Any:
+        def cell(field: str, read: Callable[[Cells, str], Any], default: Any = None) -> Any:
             try:
-                return of_cell(row.cells, self._of[field]) if field in self._of else default
+                return read(row.cells, self._of[field]) if field in self._of else default
             except CellError as error:
                 problems.append(str(error))
-                return None
 
         order = reference(row.cells, self._of.get("order"))
-        customer = read("customer", text_of)
-        sku = read("sku", text_of, ONLY_ARTICLE)
-        quantity = read("quantity", quantity_of, 1)
-        currency = read("currency", self._code, self._currency)
-        unit_price = read("unit_price", number_of)
-        amount = read("amount", number_of)
+        customer_id = cell("customer", text_of)
+        currency = cell("currency", self._code, self._currency)
+        sku = cell("sku", text_of, ONLY_ARTICLE)
+        quantity = cell("quantity", quantity_of, 1)
+        unit_price = cell("unit_price", number_of)
+        amount = cell("amount", number_of)
         if not problems:
             try:
                 lines, raw = self._priced(sku, quantity, currency, unit_price, amount)
-                return PricedRow(
-                    line=row.line,
-                    order=order,
-                    customer_id=customer,
-                    currency=currency,
-                    lines=lines,
-                    amount=raw,
-                )
             except CellError as error:
                 problems.append(str(error))
+            else:
+                return PricedRow(row.line, order, customer_id, currency, lines, raw)
         return BadRow(row.line, row.line, "; ".join(problems), order)
 
     def _code(self, cells: Cells, column: str) -> str:
@@ -103,16 +97,19 @@ class RowReader:
         unit_price: Decimal | None,
         amount: Decimal | None,
     ) -> tuple[tuple[Line, ...], Decimal]:
-        if unit_price is None:
-            exact = self._exact("amount", amount or Decimal(0), currency)
-            return split(sku, quantity, exact), exact
-        line = Line(sku, quantity, self._exact("unit_price", unit_price, currency))
+        if unit_price is not None:
+            line = Line(sku, quantity, self._exact("unit_price", unit_price, currency))
+            self._agree(line, unit_price, amount)
+            return (line,), line.total
+        exact = self._exact("amount", amount or Decimal(0), currency)
+        return split(sku, quantity, exact), exact
+
+    def _agree(self, line: Line, unit_price: Decimal, amount: Decimal | None) -> None:
         if amount is not None and amount != line.total:
             raise CellError(
-                f"{self._of['amount']} {amount} is not {quantity} times "
+                f"{self._of['amount']} {amount} is not {line.quantity} times "
                 f"{self._of['unit_price']} {unit_price}, which is {line.total}"
             )
-        return (line,), line.total
 
     def _exact(self, field: str, value: Decimal, currency: str) -> Decimal:
         try:

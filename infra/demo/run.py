@@ -91,21 +91,26 @@ class Run:
                 follower.stop()
                 loop.remove_signal_handler(signal.SIGINT)
 
+    def problem(self, problem: str) -> None:
+        """Name a row or an order that went wrong."""
+        self._display.problem(problem)
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
     async def _send_all(self, source: Source, sender: Sender) -> None:
         try:
             for item in source:
                 if isinstance(item, BadRow):
                     self._on_bad_row(item)
-                    await asyncio.sleep(
-                        0
-                    )  # a file of bad rows alone must not hold up everything else
+                    # However many follow each other, they must not hold up the orders under way.
+                    await asyncio.sleep(0)
                 elif await self._until(self._may_send):
                     self._begin(sender, item)
                 if self._sending_over.is_set():
                     return
-        except DemoError as error:
-            self._problem(str(error))
-            self.stopped = "the rest of the file cannot be read"
+        except (DemoError, OSError) as error:
+            self.problem(str(error))
+            self.stopped = f"the rest of {source.name} cannot be read"
 
     def _may_send(self) -> bool:
         return self._sending_over.is_set() or len(self.ledger) < self._concurrency
@@ -114,21 +119,22 @@ class Run:
         if self._sending_over.is_set():
             return
         self.rows += order.rows
+        self._moved_at = time.monotonic()
         correlation_id = str(new_id())
         self.ledger.begin(correlation_id, order, at=time.perf_counter())
         post = asyncio.create_task(self._post(sender, correlation_id, order))
         self._posts.add(post)
-        post.add_done_callback(self._posts.discard)
+        post.add_done_callback(self._on_sent)
 
     async def _post(self, sender: Sender, correlation_id: str, order: NewOrder) -> None:
         match await sender.send(order, correlation_id):
             case Refused(reason):
                 self.refused += 1
-                self._problem(f"{order.place}: {reason}")
+                self.problem(f"{order.place}: {reason}")
                 self._move(self.ledger.drop(correlation_id))
             case Unsent(reason):
                 self.unsent += 1
-                self._problem(f"{order.place}: not sent: {reason}")
+                self.problem(f"{order.place}: not sent: {reason}")
                 self._end_sending(f"orders could not be sent for {self._timeout_s:g} s: {reason}")
                 self._move(self.ledger.drop(correlation_id))
             case Unknown(reason):
@@ -159,10 +165,16 @@ class Run:
             post.cancel()
         await asyncio.gather(*self._posts, return_exceptions=True)
 
+    def _on_sent(self, post: asyncio.Task[None]) -> None:
+        self._posts.discard(post)
+        error = None if post.cancelled() else post.exception()
+        if error is not None:
+            self._end(f"sending failed in a way nobody foresaw: {error!r}")
+
     def _on_bad_row(self, row: BadRow) -> None:
         self.rows += 1
         self.bad_rows += 1
-        self._problem(str(row))
+        self.problem(str(row))
         self._display.moved(1)
 
     def _on_event(self, seen: Seen) -> None:
@@ -190,8 +202,3 @@ class Run:
     def _end(self, reason: str) -> None:
         self._waiting_over = True
         self._end_sending(reason)
-
-    def _problem(self, problem: str) -> None:
-        self._display.problem(problem)
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(problem)

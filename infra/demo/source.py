@@ -1,7 +1,8 @@
 """A file as a source of orders."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,12 @@ class FileOrders:
         self.name = path.name
         self.total = table.total
         columns = resolve(table.columns, overrides)
-        self.explanation = [f"{path.name}: {table.format}", *explain(columns, currency=currency)]
-        self._table = table
+        self.explanation: Sequence[str] = [
+            f"{path.name}: {table.format}",
+            *explain(columns, currency=currency),
+        ]
+        self._rows = _some(path, table)
+        self._headed = table.headed
         self._overrides = overrides
         self._currency = currency
         self._reader = RowReader(columns, currency=currency)
@@ -43,7 +48,7 @@ class FileOrders:
         Raises:
             DemoError: the file breaks off in a way that no later row can be told.
         """
-        return orders(self._read(row) for row in self._table.rows)
+        return orders(self._read(row) for row in self._rows)
 
     def _read(self, row: Row | BadRow) -> PricedRow | BadRow:
         if isinstance(row, BadRow):
@@ -55,7 +60,7 @@ class FileOrders:
 
     def _reader_of(self, cells: Mapping[str, Any]) -> RowReader:
         """Return the reader for a row: JSON objects may have other members than the first one had."""
-        if self._table.headed:
+        if self._headed:
             return self._reader
         shape = tuple(cells)
         if shape not in self._shapes:
@@ -66,6 +71,13 @@ class FileOrders:
             )
             self._shapes[shape] = RowReader(columns, currency=self._currency)
         return self._shapes[shape]
+
+
+def _some(path: Path, table: Table) -> Iterator[Row | BadRow]:
+    first = next(table.rows, None)
+    if first is None:
+        raise DemoError(f"{path} has column names but no rows.")
+    return chain([first], table.rows)
 
 
 @contextmanager

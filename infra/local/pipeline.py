@@ -63,7 +63,7 @@ def apply_connector(settings: Settings) -> str:
 
 def wait_for_groups(settings: Settings, cancelled: threading.Event) -> str:
     """Wait until every worker's consumer group is stable and has a member; return how many there are."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
     wait_until(
         "the workers have not joined their consumer groups (see `tailrace logs payments-worker` and the others)",
         lambda: not unstable_groups(admin),

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from infra.errors import TailraceError
 from infra.local.parts import Part
-from infra.local.probe import wait_until
+from infra.local.probe import ProbeTimeoutError, wait_until
 from infra.local.supervision.client import Process, Supervisor
 from infra.settings import Settings
 
 READY_TIMEOUT_S = 120.0
+HANGING_TIMEOUT_S = 30.0  # for a part that ran before; it may have been restarted a moment ago
 PROBE_INTERVAL_S = 0.1
 RESTARTS_TOLERATED = 3
 
@@ -35,7 +36,7 @@ class Starter:
         self.started.append(part.name)
         return True
 
-    def wait_ready(self, part: Part) -> None:
+    def wait_ready(self, part: Part, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Wait until the part does its work.
 
         Raises:
@@ -52,18 +53,27 @@ class Starter:
         wait_until(
             f"{part.name} runs but does not answer (see `tailrace logs {part.name}`)",
             probe,
-            timeout_s=READY_TIMEOUT_S,
+            timeout_s=timeout_s,
             interval_s=PROBE_INTERVAL_S,
             cancelled=self.cancelled,
         )
 
     def bring_up(self, part: Part) -> Callable[[], str]:
-        """Return the stage that starts the part and waits for it."""
+        """Return the stage that starts the part and waits for it; one that hangs is started anew."""
 
         def run() -> str:
-            started = self.launch(part)
-            self.wait_ready(part)
-            return "" if started else "was running"
+            self.launch(part)
+            if part.name in self.started:
+                self.wait_ready(part)
+                return ""
+            try:
+                self.wait_ready(part, HANGING_TIMEOUT_S)
+            except ProbeTimeoutError:
+                self._supervisor.stop([part.name])
+                self.launch(part)
+                self.wait_ready(part)
+                return "did not answer, started anew"
+            return "was running"
 
         return run
 

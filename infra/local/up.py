@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from infra.local import aot, pipeline, preflight
+from infra.local import aot, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
-from infra.local.parts import PARTS, SERVICE_PARTS
+from infra.local.parts import INFRASTRUCTURE, PARTS, SERVICE_PARTS
 from infra.local.programs import keep_running, prepare_programs, remember
 from infra.local.provision import ensure_passwords, provision
 from infra.local.stages import Report, Stage, run_stages
@@ -18,6 +18,12 @@ from infra.local.stop import stop_everything
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
+
+# Connect finds the broker when it is there; the registry needs its database first
+FIRST_PARTS = tuple(part for part in INFRASTRUCTURE if part.name != "registry")
+
+
+LISTED = 3
 
 
 class UpReport(Report, Protocol):
@@ -66,6 +72,8 @@ def up(settings: Settings, report: UpReport) -> UpResult:
         with _taken_back_on_failure(settings, supervisor) as starter:
             with _timed("prepare", seconds, report) as details:
                 details.extend(_adopt_programs(settings, supervisor))
+            for part in FIRST_PARTS:
+                starter.launch(part)
             seconds |= run_stages(_stages(settings, starter), report, starter.cancelled)
         training = aot.train_in_background(settings, supervisor)
     return UpResult(seconds, time.monotonic() - begin, starter.started, training)
@@ -73,6 +81,8 @@ def up(settings: Settings, report: UpReport) -> UpResult:
 
 def _stages(settings: Settings, starter: Starter) -> list[Stage]:
     """The map of a start: what waits for what."""
+    from infra.local import pipeline  # takes a second, while the first parts are starting already
+
     up_by_name = {part.name: starter.bring_up(part) for part in PARTS}
     ready_for_services = ("migrations", "topics", "schemas")
     return [
@@ -98,15 +108,17 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
             lambda: pipeline.wait_for_groups(settings, starter.cancelled),
             after=tuple(part.name for part in SERVICE_PARTS),
         ),
-        Stage("canary", lambda: _canary(settings), after=("connector", "schemas")),
+        Stage(
+            "canary",
+            lambda: f"commit to Kafka in {pipeline.send_canary(settings) * 1000:.0f} ms",
+            after=("connector", "schemas"),
+        ),
     ]
 
 
-def _canary(settings: Settings) -> str:
-    return f"commit to Kafka in {pipeline.send_canary(settings) * 1000:.0f} ms"
-
-
 def _listed(names: list[str]) -> str:
+    if len(names) > LISTED:
+        return f"{', '.join(names[:LISTED])} and {len(names) - LISTED} more"
     return ", ".join(names)
 
 

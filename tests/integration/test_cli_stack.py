@@ -1,7 +1,10 @@
 """`tailrace` against a running stack: repairing, restarting, stopping, and what it says when things are wrong."""
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx2
@@ -13,7 +16,7 @@ from infra.local.home import prepare_home
 from infra.local.probe import wait_until
 from infra.local.supervision import leftovers
 from infra.services import CONNECTOR
-from infra.settings import HOST
+from infra.settings import HOST, REPOSITORY
 from tests.stack import RunningStack, make_directory, own_settings, wait_until_running
 
 
@@ -160,6 +163,34 @@ def test_a_part_that_cannot_start_takes_the_others_back(second: RunningStack) ->
     )
     assert result.stderr.count("\n") == 1
     assert leftovers.find(second.settings.home) == []
+
+
+def test_an_interrupted_up_takes_everything_back(second: RunningStack) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.cli", "up"],
+        cwd=REPOSITORY,
+        env=second.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(
+        "postgres is not started",
+        lambda: second.status()["postgres"].state == "running",
+        timeout_s=60,
+    )
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert complaint == "Interrupted.\n"
+    assert leftovers.find(second.settings.home) == []
+
+
+def test_up_starts_a_hanging_part_anew(stack: RunningStack) -> None:
+    pid = stack.kill("storefront", signal.SIGSTOP)
+    result = json.loads(stack.cli("up", "--json").stdout)
+    assert result["started"] == ["storefront"]
+    assert stack.status()["storefront"].pid != pid
 
 
 def test_a_failing_up_leaves_alone_what_ran_before(stack: RunningStack) -> None:

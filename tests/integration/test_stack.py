@@ -22,7 +22,7 @@ def connected(
 
 
 def test_the_server_is_set_up_for_capture(stack: RunningStack) -> None:
-    with connected(stack, OWNER) as connection:
+    with connected(stack, "postgres", "postgres") as connection:
         settings = dict(connection.execute("select name, setting from pg_settings").fetchall())
     assert settings["wal_level"] == "logical"
     assert settings["max_slot_wal_keep_size"] == "4096"

@@ -8,6 +8,7 @@ from infra.local import preflight
 from infra.local.doctor.check import Check, Trouble
 from infra.local.home import is_home
 from infra.local.java import aot, artifacts
+from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
 
@@ -55,6 +56,14 @@ def _start_up_cache(settings: Settings) -> str:
     return "not made yet; parts start without it, only slower"
 
 
+def _supervision(settings: Settings) -> str:
+    if Supervisor(settings.home).is_running():
+        return "supervisord is at work"
+    if orphans := leftovers.find(settings.home):
+        raise Trouble(f"{len(orphans)} processes run without supervisord", "run `make up`")
+    return "nothing runs"
+
+
 def _ports(settings: Settings) -> str:
     alive = [
         process.name
@@ -70,7 +79,8 @@ MACHINE_CHECKS = (
     Check("disk", _disk),
     Check("java artifacts", _artifacts),
     Check("java start-up cache", _start_up_cache),
-    Check("ports", _ports),
     Check("home", _home),
+    Check("supervision", _supervision),
+    Check("ports", _ports, needs=("supervision",)),
     Check("secrets", _secrets, needs=("home",)),
 )

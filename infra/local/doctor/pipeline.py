@@ -54,7 +54,7 @@ def _connector(settings: Settings) -> str:
 
 
 def _groups(settings: Settings) -> str:
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
     if unstable := pipeline.unstable_groups(admin):
         listed = ", ".join(f"{name} ({state})" for name, state in unstable.items())
         raise Trouble(f"not at work: {listed}", "run `tailrace restart` with its name")

@@ -10,7 +10,7 @@ import psutil
 from infra.local.supervision.conf import MARKER_VARIABLE
 
 SUPERVISOR_WAIT_S = 90.0
-TERMINATE_WAIT_S = 20.0
+TERMINATE_WAIT_S = 10.0
 KILL_WAIT_S = 10.0
 
 

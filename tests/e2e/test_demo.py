@@ -1,0 +1,161 @@
+"""`tailrace demo` against the whole stack: made-up orders, files good and bad, and parts that are down."""
+
+import json
+import signal
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.settings import REPOSITORY
+from tests.stack import RunningStack
+
+ROWS = [
+    ("00004", "1997-01-01", 2, "29.33"),  # an odd number of cents for two
+    ("00004", "1997-01-18", 2, "29.73"),
+    ("00018", "1997-01-04", 1, "14.96"),
+    ("00021", "1997-01-01", 3, "0.00"),
+    ("00050", "1997-01-01", 7, "6.79"),
+    ("declined-1", "1997-01-02", 1, "13.97"),
+    ("00081", "1997-01-01", 12, "10500.25"),  # over the limit of the card processor
+]
+HEADINGS = "customer_id,date,quantity,amount_usd\n"
+
+
+def demo(stack: RunningStack, *arguments: str, ends_with: int = 0) -> dict[str, Any]:
+    """Run the command with `--json` and return its figures."""
+    result = stack.cli("demo", "--json", *arguments, check=False)
+    assert result.returncode == ends_with, result.stderr + result.stdout
+    figures: dict[str, Any] = json.loads(result.stdout)
+    return figures
+
+
+def purchases(directory: Path, rows: list[tuple[str, str, int, str]]) -> Path:
+    path = directory / "purchases.csv"
+    lines = (
+        f"{customer},{date},{quantity},{amount}\n" for customer, date, quantity, amount in rows
+    )
+    path.write_text(HEADINGS + "".join(lines))
+    return path
+
+
+def test_made_up_orders_all_come_to_their_end(stack: RunningStack) -> None:
+    figures = demo(stack, "--orders", "60")
+    assert figures["ok"]
+    assert figures["placed"] == 60
+    assert figures["confirmed"] + figures["cancelled"] == 60
+    assert set(figures["cancelled_by_reason"]) <= {
+        "card_declined",
+        "insufficient_funds",
+        "limit_exceeded",
+    }
+    assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"]
+    assert {"JPY", "KWD"} <= set(figures["totals"])
+    assert all(totals["match"] for totals in figures["totals"].values())
+
+
+def test_the_table_says_that_it_adds_up(stack: RunningStack) -> None:
+    printed = stack.cli("demo", "--orders", "5", "--currency", "eur").stdout
+    words = ("placed", "confirmed", "cancelled", "latency p50", "duplicates suppressed", "EUR")
+    assert all(word in printed for word in words)
+    assert "they do not match" not in printed
+    assert " EUR = events " in printed
+
+
+def test_a_file_goes_through_to_the_cent(stack: RunningStack, tmp_path: Path) -> None:
+    path = purchases(tmp_path, ROWS * 5)
+    figures = demo(stack, "--file", str(path))
+    total = sum(Decimal(amount) for *_, amount in ROWS) * 5
+    assert (figures["ok"], figures["rows"], figures["placed"]) == (True, 35, 35)
+    assert figures["cancelled_by_reason"] == {"card_declined": 5, "limit_exceeded": 5}
+    sums = figures["totals"]["USD"]
+    assert sums["source"] == sums["placed"] == sums["events"] == str(total)
+
+
+def test_bad_rows_are_named_and_the_rest_goes_on(stack: RunningStack, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    sku = "x" * 200  # only the storefront knows that this is too long
+    path.write_text(
+        "order;buyer_no;article;qty;price\n"
+        "1;ada;tea;2;4.50\n1;ada;book;1;9.99\n2;bob;pen;two;1.00\n"
+        f"3;cy;{sku};1;1.00\n4;dee;tea;1;4.50\n"
+    )
+    figures = demo(stack, "--file", str(path), "--map", "customer=buyer_no", ends_with=1)
+    assert (figures["placed"], figures["confirmed"]) == (2, 2)
+    assert (figures["rows"], figures["bad_rows"], figures["refused"]) == (5, 1, 1)
+    bad, refused = figures["problems"]
+    assert bad == 'line 4: qty "two" is not a whole number'
+    assert refused.startswith("line 5: answered 422: #/lines/0/sku ")
+    assert figures["totals"]["USD"]["events"] == "23.49"
+
+
+def test_orders_that_do_not_come_to_their_end_are_named(stack: RunningStack) -> None:
+    stack.stop("orders-worker")
+    try:
+        figures = demo(stack, "--orders", "3", "--timeout", "2", ends_with=1)
+    finally:
+        stack.start("orders-worker")
+    assert (figures["placed"], figures["unfinished"]) == (3, 3)
+    assert len(figures["unfinished_ids"]) == 3
+    assert figures["stopped"].startswith("nothing has moved for 2 s")
+
+
+def test_sending_goes_on_when_the_orders_service_comes_back(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    with running(stack, "--file", str(purchases(tmp_path, ROWS * 60))) as process:
+        wait_for_progress(process)
+        stack.kill("orders")
+        printed, _ = process.communicate(timeout=120)
+    figures = json.loads(printed)
+    lost = figures["unknown"]
+    assert figures["placed"] == len(ROWS) * 60 - lost
+    assert figures["unfinished"] == figures["unsent"] == 0
+    assert figures["totals"]["USD"]["match"]
+    assert process.returncode == (1 if lost else 0)
+
+
+def test_an_interrupt_stops_sending_and_says_what_is_known(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    with running(stack, "--file", str(purchases(tmp_path, ROWS * 1000))) as process:
+        wait_for_progress(process)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=30)
+    figures = json.loads(printed)
+    assert process.returncode == 130
+    assert (figures["interrupted"], figures["stopped"]) == (True, "interrupted")
+    assert 0 < figures["placed"] < len(ROWS) * 1000
+
+
+@pytest.mark.parametrize("part", ["storefront", "kafka"])
+def test_a_part_that_is_down_from_the_start_is_one_sentence(stack: RunningStack, part: str) -> None:
+    stack.stop(part)
+    try:
+        result = stack.cli("demo", "--orders", "1", check=False)
+    finally:
+        stack.start(part)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "make up" in result.stderr
+
+
+def running(stack: RunningStack, *arguments: str) -> subprocess.Popen[str]:
+    """Start the command with `--json`; what it says on the way comes on stderr."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "infra.cli", "demo", "--json", *arguments],
+        cwd=REPOSITORY,
+        env=stack.environment | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_progress(process: subprocess.Popen[str]) -> None:
+    """Wait until the first tenth is done."""
+    assert process.stderr is not None
+    assert any(" of " in line for line in process.stderr), "it ended before it got anywhere"

@@ -1,0 +1,204 @@
+"""The account of the orders under way, and the figures and words it comes to."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.demo.follow import Seen
+from infra.demo.ledger import Ledger, Totals
+from infra.demo.orders import Line, NewOrder
+from infra.demo.report import verdict
+from infra.demo.result import PERCENTILES, Result, percentiles
+from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
+from schemas.rest.orders import Order
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ID = UUID("01a20999-13c2-7477-bc0d-7ecf0b47d38d")
+TOTAL = Decimal("10.00")
+ORDER = NewOrder(
+    place="line 2",
+    rows=1,
+    customer_id="ada",
+    currency="EUR",
+    lines=(Line("tea", 1, TOTAL),),
+    total=TOTAL,
+)
+ANSWER = Order.model_validate(
+    {
+        "order_id": ID,
+        "status": "pending",
+        "customer_id": "ada",
+        "currency": "EUR",
+        "lines": [],
+        "total": TOTAL,
+        "placed_at": NOW,
+        "updated_at": NOW,
+        "version": 1,
+    }
+)
+CREATED = OrderCreated(
+    order_id=ID, customer_id="ada", currency="EUR", lines=(), total=TOTAL, placed_at=NOW
+)
+CONFIRMED = OrderConfirmed(
+    order_id=ID, payment_id=ID, currency="EUR", total=TOTAL, confirmed_at=NOW
+)
+CANCELLED = OrderCancelled(
+    order_id=ID, reason="card_declined", currency="EUR", total=TOTAL, cancelled_at=NOW
+)
+
+
+def begun() -> Ledger:
+    ledger = Ledger()
+    ledger.begin("c", ORDER, at=1.0)
+    return ledger
+
+
+def result(**changes: Any) -> Result:
+    fields: dict[str, Any] = {
+        "source": "orders.csv",
+        "rows": 1,
+        "bad_rows": 0,
+        "refused": 0,
+        "unsent": 0,
+        "placed": 1,
+        "confirmed": 1,
+        "cancelled": {},
+        "answers_lost": 0,
+        "unknown": 0,
+        "unfinished": (),
+        "latency_ms": {50: 12.345},
+        "duplicates": 0,
+        "totals": {"EUR": Totals(TOTAL, TOTAL, TOTAL, Decimal(0))},
+        "duration_s": 2.0,
+        "problems": (),
+        "stopped": None,
+        "interrupted": False,
+    }
+    return Result(**(fields | changes))
+
+
+def test_an_order_ends_with_its_last_event() -> None:
+    ledger = begun()
+    assert "c" in ledger
+    assert ledger.answered("c", ANSWER) is None
+    assert ledger.seen(Seen("c", CREATED, 1.1)) is None
+    assert ledger.seen(Seen("c", CONFIRMED, 1.5)) == ORDER
+    assert (ledger.placed, ledger.confirmed, len(ledger)) == (1, 1, 0)
+    assert list(ledger.latencies_s) == [0.5]
+    assert ledger.totals["EUR"].match
+
+
+def test_the_last_event_may_come_before_the_answer() -> None:
+    ledger = begun()
+    assert ledger.seen(Seen("c", CANCELLED, 1.5)) is None
+    assert ledger.answered("c", ANSWER) == ORDER
+    assert ledger.cancelled == {"card_declined": 1}
+    assert ledger.totals["EUR"] == Totals(TOTAL, TOTAL, Decimal(0), TOTAL)
+
+
+def test_an_event_that_is_delivered_again_changes_nothing() -> None:
+    ledger = begun()
+    ledger.answered("c", ANSWER)
+    ledger.seen(Seen("c", CONFIRMED, 1.5))
+    assert ledger.seen(Seen("c", CONFIRMED, 9.9)) is None
+    assert (ledger.confirmed, len(ledger.latencies_s)) == (1, 1)
+
+
+@pytest.mark.parametrize("first", ["answer", "event"])
+def test_a_lost_answer_is_made_good_by_the_events(first: str) -> None:
+    ledger = begun()
+    if first == "event":
+        ledger.seen(Seen("c", CREATED, 1.1))
+    ledger.lost("c", "no answer")
+    assert len(list(ledger.unknown())) == (first == "answer")
+    ledger.seen(Seen("c", CREATED, 1.1))
+    assert [entry.order_id for entry in ledger.unfinished()] == [ID]
+    assert ledger.seen(Seen("c", CONFIRMED, 1.5)) == ORDER
+    assert (ledger.placed, ledger.answers_lost) == (1, 1)
+    assert ledger.totals["EUR"].match
+
+
+def test_what_neither_answer_nor_event_tells_of_stays_unknown() -> None:
+    ledger = begun()
+    ledger.lost("c", "no answer")
+    assert [entry.lost for entry in ledger.unknown()] == ["no answer"]
+    assert list(ledger.unfinished()) == []
+    assert ledger.placed == 0
+
+
+def test_an_order_that_was_not_placed_is_forgotten() -> None:
+    ledger = begun()
+    assert ledger.drop("c") == ORDER
+    assert (len(ledger), ledger.placed, ledger.totals) == (0, 0, {})
+
+
+def test_percentiles_are_latencies_that_occurred() -> None:
+    hundred = [n / 1000 for n in range(100, 0, -1)]
+    assert percentiles(hundred) == pytest.approx({50: 50, 95: 95, 99: 99})
+    assert percentiles([0.007]) == pytest.approx({50: 7, 95: 7, 99: 7})
+    assert percentiles([]) == {}
+
+
+@given(st.lists(st.floats(0, 100), min_size=1))
+def test_at_most_the_rest_exceeds_a_percentile(latencies_s: list[float]) -> None:
+    for percent, latency_ms in percentiles(latencies_s).items():
+        above = sum(latency_s * 1000 > latency_ms for latency_s in latencies_s)
+        assert above * 100 <= (100 - percent) * len(latencies_s)
+    assert tuple(percentiles(latencies_s)) == PERCENTILES
+
+
+def test_all_is_well_when_all_came_to_its_end_and_adds_up() -> None:
+    assert result().ok
+    assert list(verdict(result())) == ["file 10.00 EUR = events 10.00 EUR"]
+    assert result(cancelled={"card_declined": 3}).ok
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"bad_rows": 2, "refused": 1}, "Not placed: 2 bad rows, 1 refused; each is named above."),
+        ({"unsent": 1}, "Not placed: 1 unsent; each is named above."),
+        ({"unknown": 1}, "1 orders are unknown: they were sent, but neither an answer nor"),
+        ({"unfinished": ("a", "b")}, "2 orders did not come to their end: a, b. See"),
+        (
+            {"unfinished": tuple("abcdefg")},
+            "7 orders did not come to their end: a, b, c, d, e, ...",
+        ),
+        ({"stopped": "interrupted"}, "Stopped early: interrupted."),
+        (
+            {"totals": {"JPY": Totals(Decimal(12_345), Decimal(12_345), Decimal(12_344))}},
+            "file 12,345 JPY, placed 12,345 JPY, events 12,344 JPY: they do not match",
+        ),
+    ],
+)
+def test_what_went_wrong_is_said_and_is_a_failure(changes: dict[str, Any], sentence: str) -> None:
+    wrong = result(**changes)
+    assert not wrong.ok
+    assert any(said.startswith(sentence) for said in verdict(wrong))
+
+
+def test_answers_lost_are_said_and_are_no_failure() -> None:
+    assert result(answers_lost=1).ok
+    assert any("the events show" in said for said in verdict(result(answers_lost=1)))
+
+
+def test_machines_get_money_as_strings_and_latencies_in_milliseconds() -> None:
+    document = result(cancelled={"b": 1, "a": 2}).as_json()
+    assert document["totals"] == {
+        "EUR": {
+            "source": "10.00",
+            "placed": "10.00",
+            "confirmed": "10.00",
+            "cancelled": "0.00",
+            "events": "10.00",
+            "match": True,
+        }
+    }
+    assert document["latency_ms"] == {"p50": 12.3}
+    assert (document["cancelled"], document["cancelled_by_reason"]) == (3, {"a": 2, "b": 1})
+    assert (document["ok"], document["orders_per_s"]) == (True, 2.0)

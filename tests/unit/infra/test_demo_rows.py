@@ -1,0 +1,194 @@
+"""Rows: what becomes of their cells, exact prices, and which rows are one order."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.demo.files import Row
+from infra.demo.mapping import resolve
+from infra.demo.orders import BadRow, DemoError, Line, NewOrder
+from infra.demo.rows import PricedRow, RowReader, split
+from infra.demo.source import open_orders
+from schemas.rest.currencies import MINOR_UNIT_DECIMALS
+from schemas.rest.fields import MAX_LINES, MAX_QUANTITY
+from schemas.rest.money import in_currency
+
+
+def read(**cells: Any) -> PricedRow | BadRow:
+    return RowReader(resolve(tuple(cells), {}), currency="USD").read(Row(17, cells))
+
+
+def reason(**cells: Any) -> str:
+    row = read(**cells)
+    assert isinstance(row, BadRow)
+    return str(row)
+
+
+def orders(directory: Path, text: str, **overrides: str) -> list[NewOrder | BadRow]:
+    path = directory / ("orders.jsonl" if text.startswith("{") else "orders.csv")
+    path.write_text(text)
+    with open_orders(path, overrides=overrides, currency="USD") as source:
+        return list(source)
+
+
+@st.composite
+def line_totals(draw: st.DrawFn) -> tuple[int, str, Decimal]:
+    currency = draw(st.sampled_from(sorted(MINOR_UNIT_DECIMALS)))
+    minor_units = draw(st.integers(0, 10**9) | st.integers(0, 10))
+    amount = Decimal(minor_units).scaleb(-MINOR_UNIT_DECIMALS[currency])
+    return draw(st.integers(1, MAX_QUANTITY)), currency, in_currency(amount, currency)
+
+
+@given(line_totals())
+def test_a_split_keeps_quantity_and_amount_exactly(total: tuple[int, str, Decimal]) -> None:
+    quantity, currency, amount = total
+    lines = split("tea", quantity, amount)
+    assert sum(line.quantity for line in lines) == quantity
+    assert sum(line.total for line in lines) == amount
+    assert all(in_currency(line.unit_price, currency) == line.unit_price for line in lines)
+
+
+@given(line_totals())
+def test_a_split_is_as_even_as_the_minor_unit_allows(total: tuple[int, str, Decimal]) -> None:
+    quantity, currency, amount = total
+    lines = split("tea", quantity, amount)
+    prices = [line.unit_price for line in lines]
+    assert 1 <= len(lines) <= 2
+    assert max(prices) - min(prices) in {0, Decimal(1).scaleb(-MINOR_UNIT_DECIMALS[currency])}
+
+
+def test_an_amount_that_cannot_be_shared_out_evenly_becomes_two_lines() -> None:
+    row = read(customer="ada", quantity="3", amount="10.00")
+    assert isinstance(row, PricedRow)
+    assert row.lines == (Line("item", 2, Decimal("3.33")), Line("item", 1, Decimal("3.34")))
+    assert row.amount == Decimal("10.00")
+
+
+def test_a_zero_amount_is_an_order_like_any_other() -> None:
+    row = read(customer="ada", quantity="2", amount="0.0")
+    assert isinstance(row, PricedRow)
+    assert row.lines == (Line("item", 2, Decimal("0.00")),)
+
+
+def test_json_numbers_are_as_good_as_text() -> None:
+    row = read(customer=Decimal(7), qty=Decimal("2.0"), price=Decimal("1.10"), ccy="eur")
+    assert isinstance(row, PricedRow)
+    assert (row.customer_id, row.currency) == ("7", "EUR")
+    assert row.lines == (Line("item", 2, Decimal("1.10")),)
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        ({"quantity": "two"}, 'quantity "two" is not a whole number'),
+        ({"quantity": "1.5"}, 'quantity "1.5" is not a whole number'),
+        ({"quantity": "1e3"}, 'quantity "1e3" is not a whole number'),
+        ({"quantity": "٣"}, 'quantity "٣" is not a whole number'),
+        ({"quantity": "0"}, 'quantity "0" is not from 1 to 1,000,000'),
+        ({"quantity": "-1"}, 'quantity "-1" is not from 1 to 1,000,000'),
+        ({"quantity": ""}, "quantity is empty"),
+        ({"quantity": None}, "quantity is empty"),
+        ({"customer": " "}, "customer is empty"),
+        ({"customer": "a\udcff"}, 'customer "a\\xff" is not UTF-8'),
+        ({"customer": ["ada"]}, "customer is neither text nor a number"),
+        ({"amount": "29,33"}, 'amount "29,33" is not a decimal number such as 29.33'),
+        ({"amount": "$1"}, 'amount "$1" is not a decimal number such as 29.33'),
+        ({"amount": "NaN"}, 'amount "NaN" is not a decimal number such as 29.33'),
+        ({"amount": Decimal("1e400")}, 'amount "1E+400" is not a decimal number such as 29.33'),
+        ({"amount": True}, "amount is neither text nor a number"),
+        ({"amount": "-5"}, 'amount "-5" must not be negative in USD'),
+        ({"amount": "1.005"}, 'amount "1.005" must have at most 2 decimals in USD'),
+        ({"currency": "XXX"}, 'currency "XXX" is not an active ISO 4217 currency code'),
+        ({"amount": "1.5", "currency": "JPY"}, 'amount "1.5" must have at most 0 decimals in JPY'),
+    ],
+)
+def test_a_bad_cell_is_named_by_line_column_and_reason(
+    cells: dict[str, Any], sentence: str
+) -> None:
+    good = {"customer": "ada", "quantity": "1", "amount": "5.00", "currency": "USD"}
+    assert reason(**(good | cells)) == f"line 17: {sentence}"
+
+
+def test_everything_wrong_with_a_row_is_said_at_once() -> None:
+    said = reason(customer="", quantity="two", amount="x")
+    assert said == (
+        'line 17: customer is empty; quantity "two" is not a whole number; '
+        'amount "x" is not a decimal number such as 29.33'
+    )
+
+
+def test_price_and_amount_must_agree() -> None:
+    assert isinstance(read(customer="ada", qty="2", price="4.50", total="9"), PricedRow)
+    said = reason(customer="ada", qty="2", price="4.99", total="9.00")
+    assert said == "line 17: total 9.00 is not 2 times price 4.99, which is 9.98"
+
+
+def test_consecutive_rows_of_one_order_are_its_lines(tmp_path: Path) -> None:
+    text = (
+        "order,customer,sku,quantity,price\n"
+        "A1,ada,tea,2,4.50\nA1,ada,book,1,9.99\n,bob,pen,1,1\n,bob,pen,1,1\nA2,cy,tea,1,4.50\n"
+    )
+    first, second, third, fourth = orders(tmp_path, text)
+    assert isinstance(first, NewOrder)
+    assert (first.place, first.rows, first.total) == ("lines 2-3", 2, Decimal("18.99"))
+    assert [line.sku for line in first.lines] == ["tea", "book"]
+    assert [
+        str(order.place) for order in (second, third, fourth) if isinstance(order, NewOrder)
+    ] == [
+        "line 4",
+        "line 5",
+        "line 6",
+    ]
+
+
+def test_an_order_with_a_bad_row_is_not_sent_in_part(tmp_path: Path) -> None:
+    text = "order,customer,quantity,price\nA,ada,1,1\nA,ada,two,1\nB,bob,1,1\nB,cy,1,1\nC,dee,1,1\n"
+    *bad, last = orders(tmp_path, text)
+    assert [str(row) for row in bad] == [
+        'line 3: quantity "two" is not a whole number',
+        "line 2: not sent: line 3 of the same order is bad",
+        'line 5: "cy", but line 4 of the same order says "bob"',
+        "line 4: not sent: line 5 of the same order is bad",
+    ]
+    assert isinstance(last, NewOrder)
+
+
+def test_an_order_of_too_many_rows_is_not_kept_in_memory(tmp_path: Path) -> None:
+    rows = "A,ada,1\n" * (MAX_LINES + 1)
+    *bad, last = orders(tmp_path, f"order,customer,amount\n{rows}B,bob,1\n")
+    assert len(bad) == MAX_LINES + 1
+    assert isinstance(last, NewOrder)
+
+
+def test_a_json_order_with_lines_is_one_order(tmp_path: Path) -> None:
+    text = (
+        '{"customer_id": "ada", "currency": "KWD", "lines": ['
+        '{"sku": "a", "quantity": 2, "unit_price": "0.125"}, {"sku": "b", "quantity": 1, "unit_price": 3}]}\n'
+    )
+    [order] = orders(tmp_path, text)
+    assert isinstance(order, NewOrder)
+    assert (order.place, order.currency, order.total) == ("line 1", "KWD", Decimal("3.250"))
+
+
+def test_json_objects_need_not_be_alike(tmp_path: Path) -> None:
+    text = '{"customer": "ada", "amount": 5}\n{"client": "bob", "price": 2, "qty": 3}\n{"sku": "tea"}\n'
+    first, second, third = orders(tmp_path, text)
+    assert isinstance(first, NewOrder)
+    assert isinstance(second, NewOrder)
+    assert second.lines == (Line("item", 3, Decimal("2.00")),)
+    assert str(third).startswith("line 3: No column is a customer and none is a unit_price")
+
+
+def test_columns_can_be_named_by_the_user(tmp_path: Path) -> None:
+    [order] = orders(tmp_path, "buyer_no,amount_eur\n7,5\n", customer="buyer_no")
+    assert isinstance(order, NewOrder)
+    assert (order.customer_id, order.currency) == ("7", "EUR")
+
+
+def test_column_names_alone_are_no_orders(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match="has column names but no rows"):
+        orders(tmp_path, "customer,amount\n")
