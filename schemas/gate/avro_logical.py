@@ -1,0 +1,82 @@
+"""Logical types: which annotations are valid where, and what a change of one does to the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.gate.avro_model import Fixed, Logical, Primitive
+from schemas.gate.avro_rules import Rule
+
+UNITS = {"time-millis": ("time", "millis"), "time-micros": ("time", "micros")} | {
+    f"{clock}-{unit}": (clock, unit)
+    for clock in ("timestamp", "local-timestamp")
+    for unit in ("millis", "micros", "nanos")
+}
+BASES = {
+    "date": {"int"},
+    "time-millis": {"int"},
+    "time-micros": {"long"},
+    "uuid": {"string", "fixed"},
+    "decimal": {"bytes", "fixed"},
+    "big-decimal": {"bytes"},
+    "duration": {"fixed"},
+} | {name: {"long"} for name in UNITS if not name.startswith("time-")}
+SIZES = {"duration": 12, "uuid": 16}
+
+
+def annotation(document: Mapping[str, Any], base: str) -> tuple[Logical | None, str | None]:
+    """Return the logical type of a schema object, or else the name of one that Avro ignores because it is invalid.
+
+    Args:
+        document: The schema object, such as `{"type": "long", "logicalType": "timestamp-micros"}`.
+        base: The type it annotates.
+    """
+    name = document.get("logicalType")
+    if not isinstance(name, str) or name not in BASES:
+        return None, None
+    if base not in BASES[name] or (
+        base == "fixed" and name in SIZES and document["size"] != SIZES[name]
+    ):
+        return None, name
+    if name != "decimal":
+        return Logical(name), None
+    decimal = _decimal(document, base)
+    return decimal, None if decimal else name
+
+
+def _decimal(document: Mapping[str, Any], base: str) -> Logical | None:
+    precision, scale = document.get("precision"), document.get("scale", 0)
+    if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision:
+        return None
+    if precision < 1 or (base == "fixed" and precision > _digits(document["size"])):
+        return None
+    return Logical("decimal", precision, scale)
+
+
+def _digits(size: int) -> int:
+    """How many decimal digits always fit into so many bytes, one bit of them the sign."""
+    return len(str(2 ** (8 * size - 1) - 1)) - 1 if size else 0
+
+
+def change(reader: Primitive | Fixed, writer: Primitive | Fixed) -> Rule | None:
+    """Return the rule that is broken when values cross from the writer's annotation to the reader's."""
+    match reader.logical, writer.logical:
+        case mine, theirs if mine == theirs:
+            return None
+        case None, Logical(name="uuid"):
+            return None  # every UUID is a string or sixteen bytes, and means the same there
+        case Logical() as mine, Logical() as theirs:
+            return _conversion(mine, theirs)
+        case None, _:
+            return Rule.LOGICAL_LOST
+    return Rule.LOGICAL_GAINED
+
+
+def _conversion(reader: Logical, writer: Logical) -> Rule | None:
+    if reader.name == writer.name == "decimal":
+        if reader.scale != writer.scale:
+            return Rule.SCALE
+        return Rule.PRECISION if reader.precision < writer.precision else None
+    clocks = [UNITS[each.name][0] for each in (reader, writer) if each.name in UNITS]
+    return Rule.UNIT if len(clocks) == 2 and clocks[0] == clocks[1] else Rule.LOGICAL

@@ -1,0 +1,112 @@
+"""Compatibility modes, and the judgement of a new Avro schema against the older ones of its subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.gate.avro import check_strictly
+from schemas.gate.avro_faults import faults
+from schemas.gate.avro_model import Place, Type
+from schemas.gate.avro_rules import Mismatch
+from schemas.gate.avro_wording import Change, Side
+from schemas.gate.finding import Finding
+
+
+class Mode(StrEnum):
+    """What a subject promises, by the names that schema registries use."""
+
+    NONE = "NONE"
+    BACKWARD = "BACKWARD"
+    BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
+    FORWARD = "FORWARD"
+    FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
+    FULL = "FULL"
+    FULL_TRANSITIVE = "FULL_TRANSITIVE"
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Who is protected: consumers of the new schema, of the older ones, or both."""
+        name = self.value.partition("_")[0]
+        both = {"BACKWARD": (Side.BACKWARD,), "FORWARD": (Side.FORWARD,), "FULL": tuple(Side)}
+        return both.get(name, ())
+
+    @property
+    def is_transitive(self) -> bool:
+        """Whether all older versions count and not the latest alone."""
+        return self.value.endswith("_TRANSITIVE")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An older schema of a subject, and what to call it: `version 3`, `main`."""
+
+    label: str
+    schema: Type
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """Where a change was found, who suffers, and in comparison with which versions."""
+
+    place: Place
+    sides: frozenset[Side]
+    versions: tuple[str, ...]
+
+
+def compare(subject: str, new: Type, olds: Sequence[Version], mode: Mode) -> list[Finding]:
+    """Return what a new schema breaks, each change once whomever it hurts, and what is wrong with it by itself.
+
+    Args:
+        subject: What the findings call it.
+        new: The schema that is to be published.
+        olds: The published ones, oldest first.
+        mode: What the subject promises.
+    """
+    against = olds if mode.is_transitive else olds[-1:]
+    verdicts: dict[Change, _Verdict] = {}
+    for side in mode.sides:
+        for old in against:
+            for found in _mismatches(new, old.schema, side):
+                _note(verdicts, Change.of(found, side), found.place, side, old.label)
+    findings = [_finding(subject, each, verdicts[each], against, mode) for each in verdicts]
+    return findings + faults(subject, new)
+
+
+def _mismatches(new: Type, old: Type, side: Side) -> Iterator[Mismatch]:
+    reader, writer = (new, old) if side is Side.BACKWARD else (old, new)
+    for found in check_strictly(reader, writer):
+        yield from _innermost(found)
+
+
+def _innermost(found: Mismatch) -> Iterator[Mismatch]:
+    """Say of a branch that was meant but does not fit why it does not, which is what can be mended."""
+    if not found.causes:
+        yield found
+    for cause in found.causes:
+        yield from _innermost(cause)
+
+
+def _note(
+    verdicts: dict[Change, _Verdict], change: Change, place: Place, side: Side, label: str
+) -> None:
+    known = verdicts.setdefault(change, _Verdict(place, frozenset(), ()))
+    known.sides |= {side}
+    if label not in known.versions:
+        known.versions += (label,)
+
+
+def _finding(
+    subject: str, change: Change, verdict: _Verdict, against: Sequence[Version], mode: Mode
+) -> Finding:
+    everywhere = len(verdict.versions) == len(against)
+    return Finding(
+        subject=subject,
+        path=str(verdict.place),
+        rule=change.phrase.rule,
+        problem=change.problem(
+            verdict.sides, "" if everywhere else f" ({', '.join(verdict.versions)})"
+        ),
+        fix=change.fix(verdict.sides, old_readers=Side.FORWARD in mode.sides),
+    )
