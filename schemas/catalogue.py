@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+DEFAULT_COMPATIBILITY = "FULL_TRANSITIVE"
+"""Events are kept for good and read by programs of any age, so every version must read every other."""
+
+PROMISES = frozenset(
+    {"NONE"} | {a + b for a in ("BACKWARD", "FORWARD", "FULL") for b in ("", "_TRANSITIVE")}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
@@ -18,6 +25,7 @@ class Topic:
         partitions: Number of partitions, the upper bound of a consumer group's parallelism.
         retention_hours: How long Kafka keeps a record.
         messages: Full names of the Avro records it carries.
+        consumers: Consumer groups that read it.
     """
 
     name: str
@@ -26,13 +34,20 @@ class Topic:
     partitions: int
     retention_hours: int
     messages: tuple[str, ...]
+    consumers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All topics, by name, and the way from a message's full name to its topic."""
+    """All topics, by name, and the way from a message's full name to its topic.
+
+    Args:
+        topics: The topics by name.
+        compatibility: What messages promise that promise something else than `DEFAULT_COMPATIBILITY`.
+    """
 
     topics: Mapping[str, Topic]
+    compatibility: Mapping[str, str]
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -50,6 +65,10 @@ class Catalogue:
                 return topic
         raise LookupError(f"no topic of the catalogue carries {message}; add it to catalogue.toml")
 
+    def compatibility_of(self, message: str) -> str:
+        """Return what a message's versions promise each other, by the registries' name for it."""
+        return self.compatibility.get(message, DEFAULT_COMPATIBILITY)
+
 
 def parse(text: str) -> Catalogue:
     """Read a catalogue from TOML.
@@ -57,8 +76,12 @@ def parse(text: str) -> Catalogue:
     Raises:
         ValueError: a key is missing or unknown, or two topics carry the same message.
     """
-    topics = {name: _topic(name, entry) for name, entry in tomllib.loads(text)["topics"].items()}
-    catalogue = Catalogue(topics)
+    document = tomllib.loads(text)
+    topics = {name: _topic(name, entry) for name, entry in document["topics"].items()}
+    catalogue = Catalogue(topics, _compatibility(document.get("messages", {})))
+    unknown = set(catalogue.compatibility) - set(catalogue.messages)
+    if unknown:
+        raise ValueError(f"promised but on no topic: {', '.join(sorted(unknown))}")
     repeated = {name for name in catalogue.messages if catalogue.messages.count(name) > 1}
     if repeated:
         raise ValueError(f"declared on more than one topic: {', '.join(sorted(repeated))}")
@@ -72,10 +95,20 @@ def catalogue() -> Catalogue:
 
 
 def _topic(name: str, entry: dict[str, object]) -> Topic:
-    messages = entry.pop("messages", None)
-    if not isinstance(messages, list):
-        raise ValueError(f"topic {name} of the catalogue needs a list of messages")
+    lists = {key: entry.pop(key, None) for key in ("messages", "consumers")}
+    for key, value in lists.items():
+        if not isinstance(value, list):
+            raise ValueError(f"topic {name} of the catalogue needs a list of {key}")
     try:
-        return Topic(name=name, messages=tuple(messages), **entry)  # type: ignore[arg-type]
+        return Topic(name=name, **{key: tuple(value) for key, value in lists.items()}, **entry)  # type: ignore[arg-type]
     except TypeError as error:
         raise ValueError(f"topic {name} of the catalogue is malformed: {error}") from error
+
+
+def _compatibility(entries: dict[str, dict[str, str]]) -> dict[str, str]:
+    for name, entry in entries.items():
+        if set(entry) != {"compatibility"} or entry["compatibility"] not in PROMISES:
+            raise ValueError(
+                f"message {name} of the catalogue takes compatibility, one of {sorted(PROMISES)}"
+            )
+    return {name: entry["compatibility"] for name, entry in entries.items()}

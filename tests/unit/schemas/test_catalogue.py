@@ -12,6 +12,7 @@ aggregate = "a"
 partitions = 1
 retention_hours = 1
 messages = ["a.Happened"]
+consumers = ["b"]
 """
 
 
@@ -35,7 +36,9 @@ def test_a_message_on_two_topics_is_refused() -> None:
         parse(TOPIC + TOPIC.replace("a.events", "b.events"))
 
 
-@pytest.mark.parametrize("line", ['owner = "a"', "partitions = 1", 'messages = ["a.Happened"]'])
+@pytest.mark.parametrize(
+    "line", ['owner = "a"', "partitions = 1", 'messages = ["a.Happened"]', 'consumers = ["b"]']
+)
 def test_a_topic_without_a_needed_key_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=r"a\.events"):
         parse(TOPIC.replace(line, ""))
@@ -44,3 +47,21 @@ def test_a_topic_without_a_needed_key_is_refused(line: str) -> None:
 def test_a_topic_with_an_unknown_key_is_refused() -> None:
     with pytest.raises(ValueError, match="retension"):
         parse(TOPIC + "retension = 3")
+
+
+def test_a_message_promises_what_the_catalogue_says() -> None:
+    said = parse(TOPIC + '[messages."a.Happened"]\ncompatibility = "BACKWARD"')
+    assert said.compatibility_of("a.Happened") == "BACKWARD"
+    assert parse(TOPIC).compatibility_of("a.Happened") == "FULL_TRANSITIVE"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[messages."a.Happened"]\ncompatibility = "SOMETIMES"',
+        '[messages."a.Gone"]\ncompatibility = "NONE"',
+    ],
+)
+def test_an_impossible_promise_is_refused(table: str) -> None:
+    with pytest.raises(ValueError, match=r"a\.(Happened|Gone)"):
+        parse(TOPIC + table)
