@@ -13,9 +13,10 @@ from typing import Any
 import fastavro
 from fastavro.types import Schema as ParsedSchema
 
-from schemas.contracts import avsc
+from schemas.contracts import avsc, reader_avsc
 from schemas.message import Message
 from schemas.registry import SchemaStore, UnknownSchemaError
+from schemas.upcasting import UPCASTERS, Upcaster
 
 MAGIC = 0
 HEADER = struct.Struct(">bI")
@@ -27,10 +28,11 @@ class UndecodableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A schema that messages were written with."""
+    """A schema that messages were written with, and the upcasters that its age calls for."""
 
     name: str
     schema: ParsedSchema
+    upcasters: tuple[Upcaster, ...]
 
 
 class Codec:
@@ -40,12 +42,19 @@ class Codec:
         store: Where schema ids and texts come from.
         messages: The classes that are written and read. Their ids are resolved when first written with, or all at
             once by `resolve`.
+        upcasters: Bridges from old events that Avro's resolution cannot cross, oldest first.
     """
 
-    def __init__(self, store: SchemaStore, messages: Iterable[type[Message]]) -> None:
+    def __init__(
+        self,
+        store: SchemaStore,
+        messages: Iterable[type[Message]],
+        upcasters: Iterable[Upcaster] = UPCASTERS,
+    ) -> None:
         self._store = store
         self._classes = {message.NAME: message for message in messages}
-        self._schemas = {name: fastavro.parse_schema(avsc(name)) for name in self._classes}
+        self._schemas = {name: _schema_of(message) for name, message in self._classes.items()}
+        self._upcasters = tuple(upcasters)
         self._prefixes: dict[str, bytes] = {}
         self._writers: dict[int, Writer] = {}
 
@@ -63,9 +72,14 @@ class Codec:
         """Return a message's bytes.
 
         Raises:
-            ValueError: a value does not fit the schema, such as a decimal with too many digits.
+            ValueError: a value does not fit the schema, such as a decimal with too many digits, or the class is a
+                consumer's, which lacks what other consumers read.
         """
         name = message.NAME
+        if message.READER is not None:
+            raise ValueError(
+                f"{name} as {message.READER} reads it cannot be written; use the whole message"
+            )
         if name not in self._prefixes:
             self._prefixes[name] = HEADER.pack(MAGIC, self._store.id_of(name))
         buffer = io.BytesIO()
@@ -87,6 +101,8 @@ class Codec:
         message_class = self._classes.get(writer.name)
         if message_class is None:
             raise UndecodableError(f"{writer.name} is not a message this program reads")
+        if writer.upcasters:
+            return message_class.from_avro(self._upcast(data, writer))
         return message_class.from_avro(self._read(data, writer, self._schemas[writer.name]))
 
     def decode_datum(self, data: bytes) -> tuple[str, Mapping[str, Any]]:
@@ -116,18 +132,45 @@ class Codec:
             document = json.loads(self._store.schema_of(schema_id))
         except UnknownSchemaError as error:
             raise UndecodableError(str(error)) from error
-        schema = fastavro.parse_schema(document)
-        return Writer(fastavro.schema.fullname(document), schema)
+        name = fastavro.schema.fullname(document)
+        upcasters = (each for each in self._upcasters if each.message == name)
+        return Writer(
+            name,
+            fastavro.parse_schema(document),
+            tuple(each for each in upcasters if each.applies_to(document)),
+        )
+
+    def _upcast(self, data: bytes, writer: Writer) -> Mapping[str, Any]:
+        """Read as written, let the upcasters make a current datum of it, and resolve that to this reader's shape."""
+        datum = self._read(data, writer, None)
+        for upcaster in writer.upcasters:
+            datum = upcaster.upcast(datum)
+        current = fastavro.parse_schema(avsc(writer.name))
+        buffer = io.BytesIO()
+        fastavro.schemaless_writer(buffer, current, datum, strict=True)
+        return self._resolve(buffer.getvalue(), current, self._schemas[writer.name], writer.name)
+
+    def _read(self, data: bytes, writer: Writer, reader: ParsedSchema | None) -> Mapping[str, Any]:
+        return self._resolve(data[HEADER.size :], writer.schema, reader, writer.name)
 
     @staticmethod
-    def _read(data: bytes, writer: Writer, reader: ParsedSchema | None) -> Mapping[str, Any]:
+    def _resolve(
+        data: bytes, writer: ParsedSchema, reader: ParsedSchema | None, name: str
+    ) -> Mapping[str, Any]:
         buffer = io.BytesIO(data)
-        buffer.seek(HEADER.size)
         try:
-            datum = fastavro.schemaless_reader(buffer, writer.schema, reader)
+            datum = fastavro.schemaless_reader(buffer, writer, reader)
         except Exception as error:  # fastavro raises whatever the corrupt bytes lead it to
-            raise UndecodableError(f"not a datum of {writer.name}: {error!r}") from error
+            raise UndecodableError(f"not a datum of {name}: {error!r}") from error
         rest = len(data) - buffer.tell()
         if rest or not isinstance(datum, dict):
-            raise UndecodableError(f"{rest} bytes are left over after a datum of {writer.name}")
+            raise UndecodableError(f"{rest} bytes are left over after a datum of {name}")
         return datum
+
+
+def _schema_of(message: type[Message]) -> ParsedSchema:
+    """Return the schema of a class: the message's own, or the one that a consumer pinned."""
+    document = (
+        avsc(message.NAME) if message.READER is None else reader_avsc(message.READER, message.NAME)
+    )
+    return fastavro.parse_schema(document)

@@ -1,10 +1,26 @@
-"""The Avro schema files: finding, reading and fingerprinting the `.avsc` documents under `avro/`."""
+"""The Avro schema files: what is written (`avro/`), what consumers pin to read (`readers/`), and their fingerprints."""
 
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The shape in which one consumer reads one message: some fields of the message, perhaps of an earlier version.
+
+    Args:
+        consumer: Consumer group.
+        message: Full name of the message.
+        schema: The reader's schema; its name is the message's.
+    """
+
+    consumer: str
+    message: str
+    schema: dict[str, Any]
 
 
 def avsc(name: str) -> dict[str, Any]:
@@ -14,11 +30,26 @@ def avsc(name: str) -> dict[str, Any]:
         LookupError: there is no such file.
     """
     context, _, record = name.partition(".")
-    file = resources.files(__package__).joinpath("avro", context, f"{record}.avsc")
-    if not file.is_file():
-        raise LookupError(f"no schema file avro/{context}/{record}.avsc")
-    document: dict[str, Any] = json.loads(file.read_text())
-    return document
+    return _document("avro", context, f"{record}.avsc")
+
+
+def reader_avsc(consumer: str, name: str) -> dict[str, Any]:
+    """Return the schema document that a consumer has pinned for a message.
+
+    Raises:
+        LookupError: the consumer pins none.
+    """
+    return _document("readers", consumer, f"{name}.avsc")
+
+
+def readers() -> tuple[Reader, ...]:
+    """Return every pinned reader schema; a consumer that pins none for a message reads the whole of it."""
+    root = resources.files(__package__).joinpath("readers")
+    return tuple(
+        Reader(consumer.name, name, reader_avsc(consumer.name, name))
+        for consumer in sorted(root.iterdir(), key=lambda entry: entry.name)
+        for name in sorted(file.name.removesuffix(".avsc") for file in consumer.iterdir())
+    )
 
 
 @cache
@@ -30,3 +61,11 @@ def canonical(name: str) -> str:
 def fingerprint(schema: str) -> str:
     """Return the SHA-256 of a schema text, in hex: its key in the id cache."""
     return hashlib.sha256(schema.encode()).hexdigest()
+
+
+def _document(*path: str) -> dict[str, Any]:
+    file = resources.files(__package__).joinpath(*path)
+    if not file.is_file():
+        raise LookupError(f"no schema file {'/'.join(path)}")
+    document: dict[str, Any] = json.loads(file.read_text())
+    return document

@@ -1,18 +1,21 @@
 """Generates the message classes under `messages/` from the Avro schemas: `python -m schemas.generate`.
 
+There is a module for each context, and one for each consumer that pins its own shapes to read in.
+
 The classes are committed, so that a reader and a type checker see them; a test fails when they drift from the
 schemas.
 """
 
 import re
 import textwrap
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from schemas.catalogue import catalogue
-from schemas.contracts import avsc
+from schemas.contracts import avsc, readers
 
 PRIMITIVES = {"string": "str", "int": "int", "long": "int", "float": "float", "double": "float"} | {
     "boolean": "bool",
@@ -47,10 +50,19 @@ class Module:
     def __init__(self) -> None:
         self.classes: dict[str, str] = {}
 
-    def add(self, schema: dict[str, Any], full_name: str | None = None) -> None:
-        """Add the class of a record schema, and those of the named types inside it."""
+    def add(
+        self, schema: dict[str, Any], message: str | None = None, reader: str | None = None
+    ) -> None:
+        """Add the class of a record schema, and those of the named types inside it.
+
+        Args:
+            schema: The record.
+            message: Full name of the message that it is; None for a record inside one.
+            reader: Consumer that pinned it to read the message in.
+        """
         fields = [(field, self._kind(field["type"])) for field in schema["fields"]]
-        self.classes[schema["name"]] = "\n".join(_record(schema, fields, full_name))
+        constants = _constants(message, reader) if message else ""
+        self.classes[schema["name"]] = "\n".join(_record(schema, fields, constants))
 
     def _kind(self, schema: Any) -> Kind:  # noqa: PLR0911 - one return for each Avro type
         match schema:
@@ -87,8 +99,8 @@ class Module:
             "None if {0} is None else " + inner.from_avro.replace("{}", "{0}"),
         )
 
-    def render(self, context: str) -> str:
-        """Return the text of the module."""
+    def render(self, head: str) -> str:
+        """Return the text of the module, given its docstring."""
         body = "\n\n\n".join(self.classes.values())
         standard = ["from typing import Any, ClassVar, Self", "from collections.abc import Mapping"]
         if "@dataclass" in body:
@@ -98,21 +110,18 @@ class Module:
         standard += [line for name, line in IMPORTS.items() if re.search(rf"\b{name}\b", body)]
         lines = "\n".join(sorted(standard))
         ours = "\n\nfrom schemas.message import fit" if "fit(" in body else ""
-        head = (
-            f"Messages of the `{context}` context, generated from `avro/{context}/`. Do not edit."
-        )
-        return f'"""{head}"""\n\n{lines}{ours}\n\n\n{body}\n'
+        return f'"""{head} Do not edit."""\n\n{lines}{ours}\n\n\n{body}\n'
 
 
 def _record(
-    schema: dict[str, Any], fields: list[tuple[dict[str, Any], Kind]], full_name: str | None
+    schema: dict[str, Any], fields: list[tuple[dict[str, Any], Kind]], constants: str
 ) -> Iterator[str]:
     name = schema["name"]
     yield "@dataclass(frozen=True, slots=True, kw_only=True)"
     yield f"class {name}:"
     yield f'    """{schema["doc"]}"""\n'
-    if full_name:
-        yield f'    NAME: ClassVar[str] = "{full_name}"\n'
+    if constants:
+        yield constants
     for field, kind in fields:
         default = " = None" if "default" in field and field["default"] is None else ""
         yield f"    {field['name']}: {kind.annotation}{default}"
@@ -133,6 +142,11 @@ def _record(
     yield "        )"
 
 
+def _constants(message: str, reader: str | None) -> str:
+    pinned = f'"{reader}"' if reader else None
+    return f'    NAME: ClassVar[str] = "{message}"\n    READER: ClassVar[str | None] = {pinned}\n'
+
+
 def _enum(schema: dict[str, Any]) -> Iterator[str]:
     yield f"class {schema['name']}(StrEnum):"
     yield f'    """{schema["doc"]}"""\n'
@@ -142,13 +156,18 @@ def _enum(schema: dict[str, Any]) -> Iterator[str]:
 
 def render_all() -> dict[str, str]:
     """Return the text of every generated file, by its name under `messages/`."""
-    modules: dict[str, Module] = {}
+    modules: dict[str, Module] = defaultdict(Module)
+    heads: dict[str, str] = {}
     for name in catalogue().messages:
         context = name.partition(".")[0]
-        modules.setdefault(context, Module()).add(avsc(name), name)
-    files = {f"{context}.py": module.render(context) for context, module in modules.items()}
-    files["__init__.py"] = _index(catalogue().messages)
-    return files
+        modules[context].add(avsc(name), name)
+        heads[context] = f"Messages of the `{context}` context, generated from `avro/{context}/`."
+    for pinned in readers():
+        module = "as_read_by_" + pinned.consumer.replace("-", "_")
+        modules[module].add(pinned.schema, pinned.message, pinned.consumer)
+        heads[module] = f"Messages as {pinned.consumer} reads them, generated from `readers/`."
+    files = {f"{name}.py": module.render(heads[name]) for name, module in modules.items()}
+    return files | {"__init__.py": _index(catalogue().messages)}
 
 
 def _index(names: tuple[str, ...]) -> str:

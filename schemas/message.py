@@ -11,6 +11,9 @@ class Message(Protocol):
     NAME: ClassVar[str]
     """Full name of the Avro record, such as `orders.OrderCreated`; also the registry subject and the `ce_type`."""
 
+    READER: ClassVar[str | None]
+    """Consumer that pinned this shape to read the message in; None for the message's own shape."""
+
     def to_avro(self) -> dict[str, Any]:
         """Return the datum that the Avro encoder takes."""
         ...

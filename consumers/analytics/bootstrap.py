@@ -4,7 +4,11 @@ from consumers.analytics.handlers import count_cancelled, count_confirmed, count
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.worker import WorkerApp
-from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
+from schemas.messages.as_read_by_analytics_worker import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderCreated,
+)
 
 
 class Settings(WorkerSettings):

@@ -6,7 +6,11 @@ from decimal import Decimal
 from cdc.database import Connection
 from cdc.sql import load_queries
 from consumers.runtime.delivery import Delivery
-from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
+from schemas.messages.as_read_by_analytics_worker import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderCreated,
+)
 
 QUERIES = load_queries(__package__)
 

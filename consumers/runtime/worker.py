@@ -18,6 +18,7 @@ from consumers.runtime.delivery import Record
 from consumers.runtime.processor import Processor
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.transport import BatchTransport, WholeBatches
+from schemas.catalogue import catalogue
 from schemas.codec import Codec
 from schemas.registry import SchemaStore
 
@@ -36,9 +37,13 @@ class WorkerApp(faust.App):
     Args:
         consumer: Name, topics and dispatch table.
         settings: Where the surroundings are.
+
+    Raises:
+        LookupError: the catalogue does not list the consumer on a topic that it reads.
     """
 
     def __init__(self, consumer: Consumer, settings: WorkerSettings) -> None:
+        _require_declared(consumer)
         super().__init__(
             consumer.name,
             broker=f"kafka://{settings.kafka_bootstrap}",
@@ -99,6 +104,15 @@ class WorkerApp(faust.App):
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         return False
+
+
+def _require_declared(consumer: Consumer) -> None:
+    """Refuse a consumer that the catalogue does not know: whoever changes a message would not hear of it."""
+    for topic in consumer.topics:
+        if consumer.name not in catalogue().topics[topic].consumers:
+            raise LookupError(
+                f"{consumer.name} reads {topic} but is not among its consumers; add it to catalogue.toml"
+            )
 
 
 def run(create_app: Callable[[S], WorkerApp], settings: type[S]) -> NoReturn:

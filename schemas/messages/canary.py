@@ -12,6 +12,7 @@ class CanaryEmitted:
     """A sign of life sent through the whole pipeline; carries no business meaning."""
 
     NAME: ClassVar[str] = "canary.CanaryEmitted"
+    READER: ClassVar[str | None] = None
 
     canary_id: UUID
     """Identity of this sign of life."""

@@ -44,6 +44,7 @@ class OrderCreated:
     """A customer placed an order; it waits for its payment."""
 
     NAME: ClassVar[str] = "orders.OrderCreated"
+    READER: ClassVar[str | None] = None
 
     order_id: UUID
     """Identity of the order."""
@@ -87,6 +88,7 @@ class OrderConfirmed:
     """The order is paid and will be fulfilled."""
 
     NAME: ClassVar[str] = "orders.OrderConfirmed"
+    READER: ClassVar[str | None] = None
 
     order_id: UUID
     """Identity of the order."""
@@ -126,6 +128,7 @@ class OrderCancelled:
     """The order will not be fulfilled."""
 
     NAME: ClassVar[str] = "orders.OrderCancelled"
+    READER: ClassVar[str | None] = None
 
     order_id: UUID
     """Identity of the order."""

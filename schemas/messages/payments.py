@@ -16,6 +16,7 @@ class PaymentCompleted:
     """The card processor took the money for an order."""
 
     NAME: ClassVar[str] = "payments.PaymentCompleted"
+    READER: ClassVar[str | None] = None
 
     payment_id: UUID
     """Identity of the payment."""
@@ -64,6 +65,7 @@ class PaymentFailed:
     """The card processor refused to take the money for an order."""
 
     NAME: ClassVar[str] = "payments.PaymentFailed"
+    READER: ClassVar[str | None] = None
 
     payment_id: UUID
     """Identity of the attempt."""

@@ -1,10 +1,11 @@
 """The codec: the Confluent wire format there and back, and what it refuses."""
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,13 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import HEADER, Codec, UndecodableError
-from schemas.contracts import avsc, canonical, fingerprint
+from schemas.contracts import avsc, canonical, fingerprint, readers
+from schemas.gate.avro import check
+from schemas.gate.avro_parse import parse
 from schemas.message import Message
-from schemas.messages import ALL
+from schemas.messages import ALL, as_read_by_analytics_worker
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.orders import OrderCreated, OrderLine
 from schemas.messages.payments import DeclineReason, PaymentFailed
 from schemas.registry import RegistryUnavailableError, SchemaStore
+from schemas.upcasting import Upcaster
 
 NOBODY_LISTENS = "http://127.0.0.1:9/apis/ccompat/v7"
 AMOUNTS = st.decimals(min_value=0, max_value=Decimal(10) ** 14, places=4, allow_nan=False)
@@ -121,6 +125,62 @@ def test_a_new_field_of_the_writer_is_passed_over(codec: Codec, seed: Seed) -> N
     written = HEADER.pack(0, 99) + codec.encode(canary)[HEADER.size :] + b"\x08note"
     assert codec.decode(written) == canary
     assert codec.decode_datum(written)[1]["note"] == "note"
+
+
+def test_a_consumer_reads_only_the_fields_it_pinned(store: SchemaStore, codec: Codec) -> None:
+    read = Codec(store, [as_read_by_analytics_worker.OrderCreated]).decode(codec.encode(order()))
+    assert read == as_read_by_analytics_worker.OrderCreated(
+        currency="EUR", placed_at=order().placed_at
+    )
+
+
+def test_the_shape_of_a_consumer_cannot_be_written(store: SchemaStore) -> None:
+    message = as_read_by_analytics_worker.OrderCreated(
+        currency="EUR", placed_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    with pytest.raises(ValueError, match="analytics-worker"):
+        Codec(store, [as_read_by_analytics_worker.OrderCreated]).encode(message)
+
+
+def test_every_shape_that_a_consumer_pins_reads_the_message_of_today() -> None:
+    for pinned in readers():
+        assert list(check(parse(pinned.schema), parse(avsc(pinned.message)))) == []
+
+
+def test_an_upcaster_bridges_what_avro_cannot(store: SchemaStore, seed: Seed) -> None:
+    """Once the canary told the day and the second of the day; today it tells the instant."""
+    fields = [
+        {"name": "canary_id", "type": {"type": "string", "logicalType": "uuid"}},
+        {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+        {"name": "second", "type": "int"},
+    ]
+    old = {"type": "record", "name": "CanaryEmitted", "namespace": "canary", "fields": fields}
+    seed(50, json.dumps(old))
+    written = bytes.fromhex("0000000032") + bytes([72]) + str(UUID(int=5)).encode()
+    written += bytes.fromhex("bac402") + bytes.fromhex("a038")
+
+    def tell_the_instant(datum: Mapping[str, Any]) -> dict[str, Any]:
+        at = datetime.combine(datum["day"], time(tzinfo=UTC)) + timedelta(seconds=datum["second"])
+        return {"canary_id": datum["canary_id"], "emitted_at": at}
+
+    upcaster = Upcaster(
+        message="canary.CanaryEmitted", written_without="emitted_at", upcast=tell_the_instant
+    )
+    with pytest.raises(UndecodableError, match="emitted_at"):
+        Codec(store, [CanaryEmitted], upcasters=[]).decode(written)
+    read = Codec(store, [CanaryEmitted], upcasters=[upcaster]).decode(written)
+    expected = datetime(1970, 1, 1, 1, tzinfo=UTC) + timedelta(days=20_765)
+    assert read == CanaryEmitted(canary_id=UUID(int=5), emitted_at=expected)
+
+
+def test_an_upcaster_leaves_new_events_alone(store: SchemaStore, codec: Codec) -> None:
+    def spoil(datum: Mapping[str, Any]) -> dict[str, Any]:
+        raise AssertionError(datum)
+
+    upcaster = Upcaster(message=OrderCreated.NAME, written_without="total", upcast=spoil)
+    assert (
+        Codec(store, [OrderCreated], upcasters=[upcaster]).decode(codec.encode(order())) == order()
+    )
 
 
 @pytest.mark.parametrize(
