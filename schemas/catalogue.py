@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 DEFAULT_COMPATIBILITY = "FULL_TRANSITIVE"
 """Events are kept for good and read by programs of any age, so every version must read every other."""
@@ -25,7 +26,7 @@ class Topic:
         partitions: Number of partitions, the upper bound of a consumer group's parallelism.
         retention_hours: How long Kafka keeps a record.
         messages: Full names of the Avro records it carries.
-        consumers: Consumer groups that read it.
+        consumers: Consumer groups that read it, and the messages that each handles.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Topic:
     partitions: int
     retention_hours: int
     messages: tuple[str, ...]
-    consumers: tuple[str, ...]
+    consumers: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ class Catalogue:
                 return topic
         raise LookupError(f"no topic of the catalogue carries {message}; add it to catalogue.toml")
 
+    def consumers_of(self, message: str) -> tuple[str, ...]:
+        """Return the consumer groups that handle a message.
+
+        Raises:
+            LookupError: no topic declares the message.
+        """
+        consumers = self.topic_of(message).consumers
+        return tuple(name for name, handled in consumers.items() if message in handled)
+
     def compatibility_of(self, message: str) -> str:
         """Return what a message's versions promise each other, by the registries' name for it."""
         return self.compatibility.get(message, DEFAULT_COMPATIBILITY)
@@ -94,15 +104,19 @@ def catalogue() -> Catalogue:
     return parse(resources.files(__package__).joinpath("catalogue.toml").read_text())
 
 
-def _topic(name: str, entry: dict[str, object]) -> Topic:
-    lists = {key: entry.pop(key, None) for key in ("messages", "consumers")}
-    for key, value in lists.items():
-        if not isinstance(value, list):
-            raise ValueError(f"topic {name} of the catalogue needs a list of {key}")
+def _topic(name: str, entry: dict[str, Any]) -> Topic:
+    consumers = {group: tuple(handled) for group, handled in entry.pop("consumers", {}).items()}
     try:
-        return Topic(name=name, **{key: tuple(value) for key, value in lists.items()}, **entry)  # type: ignore[arg-type]
-    except TypeError as error:
+        messages = tuple(entry.pop("messages"))
+        topic = Topic(name=name, messages=messages, consumers=consumers, **entry)
+    except (KeyError, TypeError) as error:
         raise ValueError(f"topic {name} of the catalogue is malformed: {error}") from error
+    strange = {message for handled in consumers.values() for message in handled} - set(messages)
+    if strange:
+        raise ValueError(
+            f"topic {name} does not carry {', '.join(sorted(strange))} for its consumers"
+        )
+    return topic
 
 
 def _compatibility(entries: dict[str, dict[str, str]]) -> dict[str, str]:

@@ -10,7 +10,8 @@ from consumers.payments.processor import SimulatedCardProcessor
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.worker import WorkerApp
-from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
+from schemas.messages.as_read_by_payments_worker import OrderCreated
+from schemas.messages.orders import OrderCancelled, OrderConfirmed
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
 
 

@@ -9,7 +9,7 @@ from cdc.sql import load_queries
 from consumers.payments.domain import Payment
 from consumers.payments.processor import CardProcessor, Charge
 from consumers.runtime.delivery import Delivery
-from schemas.messages.orders import OrderCreated
+from schemas.messages.as_read_by_payments_worker import OrderCreated
 
 QUERIES = load_queries(__package__)
 

@@ -39,7 +39,7 @@ class WorkerApp(faust.App):
         settings: Where the surroundings are.
 
     Raises:
-        LookupError: the catalogue does not list the consumer on a topic that it reads.
+        LookupError: the catalogue does not list the consumer for a message that it handles.
     """
 
     def __init__(self, consumer: Consumer, settings: WorkerSettings) -> None:
@@ -107,11 +107,12 @@ class WorkerApp(faust.App):
 
 
 def _require_declared(consumer: Consumer) -> None:
-    """Refuse a consumer that the catalogue does not know: whoever changes a message would not hear of it."""
-    for topic in consumer.topics:
-        if consumer.name not in catalogue().topics[topic].consumers:
+    """Refuse a consumer of which the catalogue does not know: whoever changes a message would not hear of it."""
+    for message in consumer.handlers:
+        if consumer.name not in catalogue().consumers_of(message.NAME):
             raise LookupError(
-                f"{consumer.name} reads {topic} but is not among its consumers; add it to catalogue.toml"
+                f"{consumer.name} handles {message.NAME}, of which catalogue.toml does not know; add it "
+                "to the topic's consumers"
             )
 
 

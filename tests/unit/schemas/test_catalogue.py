@@ -12,7 +12,6 @@ aggregate = "a"
 partitions = 1
 retention_hours = 1
 messages = ["a.Happened"]
-consumers = ["b"]
 """
 
 
@@ -36,9 +35,7 @@ def test_a_message_on_two_topics_is_refused() -> None:
         parse(TOPIC + TOPIC.replace("a.events", "b.events"))
 
 
-@pytest.mark.parametrize(
-    "line", ['owner = "a"', "partitions = 1", 'messages = ["a.Happened"]', 'consumers = ["b"]']
-)
+@pytest.mark.parametrize("line", ['owner = "a"', "partitions = 1", 'messages = ["a.Happened"]'])
 def test_a_topic_without_a_needed_key_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=r"a\.events"):
         parse(TOPIC.replace(line, ""))
@@ -65,3 +62,13 @@ def test_a_message_promises_what_the_catalogue_says() -> None:
 def test_an_impossible_promise_is_refused(table: str) -> None:
     with pytest.raises(ValueError, match=r"a\.(Happened|Gone)"):
         parse(TOPIC + table)
+
+
+def test_a_message_leads_to_those_who_handle_it() -> None:
+    assert catalogue().consumers_of("orders.OrderConfirmed") == ("analytics-worker",)
+    assert catalogue().consumers_of("canary.CanaryEmitted") == ()
+
+
+def test_a_consumer_of_a_message_that_the_topic_does_not_carry_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a\.Else"):
+        parse(TOPIC + '[topics."a.events".consumers]\nb = ["a.Else"]')

@@ -1,0 +1,121 @@
+"""The AsyncAPI 3 document of the system, made from the catalogue and the Avro schemas."""
+
+from typing import Any
+
+from schemas.catalogue import Catalogue, Topic
+from schemas.contracts import avsc
+
+AVRO = "application/vnd.apache.avro;version=1.9.0"
+HOUR_MS = 3_600_000
+HEADERS: dict[str, tuple[str, bool]] = {
+    "ce_id": ("Message id, a UUIDv7; consumers take each once.", True),
+    "ce_type": ("Full name of the Avro record.", True),
+    "ce_source": ("Service that sent it.", True),
+    "ce_specversion": ("Version of CloudEvents.", True),
+    "ce_time": ("When it was written to the outbox, in RFC 3339.", True),
+    "correlation_id": ("Shared by everything that one request set in motion.", True),
+    "causation_id": ("Message that led to this one.", False),
+    "aggregate_version": ("Version of the aggregate after this event.", False),
+    "traceparent": ("W3C trace context.", False),
+}
+
+
+def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
+    """Return the AsyncAPI 3.0.0 document.
+
+    Args:
+        catalogue: Topics, who feeds them and who reads them.
+        version: Version of the product.
+    """
+    topics = list(catalogue.topics.values())
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Tailrace",
+            "version": version,
+            "description": "What the services tell each other, by topic.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/avro",
+        "channels": {topic.name: _channel(topic) for topic in topics},
+        "operations": {
+            name: operation for topic in topics for name, operation in _operations(topic).items()
+        },
+        "components": {
+            "messages": {name: _message(name, catalogue) for name in catalogue.messages},
+            "messageTraits": {"outbox": {"headers": _headers()}},
+        },
+    }
+
+
+def _channel(topic: Topic) -> dict[str, Any]:
+    messages = {name: {"$ref": f"#/components/messages/{name}"} for name in topic.messages}
+    return {
+        "address": topic.name,
+        "description": f"Keyed by the id of the {topic.aggregate}, so that one {topic.aggregate}'s "
+        "messages keep their order.",
+        "messages": messages,
+        "bindings": {
+            "kafka": {
+                "partitions": topic.partitions,
+                "topicConfiguration": {
+                    "cleanup.policy": ["delete"],
+                    "retention.ms": topic.retention_hours * HOUR_MS,
+                },
+            }
+        },
+    }
+
+
+def _operations(topic: Topic) -> dict[str, Any]:
+    """One for the service that feeds the topic, and one for each consumer group that reads it."""
+    channel = {"$ref": f"#/channels/{_pointer(topic.name)}"}
+    sends = {"action": "send", "channel": channel, "summary": f"{topic.owner} tells"}
+    receives = {
+        f"{consumer}.receives.{topic.name}": {
+            "action": "receive",
+            "channel": channel,
+            "summary": f"{consumer} reacts",
+            "messages": [
+                {"$ref": f"#/channels/{_pointer(topic.name)}/messages/{name}"} for name in handled
+            ],
+            "bindings": {"kafka": {"groupId": {"type": "string", "const": consumer}}},
+        }
+        for consumer, handled in topic.consumers.items()
+    }
+    return {f"{topic.owner}.sends.{topic.name}": sends} | receives
+
+
+def _message(name: str, catalogue: Catalogue) -> dict[str, Any]:
+    schema = avsc(name)
+    return {
+        "name": name,
+        "title": schema["name"],
+        "summary": schema["doc"],
+        "contentType": "application/avro",
+        "traits": [{"$ref": "#/components/messageTraits/outbox"}],
+        "payload": {"schemaFormat": AVRO, "schema": schema},
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string"},
+                "schemaIdLocation": "payload",
+                "schemaIdPayloadEncoding": "confluent",
+                "schemaLookupStrategy": "RecordNameStrategy",
+            }
+        },
+        "x-compatibility": catalogue.compatibility_of(name),
+    }
+
+
+def _headers() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": [name for name, (_, required) in HEADERS.items() if required],
+        "properties": {
+            name: {"type": "string", "description": text} for name, (text, _) in HEADERS.items()
+        },
+    }
+
+
+def _pointer(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,45 @@
+"""Messages as payments-worker reads them, generated from `readers/`. Do not edit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+from schemas.message import fit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCreated:
+    """An order whose total is to be charged."""
+
+    NAME: ClassVar[str] = "orders.OrderCreated"
+    READER: ClassVar[str | None] = "payments-worker"
+
+    order_id: UUID
+    """The order to pay for."""
+    customer_id: str
+    """Whose card is charged."""
+    currency: str
+    """ISO 4217 code of the total."""
+    total: Decimal
+    """How much is charged."""
+
+    def to_avro(self) -> dict[str, Any]:
+        """Return the datum that the Avro encoder takes."""
+        return {
+            "order_id": self.order_id,
+            "customer_id": self.customer_id,
+            "currency": self.currency,
+            "total": fit(self.total, 19, 4),
+        }
+
+    @classmethod
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
+        """Build the message from what the Avro decoder returns."""
+        return cls(
+            order_id=datum["order_id"],
+            customer_id=datum["customer_id"],
+            currency=datum["currency"],
+            total=datum["total"],
+        )
