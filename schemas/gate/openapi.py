@@ -1,0 +1,86 @@
+"""The gate for REST: compares two OpenAPI 3.1 documents and names every change that breaks a client."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from schemas.gate.finding import Finding
+from schemas.gate.openapi_document import Document, UnknownReferenceError, canonical
+from schemas.gate.openapi_lifetimes import check_removal, check_sunset
+from schemas.gate.openapi_operations import Operation, Site, operations
+from schemas.gate.openapi_requests import check_request
+from schemas.gate.openapi_responses import check_responses
+from schemas.gate.openapi_rules import Direction
+from schemas.gate.openapi_schemas import Comparison
+from schemas.gate.openapi_shapes import text
+
+__all__ = ["canonical", "check"]
+
+
+def check(
+    service: str,
+    baseline: Mapping[str, Any],
+    tree: Mapping[str, Any],
+    *,
+    today: date,
+    file: str | None = None,
+) -> list[Finding]:
+    """Return every change between two OpenAPI documents that breaks a client.
+
+    Args:
+        service: Name of the service that they describe.
+        baseline: The document as it was.
+        tree: The document as it is now.
+        today: The day of the check, for operations that may go after their Sunset date.
+        file: Path of the document relative to the root of the repository.
+    """
+    for content in (baseline, tree):
+        if not str(content.get("openapi")).startswith("3.1."):
+            return [_version_unknown(service, content.get("openapi"), file)]
+    if text(baseline) == text(tree):
+        return []
+    gate = _Gate(service, Document(baseline), Document(tree), today, file)
+    return list(dict.fromkeys(gate.findings()))
+
+
+class _Gate:
+    """Two documents of one service, and what remembers their schemas."""
+
+    def __init__(
+        self, service: str, old: Document, new: Document, today: date, file: str | None
+    ) -> None:
+        self._service = service
+        self._old, self._new = old, new
+        self._today = today
+        self._file = file
+        self._requests = Comparison(Direction.REQUEST, old, new)
+        self._responses = Comparison(Direction.RESPONSE, old, new)
+
+    def findings(self) -> Iterator[Finding]:
+        now = operations(self._new)
+        for call, old in operations(self._old).items():
+            site = Site(self._service, old, self._file)
+            if call in now:
+                yield from self._checked(site, old, now[call])
+            else:
+                yield from check_removal(site, self._today)
+
+    def _checked(self, site: Site, old: Operation, new: Operation) -> Iterator[Finding]:
+        try:
+            yield from check_sunset(site, old, new)
+            yield from check_request(site, self._requests, old, new)
+            yield from check_responses(site, self._responses, old, new)
+        except UnknownReferenceError as error:
+            problem = f"{error}, so that this operation cannot be judged"
+            yield site.finding("", "reference-unknown", problem, "Mend the reference")
+
+
+def _version_unknown(service: str, version: Any, file: str | None) -> Finding:
+    return Finding(
+        subject=service,
+        path="/openapi",
+        rule="openapi-version-unknown",
+        problem=f"the document is written in OpenAPI {version}, and the gate knows 3.1 only",
+        fix="Generate it as OpenAPI 3.1",
+        file=file,
+    )

@@ -1,0 +1,187 @@
+"""A JSON schema as a list of shapes: alternatives of one type each, without references, unions and conjunctions."""
+
+import json
+from collections.abc import Callable, Iterable
+from itertools import zip_longest
+from typing import Any
+
+from schemas.gate.openapi_document import Document
+
+Shape = dict[str, Any]
+"""A schema with a single `type`, and of its other keywords those that matter for this type."""
+
+# A number may be an integer, so that `integer` is not among the types of a schema that names none.
+ALL_TYPES = ("null", "boolean", "number", "string", "array", "object")
+_KINDS = {type(None): "null", bool: "boolean", int: "integer", float: "number"} | {
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+OPAQUE = (
+    *("not", "if", "then", "else", "contains", "minContains", "maxContains"),
+    *("dependentRequired", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties"),
+)
+"""Keywords that the gate can tell to be equal, but not to be wider or narrower than others."""
+
+_NUMBER = "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf format".split()
+_KEYWORDS = {
+    "null": [],
+    "boolean": [],
+    "integer": _NUMBER,
+    "number": _NUMBER,
+    "string": "minLength maxLength pattern format contentEncoding contentMediaType".split(),
+    "array": "items prefixItems minItems maxItems uniqueItems".split(),
+    "object": (
+        "properties required additionalProperties patternProperties propertyNames minProperties "
+        "maxProperties"
+    ).split(),
+}
+
+
+def text(value: Any) -> str:
+    """Return the JSON of a value, the same for equal values such as `1` and `1.0`, not for `1` and `true`."""
+    return json.dumps(_whole(value), sort_keys=True, ensure_ascii=False)
+
+
+def _whole(value: Any) -> Any:
+    """Return a value with numbers that have no decimals as integers: pydantic states limits as 1000.0."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_whole(item) for item in value]
+        case dict():
+            return {key: _whole(item) for key, item in value.items()}
+    return value
+
+
+def shapes(schema: Any, document: Document, above: frozenset[str] = frozenset()) -> list[Shape]:
+    """Return the alternatives that a schema allows; none at all if it allows nothing.
+
+    Args:
+        schema: A schema, or a boolean.
+        document: Where its references lead.
+        above: References that are being resolved: one that comes back to itself adds nothing.
+
+    Raises:
+        UnknownReferenceError: a reference leads nowhere.
+    """
+    if isinstance(schema, bool):
+        return _own({}) if schema else []
+    found = _own(schema)
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        if reference in above:
+            return []
+        found = _both(found, shapes(document.find(reference), document, above | {reference}))
+    for part in schema.get("allOf", ()):
+        found = _both(found, shapes(part, document, above))
+    for union in ("anyOf", "oneOf"):
+        if union in schema:
+            options = (shapes(option, document, above) for option in schema[union])
+            found = _both(found, [shape for option in options for shape in option])
+    return found
+
+
+def _own(schema: dict[str, Any]) -> list[Shape]:
+    """Return the shapes of a schema's own keywords."""
+    values = schema.get("enum")
+    if "const" in schema:
+        values = _common([schema["const"]], schema.get("enum", [schema["const"]]))
+    found = []
+    for kind in _types(schema):
+        kept = (*_KEYWORDS[kind], *OPAQUE)
+        shape: Shape = {"type": kind} | {key: schema[key] for key in kept if key in schema}
+        if values is not None:
+            shape["enum"] = [value for value in values if _is_a(value, kind)]
+        if shape.get("enum") != []:
+            found.append(shape)
+    return found
+
+
+def _types(schema: dict[str, Any]) -> Iterable[str]:
+    declared = schema.get("type", ALL_TYPES)
+    return [declared] if isinstance(declared, str) else declared
+
+
+def kind_of(value: Any) -> str:
+    """Return the JSON type of a value; a number without decimals is an integer."""
+    if isinstance(value, float) and value.is_integer():
+        return "integer"
+    return _KINDS[type(value)]
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    return takes(kind, kind_of(value))
+
+
+def takes(wide: str, narrow: str) -> bool:
+    """Whether values of one JSON type are values of another."""
+    return wide == narrow or (wide, narrow) == ("number", "integer")
+
+
+def _both(left: list[Shape], right: list[Shape]) -> list[Shape]:
+    """Return what both lists of alternatives allow."""
+    merged = (_merge(a, b) for a in left for b in right)
+    return [shape for shape in merged if shape is not None]
+
+
+def _merge(left: Shape, right: Shape) -> Shape | None:
+    """Return the shape that fits both, or None if there is none."""
+    kinds = {left["type"], right["type"]}
+    if len(kinds) > 1 and kinds != {"integer", "number"}:
+        return None
+    kind = "integer" if "integer" in kinds else left["type"]
+    shape = left | right | {"type": kind}
+    for key in (left.keys() & right.keys()) - {"type"}:
+        if text(left[key]) != text(right[key]):
+            shape[key] = _MERGERS.get(key, _side_by_side)(left[key], right[key])
+    return None if shape.get("enum") == [] else shape
+
+
+def _common(left: list[Any], right: list[Any]) -> list[Any]:
+    known = {text(value) for value in right}
+    return [value for value in left if text(value) in known]
+
+
+def _every(left: Any, right: Any) -> Any:
+    """Return a schema for what fits both, without repeating a part: so recursive ones come to an end."""
+    if False in (left, right):
+        return False
+    parts = [part for side in (left, right) for part in _parts(side)]
+    unique = {text(part): part for part in parts if part not in (True, {})}
+    return {"allOf": list(unique.values())}
+
+
+def _parts(schema: Any) -> list[Any]:
+    if isinstance(schema, dict) and schema.keys() == {"allOf"}:
+        return [inner for part in schema["allOf"] for inner in _parts(part)]
+    return [schema]
+
+
+def _by_name(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    shared = left.keys() & right.keys()
+    return left | right | {name: _every(left[name], right[name]) for name in shared}
+
+
+def _by_position(left: list[Any], right: list[Any]) -> list[Any]:
+    return [_every(a, b) for a, b in zip_longest(left, right, fillvalue=True)]
+
+
+def _side_by_side(left: Any, right: Any) -> Any:
+    """Keep what cannot be merged, in an order that does not depend on which came first."""
+    return {"both": sorted([left, right], key=text)}
+
+
+_MERGERS: dict[str, Callable[[Any, Any], Any]] = (
+    dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max)
+    | dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min)
+    | dict.fromkeys(("properties", "patternProperties"), _by_name)
+    | dict.fromkeys(("items", "additionalProperties", "propertyNames"), _every)
+    | {
+        "enum": _common,
+        "required": lambda left, right: sorted({*left, *right}),
+        "uniqueItems": lambda left, right: left or right,
+        "prefixItems": _by_position,
+    }
+)

@@ -1,0 +1,121 @@
+"""Protos as files: moved, removed, renamed or not compiling at all, and the ones of this repository."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from schemas.gate import proto
+from schemas.gate.finding import Finding
+from schemas.gate.proto_compiler import ProtoCompilerMissingError
+
+HEAD = 'syntax = "proto3"; package shop.v1;\n'
+ITEM = HEAD + "message Item { string name = 1; }\nmessage Box { string label = 1; }\n"
+REPOSITORY = Path(__file__).parents[4]
+
+
+def _check(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    return [str(finding) for finding in proto.check(before, after)]
+
+
+def test_the_protos_of_the_repository_compile_and_fit_themselves() -> None:
+    protos = proto.read(REPOSITORY / proto.ROOT)
+    assert {"tailrace/users/v1/users.proto", "tailrace/loyalty/v1/loyalty.proto"} <= set(protos)
+    commented = {path: f"{text}\n// The end.\n" for path, text in protos.items()}
+    assert _check(protos, commented) == []
+
+
+def test_a_first_proto_breaks_nobody() -> None:
+    assert _check({}, {"shop/v1/item.proto": ITEM}) == []
+
+
+def test_a_new_file_breaks_nobody() -> None:
+    new = HEAD + "message Crate {}"
+    assert _check({"a.proto": ITEM}, {"a.proto": ITEM, "b.proto": new}) == []
+
+
+def test_a_removed_file_is_named_with_all_that_went_with_it() -> None:
+    assert _check({"shop/v1/item.proto": ITEM}, {}) == [
+        (
+            "shop.v1 /shop/v1/item.proto: the file was removed, and Item, Box with it; programs that import "
+            "what is generated from it break. Bring the file back under its old name"
+        )
+    ]
+
+
+def test_a_renamed_file_is_refused_though_its_types_live_on() -> None:
+    found = proto.check({"shop/v1/item.proto": ITEM}, {"shop/v1/thing.proto": ITEM})
+    assert [finding.rule for finding in found] == ["file-removed", "type-moved", "type-moved"]
+
+
+def test_a_message_that_moves_between_files_is_compared_there() -> None:
+    item, _, box = ITEM.removeprefix(HEAD).partition("\n")
+    after = {"a.proto": HEAD + item, "b.proto": HEAD + box.replace("label = 1", "label = 2")}
+    found = proto.check({"a.proto": ITEM}, after)
+    assert [(finding.path, finding.rule, finding.file) for finding in found] == [
+        ("/Box", "type-moved", "schemas/proto/b.proto"),
+        ("/Box/label", "field-renumbered", "schemas/proto/b.proto"),
+    ]
+
+
+def test_a_changed_package_is_one_finding() -> None:
+    after = ITEM.replace("package shop.v1", "package store.v1")
+    assert _check({"a.proto": ITEM}, {"a.proto": after}) == [
+        (
+            "shop.v1 /a.proto: the package went from shop.v1 to store.v1; every full name changes, and with it "
+            "the paths that clients call. Keep the package, and put a new version into a directory of its own"
+        )
+    ]
+
+
+def test_a_file_that_does_not_compile_is_named_with_the_line() -> None:
+    broken = ITEM.replace("string name = 1;", "string name = 1; int32 age = 1;")
+    assert proto.check({"shop/v1/item.proto": ITEM}, {"shop/v1/item.proto": broken}) == [
+        Finding(
+            subject="protos",
+            path="/shop/v1/item.proto",
+            rule="proto-does-not-compile",
+            problem='does not compile: Field number 1 has already been used in "shop.v1.Item" by field '
+            '"name". Next available field number is 2',
+            fix="Mend the file; nothing can be compared before",
+            file="schemas/proto/shop/v1/item.proto",
+            line=2,
+        )
+    ]
+
+
+def test_a_missing_import_is_a_finding() -> None:
+    found = proto.check({}, {"a.proto": HEAD + 'import "gone.proto";'})
+    assert {finding.rule for finding in found} == {"proto-does-not-compile"}
+    assert "gone.proto" in " ".join(map(str, found))
+
+
+def test_a_baseline_that_does_not_compile_is_not_passed_over() -> None:
+    (finding,) = proto.check({"a.proto": HEAD + "message {"}, {"a.proto": ITEM})
+    assert finding.rule == "baseline-does-not-compile"
+
+
+@pytest.mark.parametrize("head", ['syntax = "proto2";', 'edition = "2023";', ""])
+def test_another_syntax_is_refused_because_its_rules_are_unknown(head: str) -> None:
+    (finding,) = proto.check({}, {"a.proto": head + " package a.v1; message A {}"})
+    assert finding.rule == "syntax-not-proto3"
+
+
+def test_files_of_one_package_refer_to_each_other() -> None:
+    user = HEAD + 'import "shop/v1/item.proto"; message Cart { repeated Item items = 1; }'
+    tree = {"shop/v1/cart.proto": user, "shop/v1/item.proto": ITEM}
+    after = tree | {"shop/v1/item.proto": ITEM.replace("string name", "bytes name")}
+    assert [finding.path for finding in proto.check(tree, after)] == ["/Item/name"]
+
+
+def test_without_the_compiler_the_way_to_get_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ProtoCompilerMissingError, match="make install"):
+        proto.check({}, {"a.proto": ITEM})
+
+
+def test_reading_a_directory_finds_nested_files(tmp_path: Path) -> None:
+    (tmp_path / "a" / "v1").mkdir(parents=True)
+    (tmp_path / "a" / "v1" / "a.proto").write_text("x")
+    (tmp_path / "notes.txt").write_text("y")
+    assert proto.read(tmp_path) == {"a/v1/a.proto": "x"}
