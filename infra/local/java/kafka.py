@@ -133,7 +133,8 @@ def _format(program: jvm.Program, configuration: Path, *, cache: Path) -> None:
         class_path=program.class_path,
         heap_mb=program.heap_mb,
         options=program.options,
-        arguments=("format", "--cluster-id", cluster_id, "--config", str(configuration)),
+        # one word, as an id may begin with a dash
+        arguments=("format", f"--cluster-id={cluster_id}", "--config", str(configuration)),
     )
     result = subprocess.run(
         jvm.command(formatter, cache=cache, aot=True),
