@@ -7,6 +7,7 @@ from schemas.contracts import avsc
 
 AVRO = "application/vnd.apache.avro;version=1.9.0"
 HOUR_MS = 3_600_000
+FOR_GOOD = -1
 HEADERS: dict[str, tuple[str, bool]] = {
     "ce_id": ("Message id, a UUIDv7; consumers take each once.", True),
     "ce_type": ("Full name of the Avro record.", True),
@@ -60,7 +61,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
                 "partitions": topic.partitions,
                 "topicConfiguration": {
                     "cleanup.policy": ["delete"],
-                    "retention.ms": topic.retention_hours * HOUR_MS,
+                    "retention.ms": max(topic.retention_hours * HOUR_MS, FOR_GOOD),
                 },
             }
         },

@@ -38,11 +38,6 @@ class Kind:
     to_avro: str = "{}"
     from_avro: str = "{}"
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the Avro library already gives and takes the Python value."""
-        return self.to_avro == "{}"
-
 
 class Module:
     """One generated module: the classes of one context, dependencies before their users."""
@@ -91,12 +86,10 @@ class Module:
 
     @staticmethod
     def _optional(inner: Kind) -> Kind:
-        if inner.is_plain:
-            return Kind(f"{inner.annotation} | None")
         return Kind(
             f"{inner.annotation} | None",
-            "None if {0} is None else " + inner.to_avro.replace("{}", "{0}"),
-            "None if {0} is None else " + inner.from_avro.replace("{}", "{0}"),
+            _unless_none(inner.to_avro),
+            _unless_none(inner.from_avro),
         )
 
     def render(self, head: str) -> str:
@@ -111,6 +104,12 @@ class Module:
         lines = "\n".join(sorted(standard))
         ours = "\n\nfrom schemas.message import fit" if "fit(" in body else ""
         return f'"""{head} Do not edit."""\n\n{lines}{ours}\n\n\n{body}\n'
+
+
+def _unless_none(conversion: str) -> str:
+    if conversion == "{}":
+        return conversion
+    return "None if {0} is None else " + conversion.replace("{}", "{0}")
 
 
 def _record(

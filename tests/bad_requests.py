@@ -1,11 +1,12 @@
 """Bodies that no order can come of, each with the answer it deserves."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 FORM = "application/x-www-form-urlencoded"
 LINE = {"sku": "book", "quantity": 1, "unit_price": "9.99"}
+MISSING = object()
 ORDER = {"customer_id": "mallory", "currency": "EUR", "lines": [LINE]}
 
 
@@ -16,6 +17,7 @@ class BadRequest:
     name: str
     body: bytes
     status: int
+    path: str = "/v1/orders"
     pointers: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
 
@@ -27,6 +29,13 @@ def _order(name: str, *pointers: str, **changes: Any) -> BadRequest:
 
 def _line(name: str, pointer: str, **changes: Any) -> BadRequest:
     return _order(name, pointer, lines=[LINE, {**LINE, **changes}])
+
+
+def _taxed(name: str, **changes: Any) -> BadRequest:
+    line = {**LINE, "tax_rate": "0.19", **changes}
+    lines = [{key: value for key, value in line.items() if value is not MISSING}]
+    [changed] = changes
+    return replace(_order(name, f"#/lines/0/{changed}", lines=lines), path="/v2/orders")
 
 
 def _raw(name: str, body: str | bytes, *pointers: str, status: int = 400) -> BadRequest:
@@ -127,4 +136,23 @@ BAD_REQUESTS = (
     _typed("text", content_type="text/plain"),
     _typed("multipart", content_type="multipart/form-data; boundary=x"),
     _typed("XML", content_type="application/xml"),
+    _order("tax in version 1", "#/lines/0/tax_rate", lines=[{**LINE, "tax_rate": "0.19"}]),
+    _taxed("no tax rate", tax_rate=MISSING),
+    _taxed("tax rate in percent", tax_rate="19"),
+    _taxed("tax rate above one", tax_rate="1.000001"),
+    _taxed("tax rate negative", tax_rate="-0.19"),
+    _taxed("tax rate too fine", tax_rate="0.0000001"),
+    _taxed("tax rate with a percent sign", tax_rate="19%"),
+    _taxed("tax rate null", tax_rate=None),
+    _taxed("tax rate true", tax_rate=True),
+    _taxed("tax reckoned by the client", tax="1.90"),
+    _taxed("price too fine with tax", unit_price="0.005"),
+    replace(
+        _order(
+            "total at the limit with tax only",
+            "#/lines",
+            lines=[{**LINE, "quantity": 10**6, "unit_price": "900000000", "tax_rate": "0.19"}],
+        ),
+        path="/v2/orders",
+    ),
 )

@@ -7,7 +7,7 @@ from infra.services import WORKERS
 from infra.settings import Settings
 
 QUERY = "select coalesce(sum(duplicates), 0)::bigint from consumer_offset where consumer = %s"
-CONNECT_TIMEOUT_S = 5
+CONNECT_TIMEOUT_S = 15
 
 
 def suppressed(settings: Settings) -> int:

@@ -10,7 +10,7 @@ from uuid import UUID
 from infra.demo.follow import Seen
 from infra.demo.orders import NewOrder
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
-from schemas.rest.orders import Order
+from schemas.rest.orders.v1 import Order
 
 
 @dataclass(slots=True)

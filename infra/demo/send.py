@@ -11,7 +11,7 @@ import httpx2
 from pydantic import ValidationError
 
 from infra.demo.orders import DemoError, NewOrder
-from schemas.rest.orders import Order
+from schemas.rest.orders.v1 import Order
 from schemas.rest.problem import Problem
 
 FIRST_PAUSE_S = 0.1

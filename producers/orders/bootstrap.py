@@ -10,8 +10,10 @@ from pydantic import Field
 
 from cdc.database import open_pool
 from cdc.outbox import Outbox
-from producers.orders import api
+from producers.orders import problems
+from producers.orders.api import ROUTERS
 from producers.orders.domain import EVENTS
+from producers.orders.storage import Storage
 from producers.rest.app import build_app
 from producers.rest.server import StartupError
 from producers.rest.settings import ServiceSettings
@@ -36,16 +38,16 @@ def create_app(settings: OrdersSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         outbox = _open_outbox(settings)
         async with open_pool(settings.database_url, timeout_s=POOL_TIMEOUT_S) as pool:
-            app.state.storage = api.Storage(pool, outbox)
+            app.state.storage = Storage(pool, outbox)
             yield
 
     app = build_app(
         title="Tailrace orders",
         description="Owns orders. Clients use the storefront; this is what stands behind it.",
-        router=api.router,
+        routers=ROUTERS,
         lifespan=lifespan,
     )
-    api.install_problems(app)
+    problems.install(app)
     return app
 
 

@@ -15,7 +15,8 @@ from uuid import UUID
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
 from schemas.rest.currencies import MINOR_UNIT_DECIMALS
 from schemas.rest.fields import MAX_LINES, MAX_QUANTITY
-from schemas.rest.money import MoneyError, in_currency, total
+from schemas.rest.money import MoneyError, in_currency
+from schemas.rest.tax import RateError, gross, rate, tax
 
 Event = OrderCreated | OrderConfirmed | OrderCancelled
 EVENTS = (OrderCreated, OrderConfirmed, OrderCancelled)
@@ -43,7 +44,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceOrder:
-    """Order these lines for a customer."""
+    """Order these lines for a customer. Their tax follows from their tax rates; it is not asked for."""
 
     customer_id: str
     currency: str
@@ -82,6 +83,16 @@ class Order:
     payment_id: UUID | None = None
     cancel_reason: str | None = None
 
+    @property
+    def tax(self) -> Decimal:
+        """Tax of all lines."""
+        return sum((line.tax or Decimal(0) for line in self.lines), Decimal(0))
+
+    @property
+    def net(self) -> Decimal:
+        """What the lines come to before tax."""
+        return self.total - self.tax
+
     @staticmethod
     def place(command: PlaceOrder, *, order_id: UUID, at: datetime) -> OrderCreated:
         """Decide on a new order.
@@ -92,7 +103,8 @@ class Order:
             at: The present, with a time zone.
 
         Raises:
-            InvalidOrderError: the currency, the number of lines, a quantity, a price or the total is impossible.
+            InvalidOrderError: the currency, the number of lines, a quantity, a price, a tax rate or the total is
+                impossible.
         """
         if command.currency not in MINOR_UNIT_DECIMALS:
             raise InvalidOrderError(f"{command.currency} is not an active ISO 4217 currency code")
@@ -212,13 +224,26 @@ def _checked(line: OrderLine, currency: str) -> OrderLine:
     if not 1 <= line.quantity <= MAX_QUANTITY:
         raise InvalidOrderError(f"{line.quantity} is not a quantity from 1 to {MAX_QUANTITY}")
     try:
-        return replace(line, unit_price=in_currency(line.unit_price, currency))
+        price = in_currency(line.unit_price, currency)
     except MoneyError as error:
         raise InvalidOrderError(f"the unit price of {line.sku} {error}") from error
+    return _taxed(replace(line, unit_price=price), currency)
+
+
+def _taxed(line: OrderLine, currency: str) -> OrderLine:
+    if line.tax_rate is None:
+        return replace(line, tax=None)
+    try:
+        tax_rate = rate(line.tax_rate)
+    except RateError as error:
+        raise InvalidOrderError(f"the tax rate of {line.sku} {error}") from error
+    line_tax = tax(line.quantity, line.unit_price, tax_rate, currency)
+    return replace(line, tax_rate=tax_rate, tax=line_tax)
 
 
 def _total(lines: tuple[OrderLine, ...], currency: str) -> Decimal:
+    taxed = ((line.quantity, line.unit_price, line.tax_rate or Decimal(0)) for line in lines)
     try:
-        return in_currency(total((line.quantity, line.unit_price) for line in lines), currency)
+        return in_currency(gross(taxed, currency), currency)
     except MoneyError as error:
         raise InvalidOrderError(str(error)) from error

@@ -68,10 +68,17 @@ def _order(row: Mapping[str, Any]) -> Order:
 
 
 def _line_to_json(line: OrderLine) -> dict[str, Any]:
-    return {"sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
+    values = {"sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
+    if line.tax_rate is None:
+        return values
+    return {**values, "tax_rate": str(line.tax_rate), "tax": str(line.tax)}
 
 
 def _line_from_json(line: Mapping[str, Any]) -> OrderLine:
     return OrderLine(
-        sku=line["sku"], quantity=line["quantity"], unit_price=Decimal(line["unit_price"])
+        sku=line["sku"],
+        quantity=line["quantity"],
+        unit_price=Decimal(line["unit_price"]),
+        tax_rate=Decimal(line["tax_rate"]) if "tax_rate" in line else None,
+        tax=Decimal(line["tax"]) if "tax" in line else None,
     )

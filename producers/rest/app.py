@@ -1,34 +1,52 @@
 """The application object of a REST service, with the shared edge in place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
 from producers.rest import problems
 from producers.rest.context import RequestContext
+from producers.rest.description import describe
+from producers.rest.versions import negotiated
+from schemas.rest.versions import NEWEST
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def build_app(*, title: str, description: str, router: APIRouter, lifespan: Lifespan) -> FastAPI:
+class RestApp(FastAPI):
+    """An application whose description also tells of its versions and its problems."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        if not self.openapi_schema:
+            self.openapi_schema = describe(super().openapi(), self.router.routes)
+        return self.openapi_schema
+
+
+def build_app(
+    *, title: str, description: str, routers: Sequence[APIRouter], lifespan: Lifespan
+) -> FastAPI:
     """Return an application that answers every error with a problem and gives every request a context.
 
     Args:
         title: Name of the service in its API description.
         description: What it does, in a sentence or two.
-        router: Its endpoints.
+        routers: Its endpoints. Those that are served in versions can be had without a version in the path, too.
         lifespan: Opens what the endpoints need and closes it at the end.
     """
-    app = FastAPI(
+    app = RestApp(
         title=title,
         description=description,
-        version="1",
+        version=str(NEWEST.number),
         lifespan=lifespan,
         redirect_slashes=False,
-        responses=problems.RESPONSES,
+        responses=problems.answers("default"),
     )
-    app.include_router(router)
+    for router in routers:
+        app.include_router(router)
+    app.router.routes.extend(negotiated(routers))
     app.add_middleware(RequestContext)
     problems.install(app)
     return app

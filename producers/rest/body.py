@@ -74,10 +74,14 @@ class JsonRequest(Request):
 class JsonRoute(APIRoute):
     """A route that reads its body as `JsonRequest` does."""
 
+    @property
+    def takes_body(self) -> bool:
+        """Whether requests have a body."""
+        return self.body_field is not None
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the framework's handler, given the stricter request."""
-        handler = super().get_route_handler()
-        takes_body = self.body_field is not None
+        handler, takes_body = super().get_route_handler(), self.takes_body
 
         async def handle(request: Request) -> Response:
             if takes_body:

@@ -37,14 +37,15 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         context = context_of(Headers(scope=scope))
-        scope.setdefault("state", {})["context"] = context
+        scope.setdefault("state", {}).update(context=context, answer_headers={})
+        answer_headers(scope)[CORRELATION_ID] = str(context.correlation_id)
         started, status = time.perf_counter(), 0
 
         async def send_answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[CORRELATION_ID] = str(context.correlation_id)
+                MutableHeaders(scope=message).update(answer_headers(scope))
             await send(message)
 
         try:
@@ -70,6 +71,12 @@ def context_of(headers: Headers) -> MessageContext:
         correlation_id=_uuid(headers.get(CORRELATION_ID)) or new_id(),
         traceparent=next_traceparent(headers.get(TRACEPARENT)),
     )
+
+
+def answer_headers(scope: Scope) -> dict[str, str]:
+    """Return the headers of the request's answer, whatever that will be; more may be put in until it begins."""
+    headers: dict[str, str] = scope["state"]["answer_headers"]
+    return headers
 
 
 def headers_of(context: MessageContext) -> dict[str, str]:

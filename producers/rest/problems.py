@@ -14,13 +14,20 @@ from starlette.responses import Response
 from schemas.rest.problem import MEDIA_TYPE, TITLES, FieldError, Problem, ProblemType
 
 MAX_ERRORS = 100
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "A problem (RFC 9457)",
-        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-    }
+DESCRIPTIONS: dict[int | str, str] = {
+    "default": "Any other problem (RFC 9457).",
+    400: "The body is not readable JSON.",
+    404: "There is no such thing.",
+    406: "`Accept` asks for nothing that can be had here.",
+    408: "The body did not arrive in time.",
+    413: "The body is too large.",
+    415: "The body is not JSON, or of another version.",
+    422: "The body breaks the contract; `errors` says where.",
+    502: "A service behind this one gave no usable answer; whether it acted on the request is unknown.",
+    503: "Out of service for the moment; `Retry-After` says when to try again.",
+    504: "The answer took too long; whether the request was acted on is unknown.",
 }
-"""What the API description says about errors."""
+"""What each status means to a client."""
 
 
 class ProblemError(HTTPException):
@@ -46,6 +53,14 @@ class ProblemError(HTTPException):
         super().__init__(status, detail, headers)
         self.kind = kind
         self.errors = tuple(errors)
+
+
+def answers(*statuses: int | str) -> dict[int | str, dict[str, Any]]:
+    """Return what the API description says about answers with these statuses, each of them a problem."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": DESCRIPTIONS[status], "content": content} for status in statuses
+    }
 
 
 def unavailable(detail: str, *, retry_after_s: int = 1) -> ProblemError:

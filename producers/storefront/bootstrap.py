@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter
 
 from producers.rest.app import build_app
 from producers.rest.settings import ServiceSettings
-from producers.storefront import api
+from producers.storefront.api import ROUTERS
 from producers.storefront.orders_client import open_client
 
 
@@ -38,6 +38,6 @@ def create_app(settings: StorefrontSettings) -> FastAPI:
     return build_app(
         title="Tailrace storefront",
         description="Place orders and see what becomes of them.",
-        router=api.router,
+        routers=ROUTERS,
         lifespan=lifespan,
     )

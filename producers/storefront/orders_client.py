@@ -3,25 +3,33 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import httpx2
-from pydantic import ValidationError
+from fastapi import Depends
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
 
 from cdc.context import MessageContext
 from producers.rest.context import headers_of
-from producers.rest.problems import ProblemError, unavailable
-from schemas.rest.orders import Order, PlaceOrder
+from producers.rest.problems import ProblemError, answers, unavailable
 from schemas.rest.problem import MEDIA_TYPE, Problem, ProblemType
+from schemas.rest.versions import Version
 
 CONNECT_TIMEOUT_S = 1.0
+KEEPALIVE_S = 2.0
+"""Shorter than the server's 5 s: a connection that it is just closing must not be used for a request."""
 MAX_CONNECTIONS = 100
 PASSED_HEADERS = ("retry-after",)
+BEHIND = answers(502, 503, 504)
+"""What the API description says about answers of whoever asks the orders service."""
+
+Order = TypeVar("Order", bound=BaseModel)
 
 
 class OrdersClient:
-    """Places and finds orders at the orders service.
+    """Places and finds orders at the orders service, each in the version that the storefront was asked in.
 
     Args:
         http: Client whose base URL is the orders service.
@@ -32,23 +40,41 @@ class OrdersClient:
         self._http = http
         self._timeout_s = timeout_s
 
-    async def place(self, order: PlaceOrder, context: MessageContext) -> Order:
+    async def place(
+        self, version: Version, order: BaseModel, resource: type[Order], context: MessageContext
+    ) -> Order:
         """Place an order.
+
+        Args:
+            version: Version of the body and of the answer.
+            order: The body.
+            resource: What the answer is.
+            context: Context of the request.
 
         Raises:
             ProblemError: orders refused it (as orders said), or is down (503), too slow (504) or confused (502).
         """
-        body = order.model_dump_json()
-        headers = {"content-type": "application/json"}
-        return await self._call("POST", "/v1/orders", context, content=body, headers=headers)
+        body, headers = order.model_dump_json(), {"content-type": "application/json"}
+        path = f"{version.prefix}/orders"
+        response = await self._call("POST", path, context, content=body, headers=headers)
+        return _order_in(response, resource)
 
-    async def find(self, order_id: UUID, context: MessageContext) -> Order:
+    async def find(
+        self, version: Version, order_id: UUID, resource: type[Order], context: MessageContext
+    ) -> Order:
         """Find an order.
+
+        Args:
+            version: Version of the answer.
+            order_id: Identity of the order.
+            resource: What the answer is.
+            context: Context of the request.
 
         Raises:
             ProblemError: as for `place`; 404 when there is no such order.
         """
-        return await self._call("GET", f"/v1/orders/{order_id}", context, headers={})
+        path = f"{version.prefix}/orders/{order_id}"
+        return _order_in(await self._call("GET", path, context, headers={}), resource)
 
     async def _call(
         self,
@@ -58,18 +84,26 @@ class OrdersClient:
         *,
         headers: dict[str, str],
         content: str | None = None,
-    ) -> Order:
+    ) -> httpx2.Response:
         headers = {**headers, **headers_of(context)}
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._http.request(method, path, content=content, headers=headers)
+                return await self._http.request(method, path, content=content, headers=headers)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise unavailable("the orders service cannot be reached; try again") from error
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise _too_slow(self._timeout_s) from error
         except httpx2.HTTPError as error:
             raise _unusable("broke off in mid-answer") from error
-        return _order_in(response)
+
+
+async def _current(request: Request) -> OrdersClient:
+    client: OrdersClient = request.app.state.orders
+    return client
+
+
+Orders = Annotated[OrdersClient, Depends(_current)]
+"""Endpoint parameter that receives the client."""
 
 
 @asynccontextmanager
@@ -83,16 +117,16 @@ async def open_client(base_url: str, *, timeout_s: float) -> AsyncIterator[Order
     async with httpx2.AsyncClient(
         base_url=base_url,
         timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
-        limits=httpx2.Limits(max_connections=MAX_CONNECTIONS),
+        limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_S),
         trust_env=False,  # a proxy meant for the outside has no business between two services
     ) as http:
         yield OrdersClient(http, timeout_s=timeout_s)
 
 
-def _order_in(response: httpx2.Response) -> Order:
+def _order_in(response: httpx2.Response, resource: type[Order]) -> Order:
     try:
         if response.is_success:
-            return Order.model_validate_json(response.content)
+            return resource.model_validate_json(response.content)
         if response.headers.get("content-type") == MEDIA_TYPE:
             raise _passed_on(Problem.model_validate_json(response.content), response)
     except ValidationError as error:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from itertools import count
 from typing import Any
 from urllib.parse import unquote
 
@@ -101,13 +100,14 @@ def _lift(node: Any, schemas: dict[str, Any]) -> Any:
 
 def _place(definitions: Mapping[str, Any], schemas: dict[str, Any]) -> dict[str, str]:
     """Add definitions to the schemas; return their new names, which differ if others have taken theirs."""
-    for attempt in count(1):
+    attempt = 1
+    while True:
         names = {name: name if attempt == 1 else f"{name}_{attempt}" for name in definitions}
         placed = {names[name]: _pointed(body, names) for name, body in definitions.items()}
         if all(schemas.get(name, body) == body for name, body in placed.items()):
-            break
-    schemas |= placed
-    return names
+            schemas |= placed
+            return names
+        attempt += 1
 
 
 def _pointed(node: Any, names: Mapping[str, str]) -> Any:

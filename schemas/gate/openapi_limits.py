@@ -102,16 +102,16 @@ def _is_multiple(narrow: Shape, step: Any) -> bool:
 
 def _respected(narrow: Shape, limit: Limit) -> bool:
     """Whether the values that a shape names keep within a limit. Without named values nobody can say so."""
-    values = narrow.get("enum")
+    values: list[Any] = narrow.get("enum") or []
     return bool(values) and all(_within(value, narrow, limit) for value in values)
 
 
 def _within(value: Any, narrow: Shape, limit: Limit) -> bool:
     match value, limit.keyword:
         case str(), "minLength":
-            return len(value) >= limit.value
+            return bool(len(value) >= limit.value)
         case str(), "maxLength":
-            return len(value) <= limit.value
+            return bool(len(value) <= limit.value)
         case str(), "pattern":
             return isinstance(limit.value, str) and bool(re.search(limit.value, value))
         case int() | float(), "minimum" | "exclusiveMinimum":

@@ -19,7 +19,11 @@ class OrderLine:
     quantity: int
     """Units ordered, at least one."""
     unit_price: Decimal
-    """Price of one unit."""
+    """Price of one unit, before tax."""
+    tax_rate: Decimal | None = None
+    """Tax as a part of the price, 0.19 for 19 %; null where the order was placed without a word of tax."""
+    tax: Decimal | None = None
+    """Tax on the whole line, rounded to the currency's minor unit; null where tax_rate is."""
 
     def to_avro(self) -> dict[str, Any]:
         """Return the datum that the Avro encoder takes."""
@@ -27,6 +31,8 @@ class OrderLine:
             "sku": self.sku,
             "quantity": self.quantity,
             "unit_price": fit(self.unit_price, 19, 4),
+            "tax_rate": None if self.tax_rate is None else fit(self.tax_rate, 7, 6),
+            "tax": None if self.tax is None else fit(self.tax, 19, 4),
         }
 
     @classmethod
@@ -36,6 +42,8 @@ class OrderLine:
             sku=datum["sku"],
             quantity=datum["quantity"],
             unit_price=datum["unit_price"],
+            tax_rate=datum["tax_rate"],
+            tax=datum["tax"],
         )
 
 
@@ -55,7 +63,7 @@ class OrderCreated:
     lines: tuple[OrderLine, ...]
     """What was ordered, in the customer's sequence."""
     total: Decimal
-    """Sum of quantity times unit price over the lines."""
+    """What the customer pays: quantity times unit price, and the tax, of all lines."""
     placed_at: datetime
     """When the order was accepted."""
 

@@ -1,4 +1,4 @@
-"""Field types of the REST contract: bounded text, quantities, currency codes and amounts of money."""
+"""Field types of the REST contract: bounded text, quantities, currency codes, amounts of money and tax rates."""
 
 import re
 from decimal import Decimal
@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.rest.currencies import MINOR_UNIT_DECIMALS
 from schemas.rest.money import MoneyError, amount
+from schemas.rest.tax import RateError, rate
 
 MAX_TEXT = 128
 MAX_QUANTITY = 1_000_000
@@ -40,11 +41,22 @@ def _decimal(value: Any) -> Decimal:
     if exact or (isinstance(value, str) and _PLAIN_DECIMAL.fullmatch(value)):
         value = Decimal(value)
     if not isinstance(value, Decimal):
-        raise PydanticCustomError("amount", 'must be a plain decimal, such as "29.33"')
+        raise PydanticCustomError("decimal", 'must be a plain decimal, such as "29.33"')
+    return value
+
+
+def _amount(value: Any) -> Decimal:
     try:
-        return amount(value)
+        return amount(_decimal(value))
     except MoneyError as error:
         raise PydanticCustomError("amount", "{reason}", {"reason": str(error)}) from None
+
+
+def _rate(value: Any) -> Decimal:
+    try:
+        return rate(_decimal(value))
+    except RateError as error:
+        raise PydanticCustomError("rate", "{reason}", {"reason": str(error)}) from None
 
 
 Text = Annotated[
@@ -62,9 +74,22 @@ Currency = Annotated[
 
 Amount = Annotated[
     Decimal,
-    BeforeValidator(_decimal),
+    BeforeValidator(_amount),
     WithJsonSchema(
         {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,4})?$", "examples": ["29.33"]}
     ),
 ]
 """Money, not negative, below 10^15, at most four decimals. A string in JSON; a JSON number is understood too."""
+
+TaxRate = Annotated[
+    Decimal,
+    BeforeValidator(_rate),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$",
+            "examples": ["0.19"],
+        }
+    ),
+]
+"""Tax as a part of the price, 0 to 1 with at most six decimals. A string in JSON; a JSON number is understood too."""

@@ -39,6 +39,11 @@ def amount(value: Decimal, decimals: int = MAX_DECIMALS) -> Decimal:
         raise MoneyError(f"must have at most {decimals} decimals") from None
 
 
+def minor_unit(currency: str) -> Decimal:
+    """Return the smallest amount of a currency, such as `0.01`; 0.0001 for a code that is no longer active."""
+    return Decimal(1).scaleb(-MINOR_UNIT_DECIMALS.get(currency, MAX_DECIMALS))
+
+
 def in_currency(value: Decimal, currency: str) -> Decimal:
     """Return the same amount written with the decimals of a currency's minor unit, such as `29.30` in EUR.
 

@@ -38,6 +38,30 @@ EXPECTED: dict[str, Message] = {
         total=Decimal(25),
         placed_at=AT,
     ),
+    "orders.OrderCreated.v2": OrderCreated(
+        order_id=ORDER,
+        customer_id="Ada Löwe",
+        currency="EUR",
+        lines=(
+            OrderLine(
+                sku="book-1",
+                quantity=3,
+                unit_price=Decimal("9.99"),
+                tax_rate=Decimal("0.07"),
+                tax=Decimal("2.1"),
+            ),
+            OrderLine(
+                sku="gift-0",
+                quantity=1,
+                unit_price=Decimal(0),
+                tax_rate=Decimal(0),
+                tax=Decimal(0),
+            ),
+            OrderLine(sku="map-1", quantity=1, unit_price=Decimal("5.5")),
+        ),
+        total=Decimal("37.57"),
+        placed_at=AT,
+    ),
     "orders.OrderConfirmed.v1": OrderConfirmed(
         order_id=ORDER, payment_id=PAYMENT, currency="EUR", total=Decimal(25), confirmed_at=AT
     ),

@@ -1,6 +1,7 @@
 """`tailrace demo` against the whole stack: made-up orders, files good and bad, and parts that are down."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ ROWS = [
     ("declined-1", "1997-01-02", 1, "13.97"),
     ("00081", "1997-01-01", 12, "10500.25"),  # over the limit of the card processor
 ]
+PROGRESS = re.compile(r"[\d,]+ of [\d,]+$")
 HEADINGS = "customer_id,date,quantity,amount_usd\n"
 
 
@@ -106,14 +108,16 @@ def test_orders_that_do_not_come_to_their_end_are_named(stack: RunningStack) -> 
 def test_sending_goes_on_when_the_orders_service_comes_back(
     stack: RunningStack, tmp_path: Path
 ) -> None:
-    with running(stack, "--file", str(purchases(tmp_path, ROWS * 60))) as process:
+    path = str(purchases(tmp_path, ROWS * 60))
+    with running(stack, "--file", path, "--timeout", "30") as process:
         wait_for_progress(process)
         stack.kill("orders")
-        printed, _ = process.communicate(timeout=120)
+        printed, said = process.communicate(timeout=180)
+    assert printed, said
     figures = json.loads(printed)
     lost = figures["unknown"]
     assert figures["placed"] == len(ROWS) * 60 - lost
-    assert figures["unfinished"] == figures["unsent"] == 0
+    assert figures["unfinished"] == figures["unsent"] == figures["refused"] == 0
     assert figures["totals"]["USD"]["match"]
     assert process.returncode == (1 if lost else 0)
 
@@ -121,12 +125,10 @@ def test_sending_goes_on_when_the_orders_service_comes_back(
 def test_an_interrupt_stops_sending_and_says_what_is_known(
     stack: RunningStack, tmp_path: Path
 ) -> None:
-    with running(stack, "--file", str(purchases(tmp_path, ROWS * 1000))) as process:
+    with running(stack, "--file", str(purchases(tmp_path, ROWS * 100))) as process:
         wait_for_progress(process)
         process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=30)
-    figures = json.loads(printed)
-    assert process.returncode == 130
+        figures = figures_of(process, ends_with=130)
     assert (figures["interrupted"], figures["stopped"]) == (True, "interrupted")
     assert 0 < figures["placed"] < len(ROWS) * 1000
 
@@ -158,4 +160,17 @@ def running(stack: RunningStack, *arguments: str) -> subprocess.Popen[str]:
 def wait_for_progress(process: subprocess.Popen[str]) -> None:
     """Wait until the first tenth is done."""
     assert process.stderr is not None
-    assert any(" of " in line for line in process.stderr), "it ended before it got anywhere"
+    said = []
+    for line in process.stderr:
+        if PROGRESS.match(line):
+            return
+        said.append(line)
+    raise AssertionError("it ended before it got anywhere: " + "".join(said))
+
+
+def figures_of(process: subprocess.Popen[str], *, ends_with: int) -> dict[str, Any]:
+    """Wait for the end of a command and return its figures."""
+    printed, said = process.communicate(timeout=180)
+    assert process.returncode == ends_with, said + printed
+    figures: dict[str, Any] = json.loads(printed)
+    return figures

@@ -38,7 +38,7 @@ from producers.orders.domain import (
 from producers.orders.handlers import OrderNotFoundError
 from schemas.codec import HEADER
 from schemas.contracts import avsc
-from schemas.messages.orders import OrderLine
+from schemas.messages.orders import OrderCreated, OrderLine
 from tests.stack import RunningStack
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -50,6 +50,7 @@ COMMAND = PlaceOrder(
     currency="EUR",
     lines=(OrderLine(sku="book", quantity=3, unit_price=Decimal("9.99")),),
 )
+TAXED: LiteralString = """'[{"sku":"a","quantity":1,"unit_price":"1",%s}]'"""
 CONTEXT = MessageContext(correlation_id=uuid4())
 
 
@@ -178,6 +179,71 @@ def test_money_comes_back_as_it_went_in(
             assert shown == order
             [created] = await orders.history(order["order_id"])
             assert created.total == Decimal(total)
+
+    asyncio.run(scenario())
+
+
+def test_an_order_with_tax_is_one_order_in_every_version(settings: OrdersSettings) -> None:
+    body = {
+        **BODY,
+        "lines": [{**BOOK, "tax_rate": 0.07}, {**STAMP, "tax_rate": "0"}],
+    }
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            answer = await orders.client.post("/v2/orders", json=body)
+            assert answer.status_code == 201
+            order = answer.json()
+            assert answer.headers["location"] == f"/v2/orders/{order['order_id']}"
+            assert (order["net"], order["tax"], order["total"]) == ("29.33", "2.05", "31.38")
+            assert [line["tax"] for line in order["lines"]] == ["2.05", "0.00"]
+            assert (await orders.client.get(answer.headers["location"])).json() == order
+
+            old = (await orders.client.get(f"/v1/orders/{order['order_id']}")).json()
+            assert old["total"] == "31.38"
+            assert [(x["sku"], x["quantity"], x["unit_price"]) for x in old["lines"]] == [
+                ("book", 2, "10.45"),
+                ("book", 1, "10.46"),
+                ("stamp", 1, "0.02"),
+            ]
+
+            row = await orders.row(order["order_id"])
+            assert row is not None
+            assert row["lines"] == [
+                {**BOOK, "tax_rate": "0.07", "tax": "2.05"},
+                {**STAMP, "unit_price": "0.02", "tax_rate": "0", "tax": "0.00"},
+            ]
+            async with transaction(orders) as connection:
+                kept = await handlers.find_order(connection, UUID(order["order_id"]))
+            assert Order.rehydrate(await orders.history(order["order_id"])) == kept
+
+    asyncio.run(scenario())
+
+
+def test_an_order_of_version_1_has_no_tax_in_version_2(settings: OrdersSettings) -> None:
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            placed = (await orders.client.post("/v1/orders", json=BODY)).json()
+            order = (await orders.client.get(f"/v2/orders/{placed['order_id']}")).json()
+            assert (order["net"], order["tax"], order["total"]) == ("29.33", "0.00", "29.33")
+            assert {(line["tax_rate"], line["tax"]) for line in order["lines"]} == {("0", "0.00")}
+            [created] = await orders.history(placed["order_id"])
+            assert isinstance(created, OrderCreated)
+            assert {(line.tax_rate, line.tax) for line in created.lines} == {(None, None)}
+
+    asyncio.run(scenario())
+
+
+def test_the_largest_order_with_tax_fits(settings: OrdersSettings) -> None:
+    line = {"sku": "s", "quantity": 1_000_000, "unit_price": "999999.99", "tax_rate": "0.999999"}
+    body = {"customer_id": "ada", "currency": "EUR", "lines": [line] * 500}
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            answer = await orders.client.post("/v2/orders", json=body)
+            assert answer.status_code == 201
+            path = f"/v1/orders/{answer.json()['order_id']}"
+            assert (await orders.client.get(path)).json()["total"] == answer.json()["total"]
 
     asyncio.run(scenario())
 
@@ -327,6 +393,14 @@ def test_without_its_database_the_service_says_so(settings: OrdersSettings) -> N
         ("lines", """'[{"sku":"a","quantity":1,"unit_price":1}]'""", "customer_order_lines"),
         ("lines", """'[{"sku":"a","quantity":1,"unit_price":"-1"}]'""", "customer_order_lines"),
         ("lines", """'[[{"sku":"a","quantity":1,"unit_price":"1"}]]'""", "customer_order_lines"),
+        ("lines", TAXED % '"tax":"1"', "customer_order_lines"),
+        ("lines", TAXED % '"tax_rate":"0.1"', "customer_order_lines"),
+        ("lines", TAXED % '"tax_rate":"0.1","tax":1', "customer_order_lines"),
+        ("lines", TAXED % '"tax_rate":"0.1","tax":null', "customer_order_lines"),
+        ("lines", TAXED % '"tax_rate":"0.1","tax":"-1"', "customer_order_lines"),
+        ("lines", TAXED % '"tax_rate":0.1,"tax":"1"', "customer_order_lines"),
+        ("lines", TAXED % '"tax_rate":"1.1","tax":"1"', "customer_order_lines"),
+        ("lines", TAXED % '"taxes":"1"', "customer_order_lines"),
     ],
 )
 def test_bad_states_cannot_be_written(

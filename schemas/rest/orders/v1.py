@@ -1,15 +1,16 @@
-"""Orders as clients see them: the request that places one and the resource that it becomes."""
+"""Version 1 of an order: prices are what the customer pays, and nothing is said of tax."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from decimal import Decimal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
-from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from schemas.rest.fields import MAX_LINES, Amount, Currency, Quantity, Text
-from schemas.rest.money import MoneyError, in_currency, total
+from schemas.rest.money import total
+from schemas.rest.orders.lines import amount_in_currency, orderable, priced
 
 _EXAMPLE: JsonDict = {
     "customer_id": "ada",
@@ -50,24 +51,18 @@ class PlaceOrder(BaseModel):
 
     @field_validator("lines")
     @classmethod
-    def _priced_in_currency(
+    def _orderable(
         cls, lines: tuple[OrderLine, ...], info: ValidationInfo
     ) -> tuple[OrderLine, ...]:
-        # Pydantic's own min_length counts sound lines, and would call an order of one bad line empty.
-        if not lines:
-            raise PydanticCustomError("lines", "must have at least one line")
-        if "currency" not in info.data:
-            return lines
-        priced = _priced(lines, info.data["currency"])
-        try:
-            total((line.quantity, line.unit_price) for line in priced)
-        except MoneyError as error:
-            raise PydanticCustomError("total", "{reason}", {"reason": str(error)}) from None
-        return priced
+        return orderable(lines, info, _total)
 
 
 class Order(BaseModel):
-    """An order. Amounts have the decimals of the currency's minor unit."""
+    """An order. Its total is quantity times unit price of all lines; amounts have the decimals of the currency.
+
+    An order that was placed with tax in a later version has the tax in its unit prices. Where a line's amount does not
+    divide evenly by its quantity, the line is shown as two, whose unit prices differ by one minor unit.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -88,33 +83,13 @@ class Order(BaseModel):
     def _lines_in_currency(
         cls, lines: tuple[PlacedLine, ...], info: ValidationInfo
     ) -> tuple[PlacedLine, ...]:
-        return _priced(lines, info.data["currency"]) if "currency" in info.data else lines
+        return priced(lines, info)
 
     @field_validator("total")
     @classmethod
-    def _total_in_currency(cls, value: Amount, info: ValidationInfo) -> Amount:
-        return in_currency(value, info.data["currency"]) if "currency" in info.data else value
+    def _total_in_currency(cls, value: Decimal, info: ValidationInfo) -> Decimal:
+        return amount_in_currency(value, info)
 
 
-Line = TypeVar("Line", bound=OrderLine)
-
-
-def _priced(lines: tuple[Line, ...], currency: str) -> tuple[Line, ...]:
-    """Write each price with the currency's decimals; name every line at fault, not only one."""
-    priced: list[Line] = []
-    errors: list[InitErrorDetails] = []
-    for index, line in enumerate(lines):
-        try:
-            price = in_currency(line.unit_price, currency)
-        except MoneyError as error:
-            errors.append(_price_error(index, line.unit_price, str(error)))
-        else:
-            priced.append(line.model_copy(update={"unit_price": price}))
-    if errors:
-        raise ValidationError.from_exception_data("lines", errors)
-    return tuple(priced)
-
-
-def _price_error(index: int, value: Any, reason: str) -> InitErrorDetails:
-    kind = PydanticCustomError("amount", "{reason}", {"reason": reason})
-    return InitErrorDetails(type=kind, loc=(index, "unit_price"), input=value)
+def _total(lines: tuple[OrderLine, ...], _: str) -> Decimal:
+    return total((line.quantity, line.unit_price) for line in lines)

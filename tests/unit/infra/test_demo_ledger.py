@@ -15,7 +15,7 @@ from infra.demo.orders import Line, NewOrder
 from infra.demo.report import verdict
 from infra.demo.result import PERCENTILES, Result, percentiles
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
-from schemas.rest.orders import Order
+from schemas.rest.orders.v1 import Order
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ID = UUID("01a20999-13c2-7477-bc0d-7ecf0b47d38d")

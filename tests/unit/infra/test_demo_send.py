@@ -15,7 +15,7 @@ import pytest
 
 from infra.demo.orders import DemoError, Line, NewOrder
 from infra.demo.send import Answer, Refused, Sender, Unknown, Unsent, open_client
-from schemas.rest.orders import Order
+from schemas.rest.orders.v1 import Order
 
 ORDER = NewOrder(
     place="line 2",

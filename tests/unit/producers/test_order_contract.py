@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.rest.orders import Order, PlaceOrder
+from schemas.rest.orders.v1 import Order, PlaceOrder
 
 LINE = {"sku": "book", "quantity": 3, "unit_price": "9.99"}
 PLACE = {"customer_id": "ada", "currency": "EUR", "lines": [LINE]}

@@ -11,11 +11,11 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import Response, StreamingResponse
 
 from cdc.context import TRACEPARENT
+from cdc.logs import KeyValueFormatter
 from producers.rest import body
 from producers.rest.app import build_app
 from producers.rest.body import JsonRoute
 from producers.rest.context import Context
-from cdc.logs import KeyValueFormatter
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 router = APIRouter(route_class=JsonRoute)
@@ -55,7 +55,7 @@ def build() -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
 
-    return build_app(title="test", description="test", router=router, lifespan=lifespan)
+    return build_app(title="test", description="test", routers=[router], lifespan=lifespan)
 
 
 def request(

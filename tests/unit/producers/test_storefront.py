@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from tests.answers import assert_problem, http
 from tests.bad_requests import BAD_REQUESTS, FORM, ORDER, BadRequest
 
 Ask = Callable[..., httpx2.Response]
@@ -31,26 +32,9 @@ PLACED = json.dumps(
 ).encode()
 
 
-def http(status: int, body: bytes, content_type: str, *headers: str) -> bytes:
-    head = [f"HTTP/1.1 {status} X", f"content-type: {content_type}", *headers]
-    head += [f"content-length: {len(body)}", "connection: close", "", ""]
-    return "\r\n".join(head).encode() + body
-
-
-def assert_problem(response: httpx2.Response, status: int) -> dict[str, object]:
-    assert response.status_code == status
-    assert response.headers["content-type"] == "application/problem+json"
-    problem: dict[str, object] = response.json()
-    assert problem["status"] == status
-    assert problem["title"]
-    assert problem["detail"]
-    assert problem["correlation_id"] == response.headers["x-correlation-id"]
-    return problem
-
-
 @pytest.mark.parametrize("bad", BAD_REQUESTS, ids=lambda bad: bad.name)
 def test_a_bad_request_is_a_problem(lonely_storefront: Ask, bad: BadRequest) -> None:
-    response = lonely_storefront("POST", "/v1/orders", content=bad.body, headers=bad.headers)
+    response = lonely_storefront("POST", bad.path, content=bad.body, headers=bad.headers)
     problem = assert_problem(response, bad.status)
     errors = problem.get("errors", [])
     assert isinstance(errors, list)
@@ -168,4 +152,4 @@ def test_the_front_page_leads_everywhere(lonely_storefront: Ask) -> None:
     described = lonely_storefront("GET", "/openapi.json").json()
     answers = described["paths"]["/v1/orders"]["post"]["responses"]
     assert "application/problem+json" in answers["default"]["content"]
-    assert "422" not in answers
+    assert "application/problem+json" in answers["422"]["content"]

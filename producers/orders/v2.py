@@ -1,0 +1,82 @@
+"""Version 2 of orders: what it asks for as a command, and any order as it shows it, with the tax apart."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from producers.orders import domain
+from producers.orders.storage import Orders
+from producers.rest.context import Context
+from producers.rest.problems import answers
+from producers.rest.versions import CREATED, version_router
+from schemas.messages.orders import OrderLine
+from schemas.rest.orders.v2 import Order, PlacedLine, PlaceOrder
+from schemas.rest.versions import V2
+
+router = version_router(V2)
+
+
+@router.post(
+    "/orders",
+    status_code=201,
+    response_model_exclude_none=True,
+    responses=CREATED | answers(400, 408, 413, 415, 422, 503),
+)
+async def place(
+    order: PlaceOrder, orders: Orders, context: Context, request: Request, response: Response
+) -> Order:
+    """Place an order."""
+    placed = await orders.place(to_command(order), context)
+    response.headers["location"] = f"{request.url.path}/{placed.order_id}"
+    return to_resource(placed)
+
+
+@router.get("/orders/{order_id}", response_model_exclude_none=True, responses=answers(404, 503))
+async def show(order_id: UUID, orders: Orders) -> Order:
+    """Show an order as it stands."""
+    return to_resource(await orders.find(order_id))
+
+
+def to_command(order: PlaceOrder) -> domain.PlaceOrder:
+    """Return the command that a request body asks for."""
+    lines = tuple(
+        OrderLine(
+            sku=line.sku,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            tax_rate=line.tax_rate,
+        )
+        for line in order.lines
+    )
+    return domain.PlaceOrder(customer_id=order.customer_id, currency=order.currency, lines=lines)
+
+
+def to_resource(order: domain.Order) -> Order:
+    """Return an order as clients of this version see it."""
+    lines = tuple(
+        PlacedLine(
+            sku=line.sku,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            tax_rate=line.tax_rate or Decimal(0),
+            tax=line.tax or Decimal(0),
+        )
+        for line in order.lines
+    )
+    return Order(
+        order_id=order.order_id,
+        status=order.status.value,
+        customer_id=order.customer_id,
+        currency=order.currency,
+        lines=lines,
+        net=order.net,
+        tax=order.tax,
+        total=order.total,
+        placed_at=order.placed_at,
+        updated_at=order.updated_at,
+        version=order.version,
+        payment_id=order.payment_id,
+        cancel_reason=order.cancel_reason,
+    )

@@ -1,0 +1,126 @@
+"""The OpenAPI document of a service: what FastAPI tells of its routes, with versions, negotiation and problems."""
+
+import re
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from producers.rest.negotiation import JSON, offers_at, offers_of
+from producers.rest.versions import NegotiatedRoute, VersionRoute, announcement
+from schemas.rest.problem import Problem
+from schemas.rest.versions import Version
+
+Node = dict[str, Any]
+
+HEADERS: dict[str, str] = {
+    "Deprecation": "Since when this version is deprecated, as `@` and seconds since 1970 (RFC 9745).",
+    "Link": "The same in the version after this one, with the relation `successor-version`.",
+    "Location": "Where what was made can be found from now on.",
+    "Sunset": "Until when this version is certain to answer (RFC 8594).",
+    "Vary": "The answer depends on `Accept`.",
+    "X-Correlation-Id": "Shared by everything that the request set in motion.",
+}
+_LONG_NAME = re.compile(r"(?<=#/components/schemas/)\w+__v([0-9]+)__(\w+)|^\w+__v([0-9]+)__(\w+)$")
+_VERSION_IN_ID = re.compile(r"_v[0-9]+(?=_)")
+
+
+def describe(document: Node, routes: Iterable[BaseRoute]) -> Node:
+    """Return the whole description of a service.
+
+    Args:
+        document: What FastAPI says about the service's routes.
+        routes: The routes of the service.
+    """
+    document = _with_short_names(document)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(_problem_schemas())
+    negotiated = [route for route in routes if isinstance(route, NegotiatedRoute)]
+    for route in negotiated:
+        for version, versioned in route.routes.items():
+            _tell_version(_operation(document, versioned), version)
+    for route in negotiated:
+        _add_negotiated(document, route)
+    return document
+
+
+def _with_short_names(node: Any) -> Any:
+    """Call `schemas__rest__orders__v2__Order` `OrderV2`, in every reference, too."""
+    match node:
+        case dict():
+            return {_short(key): _with_short_names(value) for key, value in node.items()}
+        case list():
+            return [_with_short_names(item) for item in node]
+        case str():
+            return _short(node)
+    return node
+
+
+def _short(text: str) -> str:
+    return _LONG_NAME.sub(lambda found: "{1}V{0}".format(*filter(None, found.groups())), text)
+
+
+def _problem_schemas() -> Node:
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "Problem": schema}
+
+
+def _operation(document: Node, route: VersionRoute) -> Node:
+    operation: Node = document["paths"][route.path_format][route.method.lower()]
+    return operation
+
+
+def _tell_version(operation: Node, version: Version) -> None:
+    """Add the version's media type and what its answers announce."""
+    types = [offer.media_type for offer in offers_at(version)]
+    for body in _bodies(operation):
+        body["content"] = dict.fromkeys(types, body["content"][JSON])
+    for answer in _successes(operation):
+        names = [name.title() for name in announcement(version, "")]
+        answer["headers"] = _headers(*names, *answer.get("headers", ()))
+    if version.sunset_on:
+        operation["x-sunset"] = version.sunset_on.isoformat()
+
+
+def _add_negotiated(document: Node, route: NegotiatedRoute) -> None:
+    """Describe a path without a version by its operations in each version."""
+    operations = {version: _operation(document, r) for version, r in route.routes.items()}
+    offers = offers_of(list(operations))
+    newest = offers[0].version
+    merged = deepcopy(operations[newest])
+    merged["operationId"] = _VERSION_IN_ID.sub("", merged["operationId"])
+    merged["description"] += (
+        f"\n\nIn the version that `Accept` or the body's `Content-Type` asks for, and in the newest, {newest.number}, "
+        "if they ask for none."
+    )
+    bodies = {version: list(_bodies(operation)) for version, operation in operations.items()}
+    for index, body in enumerate(_bodies(merged)):
+        body["content"] = {
+            offer.media_type: bodies[offer.version][index]["content"][JSON] for offer in offers
+        }
+    for answer in (a for operation in operations.values() for a in _successes(operation)):
+        for mine in _successes(merged):
+            mine["headers"] |= answer["headers"]
+    path = document["paths"].setdefault(route.path_format, {})
+    path[route.routes[newest].method.lower()] = merged
+
+
+def _bodies(operation: Node) -> Iterator[Node]:
+    """Yield the request's body, if there is one, and the bodies of successful answers."""
+    if "requestBody" in operation:
+        yield operation["requestBody"]
+    yield from _successes(operation)
+
+
+def _successes(operation: Node) -> Iterator[Node]:
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            yield answer
+
+
+def _headers(*names: str) -> Node:
+    return {
+        name: {"description": HEADERS[name], "schema": {"type": "string"}}
+        for name in (*names, "X-Correlation-Id")
+    }

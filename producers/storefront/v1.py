@@ -1,0 +1,36 @@
+"""Version 1 of orders at the storefront: checked here, and asked of the orders service in the same version."""
+
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from producers.rest.context import Context
+from producers.rest.problems import answers
+from producers.rest.versions import CREATED, version_router
+from producers.storefront.orders_client import BEHIND, Orders
+from schemas.rest.orders.v1 import Order, PlaceOrder
+from schemas.rest.versions import V1
+
+router = version_router(V1)
+
+
+@router.post(
+    "/orders",
+    status_code=201,
+    response_model_exclude_none=True,
+    responses=CREATED | answers(400, 408, 413, 415, 422) | BEHIND,
+)
+async def place(
+    order: PlaceOrder, orders: Orders, context: Context, request: Request, response: Response
+) -> Order:
+    """Place an order. It starts as `pending`; follow the `Location` header to see it confirmed."""
+    placed = await orders.place(V1, order, Order, context)
+    response.headers["location"] = f"{request.url.path}/{placed.order_id}"
+    return placed
+
+
+@router.get("/orders/{order_id}", response_model_exclude_none=True, responses=answers(404) | BEHIND)
+async def show(order_id: UUID, orders: Orders, context: Context) -> Order:
+    """Show an order as it stands."""
+    return await orders.find(V1, order_id, Order, context)

@@ -1,0 +1,1 @@
+"""Orders in the public REST contract, one module for each version."""

@@ -1,0 +1,105 @@
+"""Version 2 of an order: prices are before tax, each line says its tax rate and its tax."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.config import JsonDict
+
+from schemas.rest.fields import MAX_LINES, Amount, Currency, Quantity, TaxRate, Text
+from schemas.rest.orders.lines import amount_in_currency, orderable, priced
+from schemas.rest.tax import gross
+
+_EXAMPLE: JsonDict = {
+    "customer_id": "ada",
+    "currency": "EUR",
+    "lines": [{"sku": "book", "quantity": 3, "unit_price": "9.99", "tax_rate": "0.07"}],
+}
+
+
+class OrderLine(BaseModel):
+    """One article to order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sku: Text
+    quantity: Quantity
+    unit_price: Annotated[Amount, Field(description="Price of one unit before tax.")]
+    tax_rate: Annotated[TaxRate, Field(description="Tax as a part of the price: 0.19 is 19 %.")]
+
+
+class PlacedLine(OrderLine):
+    """One article of an order. Readers pass over fields that they do not know yet."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tax: Annotated[
+        Amount,
+        Field(
+            description="Tax on the whole line: quantity times unit price times tax rate, rounded half up "
+            "to the currency's minor unit."
+        ),
+    ]
+
+
+class PlaceOrder(BaseModel):
+    """Body of `POST /v2/orders`. An unknown field is refused: it is a slip more often."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [_EXAMPLE]}
+    )
+
+    customer_id: Text
+    currency: Currency
+    lines: Annotated[
+        tuple[OrderLine, ...],
+        Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}),
+    ]
+
+    @field_validator("lines")
+    @classmethod
+    def _orderable(
+        cls, lines: tuple[OrderLine, ...], info: ValidationInfo
+    ) -> tuple[OrderLine, ...]:
+        return orderable(lines, info, _total)
+
+
+class Order(BaseModel):
+    """An order. Amounts have the decimals of the currency's minor unit.
+
+    An order that was placed in version 1 has the tax rate 0 in its lines.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    order_id: UUID
+    status: Literal["pending", "confirmed", "cancelled"]
+    customer_id: str
+    currency: str
+    lines: tuple[PlacedLine, ...]
+    net: Annotated[Amount, Field(description="Quantity times unit price of all lines.")]
+    tax: Annotated[Amount, Field(description="Tax of all lines.")]
+    total: Annotated[Amount, Field(description="What the customer pays: net and tax.")]
+    placed_at: datetime
+    updated_at: datetime
+    version: Annotated[int, Field(ge=1, description="Rises by one with each change.")]
+    payment_id: UUID | None = None
+    cancel_reason: str | None = None
+
+    @field_validator("lines")
+    @classmethod
+    def _lines_in_currency(
+        cls, lines: tuple[PlacedLine, ...], info: ValidationInfo
+    ) -> tuple[PlacedLine, ...]:
+        return priced(lines, info, ("unit_price", "tax"))
+
+    @field_validator("net", "tax", "total")
+    @classmethod
+    def _in_currency(cls, value: Decimal, info: ValidationInfo) -> Decimal:
+        return amount_in_currency(value, info)
+
+
+def _total(lines: tuple[OrderLine, ...], currency: str) -> Decimal:
+    return gross(((line.quantity, line.unit_price, line.tax_rate) for line in lines), currency)

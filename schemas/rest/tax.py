@@ -1,0 +1,70 @@
+"""Tax on the lines of an order: rates, and the one place where money is rounded.
+
+The tax of a line is rounded half up to the currency's minor unit, as invoices are; sums of lines are exact.
+"""
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
+
+from schemas.rest.money import LIMIT, MoneyError, minor_unit, total
+
+RATE_DECIMALS = 6
+"""Enough for a rate such as 8.875 %, and for one in hundredths of a percent of it."""
+
+_RATE = Context(prec=RATE_DECIMALS + 1, traps=[Inexact, InvalidOperation])
+# A million units at nearly LIMIT, times a rate, need 32 digits.
+_ROUNDED = Context(prec=50, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
+
+
+class RateError(ValueError):
+    """The number is no tax rate."""
+
+
+def rate(value: Decimal) -> Decimal:
+    """Return the same tax rate without zeros at its end, such as `0.19`.
+
+    Args:
+        value: Tax as a part of the price.
+
+    Raises:
+        RateError: the value is not from 0 to 1, or has more than six decimals.
+    """
+    if not value.is_finite() or not 0 <= value <= 1:
+        raise RateError("must be from 0 to 1, such as 0.19 for 19 %")
+    try:
+        exact = value.copy_abs().quantize(Decimal(1).scaleb(-RATE_DECIMALS), context=_RATE)
+    except Inexact:
+        raise RateError(f"must have at most {RATE_DECIMALS} decimals") from None
+    return exact.normalize(_RATE)
+
+
+def tax(quantity: int, unit_price: Decimal, tax_rate: Decimal, currency: str) -> Decimal:
+    """Return the tax of a line, rounded half up to the currency's minor unit.
+
+    Args:
+        quantity: Units.
+        unit_price: Price of one unit before tax.
+        tax_rate: Tax as a part of the price.
+        currency: ISO 4217 code.
+    """
+    exact = _ROUNDED.multiply(_ROUNDED.multiply(Decimal(quantity), unit_price), tax_rate)
+    return exact.quantize(minor_unit(currency), context=_ROUNDED)
+
+
+def gross(lines: Iterable[tuple[int, Decimal, Decimal]], currency: str) -> Decimal:
+    """Return what lines come to with their tax.
+
+    Args:
+        lines: Quantity, unit price before tax, and tax rate of each line.
+        currency: ISO 4217 code.
+
+    Raises:
+        MoneyError: the sum is too large.
+    """
+    taken = tuple(lines)
+    result = total((quantity, unit_price) for quantity, unit_price, _ in taken)
+    for line in taken:
+        result = _ROUNDED.add(result, tax(*line, currency))
+    if result >= LIMIT:
+        raise MoneyError(f"the total with tax must be below {LIMIT:,}")
+    return result

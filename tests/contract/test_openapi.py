@@ -1,0 +1,109 @@
+"""The committed OpenAPI documents: they are what the services say today, and they say what a client needs."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.openapi import render_all
+from infra.settings import REPOSITORY
+from schemas.rest.versions import V1, V2, VERSIONS
+
+Node = dict[str, Any]
+
+RENDERED = render_all()
+DOCUMENTS = {path: json.loads(text) for path, text in RENDERED.items()}
+METHODS = {"/orders": "post", "/orders/{order_id}": "get"}
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture(params=DOCUMENTS, ids=lambda path: path.rpartition("/")[2])
+def document(request: pytest.FixtureRequest) -> Node:
+    found: Node = DOCUMENTS[request.param]
+    return found
+
+
+@pytest.mark.parametrize("path", RENDERED)
+def test_nothing_has_drifted(path: str) -> None:
+    file = REPOSITORY / path
+    committed = file.read_text() if file.exists() else ""
+    assert committed == RENDERED[path], f"{path} is not what the services say: run make generate"
+
+
+def test_rendering_again_gives_the_same() -> None:
+    assert render_all() == RENDERED
+
+
+def test_it_is_openapi_3_1_and_every_reference_leads_somewhere(document: Node) -> None:
+    assert document["openapi"].startswith("3.1.")
+    references = {node["$ref"] for node in nodes(document) if "$ref" in node}
+    names = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert references <= names
+
+
+def test_nothing_described_is_unused(document: Node) -> None:
+    used = {node["$ref"].rpartition("/")[2] for node in nodes(document) if "$ref" in node}
+    assert used == set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.prefix)
+@pytest.mark.parametrize("path", METHODS)
+def test_each_version_is_described_with_its_end(document: Node, version: Any, path: str) -> None:
+    operation = document["paths"][version.prefix + path][METHODS[path]]
+    assert operation.get("deprecated", False) == bool(version.deprecated_on)
+    sunset = version.sunset_on.isoformat() if version.sunset_on else None
+    assert operation.get("x-sunset") == sunset
+    for body in bodies(operation):
+        assert set(body["content"]) == {"application/json", version.media_type}
+    announced = {"Deprecation", "Sunset", "Link"} & set(success(operation)["headers"])
+    assert bool(announced) == bool(version.deprecated_on)
+
+
+@pytest.mark.parametrize("path", METHODS)
+def test_negotiation_is_described(document: Node, path: str) -> None:
+    operation = document["paths"][path][METHODS[path]]
+    assert not operation.get("deprecated", False)
+    assert {"Vary", "Deprecation", "Sunset"} <= set(success(operation)["headers"])
+    for body in bodies(operation):
+        assert named(body, "application/json") == named(body, V2.media_type)
+        assert named(body, V1.media_type).endswith("V1")
+        assert named(body, V2.media_type).endswith("V2")
+    assert "406" in operation["responses"]
+
+
+def test_errors_are_problems(document: Node) -> None:
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert "default" in operation["responses"]
+            for status, answer in operation["responses"].items():
+                if not status.startswith("2"):
+                    assert list(answer["content"]) == [PROBLEM]
+
+
+def test_operations_have_names_of_their_own(document: Node) -> None:
+    names = [op["operationId"] for path in document["paths"].values() for op in path.values()]
+    assert len(names) == len(set(names))
+
+
+def nodes(node: Any) -> Iterator[Node]:
+    if isinstance(node, dict):
+        yield node
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from nodes(child)
+
+
+def success(operation: Node) -> Node:
+    [answer] = [a for status, a in operation["responses"].items() if status.startswith("2")]
+    found: Node = answer
+    return found
+
+
+def bodies(operation: Node) -> list[Node]:
+    return [operation[key] for key in ("requestBody",) if key in operation] + [success(operation)]
+
+
+def named(body: Node, media_type: str) -> str:
+    reference: str = body["content"][media_type]["schema"]["$ref"]
+    return reference
