@@ -13,7 +13,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help up down reset status logs doctor demo test test-unit lint typecheck lock generate \
-	schema-publish connector install clean
+	schema-check schema-publish connector install clean
 
 help: ## This menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ typecheck: install ## Types, strictly
 
 generate: install ## Make the message classes from the Avro schemas
 	@$(BIN)/python -m schemas.generate
+
+schema-check: install ## Refuse contract changes that break somebody: make schema-check AGAINST=git:v1.2
+	@$(BIN)/tailrace schema check $(if $(AGAINST),--against "$(AGAINST)")
 
 schema-publish: install ## Publish the schemas to the registry
 	@$(BIN)/tailrace schema publish

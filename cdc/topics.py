@@ -100,7 +100,8 @@ def _records(consumer: Consumer, topic: str) -> int:
 
 
 def _definition(topic: Topic, replication: int) -> NewTopic:
-    retention_ms = topic.retention_hours * 3600 * 1000
+    forever = topic.retention_hours < 0
+    retention_ms = -1 if forever else topic.retention_hours * 3600 * 1000
     return NewTopic(
         topic.name,
         num_partitions=topic.partitions,

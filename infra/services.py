@@ -9,6 +9,7 @@ PUBLICATION = "tailrace_outbox"
 OWNER = "tailrace_owner"
 CAPTURE = "tailrace_capture"
 REGISTRY = "registry"
+PUBLISHER = "publisher"  # of the schema registry: the one role that may write there
 CONNECTOR = "tailrace-outbox"
 
 

@@ -7,6 +7,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from schemas.references import inlined
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -26,11 +28,13 @@ class Reader:
 def avsc(name: str) -> dict[str, Any]:
     """Return the schema document of a record by full name, such as `orders.OrderCreated`.
 
+    Named types that have files of their own are put in place, so that the document is whole by itself.
+
     Raises:
         LookupError: there is no such file.
     """
-    context, _, record = name.partition(".")
-    return _document("avro", context, f"{record}.avsc")
+    document: dict[str, Any] = inlined(_named(name), _named)
+    return document
 
 
 def reader_avsc(consumer: str, name: str) -> dict[str, Any]:
@@ -61,6 +65,11 @@ def canonical(name: str) -> str:
 def fingerprint(schema: str) -> str:
     """Return the SHA-256 of a schema text, in hex: its key in the id cache."""
     return hashlib.sha256(schema.encode()).hexdigest()
+
+
+def _named(name: str) -> dict[str, Any]:
+    context, _, record = name.partition(".")
+    return _document("avro", context, f"{record}.avsc")
 
 
 def _document(*path: str) -> dict[str, Any]:

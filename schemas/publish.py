@@ -1,80 +1,79 @@
-"""Registers the schemas of the catalogue in the registry."""
+"""Publishing: the schemas of the catalogue go to the registry, all that changed or none."""
 
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import httpx2
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, ServerConfig
-from confluent_kafka.schema_registry.common.schema_registry_client import ConfigCompatibilityLevel
-from confluent_kafka.schema_registry.error import SchemaRegistryError
-
-from schemas.catalogue import catalogue
-from schemas.contracts import canonical
-from schemas.registry import RegistryUnavailableError, client
-
-COMPATIBILITY = ConfigCompatibilityLevel.FULL_TRANSITIVE
-"""Events are kept for good and read by programs of any age, so every version must read every other."""
-
-
-class IncompatibleSchemaError(Exception):
-    """The registry refused a schema because it breaks its subject's compatibility rule."""
+from schemas.publications import Publication, PublicationLog
+from schemas.publish_plan import Contract, Planned, Progress, State, contracts, plan
+from schemas.publisher import Publisher
+from schemas.registry_settings import RegistrySettings
+from schemas.registry_subjects import Subjects
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the registry holds for one subject after publishing."""
+    """What the registry holds for one subject after publishing.
+
+    Args:
+        subject: The subject.
+        version: Number of the version.
+        schema_id: Its id.
+        state: What was done.
+    """
 
     subject: str
     version: int
     schema_id: int
-    new: bool
+    state: State
+
+    @property
+    def new(self) -> bool:
+        """Whether the version was registered just now."""
+        return self.state == "published"
 
 
-def publish(registry_url: str) -> list[Published]:
-    """Register every message's schema that is not registered yet; change nothing otherwise.
+def publish(
+    registry: RegistrySettings,
+    log: PublicationLog,
+    publisher: Publisher,
+    wanted: Sequence[Contract] | None = None,
+    *,
+    progress: Progress = lambda *_: None,
+) -> list[Published]:
+    """Register every schema that the registry does not hold yet, and note who did it; a second time does nothing.
 
     Args:
-        registry_url: Base URL of the registry's Confluent-compatible API.
+        registry: The registry, with the credentials of the role that may write.
+        log: Where publications are noted.
+        publisher: Who publishes.
+        wanted: What to publish; all of the catalogue by default.
+        progress: Called after each subject, first while they are judged, then while they are published.
 
     Raises:
-        IncompatibleSchemaError: a schema breaks its subject's rule; those before it in the catalogue are registered.
+        BrokenContractError: a schema breaks what its subject promises, or is none; nothing is registered.
+        IncompatibleSchemaError: the gate has nothing against a schema, but the registry has.
+        RegistryRefusedError: the role may not write.
         RegistryUnavailableError: the registry cannot be asked.
+        PublicationLogError: the log cannot be written; nothing is registered if that shows beforehand.
     """
-    with closing(client(registry_url)) as registry:
-        return [_publish(registry, registry_url, name) for name in catalogue().messages]
+    done: list[Published] = []
+    with Subjects.open(registry) as subjects:
+        planned = plan(subjects, contracts() if wanted is None else wanted, progress)
+        if any(each.state == "published" for each in planned):
+            log.require()
+        for each in planned:
+            done.append(_carry_out(subjects, each, log, publisher))
+            progress(each.contract.subject, len(done), len(planned))
+    return done
 
 
-def _publish(registry: SchemaRegistryClient, url: str, subject: str) -> Published:
-    schema = Schema(canonical(subject), "AVRO")
-    try:
-        known = _lookup(registry, subject, schema)
-        if known is not None:
-            return known
-        registry.register_schema_full_response(subject, schema)
-        registry.set_config(subject, ServerConfig(compatibility=COMPATIBILITY))
-        registered = _lookup(registry, subject, schema)
-    except SchemaRegistryError as error:
-        if error.http_status_code == httpx2.codes.CONFLICT:
-            raise IncompatibleSchemaError(f"{subject} was refused: {error}") from error
-        raise RegistryUnavailableError(
-            f"the registry at {url} failed on {subject}: {error}"
-        ) from error
-    except httpx2.HTTPError as error:
-        raise RegistryUnavailableError(
-            f"the registry at {url} cannot be asked ({error}); see `tailrace status`"
-        ) from error
-    if registered is None:
-        raise RegistryUnavailableError(f"the registry at {url} lost {subject} just after taking it")
-    return Published(registered.subject, registered.version, registered.schema_id, new=True)
-
-
-def _lookup(registry: SchemaRegistryClient, subject: str, schema: Schema) -> Published | None:
-    try:
-        found = registry.lookup_schema(subject, schema)
-    except SchemaRegistryError as error:
-        if error.http_status_code == httpx2.codes.NOT_FOUND:
-            return None
-        raise
-    if found.version is None or found.schema_id is None:
-        return None
-    return Published(subject, found.version, found.schema_id, new=False)
+def _carry_out(
+    subjects: Subjects, planned: Planned, log: PublicationLog, publisher: Publisher
+) -> Published:
+    contract, held = planned.contract, planned.held
+    if planned.state != "unchanged" and subjects.rule(contract.subject) != contract.rule:
+        subjects.set_rule(contract.subject, contract.rule)
+    if held is None:
+        held = subjects.register(contract.subject, contract.text)
+        log.append(Publication.now(contract.subject, held, publisher))
+    return Published(contract.subject, held.version, held.schema_id, planned.state)

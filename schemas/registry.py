@@ -15,40 +15,92 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from schemas.contracts import canonical, fingerprint
+from schemas.registry_settings import RegistrySettings
 
-TIMEOUT_S = 5.0
+FAILURES = (SchemaRegistryError, httpx2.HTTPError)
+"""What the client raises when the registry refuses, fails or is not there."""
+
+_REFUSALS = frozenset({httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN})
 
 
 class RegistryUnavailableError(Exception):
     """The registry did not answer, or answered that it cannot serve; the same call may succeed later."""
 
 
+class RegistryRefusedError(RegistryUnavailableError):
+    """The registry does not let this role do it."""
+
+
 class UnknownSchemaError(LookupError):
     """The registry answered that it does not hold the schema."""
 
 
-def client(url: str) -> SchemaRegistryClient:
+def client(settings: RegistrySettings) -> SchemaRegistryClient:
     """Return a client of the registry's Confluent-compatible API, to be closed after use.
 
-    Args:
-        url: Base URL of that API, such as `http://127.0.0.1:18081/apis/ccompat/v7`.
+    Raises:
+        RegistrySettingsError: a file with credentials cannot be read.
     """
-    return SchemaRegistryClient(
-        {"url": url, "timeout": TIMEOUT_S, "max.retries": 2, "retries.wait.ms": 200}
+    return SchemaRegistryClient(settings.client_configuration())
+
+
+def explain(error: Exception, settings: RegistrySettings) -> RegistryUnavailableError:
+    """Return what a failed call means: one of `FAILURES`, as an error that says what to do."""
+    if not isinstance(error, SchemaRegistryError):
+        return RegistryUnavailableError(
+            f"the schema registry at {settings.url} cannot be asked ({str(error) or type(error).__name__}); "
+            "see `tailrace status`"
+        )
+    if error.http_status_code not in _REFUSALS:
+        return RegistryUnavailableError(f"the schema registry at {settings.url} failed: {error}")
+    who = _role(settings)
+    if who and error.http_status_code == httpx2.codes.UNAUTHORIZED:
+        return RegistryRefusedError(
+            f"the schema registry at {settings.url} does not accept the credentials of {who}: they are wrong, "
+            "or no longer valid; the local registry takes those that `make up` has generated"
+        )
+    return RegistryRefusedError(
+        f"the schema registry at {settings.url} refuses {who or 'a caller without credentials'}: everybody may "
+        "read, and the one role that may write is its publisher; `tailrace schema publish` takes that role's "
+        "user and password from TAILRACE_REGISTRY_USER and TAILRACE_REGISTRY_PASSWORD_FILE, those of the local "
+        "stack by itself"
     )
+
+
+def is_missing(error: Exception) -> bool:
+    """Tell whether the registry answered that it does not hold what was asked for."""
+    return (
+        isinstance(error, SchemaRegistryError) and error.http_status_code == httpx2.codes.NOT_FOUND
+    )
+
+
+def _role(settings: RegistrySettings) -> str | None:
+    if settings.user:
+        return f"user {settings.user}"
+    named = settings.token_file or settings.certificate_file
+    return f"the holder of {named}" if named else None
 
 
 class SchemaStore:
     """Answers which id a schema has and which schema an id has.
 
     Args:
-        registry_url: Base URL of the registry's Confluent-compatible API.
+        registry: Base URL of the registry's Confluent-compatible API, for which the environment may hold more
+            (`RegistrySettings.from_environment`); or all settings.
         cache: Directory of the answers kept on disk, made when missing; several processes may share it.
+
+    Raises:
+        RegistrySettingsError: the settings in the environment cannot be used.
     """
 
-    def __init__(self, registry_url: str, cache: Path) -> None:
-        self._url = registry_url
-        self._cache = cache / hashlib.sha256(registry_url.encode()).hexdigest()[:12]
+    def __init__(self, registry: str | RegistrySettings, cache: Path) -> None:
+        self._settings = (
+            RegistrySettings.from_environment(url=registry)
+            if isinstance(registry, str)
+            else registry
+        )
+        url = self._settings.url
+        self._cache = cache / hashlib.sha256(url.encode()).hexdigest()[:12]
         self._cache.mkdir(parents=True, exist_ok=True)
 
     def id_of(self, name: str) -> int:
@@ -67,6 +119,7 @@ class SchemaStore:
             return int(entry.read_text())
         schema_id = self._ask_id(name, schema)
         self._keep(entry, str(schema_id))
+        self._keep(self._cache / f"{schema_id}.avsc", schema)  # whoever reads it need not ask
         return schema_id
 
     def schema_of(self, schema_id: int) -> str:
@@ -85,37 +138,32 @@ class SchemaStore:
 
     def _ask_id(self, name: str, schema: str) -> int:
         try:
-            with closing(client(self._url)) as registry:
+            with closing(client(self._settings)) as registry:
                 registered = registry.lookup_schema(name, Schema(schema, "AVRO"))
-        except (SchemaRegistryError, httpx2.HTTPError) as error:
+        except FAILURES as error:
             raise self._explain(error, f"{name} is not published in this form") from error
         if registered.schema_id is None:
-            raise UnknownSchemaError(f"the registry at {self._url} gave no id for {name}")
+            raise UnknownSchemaError(f"the registry at {self._settings.url} gave no id for {name}")
         return registered.schema_id
 
     def _ask_schema(self, schema_id: int) -> str:
         try:
-            with closing(client(self._url)) as registry:
+            with closing(client(self._settings)) as registry:
                 schema = registry.get_schema(schema_id)
-        except (SchemaRegistryError, httpx2.HTTPError) as error:
+        except FAILURES as error:
             raise self._explain(error, f"schema id {schema_id} is unknown") from error
         if schema.schema_str is None:
             raise UnknownSchemaError(
-                f"the registry at {self._url} holds no text for id {schema_id}"
+                f"the registry at {self._settings.url} holds no text for id {schema_id}"
             )
         return schema.schema_str
 
     def _explain(self, error: Exception, missing: str) -> Exception:
-        if (
-            isinstance(error, SchemaRegistryError)
-            and error.http_status_code == httpx2.codes.NOT_FOUND
-        ):
+        if is_missing(error):
             return UnknownSchemaError(
-                f"{missing}: the registry at {self._url} does not hold it; run `make schema-publish`"
+                f"{missing}: the registry at {self._settings.url} does not hold it; run `make schema-publish`"
             )
-        return RegistryUnavailableError(
-            f"the schema registry at {self._url} cannot be asked ({error}); see `tailrace status`"
-        )
+        return explain(error, self._settings)
 
     def _keep(self, entry: Path, text: str) -> None:
         """Write a cache entry whole or not at all, as other processes may be reading it."""

@@ -15,6 +15,7 @@ import psutil
 from infra.local.account import substitute
 from infra.local.down import reset
 from infra.local.parts import PARTS, PORT_SETTINGS
+from infra.local.pipeline import GROUPS, wait_for_groups
 from infra.local.probe import port_is_free, wait_until
 from infra.local.starter import Starter
 from infra.local.status import PartStatus
@@ -115,7 +116,10 @@ class RunningStack:
     def wait_ready(self, part: str) -> None:
         """Wait until the part does its work."""
         definition = next(definition for definition in PARTS if definition.name == part)
-        Starter(self.settings, self._supervisor).wait_ready(definition)
+        starter = Starter(self.settings, self._supervisor)
+        starter.wait_ready(definition)
+        if part in GROUPS:
+            wait_for_groups(self.settings, starter.cancelled, [part])
 
     def log(self, part: str) -> str:
         """Return what the part has written."""

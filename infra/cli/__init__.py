@@ -23,7 +23,7 @@ COMMANDS = {
     ),
     "topics": ("infra.cli.topics:topics", "Show topics, and the records in them."),
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
-    "schema": ("infra.cli.schema:schema", "Publish the schemas of the catalogue."),
+    "schema": ("infra.cli.schema:schema", "Check, compare and publish contracts."),
     "migrate": ("infra.cli.migrate:migrate", "Apply the database migrations of every service."),
 }
 

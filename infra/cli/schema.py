@@ -1,27 +1,186 @@
-"""Commands about the Avro schemas in the registry."""
+"""The commands `tailrace schema`: the group, and those that look at contracts; the others stand beside this module."""
 
-from dataclasses import asdict
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import click
 
-from infra.cli.output import json_option, print_json
-from infra.settings import load_settings
-from schemas import publish as publishing
+from infra.cli.output import console, json_option, print_json
+from infra.cli.schema_baseline import (
+    DEFAULT,
+    REGISTRY,
+    Against,
+    directory_option,
+    examples,
+    open_baseline,
+    open_subjects,
+)
+from schemas.catalogue import Catalogue
+from schemas.gate import tree
+from schemas.gate.diff import diff
+from schemas.gate.git import GitError
+from schemas.gate.sources import catalogue
+
+# name -> where the command lives, and its line in `tailrace schema --help`
+COMMANDS = {
+    "list": ("infra.cli.schema:list_messages", "Show every message, and whether it changed."),
+    "show": ("infra.cli.schema:show", "Print the schema of one message."),
+    "check": ("infra.cli.schema_check:check", "Refuse changes that would break somebody."),
+    "diff": ("infra.cli.schema_diff:show_diff", "Show what changed, field by field."),
+    "impact": ("infra.cli.schema_diff:show_impact", "Show who reads what changed."),
+    "publish": ("infra.cli.schema_registry:publish", "Register what changed in the registry."),
+    "history": ("infra.cli.schema_registry:history", "Show who published what, and when."),
+}
 
 
-@click.group()
+class LazyGroup(click.Group):
+    """Imports a subcommand only to run it, so that the gate waits for no client of a registry."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module that holds the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list for `--help` without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup)
 def schema() -> None:
-    """Publish the schemas of the catalogue."""
+    """Change contracts without breaking anybody: events, protos and OpenAPI documents.
+
+    On the way of a change: `diff` shows what it is, `impact` who reads it, `check` whether it may be merged, with
+    nothing running, and `publish` registers it.
+    """
 
 
-@schema.command()
+@click.command("list")
+@click.option("--registry", is_flag=True, help="Also show what the registry holds.")
+@directory_option
 @json_option
-def publish(*, as_json: bool) -> None:
-    """Register every schema that the registry does not hold yet; a second time changes nothing."""
-    entries = publishing.publish(load_settings().registry_url)
+@examples(
+    "tailrace schema list",
+    "tailrace schema list --registry",
+)
+def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
+    """Show every message: topic, owner, promise, and whether it changed since main."""
+    files = tree.read(directory)
+    declared = catalogue(files)
+    changed = _changed(directory, files)
+    rows = [_row(name, declared, changed) for name in declared.messages]
+    if registry:
+        rows = _with_versions(rows)
     if as_json:
-        print_json([asdict(entry) for entry in entries])
+        print_json(rows)
         return
-    for entry in entries:
-        state = "published" if entry.new else "unchanged"
-        click.echo(f"{entry.subject}: version {entry.version}, id {entry.schema_id}, {state}")
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in rows[0] if rows else ():
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*("-" if value is None else str(value) for value in row.values()))
+    console().print(table)
+
+
+@click.command()
+@click.argument("subject")
+@click.option("--version", type=click.IntRange(min=1), help="That version of the registry.")
+@click.option(
+    "--against",
+    type=Against(),
+    metavar=Against.name,
+    help="The schema at git:REF, or the registry's latest.",
+)
+@directory_option
+@json_option
+@examples(
+    "tailrace schema show orders.OrderCreated",
+    "tailrace schema show orders.OrderCreated --against git:main",
+    "tailrace schema show orders.OrderCreated --version 1",
+)
+def show(
+    *, subject: str, version: int | None, against: str | None, directory: Path, as_json: bool
+) -> None:
+    """Print the schema of SUBJECT: that of the working tree, or an older one."""
+    if version and against not in {None, REGISTRY}:
+        raise click.UsageError("--version is one of the registry; it does not go with git")
+    where = f"version {version}" if version else against or "working tree"
+    text = _text(subject, version, against, directory)
+    if text is None:
+        raise click.UsageError(
+            f"there is no {subject} in {where}; `tailrace schema list` shows what there is"
+        )
+    if as_json:
+        print_json({"subject": subject, "where": where, "schema": json.loads(text)})
+    else:
+        _print_schema(text)
+
+
+def _text(subject: str, version: int | None, against: str | None, directory: Path) -> str | None:
+    if version:
+        with open_subjects() as subjects:
+            found = {each.version: each.text for each in subjects.versions(subject)}
+        return found.get(version)
+    files: tree.Files = tree.read(directory)
+    if against:
+        files = open_baseline(against, directory, files).files
+    return files.get(tree.path_of(subject))
+
+
+def _print_schema(text: str) -> None:
+    """Print a file as it is written, and what the registry keeps on one line over several."""
+    pretty = text.rstrip() if "\n" in text.strip() else json.dumps(json.loads(text), indent=2)
+    out = console()
+    if not out.is_terminal:
+        click.echo(pretty)
+        return
+    from rich.syntax import Syntax
+
+    out.print(Syntax(pretty, "json", background_color="default", word_wrap=True))
+
+
+def _changed(directory: Path, files: tree.Files) -> dict[str, str] | None:
+    """Return what happened to the messages that changed; None when git cannot tell."""
+    try:
+        baseline = open_baseline(DEFAULT, directory, files)
+    except GitError as error:
+        click.echo(f"Whether they changed is unknown: {error}.", err=True)
+        return None
+    return {each.subject: each.kind for each in diff(files, baseline)}
+
+
+def _row(name: str, declared: Catalogue, changed: dict[str, str] | None) -> dict[str, Any]:
+    topic = declared.topic_of(name)
+    return {
+        "message": name,
+        "topic": topic.name,
+        "owner": topic.owner,
+        "compatibility": declared.compatibility_of(name),
+        "change": None if changed is None else changed.get(name, "unchanged"),
+    }
+
+
+def _with_versions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add the latest version in the registry, and its id."""
+    with open_subjects() as subjects:
+        held = [subjects.versions(row["message"]) for row in rows]
+    return [
+        row | {"version": versions[-1].version, "id": versions[-1].schema_id}
+        if versions
+        else row | {"version": None, "id": None}
+        for row, versions in zip(rows, held, strict=True)
+    ]

@@ -15,7 +15,6 @@ from infra.cli.progress import terminal_report
 from infra.local import down as stopping
 from infra.local import up as starting
 from infra.local.parts import PART_NAMES
-from infra.local.restart import restart as restart_part
 from infra.local.status import PartStatus
 from infra.local.status import status as part_status
 from infra.settings import Settings, load_settings
@@ -82,7 +81,9 @@ def reset(*, yes: bool) -> None:
 @click.command()
 @click.argument("part", type=click.Choice(PART_NAMES))
 def restart(part: str) -> None:
-    """Restart one part and wait until it is ready."""
+    """Restart one part and wait until it is ready; a worker is ready when it consumes."""
+    from infra.local.restart import restart as restart_part  # spares the others a second of imports
+
     seconds = restart_part(load_settings(), part)
     click.echo(f"{part} is ready after {seconds:.1f} s.")
 

@@ -35,7 +35,7 @@ def list_topics(*, as_json: bool) -> None:
     for summary in summaries:
         topic = summary.topic
         records = "missing" if summary.records is None else str(summary.records)
-        kept = f"{topic.retention_hours} h"
+        kept = "forever" if topic.retention_hours < 0 else f"{topic.retention_hours} h"
         row = (topic.name, topic.owner, str(topic.partitions), kept, records)
         table.add_row(*row, ", ".join(topic.messages))
     console().print(table)

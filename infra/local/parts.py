@@ -93,7 +93,8 @@ def _service(service: Service) -> Part:
         return f"http://{HOST}:{port}" if port else None
 
     def is_ready(settings: Settings) -> bool:
-        return http_ok(f"{url(settings)}/health")
+        port = service.port(settings)
+        return port is None or http_ok(port, "/health")
 
     return Part(
         name=service.name,

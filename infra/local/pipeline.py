@@ -1,19 +1,23 @@
 """The steps between running processes and a working pipeline: tables, topics, schemas, connector, groups, proof."""
 
 import threading
+from collections.abc import Sequence
 
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from cdc import canary, connector, migrations, topics
 from infra.local.probe import wait_until
+from infra.registry_access import publication_log, writing
 from infra.services import CAPTURE, CONNECTOR, MIGRATIONS, OWNER, PUBLICATION, WORKERS
 from infra.settings import HOST, Settings
-from schemas import publish
+from schemas import publish, publisher
 
 CONNECTOR_TIMEOUT_S = 60.0
 GROUPS_TIMEOUT_S = 60.0
 CANARY_TIMEOUT_S = 30.0
+
+GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its name
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -37,7 +41,8 @@ def create_topics(settings: Settings) -> list[str]:
 
 def publish_schemas(settings: Settings) -> list[str]:
     """Publish the catalogue's schemas and return the subjects that were new to the registry."""
-    return [entry.subject for entry in publish.publish(settings.registry_url) if entry.new]
+    published = publish.publish(writing(settings), publication_log(settings), publisher.present())
+    return [entry.subject for entry in published if entry.new]
 
 
 def connector_settings(settings: Settings) -> connector.ConnectorSettings:
@@ -61,24 +66,24 @@ def apply_connector(settings: Settings) -> str:
     return str(done)
 
 
-def wait_for_groups(settings: Settings, cancelled: threading.Event) -> str:
-    """Wait until every worker's consumer group is stable and has a member; return how many there are."""
+def wait_for_groups(
+    settings: Settings, cancelled: threading.Event, groups: Sequence[str] = GROUPS
+) -> str:
+    """Wait until the consumer groups are stable and have a member; return how many there are."""
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
     wait_until(
-        "the workers have not joined their consumer groups (see `tailrace logs payments-worker` and the others)",
-        lambda: not unstable_groups(admin),
+        f"these workers have not joined their consumer groups: {', '.join(groups)} (see `tailrace logs {groups[0]}`)",
+        lambda: not unstable_groups(admin, groups),
         timeout_s=GROUPS_TIMEOUT_S,
         interval_s=0.2,
         cancelled=cancelled,
     )
-    return f"{len(WORKERS)} stable"
+    return f"{len(groups)} stable"
 
 
-def unstable_groups(admin: AdminClient) -> dict[str, str]:
-    """Return group -> state of each worker's group that is not at work."""
-    pending = admin.describe_consumer_groups(
-        [worker.name for worker in WORKERS], request_timeout=10
-    )
+def unstable_groups(admin: AdminClient, groups: Sequence[str] = GROUPS) -> dict[str, str]:
+    """Return group -> state of each consumer group that is not at work."""
+    pending = admin.describe_consumer_groups(list(groups), request_timeout=10)
     found: dict[str, str] = {}
     for name, future in pending.items():
         try:

@@ -4,8 +4,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-
-import httpx2
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 
 from infra.errors import TailraceError
 from infra.settings import HOST
@@ -76,9 +76,17 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def http_ok(url: str, timeout_s: float = 1.0) -> bool:
-    """Tell whether a GET is answered with 200."""
+def http_ok(port: int, path: str, timeout_s: float = 1.0) -> bool:
+    """Tell whether a GET of the path is answered with 200.
+
+    It is asked many times a second while everything starts, and building a client of an HTTP
+    library costs more processor time than the question, hence the plain connection.
+    """
+    connection = HTTPConnection(HOST, port, timeout=timeout_s)
     try:
-        return httpx2.get(url, timeout=timeout_s, trust_env=False).status_code == httpx2.codes.OK
-    except httpx2.TransportError:
+        connection.request("GET", path)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()

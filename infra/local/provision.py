@@ -6,9 +6,9 @@ import psycopg
 from psycopg import sql
 
 from infra.errors import TailraceError
-from infra.local.passwords import ensure_password
+from infra.local.passwords import ensure_password, ensure_secret
 from infra.local.postgres import SUPERUSER
-from infra.services import CAPTURE, OWNER, REGISTRY, SCHEMAS
+from infra.services import CAPTURE, OWNER, PUBLISHER, REGISTRY, SCHEMAS
 from infra.settings import Settings
 
 DATABASE = "tailrace"
@@ -25,6 +25,7 @@ def ensure_passwords(settings: Settings) -> None:
     """Generate the password files that are missing."""
     for role in ROLES:
         ensure_password(settings.secrets, role)
+    ensure_secret(settings.secrets, PUBLISHER)
 
 
 def provision(settings: Settings) -> list[str]:

@@ -5,6 +5,7 @@ import time
 from infra.errors import TailraceError
 from infra.local.home import exclusive, is_home
 from infra.local.parts import PARTS
+from infra.local.pipeline import GROUPS, wait_for_groups
 from infra.local.starter import Starter
 from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
@@ -31,4 +32,6 @@ def restart(settings: Settings, name: str) -> float:
         starter = Starter(settings, supervisor)
         starter.launch(part)
         starter.wait_ready(part)
+        if name in GROUPS:
+            wait_for_groups(settings, starter.cancelled, [name])
         return time.monotonic() - begin

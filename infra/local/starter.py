@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from itertools import count
 
 from infra.errors import TailraceError
 from infra.local.parts import Part
@@ -10,8 +11,9 @@ from infra.local.supervision.client import Process, Supervisor
 from infra.settings import Settings
 
 READY_TIMEOUT_S = 120.0
-HANGING_TIMEOUT_S = 30.0  # for a part that ran before; it may have been restarted a moment ago
+HANGING_TIMEOUT_S = 20.0  # for a part that ran before; it may have been restarted a moment ago
 PROBE_INTERVAL_S = 0.1
+LOOKS_PER_QUESTION = 5  # a look at a port is cheap, a question to supervisord is not
 RESTARTS_TOLERATED = 3
 
 
@@ -44,11 +46,15 @@ class Starter:
             ProbeTimeoutError: it runs but does not answer.
         """
         before = self._supervisor.processes()[part.name].restarts
+        looks = count(1)
 
         def probe() -> bool:
+            ready = part.is_ready is None or part.is_ready(self._settings)
+            if not ready and next(looks) % LOOKS_PER_QUESTION:
+                return False
             process = self._supervisor.processes()[part.name]
             self._require_hope(process, process.restarts - before)
-            return process.is_alive and (part.is_ready is None or part.is_ready(self._settings))
+            return ready and process.is_alive
 
         wait_until(
             f"{part.name} runs but does not answer (see `tailrace logs {part.name}`)",

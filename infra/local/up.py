@@ -93,7 +93,11 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
         Stage("registry", up_by_name["registry"], after=("database",)),
         Stage("migrations", lambda: _listed(pipeline.migrate(settings)), after=("database",)),
         Stage("topics", lambda: _listed(pipeline.create_topics(settings)), after=("kafka",)),
-        Stage("schemas", lambda: _listed(pipeline.publish_schemas(settings)), after=("registry",)),
+        Stage(
+            "schemas",
+            lambda: _listed(pipeline.publish_schemas(settings)),
+            after=("registry", "topics"),
+        ),
         *(
             Stage(part.name, up_by_name[part.name], after=ready_for_services)
             for part in SERVICE_PARTS

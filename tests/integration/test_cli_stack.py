@@ -182,7 +182,7 @@ def test_an_interrupted_up_takes_everything_back(second: RunningStack) -> None:
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert complaint == "Interrupted.\n"
+    assert complaint.strip() == "Interrupted."
     assert leftovers.find(second.settings.home) == []
 
 

@@ -4,10 +4,11 @@ import shutil
 import stat
 import sys
 
-from infra.local import preflight
+from infra.local import aot, preflight
 from infra.local.doctor.check import Check, Trouble
 from infra.local.home import is_home
-from infra.local.java import aot, artifacts
+from infra.local.java import aot as java_aot
+from infra.local.java import artifacts
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
@@ -51,8 +52,15 @@ def _artifacts(settings: Settings) -> str:
 def _start_up_cache(settings: Settings) -> str:
     if settings.aot == "off":
         return "switched off"
-    if aot.trained(settings.cache):
+    if java_aot.trained(settings.cache):
         return "made"
+    training = Supervisor(settings.home).processes().get(aot.NAME)
+    if training and training.is_alive:
+        return "being made; parts start without it, only slower"
+    if training and training.state in {"EXITED", "FATAL"}:
+        raise Trouble(
+            "could not be made", f"see `tailrace logs {aot.NAME}`; parts start without it"
+        )
     return "not made yet; parts start without it, only slower"
 
 

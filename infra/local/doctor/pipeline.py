@@ -2,17 +2,17 @@
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.schema_registry import Schema
-from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from cdc import connector, topics
 from infra.local import pipeline
 from infra.local.doctor.check import Check, Trouble
+from infra.registry_access import reading
 from infra.services import CONNECTOR, WORKERS
 from infra.settings import Settings
 from schemas.catalogue import catalogue
 from schemas.contracts import canonical
-from schemas.registry import client
+from schemas.registry import RegistryUnavailableError
+from schemas.registry_subjects import Subjects
 
 TIMEOUT_S = 10.0
 WORRYING_LAG = 10_000
@@ -26,17 +26,15 @@ def _topics(settings: Settings) -> str:
 
 
 def _schemas(settings: Settings) -> str:
-    registry = client(settings.registry_url)
-    unpublished = []
-    for name in catalogue().messages:
-        try:
-            registry.lookup_schema(name, Schema(canonical(name), "AVRO"))
-        except SchemaRegistryError as error:
-            if error.http_status_code != 404:
-                raise Trouble(
-                    f"the registry fails: {error}", "see `make logs SERVICE=registry`"
-                ) from error
-            unpublished.append(name)
+    try:
+        with Subjects.open(reading(settings)) as subjects:
+            unpublished = [
+                name
+                for name in catalogue().messages
+                if subjects.find(name, canonical(name)) is None
+            ]
+    except RegistryUnavailableError as error:
+        raise Trouble(str(error), "see `make logs SERVICE=registry`") from error
     if unpublished:
         raise Trouble(f"not published: {', '.join(unpublished)}", "run `make schema-publish`")
     return f"{len(catalogue().messages)} published"

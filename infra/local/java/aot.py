@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from secrets import token_urlsafe
 
 from confluent_kafka import KafkaException
 
@@ -97,10 +98,12 @@ def _train_connect(cache: Path, scratch: Path) -> None:
 
 
 def _train_registry(cache: Path, scratch: Path) -> None:
-    port = _free_port()
-    process = registry.describe(home=scratch, cache=cache, port=port, storage={}, aot=False)
+    port, password = _free_port(), token_urlsafe()
+    process = registry.describe(
+        home=scratch, cache=cache, port=port, storage={}, publisher_password=password, aot=False
+    )
     with _running(_recorded(process, scratch), lambda: registry.is_ready(port)):
-        exercise.registry(port)
+        exercise.registry(port, password)
 
 
 _TRAININGS: dict[str, Callable[[Path, Path], None]] = {

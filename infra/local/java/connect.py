@@ -9,8 +9,8 @@ from infra.local.java.configuration import (
     write_log4j,
     write_properties,
 )
-from infra.local.java.probe import answers
 from infra.local.java.process import Process
+from infra.local.probe import http_ok
 from infra.settings import HOST
 
 # No light compilation as for the other parts: this JVM works on every single record, and fully
@@ -78,7 +78,7 @@ def prepare(
 
 def is_ready(port: int) -> bool:
     """Tell whether the worker has joined its group and takes requests."""
-    return answers(port, "/health")
+    return http_ok(port, "/health")
 
 
 def settings(

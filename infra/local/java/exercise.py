@@ -1,12 +1,14 @@
 """What each part is made to do in its training, so that its start-up cache holds the classes of real work."""
 
 import json
+from base64 import b64encode
 from http.client import HTTPConnection
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from infra.services import PUBLISHER
 from infra.settings import HOST
 
 TIMEOUT_S = 120.0
@@ -53,12 +55,13 @@ def connect(port: int) -> None:
     _request(port, "GET", "/connectors?expand=status", None)
 
 
-def registry(port: int) -> None:
+def registry(port: int, publisher_password: str) -> None:
     """Let the registry load what registering, checking and reading a schema needs."""
     base, schema = "/apis/ccompat/v7", {"schema": SCHEMA}
-    _request(port, "PUT", f"{base}/config/sample-value", {"compatibility": "BACKWARD"})
-    _request(port, "POST", f"{base}/subjects/sample-value/versions", schema)
-    _request(port, "PUT", f"{base}/config/sample-value", {"compatibility": "BACKWARD"})
+    user = (PUBLISHER, publisher_password)
+    _request(port, "PUT", f"{base}/config/sample-value", {"compatibility": "BACKWARD"}, user)
+    _request(port, "POST", f"{base}/subjects/sample-value/versions", schema, user)
+    _request(port, "PUT", f"{base}/config/sample-value", {"compatibility": "BACKWARD"}, user)
     _request(port, "POST", f"{base}/compatibility/subjects/sample-value/versions/latest", schema)
     _request(port, "POST", f"{base}/subjects/sample-value", schema)
     _request(port, "GET", f"{base}/subjects/sample-value/versions/latest", None)
@@ -66,10 +69,19 @@ def registry(port: int) -> None:
     _request(port, "GET", f"{base}/subjects", None)
 
 
-def _request(port: int, method: str, path: str, body: dict[str, str] | None) -> None:
+def _request(
+    port: int,
+    method: str,
+    path: str,
+    body: dict[str, str] | None,
+    user: tuple[str, str] | None = None,
+) -> None:
     """Send a request whose answer does not matter: what counts is the code it runs."""
     connection = HTTPConnection(HOST, port, timeout=TIMEOUT_S)
     payload = None if body is None else json.dumps(body)
-    connection.request(method, path, payload, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    if user:
+        headers["Authorization"] = f"Basic {b64encode(':'.join(user).encode()).decode()}"
+    connection.request(method, path, payload, headers)
     connection.getresponse().read()
     connection.close()

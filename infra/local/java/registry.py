@@ -6,8 +6,9 @@ from pathlib import Path
 from infra.errors import TailraceError
 from infra.local.java import artifacts, jvm
 from infra.local.java.configuration import jvm_options, make_directory, write_properties
-from infra.local.java.probe import answers
 from infra.local.java.process import Process
+from infra.local.probe import http_ok
+from infra.services import PUBLISHER
 from infra.settings import HOST
 
 HEAP_MB = 256
@@ -32,40 +33,42 @@ def prepare(*, home: Path, cache: Path, port: int, postgres_port: int, aot: bool
     """Write the registry's configuration and describe its process; it needs its database.
 
     Args:
-        home: the stack's home; everything goes to `<home>/registry`, the password is read from
-            `<home>/secrets/registry.password`.
+        home: the stack's home; everything goes to `<home>/registry`, the passwords are read from
+            `<home>/secrets`: the registry's own, and that of the role that may write to it.
         cache: where `artifacts.ensure` has put the distribution.
         port: of the HTTP interface.
         postgres_port: of the server with the database `registry`, owned by the role `registry`.
         aot: use the start-up cache if it exists.
 
     Raises:
-        RegistryError: the password file cannot be read.
+        RegistryError: a password file cannot be read.
     """
-    secret = home / "secrets" / f"{ROLE}.password"
-    try:
-        password = secret.read_text()
-    except OSError as error:
-        raise RegistryError(
-            f"The registry's database password cannot be read from {secret} ({error.strerror}): "
-            "run `make up`, which generates it."
-        ) from error
     storage = {
         "apicurio.storage.sql.kind": "postgresql",
         "apicurio.datasource.url": f"jdbc:postgresql://{HOST}:{postgres_port}/{DATABASE}",
         "apicurio.datasource.username": ROLE,
-        "apicurio.datasource.password": password.rstrip("\n"),
+        "apicurio.datasource.password": _secret(home, ROLE),
     }
-    return describe(home=home, cache=cache, port=port, storage=storage, aot=aot)
+    password = _secret(home, PUBLISHER)
+    return describe(
+        home=home, cache=cache, port=port, storage=storage, publisher_password=password, aot=aot
+    )
 
 
 def describe(
-    *, home: Path, cache: Path, port: int, storage: Mapping[str, str], aot: bool
+    *,
+    home: Path,
+    cache: Path,
+    port: int,
+    storage: Mapping[str, str],
+    publisher_password: str,
+    aot: bool,
 ) -> Process:
     """The same with any storage; with none given the registry keeps everything in memory."""
     directory = make_directory(home, "registry")
     configuration = write_properties(
-        directory / "application.properties", {**settings(directory, port=port), **storage}
+        directory / "application.properties",
+        {**settings(directory, port=port), **access(publisher_password), **storage},
     )
     program = jvm.Program(
         name="registry",
@@ -85,7 +88,24 @@ def describe(
 
 def is_ready(port: int) -> bool:
     """Tell whether the registry serves its API, with its database behind it."""
-    return answers(port, "/apis/ccompat/v7/config")
+    return http_ok(port, "/apis/ccompat/v7/config")
+
+
+def access(publisher_password: str) -> dict[str, object]:
+    """Everybody may read; to write takes the publisher's password.
+
+    The publisher may register versions and set the rules of subjects, but not change the registry
+    itself: its global rule, its settings, its import.
+    """
+    users = "quarkus.security.users.embedded"
+    return {
+        "quarkus.http.auth.basic": True,
+        f"{users}.plain-text": True,
+        f"{users}.users.{PUBLISHER}": publisher_password,
+        f"{users}.roles.{PUBLISHER}": "sr-developer",
+        "apicurio.auth.role-based-authorization": True,
+        "apicurio.auth.anonymous-read-access.enabled": True,
+    }
 
 
 def settings(directory: Path, *, port: int) -> dict[str, object]:
@@ -100,6 +120,8 @@ def settings(directory: Path, *, port: int) -> dict[str, object]:
         "quarkus.otel.sdk.disabled": True,
         "quarkus.log.console.format": "%d{yyyy-MM-dd HH:mm:ss.SSS} %-5p [%c{1}] %m%n%e",
         'quarkus.log.category."io.quarkus.config".level': "ERROR",
+        # it complains of quarkus.http.auth.basic, which Apicurio does heed when it starts
+        'quarkus.log.category."io.quarkus.runtime.configuration".level': "ERROR",
         "quarkus.thread-pool.max-threads": 16,
         "quarkus.vertx.event-loops-pool-size": 2,
         "apicurio.storage.kind": "sql",
@@ -110,3 +132,14 @@ def settings(directory: Path, *, port: int) -> dict[str, object]:
         "apicurio.datasource.jdbc.min-size": 1,
         "apicurio.datasource.jdbc.max-size": 8,
     }
+
+
+def _secret(home: Path, name: str) -> str:
+    path = home / "secrets" / f"{name}.password"
+    try:
+        return path.read_text().rstrip("\n")
+    except OSError as error:
+        raise RegistryError(
+            f"The registry's password cannot be read from {path} ({error.strerror}): "
+            "run `make up`, which generates it."
+        ) from error

@@ -35,6 +35,10 @@ class SupervisorError(TailraceError):
     """supervisord cannot be started or does not do what it is asked."""
 
 
+class SupervisorSilentError(SupervisorError):
+    """supervisord does not answer, most likely because it does not run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """What supervisord knows of a program.
@@ -69,7 +73,7 @@ class Supervisor:
         """Tell whether supervisord answers."""
         try:
             self._call("supervisor.getState")
-        except SupervisorError:
+        except SupervisorSilentError:
             return False
         return True
 
@@ -79,9 +83,12 @@ class Supervisor:
 
     def processes(self) -> dict[str, Process]:
         """Return all programs by name; none if supervisord does not run."""
-        if not self.is_running():
+        questions = ("tailrace.getRestarts", "supervisor.getAllProcessInfo")
+        calls = [{"methodName": question, "params": []} for question in questions]
+        try:
+            restarts, programs = self._call("system.multicall", calls)
+        except SupervisorSilentError:
             return {}
-        restarts = self._call("tailrace.getRestarts")
         return {
             info["name"]: Process(
                 name=info["name"],
@@ -90,7 +97,7 @@ class Supervisor:
                 started_at=info["start"],
                 restarts=restarts.get(info["name"], 0),
             )
-            for info in self._call("supervisor.getAllProcessInfo")
+            for info in programs
         }
 
     def start_daemon(self, programs: Iterable[Program]) -> None:
@@ -198,7 +205,7 @@ class Supervisor:
                 f"supervisord refused {method}{arguments}: {fault.faultString}."
             ) from fault
         except (OSError, HTTPException, xmlrpc.client.ProtocolError) as error:
-            raise SupervisorError(
+            raise SupervisorSilentError(
                 f"supervisord does not answer ({error}): run `make up`."
             ) from error
         finally:

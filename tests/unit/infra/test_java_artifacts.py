@@ -17,7 +17,7 @@ from infra.local.java.artifacts import ArtifactError
 from infra.local.java.lockfile import Artifact
 from tests.unit.infra.java_repository import Repository, serving
 
-CONTENT = os.urandom(900_000)
+CONTENT = os.urandom(900_000) + b"."
 
 
 class Stand(NamedTuple):

@@ -12,6 +12,7 @@ from infra.local.java.flock import exclusive
 from infra.local.java.process import Process
 
 PASSWORD = "never-shown"
+PUBLISHER_PASSWORD = "nor-is-this"
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def home(tmp_path: Path) -> Path:
     home = tmp_path / "home"
     (home / "secrets").mkdir(parents=True)
     (home / "secrets" / "registry.password").write_text(PASSWORD)
+    (home / "secrets" / "publisher.password").write_text(PUBLISHER_PASSWORD)
     (home / "kafka" / "data").mkdir(parents=True)
     (home / "kafka" / "data" / "meta.properties").touch()  # formatted already
     return home
@@ -59,18 +61,32 @@ def test_what_is_written_is_for_its_owner_alone(home: Path, cache: Path) -> None
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_the_password_stands_in_the_registrys_file_and_nowhere_else(
-    home: Path, cache: Path
+@pytest.mark.parametrize(
+    ("key", "password"),
+    [
+        ("apicurio.datasource.password", PASSWORD),
+        ("quarkus.security.users.embedded.users.publisher", PUBLISHER_PASSWORD),
+    ],
+)
+def test_a_password_stands_in_the_registrys_file_and_nowhere_else(
+    key: str, password: str, home: Path, cache: Path
 ) -> None:
     *others, last = prepared(home, cache)
-    assert properties(last.files[0])["apicurio.datasource.password"] == PASSWORD
+    assert properties(last.files[0])[key] == password
     for process in (*others, last):
-        assert PASSWORD not in " ".join([*process.argv, *process.env.values()])
-    assert not any(PASSWORD in path.read_text() for process in others for path in process.files)
+        assert password not in " ".join([*process.argv, *process.env.values()])
+    assert not any(password in path.read_text() for process in others for path in process.files)
 
 
-def test_a_missing_password_is_said_in_one_sentence(home: Path, cache: Path) -> None:
-    (home / "secrets" / "registry.password").unlink()
+def test_to_write_to_the_registry_takes_a_role(home: Path, cache: Path) -> None:
+    written = properties(prepared(home, cache)[-1].files[0])
+    assert written["apicurio.auth.role-based-authorization"] == "true"
+    assert written["quarkus.security.users.embedded.roles.publisher"] == "sr-developer"
+
+
+@pytest.mark.parametrize("name", ["registry", "publisher"])
+def test_a_missing_password_is_said_in_one_sentence(name: str, home: Path, cache: Path) -> None:
+    (home / "secrets" / f"{name}.password").unlink()
     with pytest.raises(registry.RegistryError, match="run `make up`"):
         prepared(home, cache)
 

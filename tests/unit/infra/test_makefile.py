@@ -10,7 +10,7 @@ from infra.settings import REPOSITORY
 
 TARGETS = (
     "up down reset status logs doctor demo test test-unit lint typecheck lock generate"
-    " schema-publish connector clean help"
+    " schema-check schema-publish connector clean help"
 )
 
 
@@ -23,7 +23,8 @@ def clone(tmp_path: Path) -> Path:
 
 
 def make(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHON"}
+    outer = ("PYTHON", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # of the make that runs these tests
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
     return subprocess.run(
         ["make", *arguments],
         cwd=clone,

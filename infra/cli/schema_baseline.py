@@ -1,0 +1,96 @@
+"""What the commands about schemas share: what they compare with (`--against`), and examples in their help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from inspect import getdoc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from schemas.gate import tree
+from schemas.gate.baseline import Baseline, from_git, from_registry
+from schemas.gate.catalogued import Promises
+
+if TYPE_CHECKING:
+    from schemas.registry_subjects import Subjects
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+DEFAULT = "git:main"
+REGISTRY = "registry"
+
+
+class Against(click.ParamType):
+    """`registry`, or `git:` and a revision."""
+
+    name = "git:REF|registry"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the value, or refuse it."""
+        kind, _, ref = str(value).partition(":")
+        if value != REGISTRY and not (kind == "git" and ref):
+            self.fail(
+                f"{value!r} is neither `registry` nor `git:` with a branch, tag or commit, such as `git:main`",
+                param,
+                ctx,
+            )
+        return str(value)
+
+
+against_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--against",
+    type=Against(),
+    metavar=Against.name,
+    default=DEFAULT,
+    show_default=True,
+    help="What to compare with: a git revision, which needs nothing running, or the registry.",
+)
+directory_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--schemas",
+    "directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
+    default=tree.contracts_directory,
+    help="Directory of the contracts in the working tree; by default that of this program.",
+)
+
+
+def examples(*lines: str) -> Callable[[Command], Command]:
+    """Add command lines to a command's help; stands below the decorators of click."""
+
+    def add(command: Command) -> Command:
+        shown = "".join(f"\n  {line}" for line in lines)
+        command.__doc__ = f"{getdoc(command)}\n\n\b\nExamples:{shown}"
+        return command
+
+    return add
+
+
+def open_baseline(against: str, directory: Path, files: tree.Files) -> Baseline:
+    """Return what an option names.
+
+    Args:
+        against: Value of the option.
+        directory: The `schemas/` directory of the working tree.
+        files: The contract files in it.
+    """
+    if against != REGISTRY:
+        return from_git(directory, against.removeprefix("git:"))
+    with open_subjects() as subjects:
+
+        def ask(name: str) -> dict[int, str]:
+            return {each.version: each.text for each in subjects.versions(name)}
+
+        return from_registry(directory, Promises.of(files).messages, ask)
+
+
+@contextmanager
+def open_subjects() -> Iterator[Subjects]:
+    """Return what asks the registry of the settings, until the block ends."""
+    from infra.registry_access import reading
+    from infra.settings import load_settings
+    from schemas.registry_subjects import Subjects
+
+    with Subjects.open(reading(load_settings())) as subjects:
+        yield subjects

@@ -1,0 +1,119 @@
+"""The command that is the gate: `tailrace schema check`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.cli.output import json_option, print_json
+from infra.cli.schema_baseline import against_option, directory_option, examples, open_baseline
+from schemas.gate import report, tree
+from schemas.gate.check import check as check_contracts
+
+if TYPE_CHECKING:
+    from infra.replay import Replayed
+
+DEFAULT_RECORDS = 1000
+SHOWN = 10
+"""Undecodable records that are shown of one topic; `--json` has them all."""
+
+
+@click.command()
+@against_option
+@click.option(
+    "--data",
+    "last",
+    is_flag=False,
+    flag_value=DEFAULT_RECORDS,
+    type=click.IntRange(min=1),
+    metavar="[N]",
+    help=f"Also read the last N records of each topic ({DEFAULT_RECORDS} unless told); needs the stack.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(("text", "github")),
+    default="text",
+    help="`github` prints annotations for a pull request.",
+)
+@directory_option
+@json_option
+@click.pass_context
+@examples(
+    "tailrace schema check",
+    "tailrace schema check --against git:origin/main --format github",
+    "tailrace schema check --against registry",
+    "tailrace schema check --data 5000",
+)
+def check(
+    context: click.Context,
+    *,
+    against: str,
+    last: int | None,
+    style: str,
+    directory: Path,
+    as_json: bool,
+) -> None:
+    """Compare the contracts of the working tree with older ones; refuse what would break somebody.
+
+    Events are judged by the promise of each message in schemas/catalogue.toml, protos and OpenAPI documents by the
+    rules of gRPC and REST. Against git, nothing needs to run. The registry has the events alone.
+
+    Ends with 0 if nobody is broken, with 1 otherwise.
+    """
+    started = time.perf_counter()
+    files = tree.read(directory)
+    baseline = open_baseline(against, directory, files)
+    judged = check_contracts(files, baseline, today=datetime.now(UTC).date(), started=started)
+    replayed = _replay(files, last) if last and judged.is_readable else []
+    if as_json:
+        print_json(report.as_json(judged) | _data(replayed, last))
+    else:
+        lines = report.as_github(judged) if style == "github" else report.as_text(judged)
+        for line in (*_records(replayed, style), *lines):
+            click.echo(line)
+    broken = not judged.compatible or any(topic.undecodable for topic in replayed)
+    context.exit(1 if broken else 0)
+
+
+def _replay(files: tree.Files, last: int) -> list[Replayed]:
+    from infra.replay import replay
+    from infra.settings import load_settings
+
+    return replay(load_settings(), files, last)
+
+
+def _data(replayed: Sequence[Replayed], last: int | None) -> dict[str, Any]:
+    if not last:
+        return {}
+    return {
+        "data": [
+            {
+                "topic": topic.topic,
+                "read": topic.read,
+                "undecodable": [
+                    {"partition": each.partition, "offset": each.offset, "reason": each.error}
+                    for each in topic.undecodable
+                ],
+            }
+            for topic in replayed
+        ]
+    }
+
+
+def _records(replayed: Sequence[Replayed], style: str) -> Iterator[str]:
+    """Yield what became of the records of each topic."""
+    for topic in replayed:
+        for each in topic.undecodable[:SHOWN]:
+            line = f"{topic.topic}/{each.partition}/{each.offset}: {each.error}"
+            yield report.error(line) if style == "github" else line
+        more = len(topic.undecodable) - SHOWN
+        if more > 0:
+            yield f"{topic.topic}: and {more} more"
+        good = topic.read - len(topic.undecodable)
+        yield f"{topic.topic}: {good} of the last {topic.read} records read with the working tree's schemas"

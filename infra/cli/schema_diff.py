@@ -1,0 +1,123 @@
+"""The commands that explain a change of events: `tailrace schema diff` and `tailrace schema impact`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from infra.cli.output import json_option, print_json
+from infra.cli.schema_baseline import against_option, directory_option, examples, open_baseline
+from schemas.gate import tree
+from schemas.gate.baseline import Baseline
+from schemas.gate.diff import FieldChange, MessageChange, diff
+from schemas.gate.impact import Effect, Impact, impact
+
+SIGNS = {
+    "added": ("+", "green"),
+    "removed": ("-", "red"),
+    "changed": ("~", "yellow"),
+    "renamed": ("~", "yellow"),
+}
+
+
+@click.command("diff")
+@click.argument("subject", required=False)
+@against_option
+@directory_option
+@json_option
+@examples(
+    "tailrace schema diff",
+    "tailrace schema diff orders.OrderCreated",
+    "tailrace schema diff --against git:v1.2",
+    "tailrace schema diff --against registry --json",
+)
+def show_diff(*, subject: str | None, against: str, directory: Path, as_json: bool) -> None:
+    """Show what changed in the events, field by field, in SUBJECT or in all."""
+    files = tree.read(directory)
+    baseline = open_baseline(against, directory, files)
+    if subject and tree.path_of(subject) not in {**files, **baseline.files}:
+        raise click.UsageError(f"there is no {subject}; `tailrace schema list` shows what there is")
+    changes = diff(files, baseline, subject)
+    if as_json:
+        print_json([asdict(change) for change in changes])
+        return
+    for change in changes:
+        click.echo("\n".join(_message(change)))
+    if not changes:
+        click.echo(_nothing(baseline))
+
+
+@click.command("impact")
+@against_option
+@directory_option
+@json_option
+@examples(
+    "tailrace schema impact",
+    "tailrace schema impact --against registry",
+)
+def show_impact(*, against: str, directory: Path, as_json: bool) -> None:
+    """Show which consumers read the fields that changed, and what that means for them.
+
+    A consumer that pins a schema under schemas/readers reads its fields; any other reads the whole message.
+    """
+    files = tree.read(directory)
+    baseline = open_baseline(against, directory, files)
+    impacts = impact(files, baseline)
+    if as_json:
+        print_json([asdict(each) for each in impacts])
+        return
+    for each in impacts:
+        click.echo("\n".join(_impact(each)))
+    if not impacts:
+        click.echo(_nothing(baseline))
+
+
+def _message(change: MessageChange) -> Iterator[str]:
+    yield _signed(change.kind, change.subject, change.kind)
+    for field in change.fields if change.kind == "changed" else ():
+        yield "  " + _signed(field.kind, _name(field), _was(field))
+        yield from (f"      {line}" for line in _traits(field))
+
+
+def _signed(kind: str, name: str, rest: str) -> str:
+    sign, colour = SIGNS[kind]
+    return click.style(f"{sign} {name}", fg=colour) + (f"  {rest}" if rest else "")
+
+
+def _name(field: FieldChange) -> str:
+    return field.name or "(the message itself)"
+
+
+def _was(field: FieldChange) -> str:
+    return f"was {field.was}" if field.was else ""
+
+
+def _traits(field: FieldChange) -> Iterator[str]:
+    """Yield what is new, gone or different in a field."""
+    for trait in dict.fromkeys((*field.before, *field.after)):
+        old = click.style(field.before.get(trait, "(none)"), fg="red")
+        new = click.style(field.after.get(trait, "(none)"), fg="green")
+        values = {"added": new, "removed": old}
+        yield f"{trait}: {values.get(field.kind, f'{old} -> {new}')}"
+
+
+def _impact(each: Impact) -> Iterator[str]:
+    yield _signed(
+        each.field.kind, " ".join(filter(None, (each.subject, each.field.name))), each.topic
+    )
+    width = max((len(effect.consumer) for effect in each.effects), default=0)
+    yield from (f"    {_effect(effect, width)}" for effect in each.effects)
+    if not each.effects:
+        yield "    nobody handles it by the catalogue"
+
+
+def _effect(effect: Effect, width: int) -> str:
+    meaning = click.style(effect.meaning, fg="red") if effect.breaks else effect.meaning
+    return f"{effect.consumer:<{width}}  {'reads it: ' if effect.reads else ''}{meaning}"
+
+
+def _nothing(baseline: Baseline) -> str:
+    return f"No event changed against {baseline.title}."

@@ -1,0 +1,91 @@
+"""Reads real records with the schemas of the working tree: what rules allow may still meet data that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import fastavro
+
+from cdc.tail import Tail, TailedRecord
+from infra.settings import Settings
+from schemas.codec import Codec, UndecodableError
+from schemas.gate.sources import catalogue, document, record, whole
+from schemas.gate.tree import Files, path_of
+from schemas.registry import SchemaStore
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The last records of one topic: how many were read, and those that would not decode."""
+
+    topic: str
+    read: int
+    undecodable: tuple[TailedRecord, ...]
+
+
+class TreeCodec(Codec):
+    """Decodes with the schemas of a working tree as the readers', by the upcasters that consumers use.
+
+    Args:
+        store: Where the writers' schemas come from.
+        files: The contract files.
+        messages: Full names of the messages.
+
+    Raises:
+        MalformedFileError: a schema is none.
+    """
+
+    def __init__(self, store: SchemaStore, files: Files, messages: tuple[str, ...]) -> None:
+        super().__init__(store, [])
+        for name in messages:
+            text = whole(path_of(name), files)
+            record(text)
+            self._schemas[name] = fastavro.parse_schema(document(text))
+
+    def decode_datum(self, data: bytes) -> tuple[str, Mapping[str, Any]]:
+        """Return the record name and the fields as the working tree's schema has them.
+
+        Raises:
+            UndecodableError: they cannot be had.
+            RegistryUnavailableError: the writer's schema is not cached and the registry cannot be asked.
+        """
+        writer = self._writer(data)
+        if writer.name not in self._schemas:
+            raise UndecodableError(f"{writer.name} is in no catalogue of the working tree")
+        if not writer.upcasters:
+            return writer.name, self._read(data, writer, self._schemas[writer.name])
+        try:
+            return writer.name, self._upcast(data, writer)
+        except Exception as error:  # an upcaster is anybody's code
+            raise UndecodableError(f"the upcaster of {writer.name} failed: {error!r}") from error
+
+
+def replay(settings: Settings, files: Files, last: int) -> list[Replayed]:
+    """Read the last records of every topic of the catalogue.
+
+    Args:
+        settings: Where Kafka and the registry are.
+        files: The contract files of the working tree.
+        last: Most records of one topic.
+
+    Raises:
+        MalformedFileError: catalogue or a schema cannot be read.
+        TopicError: Kafka cannot be asked, or lacks a topic.
+        RegistryUnavailableError: the registry cannot be asked.
+    """
+    declared = catalogue(files)
+    store = SchemaStore(settings.registry_url, settings.schema_cache)
+    codec = TreeCodec(store, files, tuple(filter(lambda m: path_of(m) in files, declared.messages)))
+    topics = [topic.name for topic in declared.topics.values() if topic.messages]
+    return [_replay(settings.kafka_bootstrap, topic, codec, last) for topic in topics]
+
+
+def _replay(bootstrap: str, topic: str, codec: Codec, last: int) -> Replayed:
+    tail = Tail(bootstrap, topic, codec)
+    try:
+        records = tail.last(last)
+    finally:
+        tail.close()
+    return Replayed(topic, len(records), tuple(each for each in records if each.error))

@@ -1,0 +1,126 @@
+"""Who reads what changed, and what the change means to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schemas.gate.baseline import Baseline
+from schemas.gate.catalogued import Promises
+from schemas.gate.diff import FieldChange, MessageChange, Traits, diff, traits
+from schemas.gate.pinned import unreadable
+from schemas.gate.sources import record, whole
+from schemas.gate.tree import READERS, SUFFIXES, Files, path_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What the change of one field means to one consumer.
+
+    Args:
+        consumer: Consumer group.
+        pins: Whether it pins a schema of its own for the message; else it reads the whole of it.
+        reads: Whether it reads the field.
+        breaks: Whether, as it is deployed now, it fails or is misled by events written from now on.
+        meaning: What it means, as a clause.
+    """
+
+    consumer: str
+    pins: bool
+    reads: bool
+    breaks: bool
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """One changed field of a message on a topic, and its effects."""
+
+    subject: str
+    topic: str
+    field: FieldChange
+    effects: tuple[Effect, ...]
+
+
+def impact(tree: Files, baseline: Baseline) -> list[Impact]:
+    """Return every changed field with what it means to each consumer of its topic.
+
+    A consumer that pins no schema reads the one it was deployed with, which is the baseline's.
+
+    Args:
+        tree: The contract files as they are now.
+        baseline: What they were before.
+
+    Raises:
+        NotComparableError: a schema is malformed.
+    """
+    declared = (Promises.of(tree), Promises.of(baseline.files))
+    found = []
+    for change in diff(tree, baseline):
+        said = next((each for each in declared if each.topic(change.subject)), declared[0])
+        topic, _ = said.topic(change.subject) or ("no topic", {})
+        names = said.consumers(change.subject)
+        consumers = [_Consumer(name, change, tree, baseline) for name in names]
+        found += [
+            Impact(
+                subject=change.subject,
+                topic=topic,
+                field=field,
+                effects=tuple(consumer.effect(field) for consumer in consumers),
+            )
+            for field in change.fields
+            if not field.is_wording and (change.kind == "changed" or not field.name)
+        ]
+    return found
+
+
+class _Consumer:
+    """What one consumer reads of a message that changed."""
+
+    def __init__(self, name: str, change: MessageChange, tree: Files, baseline: Baseline) -> None:
+        self._name = name
+        self._change = change
+        pinned = tree.get(f"{READERS}{name}/{change.subject}{SUFFIXES[READERS]}")
+        self._pins = pinned is not None
+        path = path_of(change.subject)
+        text = pinned or (whole(path, baseline.files) if path in baseline.files else None)
+        self._fields = traits(change.subject, text) if text else {}
+        now = whole(path, tree) if path in tree else None
+        self._broken = dict(_broken(change.subject, now, text)) if now and text else {}
+
+    def effect(self, field: FieldChange) -> Effect:
+        """Return what the change of a field means to it."""
+        before = field.was or field.name
+        reads = before in self._fields
+        broken = self._broken.get(before) or self._broken.get(field.name)
+        return Effect(
+            consumer=self._name,
+            pins=self._pins,
+            reads=reads,
+            breaks=broken is not None,
+            meaning=broken or self._meaning(field, self._fields.get(before)),
+        )
+
+    def _meaning(self, field: FieldChange, known: Traits | None) -> str:
+        if self._change.kind != "changed":
+            return (
+                "needs a handler for it" if self._change.kind == "added" else "gets no more of it"
+            )
+        if known is None and field.kind != "added":
+            return "pins a schema without it, and notices nothing"
+        match field.kind:
+            case "added" if self._pins and known is None:
+                return "pins a schema without it, and passes it over until it is added there"
+            case "added":
+                return "passes it over until it is deployed with the new schema"
+            case "removed":
+                default = known.get("default") if known else None
+                return f"gets the default {default} from now on"
+            case _:
+                return "reads what is written before and after alike"
+
+
+def _broken(name: str, now: str, read: str) -> Iterator[tuple[str, str]]:
+    """Yield the fields that a consumer's schema cannot read of what is written from now on, and why."""
+    for found in unreadable(name, record(now), record(read)):
+        yield found.path.partition(" ")[2], found.problem

@@ -1,0 +1,40 @@
+"""The gate for readers: whether a consumer's schema reads what is in its topic and what is written from now on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.gate.avro_faults import faults
+from schemas.gate.avro_model import Record
+from schemas.gate.finding import Finding
+from schemas.gate.modes import Mode, Version, compare
+
+
+def unreadable(subject: str, written: Record, reader: Record) -> list[Finding]:
+    """Return what a reader cannot read of what a schema writes; places are those of the reader.
+
+    Args:
+        subject: What the findings call it.
+        written: The schema that events are written with.
+        reader: The consumer's schema.
+    """
+    by_itself = faults(subject, written)
+    found = compare(subject, written, [Version("", reader)], Mode.FORWARD)
+    return [each for each in found if each not in by_itself]
+
+
+def unfillable(
+    subject: str, reader: Record, olds: Sequence[Version], promise: Mode
+) -> list[Finding]:
+    """Return what a reader misses in older events, and what is wrong with it by itself.
+
+    Args:
+        subject: What the findings call it.
+        reader: The consumer's schema.
+        olds: The schemas that events were written with, oldest first.
+        promise: What the message promises, which says how far back its events are read.
+    """
+    if promise is Mode.NONE:
+        return faults(subject, reader)
+    against = olds if promise.is_transitive else olds[-1:]
+    return compare(subject, reader, against, Mode.BACKWARD_TRANSITIVE)

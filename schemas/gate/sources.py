@@ -1,0 +1,184 @@
+"""Reads contract files into documents and schemas, and says of those that cannot be read where they are malformed."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+from schemas.catalogue import Catalogue
+from schemas.catalogue import parse as parse_catalogue
+from schemas.gate.avro_lines import line_of
+from schemas.gate.avro_model import Record
+from schemas.gate.avro_parse import MalformedSchemaError, parse
+from schemas.gate.finding import Finding
+from schemas.gate.tree import CATALOGUE, Files, path_of
+from schemas.references import inlined
+
+_KEY_OR_BRACKET = re.compile(r'(?P<key>"(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}\[\]]')
+_TOML_LINE = re.compile(r"\(at line (\d+)")
+
+
+class MalformedFileError(Exception):
+    """A contract file cannot be read.
+
+    Args:
+        path: Where in the document, as of a finding.
+        problem: What is wrong, as a clause.
+        line: Line in the file, counted from 1.
+    """
+
+    def __init__(self, path: str, problem: str, line: int) -> None:
+        super().__init__(f"{path}: {problem} (line {line})")
+        self.path = path
+        self.problem = problem
+        self.line = line
+
+    def finding(self, subject: str, rule: str, file: str) -> Finding:
+        """Return what the gate says of the file."""
+        return Finding(
+            subject=subject,
+            path=self.path,
+            rule=rule,
+            problem=self.problem,
+            fix="Mend the file; nothing can be compared before",
+            file=file,
+            line=self.line,
+        )
+
+
+_MALFORMED = (MalformedFileError, LookupError, TypeError, AttributeError)
+
+
+@cache
+def document(text: str) -> Any:
+    """Return a JSON document; the same one for the same text, so that nobody may change it.
+
+    Raises:
+        MalformedFileError: it is not JSON, or not UTF-8.
+    """
+    try:
+        text.encode()
+        return json.loads(text, object_pairs_hook=_unique)
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise MalformedFileError("/", "the file is not UTF-8", line) from error
+    except json.JSONDecodeError as error:
+        problem = f"not JSON: {error.msg} in column {error.colno}"
+        raise MalformedFileError("/", problem, error.lineno) from error
+    except _RepeatedKeyError as error:
+        problem = f"the key {error.key} is there twice"
+        raise MalformedFileError("/", problem, _line_of_repetition(text)) from error
+    except RecursionError as error:
+        raise MalformedFileError("/", "nested too deeply", 1) from error
+
+
+def record(text: str, *, within: str | None = None) -> Record:
+    """Return the schema of a message.
+
+    Args:
+        text: The schema, whole by itself.
+        within: The text of its file, in which lines are counted, if that is another.
+
+    Raises:
+        MalformedFileError: it is not the JSON of an Avro record.
+    """
+    content = document(text)
+    try:
+        schema = parse(content)
+    except MalformedSchemaError as error:
+        place = str(error.place)
+        raise MalformedFileError(place, error.problem, line_of(within or text, place)) from error
+    if not isinstance(schema, Record):
+        raise MalformedFileError("/", f"a message is a record, and this is {schema}", 1)
+    return schema
+
+
+def catalogue(files: Files) -> Catalogue:
+    """Return the catalogue of a state of the repository.
+
+    Raises:
+        MalformedFileError: it is missing, not TOML, or not a catalogue.
+    """
+    if CATALOGUE not in files:
+        raise MalformedFileError("/", "the file is missing", 1)
+    try:
+        return parse_catalogue(files[CATALOGUE])
+    except KeyError as error:
+        raise MalformedFileError("/", f"it has no {error.args[0]}", 1) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        found = (
+            _TOML_LINE.search(str(error)) if isinstance(error, tomllib.TOMLDecodeError) else None
+        )
+        raise MalformedFileError("/", str(error), int(found[1]) if found else 1) from error
+
+
+@cache
+def references(text: str) -> frozenset[str]:
+    """Return the paths of the files that a schema takes named types from."""
+    found: set[str] = set()
+
+    def note(name: str) -> str:
+        found.add(path_of(name))
+        return "null"
+
+    with suppress(*_MALFORMED):
+        inlined(document(text), note)
+    return frozenset(found)
+
+
+def parts(path: str, files: Files) -> frozenset[str]:
+    """Return the path of a schema and those of all the files that it is made of, whether they are there or not."""
+    found: set[str] = set()
+    new = {path}
+    while new:
+        found |= new
+        new = {other for each in new if each in files for other in references(files[each])} - found
+    return frozenset(found)
+
+
+def whole(path: str, files: Files) -> str:
+    """Return a schema's text, with what it takes from other files put in place.
+
+    One that cannot be completed is returned as it is; reading it will tell why.
+    """
+    text = files[path]
+    if not references(text):
+        return text
+    with suppress(*_MALFORMED):
+        return json.dumps(inlined(document(text), lambda name: document(files[path_of(name)])))
+    return text
+
+
+class _RepeatedKeyError(Exception):
+    """An object of a JSON document has a key twice, of which readers would heed the second alone."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
+    return members
+
+
+def _line_of_repetition(text: str) -> int:
+    """Return the line of the first key of well-formed JSON that its object has already."""
+    keys: list[set[str]] = []
+    for token in _KEY_OR_BRACKET.finditer(text):
+        if token[0] in {"{", "["}:
+            keys.append(set())
+        elif token[0] in {"}", "]"}:
+            keys.pop()
+        elif key := token["key"]:
+            if key in keys[-1]:
+                return text.count("\n", 0, token.start()) + 1
+            keys[-1].add(key)
+    return 1

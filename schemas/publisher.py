@@ -1,0 +1,72 @@
+"""Who publishes, and from which state of the repository."""
+
+import getpass
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+NAMES = ("TAILRACE_PUBLISHER_NAME", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID")
+"""Variables with the name of whoever set the publishing in motion, the first that is set; the rest are CI systems'."""
+
+TIMEOUT_S = 30
+REDIRECTING = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})
+"""Variables by which git hooks point git to somewhere else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Who publishes.
+
+    Args:
+        name: User, or whoever set the CI job in motion.
+        revision: Git commit of the schemas, `-dirty` behind it when they differ from it; None outside a repository.
+    """
+
+    name: str
+    revision: str | None
+
+
+def present(
+    environment: Mapping[str, str] = os.environ, directory: Path = Path(__file__).parent
+) -> Publisher:
+    """Return who runs this process, and the revision of the schemas that it publishes.
+
+    Args:
+        environment: Where a name may be given.
+        directory: The schemas.
+    """
+    named = (environment[variable] for variable in NAMES if environment.get(variable))
+    return Publisher(next(named, None) or _user(), revision(directory))
+
+
+def revision(directory: Path) -> str | None:
+    """Return the commit of a directory, `-dirty` behind it when something in it is changed or new."""
+    commit = _git(directory, "rev-parse", "--verify", "HEAD")
+    if not commit:
+        return None
+    return f"{commit}-dirty" if _git(directory, "status", "--porcelain", "--", ".") else commit
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    environment = {name: text for name, text in os.environ.items() if name not in REDIRECTING}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(directory), *arguments],  # noqa: S607 - whichever git the user has
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,159 @@
+"""How to reach a schema registry: address, credentials, TLS, patience. Secrets are named by file, never held."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+PREFIX = "TAILRACE_REGISTRY_"
+
+
+class RegistrySettingsError(ValueError):
+    """A setting of the registry client is missing, contradicts another, or names a file that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """Where a registry is and how to speak to it; Apicurio's and Confluent's take the same.
+
+    Args:
+        url: Base URL of its Confluent-compatible API, such as `http://127.0.0.1:18081/apis/ccompat/v7`.
+        user: Name for basic authentication.
+        password_file: File with the password of `user`.
+        token_file: File with a bearer token, read again for each request, so that it may be renewed.
+        ca_file: Certificates to trust instead of the usual authorities.
+        certificate_file: Client certificate (PEM).
+        key_file: Its private key (PEM), unless the certificate's file holds it.
+        timeout_s: Longest wait for an answer.
+        retries: How often a request is repeated that met no answer or a passing failure.
+        retry_wait_ms: Longest pause before the first repetition; doubled for each that follows, the pause itself
+            being a random part of it.
+        retry_max_wait_ms: Longest pause of all.
+
+    Raises:
+        RegistrySettingsError: they contradict each other.
+    """
+
+    url: str
+    user: str | None = None
+    password_file: Path | None = None
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    timeout_s: float = 5.0
+    retries: int = 3
+    retry_wait_ms: int = 200
+    retry_max_wait_ms: int = 5_000
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        require = {
+            "url must begin with http:// or https://": parts.scheme in {"http", "https"},
+            "url must hold no credentials; use user and password_file": parts.username is None,
+            "user and password_file go together": (self.user is None)
+            == (self.password_file is None),
+            "user must not hold a colon": ":" not in (self.user or ""),
+            "user and token_file exclude each other": not (self.user and self.token_file),
+            "key_file needs certificate_file": not (self.key_file and not self.certificate_file),
+            "timeout_s must be above 0": self.timeout_s > 0,
+            "retries and waits must not be negative": min(
+                self.retries, self.retry_wait_ms, self.retry_max_wait_ms
+            )
+            >= 0,
+        }
+        for rule, is_kept in require.items():
+            if not is_kept:
+                raise RegistrySettingsError(f"the registry's settings cannot be used: {rule}")
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, *, url: str | None = None
+    ) -> Self:
+        """Return the settings of the `TAILRACE_REGISTRY_*` variables, named like the fields.
+
+        Args:
+            environment: The variables; empty ones count as unset.
+            url: Takes the place of `TAILRACE_REGISTRY_URL`.
+
+        Raises:
+            RegistrySettingsError: the URL is missing, or a value makes no sense.
+        """
+        values: dict[str, Any] = {}
+        for field, read in _READERS.items():
+            text = environment.get(PREFIX + field.upper())
+            if text:
+                values[field] = _converted(PREFIX + field.upper(), text, read)
+        if url is not None:
+            values["url"] = url
+        if "url" not in values:
+            raise RegistrySettingsError(f"{PREFIX}URL is not set: give it the registry's address")
+        return cls(**values)
+
+    def client_configuration(self) -> dict[str, Any]:
+        """Return what `SchemaRegistryClient` takes. It holds the password: keep it out of logs.
+
+        Raises:
+            RegistrySettingsError: the password's file cannot be read.
+        """
+        configuration: dict[str, Any] = {
+            "url": self.url,
+            "timeout": self.timeout_s,
+            "max.retries": self.retries,
+            "retries.wait.ms": self.retry_wait_ms,
+            "retries.max.wait.ms": self.retry_max_wait_ms,
+        }
+        files = {
+            "ssl.ca.location": self.ca_file,
+            "ssl.certificate.location": self.certificate_file,
+            "ssl.key.location": self.key_file,
+        }
+        configuration |= {key: str(path) for key, path in files.items() if path}
+        if self.password_file:
+            configuration["basic.auth.user.info"] = f"{self.user}:{_secret(self.password_file)}"
+        if self.token_file:
+            configuration |= {
+                "bearer.auth.credentials.source": "CUSTOM",
+                "bearer.auth.custom.provider.function": _bearer,
+                "bearer.auth.custom.provider.config": {"file": self.token_file},
+            }
+        return configuration
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "url": str,
+    "user": str,
+    "password_file": Path,
+    "token_file": Path,
+    "ca_file": Path,
+    "certificate_file": Path,
+    "key_file": Path,
+    "timeout_s": float,
+    "retries": int,
+    "retry_wait_ms": int,
+    "retry_max_wait_ms": int,
+}
+
+
+def _converted(variable: str, text: str, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise RegistrySettingsError(f"{variable} should be a number but is {text!r}") from error
+
+
+def _bearer(configuration: Mapping[str, Path]) -> dict[str, str]:
+    token = _secret(configuration["file"])
+    return {"bearer.auth.token": token, "bearer.auth.logical.cluster": ""}
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise RegistrySettingsError(
+            f"the registry's credentials cannot be read from {file} ({error.strerror}): "
+            "make the file readable, or name another"
+        ) from error

@@ -1,0 +1,169 @@
+"""The subjects of a registry: their versions, their compatibility rules, and registering a new version."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, ServerConfig
+from confluent_kafka.schema_registry.common.schema_registry_client import ConfigCompatibilityLevel
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from schemas.references import inlined
+from schemas.registry import (
+    FAILURES,
+    RegistryUnavailableError,
+    client,
+    explain,
+    is_missing,
+)
+from schemas.registry_settings import RegistrySettings
+
+REFUSALS = frozenset({409, 422})
+"""The schema breaks the subject's rule; it is no schema."""
+
+T = TypeVar("T")
+
+
+class IncompatibleSchemaError(Exception):
+    """The registry refused a schema: it breaks its subject's compatibility rule, or is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One version of a subject.
+
+    Args:
+        version: Its number.
+        schema_id: The id that messages name.
+        text: The schema, whole by itself.
+    """
+
+    version: int
+    schema_id: int
+    text: str
+
+
+class Subjects:
+    """Asks a registry about subjects and registers versions, by calls that Apicurio and Confluent answer alike.
+
+    Each method raises RegistryRefusedError when the role may not do it, and RegistryUnavailableError when the
+    registry cannot be asked.
+
+    Args:
+        registry: The client, closed by whoever made it.
+        settings: What it was made from.
+    """
+
+    def __init__(self, registry: SchemaRegistryClient, settings: RegistrySettings) -> None:
+        self._registry = registry
+        self._settings = settings
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: RegistrySettings) -> Iterator[Self]:
+        """Connect for the time of the block.
+
+        Raises:
+            RegistrySettingsError: a file with credentials cannot be read.
+        """
+        with closing(client(settings)) as registry:
+            yield cls(registry, settings)
+
+    def find(self, subject: str, text: str) -> Registered | None:
+        """Return the version with exactly this text, None if there is none."""
+        found = self._or_none(lambda: self._registry.lookup_schema(subject, Schema(text, "AVRO")))
+        if found is None or found.version is None or found.schema_id is None:
+            return None
+        return Registered(found.version, found.schema_id, text)
+
+    def versions(self, subject: str) -> list[Registered]:
+        """Return all versions, oldest first; none for a subject that the registry does not know."""
+        numbers = self._or_none(lambda: self._registry.get_versions(subject)) or []
+        return [self._version(subject, number) for number in sorted(numbers)]
+
+    def rule(self, subject: str) -> str | None:
+        """Return the compatibility rule of the subject's own, by the registries' name for it."""
+        config = self._or_none(lambda: self._registry.get_config(subject))
+        level = config and (config.compatibility_level or config.compatibility)
+        return ConfigCompatibilityLevel(level).value if level else None
+
+    def set_rule(self, subject: str, rule: str) -> None:
+        """Give the subject a compatibility rule; it may still be without a version."""
+        config = ServerConfig(compatibility=ConfigCompatibilityLevel(rule))
+        self._call(lambda: self._registry.set_config(subject, config))
+
+    def register(self, subject: str, text: str) -> Registered:
+        """Register a version, and return it with its number and id.
+
+        Raises:
+            IncompatibleSchemaError: it breaks the subject's rule, or is no schema.
+        """
+        schema = Schema(text, "AVRO")
+        self._call(lambda: self._registry.register_schema_full_response(subject, schema), subject)
+        registered = self.find(subject, text)
+        if registered is None:
+            raise RegistryUnavailableError(
+                f"the registry at {self._settings.url} lost {subject} just after taking it"
+            )
+        return registered
+
+    def accepts(self, subject: str, text: str, *, transitively: bool) -> bool:
+        """Tell whether the registry finds a text compatible with a subject's versions, by the subject's rule.
+
+        Args:
+            subject: The subject, which has a version.
+            text: The schema.
+            transitively: Whether to ask about all versions or about the latest alone; Apicurio does not derive it
+                from the rule.
+
+        Raises:
+            IncompatibleSchemaError: to the registry the text is no schema.
+        """
+        schema = Schema(text, "AVRO")
+        ask = (
+            self._registry.test_compatibility_all_versions
+            if transitively
+            else self._registry.test_compatibility
+        )
+        return self._call(lambda: ask(subject, schema), subject)
+
+    def _version(self, subject: str, number: int) -> Registered:
+        found = self._call(lambda: self._registry.get_version(subject, number))
+        text = found.schema.schema_str
+        if found.schema_id is None or text is None:
+            raise RegistryUnavailableError(
+                f"the registry at {self._settings.url} holds no text for version {number} of {subject}"
+            )
+        return Registered(number, found.schema_id, self._whole(found.schema, text))
+
+    def _whole(self, schema: Schema, text: str) -> str:
+        """Put the named types in place that somebody registered as references."""
+        places = {each.name: each for each in schema.references or ()}
+        if not places:
+            return text
+
+        def load(name: str) -> Any:
+            place = places[name]
+            return json.loads(self._version(str(place.subject), int(place.version or 0)).text)
+
+        return json.dumps(inlined(json.loads(text), load), separators=(",", ":"))
+
+    def _or_none(self, ask: Callable[[], T]) -> T | None:
+        try:
+            return ask()
+        except FAILURES as error:
+            if is_missing(error):
+                return None
+            raise explain(error, self._settings) from error
+
+    def _call(self, ask: Callable[[], T], subject: str = "") -> T:
+        try:
+            return ask()
+        except FAILURES as error:
+            if isinstance(error, SchemaRegistryError) and error.http_status_code in REFUSALS:
+                raise IncompatibleSchemaError(
+                    f"the registry at {self._settings.url} refuses {subject}: {error}"
+                ) from error
+            raise explain(error, self._settings) from error
