@@ -7,10 +7,11 @@ from typing import Literal
 
 from schemas.catalogue import Catalogue, catalogue
 from schemas.contracts import canonical
+from schemas.gate import judge as gate
 from schemas.gate.avro_model import Place, Type
 from schemas.gate.avro_parse import MalformedSchemaError, parse
 from schemas.gate.finding import Finding
-from schemas.gate.modes import Mode, Version, compare
+from schemas.gate.modes import Mode, Version
 from schemas.registry_subjects import IncompatibleSchemaError, Registered, Subjects
 
 Progress = Callable[[str, int, int], None]
@@ -121,7 +122,7 @@ def judge(contract: Contract, versions: Sequence[Registered]) -> list[Finding]:
         olds = [_version(each) for each in versions]
     except MalformedSchemaError as error:
         return [_malformed(contract.subject, error)]
-    return compare(contract.subject, new, olds, Mode(contract.rule))
+    return gate.judge(contract.subject, new, olds, Mode(contract.rule))
 
 
 def _contract(name: str, rule: str) -> Contract:

@@ -1,11 +1,11 @@
 """The command `tailrace`: a group whose subcommands are imported only when they are called."""
 
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
+from infra.cli.lazy import LazyGroup
 from infra.errors import explain
 
 # name -> where the command lives, and its line in `tailrace --help`. A new command is a line here.
@@ -28,28 +28,9 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """Lists its subcommands from `COMMANDS` and imports one only to run it."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module that holds the command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list for `--help` without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="tailrace")
 def cli() -> None:
     """Change your database and tell everyone else about it.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
+from infra.cli.lazy import LazyGroup
 from infra.cli.output import console, json_option, print_json
 from infra.cli.schema_baseline import (
     DEFAULT,
@@ -37,28 +37,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """Imports a subcommand only to run it, so that the gate waits for no client of a registry."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module that holds the command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list for `--help` without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup)
+@click.group(cls=LazyGroup, commands=COMMANDS)
 def schema() -> None:
     """Change contracts without breaking anybody: events, protos and OpenAPI documents.
 
