@@ -54,8 +54,8 @@ lint: install ## Style, and who may import whom
 typecheck: install ## Types, strictly
 	@$(BIN)/mypy
 
-generate: install ## Make the message classes from the Avro schemas
-	@$(BIN)/python -m schemas.generate
+generate: install ## Make classes, OpenAPI, AsyncAPI and catalogue pages from the contracts
+	@$(BIN)/python -m infra.generate
 
 schema-check: install ## Refuse contract changes that break somebody: make schema-check AGAINST=git:v1.2
 	@$(BIN)/tailrace schema check $(if $(AGAINST),--against "$(AGAINST)")
