@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from schemas.catalogue import Catalogue, Topic
-from schemas.contracts import Reader, avsc
+from schemas.contracts import Reader, avsc, goldens
 
 NOTICE = "<!-- Made by `make generate` from the catalogue and the schemas. Do not edit. -->"
 
@@ -71,6 +71,29 @@ def _message(name: str, catalogue: Catalogue, readers: tuple[Reader, ...]) -> It
         )
     for nested in _nested(schema):
         yield from _nested_table(nested)
+    yield from _versions(name)
+
+
+def _versions(name: str) -> Iterator[str]:
+    """Tell what each version brought, as far as bytes of it are kept."""
+    kept = [golden for golden in goldens() if golden.message == name]
+    yield "\n| version | fields that came | fields that went |\n|---|---|---|"
+    before: list[str] = []
+    for golden in kept:
+        fields = list(_paths(golden.schema))
+        came = [f"`{field}`" for field in fields if field not in before]
+        went = [f"`{field}`" for field in before if field not in fields]
+        yield f"| {golden.version} | {', '.join(came)} | {', '.join(went)} |"
+        before = fields
+
+
+def _paths(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the fields of a record and of the records inside it, as `lines.sku`."""
+    for field in schema["fields"]:
+        yield prefix + field["name"]
+        for nested in _named(field["type"]):
+            if nested["type"] == "record":
+                yield from _paths(nested, f"{prefix}{field['name']}.")
 
 
 def _nested_table(schema: dict[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The Avro schema files: what is written (`avro/`), what consumers pin to read (`readers/`), and their fingerprints."""
+"""The Avro schema files: written (`avro/`), pinned by consumers to read (`readers/`), written in the past (`golden/`)."""
 
 import hashlib
 import json
@@ -23,6 +23,28 @@ class Reader:
     consumer: str
     message: str
     schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Bytes that one version of a message was written as, kept for good.
+
+    Args:
+        message: Full name of the message.
+        version: Number of the version, from 1.
+        schema: The schema it was written with.
+        datum: The Avro datum, without magic byte and schema id.
+    """
+
+    message: str
+    version: int
+    schema: dict[str, Any]
+    datum: bytes
+
+    @property
+    def label(self) -> str:
+        """Name of its file, such as `orders.OrderCreated.v1`."""
+        return f"{self.message}.v{self.version}"
 
 
 def avsc(name: str) -> dict[str, Any]:
@@ -54,6 +76,16 @@ def readers() -> tuple[Reader, ...]:
         for consumer in sorted(root.iterdir(), key=lambda entry: entry.name)
         for name in sorted(file.name.removesuffix(".avsc") for file in consumer.iterdir())
     )
+
+
+def goldens() -> tuple[Golden, ...]:
+    """Return the golden bytes of every version of every message, versions in their order."""
+    found = []
+    for file in resources.files(__package__).joinpath("golden").iterdir():
+        message, _, version = file.name.removesuffix(".json").rpartition(".v")
+        kept = json.loads(file.read_text())
+        found.append(Golden(message, int(version), kept["schema"], bytes.fromhex(kept["datum"])))
+    return tuple(sorted(found, key=lambda golden: (golden.message, golden.version)))
 
 
 @cache

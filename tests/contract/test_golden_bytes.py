@@ -1,7 +1,7 @@
 """Bytes written by every version of every schema so far, and what today's classes must make of them.
 
-The files under `golden/` are records of the past. A new version of a schema gets a file of its own; an old file changes
-only when what old bytes mean is to change.
+The files under `schemas/golden/` are records of the past. A new version of a schema gets a file of its own; an old
+file changes only when what old bytes mean is to change.
 """
 
 import json
@@ -14,6 +14,7 @@ import pytest
 
 from schemas.catalogue import catalogue
 from schemas.codec import HEADER, Codec
+from schemas.contracts import goldens
 from schemas.message import Message
 from schemas.messages import ALL
 from schemas.messages.canary import CanaryEmitted
@@ -21,7 +22,6 @@ from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 from schemas.messages.payments import DeclineReason, PaymentCompleted, PaymentFailed
 from schemas.registry import SchemaStore
 
-GOLDEN = Path(__file__).parent / "golden"
 ORDER = UUID("01a20999-13c2-7477-bc0d-000000000001")
 PAYMENT = UUID("01a20999-13c2-7477-bc0d-000000000002")
 AT = datetime(2026, 11, 23, 18, 9, 16, 738443, tzinfo=UTC)
@@ -87,15 +87,14 @@ EXPECTED: dict[str, Message] = {
 
 @pytest.mark.parametrize("version", EXPECTED)
 def test_old_bytes_mean_what_they_meant(tmp_path: Path, version: str) -> None:
-    golden = json.loads((GOLDEN / f"{version}.json").read_text())
+    [golden] = [g for g in goldens() if g.label == version]
     store = SchemaStore("http://127.0.0.1:9", tmp_path)
     [cache] = tmp_path.iterdir()
-    (cache / "7.avsc").write_text(json.dumps(golden["schema"]))
-    data = HEADER.pack(0, 7) + bytes.fromhex(golden["datum"])
+    (cache / "7.avsc").write_text(json.dumps(golden.schema))
+    data = HEADER.pack(0, 7) + golden.datum
     assert Codec(store, ALL).decode(data) == EXPECTED[version]
 
 
 def test_every_message_has_golden_bytes_and_every_file_is_looked_at() -> None:
-    files = {file.stem for file in GOLDEN.iterdir()}
-    assert files == set(EXPECTED)
-    assert {name.rpartition(".")[0] for name in files} == set(catalogue().messages)
+    assert {golden.label for golden in goldens()} == set(EXPECTED)
+    assert {golden.message for golden in goldens()} == set(catalogue().messages)
