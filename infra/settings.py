@@ -145,6 +145,11 @@ class Settings(BaseSettings):
         return self.home / "secrets"
 
     @property
+    def connect_secrets(self) -> Path:
+        """The directory of the passwords that connectors may refer to (0700)."""
+        return self.home / "connect" / "secrets"
+
+    @property
     def schema_cache(self) -> Path:
         """The directory where services keep the schema ids they have resolved."""
         return self.home / "schema-cache"

@@ -1,4 +1,4 @@
-"""The Avro schema files: written (`avro/`), pinned by consumers to read (`readers/`), written in the past (`golden/`)."""
+"""The Avro schema files: written (`avro/`), pinned to read (`readers/`), written in the past (`golden/`)."""
 
 import hashlib
 import json

@@ -52,7 +52,7 @@ def connector_settings(settings: Settings) -> connector.ConnectorSettings:
         port=settings.postgres_port,
         database="tailrace",
         user=CAPTURE,
-        password=f"${{directory:{settings.secrets}:{CAPTURE}.password}}",
+        password=f"${{directory:{settings.connect_secrets}:{CAPTURE}.password}}",
         publication=PUBLICATION,
         profile=settings.cdc_profile,
     )

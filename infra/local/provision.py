@@ -6,6 +6,7 @@ import psycopg
 from psycopg import sql
 
 from infra.errors import TailraceError
+from infra.local.home import write_private
 from infra.local.passwords import ensure_password, ensure_secret
 from infra.local.postgres import SUPERUSER
 from infra.services import CAPTURE, OWNER, PUBLISHER, REGISTRY, SCHEMAS
@@ -26,6 +27,16 @@ def ensure_passwords(settings: Settings) -> None:
     for role in ROLES:
         ensure_password(settings.secrets, role)
     ensure_secret(settings.secrets, PUBLISHER)
+    _hand_to_connect(settings)
+
+
+def _hand_to_connect(settings: Settings) -> None:
+    """Copy the one password that connectors need to where Connect may read: it shows what a connector refers to."""
+    for directory in (settings.connect_secrets.parent, settings.connect_secrets):
+        directory.mkdir(exist_ok=True)
+        directory.chmod(0o700)
+    password = ensure_password(settings.secrets, CAPTURE)
+    write_private(settings.connect_secrets / f"{CAPTURE}.password", password)
 
 
 def provision(settings: Settings) -> list[str]:
@@ -116,7 +127,7 @@ def _ensure_schema(connection: Connection, schema: str) -> list[str]:
     existed = _exists(connection, "SELECT FROM pg_namespace WHERE nspname = %s", schema)
     if not existed:
         _execute(connection, "CREATE SCHEMA {} AUTHORIZATION {}", schema, OWNER)
-    _execute(connection, "GRANT USAGE ON SCHEMA {} TO {}, {}", schema, schema, CAPTURE)
+    _execute(connection, "GRANT USAGE ON SCHEMA {} TO {}", schema, schema)
     return [] if existed else [f"schema {schema} created"]
 
 

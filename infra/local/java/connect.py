@@ -44,7 +44,8 @@ def prepare(
 
     Args:
         home: the stack's home; everything goes to `<home>/connect`. Connectors may refer to the
-            files of `<home>/secrets` as `${directory:<home>/secrets:<file name>}`.
+            files of `<home>/connect/secrets` as `${directory:<home>/connect/secrets:<file name>}`,
+            and to no others: whoever may configure a connector may read what it refers to.
         cache: where `artifacts.ensure` has put the jars.
         port: of the REST interface.
         kafka_bootstrap: `host:port` of the broker.
@@ -52,7 +53,7 @@ def prepare(
         aot: use the start-up cache if it exists.
     """
     directory = make_directory(home, "connect")
-    secrets = home / "secrets"
+    secrets = directory / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)  # the worker refuses to start without
     configuration = write_properties(
         directory / "worker.properties",

@@ -110,9 +110,11 @@ def test_topics_are_never_created_by_accident(home: Path, cache: Path) -> None:
     assert properties(prepared(home, cache)[0].files[0])["auto.create.topics.enable"] == "false"
 
 
-def test_connectors_may_read_the_secrets_only(home: Path, cache: Path) -> None:
+def test_connectors_may_read_their_own_secrets_only(home: Path, cache: Path) -> None:
     worker = properties(prepared(home, cache)[1].files[0])
-    assert worker["config.providers.directory.param.allowed.paths"] == str(home / "secrets")
+    assert worker["config.providers.directory.param.allowed.paths"] == str(
+        home / "connect" / "secrets"
+    )
 
 
 def test_a_fitting_start_up_cache_is_used_unless_unwanted(home: Path, cache: Path) -> None:
