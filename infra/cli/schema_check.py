@@ -16,7 +16,7 @@ from schemas.gate import report, tree
 from schemas.gate.check import check as check_contracts
 
 if TYPE_CHECKING:
-    from infra.replay import Replayed
+    from infra.data_check import TopicCheck
 
 DEFAULT_RECORDS = 1000
 SHOWN = 10
@@ -70,25 +70,25 @@ def check(
     files = tree.read(directory)
     baseline = open_baseline(against, directory, files)
     judged = check_contracts(files, baseline, today=datetime.now(UTC).date(), started=started)
-    replayed = _replay(files, last) if last and judged.is_readable else []
+    checked = _check_topics(files, last) if last and judged.is_readable else []
     if as_json:
-        print_json(report.as_json(judged) | _data(replayed, last))
+        print_json(report.as_json(judged) | _data(checked, last))
     else:
         lines = report.as_github(judged) if style == "github" else report.as_text(judged)
-        for line in (*_records(replayed, style), *lines):
+        for line in (*_records(checked, style), *lines):
             click.echo(line)
-    broken = not judged.compatible or any(topic.undecodable for topic in replayed)
+    broken = not judged.compatible or any(topic.undecodable for topic in checked)
     context.exit(1 if broken else 0)
 
 
-def _replay(files: tree.Files, last: int) -> list[Replayed]:
-    from infra.replay import replay
+def _check_topics(files: tree.Files, last: int) -> list[TopicCheck]:
+    from infra.data_check import check_topics
     from infra.settings import load_settings
 
-    return replay(load_settings(), files, last)
+    return check_topics(load_settings(), files, last)
 
 
-def _data(replayed: Sequence[Replayed], last: int | None) -> dict[str, Any]:
+def _data(checked: Sequence[TopicCheck], last: int | None) -> dict[str, Any]:
     if not last:
         return {}
     return {
@@ -101,14 +101,14 @@ def _data(replayed: Sequence[Replayed], last: int | None) -> dict[str, Any]:
                     for each in topic.undecodable
                 ],
             }
-            for topic in replayed
+            for topic in checked
         ]
     }
 
 
-def _records(replayed: Sequence[Replayed], style: str) -> Iterator[str]:
+def _records(checked: Sequence[TopicCheck], style: str) -> Iterator[str]:
     """Yield what became of the records of each topic."""
-    for topic in replayed:
+    for topic in checked:
         for each in topic.undecodable[:SHOWN]:
             line = f"{topic.topic}/{each.partition}/{each.offset}: {each.error}"
             yield report.error(line) if style == "github" else line

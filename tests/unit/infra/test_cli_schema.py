@@ -14,7 +14,7 @@ import pytest
 from cdc import tail
 from infra.cli import main
 from infra.cli.schema import COMMANDS
-from infra.replay import TreeCodec
+from infra.data_check import TreeCodec
 from infra.settings import REPOSITORY
 from schemas.codec import Codec, UndecodableError
 from schemas.contracts import canonical, fingerprint

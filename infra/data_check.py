@@ -17,7 +17,7 @@ from schemas.registry import SchemaStore
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class TopicCheck:
     """The last records of one topic: how many were read, and those that would not decode."""
 
     topic: str
@@ -62,7 +62,7 @@ class TreeCodec(Codec):
             raise UndecodableError(f"the upcaster of {writer.name} failed: {error!r}") from error
 
 
-def replay(settings: Settings, files: Files, last: int) -> list[Replayed]:
+def check_topics(settings: Settings, files: Files, last: int) -> list[TopicCheck]:
     """Read the last records of every topic of the catalogue.
 
     Args:
@@ -79,13 +79,13 @@ def replay(settings: Settings, files: Files, last: int) -> list[Replayed]:
     store = SchemaStore(settings.registry_url, settings.schema_cache)
     codec = TreeCodec(store, files, tuple(filter(lambda m: path_of(m) in files, declared.messages)))
     topics = [topic.name for topic in declared.topics.values() if topic.messages]
-    return [_replay(settings.kafka_bootstrap, topic, codec, last) for topic in topics]
+    return [_check_topics(settings.kafka_bootstrap, topic, codec, last) for topic in topics]
 
 
-def _replay(bootstrap: str, topic: str, codec: Codec, last: int) -> Replayed:
+def _check_topics(bootstrap: str, topic: str, codec: Codec, last: int) -> TopicCheck:
     tail = Tail(bootstrap, topic, codec)
     try:
         records = tail.last(last)
     finally:
         tail.close()
-    return Replayed(topic, len(records), tuple(each for each in records if each.error))
+    return TopicCheck(topic, len(records), tuple(each for each in records if each.error))
