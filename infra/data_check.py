@@ -54,10 +54,10 @@ class TreeCodec(Codec):
         writer = self._writer(data)
         if writer.name not in self._schemas:
             raise UndecodableError(f"{writer.name} is in no catalogue of the working tree")
-        if not writer.upcasters:
+        if writer.upcast_schema is None:
             return writer.name, self._read(data, writer, self._schemas[writer.name])
         try:
-            return writer.name, self._upcast(data, writer)
+            return writer.name, self._upcast(data, writer, writer.upcast_schema)
         except Exception as error:  # an upcaster is anybody's code
             raise UndecodableError(f"the upcaster of {writer.name} failed: {error!r}") from error
 

@@ -10,7 +10,6 @@ OWNER = "tailrace_owner"
 CAPTURE = "tailrace_capture"
 REGISTRY = "registry"
 PUBLISHER = "publisher"  # of the schema registry: the one role that may write there
-CONNECTOR = "tailrace-outbox"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,12 @@ class UndecodableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A schema that messages were written with, and the upcasters that its age calls for."""
+    """A schema that messages were written with, the upcasters that its age calls for, and what they lead to."""
 
     name: str
     schema: ParsedSchema
     upcasters: tuple[Upcaster, ...]
+    upcast_schema: ParsedSchema | None
 
 
 class Codec:
@@ -101,8 +102,8 @@ class Codec:
         message_class = self._classes.get(writer.name)
         if message_class is None:
             raise UndecodableError(f"{writer.name} is not a message this program reads")
-        if writer.upcasters:
-            return message_class.from_avro(self._upcast(data, writer))
+        if writer.upcast_schema is not None:
+            return message_class.from_avro(self._upcast(data, writer, writer.upcast_schema))
         return message_class.from_avro(self._read(data, writer, self._schemas[writer.name]))
 
     def decode_datum(self, data: bytes) -> tuple[str, Mapping[str, Any]]:
@@ -133,19 +134,17 @@ class Codec:
         except UnknownSchemaError as error:
             raise UndecodableError(str(error)) from error
         name = fastavro.schema.fullname(document)
-        upcasters = (each for each in self._upcasters if each.message == name)
-        return Writer(
-            name,
-            fastavro.parse_schema(document),
-            tuple(each for each in upcasters if each.applies_to(document)),
+        upcasters = tuple(
+            each for each in self._upcasters if each.message == name and each.applies_to(document)
         )
+        upcast_schema = fastavro.parse_schema(avsc(name)) if upcasters else None
+        return Writer(name, fastavro.parse_schema(document), upcasters, upcast_schema)
 
-    def _upcast(self, data: bytes, writer: Writer) -> Mapping[str, Any]:
+    def _upcast(self, data: bytes, writer: Writer, current: ParsedSchema) -> Mapping[str, Any]:
         """Read as written, let the upcasters make a current datum of it, and resolve that to this reader's shape."""
         datum = self._read(data, writer, None)
         for upcaster in writer.upcasters:
             datum = upcaster.upcast(datum)
-        current = fastavro.parse_schema(avsc(writer.name))
         buffer = io.BytesIO()
         fastavro.schemaless_writer(buffer, current, datum, strict=True)
         return self._resolve(buffer.getvalue(), current, self._schemas[writer.name], writer.name)

@@ -20,9 +20,9 @@ class ConnectorSettings:
         host: Postgres host as Connect sees it.
         port: Postgres port.
         database: Database whose outbox tables are captured.
-        password: The capture role's password as a reference that Connect's config providers resolve, such as
-            `${directory:/path:file}`; never the password itself, which the REST API would show.
         user: Role with REPLICATION.
+        password: Its password as a reference that Connect's config providers resolve, such as
+            `${directory:/path:file}`; never the password itself, which the REST API would show.
         publication: Publication that lists the outbox tables; migrations make it.
         slot: Name of the replication slot, made by the connector.
         profile: A name from `profiles.json`.
@@ -31,9 +31,9 @@ class ConnectorSettings:
     host: str
     port: int
     database: str
+    user: str
     password: str
-    user: str = "tailrace_capture"
-    publication: str = "tailrace_outbox"
+    publication: str
     slot: str = "tailrace_outbox"
     profile: str = "default"
 

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from cdc import canary, connector, migrations, topics
 from infra.local.probe import wait_until
 from infra.registry_access import publication_log, writing
-from infra.services import CAPTURE, CONNECTOR, MIGRATIONS, OWNER, PUBLICATION, WORKERS
+from infra.services import CAPTURE, MIGRATIONS, OWNER, PUBLICATION, WORKERS
 from infra.settings import HOST, Settings
 from schemas import publish, publisher
 
@@ -61,8 +61,8 @@ def connector_settings(settings: Settings) -> connector.ConnectorSettings:
 def apply_connector(settings: Settings) -> str:
     """Apply the connector and wait until its task runs; return what applying did."""
     config = connector.render(connector_settings(settings))
-    done = connector.apply(settings.connect_url, CONNECTOR, config)
-    connector.wait_until_running(settings.connect_url, CONNECTOR, CONNECTOR_TIMEOUT_S)
+    done = connector.apply(settings.connect_url, connector.NAME, config)
+    connector.wait_until_running(settings.connect_url, connector.NAME, CONNECTOR_TIMEOUT_S)
     return str(done)
 
 
@@ -113,5 +113,5 @@ def send_canary(settings: Settings) -> float:
         )
     except canary.CanaryError:
         # a connector that failed on the message itself knows more than we do
-        connector.wait_until_running(settings.connect_url, CONNECTOR, timeout_s=0)
+        connector.wait_until_running(settings.connect_url, connector.NAME, timeout_s=0)
         raise

@@ -12,10 +12,10 @@ import psutil
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from cdc.connector import NAME as CONNECTOR
 from infra.local.home import prepare_home
 from infra.local.probe import wait_until
 from infra.local.supervision import leftovers
-from infra.services import CONNECTOR
 from infra.settings import HOST, REPOSITORY
 from tests.stack import RunningStack, make_directory, own_settings, wait_until_running
 

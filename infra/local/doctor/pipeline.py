@@ -7,7 +7,7 @@ from cdc import connector, topics
 from infra.local import pipeline
 from infra.local.doctor.check import Check, Trouble
 from infra.registry_access import reading
-from infra.services import CONNECTOR, WORKERS
+from infra.services import WORKERS
 from infra.settings import Settings
 from schemas.catalogue import catalogue
 from schemas.contracts import canonical
@@ -41,11 +41,11 @@ def _schemas(settings: Settings) -> str:
 
 
 def _connector(settings: Settings) -> str:
-    state = connector.status(settings.connect_url, CONNECTOR)
+    state = connector.status(settings.connect_url, connector.NAME)
     if not state.is_running:
         cause = f": {state.trace.splitlines()[0]}" if state.trace else ""
         raise Trouble(f"{state.connector}, its task {state.task}{cause}", "run `make up`")
-    held = connector.show(settings.connect_url, CONNECTOR)
+    held = connector.show(settings.connect_url, connector.NAME)
     if held != connector.render(pipeline.connector_settings(settings)):
         raise Trouble("runs with other settings than these", "run `tailrace connector apply`")
     return "running, and so is its task"

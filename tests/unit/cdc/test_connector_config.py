@@ -10,7 +10,13 @@ REFERENCE = "${directory:/secrets:tailrace_capture.password}"
 
 def settings(profile: str = "default", password: str = REFERENCE) -> ConnectorSettings:
     return ConnectorSettings(
-        host="127.0.0.1", port=15432, database="tailrace", password=password, profile=profile
+        host="127.0.0.1",
+        port=15432,
+        database="tailrace",
+        user="tailrace_capture",
+        password=password,
+        publication="tailrace_outbox",
+        profile=profile,
     )
 
 
