@@ -9,6 +9,7 @@ import os
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Protocol
 
 import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
@@ -79,6 +80,16 @@ def _role(settings: RegistrySettings) -> str | None:
         return f"user {settings.user}"
     named = settings.token_file or settings.certificate_file
     return f"the holder of {named}" if named else None
+
+
+class Schemas(Protocol):
+    """Answers which id a schema has and which schema an id has, as `SchemaStore` does."""
+
+    def id_of(self, name: str) -> int:
+        """Return the id of this code's version of a message's schema."""
+
+    def schema_of(self, schema_id: int) -> str:
+        """Return the schema text registered under an id."""
 
 
 class SchemaStore:

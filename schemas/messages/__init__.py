@@ -1,7 +1,7 @@
 """The message classes, one module a context, generated from the Avro schemas. Do not edit."""
 
 from schemas.message import Message
-from schemas.messages import canary, orders, payments
+from schemas.messages import canary, consumers, orders, payments
 
 ALL: tuple[type[Message], ...] = (
     orders.OrderCreated,
@@ -10,5 +10,6 @@ ALL: tuple[type[Message], ...] = (
     payments.PaymentCompleted,
     payments.PaymentFailed,
     canary.CanaryEmitted,
+    consumers.MessageDeadLettered,
 )
 """Every message class, in the catalogue's order."""

@@ -18,6 +18,7 @@ from schemas.contracts import goldens
 from schemas.message import Message
 from schemas.messages import ALL
 from schemas.messages.canary import CanaryEmitted
+from schemas.messages.consumers import MessageDeadLettered, ParkingReason
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
 from schemas.messages.payments import DeclineReason, PaymentCompleted, PaymentFailed
 from schemas.registry import SchemaStore
@@ -78,6 +79,19 @@ EXPECTED: dict[str, Message] = {
         amount=Decimal("0.123"),
         reason=DeclineReason.LIMIT_EXCEEDED,
         failed_at=AT,
+    ),
+    "consumers.MessageDeadLettered.v1": MessageDeadLettered(
+        consumer="payments-worker",
+        topic="order.events",
+        partition=3,
+        offset=42,
+        key=b"\x00\xff",
+        message_id=None,
+        type="orders.OrderCreated",
+        reason=ParkingReason.UNDECODABLE,
+        error_class="schemas.codec.UndecodableError",
+        error_text="the first byte is 7, not the magic byte 0",
+        attempts=6,
     ),
     "canary.CanaryEmitted.v1": CanaryEmitted(
         canary_id=UUID("01a20999-13c2-7477-bc0d-000000000003"), emitted_at=AT
