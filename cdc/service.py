@@ -17,6 +17,10 @@ S = TypeVar("S", bound=BaseSettings)
 A = TypeVar("A")
 
 
+class StartError(Exception):
+    """A service cannot start; the text says why, in sentences for the person who started it."""
+
+
 def load(kind: type[S]) -> S:
     """Return a service's settings from the environment.
 
@@ -40,11 +44,12 @@ def start(create_app: Callable[[S], A], settings: S) -> A:
         settings: Its settings.
 
     Raises:
-        SystemExit: with status 1 and a sentence when the registry lacks a schema or cannot be asked for it.
+        SystemExit: with status 1 and a sentence when the registry lacks a schema or cannot be asked for it, or the
+            service has another reason to refuse.
     """
     try:
         return create_app(settings)
-    except (UnknownSchemaError, RegistryUnavailableError) as error:
+    except (UnknownSchemaError, RegistryUnavailableError, StartError) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         sys.exit(FAILURE)
 

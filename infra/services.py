@@ -35,22 +35,25 @@ class Service:
         name: name of the part; of a worker also its consumer group.
         module: run with `python -m`.
         role: database role (and schema) it works with, None without a database.
-        port_setting: field of `Settings` with its HTTP port, None for a worker.
+        port_setting: field of `Settings` with its HTTP port; of a worker, that of its health endpoints.
+        is_worker: it is a Kafka consumer.
     """
 
     name: str
     module: str
+    port_setting: str
     role: str | None = None
-    port_setting: str | None = None
+    is_worker: bool = False
 
     @property
-    def is_worker(self) -> bool:
-        """A Kafka consumer without a web server."""
-        return self.port_setting is None
+    def ready_path(self) -> str:
+        """Path that answers 200 when it does its work."""
+        return "/ready" if self.is_worker else "/health"
 
-    def port(self, settings: Settings) -> int | None:
+    def port(self, settings: Settings) -> int:
         """The port it listens on."""
-        return getattr(settings, self.port_setting) if self.port_setting else None
+        port: int = getattr(settings, self.port_setting)
+        return port
 
     def argv(self) -> tuple[str, ...]:
         """Command line, with the interpreter that runs us."""
@@ -65,29 +68,38 @@ class Service:
         }
         if self.role:
             variables["TAILRACE_DATABASE_URL"] = settings.database_url(self.role)
-        if port := self.port(settings):
-            variables |= {"TAILRACE_HOST": HOST, "TAILRACE_PORT": str(port)}
+        variables |= {"TAILRACE_HOST": HOST, "TAILRACE_PORT": str(self.port(settings))}
         if self.name == "storefront":
             variables["TAILRACE_ORDERS_URL"] = settings.orders_url
         return variables
+
+
+def _worker(context: str) -> Service:
+    return Service(
+        f"{context}-worker",
+        f"consumers.{context}",
+        role=context,
+        port_setting=f"{context}_worker_port",
+        is_worker=True,
+    )
 
 
 MIGRATIONS = (
     Migrations("orders", "producers.orders.migrations", publishes=True),
     Migrations("orders", "consumers.orders.migrations", publishes=False),
     Migrations("payments", "consumers.payments.migrations", publishes=True),
-    Migrations("analytics", "consumers.analytics.migrations", publishes=False),
+    Migrations("analytics", "consumers.analytics.migrations", publishes=True),
     Migrations("canary", "cdc.canary.migrations", publishes=True),
 )
 
 SCHEMAS = tuple(dict.fromkeys(migrations.schema for migrations in MIGRATIONS))
 
 SERVICES = (
-    Service("orders", "producers.orders", role="orders", port_setting="orders_port"),
-    Service("storefront", "producers.storefront", port_setting="storefront_port"),
-    Service("payments-worker", "consumers.payments", role="payments"),
-    Service("orders-worker", "consumers.orders", role="orders"),
-    Service("analytics-worker", "consumers.analytics", role="analytics"),
+    Service("orders", "producers.orders", "orders_port", role="orders"),
+    Service("storefront", "producers.storefront", "storefront_port"),
+    _worker("payments"),
+    _worker("orders"),
+    _worker("analytics"),
 )
 
 WORKERS = tuple(service for service in SERVICES if service.is_worker)

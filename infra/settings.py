@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     cache: Directory = Field(default_factory=default_cache)
     storefront_port: Port
     orders_port: Port
+    payments_worker_port: Port
+    orders_worker_port: Port
+    analytics_worker_port: Port
     postgres_port: Port
     kafka_port: Port
     kafka_controller_port: Port

@@ -1,5 +1,8 @@
 """Building blocks for migrations: the outbox tables of a service."""
 
+import re
+from importlib import resources
+from types import ModuleType
 from typing import Any, cast
 
 import psycopg
@@ -74,6 +77,21 @@ def execute(statement: QueryNoTemplate) -> None:
         statement: One or more statements without parameters.
     """
     _connection().execute(statement)
+
+
+def execute_file(package: ModuleType, file: str, *, role: str) -> None:
+    """Run a file of SQL in the migration's transaction.
+
+    Args:
+        package: Package that holds the file.
+        file: File name. In it `:role` stands for the role and `:schema` for the schema in which the migration works.
+        role: Database role of the service.
+    """
+    text = resources.files(package).joinpath(file).read_text()
+    [schema] = _connection().execute("select current_schema()").fetchone() or [None]
+    names = {":role": sql.Identifier(role), ":schema": sql.Identifier(str(schema))}
+    parts = re.split(r"(?<!:)(:role|:schema)\b", text)
+    execute(sql.Composed([names.get(part) or sql.SQL(cast(Any, part)) for part in parts]))
 
 
 def _connection() -> psycopg.Connection[Any]:

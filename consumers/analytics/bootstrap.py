@@ -4,11 +4,6 @@ from consumers.analytics.handlers import count_cancelled, count_confirmed, count
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.worker import WorkerApp
-from schemas.messages.as_read_by_analytics_worker import (
-    OrderCancelled,
-    OrderConfirmed,
-    OrderCreated,
-)
 
 
 class Settings(WorkerSettings):
@@ -23,10 +18,8 @@ def create_app(settings: Settings) -> WorkerApp:
     """
     consumer = Consumer(
         name="analytics-worker",
-        handlers={
-            OrderCreated: count_placed,
-            OrderConfirmed: count_confirmed,
-            OrderCancelled: count_cancelled,
-        },
+        handlers=[count_placed, count_confirmed, count_cancelled],
+        unknown="ignore",  # it counts orders, and need not know what else happens to them
+        parallel_partitions=1,  # all partitions add to the minute that is now
     )
     return WorkerApp(consumer, settings)

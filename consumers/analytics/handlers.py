@@ -1,11 +1,14 @@
 """Folds the events of orders into the projection of orders and revenue per minute."""
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from cdc.database import Connection
 from cdc.sql import load_queries
-from consumers.runtime.delivery import Delivery
+from consumers.runtime.handlers import handles_in_bulk
+from consumers.runtime.intake import Received
 from schemas.messages.as_read_by_analytics_worker import (
     OrderCancelled,
     OrderConfirmed,
@@ -14,40 +17,60 @@ from schemas.messages.as_read_by_analytics_worker import (
 
 QUERIES = load_queries(__package__)
 
-
-async def count_placed(order: OrderCreated, _: Delivery, connection: Connection) -> None:
-    """Count an order in the minute it was placed."""
-    await _add(connection, order.placed_at, order.currency, placed=1)
+Moment = tuple[datetime, str]
+"""When something happened, and the currency of the order that it happened to."""
 
 
-async def count_confirmed(order: OrderConfirmed, _: Delivery, connection: Connection) -> None:
-    """Count an order, and what it earned, in the minute it was confirmed."""
-    await _add(connection, order.confirmed_at, order.currency, confirmed=1, revenue=order.total)
+@handles_in_bulk(OrderCreated)
+async def count_placed(received: Sequence[Received[OrderCreated]], connection: Connection) -> None:
+    """Count orders in the minute they were placed."""
+    orders = [each.message for each in received]
+    await _add(connection, "add_placed", ((order.placed_at, order.currency) for order in orders))
 
 
-async def count_cancelled(order: OrderCancelled, _: Delivery, connection: Connection) -> None:
-    """Count an order in the minute it was cancelled."""
-    await _add(connection, order.cancelled_at, order.currency, cancelled=1)
+@handles_in_bulk(OrderConfirmed)
+async def count_confirmed(
+    received: Sequence[Received[OrderConfirmed]], connection: Connection
+) -> None:
+    """Count orders, and what they earned, in the minute they were confirmed."""
+    orders = [each.message for each in received]
+    revenue: defaultdict[Moment, Decimal] = defaultdict(Decimal)
+    for order in orders:
+        revenue[_minute(order.confirmed_at), order.currency] += order.total
+    moments = ((order.confirmed_at, order.currency) for order in orders)
+    await _add(connection, "add_confirmed", moments, revenue)
+
+
+@handles_in_bulk(OrderCancelled)
+async def count_cancelled(
+    received: Sequence[Received[OrderCancelled]], connection: Connection
+) -> None:
+    """Count orders in the minute they were cancelled."""
+    orders = [each.message for each in received]
+    await _add(
+        connection, "add_cancelled", ((order.cancelled_at, order.currency) for order in orders)
+    )
 
 
 async def _add(
     connection: Connection,
-    at: datetime,
-    currency: str,
-    *,
-    placed: int = 0,
-    confirmed: int = 0,
-    cancelled: int = 0,
-    revenue: Decimal = Decimal(0),
+    query: str,
+    moments: Iterable[Moment],
+    revenue: Mapping[Moment, Decimal] | None = None,
 ) -> None:
+    counts = Counter((_minute(at), currency) for at, currency in moments)
+    # in one order, so that two workers that add to the same minutes do not wait for each other in a circle
+    minutes = sorted(counts)
     await connection.execute(
-        QUERIES["add"],
+        QUERIES[query],
         {
-            "at": at,
-            "currency": currency,
-            "placed": placed,
-            "confirmed": confirmed,
-            "cancelled": cancelled,
-            "revenue": revenue,
+            "minutes": [minute for minute, _ in minutes],
+            "currencies": [currency for _, currency in minutes],
+            "counts": [counts[minute] for minute in minutes],
+            "revenues": [(revenue or {}).get(minute, Decimal(0)) for minute in minutes],
         },
     )
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)

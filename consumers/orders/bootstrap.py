@@ -6,7 +6,6 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.worker import WorkerApp
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
-from schemas.messages.payments import PaymentCompleted, PaymentFailed
 
 
 class Settings(WorkerSettings):
@@ -29,6 +28,7 @@ def create_app(settings: Settings) -> WorkerApp:
     reactions = OrderReactions(outbox)
     consumer = Consumer(
         name="orders-worker",
-        handlers={PaymentCompleted: reactions.confirm, PaymentFailed: reactions.cancel},
+        handlers=[reactions.confirm, reactions.cancel],
+        unknown="park",  # whatever else becomes of a payment, an order may depend on it
     )
     return WorkerApp(consumer, settings)

@@ -3,6 +3,7 @@
 from cdc.database import Connection
 from cdc.outbox import Outbox
 from consumers.runtime.delivery import Delivery
+from consumers.runtime.handlers import handles
 from producers.orders.domain import CancelOrder, ConfirmOrder
 from producers.orders.handlers import cancel_order, confirm_order
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
@@ -18,6 +19,7 @@ class OrderReactions:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
+    @handles(PaymentCompleted)
     async def confirm(
         self, payment: PaymentCompleted, delivery: Delivery, connection: Connection
     ) -> None:
@@ -25,6 +27,7 @@ class OrderReactions:
         command = ConfirmOrder(order_id=payment.order_id, payment_id=payment.payment_id)
         await confirm_order(connection, self._outbox, command, delivery.reaction())
 
+    @handles(PaymentFailed)
     async def cancel(
         self, payment: PaymentFailed, delivery: Delivery, connection: Connection
     ) -> None:

@@ -10,7 +10,6 @@ from consumers.payments.processor import SimulatedCardProcessor
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.worker import WorkerApp
-from schemas.messages.as_read_by_payments_worker import OrderCreated
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
 
@@ -46,7 +45,8 @@ def create_app(settings: Settings) -> WorkerApp:
     handlers = PaymentHandlers(processor, outbox)
     consumer = Consumer(
         name="payments-worker",
-        handlers={OrderCreated: handlers.charge_card},
+        handlers=[handlers.charge_card],
         ignores=frozenset({OrderConfirmed, OrderCancelled}),
+        unknown="park",  # a new kind of event may well be about money
     )
     return WorkerApp(consumer, settings)

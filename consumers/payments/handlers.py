@@ -9,6 +9,7 @@ from cdc.sql import load_queries
 from consumers.payments.domain import Payment
 from consumers.payments.processor import CardProcessor, Charge
 from consumers.runtime.delivery import Delivery
+from consumers.runtime.handlers import handles
 from schemas.messages.as_read_by_payments_worker import OrderCreated
 
 QUERIES = load_queries(__package__)
@@ -26,6 +27,7 @@ class PaymentHandlers:
         self._processor = processor
         self._outbox = outbox
 
+    @handles(OrderCreated)
     async def charge_card(
         self, order: OrderCreated, delivery: Delivery, connection: Connection
     ) -> None:

@@ -1,16 +1,57 @@
-"""What a service declares of itself as a consumer: its name and which function takes which message."""
+"""What a service declares of itself as a consumer: its name, which function takes which message, and its patience."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
+from datetime import timedelta
+from typing import Literal
 
-from cdc.database import Connection
-from consumers.runtime.delivery import Delivery
+from consumers.runtime.handlers import Function, Handler, handler_of
 from schemas.catalogue import catalogue
 from schemas.message import Message
 
-Handler = Callable[[Any, Delivery, Connection], Awaitable[None]]
-"""Takes a message, what is known of its delivery, and the connection whose open transaction carries the effect."""
+DEFAULT_INBOX_WINDOW = timedelta(days=15)
+"""Kafka deletes whole segments, a week long by default, so a record may outlive a week's retention by a week."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often, and when, a parked message is tried again.
+
+    The pauses grow exponentially; half of each is left to chance, so that what failed together is not retried together
+    ("equal jitter" of the AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
+
+    Args:
+        attempts: Attempts in all, the first one included; after the last the message is a dead letter.
+        first_pause_s: Longest pause before the second attempt, in seconds.
+        factor: By how much each pause is longer than the one before.
+        longest_pause_s: Longest pause of all, in seconds.
+        patience_s: How long a partition waits for a party outside the database that cannot be reached, in seconds;
+            then the message that needs it is parked like one that fails for another reason.
+    """
+
+    attempts: int = 6
+    first_pause_s: float = 1.0
+    factor: float = 5.0
+    longest_pause_s: float = 3600.0
+    patience_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.first_pause_s < 0 or self.factor < 1 or self.patience_s < 0:
+            raise ValueError(
+                "a retry policy needs at least one attempt, pauses that are not negative, and a factor of at least 1"
+            )
+
+    def pause_s(self, attempts: int) -> float | None:
+        """Return how long to wait after a number of failed attempts, in seconds; None when there is no other.
+
+        Args:
+            attempts: Attempts that have failed, at least one.
+        """
+        if attempts >= self.attempts:
+            return None
+        longest = min(self.longest_pause_s, self.first_pause_s * self.factor ** (attempts - 1))
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,30 +60,50 @@ class Consumer:
 
     Args:
         name: Name of the consumer, also its Kafka consumer group.
-        handlers: The function that takes each message class.
-        ignores: Message classes that share the topics and are of no interest here. A type that is in neither is an
-            error: a message nobody decided about is not dropped.
+        handlers: Functions marked with `@handles` or `@handles_in_bulk`, at most one for each message class.
+        ignores: Message classes that share the topics and are of no interest here.
+        unknown: What becomes of a type that is in neither: `park` puts the message aside until somebody has decided,
+            `ignore` passes it over.
+        topics: Topics to read; those of the catalogue that carry the handled messages when none are given.
+        retries: When parked messages are tried again.
+        inbox_window: How long message ids are remembered, at least as long as Kafka keeps a topic; None for ever.
+        max_batch: Most messages in one transaction.
+        parallel_partitions: Most transactions at once in one worker. With 1, handlers of different partitions never
+            wait for each other's rows.
     """
 
     name: str
-    handlers: Mapping[type[Message], Handler]
+    handlers: InitVar[Iterable[Function]]
+    unknown: Literal["park", "ignore"]
     ignores: frozenset[type[Message]] = frozenset()
+    topics: Sequence[str] = ()
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    inbox_window: timedelta | None = DEFAULT_INBOX_WINDOW
+    max_batch: int = 2000
+    parallel_partitions: int = 4
+    table: Mapping[str, Handler] = field(init=False)
+    """The dispatch table by the message's full name."""
 
-    def __post_init__(self) -> None:
-        both = self.ignores & set(self.handlers)
+    def __post_init__(self, handlers: Iterable[Function]) -> None:
+        entries = [handler_of(function) for function in handlers]
+        table = {entry.message.NAME: entry for entry in entries}
+        if len(table) < len(entries):
+            raise ValueError(f"{self.name} has two handlers for one message")
+        both = {message.NAME for message in self.ignores} & set(table)
         if both:
-            raise ValueError(
-                f"{self.name} both handles and ignores {', '.join(m.NAME for m in both)}"
-            )
+            raise ValueError(f"{self.name} both handles and ignores {', '.join(sorted(both))}")
+        if self.unknown not in {"park", "ignore"}:
+            raise ValueError(f"{self.name} must say what becomes of unknown types: park or ignore")
+        if self.max_batch < 1 or self.parallel_partitions < 1:
+            raise ValueError(f"{self.name} needs a batch of at least one message at a time")
+        topics = self.topics or sorted({catalogue().topic_of(name).name for name in table})
+        object.__setattr__(self, "table", table)
+        object.__setattr__(self, "topics", tuple(topics))
 
     @property
-    def topics(self) -> tuple[str, ...]:
-        """Topics that carry the handled messages."""
-        return tuple(sorted({catalogue().topic_of(message.NAME).name for message in self.handlers}))
-
-    def handler_by_type(self) -> Mapping[str, Handler]:
-        """The dispatch table by the message's full name."""
-        return {message.NAME: handler for message, handler in self.handlers.items()}
+    def messages(self) -> tuple[type[Message], ...]:
+        """The message classes that are handled."""
+        return tuple(handler.message for handler in self.table.values())
 
     def ignored_types(self) -> frozenset[str]:
         """Full names of the ignored messages."""

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol, Self
 from uuid import UUID
 
 from cdc.context import MessageContext
+from schemas.uuids import parse_uuid
+
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Record(Protocol):
@@ -28,20 +32,39 @@ class Record(Protocol):
         """When it was made or appended, in milliseconds since 1970."""
 
     @property
-    def timestamp_type(self) -> int:
-        """0 for when it was made, 1 for when it was appended."""
-
-    @property
     def key(self) -> bytes | None:
-        """Record key."""
+        """Record key; messages of one key keep their order, those without one have none."""
 
     @property
     def value(self) -> bytes | None:
         """Record value; None is a tombstone."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+    def headers(self) -> Headers:
         """Headers in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecord:
+    """A record kept by value: what a parked message was delivered as.
+
+    Args:
+        topic: Topic it lies in.
+        partition: Partition it lies in.
+        offset: Offset within the partition.
+        timestamp: When it was made or appended, in milliseconds since 1970.
+        key: Record key.
+        value: Record value.
+        headers: Headers in their order.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
 class MalformedRecordError(ValueError):
@@ -53,45 +76,59 @@ class Delivery:
     """What is known of a message besides its content.
 
     Args:
-        message_id: Identity of the message, the same however often it is delivered.
+        message_id: Identity of the message, the same however often it is delivered; good as an idempotency key.
         type: Full name of the message, such as `orders.OrderCreated`.
         key: Record key, the aggregate id.
+        aggregate_version: Version of the aggregate after an event, one more than that of the event of its key before;
+            None for a message that is no event.
         topic: Topic it came from.
         partition: Partition it came from.
         offset: Offset within the partition.
+        recorded_at: When the record was made or appended.
         context: Correlation, causation and trace as the sender gave them.
+        attempt: 1 for the first, more when the message was parked and is tried again.
     """
 
     message_id: UUID
     type: str
     key: str
+    aggregate_version: int | None
     topic: str
     partition: int
     offset: int
+    recorded_at: datetime
     context: MessageContext
+    attempt: int = 1
 
     @classmethod
-    def of(cls, record: Record) -> Self:
+    def of(cls, record: Record, attempt: int = 1) -> Self:
         """Read the CloudEvents and tracing headers of a record.
+
+        Args:
+            record: The record as delivered.
+            attempt: How often the message was tried, this time included.
 
         Raises:
             MalformedRecordError: a header is missing or is not what it should be.
         """
-        headers = {name: value.decode() for name, value in record.headers if value is not None}
         try:
+            headers = {name: value for name, value in record.headers if value is not None}
+            version = headers.get("aggregate_version")
             return cls(
-                message_id=UUID(headers["ce_id"]),
-                type=headers["ce_type"],
+                message_id=parse_uuid(headers["ce_id"].decode()),
+                type=headers["ce_type"].decode(),
                 key=(record.key or b"").decode(),
+                aggregate_version=int(version) if version else None,
                 topic=record.topic,
                 partition=record.partition,
                 offset=record.offset,
+                recorded_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
                 context=_context(headers),
+                attempt=attempt,
             )
         except (KeyError, ValueError) as error:
             raise MalformedRecordError(
-                f"the record at {record.topic}/{record.partition}/{record.offset} is no message of an "
-                f"outbox: {error!r}"
+                f"the record at {place_of(record)} is no message of an outbox: {error!r}"
             ) from error
 
     def reaction(self) -> MessageContext:
@@ -104,10 +141,15 @@ class Delivery:
         )
 
 
-def _context(headers: dict[str, str]) -> MessageContext:
-    causation = headers.get("causation_id")
+def place_of(record: Record) -> str:
+    """Return where a record lies, as `topic/partition/offset`."""
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def _context(headers: dict[str, bytes]) -> MessageContext:
+    causation, traceparent = headers.get("causation_id"), headers.get("traceparent")
     return MessageContext(
-        correlation_id=UUID(headers["correlation_id"]),
-        causation_id=UUID(causation) if causation else None,
-        traceparent=headers.get("traceparent"),
+        correlation_id=parse_uuid(headers["correlation_id"].decode()),
+        causation_id=parse_uuid(causation.decode()) if causation else None,
+        traceparent=traceparent.decode() if traceparent else None,
     )

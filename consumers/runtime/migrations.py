@@ -1,31 +1,11 @@
 """Building blocks for migrations: the tables that a consumer's runtime keeps in its service's schema."""
 
-from psycopg import sql
-
 from cdc.migrations import operations
+from consumers.runtime import ddl
 
-CREATE_INBOX = """
-create table inbox (
-    consumer   text not null,
-    message_id uuid not null,
-    primary key (consumer, message_id)
-);
-
-create table consumer_offset (
-    consumer    text        not null,
-    topic       text        not null,
-    partition   int         not null,
-    next_offset bigint      not null check (next_offset >= 0),
-    applied     bigint      not null default 0 check (applied >= 0),
-    duplicates  bigint      not null default 0 check (duplicates >= 0),
-    updated_at  timestamptz not null default clock_timestamp(),
-    primary key (consumer, topic, partition)
-);
-comment on column consumer_offset.duplicates is 'deliveries that were dropped because their effect existed';
-
-grant select, insert on inbox to {role};
-grant select, insert, update on consumer_offset to {role};
-"""
+FIRST = "1_inbox.sql"
+PARTITIONED = "2_partitioned_inbox.sql"
+PARKING = "3_parking.sql"
 
 
 def create_inbox(*, role: str) -> None:
@@ -34,9 +14,46 @@ def create_inbox(*, role: str) -> None:
     Args:
         role: Database role of the service.
     """
-    operations.execute(sql.SQL(CREATE_INBOX).format(role=sql.Identifier(role)))
+    operations.execute_file(ddl, FIRST, role=role)
 
 
 def drop_inbox() -> None:
     """Drop the inbox and the offsets."""
     operations.execute("drop table inbox, consumer_offset")
+
+
+def partition_inbox(*, role: str) -> None:
+    """Partition the inbox by the days on which messages were made, so that old days are dropped whole.
+
+    What the inbox holds is kept.
+
+    Args:
+        role: Database role of the service.
+    """
+    operations.execute_file(ddl, PARTITIONED, role=role)
+
+
+def unpartition_inbox() -> None:
+    """Put the inbox back into one table."""
+    operations.execute(
+        "create table inbox_whole (like inbox);"
+        "insert into inbox_whole select * from inbox;"
+        "drop table inbox, inbox_window;"
+        "drop function maintain_inbox(), inbox_id_at(timestamptz);"
+        "alter table inbox_whole rename to inbox;"
+        "alter table inbox add primary key (consumer, message_id)"
+    )
+
+
+def create_parking(*, role: str) -> None:
+    """Create what parked messages, and what was done about them, are kept in.
+
+    Args:
+        role: Database role of the service.
+    """
+    operations.execute_file(ddl, PARKING, role=role)
+
+
+def drop_parking() -> None:
+    """Drop the parked messages and the record of what was done about them."""
+    operations.execute("drop table parked_message, parked_sequence, parked_action")

@@ -1,71 +1,294 @@
-"""Turns a batch of records of one partition into effects, in one transaction."""
+"""Turns the messages of one partition into effects: a batch in one transaction, whatever becomes of single messages."""
 
+import logging
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from cdc.database import Connection, Pool
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.delivery import Delivery, Record
-from consumers.runtime.inbox import admit, advance
-from schemas.codec import Codec
+from consumers.runtime.failures import BEHIND, Failure, is_transient, waits_without_end
+from consumers.runtime.handlers import Handler
+from consumers.runtime.intake import Received
+from consumers.runtime.retries import DeadLetters
+from consumers.runtime.store import Claim, FenceLostError, Parking, Place, Store, Taken, Transaction
+
+LONGEST_TRANSACTION_S = 10.0
+"""A batch whose handlers take longer is rolled back and cut: locks and snapshots are not held for minutes."""
+
+log = logging.getLogger(__name__)
+
+Batch = Sequence[Received[Any]]
 
 
-class UnhandledTypeError(LookupError):
-    """A message arrived that the consumer neither handles nor ignores."""
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a batch.
+
+    Args:
+        next_offset: The position after it.
+        new: Messages that came for the first time.
+        duplicates: Messages that had been taken before.
+        parked: Messages that were put aside.
+    """
+
+    next_offset: int
+    new: int
+    duplicates: int
+    parked: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a batch is gone about.
+
+    Args:
+        careful: With savepoints, so that one message can fail alone.
+        patient: What is transient ends the attempt instead of parking its message.
+    """
+
+    careful: bool
+    patient: bool
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One pass over a batch inside a transaction."""
+
+    transaction: Transaction
+    manner: _Manner
+    blocked: set[bytes]
+    deadline: float = field(default_factory=lambda: time.monotonic() + LONGEST_TRANSACTION_S)
+    failures: dict[int, Failure] = field(default_factory=dict)
+    """By offset: the messages that will be parked."""
+
+    def fail(self, received: Received[Any], failure: Failure) -> None:
+        """Have a message parked, and those of its key that follow."""
+        self.failures[received.record.offset] = failure
+        if received.record.key is not None:
+            self.blocked.add(received.record.key)
+
+    def settles(self, received: Received[Any]) -> bool:
+        """Tell whether there is nothing to call for a message, and see to it that it is parked where it must be."""
+        if not received.concerns_us:
+            return True
+        if received.record.key is not None and received.record.key in self.blocked:
+            self.fail(received, BEHIND)
+            return True
+        if received.error is not None:
+            self.fail(received, Failure.of(received.error))
+            return True
+        return False
+
+    def leave_if_pointless(self, error: Exception) -> None:
+        """Leave the transaction where going on in it makes no sense."""
+        if waits_without_end(error) or (self.manner.patient and is_transient(error)):
+            raise error
+        if not self.manner.careful:
+            raise _Stumbled(f"a handler failed: {error!r}") from error
 
 
 class Processor:
-    """Applies batches for one consumer.
+    """Applies batches of one partition.
+
+    A batch is first tried as if nothing could go wrong. When a message fails all is rolled back and the batch is tried
+    once more with savepoints, so that the one that fails is parked and the others take effect.
 
     Args:
-        consumer: Name and dispatch table.
-        pool: Connections to the consumer's own schema.
-        codec: Decodes the handled messages.
+        consumer: Name, dispatch table and retry policy.
+        store: Where inbox, position and parked messages are.
+        dead_letters: Tells of messages that no attempt is left for.
     """
 
-    def __init__(self, consumer: Consumer, pool: Pool, codec: Codec) -> None:
-        self._name = consumer.name
-        self._handlers = consumer.handler_by_type()
-        self._ignored = consumer.ignored_types()
-        self._pool = pool
-        self._codec = codec
+    def __init__(self, consumer: Consumer, store: Store, dead_letters: DeadLetters) -> None:
+        self._consumer = consumer
+        self._store = store
+        self._dead_letters = dead_letters
+        self._careful = False
 
-    async def apply(self, records: Sequence[Record]) -> None:
-        """Apply every message of a batch that has not taken effect before; all of them or none.
+    async def apply(
+        self, place: Place, base: int, batch: Batch, next_offset: int, *, patient: bool = True
+    ) -> Applied:
+        """Make every message of a batch take effect that has not done so before, or park it; all or nothing.
 
         Args:
-            records: Consecutive records of one partition, at least one.
+            place: The partition.
+            base: The position that the batch begins at.
+            batch: Prepared records of the partition in their order; may be empty when offsets are passed over that
+                hold no record.
+            next_offset: The position after the batch.
+            patient: Raise what is transient. When not, a message whose party outside the database cannot be reached is
+                parked.
 
         Raises:
-            MalformedRecordError: a record is no message of an outbox.
-            UnhandledTypeError: a message that the consumer made no decision about.
-            UndecodableError: the bytes are not the message that the headers announce.
-            Exception: whatever a handler raises; nothing of the batch has taken effect then.
+            FenceLostError: somebody else has moved the position; nothing has taken effect.
+            TooSlowError: the batch is too large for its handlers; nothing has taken effect.
+            Exception: what is transient of all that a handler raises; nothing has taken effect.
         """
-        deliveries = [Delivery.of(record) for record in records]
-        async with self._pool.connection() as connection, connection.transaction():
-            new = await admit(connection, self._name, [d.message_id for d in deliveries])
-            applied = len(new)
-            for record, delivery in zip(records, deliveries, strict=True):
-                if delivery.message_id in new:
-                    new.remove(delivery.message_id)
-                    await self._handle(connection, record, delivery)
-            last = deliveries[-1]
-            await advance(
-                connection,
-                self._name,
-                topic=last.topic,
-                partition=last.partition,
-                next_offset=last.offset + 1,
-                applied=applied,
-                duplicates=len(deliveries) - applied,
-            )
+        claim = Claim(
+            place=place,
+            base=base,
+            next_offset=next_offset,
+            message_ids=[r.message_id for r in batch if r.concerns_us and r.message_id],
+        )
+        if not self._careful and patient:
+            try:
+                return await self._try(claim, batch, _Manner(careful=False, patient=True))
+            except (FenceLostError, TooSlowError):
+                raise
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                log.info("%s; the batch is taken apart", error)
+        applied = await self._try(claim, batch, _Manner(careful=True, patient=patient))
+        # where one message failed the next batch is likely to hold another one
+        self._careful = applied.parked > 0
+        return applied
 
-    async def _handle(self, connection: Connection, record: Record, delivery: Delivery) -> None:
-        handler = self._handlers.get(delivery.type)
+    async def _try(self, claim: Claim, batch: Batch, manner: "_Manner") -> Applied:
+        async with self._store.transaction() as transaction:
+            taken = await self._store.take(transaction, claim)
+            todo = _new_ones(batch, taken)
+            blocked = await self._parked_keys(transaction, taken, claim.place, todo)
+            attempt = _Attempt(transaction, manner, blocked)
+            for handler, group in grouped(todo):
+                await self._handle(attempt, handler, group)
+            await self._park(attempt, todo)
+        delivered = len(claim.message_ids)
+        new = delivered if taken.new is None else len(taken.new)
+        return Applied(claim.next_offset, new, delivered - new, len(attempt.failures))
+
+    async def _parked_keys(
+        self, transaction: Transaction, taken: Taken, place: Place, todo: Batch
+    ) -> set[bytes]:
+        if not taken.some_parked:
+            return set()
+        keys = {received.record.key for received in todo if received.record.key is not None}
+        return await self._store.parked_keys(transaction, place.topic, keys)
+
+    async def _handle(self, attempt: _Attempt, handler: Handler | None, group: Batch) -> None:
+        """Call the handlers of a group, except for messages that are to be parked."""
         if handler is not None:
-            await handler(self._codec.decode(record.value or b""), delivery, connection)
-        elif delivery.type not in self._ignored:
-            raise UnhandledTypeError(
-                f"{self._name} neither handles nor ignores {delivery.type}, found at {delivery.topic}/"
-                f"{delivery.partition}/{delivery.offset}; decide in its dispatch table"
-            )
+            clean = not attempt.blocked and not any(received.error for received in group)
+            todo = group if clean else [r for r in group if not attempt.settles(r)]
+            await self._call(attempt, todo, handler)
+            return
+        for number, received in enumerate(group):
+            if number and time.monotonic() > attempt.deadline:
+                raise TooSlowError(number)
+            if not attempt.settles(received) and received.handler is not None:
+                await self._call(attempt, [received], received.handler)
+
+    async def _call(self, attempt: _Attempt, todo: Batch, handler: Handler) -> None:
+        """Call a handler; halve what a bulk handler is given while it fails."""
+        if not todo:
+            return
+        try:
+            if attempt.manner.careful:
+                async with self._store.savepoint(attempt.transaction):
+                    await _invoke(handler, todo, attempt.transaction)
+            else:
+                await _invoke(handler, todo, attempt.transaction)
+        except Exception as error:  # noqa: BLE001 - parked with the message, or raised again
+            attempt.leave_if_pointless(error)
+            if len(todo) == 1:
+                attempt.fail(todo[0], Failure.of(error))
+                return
+            half = len(todo) // 2
+            await self._call(attempt, todo[:half], handler)
+            # a key that failed in the first half blocks what comes of it in the second
+            await self._handle(attempt, handler, todo[half:])
+
+    async def _park(self, attempt: _Attempt, todo: Batch) -> None:
+        if not attempt.failures:
+            return
+        parkings = [
+            self._parking(received, attempt.failures[received.record.offset])
+            for received in todo
+            if received.record.offset in attempt.failures
+        ]
+        await self._store.park(attempt.transaction, parkings)
+        for parking in parkings:
+            if parking.pause_s is None and parking.failure != BEHIND:
+                await self._dead_letters.announce(
+                    attempt.transaction, parking.record, parking.failure, attempts=1
+                )
+
+    def _parking(self, received: Received[Any], failure: Failure) -> Parking:
+        return Parking(
+            record=received.record,
+            message_id=received.message_id or None,
+            type=received.type,
+            failure=failure,
+            pause_s=None if failure.hopeless else self._consumer.retries.pause_s(1),
+        )
+
+
+async def _invoke(handler: Handler, todo: Batch, transaction: Transaction) -> None:
+    if handler.in_bulk:
+        await handler.function(todo, transaction)
+    else:
+        await handler.function(todo[0].message, todo[0].delivery, transaction)
+
+
+class TooSlowError(Exception):
+    """The handlers took so long that the batch was rolled back; a part of it should be tried.
+
+    Args:
+        handled: Messages that were handled in the time.
+    """
+
+    def __init__(self, handled: int) -> None:
+        super().__init__(f"only {handled} messages were handled in {LONGEST_TRANSACTION_S:g} s")
+        self.handled = handled
+
+
+class _Stumbled(Exception):  # noqa: N818 - a turn in the way, not an error of the program
+    """A handler failed in the first pass."""
+
+
+def grouped(batch: Batch) -> list[tuple[Handler | None, list[Received[Any]]]]:
+    """Split a batch into calls, so that the messages of a key are handled in their order.
+
+    Messages for the same bulk handler come together although others lie between them, as long as no message of the
+    same key was handled by another handler meanwhile. Messages that are handled one by one keep the order in which
+    they lie.
+
+    Args:
+        batch: Messages of one partition in their order.
+
+    Returns:
+        A bulk handler with its messages, or None with messages to be handled one by one, in the order to follow.
+    """
+    groups: list[tuple[Handler | None, list[Received[Any]]]] = []
+    open_group: dict[int, int] = {}
+    last_group: dict[bytes, int] = {}
+    for received in batch:
+        bulk = received.handler if received.handler and received.handler.in_bulk else None
+        key = received.record.key
+        after = last_group.get(key, -1) if key is not None else -1
+        number = open_group.get(id(bulk), -1)
+        if number < after or number < 0:
+            number = len(groups)
+            groups.append((bulk, []))
+            open_group[id(bulk)] = number
+        groups[number][1].append(received)
+        if key is not None:
+            last_group[key] = number
+    return groups
+
+
+def _new_ones(batch: Batch, taken: Taken) -> Batch:
+    """Leave out what was taken before, and what comes twice in the batch itself."""
+    if taken.new is None:
+        return batch
+    left = set(taken.new)
+    todo = []
+    for received in batch:
+        if not received.message_id:
+            # without an id it cannot be told apart from a repetition, and is parked
+            todo.append(received)
+        elif received.message_id in left:
+            left.remove(received.message_id)
+            todo.append(received)
+    return todo

@@ -1,20 +1,66 @@
-"""A Faust transport that delivers one fetched partition batch as one message.
+"""A Faust transport that delivers a fetched partition batch as one message, and no more than the lanes have room for.
 
 Faust spends most of its time per message on the way from the fetched records to the agent. Delivered whole, that cost
-is paid once a batch; agents, rebalancing and commits stay Faust's. Two of its parts are replaced: the scheduler, which
-deals records out one by one, and the reckoning of what may be committed, which takes the offsets inside a batch for
-gaps and may commit past a batch that is still being worked on.
+is paid once a batch; agents, rebalancing and commits stay Faust's. Four of its parts are replaced: the scheduler,
+which deals records out one by one; the reckoning of what may be committed, which takes the offsets inside a batch for
+gaps and may commit past a batch that is still being worked on; the seek after a rebalance, which trusts Kafka's
+committed offset rather than the database's; and the choice of partitions to fetch from, which knows no lanes.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
-from faust.transport.drivers.aiokafka import Consumer, Transport
+import aiokafka
+from aiokafka.errors import IllegalStateError
+from faust.transport.consumer import RecordMap
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 from faust.types.transports import SchedulingStrategyT
 from faust.types.tuples import ConsumerMessage
 
 from consumers.runtime.delivery import Record
+from consumers.runtime.lanes import Lanes
+from consumers.runtime.store import FenceLostError, Place
+
+LOOK_AGAIN_S = 0.01
+"""How long a fetch waits for records while a lane is full, so that soon another one includes that lane's partition."""
+
+FETCH_WAIT_MS = 50
+"""How long the broker holds back an answer that would be empty, instead of Faust's 1,500 ms.
+
+aiokafka has one fetch under way to a broker. While it waits for partitions that have nothing new, one with a backlog
+that was drained meanwhile is not asked for: with a long wait, idle partitions slow a busy one down.
+"""
+
+
+PAUSE_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Assignee(Protocol):
+    """What the transport asks of the worker."""
+
+    @property
+    def lanes(self) -> Lanes:
+        """The partitions being worked on."""
+
+    async def let_go(self) -> None:
+        """Finish the transactions under way and work on nothing more."""
+
+    async def take_over(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        """Stop what is being worked on, and return where to begin in each of these partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedRecords:
+    """Records of one partition as fetched, with the ticket that its lane had then."""
+
+    records: list[Record]
+    ticket: object
 
 
 class WholeBatches(SchedulingStrategyT):
@@ -25,20 +71,130 @@ class WholeBatches(SchedulingStrategyT):
         return iter(records.items())
 
 
-class BatchConsumer(Consumer):
-    """Consumes batches; each is acknowledged whole, and in order because agents run one at a time."""
+class FetchThread(AIOKafkaConsumerThread):
+    """The thread of the Kafka client, which here never sees records of aborted transactions, and waits briefly."""
 
-    def _to_message(self, tp: TP, records: list[Record]) -> ConsumerMessage:
-        last = records[-1]
+    def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Arguments of the constructor that Faust does not pass on; the fetcher, made later, takes them from here.
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
+        return consumer
+
+
+class BatchConsumer(Consumer):
+    """Consumes batches; each is acknowledged whole, and those of a partition in their order."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._assignee = cast(Assignee, self.app)
+        self._fetching = asyncio.Lock()
+        self._taking_over: asyncio.Task[None] | None = None
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return FetchThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def is_taking_over(self) -> bool:
+        """Whether partitions are assigned that are not worked on yet."""
+        return self._taking_over is not None and not self._taking_over.done()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Have all partitions sought to the positions that the database holds; Kafka's own are advisory.
+
+        That may take as long as the database is away, and Faust never rebalances again once this has taken longer than
+        a request may: so it is done beside, and nothing is fetched before.
+        """
+        await self._give_up_taking_over()
+        self._taking_over = asyncio.create_task(self._take_over())
+        return {}
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Seek, but not while a fetch is under way, which would take records from the new place for the lane before."""
+        async with self._fetching:
+            await super().seek_wait(partitions)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let go of all partitions: after a rebalance they are dealt out anew."""
+        await super().on_partitions_revoked(revoked)
+        await self._give_up_taking_over()
+        await self._assignee.let_go()
+
+    async def on_stop(self) -> None:
+        """Take over nothing more."""
+        await self._give_up_taking_over()
+        await super().on_stop()
+
+    async def _take_over(self) -> None:
+        while not self.app.should_stop:
+            try:
+                positions = await self._assignee.take_over([Place(*tp) for tp in self.assignment()])
+                await self.seek_wait({TP(*place): offset for place, offset in positions.items()})
+            except Exception as error:  # noqa: BLE001 - whatever it is, without this nothing goes on
+                log.warning("partitions cannot be taken over: %r; again in %.0f s", error, PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
+            else:
+                self._assignee.lanes.open(positions)
+                return
+
+    async def _give_up_taking_over(self) -> None:
+        if self._taking_over is not None:
+            self._taking_over.cancel()
+            await asyncio.gather(self._taking_over, return_exceptions=True)
+
+    async def skip_gaps(self) -> None:
+        """Move lanes that have nothing to do over offsets that hold no record, so that their lag ends with their work.
+
+        Such offsets are the marks of Kafka's transactions, records of aborted ones, and what compaction took away.
+        """
+        lanes = self._assignee.lanes
+        for place in list(lanes.places()):
+            lane = lanes.get(place)
+            if lane is None or not lane.is_idle:
+                continue
+            try:
+                async with self._fetching:  # what is handed out meanwhile lies before the answer
+                    position = await self.position(TP(*place))
+                    if position:
+                        await lane.skip_to(position)
+            except (IllegalStateError, FenceLostError):
+                continue  # the partition has just been given to another worker
+
+    async def _getmany(
+        self,
+        active_partitions: set[TP] | None,
+        timeout: float,  # noqa: ASYNC109 - Faust calls it by this name
+    ) -> RecordMap:
+        lanes = self._assignee.lanes
+        active = {Place(*tp) for tp in active_partitions or ()}
+        room = lanes.with_room(active)
+        if not room:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            return {}
+        async with self._fetching:
+            tickets = {place: lane.ticket for place, lane in room.items()}
+            records = await super()._getmany(
+                {TP(*place) for place in room},
+                timeout if len(room) == len(active) else LOOK_AGAIN_S,
+            )
+            for tp in records:
+                room[Place(*tp)].expect(tickets[Place(*tp)])
+        return {
+            tp: [FetchedRecords(fetched, tickets[Place(*tp)])] for tp, fetched in records.items()
+        }
+
+    def _to_message(self, tp: TP, batch: list[FetchedRecords]) -> ConsumerMessage:
+        [fetched] = batch
+        last = fetched.records[-1]
         return ConsumerMessage(
             last.topic,
             last.partition,
             last.offset,
             last.timestamp / 1000.0,
-            last.timestamp_type,
+            0,
             [],
             None,
-            records,  # type: ignore[arg-type]  # the raw serializer passes the list through
+            fetched,  # type: ignore[arg-type]  # the raw serializer passes it through
             None,
             None,
             None,

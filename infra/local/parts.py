@@ -19,14 +19,14 @@ class Part:
     Args:
         name: as in supervisor, status and logs.
         prepare: make what it needs on disk and describe its process; repeatable.
-        is_ready: one cheap look at whether it does its work, None if its process says it all.
+        is_ready: one cheap look at whether it does its work.
         url: where it is reached, None if nowhere.
         ports: the settings with the ports it listens on.
     """
 
     name: str
     prepare: Callable[[Settings], Program]
-    is_ready: Callable[[Settings], bool] | None
+    is_ready: Callable[[Settings], bool]
     url: Callable[[Settings], str | None]
     ports: tuple[str, ...] = ()
 
@@ -88,20 +88,12 @@ def _service(service: Service) -> Part:
             fingerprint=fingerprint(service.argv(), environment),
         )
 
-    def url(settings: Settings) -> str | None:
-        port = service.port(settings)
-        return f"http://{HOST}:{port}" if port else None
-
-    def is_ready(settings: Settings) -> bool:
-        port = service.port(settings)
-        return port is None or http_ok(port, "/health")
-
     return Part(
         name=service.name,
         prepare=prepare,
-        is_ready=None if service.is_worker else is_ready,
-        url=url,
-        ports=(service.port_setting,) if service.port_setting else (),
+        is_ready=lambda settings: http_ok(service.port(settings), service.ready_path),
+        url=lambda settings: f"http://{HOST}:{service.port(settings)}",
+        ports=(service.port_setting,),
     )
 
 

@@ -49,7 +49,7 @@ class Starter:
         looks = count(1)
 
         def probe() -> bool:
-            ready = part.is_ready is None or part.is_ready(self._settings)
+            ready = part.is_ready(self._settings)
             if not ready and next(looks) % LOOKS_PER_QUESTION:
                 return False
             process = self._supervisor.processes()[part.name]

@@ -67,7 +67,7 @@ def _state(settings: Settings, part: Part, process: Process | None, uptime_s: in
     if process is None or uptime_s is None:
         idle = {"BACKOFF": "restarting", "FATAL": "failed", "STOPPING": "stopping"}
         return idle.get(process.state, "stopped") if process else "stopped"
-    if part.is_ready is None or part.is_ready(settings):
+    if part.is_ready(settings):
         return "running"
     return "starting" if uptime_s < STARTING_TIME_S else "unresponsive"
 

@@ -1,25 +1,95 @@
-"""What a consumer declares of itself."""
+"""What a consumer declares of itself, and what is refused."""
 
 from typing import Any
 
 import pytest
 
-from cdc.database import Connection
-from consumers.runtime.consumer import Consumer
+from consumers.runtime.consumer import Consumer, RetryPolicy
 from consumers.runtime.delivery import Delivery
-from schemas.messages.orders import OrderConfirmed, OrderCreated
+from consumers.runtime.handlers import handles
+from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 from schemas.messages.payments import PaymentCompleted
 
 
-async def take(message: Any, delivery: Delivery, connection: Connection) -> None:
-    """Take a message and do nothing about it."""
+@handles(OrderCreated)
+async def take_order(order: OrderCreated, delivery: Delivery, connection: Any) -> None: ...
+
+
+@handles(OrderCreated)
+async def take_order_too(order: OrderCreated, delivery: Delivery, connection: Any) -> None: ...
+
+
+@handles(PaymentCompleted)
+async def take_payment(payment: PaymentCompleted, delivery: Delivery, connection: Any) -> None: ...
+
+
+def consumer(**changes: Any) -> Consumer:
+    declared: dict[str, Any] = {"name": "c", "handlers": [take_order], "unknown": "park"}
+    return Consumer(**declared | changes)
 
 
 def test_topics_follow_from_the_messages_handled() -> None:
-    consumer = Consumer(name="c", handlers={OrderCreated: take, PaymentCompleted: take})
-    assert consumer.topics == ("order.events", "payment.events")
+    declared = consumer(handlers=[take_payment, take_order])
+    assert declared.topics == ("order.events", "payment.events")
+    assert set(declared.messages) == {OrderCreated, PaymentCompleted}
+
+
+def test_topics_can_be_said() -> None:
+    assert consumer(topics=["copy-of-order.events"]).topics == ("copy-of-order.events",)
+
+
+def test_the_table_goes_by_the_full_name() -> None:
+    table = consumer().table
+    assert list(table) == ["orders.OrderCreated"]
+    assert table["orders.OrderCreated"].function is take_order
+
+
+def test_a_message_has_one_handler() -> None:
+    with pytest.raises(ValueError, match="c has two handlers for one message"):
+        consumer(handlers=[take_order, take_order_too])
 
 
 def test_a_message_cannot_be_both_handled_and_ignored() -> None:
-    with pytest.raises(ValueError, match=r"orders\.OrderConfirmed"):
-        Consumer(name="c", handlers={OrderConfirmed: take}, ignores=frozenset({OrderConfirmed}))
+    with pytest.raises(ValueError, match=r"ignores orders\.OrderCreated$"):
+        consumer(ignores=frozenset({OrderConfirmed, OrderCreated}))
+
+
+def test_ignored_types_go_by_their_full_names() -> None:
+    declared = consumer(ignores=frozenset({OrderConfirmed, OrderCancelled}))
+    assert declared.ignored_types() == {"orders.OrderConfirmed", "orders.OrderCancelled"}
+
+
+@pytest.mark.parametrize("unknown", ["", "skip", None])
+def test_what_becomes_of_unknown_types_must_be_said(unknown: object) -> None:
+    with pytest.raises(ValueError, match="park or ignore"):
+        consumer(unknown=unknown)
+
+
+@pytest.mark.parametrize("changes", [{"max_batch": 0}, {"parallel_partitions": 0}])
+def test_nothing_at_a_time_is_no_work(changes: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        consumer(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"attempts": 0}, {"first_pause_s": -1}, {"factor": 0.5}, {"patience_s": -1}]
+)
+def test_a_retry_policy_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="a retry policy needs"):
+        RetryPolicy(**changes)
+
+
+def test_pauses_grow_up_to_the_longest_and_half_of_each_is_chance() -> None:
+    policy = RetryPolicy(attempts=6, first_pause_s=1, factor=10, longest_pause_s=500)
+    for attempts, longest in enumerate((1, 10, 100, 500, 500), start=1):
+        pauses = [policy.pause_s(attempts) or 0 for _ in range(200)]
+        assert longest / 2 <= min(pauses)
+        assert max(pauses) <= longest
+        assert max(pauses) - min(pauses) > longest / 4
+
+
+def test_after_the_last_attempt_there_is_no_pause() -> None:
+    policy = RetryPolicy(attempts=2)
+    assert policy.pause_s(1) is not None
+    assert policy.pause_s(2) is None
+    assert RetryPolicy(attempts=1).pause_s(1) is None

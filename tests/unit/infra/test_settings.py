@@ -13,6 +13,9 @@ OWN_PORTS = {
     "kafka_controller_port": 5,
     "connect_port": 6,
     "registry_port": 7,
+    "payments_worker_port": 8,
+    "orders_worker_port": 9,
+    "analytics_worker_port": 10,
 }
 
 

@@ -1,0 +1,236 @@
+"""From records as fetched to messages as handlers take them: told apart, judged and decoded, before any transaction."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.delivery import Delivery, MalformedRecordError, Record, place_of
+from consumers.runtime.failures import TooOldError, UnhandledTypeError
+from consumers.runtime.handlers import Handler
+from consumers.runtime.window import InboxWindow
+from schemas.codec import Codec, UndecodableError
+from schemas.registry import RegistryUnavailableError
+
+SLICE = 100
+"""Records decoded between two looks at the event loop: a few milliseconds, so that the database hardly ever waits."""
+
+_is_uuid7 = re.compile(
+    rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+).fullmatch
+
+M = TypeVar("M")
+
+
+class Received(Generic[M]):
+    """A record, and what became of it on the way in.
+
+    Args:
+        record: The record as delivered.
+        message_id: Id of the message as text; empty when the record has none that the inbox can keep. It is at hand,
+            while all else in `delivery` is read from the headers when first asked for.
+        type: Full name of the message; None when the record does not say.
+        handler: The function that takes it; None when there is nothing to do about it.
+        message: The decoded message; None when there is nobody to take it, or when it cannot be decoded.
+        error: Why it cannot be handled; None when it can.
+        attempt: Number of the attempt, from 1.
+
+    Attributes:
+        concerns_us: There is a handler to call, or an error to decide about.
+    """
+
+    __slots__ = (
+        "_delivery",
+        "_message",
+        "attempt",
+        "concerns_us",
+        "error",
+        "handler",
+        "message_id",
+        "record",
+        "type",
+    )
+
+    def __init__(
+        self,
+        record: Record,
+        message_id: str,
+        type_: str | None,
+        handler: Handler | None = None,
+        message: M | None = None,
+        error: Exception | None = None,
+        attempt: int = 1,
+    ) -> None:
+        self.record = record
+        self.message_id = message_id
+        self.type = type_
+        self.handler = handler
+        self.error = error
+        self.attempt = attempt
+        self.concerns_us = handler is not None or error is not None
+        self._message = message
+        self._delivery: Delivery | None = None
+
+    @property
+    def message(self) -> M:
+        """The decoded message."""
+        if self._message is None:
+            raise AttributeError(f"the record at {place_of(self.record)} was not decoded")
+        return self._message
+
+    @property
+    def delivery(self) -> Delivery:
+        """What is known of the message besides its content; read from the headers when first asked for."""
+        if self._delivery is None:
+            self._delivery = Delivery.of(self.record, self.attempt)
+        return self._delivery
+
+
+class Intake:
+    """Prepares records for one consumer.
+
+    Args:
+        consumer: Its dispatch table.
+        codec: Decodes the handled messages.
+        window: Which ids its inbox can keep.
+    """
+
+    def __init__(self, consumer: Consumer, codec: Codec, window: InboxWindow) -> None:
+        self._consumer = consumer
+        self._codec = codec
+        self._window = window
+        self._table: Mapping[bytes, Handler | None] = {
+            **{name.encode(): handler for name, handler in consumer.table.items()},
+            **{name.encode(): None for name in consumer.ignored_types()},
+        }
+        self._passed_over: set[str] = set()
+
+    @property
+    def passed_over(self) -> frozenset[str]:
+        """Types that came, are in no table, and were ignored as the consumer chose."""
+        return frozenset(self._passed_over)
+
+    async def prepare(self, records: Sequence[Record]) -> list[Received[Any]]:
+        """Tell apart, judge and decode records, giving way to other work now and then.
+
+        Args:
+            records: Records of one partition in their order.
+
+        Raises:
+            RegistryUnavailableError: a schema is new here and the registry cannot be asked for it.
+        """
+        await self._learn_schemas([record.value for record in records])
+        prepared: list[Received[Any]] = []
+        for start in range(0, len(records), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            prepared += [self._prepare(record) for record in records[start : start + SLICE]]
+        return prepared
+
+    async def prepare_again(self, record: Record, attempt: int) -> Received[Any]:
+        """Prepare a parked record for another attempt; age and identity were judged when it was parked.
+
+        Args:
+            record: The record as it was delivered.
+            attempt: Number of the attempt.
+
+        Raises:
+            RegistryUnavailableError: the schema is new here and the registry cannot be asked for it.
+        """
+        await self._learn_schemas([record.value])
+        headers = dict(record.headers)
+        message_id, name = _id_text(headers.get("ce_id") or b"") or "", headers.get("ce_type")
+        if name is None:
+            return self._malformed(record, None, "it has no header ce_type")
+        return self._decoded(record, message_id, name, attempt)
+
+    async def _learn_schemas(self, values: Iterable[bytes | None]) -> None:
+        """Fetch schemas that are new here off the event loop, which must go on while the registry takes its time."""
+        for schema_id in self._codec.unknown_schema_ids(values):
+            await asyncio.to_thread(self._codec.learn, schema_id)
+
+    def _prepare(self, record: Record) -> Received[Any]:
+        headers = dict(record.headers)
+        message_id, name = headers.get("ce_id"), headers.get("ce_type")
+        if message_id is None or name is None:
+            missing = "ce_id" if message_id is None else "ce_type"
+            return self._malformed(record, name, f"it has no header {missing}")
+        text = _id_text(message_id)
+        if text is None or not self._window.begins_before(text):
+            return self._malformed(
+                record,
+                name,
+                f"an inbox keeps UUIDs of version 7 that were made by now, and its ce_id is {message_id!r}",
+            )
+        if not self._window.remembers(text):
+            error = TooOldError(
+                f"the message {text} at {place_of(record)} is older than the inbox remembers; whether it took "
+                "effect before cannot be told"
+            )
+            return self._not_told_apart(record, name, error)
+        return self._decoded(record, text, name, 1)
+
+    def _malformed(self, record: Record, name: bytes | None, why: str) -> Received[Any]:
+        error = MalformedRecordError(
+            f"the record at {place_of(record)} is no message of an outbox: {why}"
+        )
+        return self._not_told_apart(record, name, error)
+
+    def _not_told_apart(
+        self, record: Record, name: bytes | None, error: Exception
+    ) -> Received[Any]:
+        """Return a record that cannot be told from its repetition, which matters only if there is something to do."""
+        if name is None:
+            return Received(record, "", None, error=error)
+        if self._table.get(name) is None and (
+            name in self._table or self._undecided(record, _text(name)) is None
+        ):
+            return Received(record, "", _text(name))
+        return Received(record, "", _text(name), error=error)
+
+    def _decoded(self, record: Record, message_id: str, name: bytes, attempt: int) -> Received[Any]:
+        handler = self._table.get(name)
+        error: Exception | None
+        if handler is None:
+            error = None if name in self._table else self._undecided(record, _text(name))
+            return Received(record, message_id, _text(name), error=error, attempt=attempt)
+        wanted = handler.message.NAME
+        try:
+            message = self._codec.decode(record.value or b"")
+        except RegistryUnavailableError:
+            raise
+        except Exception as reason:  # noqa: BLE001 - whatever is wrong with one record is told with that record
+            error = reason
+        else:
+            if wanted == message.NAME:
+                return Received(record, message_id, wanted, handler, message, None, attempt)
+            error = UndecodableError(
+                f"the headers announce {wanted}, and the bytes hold {message.NAME}"
+            )
+        return Received(record, message_id, wanted, handler, None, error, attempt)
+
+    def _undecided(self, record: Record, name: str) -> UnhandledTypeError | None:
+        if self._consumer.unknown == "ignore":
+            self._passed_over.add(name)
+            return None
+        return UnhandledTypeError(
+            f"{self._consumer.name} neither handles nor ignores {name}, found at {place_of(record)}; "
+            "decide in its dispatch table"
+        )
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")
+
+
+def _id_text(header: bytes) -> str | None:
+    """Return a UUIDv7 as Postgres writes it, None when the header is none."""
+    if _is_uuid7(header):
+        return header.decode()
+    try:
+        known = UUID(header.decode())
+    except ValueError:
+        return None
+    return str(known) if known.version == 7 else None

@@ -1,0 +1,303 @@
+"""How far consumers are behind: their positions from the database, the ends of their topics from Kafka."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import psycopg
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the documented name
+from psycopg.rows import dict_row
+
+from cdc.sql import load_queries
+from consumers.runtime.positions import Bounds
+from consumers.runtime.store import Place
+
+QUERIES = load_queries("consumers.runtime", "lag.sql")
+TIMEOUT_S = 10.0
+POLL_S = 0.2
+
+Connection = psycopg.Connection[Any]
+
+
+class LagError(Exception):
+    """Kafka could not be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionLag:
+    """How far a consumer is behind in one partition.
+
+    Args:
+        partition: Number of the partition.
+        position: Offset to go on from; None when the consumer has never been in the partition.
+        end: Offset of the next record, as far as committed; None when Kafka does not have the partition.
+        messages: Records it has not done yet, at most: offsets without a record are counted where they lie between
+            records. None when Kafka does not have the partition.
+        seconds: Age of the oldest of these records, in seconds; None when it cannot be told.
+        duplicates: Deliveries that were dropped because their effect existed.
+    """
+
+    partition: int
+    position: int | None
+    end: int | None
+    messages: int | None
+    seconds: float | None
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicLag:
+    """How far a consumer is behind in a topic.
+
+    Args:
+        consumer: Its name.
+        topic: The topic.
+        partitions: Each partition, in their order.
+        parked: Messages that are parked, those included that wait behind others.
+        dead: Dead letters, each of which waits for somebody to decide.
+    """
+
+    consumer: str
+    topic: str
+    partitions: Sequence[PartitionLag]
+    parked: int
+    dead: int
+
+    @property
+    def messages(self) -> int | None:
+        """Records it has not done yet; None when Kafka does not have the topic."""
+        known = [each.messages for each in self.partitions if each.messages is not None]
+        return sum(known) if known else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Age of the oldest of them, in seconds."""
+        return max(
+            (each.seconds for each in self.partitions if each.seconds is not None), default=None
+        )
+
+    @property
+    def duplicates(self) -> int:
+        """Deliveries that were dropped because their effect existed."""
+        return sum(each.duplicates for each in self.partitions)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the database keeps of consumers.
+
+    Args:
+        positions: (consumer, place) -> offset to go on from, and duplicates dropped.
+        parked: (consumer, topic) -> messages parked, and how many of them are dead letters.
+    """
+
+    positions: Mapping[tuple[str, Place], tuple[int, int]]
+    parked: Mapping[tuple[str, str], tuple[int, int]]
+
+    @classmethod
+    def read(cls, connections: Iterable[Connection]) -> Self:
+        """Read it from the schemas that connections lead to."""
+        positions: dict[tuple[str, Place], tuple[int, int]] = {}
+        parked: dict[tuple[str, str], tuple[int, int]] = {}
+        for connection in connections:
+            for row in _rows(connection, "positions"):
+                place = Place(row["topic"], row["partition"])
+                positions[row["consumer"], place] = row["next_offset"], row["duplicates"]
+            for row in _rows(connection, "parked"):
+                parked[row["consumer"], row["topic"]] = row["parked"], row["dead"]
+        return cls(positions, parked)
+
+    def topics(self) -> set[tuple[str, str]]:
+        """Return each consumer with each topic that it was ever in."""
+        return {(consumer, place.topic) for consumer, place in self.positions} | set(self.parked)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The first record from an offset on.
+
+    Args:
+        offset: Where it lies; None when there is none, and all that is left are marks of transactions and the like.
+        timestamp_ms: When it was made or appended, in milliseconds since 1970.
+    """
+
+    offset: int | None
+    timestamp_ms: int
+
+
+class LagMeter:
+    """Measures again and again; to be closed after use.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._reader = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "lag",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                # one record is wanted, at once, and not what lies behind it
+                "queued.min.messages": 1,
+                "fetch.queue.backoff.ms": 1,
+                "fetch.wait.max.ms": 10,
+                "fetch.message.max.bytes": 1024,
+                "log_level": 0,
+            }
+        )
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        self._reader.close()
+
+    def measure(self, kept: Kept, wanted: Iterable[tuple[str, str]]) -> list[TopicLag]:
+        """Return how far consumers are behind in topics.
+
+        Args:
+            kept: What the database keeps of them.
+            wanted: Each consumer with each of its topics.
+
+        Raises:
+            LagError: Kafka cannot be asked.
+        """
+        wanted = sorted(set(wanted))
+        try:
+            bounds = self._bounds({topic for _, topic in wanted})
+            return [self._topic(kept, bounds, consumer, topic) for consumer, topic in wanted]
+        except KafkaException as error:
+            raise LagError(
+                f"Kafka at {self._bootstrap} cannot be asked ({error}); see `tailrace status`"
+            ) from error
+
+    def _bounds(self, topics: set[str]) -> dict[Place, Bounds]:
+        known = self._admin.list_topics(timeout=TIMEOUT_S).topics
+        places = [
+            TopicPartition(topic, partition)
+            for topic in topics & known.keys()
+            for partition in known[topic].partitions
+        ]
+        # the class carries no types
+        earliest, latest = cast(Any, OffsetSpec).earliest(), cast(Any, OffsetSpec).latest()
+        begins, ends = self._offsets(places, earliest), self._offsets(places, latest)
+        return {place: Bounds(begins[place], ends[place]) for place in begins}
+
+    def _offsets(self, places: Sequence[TopicPartition], spec: Any) -> dict[Place, int]:
+        if not places:
+            return {}
+        answers = self._admin.list_offsets(
+            dict.fromkeys(places, spec),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=TIMEOUT_S,
+        )
+        return {
+            Place(place.topic, place.partition): answer.result().offset
+            for place, answer in answers.items()
+        }
+
+    def _topic(
+        self, kept: Kept, bounds: Mapping[Place, Bounds], consumer: str, topic: str
+    ) -> TopicLag:
+        places = {place for place in bounds if place.topic == topic}
+        places |= {
+            place for name, place in kept.positions if (name, place.topic) == (consumer, topic)
+        }
+        states = {place: kept.positions.get((consumer, place), (None, 0)) for place in places}
+        starts = {
+            place: start_in(states[place][0], bounds[place]) for place in places & set(bounds)
+        }
+        oldest = dict(
+            self._oldest({p: start for p, start in starts.items() if start < bounds[p].end})
+        )
+        parked, dead = kept.parked.get((consumer, topic), (0, 0))
+        partitions = [
+            partition_lag(place.partition, states[place], bounds.get(place), oldest.get(place))
+            for place in sorted(places)
+        ]
+        return TopicLag(
+            consumer=consumer, topic=topic, partitions=partitions, parked=parked, dead=dead
+        )
+
+    def _oldest(self, starts: Mapping[Place, int]) -> Iterator[tuple[Place, Seen]]:
+        """Yield the first record from an offset on in each partition, and nothing where there is none or no answer."""
+        if not starts:
+            return
+        assigned = [TopicPartition(*place, offset) for place, offset in starts.items()]
+        self._reader.assign(assigned)
+        open_places = set(starts)
+        deadline = time.monotonic() + TIMEOUT_S
+        try:
+            while open_places and time.monotonic() < deadline:
+                record = self._reader.poll(POLL_S)
+                if record is None:
+                    continue
+                place = Place(record.topic() or "", record.partition() or 0)
+                error = record.error()
+                if place not in open_places:
+                    continue
+                if error is None:
+                    yield place, Seen(record.offset() or 0, record.timestamp()[1])
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                    yield place, Seen(None, 0)
+                else:
+                    raise KafkaException(error)
+                open_places.discard(place)
+        finally:
+            self._reader.unassign()
+
+
+def start_in(position: int | None, bounds: Bounds) -> int:
+    """Return where a worker would begin to read, see `positions.find_positions`."""
+    if position is None or not bounds.begin <= position <= bounds.end:
+        return bounds.begin
+    return position
+
+
+def partition_lag(
+    partition: int, state: tuple[int | None, int], bounds: Bounds | None, oldest: Seen | None
+) -> PartitionLag:
+    """Return how far a consumer is behind in a partition.
+
+    Args:
+        partition: Number of the partition.
+        state: The consumer's position in it, None when it has none, and the duplicates it has dropped.
+        bounds: What Kafka has of it; None when it does not have it.
+        oldest: The first record from the position on; None when there is nothing to read, or no answer.
+    """
+    position, duplicates = state
+    messages: int | None
+    seconds: float | None
+    if bounds is None:
+        messages, seconds = None, None
+    elif (start := start_in(position, bounds)) >= bounds.end or (oldest and oldest.offset is None):
+        messages, seconds = 0, 0.0
+    elif oldest is None or oldest.offset is None:
+        messages, seconds = bounds.end - start, None
+    else:
+        messages = bounds.end - oldest.offset
+        seconds = max(0.0, round(time.time() - oldest.timestamp_ms / 1000, 3))
+    return PartitionLag(
+        partition=partition,
+        position=position,
+        end=bounds.end if bounds else None,
+        messages=messages,
+        seconds=seconds,
+        duplicates=duplicates,
+    )
+
+
+def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(QUERIES[query]).fetchall()

@@ -1,0 +1,386 @@
+"""The partitions that a worker holds, each worked through on a lane of its own.
+
+While the database works on one batch the next is decoded, and other partitions go on. A lane takes in only so much:
+when it is full nothing more is fetched for it, and when it is asked to stop it finishes the transaction under way.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from consumers.runtime.consumer import RetryPolicy
+from consumers.runtime.delivery import Record
+from consumers.runtime.failures import is_transient, waits_without_end
+from consumers.runtime.intake import Intake, Received
+from consumers.runtime.processor import Processor, TooSlowError
+from consumers.runtime.store import FenceLostError, Place
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+WAITING_BATCHES = 2
+"""Fetched batches that a lane holds besides the one that it works on: one being decoded, one in reserve."""
+
+TRANSACTION_S = 1.0
+"""How long a transaction should take: batches of slow handlers are cut so that it does not take much longer."""
+FIRST_CHUNK = 16
+"""Messages in the first transaction of a lane, before it is known how long they take."""
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Fetched(Protocol):
+    """A batch of records as fetched, and the way to acknowledge it."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """Records of one partition in their order, at least one."""
+
+    @property
+    def ticket(self) -> object:
+        """The lane's ticket at the time of fetching."""
+
+    def done(self) -> None:
+        """Every message of it has taken effect, was taken before, or is parked."""
+
+
+Seek = Callable[[Place, int], Awaitable[None]]
+"""Makes the fetcher go on from an offset."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a lane has come, for whoever watches over the worker; read from other threads.
+
+    Attributes:
+        position: Offset to go on from.
+        moved_at: When the position last moved, on the monotonic clock.
+        tried_at: When a message was last tried, on the monotonic clock.
+        oldest_ms: When the first record that is not done yet was made, in milliseconds since 1970; None when the lane
+            has nothing to do.
+        waiting_for: What keeps it from going on, empty when nothing does.
+        applied: Messages that came for the first time.
+        duplicates: Messages that had been taken before.
+        parked: Messages that were put aside.
+    """
+
+    position: int
+    moved_at: float = field(default_factory=time.monotonic)
+    tried_at: float = field(default_factory=time.monotonic)
+    oldest_ms: int | None = None
+    waiting_for: str = ""
+    applied: int = 0
+    duplicates: int = 0
+    parked: int = 0
+
+
+class Lane:
+    """Works through one partition.
+
+    Args:
+        place: The partition.
+        position: Where to begin.
+        tools: What all lanes of a worker share.
+    """
+
+    def __init__(self, place: Place, position: int, tools: "Tools") -> None:
+        self.place = place
+        self.progress = Progress(position)
+        self.ticket = object()
+        self._tools = tools
+        self._fetched: deque[Fetched] = deque()
+        self._prepared: asyncio.Queue[tuple[Fetched, list[Received[Any]]]] = asyncio.Queue(1)
+        self._something = asyncio.Event()
+        self._stopping = False
+        self._going_back = False
+        self._is_working = False
+        self._chunk = FIRST_CHUNK
+        self._taken_in = 0
+        self._expected = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._tasks = [asyncio.create_task(self._prepare()), asyncio.create_task(self._work())]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should be given no more for now."""
+        return self._stopping or self._going_back or self._taken_in > WAITING_BATCHES
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was fetched for it is done."""
+        return not (self._stopping or self._going_back or self._taken_in or self._expected)
+
+    def expect(self, ticket: object) -> None:
+        """Know of a batch that was fetched and is on its way.
+
+        Args:
+            ticket: The lane's ticket when the fetch began.
+        """
+        if ticket is self.ticket:
+            self._expected += 1
+
+    def add(self, fetched: Fetched) -> None:
+        """Take in a batch that was expected, unless it was fetched before the lane had to go back."""
+        if fetched.ticket is not self.ticket:
+            return
+        self._expected -= 1
+        if self._stopping:
+            return
+        self._taken_in += 1
+        self._fetched.append(fetched)
+        if self.progress.oldest_ms is None:
+            self.progress.oldest_ms = fetched.records[0].timestamp
+        self._something.set()
+
+    def ask_to_stop(self) -> None:
+        """Have it stop after the transaction under way."""
+        self._stopping = True
+
+    async def stop(self, timeout_s: float) -> None:
+        """Stop, and wait for the transaction under way, which is rolled back when it takes too long.
+
+        Args:
+            timeout_s: Longest wait in seconds.
+        """
+        self.ask_to_stop()
+        preparing, working = self._tasks
+        preparing.cancel()
+        if self._is_working:
+            await asyncio.wait([working], timeout=timeout_s)
+        working.cancel()
+        await asyncio.gather(preparing, working, return_exceptions=True)
+
+    async def skip_to(self, offset: int) -> None:
+        """Move over offsets that hold no record, such as the marks of Kafka's transactions.
+
+        Args:
+            offset: Where the fetcher stands with nothing left to hand out.
+        """
+        if self.is_idle and offset > self.progress.position:
+            await self._tools.processor.apply(self.place, self.progress.position, [], offset)
+            self._moved(offset)
+
+    async def _prepare(self) -> None:
+        while True:
+            await self._something.wait()
+            if not self._fetched:
+                self._something.clear()
+                continue
+            fetched = self._fetched.popleft()
+            prepared = await self._until_it_works(
+                partial(self._tools.intake.prepare, fetched.records)
+            )
+            if prepared is not None:
+                await self._prepared.put((fetched, prepared))
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            fetched, prepared = await self._prepared.get()
+            self._is_working = True
+            try:
+                if fetched.ticket is self.ticket:
+                    await self._work_through(fetched, prepared)
+            finally:
+                self._is_working = False
+                if fetched.ticket is self.ticket:
+                    self._taken_in -= 1
+                    self._note_oldest()
+
+    async def _work_through(self, fetched: Fetched, prepared: list[Received[Any]]) -> None:
+        """Apply a batch in as many transactions as its handlers' speed calls for, then acknowledge it."""
+        start = 0
+        while start < len(prepared):
+            if self._stopping:
+                return
+            chunk = prepared[start : start + self._chunk]
+            self.progress.oldest_ms = chunk[0].record.timestamp
+            done = await self._apply(chunk)
+            if not done:
+                return
+            start += done
+        fetched.done()
+
+    async def _apply(self, chunk: Sequence[Received[Any]]) -> int:
+        """Apply messages in one transaction; return how many are done, 0 when the batch is not ours any more."""
+        begin = time.monotonic()
+        patient, pause_s = True, FIRST_PAUSE_S
+        while not self._stopping:
+            self.progress.tried_at = time.monotonic()
+            next_offset = chunk[-1].record.offset + 1
+            start = time.monotonic()
+            try:
+                async with self._tools.turn:
+                    start = time.monotonic()
+                    applied = await self._tools.processor.apply(
+                        self.place, self.progress.position, chunk, next_offset, patient=patient
+                    )
+            except FenceLostError as error:
+                await self._go_back(error)
+                return 0
+            except TooSlowError as error:
+                self._chunk = max(1, error.handled // 10)
+                chunk = chunk[: self._chunk]
+                continue
+            except Exception as error:
+                if not is_transient(error):
+                    log.exception("applying %s failed in the runtime itself", self._where())
+                if not waits_without_end(error) and is_transient(error):
+                    # what comes before the message that is in trouble takes effect by itself
+                    chunk, self._chunk = chunk[:1], 1
+                    patient = time.monotonic() - begin < self._tools.retries.patience_s
+                await self._pause(error, pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                continue
+            self._adapt(len(chunk), time.monotonic() - start)
+            self._moved(next_offset)
+            self.progress.applied += applied.new
+            self.progress.duplicates += applied.duplicates
+            self.progress.parked += applied.parked
+            return len(chunk)
+        return 0
+
+    def _adapt(self, messages: int, seconds: float) -> None:
+        """Choose the size of the next transaction: twice this one's at most, and as many as its time allows."""
+        by_time = int(TRANSACTION_S / max(seconds, 1e-6) * messages)
+        grown = 2 * self._chunk if messages >= self._chunk else self._chunk
+        self._chunk = max(1, min(grown, by_time, self._tools.max_batch))
+
+    async def _go_back(self, error: FenceLostError) -> None:
+        """Somebody else moved the position: begin again where the database says."""
+        log.warning("%s; reading on from where the database says", error)
+        self._going_back = True  # nothing more is fetched from here, and
+        self.ticket = object()  # what was fetched so far is not ours any more
+        self._fetched.clear()
+        while not self._prepared.empty():
+            self._prepared.get_nowait()
+        self._taken_in = self._expected = 0
+        position = await self._until_it_works(self._seek_position)
+        if position is not None:
+            self.progress.position = position
+            self.progress.oldest_ms = None
+            self._going_back = False
+
+    async def _seek_position(self) -> int:
+        """Have the fetcher go on from where the database says, and return the offset."""
+        position = await self._tools.position(self.place) or 0
+        await self._tools.seek(self.place, position)
+        return position
+
+    async def _until_it_works(self, attempt: Callable[[], Awaitable[T]]) -> T | None:
+        """Repeat something that waits for the database or the registry, None when the lane is to stop."""
+        pause_s = FIRST_PAUSE_S
+        while not self._stopping:
+            try:
+                result = await attempt()
+            except Exception as error:
+                if not is_transient(error):
+                    log.exception("working on %s failed in the runtime itself", self._where())
+                await self._pause(error, pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            else:
+                self.progress.waiting_for = ""
+                return result
+        return None
+
+    async def _pause(self, error: Exception, pause_s: float) -> None:
+        self.progress.waiting_for = f"{type(error).__name__}: {error}"
+        self.progress.tried_at = time.monotonic()
+        log.warning("%s waits %.1f s: %r", self._where(), pause_s, error)
+        await asyncio.sleep(pause_s)
+
+    def _moved(self, position: int) -> None:
+        self.progress.position = position
+        self.progress.moved_at = time.monotonic()
+        self.progress.waiting_for = ""
+
+    def _note_oldest(self) -> None:
+        if self._taken_in == 0:
+            self.progress.oldest_ms = None
+        elif self._fetched and self._prepared.empty():
+            self.progress.oldest_ms = self._fetched[0].records[0].timestamp
+
+    def _where(self) -> str:
+        return f"{self.place.topic}/{self.place.partition} at {self.progress.position}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What all lanes of a worker share.
+
+    Args:
+        intake: Prepares records.
+        processor: Applies batches.
+        position: Tells where the database says that a partition is.
+        seek: Makes the fetcher go on from an offset.
+        retries: How long a partition waits for a party that cannot be reached.
+        max_batch: Most messages in one transaction.
+        turn: Taken for each transaction, first come, first served: what limits how many there are at once.
+    """
+
+    intake: Intake
+    processor: Processor
+    position: Callable[[Place], Awaitable[int | None]]
+    seek: Seek
+    retries: RetryPolicy
+    max_batch: int
+    turn: asyncio.Semaphore
+
+
+class Lanes:
+    """The lanes of a worker.
+
+    Args:
+        tools: What all of them share.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._lanes: dict[Place, Lane] = {}
+
+    def open(self, positions: Mapping[Place, int]) -> None:
+        """Begin to work on partitions.
+
+        Args:
+            positions: Where to begin in each.
+        """
+        for place, position in positions.items():
+            self._lanes[place] = Lane(place, position, self._tools)
+            self._lanes[place].start()
+
+    async def close(self, timeout_s: float) -> None:
+        """Stop all lanes, each after the transaction under way.
+
+        Args:
+            timeout_s: Longest wait in seconds.
+        """
+        lanes, self._lanes = self._lanes, {}
+        await asyncio.gather(*(lane.stop(timeout_s) for lane in lanes.values()))
+
+    def get(self, place: Place) -> Lane | None:
+        """Return the lane of a partition, None when the worker does not hold it."""
+        return self._lanes.get(place)
+
+    def with_room(self, places: Iterable[Place]) -> dict[Place, Lane]:
+        """Return the lanes that can take in more, of these partitions."""
+        return {
+            place: lane
+            for place in places
+            if (lane := self._lanes.get(place)) is not None and not lane.is_full
+        }
+
+    def progress(self) -> dict[Place, Progress]:
+        """Return how far each lane has come; may be called from other threads."""
+        return {place: lane.progress for place, lane in list(self._lanes.items())}
+
+    def places(self) -> Collection[Place]:
+        """Return the partitions that are worked on."""
+        return self._lanes.keys()

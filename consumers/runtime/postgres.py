@@ -1,0 +1,234 @@
+"""Keeps a consumer's inbox, positions and parked messages in the Postgres schema of its service."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg.pq import TransactionStatus
+
+from cdc.database import Connection, Pool
+from cdc.sql import load_queries
+from consumers.runtime.delivery import StoredRecord
+from consumers.runtime.failures import Failure, storable
+from consumers.runtime.store import (
+    Claim,
+    FenceLostError,
+    ParkedMessage,
+    ParkedSequence,
+    Parking,
+    Place,
+    SpoiltTransactionError,
+    Taken,
+)
+from consumers.runtime.window import EVERYTHING, InboxWindow
+
+QUERIES = load_queries(__package__)
+
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999: what a record says of its time must be storable, whatever it is."""
+
+
+class PostgresStore:
+    """The store of one consumer in Postgres.
+
+    Args:
+        consumer: Name of the consumer.
+        pool: Connections to its service's schema.
+    """
+
+    def __init__(self, consumer: str, pool: Pool) -> None:
+        self._consumer = consumer
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Open a transaction that commits when the block ends, and rolls back when it raises."""
+        async with self._pool.connection() as connection, connection.transaction():
+            yield connection
+            _require_sound(connection)
+
+    @asynccontextmanager
+    async def savepoint(self, transaction: Connection) -> AsyncIterator[None]:
+        """Undo what the block wrote when it raises, and nothing else of the transaction."""
+        went_through = False
+        async with transaction.transaction():
+            yield
+            _require_sound(transaction)
+            went_through = True
+        if not went_through:
+            raise SpoiltTransactionError(
+                "a handler raised psycopg.Rollback out of the transaction block that it was meant for"
+            )
+
+    async def position(self, place: Place) -> int | None:
+        """Return the offset to read on from; None when the consumer has never been in the partition."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                QUERIES["position"], {"consumer": self._consumer, **place._asdict()}
+            )
+            row = await cursor.fetchone()
+        return None if row is None else int(row[0])
+
+    async def begin(self, place: Place, offset: int) -> int:
+        """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                QUERIES["begin"], {"consumer": self._consumer, **place._asdict(), "offset": offset}
+            )
+        position = await self.position(place)
+        return offset if position is None else position
+
+    async def move(self, place: Place, base: int, offset: int) -> None:
+        """Set a position to where Kafka has something, unless somebody has moved it meanwhile.
+
+        Raises:
+            FenceLostError: the stored position is not the base.
+        """
+        parameters = {"consumer": self._consumer, **place._asdict(), "base": base, "offset": offset}
+        async with self._pool.connection() as connection:
+            moved = await connection.execute(QUERIES["move"], parameters)
+        if not moved.rowcount:
+            raise self._fence_lost(place, base)
+
+    async def remember_for(self, kept: timedelta | None) -> None:
+        """Say how long this consumer needs the ids that it has taken; None for ever."""
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                QUERIES["set_window"], {"consumer": self._consumer, "kept": kept}
+            )
+
+    async def maintain(self, window: InboxWindow) -> None:
+        """Make the inbox's partitions ahead, drop those that nobody needs, and note which ids it takes."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(QUERIES["maintain_inbox"])
+            [[first, end]] = await cursor.fetchall()
+        window.first, window.end = first or EVERYTHING, end
+
+    async def take(self, transaction: Connection, claim: Claim) -> Taken:
+        """Note ids as taken and move the position on.
+
+        Raises:
+            FenceLostError: the stored position is not the claim's base.
+        """
+        parameters = {
+            "consumer": self._consumer,
+            **claim.place._asdict(),
+            "base": claim.base,
+            "next_offset": claim.next_offset,
+            # one text for all ids: an array of thousands is built much faster so than by the driver
+            "ids": "{" + ",".join(claim.message_ids) + "}",
+            "delivered": len(claim.message_ids),
+        }
+        cursor = await transaction.execute(QUERIES["take"], parameters)
+        [[held, ids, some_parked, all_new]] = await cursor.fetchall()
+        if not held:
+            raise self._fence_lost(claim.place, claim.base)
+        return Taken(None if all_new else set(ids or ()), some_parked)
+
+    async def parked_keys(
+        self, transaction: Connection, topic: str, keys: Collection[bytes]
+    ) -> set[bytes]:
+        """Return which of the keys have parked messages, and keep them from being taken out until the end."""
+        cursor = await transaction.execute(
+            QUERIES["parked_keys"],
+            {"consumer": self._consumer, "topic": topic, "keys": list(keys)},
+        )
+        return {bytes(row[0]) for row in await cursor.fetchall()}
+
+    async def park(self, transaction: Connection, parkings: Sequence[Parking]) -> None:
+        """Put messages of one topic aside, each at the end of its key's sequence."""
+        rows = [self._row(parking) for parking in parkings]
+        await transaction.cursor().executemany(QUERIES["park"], rows)
+
+    async def take_due(self, transaction: Connection, limit: int) -> ParkedSequence | None:
+        """Return a sequence whose time has come, locked against others until the end; None when there is none."""
+        cursor = await transaction.execute(QUERIES["take_due"], {"consumer": self._consumer})
+        due = await cursor.fetchone()
+        if due is None:
+            return None
+        cursor = await transaction.execute(
+            QUERIES["parked_messages"], {"sequence_id": due[0], "limit": limit}
+        )
+        messages = [
+            ParkedMessage(parked_id, stored_record(*record), was_judged)
+            for parked_id, was_judged, *record in await cursor.fetchall()
+        ]
+        return ParkedSequence(sequence_id=due[0], attempts=due[1], messages=messages)
+
+    async def unpark(self, transaction: Connection, sequence_id: int, parked_id: int) -> None:
+        """Remove a message that has taken effect, first of its sequence, and the sequence when it was the last."""
+        await transaction.execute(QUERIES["remove_message"], {"parked_id": parked_id})
+        ended = await transaction.execute(
+            QUERIES["remove_empty_sequence"], {"sequence_id": sequence_id}
+        )
+        if not ended.rowcount:
+            await transaction.execute(QUERIES["go_on_with_sequence"], {"sequence_id": sequence_id})
+
+    async def postpone(
+        self, transaction: Connection, sequence_id: int, failure: Failure, pause_s: float | None
+    ) -> None:
+        """Note another failure of a sequence's first message, and when to try again; None makes it a dead letter."""
+        parameters = asdict(failure) | {"sequence_id": sequence_id, "pause_s": pause_s}
+        await transaction.execute(QUERIES["postpone"], parameters)
+
+    def _fence_lost(self, place: Place, base: int) -> FenceLostError:
+        return FenceLostError(
+            f"{self._consumer} is not at {base} of {place.topic}/{place.partition} any more"
+        )
+
+    def _row(self, parking: Parking) -> dict[str, Any]:
+        record = parking.record
+        return asdict(parking.failure) | {
+            "consumer": self._consumer,
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "recorded_at": datetime.fromtimestamp(min(record.timestamp, LATEST_MS) / 1000, UTC),
+            "key": record.key,
+            "value": record.value,
+            "header_names": [storable(name) for name, _ in record.headers],
+            "header_values": [value for _, value in record.headers],
+            "message_id": parking.message_id,
+            "type": None if parking.type is None else storable(parking.type),
+            "pause_s": parking.pause_s,
+        }
+
+
+def _require_sound(transaction: Connection) -> None:
+    """Refuse to go on where Postgres would undo everything without a word when it is told to commit.
+
+    Raises:
+        SpoiltTransactionError: a statement has failed, or somebody has ended the transaction.
+    """
+    match transaction.info.transaction_status:
+        case TransactionStatus.INERROR:
+            raise SpoiltTransactionError(
+                "a statement failed in the transaction and a handler went on; to go on after an error it must put what "
+                "may fail into `async with connection.transaction()`"
+            )
+        case TransactionStatus.IDLE:
+            raise SpoiltTransactionError("a handler has ended the transaction that it was given")
+
+
+def stored_record(  # noqa: PLR0913, PLR0917 - the columns of a row
+    topic: str,
+    partition: int,
+    offset: int,
+    recorded_at: datetime,
+    key: bytes | None,
+    value: bytes | None,
+    header_names: list[str],
+    header_values: list[bytes | None],
+) -> StoredRecord:
+    """Return the record that a row of parked_message keeps."""
+    return StoredRecord(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp=round(recorded_at.timestamp() * 1000),
+        key=key,
+        value=value,
+        headers=list(zip(header_names, header_values, strict=True)),
+    )

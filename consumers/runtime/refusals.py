@@ -1,0 +1,121 @@
+"""What a worker refuses to start with, and why: settings under which it could not keep what it promises."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import faust
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # the documented name
+
+from cdc.service import StartError
+from consumers.runtime.consumer import Consumer
+
+EXACTLY_ONCE = "exactly_once"
+PICKLE = "pickle"
+TIMEOUT_S = 10.0
+
+
+class RefusedError(StartError):
+    """A worker will not start as it is configured; the text gives each reason in a sentence."""
+
+
+def check(app: faust.App, consumer: Consumer, bootstrap: str) -> None:
+    """Refuse a configuration under which messages could be lost, repeated or read by strangers.
+
+    Args:
+        app: The worker, its agents declared.
+        consumer: What it consumes.
+        bootstrap: `host:port` of a broker, asked how long it keeps the topics.
+
+    Raises:
+        RefusedError: there is a reason; all of them are told.
+    """
+    reasons = [*_of_settings(app), *_of_agents(app), *_of_window(consumer, bootstrap)]
+    if reasons:
+        raise RefusedError(" ".join(reasons))
+
+
+def _of_settings(app: faust.App) -> Iterator[str]:
+    conf = app.conf
+    if str(conf.processing_guarantee.value) == EXACTLY_ONCE:
+        yield (
+            "Faust's exactly_once is on: it covers Kafka only, its producers are fenced off in rebalances, and effects "
+            "are made once by the inbox already; leave processing_guarantee at at_least_once."
+        )
+    if _any_pickle(conf.key_serializer, conf.value_serializer):
+        yield "A serializer is pickle: whoever can write to a topic could run code here; use raw."
+    if conf.web_enabled:
+        tables = " Its /table endpoints show what tables hold." if conf.web_tables_enabled else ""
+        yield (
+            f"Faust's web server is on, which asks nobody who they are.{tables} A worker has health endpoints of its "
+            "own; set web_enabled to false."
+        )
+
+
+def _of_agents(app: faust.App) -> Iterator[str]:
+    for name, agent in app.agents.items():
+        if agent.concurrency > 1:
+            yield (
+                f"Agent {name} has a concurrency of {agent.concurrency}: Faust may then commit past a message that is "
+                "still being worked on (faust-streaming issue 606), and a crash loses it; a worker works on several "
+                "partitions at once by itself, so set it to 1."
+            )
+        channel = agent.channel
+        readers = (channel, getattr(channel, "schema", None))
+        if _any_pickle(
+            *(getattr(reader, "key_serializer", None) for reader in readers),
+            *(getattr(reader, "value_serializer", None) for reader in readers),
+        ):
+            yield (
+                f"Agent {name} reads pickle: whoever can write to its topic could run code here; use raw."
+            )
+
+
+def _any_pickle(*codecs: object) -> bool:
+    """Tell whether one of Faust's codecs unpickles, by itself or at the end of a chain such as `binary|pickle`."""
+    return any(PICKLE in str(codec) for codec in codecs)
+
+
+def _of_window(consumer: Consumer, bootstrap: str) -> Iterator[str]:
+    for topic, kept in retention(bootstrap, consumer.topics).items():
+        window = consumer.inbox_window
+        if window is None or (kept is not None and window >= kept):
+            continue
+        keeps = "for ever" if kept is None else f"for {_words(kept)}"
+        yield (
+            f"{consumer.name} remembers message ids for {_words(window)}, but Kafka keeps {topic} {keeps}: a record "
+            "delivered again after its id was forgotten could not be told from a new one; set inbox_window to at "
+            f"least that{', None for ever' if kept is None else ''}."
+        )
+
+
+def retention(bootstrap: str, topics: Sequence[str]) -> dict[str, timedelta | None]:
+    """Return how long Kafka keeps the records of topics, None for ever.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+        topics: Topics that exist.
+
+    Raises:
+        RefusedError: Kafka cannot be asked, or does not have a topic.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    asked = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
+    kept: dict[str, timedelta | None] = {}
+    for resource, answer in admin.describe_configs(asked, request_timeout=TIMEOUT_S).items():
+        try:
+            entries = answer.result(TIMEOUT_S)
+        except (KafkaException, TimeoutError) as error:
+            raise RefusedError(
+                f"Kafka at {bootstrap} does not say how long it keeps {resource.name}: {error}."
+            ) from error
+        milliseconds = int(entries["retention.ms"].value)
+        # a topic that is only compacted keeps the newest record of a key whatever its age
+        for_ever = milliseconds < 0 or "delete" not in entries["cleanup.policy"].value
+        kept[resource.name] = None if for_ever else timedelta(milliseconds=milliseconds)
+    return kept
+
+
+def _words(time: timedelta) -> str:
+    hours = time.total_seconds() / 3600
+    return f"{hours:g} hours"

@@ -1,0 +1,160 @@
+"""What a consumer's runtime keeps, and what it asks of whoever keeps it: inbox, position and parked messages.
+
+The processor and the retrier are written against `Store`, so that they run alike on Postgres and in memory.
+"""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from consumers.runtime.delivery import Record, StoredRecord
+from consumers.runtime.failures import Failure
+
+Transaction = Any
+"""What handlers write their effects on: a Postgres connection with a transaction open, or a test's own state."""
+
+
+class Place(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class FenceLostError(Exception):
+    """Somebody else has moved the consumer's position in the partition; nothing of the batch has taken effect."""
+
+
+class SpoiltTransactionError(Exception):
+    """A handler has failed in a way that the transaction cannot survive, and went on as if it had not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A batch that is to take effect.
+
+    Args:
+        place: Its partition.
+        base: The position it begins at; the claim holds only while the stored position is this one.
+        next_offset: The position after it.
+        message_ids: Ids as delivered, repetitions included.
+    """
+
+    place: Place
+    base: int
+    next_offset: int
+    message_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a claim came to.
+
+    Args:
+        new: Ids that were not seen before; None when all of them were new and each came once.
+        some_parked: There are parked messages of the topic, so that keys must be asked about.
+    """
+
+    new: set[str] | None
+    some_parked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parking:
+    """A message to put aside.
+
+    Args:
+        record: The record as delivered.
+        message_id: Id of the message, None when the record has none that can be used.
+        type: Full name of the message, None when the record does not say.
+        failure: Why.
+        pause_s: Seconds until it is tried again; None when it is a dead letter at once. Of no matter for a message
+            that is put behind another one.
+    """
+
+    record: Record
+    message_id: str | None
+    type: str | None
+    failure: Failure
+    pause_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedSequence:
+    """The parked messages of one key, to be tried in their order.
+
+    Args:
+        sequence_id: Its identity in the store.
+        attempts: How often its first message has failed.
+        messages: The first of them, oldest first, as many as were asked for.
+    """
+
+    sequence_id: int
+    attempts: int
+    messages: Sequence["ParkedMessage"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedMessage:
+    """A parked message as the retrier takes it out.
+
+    Args:
+        parked_id: Its identity in the store.
+        record: The record as it was delivered, its value as last edited.
+        was_judged: False when it was put behind another message without an id that the inbox can keep, so that nobody
+            has said so yet.
+    """
+
+    parked_id: int
+    record: StoredRecord
+    was_judged: bool = True
+
+
+class Store(Protocol):
+    """Keeps the inbox, positions and parked messages of one consumer."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction that commits when the block ends, and rolls back when it raises."""
+
+    def savepoint(self, transaction: Transaction) -> AbstractAsyncContextManager[None]:
+        """Undo what the block wrote when it raises, and nothing else of the transaction."""
+
+    async def position(self, place: Place) -> int | None:
+        """Return the offset to read on from; None when the consumer has never been in the partition."""
+
+    async def begin(self, place: Place, offset: int) -> int:
+        """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
+
+    async def move(self, place: Place, base: int, offset: int) -> None:
+        """Set a position to where Kafka has something, unless somebody has moved it meanwhile.
+
+        Raises:
+            FenceLostError: the stored position is not the base.
+        """
+
+    async def take(self, transaction: Transaction, claim: Claim) -> Taken:
+        """Note ids as taken and move the position on.
+
+        Raises:
+            FenceLostError: the stored position is not the claim's base.
+        """
+
+    async def parked_keys(
+        self, transaction: Transaction, topic: str, keys: Collection[bytes]
+    ) -> set[bytes]:
+        """Return which of the keys have parked messages, and keep them from being taken out until the end."""
+
+    async def park(self, transaction: Transaction, parkings: Sequence[Parking]) -> None:
+        """Put messages of one topic aside, each at the end of its key's sequence."""
+
+    async def take_due(self, transaction: Transaction, limit: int) -> ParkedSequence | None:
+        """Return a sequence whose time has come, locked against others until the end; None when there is none."""
+
+    async def unpark(self, transaction: Transaction, sequence_id: int, parked_id: int) -> None:
+        """Remove a message that has taken effect, first of its sequence, and the sequence when it was the last."""
+
+    async def postpone(
+        self, transaction: Transaction, sequence_id: int, failure: Failure, pause_s: float | None
+    ) -> None:
+        """Note another failure of a sequence's first message, and when to try again; None makes it a dead letter."""

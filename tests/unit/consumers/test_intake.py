@@ -1,0 +1,224 @@
+"""How records are told apart, judged and decoded before any transaction."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cdc.ids import new_id
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.delivery import Delivery, MalformedRecordError
+from consumers.runtime.failures import TooOldError, UnhandledTypeError
+from consumers.runtime.handlers import handles
+from consumers.runtime.intake import Intake, Received
+from consumers.runtime.window import InboxWindow
+from consumers.testing.log import Log
+from consumers.testing.records import NewRecord, deliver
+from consumers.testing.schemas import LocalSchemas
+from schemas.codec import HEADER, MAGIC, Codec, UndecodableError
+from schemas.contracts import canonical
+from schemas.messages.canary import CanaryEmitted
+from schemas.messages.payments import PaymentCompleted
+from schemas.registry import RegistryUnavailableError
+
+STRANGE_SCHEMAS = ('"string"', '{"type": "object"}', 'syntax = "proto3";', "[]", "{}")
+FIRST_STRANGE = 100
+
+
+@handles(CanaryEmitted)
+async def take(canary: CanaryEmitted, delivery: Delivery, connection: Any) -> None: ...
+
+
+class Registry(LocalSchemas):
+    """Holds schemas of other kinds besides; is out of reach when told so; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.is_there = True
+        self.asked: list[int] = []
+        self.others = dict(enumerate(STRANGE_SCHEMAS, FIRST_STRANGE))
+
+    def schema_of(self, schema_id: int) -> str:
+        self.asked.append(schema_id)
+        if not self.is_there:
+            raise RegistryUnavailableError("nobody listens")
+        return self.others.get(schema_id) or super().schema_of(schema_id)
+
+
+def canary() -> NewRecord:
+    return deliver(CanaryEmitted(canary_id=new_id(), emitted_at=datetime.now(UTC)))
+
+
+def changed(**headers: str | bytes | None) -> NewRecord:
+    record = canary()
+    return replace(record, headers=record.headers_with(**headers))
+
+
+def intake(
+    *, window: InboxWindow | None = None, registry: Registry | None = None, **options: Any
+) -> Intake:
+    declared: dict[str, Any] = {"name": "c", "handlers": [take], "unknown": "park"}
+    consumer = Consumer(**declared | options)
+    codec = Codec(registry or Registry(), consumer.messages)
+    return Intake(consumer, codec, window or InboxWindow())
+
+
+def prepare(records: Sequence[NewRecord], prepared_by: Intake) -> list[Received[Any]]:
+    log = Log()
+    stored = [log.append(record) for record in records]
+    return asyncio.run(prepared_by.prepare(stored))
+
+
+def prepared(record: NewRecord, **options: Any) -> Received[Any]:
+    [received] = prepare([record], intake(**options))
+    return received
+
+
+def test_a_message_comes_with_its_handler_and_what_is_known_of_it() -> None:
+    record = canary()
+    received = prepared(record)
+    assert received.error is None
+    assert received.handler is not None
+    assert received.handler.function is take
+    assert isinstance(received.message, CanaryEmitted)
+    assert str(received.delivery.message_id) == received.message_id
+    assert received.delivery.key == str(received.message.canary_id)
+    assert received.delivery.attempt == 1
+
+
+def test_many_records_keep_their_order() -> None:
+    records = [canary() for _ in range(250)]
+    received = prepare(records, intake())
+    assert [each.record.offset for each in received] == list(range(250))
+    assert [each.record.key for each in received] == [record.key for record in records]
+
+
+@pytest.mark.parametrize("missing", ["ce_id", "ce_type"])
+def test_a_record_without_a_needed_header_is_malformed(missing: str) -> None:
+    received = prepared(changed(**{missing: None}))
+    assert isinstance(received.error, MalformedRecordError)
+    assert f"it has no header {missing}" in str(received.error)
+    assert not received.message_id
+    assert received.concerns_us
+
+
+@pytest.mark.parametrize(
+    "ce_id", ["", "seven", "8c2f1cd2-1e2a-4f5c-9d8e-3b8f1a2b3c4d", b"\xff\xfe", "0" * 36]
+)
+def test_an_id_that_an_inbox_cannot_keep_is_malformed(ce_id: str | bytes) -> None:
+    received = prepared(changed(ce_id=ce_id))
+    assert isinstance(received.error, MalformedRecordError)
+    assert not received.message_id
+
+
+def test_an_id_is_known_in_whichever_form() -> None:
+    message_id = str(new_id())
+    for form in (message_id.upper(), f"{{{message_id}}}", message_id.replace("-", "")):
+        assert prepared(changed(ce_id=form)).message_id == message_id
+
+
+def test_ids_outside_the_window_are_refused() -> None:
+    earlier, now, later = (str(new_id()) for _ in range(3))
+    window = InboxWindow(first=now, end=later)
+    assert prepared(changed(ce_id=now), window=window).error is None
+    assert isinstance(prepared(changed(ce_id=earlier), window=window).error, TooOldError)
+    assert isinstance(prepared(changed(ce_id=later), window=window).error, MalformedRecordError)
+
+
+def test_an_ignored_type_needs_neither_handler_nor_id_nor_sense() -> None:
+    payment = {"ignores": frozenset({PaymentCompleted})}
+    for headers in ({}, {"ce_id": "seven"}, {"ce_id": None}):
+        record = replace(changed(ce_type=PaymentCompleted.NAME, **headers), value=b"no Avro")
+        received = prepared(record, **payment)
+        assert not received.concerns_us
+        assert received.type == PaymentCompleted.NAME
+
+
+def test_an_unknown_type_waits_for_a_decision() -> None:
+    received = prepared(changed(ce_type="nobody.Knows"))
+    assert isinstance(received.error, UnhandledTypeError)
+    assert "c neither handles nor ignores nobody.Knows, found at canary.events/0/0" in str(
+        received.error
+    )
+    assert received.message_id
+
+
+def test_an_unknown_type_is_passed_over_where_that_was_chosen() -> None:
+    generous = intake(unknown="ignore")
+    records = [changed(ce_type="nobody.Knows"), changed(ce_type=b"\xff"), canary()]
+    received = prepare(records, generous)
+    assert [each.concerns_us for each in received] == [False, False, True]
+    assert generous.passed_over == {"nobody.Knows", "\\xff"}
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"\0", b"no Avro at all", HEADER.pack(MAGIC, 50), HEADER.pack(1, 1)]
+)
+def test_what_is_no_message_is_told_with_its_record(value: bytes | None) -> None:
+    received = prepared(replace(canary(), value=value))
+    assert isinstance(received.error, UndecodableError)
+    assert received.message_id
+    with pytest.raises(AttributeError, match=r"canary\.events/0/0 was not decoded"):
+        _ = received.message
+
+
+@pytest.mark.parametrize("number", range(len(STRANGE_SCHEMAS)))
+def test_a_schema_that_is_no_avro_record_is_told_with_its_record(number: int) -> None:
+    value = HEADER.pack(MAGIC, FIRST_STRANGE + number) + b"datum"
+    first, second = prepare([replace(canary(), value=value), canary()], intake())
+    assert isinstance(first.error, UndecodableError)
+    assert "is no Avro record" in str(first.error)
+    assert second.error is None
+
+
+def test_another_message_than_announced_is_not_taken_for_it() -> None:
+    payment = PaymentCompleted.NAME
+
+    @handles(PaymentCompleted)
+    async def take_payment(message: Any, delivery: Delivery, connection: Any) -> None: ...
+
+    received = prepared(changed(ce_type=payment), handlers=[take, take_payment])
+    assert isinstance(received.error, UndecodableError)
+    assert f"announce {payment}, and the bytes hold canary.CanaryEmitted" in str(received.error)
+
+
+def test_a_schema_is_asked_for_once() -> None:
+    registry = Registry()
+    reading = intake(registry=registry)
+    for _ in range(3):
+        prepare([canary(), canary()], reading)
+    assert registry.asked == [registry.id_of(CanaryEmitted.NAME)]
+
+
+def test_a_registry_that_cannot_be_asked_is_no_fault_of_the_record() -> None:
+    registry = Registry()
+    registry.is_there = False
+    reading = intake(registry=registry)
+    with pytest.raises(RegistryUnavailableError):
+        prepare([canary()], reading)
+    registry.is_there = True
+    [received] = prepare([canary()], reading)
+    assert received.error is None
+
+
+def test_a_parked_record_is_not_judged_by_its_age_again() -> None:
+    window = InboxWindow(first="f")
+    reading = intake(window=window)
+    received = asyncio.run(reading.prepare_again(Log().append(canary()), attempt=3))
+    assert received.error is None
+    assert received.delivery.attempt == 3
+
+
+def test_a_parked_record_may_be_decoded_by_now() -> None:
+    registry = Registry()
+    unknown = replace(canary(), value=HEADER.pack(MAGIC, 60))
+    reading = intake(registry=registry)
+    stored = Log().append(unknown)
+    first = asyncio.run(reading.prepare_again(stored, attempt=2))
+    assert isinstance(first.error, UndecodableError)
+    registry.others[60] = canonical(CanaryEmitted.NAME)
+    value = (canary().value or b"")[HEADER.size :]
+    again = replace(stored, value=HEADER.pack(MAGIC, 60) + value)
+    assert asyncio.run(reading.prepare_again(again, attempt=3)).error is None
