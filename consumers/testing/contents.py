@@ -1,0 +1,161 @@
+"""What a database in memory holds, and transactions on it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from cdc.outbox import OutsideTransactionError
+from consumers.runtime.delivery import StoredRecord
+from consumers.runtime.failures import Failure
+from consumers.runtime.store import Place, SpoiltTransactionError, Transaction
+from consumers.testing.copying import overwrite, require_changeable
+from consumers.testing.database import Sent
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a consumer has come in a partition."""
+
+    next_offset: int
+    applied: int = 0
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A parked message."""
+
+    parked_id: int
+    record: StoredRecord
+    message_id: str | None
+    type: str | None
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The parked messages of a key, first come, first served."""
+
+    sequence_id: int
+    consumer: str
+    topic: str
+    key: bytes | None
+    attempts: int
+    due: float | None
+    """When its first message is tried again, in seconds since 1970; None when it is a dead letter."""
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(slots=True)
+class Contents(Generic[S]):
+    """All that the database holds, committed or within a transaction."""
+
+    state: S
+    inbox: set[tuple[str, str]] = field(default_factory=set)
+    positions: dict[tuple[str, Place], Position] = field(default_factory=dict)
+    lines: dict[int, Line] = field(default_factory=dict)
+    sent: list[Sent] = field(default_factory=list)
+    last_id: int = 0
+    spoilt: str = ""
+    """What failed in the transaction so that it cannot commit any more, empty when nothing did."""
+
+    def copy(self) -> "Contents[S]":
+        """Return a copy that changes by itself."""
+        return replace(
+            self,
+            state=deepcopy(self.state),
+            inbox=set(self.inbox),
+            positions=dict(self.positions),
+            lines=dict(self.lines),
+            sent=list(self.sent),
+        )
+
+    def take_back(self, earlier: "Contents[S]") -> None:
+        """Become again what an earlier copy is; the state stays the object that handlers hold."""
+        overwrite(self.state, earlier.state)
+        self.inbox, self.positions, self.lines = earlier.inbox, earlier.positions, earlier.lines
+        self.sent, self.last_id, self.spoilt = earlier.sent, earlier.last_id, earlier.spoilt
+
+    def next_id(self) -> int:
+        """Return a new identity."""
+        self.last_id += 1
+        return self.last_id
+
+
+class Transactions(Generic[S]):
+    """Changes contents in transactions, one after the other, each on a deep copy that is put in place at its end.
+
+    Args:
+        state: What handlers change.
+        clock: Tells the time by which parked messages fall due, in seconds since 1970.
+
+    Raises:
+        TypeError: the state is of a kind that cannot be changed.
+    """
+
+    def __init__(self, state: S, clock: Callable[[], float] = time.time) -> None:
+        require_changeable(state)
+        self._committed = Contents(state)
+        self._open: Contents[S] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._clock = clock
+        self._ahead_s = 0.0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[S]:
+        """Open a transaction that commits when the block ends, and is forgotten when it raises."""
+        async with self._one_at_a_time:
+            self._open = working = self._committed.copy()
+            try:
+                yield working.state
+                _require_sound(working)
+                self._committed = working
+            finally:
+                self._open = None
+
+    @asynccontextmanager
+    async def savepoint(self, transaction: Transaction) -> AsyncIterator[None]:
+        """Undo what the block wrote when it raises, and nothing else of the transaction."""
+        working = self.within(transaction)
+        earlier = working.copy()
+        try:
+            yield
+            _require_sound(working)
+        except BaseException:
+            working.take_back(earlier)
+            raise
+
+    def within(self, transaction: Transaction) -> Contents[S]:
+        """Return all that a transaction sees.
+
+        Raises:
+            OutsideTransactionError: it is not the value of the transaction that is open.
+        """
+        if self._open is None or transaction is not self._open.state:
+            raise OutsideTransactionError(
+                "something was written outside the transaction that is open: not on what the handler was given, or "
+                "after it had returned"
+            )
+        return self._open
+
+    def now(self) -> float:
+        """Return the time, in seconds since 1970."""
+        return self._clock() + self._ahead_s
+
+    @property
+    def committed(self) -> Contents[S]:
+        """All that is committed."""
+        return self._committed
+
+
+def _require_sound(contents: Contents[S]) -> None:
+    if contents.spoilt:
+        raise SpoiltTransactionError(
+            f"{contents.spoilt}; a handler went on as if it had not happened"
+        )

@@ -1,0 +1,59 @@
+"""What stands in for Kafka: partitions, in which records lie at offsets and stay."""
+
+import time
+import zlib
+from collections import defaultdict
+from itertools import count
+
+from consumers.runtime.delivery import StoredRecord
+from consumers.runtime.store import Place
+from consumers.testing.records import NewRecord
+
+
+class Log:
+    """Topics with their partitions.
+
+    Args:
+        partitions: Partitions of each topic.
+        first: Number of the first of them.
+        salt: Deals the keys out to the partitions in another way.
+    """
+
+    def __init__(self, partitions: int = 1, *, first: int = 0, salt: bytes = b"") -> None:
+        self._partitions = partitions
+        self._first = first
+        self._salt = salt
+        self._records: defaultdict[Place, list[StoredRecord]] = defaultdict(list)
+        self._turn = count()
+
+    @property
+    def places(self) -> list[Place]:
+        """The partitions that hold something."""
+        return sorted(self._records)
+
+    def append(self, record: NewRecord) -> StoredRecord:
+        """Put a record at the end of its key's partition, and return it as it lies there."""
+        place = Place(record.topic, self._partition_of(record.key))
+        stored = StoredRecord(
+            topic=place.topic,
+            partition=place.partition,
+            offset=self.end(place),
+            timestamp=int(time.time() * 1000),
+            key=record.key,
+            value=record.value,
+            headers=record.headers,
+        )
+        self._records[place].append(stored)
+        return stored
+
+    def end(self, place: Place) -> int:
+        """Return the offset of the next record."""
+        return len(self._records[place])
+
+    def fetch(self, place: Place, offset: int, limit: int) -> list[StoredRecord]:
+        """Return records from an offset on, as many as asked for where there are so many."""
+        return self._records[place][offset : offset + limit]
+
+    def _partition_of(self, key: bytes | None) -> int:
+        hashed = next(self._turn) if key is None else zlib.crc32(self._salt + key)
+        return self._first + hashed % self._partitions

@@ -1,0 +1,90 @@
+"""A database in memory: a value of the user's own, changed in transactions, and beside it what the runtime keeps.
+
+Transactions follow one another here; those of Postgres run beside each other, so that locks and conflicts show there.
+"""
+
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from typing import TypeVar
+
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.store import Store
+from consumers.runtime.window import InboxWindow
+from consumers.testing.contents import Contents, Line, Row, Transactions
+from consumers.testing.database import Parked, Sight, text_of_key
+from consumers.testing.memory_outbox import MemoryOutbox
+from consumers.testing.memory_store import MemoryStore
+
+S = TypeVar("S")
+
+
+class MemoryDatabase(Transactions[S]):
+    """A database that holds one value, which handlers are given in the place of a connection.
+
+    A transaction works on a deep copy of the value and puts it in place when it commits.
+
+    Args:
+        state: The value in the beginning: a dict, a list, a set, or an object with attributes.
+        clock: Tells the time by which parked messages fall due, in seconds since 1970.
+
+    Raises:
+        TypeError: the value is of a kind that cannot be changed.
+    """
+
+    def __init__(self, state: S, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(state, clock)
+        self._initial = deepcopy(state)
+
+    async def reset(self) -> None:
+        """Go back to the beginning: everything is gone that any consumer has written."""
+        self._committed = Contents(deepcopy(self._initial))
+
+    async def open(self, consumer: Consumer) -> tuple[Store, InboxWindow]:
+        """Return the store of a consumer, and which ids its inbox can keep: all."""
+        return MemoryStore(consumer.name, self), InboxWindow()
+
+    def outbox(self) -> MemoryOutbox:
+        """Return an outbox for handlers."""
+        return MemoryOutbox(self)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Have parked messages fall due as if time had passed."""
+        self._ahead_s += seconds
+
+    async def state(self) -> S:
+        """Return what handlers have written and committed."""
+        return self._committed.state
+
+    async def look(self, consumer: str) -> Sight:
+        """Return what is to be seen of a consumer."""
+        contents = self._committed
+        progress = [at for (name, _), at in contents.positions.items() if name == consumer]
+        return Sight(
+            sent=list(contents.sent),
+            parked=[
+                _parked(line, row)
+                for line in contents.lines.values()
+                for row in line.rows
+                if line.consumer == consumer
+            ],
+            applied=sum(at.applied for at in progress),
+            duplicates=sum(at.duplicates for at in progress),
+        )
+
+
+def _parked(line: Line, row: Row) -> Parked:
+    failure = row.failure
+    return Parked(
+        topic=row.record.topic,
+        partition=row.record.partition,
+        offset=row.record.offset,
+        key=text_of_key(line.key),
+        message_id=row.message_id,
+        type=row.type,
+        reason=failure.reason,
+        error=f"{failure.error_class}: {failure.error_text}" if failure.error_class else "",
+        traceback=failure.traceback,
+        attempts=line.attempts,
+        is_dead=line.due is None,
+    )

@@ -1,0 +1,213 @@
+"""The store of one consumer in memory: it does what the one on Postgres does, and the same cases hold it to that."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any
+
+from consumers.runtime.delivery import Record, StoredRecord
+from consumers.runtime.failures import Failure
+from consumers.runtime.store import (
+    Claim,
+    FenceLostError,
+    ParkedMessage,
+    ParkedSequence,
+    Parking,
+    Place,
+    Taken,
+    Transaction,
+)
+from consumers.testing.contents import Line, Position, Row, Transactions
+
+
+class MemoryStore:
+    """The store of one consumer in memory.
+
+    Args:
+        consumer: Name of the consumer.
+        database: Where it is kept.
+    """
+
+    def __init__(self, consumer: str, database: Transactions[Any]) -> None:
+        self._consumer = consumer
+        self._database = database
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction that commits when the block ends, and is forgotten when it raises."""
+        return self._database.transaction()
+
+    def savepoint(self, transaction: Transaction) -> AbstractAsyncContextManager[None]:
+        """Undo what the block wrote when it raises, and nothing else of the transaction."""
+        return self._database.savepoint(transaction)
+
+    async def position(self, place: Place) -> int | None:
+        """Return the offset to read on from; None when the consumer has never been in the partition."""
+        at = self._database.committed.positions.get((self._consumer, place))
+        return None if at is None else at.next_offset
+
+    async def begin(self, place: Place, offset: int) -> int:
+        """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
+        async with self.transaction() as transaction:
+            positions = self._database.within(transaction).positions
+            return positions.setdefault((self._consumer, place), Position(offset)).next_offset
+
+    async def move(self, place: Place, base: int, offset: int) -> None:
+        """Set a position to where Kafka has something, unless somebody has moved it meanwhile.
+
+        Raises:
+            FenceLostError: the stored position is not the base.
+        """
+        async with self.transaction() as transaction:
+            self._move(transaction, place, base, offset)
+
+    async def take(self, transaction: Transaction, claim: Claim) -> Taken:
+        """Note ids as taken and move the position on.
+
+        Raises:
+            FenceLostError: the stored position is not the claim's base.
+        """
+        contents = self._database.within(transaction)
+        new = self._admit(transaction, claim.message_ids)
+        delivered = len(claim.message_ids)
+        at = self._move(transaction, claim.place, claim.base, claim.next_offset)
+        contents.positions[self._consumer, claim.place] = replace(
+            at, applied=at.applied + len(new), duplicates=at.duplicates + delivered - len(new)
+        )
+        some_parked = any(line.topic == claim.place.topic for line in self._lines(transaction))
+        return Taken(None if len(new) == delivered else new, some_parked)
+
+    async def parked_keys(
+        self, transaction: Transaction, topic: str, keys: Collection[bytes]
+    ) -> set[bytes]:
+        """Return which of the keys have parked messages."""
+        return {
+            line.key
+            for line in self._lines(transaction)
+            if line.topic == topic and line.key is not None and line.key in keys
+        }
+
+    async def park(self, transaction: Transaction, parkings: Sequence[Parking]) -> None:
+        """Put messages of one topic aside, each at the end of its key's sequence."""
+        contents = self._database.within(transaction)
+        for parking in parkings:
+            if self._is_parked(transaction, parking):
+                continue
+            line = self._line_for(transaction, parking)
+            row = Row(
+                contents.next_id(),
+                _stored(parking),
+                parking.message_id,
+                parking.type,
+                parking.failure,
+            )
+            contents.lines[line.sequence_id] = replace(line, rows=(*line.rows, row))
+
+    async def take_due(self, transaction: Transaction, limit: int) -> ParkedSequence | None:
+        """Return a sequence whose time has come; None when there is none."""
+        now = self._database.now()
+        due = [
+            (line.due, line.sequence_id, line)
+            for line in self._lines(transaction)
+            if line.due is not None and line.due <= now
+        ]
+        if not due:
+            return None
+        line = min(due)[-1]
+        messages = [
+            ParkedMessage(
+                row.parked_id,
+                row.record,
+                row.message_id is not None or row.failure.reason != "behind",
+            )
+            for row in line.rows[:limit]
+        ]
+        return ParkedSequence(
+            sequence_id=line.sequence_id, attempts=line.attempts, messages=messages
+        )
+
+    async def unpark(self, transaction: Transaction, sequence_id: int, parked_id: int) -> None:
+        """Remove a message that has taken effect, first of its sequence, and the sequence when it was the last."""
+        lines = self._database.within(transaction).lines
+        line = lines[sequence_id]
+        rows = tuple(row for row in line.rows if row.parked_id != parked_id)
+        if rows:
+            lines[sequence_id] = replace(line, rows=rows, attempts=0, due=self._database.now())
+        else:
+            del lines[sequence_id]
+
+    async def postpone(
+        self, transaction: Transaction, sequence_id: int, failure: Failure, pause_s: float | None
+    ) -> None:
+        """Note another failure of a sequence's first message, and when to try again; None makes it a dead letter."""
+        lines = self._database.within(transaction).lines
+        line = lines[sequence_id]
+        first, *others = line.rows
+        lines[sequence_id] = replace(
+            line,
+            rows=(replace(first, failure=failure), *others),
+            attempts=line.attempts + 1,
+            due=self._after(pause_s),
+        )
+
+    def _admit(self, transaction: Transaction, message_ids: Sequence[str]) -> set[str]:
+        """Note ids as taken, and return those that were not."""
+        inbox = self._database.within(transaction).inbox
+        new = {each for each in message_ids if (self._consumer, each) not in inbox}
+        inbox.update((self._consumer, each) for each in new)
+        return new
+
+    def _move(self, transaction: Transaction, place: Place, base: int, offset: int) -> Position:
+        positions = self._database.within(transaction).positions
+        at = positions.get((self._consumer, place))
+        if at is None or at.next_offset != base:
+            raise FenceLostError(
+                f"{self._consumer} is not at {base} of {place.topic}/{place.partition} any more"
+            )
+        positions[self._consumer, place] = moved = replace(at, next_offset=offset)
+        return moved
+
+    def _lines(self, transaction: Transaction) -> Iterator[Line]:
+        lines = self._database.within(transaction).lines.values()
+        return (line for line in lines if line.consumer == self._consumer)
+
+    def _line_for(self, transaction: Transaction, parking: Parking) -> Line:
+        """Return the line of a record's key, a new one when there is none or the record has no key."""
+        topic, key = parking.record.topic, parking.record.key
+        for line in self._lines(transaction):
+            if line.topic == topic and key is not None and line.key == key:
+                return line
+        return Line(
+            sequence_id=self._database.within(transaction).next_id(),
+            consumer=self._consumer,
+            topic=topic,
+            key=key,
+            attempts=1,
+            due=self._after(parking.pause_s),
+        )
+
+    def _is_parked(self, transaction: Transaction, parking: Parking) -> bool:
+        return any(
+            _address(row.record, row.message_id) == _address(parking.record, parking.message_id)
+            for line in self._lines(transaction)
+            for row in line.rows
+        )
+
+    def _after(self, pause_s: float | None) -> float | None:
+        return None if pause_s is None else self._database.now() + pause_s
+
+
+def _address(record: Record, message_id: str | None) -> tuple[str, int, int, str | None]:
+    return record.topic, record.partition, record.offset, message_id
+
+
+def _stored(parking: Parking) -> StoredRecord:
+    record = parking.record
+    return StoredRecord(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        key=record.key,
+        value=record.value,
+        headers=list(record.headers),
+    )

@@ -1,0 +1,122 @@
+"""One passage of messages through a consumer, from the first record to the last effect."""
+
+import dataclasses
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.delivery import Delivery
+from consumers.runtime.handlers import Function, Handler, handles, handles_in_bulk
+from consumers.runtime.intake import Received
+from consumers.testing.breaking import BreakingStore, Breaks, ProcessDied
+from consumers.testing.database import Database
+from consumers.testing.log import Log
+from consumers.testing.records import NewRecord
+from consumers.testing.worker import Worker
+
+PARTITIONS = 3
+FIRST_PARTITION = 1
+"""History lies before it."""
+
+
+class Passage:
+    """What a fault has at hand.
+
+    Args:
+        consumer: The consumer.
+        database: Where it writes; it has begun anew.
+        records: What is to be delivered.
+        rng: The chance.
+
+    Attributes:
+        log: Where the records lie; a fault may put another one in place before it publishes.
+        happened: How often the fault came about.
+        poison: Reasons for which records that the fault made up must be parked, by their keys.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        database: Database[Any],
+        records: Sequence[NewRecord],
+        rng: random.Random,
+    ) -> None:
+        self.consumer = consumer
+        self.database = database
+        self.records = records
+        self.rng = rng
+        self.log = Log(first=FIRST_PARTITION)
+        self.happened = 0
+        self.poison: dict[str, str] = {}
+
+    def publish(self, records: Iterable[NewRecord]) -> None:
+        """Put records into the log."""
+        for record in records:
+            self.log.append(record)
+
+    def deal_out_anew(self) -> None:
+        """Let keys share partitions in a way that chance decides."""
+        self.log = Log(PARTITIONS, first=FIRST_PARTITION, salt=self.rng.randbytes(4))
+
+    def interleaved(self) -> list[NewRecord]:
+        """Return the records in another order, but those of a key in theirs."""
+        queues: defaultdict[object, list[NewRecord]] = defaultdict(list)
+        for number, record in enumerate(self.records):
+            queues[number if record.key is None else record.key].append(record)
+        turns = [key for key, queue in queues.items() for _ in queue]
+        self.rng.shuffle(turns)
+        return [queues[key].pop(0) for key in turns]
+
+    async def worker(self, breaks: Breaks | None = None) -> Worker:
+        """Start a worker.
+
+        Args:
+            breaks: When its store breaks, and when a handler fails after it has written its effect; never when none is
+                given.
+        """
+        breaks = breaks or Breaks(self.rng)
+        store, window = await self.database.open(self.consumer)
+        return Worker(
+            _with_breaking_handlers(self.consumer, breaks),
+            BreakingStore(store, breaks, self.rng),
+            self.database.outbox(),
+            window,
+        )
+
+    async def work(self, breaks: Breaks | None = None) -> None:
+        """Have a worker do all there is to do, in batches that chance cuts; another one goes on when it dies.
+
+        Args:
+            breaks: When its store breaks, and when a handler fails after it has written its effect.
+        """
+        while True:
+            try:
+                worker = await self.worker(breaks)
+                await worker.catch_up(self.log, self.rng)
+                await worker.settle(self.database)
+            except ProcessDied:
+                continue
+            return
+
+
+def _with_breaking_handlers(consumer: Consumer, breaks: Breaks) -> Consumer:
+    """Return the consumer with handlers that break after each message they have handled."""
+    functions = [_breaking(handler, breaks) for handler in consumer.table.values()]
+    return dataclasses.replace(consumer, handlers=functions)
+
+
+def _breaking(handler: Handler, breaks: Breaks) -> Function:
+    async def one(message: Any, delivery: Delivery, connection: Any) -> None:
+        await handler.function(message, delivery, connection)
+        breaks.handled(delivery)
+
+    async def many(received: Sequence[Received[Any]], connection: Any) -> None:
+        await handler.function(received, connection)
+        for each in received:
+            breaks.handled(each.delivery)
+
+    return (
+        handles_in_bulk(handler.message)(many) if handler.in_bulk else handles(handler.message)(one)
+    )

@@ -1,0 +1,191 @@
+"""A schema of its own in a given Postgres database: made by the service's migrations, and dropped at the end."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, LiteralString, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row, namedtuple_row
+
+from cdc import migrations
+from cdc.context import MessageContext
+from cdc.database import Connection, Pool, open_pool
+from cdc.outbox import Outbox
+from cdc.sql import load_queries
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.postgres import PostgresStore
+from consumers.runtime.store import Store
+from consumers.runtime.window import InboxWindow
+from consumers.testing.copying import Tables, Unordered
+from consumers.testing.database import Parked, Sent, Sight, text_of_key
+from consumers.testing.schemas import codec_of_all
+
+QUERIES = load_queries(__package__)
+
+
+class PostgresDatabase:
+    """A throwaway schema, to be entered with `async with`.
+
+    Handlers work in it as the service's role, with the rights that the migrations give to that role.
+
+    Args:
+        owner_url: libpq URL of a role that may create schemas; it will own the tables.
+        url: libpq URL of the service's role.
+        packages: Packages of migrations, in the order in which they are applied.
+        prepare: Writes what there is in the beginning, on a connection of the owner that is committed afterwards.
+    """
+
+    def __init__(
+        self,
+        *,
+        owner_url: str,
+        url: str,
+        packages: Sequence[str],
+        prepare: Callable[[Connection], Awaitable[None]] | None = None,
+    ) -> None:
+        self.schema = f"scenario_{secrets.token_hex(6)}"
+        self._owner_url = owner_url
+        self._url = url
+        self._role = str(conninfo_to_dict(url)["user"])
+        self._packages = packages
+        self._prepare = prepare
+        self._pool: Pool | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.reset()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._drop()
+
+    @property
+    def pool(self) -> Pool:
+        """Connections of the service's role to the schema, until the next reset."""
+        if self._pool is None:
+            raise RuntimeError("the schema was not made; enter it with `async with`")
+        return self._pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Connect as the owner, who may see and change everything; what was done is committed at the end."""
+        async with await psycopg.AsyncConnection.connect(
+            self._in_schema(self._owner_url)
+        ) as connection:
+            yield connection
+
+    async def reset(self) -> None:
+        """Make the schema anew: everything is gone that was written since."""
+        await self._drop()
+        async with self.connection() as connection:
+            await connection.execute(_with_names("create schema {}", self.schema))
+            await connection.execute(
+                _with_names("grant usage on schema {} to {}", self.schema, self._role)
+            )
+        for package in self._packages:
+            await asyncio.to_thread(
+                migrations.upgrade, self._owner_url, schema=self.schema, package=package
+            )
+        if self._prepare is not None:
+            async with self.connection() as connection:
+                await self._prepare(connection)
+        self._pool = open_pool(self._in_schema(self._url), check=False)
+        await self._pool.open(wait=True)
+
+    async def open(self, consumer: Consumer) -> tuple[Store, InboxWindow]:
+        """Return the store of a consumer, and which ids its inbox can keep."""
+        store, window = PostgresStore(consumer.name, self.pool), InboxWindow()
+        await store.remember_for(consumer.inbox_window)
+        await store.maintain(window)
+        return store, window
+
+    def outbox(self) -> Outbox:
+        """Return an outbox for handlers, and for what the runtime itself tells."""
+        return Outbox(codec_of_all())
+
+    async def pass_time(self, seconds: float) -> None:
+        """Have parked messages fall due as if time had passed."""
+        async with self.connection() as connection:
+            await connection.execute(QUERIES["pass_time"], {"seconds": seconds})
+
+    async def state(self) -> Tables:
+        """Return the rows of the service's own tables."""
+        async with self.connection() as connection:
+            tables = await (await connection.execute(QUERIES["tables"])).fetchall()
+            cursor = connection.cursor(row_factory=dict_row)
+            state = Tables()
+            for (table,) in tables:
+                rows = await cursor.execute(_with_names("select * from {}", table))
+                state[table] = Unordered(await rows.fetchall())
+        return state
+
+    async def look(self, consumer: str) -> Sight:
+        """Return what is to be seen of a consumer; what was sent is that of the whole service."""
+        who = {"consumer": consumer}
+        async with self.connection() as connection:
+            cursor = connection.cursor(row_factory=namedtuple_row)
+            sent = await (await cursor.execute(QUERIES["sent"])).fetchall()
+            parked = await (await cursor.execute(QUERIES["parked"], who)).fetchall()
+            [[applied, duplicates]] = await (
+                await cursor.execute(QUERIES["progress"], who)
+            ).fetchall()
+        return Sight(
+            sent=[_sent(row) for row in sent],
+            parked=[_parked(row) for row in parked],
+            applied=applied,
+            duplicates=duplicates,
+        )
+
+    async def _drop(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+        async with self.connection() as connection:
+            await connection.execute(_with_names("drop schema if exists {} cascade", self.schema))
+
+    def _in_schema(self, url: str) -> str:
+        options = conninfo_to_dict(url).get("options") or ""
+        return make_conninfo(url, options=f"{options} -c search_path={self.schema}".strip())
+
+
+def _with_names(statement: LiteralString, *names: str) -> sql.Composed:
+    return sql.SQL(statement).format(*map(sql.Identifier, names))
+
+
+def _sent(row: Any) -> Sent:
+    return Sent(
+        message_id=row.id,
+        message=codec_of_all().decode(row.payload),
+        topic=row.topic,
+        key=row.aggregate_id,
+        version=row.aggregate_version,
+        context=MessageContext(
+            correlation_id=row.correlation_id,
+            causation_id=row.causation_id,
+            traceparent=row.traceparent,
+        ),
+    )
+
+
+def _parked(row: Any) -> Parked:
+    return Parked(
+        topic=row.topic,
+        partition=row.partition,
+        offset=row.offset,
+        key=text_of_key(row.key),
+        message_id=row.message_id,
+        type=row.type,
+        reason=row.reason,
+        error=f"{row.error_class}: {row.error_text}" if row.error_class else "",
+        traceback=row.traceback,
+        attempts=row.attempts,
+        is_dead=row.is_dead,
+    )

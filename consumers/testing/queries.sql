@@ -1,0 +1,33 @@
+-- Statements of the test kit: what is to be seen of a consumer in its service's schema.
+
+-- name: sent
+select id, payload, topic, aggregate_id, aggregate_version, correlation_id, causation_id, traceparent
+from outbox
+order by seq;
+
+-- name: parked
+select
+    m.topic, m.partition, m."offset", s.key, m.message_id::text as message_id, m.type, m.reason, m.error_class,
+    m.error_text, m.traceback, s.attempts, s.status = 'dead' as is_dead
+from parked_message as m join parked_sequence as s using (sequence_id)
+where s.consumer = %(consumer)s
+order by s.sequence_id, m.parked_id;
+
+-- name: progress
+select coalesce(sum(applied), 0)::bigint as applied, coalesce(sum(duplicates), 0)::bigint as duplicates
+from consumer_offset
+where consumer = %(consumer)s;
+
+-- name: pass_time
+update parked_sequence set next_attempt_at = next_attempt_at - make_interval(secs => %(seconds)s);
+
+-- name: tables
+-- Those of the service itself, without what the runtime, the outbox and the migrations keep.
+select relname
+from pg_class
+where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') and not relispartition
+    and relname not in (
+        'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action', 'outbox'
+    )
+    and relname not like 'alembic_version_%'
+order by relname;

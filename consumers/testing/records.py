@@ -1,0 +1,90 @@
+"""Records as the outbox and the connector make them of messages, made without either."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from cdc.context import next_traceparent
+from cdc.ids import new_id
+from consumers.runtime.delivery import Headers
+from consumers.testing.schemas import codec_of_all
+from schemas.catalogue import Topic, catalogue
+from schemas.message import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRecord:
+    """A record that lies nowhere yet; `dataclasses.replace` makes faulty ones of it.
+
+    Args:
+        topic: Topic that it is for.
+        key: Record key; None for a record without order.
+        value: Record value; None for a tombstone.
+        headers: Headers in their order.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def type(self) -> str | None:
+        """Full name of the message as the header gives it."""
+        value = dict(self.headers).get("ce_type")
+        return None if value is None else value.decode(errors="backslashreplace")
+
+    def headers_with(self, **changes: str | bytes | None) -> Headers:
+        """Return the headers with some of them changed, and without those that are set to None."""
+        headers = dict(self.headers) | {
+            name: value.encode() if isinstance(value, str) else value
+            for name, value in changes.items()
+        }
+        dropped = {name for name, value in changes.items() if value is None}
+        return [(name, value) for name, value in headers.items() if name not in dropped]
+
+
+def deliver(
+    message: Message,
+    *,
+    key: str | None = None,
+    message_id: UUID | None = None,
+    correlation_id: UUID | None = None,
+) -> NewRecord:
+    """Return the record of a message.
+
+    Args:
+        message: What is told, as its sender's class: not in the shape that one consumer reads.
+        key: Record key; the id of the message's aggregate when none is given.
+        message_id: Identity of the message; a new one when none is given.
+        correlation_id: Shared with what led to the message; a new one when none is given.
+
+    Raises:
+        LookupError: no topic of the catalogue carries the message.
+        ValueError: the message does not fit its schema, or has no field that names its aggregate.
+    """
+    topic = catalogue().topic_of(message.NAME)
+    headers = {
+        "ce_id": str(message_id or new_id()),
+        "ce_type": message.NAME,
+        "ce_source": f"/{topic.owner}",
+        "ce_specversion": "1.0",
+        "ce_time": datetime.now(UTC).isoformat(),
+        "correlation_id": str(correlation_id or new_id()),
+        "traceparent": next_traceparent(None),
+    }
+    return NewRecord(
+        topic=topic.name,
+        key=(key or _aggregate_id(message, topic)).encode(),
+        value=codec_of_all().encode(message),
+        headers=[(name, value.encode()) for name, value in headers.items()],
+    )
+
+
+def _aggregate_id(message: Message, topic: Topic) -> str:
+    field = f"{topic.aggregate}_id"
+    if not hasattr(message, field):
+        raise ValueError(
+            f"{message.NAME} has no {field} that could be its record key; say it: deliver(message, key=...)"
+        )
+    return str(getattr(message, field))

@@ -1,0 +1,152 @@
+"""A worker without Kafka: the runtime's own intake, processor and retrier, driven by hand and never waiting."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.failures import is_transient, waits_without_end
+from consumers.runtime.intake import Intake, Received
+from consumers.runtime.processor import Processor, TooSlowError
+from consumers.runtime.retries import DeadLetters, Retrier, Sender
+from consumers.runtime.store import FenceLostError, Place, Store
+from consumers.runtime.window import InboxWindow
+from consumers.testing.database import Database
+from consumers.testing.log import Log
+from consumers.testing.schemas import local_codec
+
+PATIENT_ATTEMPTS = 3
+"""Attempts before a party that cannot be reached has used up the partition's patience, which here is not measured."""
+MOST_ATTEMPTS = 20
+"""Attempts before the trouble of the database, which a worker waits out, is handed to the test."""
+
+MOST_RETRIES = 10_000
+"""Attempts at parked messages before it is plain that they come to no end."""
+
+T = TypeVar("T")
+
+
+class Worker:
+    """Works through a log, as a worker does between its start and its death.
+
+    What a lane does with a batch is done here without pauses: go back when the fence is lost, cut what is too slow,
+    repeat what is transient.
+
+    Args:
+        consumer: What it consumes.
+        store: Where inbox, positions and parked messages are.
+        outbox: Where dead letters are told of.
+        window: Which ids the inbox can keep.
+    """
+
+    def __init__(
+        self, consumer: Consumer, store: Store, outbox: Sender, window: InboxWindow
+    ) -> None:
+        self._consumer = consumer
+        self._store = store
+        self.positions: dict[Place, int] = {}
+        """Where it believes to be; what the database says is asked for when a partition is new to it."""
+        self.fences_lost = 0
+        dead_letters = DeadLetters(consumer.name, outbox)
+        self.intake = Intake(consumer, local_codec(consumer.messages), window)
+        self.processor = Processor(consumer, store, dead_letters)
+        self.retrier = Retrier(consumer, store, self.intake, dead_letters)
+
+    async def catch_up(self, log: Log, rng: random.Random | None = None) -> None:
+        """Work through all partitions to their ends.
+
+        Args:
+            log: Where the records are.
+            rng: Chooses the partition and the size of each batch; without one, each partition is read in large batches.
+        """
+        behind = list(log.places)
+        while behind:
+            place = rng.choice(behind) if rng else behind[0]
+            limit = rng.randint(1, 7) if rng else self._consumer.max_batch
+            if not await self.step(log, place, limit):
+                behind.remove(place)
+
+    async def step(self, log: Log, place: Place, limit: int) -> bool:
+        """Apply the next batch of a partition.
+
+        Args:
+            log: Where the records are.
+            place: The partition.
+            limit: Most records in the batch.
+
+        Returns:
+            Whether there was one.
+        """
+        if place not in self.positions:
+            self.positions[place] = await self._until_it_works(lambda: self._begin(place))
+        records = log.fetch(place, self.positions[place], limit)
+        if not records:
+            return False
+        batch = await self.intake.prepare(records)
+        while batch:
+            done = await self._apply(place, batch)
+            if not done:
+                break
+            batch = batch[done:]
+        return True
+
+    async def retry(self) -> int:
+        """Try parked messages again as long as any are due; return how many sequences were tried."""
+        for tried in range(MOST_RETRIES):
+            if not await self._until_it_works(self.retrier.retry_one):
+                return tried
+        raise AssertionError(f"after {MOST_RETRIES} attempts there are still messages due")
+
+    async def settle(self, database: Database[Any]) -> None:
+        """Let time pass until no parked message has an attempt left.
+
+        Args:
+            database: Whose time passes.
+        """
+        tried = 1
+        while tried:
+            await database.pass_time(self._consumer.retries.longest_pause_s + 1)
+            tried = await self.retry()
+
+    async def _begin(self, place: Place) -> int:
+        position = await self._store.position(place)
+        return await self._store.begin(place, 0) if position is None else position
+
+    async def _apply(self, place: Place, batch: list[Received[Any]]) -> int:
+        """Apply what can be applied at once; return how many messages that were, 0 when they are not ours any more."""
+        patience = PATIENT_ATTEMPTS
+        for attempt in range(1, MOST_ATTEMPTS + 1):
+            next_offset = batch[-1].record.offset + 1
+            try:
+                await self.processor.apply(
+                    place,
+                    self.positions[place],
+                    batch,
+                    next_offset,
+                    patient=patience > 0,
+                )
+            except FenceLostError:
+                self.fences_lost += 1
+                self.positions[place] = await self._until_it_works(lambda: self._begin(place))
+                return 0
+            except TooSlowError as error:
+                batch = batch[: max(1, error.handled // 10)]
+            except Exception as error:
+                if not is_transient(error) or attempt == MOST_ATTEMPTS:
+                    raise
+                if not waits_without_end(error):
+                    batch, patience = batch[:1], patience - 1
+            else:
+                self.positions[place] = next_offset
+                return len(batch)
+        raise AssertionError(f"{place} is not worked through after {MOST_ATTEMPTS} attempts")
+
+    @staticmethod
+    async def _until_it_works(attempt: Callable[[], Awaitable[T]]) -> T:
+        for _ in range(MOST_ATTEMPTS - 1):
+            try:
+                return await attempt()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+        return await attempt()
