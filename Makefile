@@ -12,7 +12,7 @@ PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor demo test test-unit lint typecheck lock generate \
+.PHONY: help up down reset status logs doctor lag parked demo test test-unit bench lint typecheck lock generate \
 	schema-check schema-publish connector install clean
 
 help: ## This menu
@@ -37,6 +37,12 @@ logs: install ## The log of a part: make logs SERVICE=connect (FOLLOW=1 goes on)
 doctor: install ## Check everything; say what is wrong and how to mend it
 	@$(BIN)/tailrace doctor
 
+lag: install ## How far each consumer is behind
+	@$(BIN)/tailrace lag
+
+parked: install ## What no consumer could digest, and why
+	@$(BIN)/tailrace parked list
+
 demo: install ## Send orders and follow them: make demo ORDERS=200, or FILE=orders.csv MAP=...
 	@$(BIN)/tailrace demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(FILE),--file "$(FILE)") $(if $(MAP),--map "$(MAP)")
 
@@ -45,6 +51,9 @@ test: install ## All tests, on a stack of their own
 
 test-unit: install ## The tests that need nothing started
 	@$(BIN)/pytest tests/unit tests/contract
+
+bench: install ## Measure, on a stack of its own: make bench BENCH=consumer (ARGS=--help tells more)
+	@$(BIN)/python -m tests.bench $(if $(BENCH),"$(BENCH)") $(ARGS)
 
 lint: install ## Style, and who may import whom
 	@$(BIN)/ruff check .

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.stack import RunningStack
 
@@ -22,6 +23,15 @@ class SeenRecord:
     key: bytes | None
     value: bytes | None
     headers: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A consumer group as the broker knows it."""
+
+    is_stable: bool
+    members: dict[str, list[tuple[str, int]]]
+    """The partitions that each member holds, by the member's id."""
 
 
 def records_of(
@@ -47,6 +57,42 @@ def records_of(
             return dict(seen)
         if time.monotonic() > deadline:
             raise TimeoutError(f"{until} did not reach {topic} within {TIMEOUT_S:g} s")
+
+
+def committed(stack: RunningStack, group: str, topic: str, partition: int = 0) -> int | None:
+    """Return the offset at which a consumer group would go on in a partition; None when it has none."""
+    consumer = Consumer({"bootstrap.servers": stack.settings.kafka_bootstrap, "group.id": group})
+    try:
+        [place] = consumer.committed([TopicPartition(topic, partition)], timeout=TIMEOUT_S)
+    finally:
+        consumer.close()
+    return place.offset if place.offset >= 0 else None
+
+
+def group_of(stack: RunningStack, group: str) -> Group:
+    """Return a consumer group; one that the broker does not know has no members."""
+    admin = AdminClient({"bootstrap.servers": stack.settings.kafka_bootstrap, "log_level": 0})
+    [answer] = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S).values()
+    described = answer.result()
+    members = {
+        member.member_id: [(tp.topic, tp.partition) for tp in member.assignment.topic_partitions]
+        for member in described.members
+    }
+    return Group(described.state == ConsumerGroupState.STABLE, members)
+
+
+def ends_of(stack: RunningStack, topic: str) -> dict[int, int]:
+    """Return the offset of the next record in each partition of a topic."""
+    consumer = Consumer({"bootstrap.servers": stack.settings.kafka_bootstrap, "group.id": "test"})
+    try:
+        return {
+            partition: consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=TIMEOUT_S
+            )[1]
+            for partition in consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
+        }
+    finally:
+        consumer.close()
 
 
 def _read(stack: RunningStack, topic: str) -> Iterator[SeenRecord]:

@@ -21,6 +21,8 @@ COMMANDS = {
         "infra.cli.doctor:doctor",
         "Check everything; say what is wrong and how to mend it.",
     ),
+    "parked": ("infra.cli.parked:parked", "Work on messages that could not be digested."),
+    "lag": ("infra.cli.lag:lag", "Show how far each consumer is behind."),
     "topics": ("infra.cli.topics:topics", "Show topics, and the records in them."),
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
     "schema": ("infra.cli.schema:schema", "Check, compare and publish contracts."),

@@ -1,11 +1,19 @@
-"""How a start is shown: a line per finished stage, and on a terminal a moving line for those under way."""
+"""How work under way is shown: a start with a line per finished stage, and a bar for what can be counted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 MEGABYTE = 2**20
 
@@ -56,3 +64,26 @@ def terminal_report(console: Console) -> Iterator[TerminalReport]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
         yield TerminalReport(console, progress, progress.add_task("", total=None))
+
+
+@contextmanager
+def counting(
+    console: Console, words: str, total: int, *, shown: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many of a number are done; what is given is called with it, again and again.
+
+    Args:
+        console: Where to.
+        words: What is done.
+        total: How many there are.
+        shown: Whether anything is shown.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    disable = not (shown and console.is_terminal)
+    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
+        task = progress.add_task(words, total=total)
+
+        def show(done: int) -> None:
+            progress.update(task, completed=done)
+
+        yield show

@@ -1,9 +1,11 @@
-"""Checks of the pipeline: topics, schemas, connector, consumer groups, and a message through all of it."""
+"""Checks of the pipeline: topics, schemas, connector, consumer groups, dead letters, and a message through it."""
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cdc import connector, topics
+from consumers.runtime.parked.reading import ParkedMessages
+from infra.consumer_access import open_schemas
+from infra.lag import open_lags
 from infra.local import pipeline
 from infra.local.doctor.check import Check, Trouble
 from infra.registry_access import reading
@@ -14,7 +16,6 @@ from schemas.contracts import canonical
 from schemas.registry import RegistryUnavailableError
 from schemas.registry_subjects import Subjects
 
-TIMEOUT_S = 10.0
 WORRYING_LAG = 10_000
 
 
@@ -56,34 +57,38 @@ def _groups(settings: Settings) -> str:
     if unstable := pipeline.unstable_groups(admin):
         listed = ", ".join(f"{name} ({state})" for name, state in unstable.items())
         raise Trouble(f"not at work: {listed}", "run `tailrace restart` with its name")
-    lags = _lags(settings, admin)
+    lags = _lags(settings)
     listed = ", ".join(f"{name} {lag}" for name, lag in lags.items())
     if max(lags.values()) > WORRYING_LAG:
-        raise Trouble(f"far behind, messages to go: {listed}", "see the worker's log")
+        raise Trouble(f"far behind, messages to go: {listed}", "see `tailrace lag`")
     return f"at work, messages to go: {listed}"
 
 
-def _lags(settings: Settings, admin: AdminClient) -> dict[str, int]:
-    """Group -> messages between what it has committed and the ends of its partitions."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "doctor"})
-    try:
-        return {
-            worker.name: sum(_to_go(consumer, place) for place in _committed(admin, worker.name))
-            for worker in WORKERS
+def _lags(settings: Settings) -> dict[str, int]:
+    """Consumer -> messages between its positions and the ends of its partitions."""
+    names = [worker.name for worker in WORKERS]
+    with open_lags(settings) as lags:
+        measured = lags.measure(names)
+    return {
+        name: sum(lag.messages or 0 for lag in measured if lag.consumer == name) for name in names
+    }
+
+
+def _dead_letters(settings: Settings) -> str:
+    names = {worker.name for worker in WORKERS}
+    with open_schemas(settings) as schemas:
+        dead = {
+            consumer: count
+            for schema in schemas
+            for consumer, count in ParkedMessages(schema.connection).dead().items()
+            if consumer in names
         }
-    finally:
-        consumer.close()
-
-
-def _committed(admin: AdminClient, group: str) -> list[TopicPartition]:
-    answers = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-    places = answers[group].result(TIMEOUT_S).topic_partitions
-    return [place for place in places or [] if place.offset >= 0]
-
-
-def _to_go(consumer: Consumer, place: TopicPartition) -> int:
-    _, end = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
-    return max(0, end - place.offset)
+    if dead:
+        listed = ", ".join(f"{consumer} {count}" for consumer, count in sorted(dead.items()))
+        raise Trouble(
+            f"wait for somebody to decide: {listed}", "run `tailrace parked list --status dead`"
+        )
+    return "none"
 
 
 def _canary(settings: Settings) -> str:
@@ -94,6 +99,11 @@ PIPELINE_CHECKS = (
     Check("topics", _topics, needs=("kafka",)),
     Check("schemas", _schemas, needs=("registry",)),
     Check("connector", _connector, needs=("connect",)),
-    Check("consumer groups", _groups, needs=("kafka", *(worker.name for worker in WORKERS))),
+    Check(
+        "consumer groups",
+        _groups,
+        needs=("postgres", "kafka", *(worker.name for worker in WORKERS)),
+    ),
+    Check("dead letters", _dead_letters, needs=("postgres",)),
     Check("pipeline", _canary, needs=("connector", "topics", "schemas", "publication")),
 )

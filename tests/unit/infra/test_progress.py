@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli.output import duration
-from infra.cli.progress import terminal_report
+from infra.cli.progress import counting, terminal_report
 
 MEGABYTE = 2**20
 
@@ -47,3 +47,14 @@ def test_a_pipe_gets_a_line_for_every_tenth_of_a_download(pipe: Console) -> None
 )
 def test_durations_are_told_in_words(seconds: int | None, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_count_is_shown_on_a_terminal_only(pipe: Console) -> None:
+    with counting(pipe, "tried again", 2) as show:
+        show(1)
+        show(2)
+    assert written(pipe) == []
+    terminal = Console(file=io.StringIO(), width=80, force_terminal=True)
+    with counting(terminal, "tried again", 2) as show:
+        show(2)
+    assert "tried again" in terminal.file.getvalue()  # type: ignore[attr-defined]  # a StringIO

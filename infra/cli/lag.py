@@ -1,0 +1,139 @@
+"""The command that shows how far consumers are behind."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import RenderableType
+from rich.live import Live
+from rich.table import Table
+
+from consumers.runtime.lag import PartitionLag, TopicLag
+from infra.cli.output import console, duration, json_option, print_json
+from infra.cli.schema_baseline import examples
+from infra.lag import Lags, open_lags
+from infra.settings import load_settings
+
+WATCH_EVERY_S = 2.0
+COUNTED = ("messages behind", "for", "duplicates", "parked", "dead")
+
+
+@click.command()
+@click.argument("consumers", nargs=-1, metavar="[CONSUMER]...")
+@click.option("--partitions", "by_partition", is_flag=True, help="A line for each partition.")
+@click.option("-w", "--watch", is_flag=True, help="Measure again every 2 seconds until Ctrl-C.")
+@json_option
+@examples(
+    "tailrace lag",
+    "tailrace lag payments-worker --partitions",
+    "tailrace lag --watch",
+)
+def lag(*, consumers: Sequence[str], by_partition: bool, watch: bool, as_json: bool) -> None:
+    """Show how far each CONSUMER, or every one, is behind in its topics.
+
+    The position is the one in the database, which decides; the end is Kafka's. A consumer is behind by the records that
+    lie between, for as long as the oldest of them is old. With --json and --watch, one object a line.
+    """
+    with open_lags(load_settings()) as lags:
+        _require_known(consumers, lags)
+        if not watch:
+            _once(lags.measure(consumers), by_partition=by_partition, as_json=as_json)
+            return
+        with _screen(by_partition=by_partition, as_json=as_json) as show:
+            try:
+                while True:
+                    show(lags.measure(consumers))
+                    time.sleep(WATCH_EVERY_S)
+            except KeyboardInterrupt:
+                return
+
+
+def _once(lags: Sequence[TopicLag], *, by_partition: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(_as_json(lags))
+    else:
+        console().print(_table(lags, by_partition=by_partition))
+
+
+@contextmanager
+def _screen(*, by_partition: bool, as_json: bool) -> Iterator[Callable[[Sequence[TopicLag]], None]]:
+    """Show one measurement after the other: in one place on a terminal, one below the other in a pipe."""
+    out = console()
+    if as_json:
+        yield lambda lags: click.echo(json.dumps({"lags": _as_json(lags)}))
+    elif out.is_terminal:
+        with Live(console=out, auto_refresh=False) as live:
+            yield lambda lags: live.update(_table(lags, by_partition=by_partition), refresh=True)
+    else:
+        yield lambda lags: out.print(_table(lags, by_partition=by_partition), "")
+
+
+def _require_known(consumers: Sequence[str], lags: Lags) -> None:
+    known = lags.names() if consumers else set()
+    if unknown := sorted(set(consumers) - known):
+        raise click.UsageError(
+            f"No consumer is called {', '.join(unknown)}; there are {', '.join(sorted(known))}."
+        )
+
+
+def _table(lags: Sequence[TopicLag], *, by_partition: bool) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("consumer", "topic"):
+        table.add_column(heading, no_wrap=True)
+    for heading in (("partition", "position", "end") if by_partition else ()) + COUNTED:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in lags:
+        counts = (_dim(each.parked), f"[red]{each.dead}[/]" if each.dead else _dim(0))
+        if not by_partition:
+            measured = (_messages(each.messages), _age(each.seconds), _dim(each.duplicates))
+            table.add_row(each.consumer, each.topic, *measured, *counts)
+            continue
+        for number, partition in enumerate(each.partitions):
+            # what is parked is counted by topic, and told once
+            row = (*_partition(partition), *(counts if number == 0 else ("", "")))
+            table.add_row(each.consumer, each.topic, *row)
+    return table
+
+
+def _partition(partition: PartitionLag) -> tuple[str, ...]:
+    return (
+        str(partition.partition),
+        "none" if partition.position is None else str(partition.position),
+        "gone" if partition.end is None else str(partition.end),
+        _messages(partition.messages),
+        _age(partition.seconds),
+        _dim(partition.duplicates),
+    )
+
+
+def _messages(number: int | None) -> str:
+    if number is None:
+        return "topic gone"
+    return f"[yellow]{number:,}[/]" if number else _dim(0)
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    return f"{seconds:.1f} s" if 0 < seconds < 10 else duration(int(seconds))
+
+
+def _dim(number: int) -> str:
+    return f"{number:,}" if number else "[dim]0[/]"
+
+
+def _as_json(lags: Sequence[TopicLag]) -> list[dict[str, Any]]:
+    return [
+        asdict(each)
+        | {
+            "messages": each.messages,
+            "seconds": each.seconds,
+            "duplicates": each.duplicates,
+            "partitions": [asdict(partition) for partition in each.partitions],
+        }
+        for each in lags
+    ]

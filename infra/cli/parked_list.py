@@ -1,0 +1,116 @@
+"""The commands that show what is parked, and what was done: `parked list` and `parked history`."""
+
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+
+import click
+
+from consumers.runtime.parked.message import RecordPlace
+from consumers.runtime.parked.selection import Selection
+from infra.cli.output import json_option, print_json
+from infra.cli.parked_access import find, open_desks
+from infra.cli.parked_options import (
+    KEY,
+    consumer_option,
+    optional_place_argument,
+    selecting,
+    waiting_option,
+)
+from infra.cli.parked_text import action_as_json, action_line, counted, lines, summary
+from infra.cli.parked_text import as_json as message_as_json
+from infra.cli.schema_baseline import examples
+from infra.settings import load_settings
+
+SHOWN = 20
+
+limit_option = click.option(
+    "-n", "--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True
+)
+
+
+@click.command("list")
+@selecting
+@waiting_option
+@limit_option
+@json_option
+@examples(
+    "tailrace parked list --status dead",
+    "tailrace parked list --consumer payments-worker --error CardDeclined --newer-than 2h",
+    "tailrace parked list --key 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --waiting",
+)
+def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: bool) -> None:
+    """Show the messages that are parked, oldest first: of each key the one that is to be decided about.
+
+    Each is shown with what it waits for: `dead` for somebody to decide, `retrying` for its next attempt, `waiting`
+    for a message before it.
+    """
+    with open_desks(load_settings(), selection.consumer) as desks:
+        found = find(desks, replace(selection, waiting=waiting), limit)
+    if as_json:
+        listed = [message_as_json(message) for message in found.messages]
+        print_json({"messages": listed, "totals": asdict(found.totals)})
+        return
+    if not found.messages:
+        click.echo(
+            "Nothing is parked."
+            if selection.is_everything
+            else "Nothing that is parked is like that."
+        )
+        return
+    now = datetime.now(UTC)
+    for message in found.messages:
+        for line in lines(message, now):
+            click.echo(line)
+    click.echo(f"\n{summary(found.totals)}")
+    if found.totals.messages > len(found.messages):
+        click.echo(
+            f"The oldest {len(found.messages)} of {found.totals.messages} are shown; --limit shows more."
+        )
+
+
+@click.command()
+@optional_place_argument
+@consumer_option
+@click.option("--topic", help="Only of this topic.")
+@click.option("--key", type=KEY, help="Only of this key.")
+@click.option("--action", type=click.Choice(("retry", "edit", "skip")), help="Only this.")
+@limit_option
+@json_option
+@examples(
+    "tailrace parked history",
+    "tailrace parked history --action skip --limit 100",
+    "tailrace parked history order.events/3/17",
+)
+def history(
+    *,
+    place: RecordPlace | None,
+    consumer: str | None,
+    topic: str | None,
+    key: bytes | None,
+    action: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Show who retried, edited or skipped what, and why; newest first."""
+    if place and topic:
+        raise click.UsageError("A PLACE names its topic already.")
+    with open_desks(load_settings(), consumer) as desks:
+        actions = [
+            each
+            for desk in desks
+            for each in desk.messages.actions(
+                consumer=consumer, place=place, topic=topic, key=key, action=action, limit=limit
+            )
+        ]
+    actions = sorted(actions, key=lambda each: each.at, reverse=True)[:limit]
+    if as_json:
+        print_json([action_as_json(each) for each in actions])
+        return
+    for each in actions:
+        click.echo(action_line(each))
+    if not actions:
+        click.echo("Nobody has done anything of that kind yet.")
+    elif len(actions) == limit:
+        click.echo(
+            f"\nThe newest {counted(limit, 'action')} at most are shown; --limit shows more."
+        )

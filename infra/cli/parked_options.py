@@ -1,0 +1,114 @@
+"""What the commands about parked messages share: naming messages, filters, and on whose account something is done."""
+
+import getpass
+import os
+from collections.abc import Callable
+from functools import reduce, wraps
+from typing import Any, TypeVar
+
+import click
+
+from consumers.runtime.parked.acting import By
+from consumers.runtime.parked.message import RecordPlace, key_of
+from consumers.runtime.parked.selection import REASONS, Selection, parse_age
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Parsed(click.ParamType):
+    """A value that a function reads; what it raises is the complaint."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what the text says."""
+        try:
+            return self._parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+AGE = Parsed("age", parse_age)
+KEY = Parsed("key", key_of)
+
+place_argument = click.argument("place", type=Parsed("place", RecordPlace.parse), required=True)
+optional_place_argument = click.argument(
+    "place", type=Parsed("place", RecordPlace.parse), required=False
+)
+consumer_option = click.option("--consumer", help="Only of this consumer, such as payments-worker.")
+message_id_option = click.option("--message-id", type=click.UUID, help="Only of this id.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+all_option = click.option("--all", "everything", is_flag=True, help="All that is parked.")
+waiting_option = click.option(
+    "--waiting", is_flag=True, help="Also those that wait behind another message of their key."
+)
+
+_FILTERS = {
+    "consumer": consumer_option,
+    "topic": click.option("--topic", help="Only of this topic."),
+    "type": click.option("--type", help="Only this message, such as orders.OrderCreated."),
+    "key": click.option("--key", type=KEY, help="Only of this key; \\x… for bytes in hexadecimal."),
+    "message_id": message_id_option,
+    "error": click.option("--error", metavar="TEXT", help="Only with this in the error."),
+    "reason": click.option("--reason", type=click.Choice(REASONS), help="Only parked for this."),
+    "status": click.option(
+        "--status",
+        type=click.Choice(("dead", "retrying")),
+        help="Only those that wait for you, or that are tried again by themselves.",
+    ),
+    "older_than": click.option(
+        "--older-than", type=AGE, metavar="AGE", help="Only parked for longer than 30m, 2h, 3d ..."
+    ),
+    "newer_than": click.option(
+        "--newer-than", type=AGE, metavar="AGE", help="Only parked for less than that."
+    ),
+}
+
+
+def selecting(command: Command) -> Any:
+    """Add the filters; the command is given them as `selection`."""
+
+    @wraps(command)
+    def call(*args: Any, **options: Any) -> Any:
+        filters = {name: options.pop(name) for name in _FILTERS}
+        return command(*args, selection=Selection(**filters), **options)
+
+    return reduce(lambda made, option: option(made), reversed(_FILTERS.values()), call)
+
+
+def acting(command: Command) -> Any:
+    """Add who acts and why; the command is given it as `by`."""
+
+    @wraps(command)
+    def call(*args: Any, why: str, who: str, **options: Any) -> Any:
+        return command(*args, by=By(actor=who, why=why), **options)
+
+    return _who(_why(call))
+
+
+def _said(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("say something: it is what others will find on record")
+    return value.strip()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return f"uid {os.getuid()}"
+
+
+_why = click.option(
+    "--why", required=True, callback=_said, metavar="TEXT", help="The reason; it goes on record."
+)
+_who = click.option(
+    "--who",
+    envvar="TAILRACE_ACTOR",
+    default=_user,
+    callback=_said,
+    metavar="NAME",
+    help="Who does it; by default $TAILRACE_ACTOR, or your user name.",
+)

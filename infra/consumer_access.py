@@ -1,0 +1,58 @@
+"""Where the tables of each consumer are: in the schema of the service it belongs to, open to that service's role."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from infra.services import WORKERS
+from infra.settings import Settings
+
+CONNECT_TIMEOUT_S = 5
+
+ROLES = tuple(dict.fromkeys(worker.role for worker in WORKERS if worker.role))
+"""Roles of the services that consume; each has a schema of its name."""
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSchema:
+    """A schema with the tables of consumers.
+
+    Args:
+        role: Its name, and that of the role that works in it.
+        connection: Leads to it, in autocommit.
+    """
+
+    role: str
+    connection: Connection
+
+
+@contextmanager
+def open_schemas(settings: Settings, consumer: str | None = None) -> Iterator[list[ConsumerSchema]]:
+    """Open the schemas in which a consumer may have its tables, until the block ends.
+
+    Args:
+        settings: Where the database is.
+        consumer: Its name; all schemas are opened when it is None, or a consumer that this code does not know.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    with ExitStack() as stack:
+        opened = []
+        for role in roles_of(consumer):
+            connection = psycopg.connect(
+                settings.database_url(role), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
+            )
+            opened.append(ConsumerSchema(role, stack.enter_context(connection)))
+        yield opened
+
+
+def roles_of(consumer: str | None) -> Sequence[str]:
+    """Return the roles in whose schemas a consumer may have its tables."""
+    own = [worker.role for worker in WORKERS if worker.name == consumer and worker.role]
+    return own or ROLES

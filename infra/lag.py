@@ -1,0 +1,71 @@
+"""How far the consumers of this installation are behind: which there are, and where their positions are kept."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from consumers.runtime.lag import Kept, LagMeter, TopicLag
+from infra.consumer_access import ConsumerSchema, open_schemas
+from infra.services import WORKERS
+from infra.settings import Settings
+from schemas.catalogue import catalogue
+
+
+class Lags:
+    """Measures how far consumers are behind; build it with `open_lags`.
+
+    Args:
+        schemas: Where their positions are kept.
+        meter: Measures.
+    """
+
+    def __init__(self, schemas: list[ConsumerSchema], meter: LagMeter) -> None:
+        self._schemas = schemas
+        self._meter = meter
+
+    def names(self) -> set[str]:
+        """Return the names of all consumers: those of this code, and others that have left a position."""
+        return {worker.name for worker in WORKERS} | {name for name, _ in self._read().topics()}
+
+    def measure(self, consumers: Collection[str] = ()) -> list[TopicLag]:
+        """Return how far consumers are behind in each of their topics, by name.
+
+        Args:
+            consumers: Which; all when none are named.
+
+        Raises:
+            LagError: Kafka cannot be asked.
+        """
+        kept = self._read()
+        wanted = _declared() | kept.topics()
+        return self._meter.measure(
+            kept, {each for each in wanted if not consumers or each[0] in consumers}
+        )
+
+    def _read(self) -> Kept:
+        return Kept.read(schema.connection for schema in self._schemas)
+
+
+@contextmanager
+def open_lags(settings: Settings) -> Iterator[Lags]:
+    """Open the database and Kafka until the block ends.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    with open_schemas(settings) as schemas:
+        meter = LagMeter(settings.kafka_bootstrap)
+        try:
+            yield Lags(schemas, meter)
+        finally:
+            meter.close()
+
+
+def _declared() -> set[tuple[str, str]]:
+    """Return each consumer with the topics that it is declared to read."""
+    names = {worker.name for worker in WORKERS}
+    return {
+        (consumer, topic.name)
+        for topic in catalogue().topics.values()
+        for consumer in topic.consumers
+        if consumer in names
+    }

@@ -1,0 +1,94 @@
+"""A consumer that fails on purpose: `python -m tests.workers.picky`, with the environment of a worker.
+
+It notes the payments it takes in `picky_effect`. Those in the currency `BROKEN` it cannot take until a file named by
+their key says that it was mended, and tries again after minutes; those in `HOPELESS` are dead letters at once.
+"""
+
+import os
+from pathlib import Path
+
+from cdc.database import Connection
+from consumers.runtime.consumer import Consumer, RetryPolicy
+from consumers.runtime.delivery import Delivery
+from consumers.runtime.failures import PoisonError
+from consumers.runtime.handlers import handles
+from consumers.runtime.settings import WorkerSettings
+from consumers.runtime.worker import WorkerApp, run
+from schemas.messages.payments import PaymentCompleted
+
+BROKEN = "BRK"
+HOPELESS = "HPL"
+
+TABLE = """
+create table if not exists analytics.picky_effect (
+    effect_id  bigint generated always as identity primary key,
+    consumer   text not null,
+    key        text not null,
+    message_id uuid not null,
+    currency   text not null,
+    amount     numeric not null,
+    at         timestamptz not null default clock_timestamp()
+);
+grant select, insert on analytics.picky_effect to analytics;
+"""
+
+NAME = "TAILRACE_PICKY_CONSUMER"
+TOPIC = "TAILRACE_PICKY_TOPIC"
+MENDED = "TAILRACE_PICKY_MENDED"
+
+MODULE = "tests.workers.picky"
+PAUSE_S = 600
+
+
+class CannotTakeError(Exception):
+    """The payment is in a currency that this consumer cannot take yet."""
+
+
+class Picky:
+    """The handler.
+
+    Args:
+        consumer: Name of the consumer.
+        mended: Directory of files that are named by the keys of which broken payments can be taken.
+    """
+
+    def __init__(self, consumer: str, mended: Path) -> None:
+        self._consumer = consumer
+        self._mended = mended
+
+    @handles(PaymentCompleted)
+    async def take(
+        self, payment: PaymentCompleted, delivery: Delivery, connection: Connection
+    ) -> None:
+        """Note a payment, or fail."""
+        if payment.currency == HOPELESS:
+            raise PoisonError(f"nobody can take {payment.currency}")
+        if payment.currency == BROKEN and not (self._mended / delivery.key).exists():
+            raise CannotTakeError(f"{payment.currency} cannot be taken yet")
+        await connection.execute(
+            "insert into picky_effect (consumer, key, message_id, currency, amount) values (%s, %s, %s, %s, %s)",
+            [
+                self._consumer,
+                delivery.key,
+                delivery.message_id,
+                payment.currency,
+                payment.amount,
+            ],
+        )
+
+
+def create_app(settings: WorkerSettings) -> WorkerApp:
+    """Build the worker."""
+    name = os.environ[NAME]
+    consumer = Consumer(
+        name=name,
+        handlers=[Picky(name, Path(os.environ[MENDED])).take],
+        unknown="park",
+        topics=(os.environ[TOPIC],),
+        retries=RetryPolicy(attempts=3, first_pause_s=PAUSE_S),
+    )
+    return WorkerApp(consumer, settings)
+
+
+if __name__ == "__main__":
+    run(create_app, WorkerSettings)
