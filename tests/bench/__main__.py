@@ -1,0 +1,126 @@
+"""Runs benchmarks: `python -m tests.bench consumer`, or `make bench BENCH=consumer`."""
+
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from infra.cli.output import console
+from infra.errors import explain
+from tests.bench import consumer, inbox
+from tests.bench.errors import BenchError
+from tests.bench.measurements import CONTENDERS
+from tests.bench.options import Options, names_of
+from tests.bench.outcome import Outcome
+from tests.bench.progress import Progress
+from tests.bench.report import show
+
+BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
+    consumer.NAME: consumer.run,
+    inbox.NAME: inbox.run,
+}
+INTERRUPTED = 130
+
+F = TypeVar("F", bound=Callable[..., None])
+
+COUNT = click.IntRange(min=1)
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+def _option(
+    name: str, kind: click.ParamType, default: Any, text: str, **more: Any
+) -> Callable[[F], F]:
+    variable = f"BENCH_{name.replace('-', '_').upper()}"
+    return click.option(
+        f"--{name}",
+        type=kind,
+        default=default,
+        show_default=True,
+        envvar=variable,
+        show_envvar=True,
+        help=text,
+        **more,
+    )
+
+
+def _contenders(_: click.Context, __: click.Parameter, value: str) -> frozenset[str]:
+    try:
+        return frozenset(names_of(value, CONTENDERS, "contender"))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", default="")
+@_option("rounds", COUNT, 3, "How often each contender is measured.")
+@_option("events", COUNT, 100_000, "Events in a measurement of the rate.")
+@_option("plain-events", COUNT, 20_000, "As many of them for plain_agent, which is slow.")
+@_option(
+    "backlog",
+    click.IntRange(min=0),
+    0,
+    "Measure memory also with so many events waiting, when that is more than --events.",
+)
+@_option("aggregates", COUNT, 5_000, "Keys that the events are spread over.")
+@_option("latency-per-s", POSITIVE, 20.0, "Events per second while latency is measured.")
+@_option("latency-s", POSITIVE, 15.0, "Seconds for which latency is measured.")
+@_option(
+    "only",
+    click.STRING,
+    ",".join(CONTENDERS),
+    "Contenders to measure; a ratio needs both of its sides.",
+    callback=_contenders,
+)
+@_option("inbox-rows", COUNT, 5_000_000, "Ids in the full inbox.")
+def bench(names: str, **options: Any) -> None:
+    """Measure NAMES: a benchmark, or several with commas between them.
+
+    \b
+    consumer   events in Kafka become rows in Postgres, each once. The runtime in
+               consumers/ (ours) against a Faust agent with a transaction for each
+               event (plain_agent) and an aiokafka loop (handwritten).
+               rate      committed effects per second, from the end of the first
+                         tenth, which is warm-up, to the last one
+               latency   from producing an event to writing its row; what the
+                         commit takes is not in it
+               memory    most that the worker's process held
+    inbox      what an inbox costs that is full (full) against a new one (empty):
+               taking batches of new ids; and dropping a day of it (drop) against
+               deleting the same rows (delete).
+
+    Each benchmark starts a stack of its own and deletes it at the end. Contenders alternate, and medians of all rounds
+    are shown; every run is kept in .bench/<name>.json. Ends with 0 when done, 1 on a failure, 2 on wrong usage.
+    """
+    try:
+        chosen = names_of(names, BENCHMARKS, "benchmark")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in chosen:
+        outcome = BENCHMARKS[name](Options(**options), Progress(console(stderr=True)))
+        path = outcome.save()
+        show(outcome, console())
+        click.echo(f"kept in {path}", err=True)
+
+
+def main() -> None:
+    """Run the command; a failure is a sentence, and an interruption leaves nothing running."""
+    try:
+        bench.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; what was started is gone.", err=True)
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        sentence = str(error) if isinstance(error, BenchError) else explain(error)
+        if sentence is None:
+            raise
+        sys.exit(f"bench: {sentence}")
+
+
+if __name__ == "__main__":
+    main()

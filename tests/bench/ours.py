@@ -1,0 +1,50 @@
+"""The candidate: the same effect written as a handler of `consumers.runtime`."""
+
+from collections.abc import Sequence
+
+from cdc.database import Connection
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.handlers import handles_in_bulk
+from consumers.runtime.intake import Received
+from consumers.runtime.worker import WorkerApp, run
+from schemas.messages.payments import PaymentCompleted
+from tests.bench.effect import ContenderSettings, Row, insert_effects
+
+
+@handles_in_bulk(PaymentCompleted)
+async def write_effects(
+    received: Sequence[Received[PaymentCompleted]], connection: Connection
+) -> None:
+    """Write a row for each payment."""
+    await insert_effects(connection, map(_row, received))
+
+
+def _row(received: Received[PaymentCompleted]) -> Row:
+    payment = received.message
+    return (
+        received.message_id,
+        payment.payment_id,
+        payment.order_id,
+        payment.currency,
+        payment.amount,
+        payment.completed_at,
+    )
+
+
+def create_app(settings: ContenderSettings) -> WorkerApp:
+    """Build the worker.
+
+    Args:
+        settings: Its settings.
+    """
+    consumer = Consumer(
+        name=settings.bench_group,
+        handlers=[write_effects],
+        unknown="park",
+        topics=(settings.bench_topic,),
+    )
+    return WorkerApp(consumer, settings)
+
+
+if __name__ == "__main__":
+    run(create_app, ContenderSettings)

@@ -1,0 +1,93 @@
+"""The stack that a benchmark runs on: its own, with nothing at work that is not measured, and gone at the end."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from infra.local.down import reset
+from infra.local.parts import PART_NAMES
+from infra.local.postgres import SUPERUSER
+from infra.local.supervision.client import Supervisor
+from infra.settings import REPOSITORY
+from tests.bench.errors import BenchError
+from tests.stack import RunningStack, make_directory, own_settings
+
+LOGS_KEPT = REPOSITORY / "build" / "bench-logs"
+
+
+@contextmanager
+def own_stack(*needed: str) -> Iterator[RunningStack]:
+    """Start a stack of its own, with its home and ports, and delete it whatever happens.
+
+    Args:
+        needed: Names of the parts to leave running; the others are stopped once the pipeline stands.
+    """
+    directory = make_directory()
+    try:
+        stack = RunningStack(own_settings(directory / "home"))
+        try:
+            _start(stack)
+            _quieten(stack, needed)
+            yield stack
+        except BaseException:
+            _keep_logs(stack)
+            raise
+        finally:
+            _delete(stack)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _start(stack: RunningStack) -> None:
+    # In a session of its own Ctrl-C does not reach it: it is interrupted once, by us, and takes back in peace what it
+    # has started. Its progress on standard error is ours.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.cli", "up", "--json"],
+        cwd=REPOSITORY,
+        env=stack.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        raise
+    if code != 0:
+        raise BenchError(f"The stack did not come up; its logs are in {LOGS_KEPT}.")
+
+
+def _quieten(stack: RunningStack, needed: tuple[str, ...]) -> None:
+    """Stop what would take processor time; a slot that nobody reads any more would hold back the WAL."""
+    Supervisor(stack.settings.home).stop(set(PART_NAMES) - set(needed))
+    if "connect" in needed:
+        return
+    with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as connection:
+        connection.execute(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where not active"
+        )
+
+
+def _keep_logs(stack: RunningStack) -> None:
+    logs = stack.settings.home / "logs"
+    shutil.rmtree(LOGS_KEPT, ignore_errors=True)
+    if logs.is_dir():
+        shutil.copytree(logs, LOGS_KEPT)
+
+
+def _delete(stack: RunningStack) -> None:
+    """Delete the stack; whoever interrupts once more does not keep it from going."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        reset(stack.settings)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
