@@ -1,0 +1,69 @@
+"""Canaries written to the canary's outbox for a topic of a test's own, in transactions that the test commits."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from cdc.ids import new_id
+from cdc.outbox import APPEND
+from schemas.codec import Codec
+from schemas.messages.canary import CanaryEmitted
+from schemas.registry import SchemaStore
+from tests.stack import RunningStack
+
+
+class Canaries:
+    """Appends events to aggregates by the outbox's own statement.
+
+    Args:
+        stack: The running stack.
+        topic: Where the connector is to send them.
+    """
+
+    def __init__(self, stack: RunningStack, topic: str) -> None:
+        store = SchemaStore(stack.settings.registry_url, stack.settings.schema_cache)
+        self._codec = Codec(store, [CanaryEmitted])
+        self._url = stack.database_url("canary")
+        self._topic = topic
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        """Connect as the service that owns the outbox."""
+        return psycopg.connect(self._url, connect_timeout=5)
+
+    def append(
+        self,
+        connection: "psycopg.Connection[Any]",
+        key: str,
+        *,
+        after_version: int,
+        events: int = 1,
+    ) -> list[UUID]:
+        """Append events to an aggregate, and return their ids; committing is the caller's.
+
+        Args:
+            connection: Where to.
+            key: The aggregate.
+            after_version: Its version so far.
+            events: How many.
+        """
+        ids = [new_id() for _ in range(events)]
+        canaries = (CanaryEmitted(canary_id=i, emitted_at=datetime.now(UTC)) for i in ids)
+        connection.execute(
+            APPEND,
+            {
+                "kind": "event",
+                "ids": ids,
+                "topics": [self._topic] * events,
+                "aggregate_types": ["canary"] * events,
+                "aggregate_id": key,
+                "versions": list(range(after_version + 1, after_version + 1 + events)),
+                "types": [CanaryEmitted.NAME] * events,
+                "payloads": [self._codec.encode(canary) for canary in canaries],
+                "correlation_id": new_id(),
+                "causation_id": None,
+                "traceparent": None,
+            },
+        )
+        return ids

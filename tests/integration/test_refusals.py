@@ -1,0 +1,133 @@
+"""A worker does not start under settings with which it could not keep what it promises, and says why."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.settings import REPOSITORY
+from tests.produce import create_topic
+from tests.stack import RunningStack
+
+FAILURE = 1
+PROGRAM = """
+from consumers.runtime.worker import run
+from tests.workers.ledger import LedgerSettings, create_app
+
+def create(settings):
+    app = create_app(settings{options})
+    {more}
+    return app
+
+run(create, LedgerSettings)
+"""
+ANOTHER_AGENT = """
+    @app.agent(app.topic("some.events", {codec}), concurrency={concurrency})
+    async def another(stream):
+        async for _ in stream:
+            pass
+"""
+
+
+@pytest.fixture(scope="module")
+def topic(stack: RunningStack) -> str:
+    return create_topic(stack, config={"retention.ms": str(36 * 3600 * 1000)})
+
+
+def refusal(
+    stack: RunningStack,
+    topic: str,
+    directory: Path,
+    *,
+    options: str = "",
+    more: str = "",
+    **variables: str,
+) -> str:
+    """Start a worker that is expected to refuse, and return what it says."""
+    environment = {
+        **stack.environment,
+        "TAILRACE_DATABASE_URL": stack.database_url("analytics"),
+        "TAILRACE_KAFKA_BOOTSTRAP": stack.settings.kafka_bootstrap,
+        "TAILRACE_REGISTRY_URL": stack.settings.registry_url,
+        "TAILRACE_SCHEMA_CACHE": str(stack.settings.schema_cache),
+        "TAILRACE_LEDGER_CONSUMER": topic,
+        "TAILRACE_LEDGER_TOPICS": json.dumps([topic]),
+        "TAILRACE_LEDGER_DIRECTORY": str(directory),
+        **variables,
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(options=options, more=more)],
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == FAILURE, ended.stderr
+    assert "Traceback" not in ended.stderr
+    warnings, _, said = ended.stderr.partition("cannot start: ")
+    assert said, warnings
+    return said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (", processing_guarantee='exactly_once'", "exactly_once is on"),
+        (", value_serializer='pickle'", "A serializer is pickle"),
+        (", key_serializer='binary|pickle'", "A serializer is pickle"),
+        (", web_enabled=True", "/table endpoints"),
+    ],
+)
+def test_settings_of_faust(
+    stack: RunningStack, topic: str, tmp_path: Path, options: str, said: str
+) -> None:
+    assert said in refusal(stack, topic, tmp_path, options=options)
+
+
+@pytest.mark.parametrize(
+    ("codec", "concurrency", "said"),
+    [("value_serializer='raw'", 2, "606"), ("value_serializer='pickle'", 1, "reads pickle")],
+)
+def test_an_agent_besides_ours(
+    stack: RunningStack, topic: str, tmp_path: Path, codec: str, concurrency: int, said: str
+) -> None:
+    more = ANOTHER_AGENT.format(codec=codec, concurrency=concurrency).strip()
+    assert said in refusal(stack, topic, tmp_path, more=more)
+
+
+def test_what_faust_reads_from_the_environment(
+    stack: RunningStack, topic: str, tmp_path: Path
+) -> None:
+    said = refusal(stack, topic, tmp_path, PROCESSING_GUARANTEE="exactly_once")
+    assert "exactly_once is on" in said
+
+
+def test_an_inbox_that_forgets_before_kafka_does(
+    stack: RunningStack, topic: str, tmp_path: Path
+) -> None:
+    said = refusal(stack, topic, tmp_path, TAILRACE_LEDGER_WINDOW_H="35")
+    assert "remembers message ids for 35 hours" in said
+    assert f"Kafka keeps {topic} for 36 hours" in said
+
+
+def test_a_topic_that_is_kept_for_ever_asks_for_an_inbox_that_is(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    kept = create_topic(stack, config={"retention.ms": "-1"})
+    assert "None for ever" in refusal(stack, kept, tmp_path)
+
+
+def test_every_reason_is_told_at_once(stack: RunningStack, topic: str, tmp_path: Path) -> None:
+    options = ", processing_guarantee='exactly_once', web_enabled=True"
+    said = refusal(stack, topic, tmp_path, options=options, TAILRACE_LEDGER_WINDOW_H="1")
+    for reason in ("exactly_once is on", "/table endpoints", "for 1 hours"):
+        assert reason in said
+
+
+def test_a_topic_that_is_not_there(stack: RunningStack, tmp_path: Path) -> None:
+    assert "no-such-topic" in refusal(stack, "no-such-topic", tmp_path)
