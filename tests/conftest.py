@@ -11,6 +11,8 @@ from tests.stack import LOGS_KEPT, RunningStack, make_directory, own_settings
 
 __all__ = ["RunningStack"]
 
+pytest.register_assert_rewrite("tests.runtime_contract")
+
 CHEAPEST_FIRST = ("unit", "contract", "integration", "e2e", "chaos", "bench")
 
 

@@ -92,6 +92,9 @@ class WorkerApp(faust.App):
             consumer.name,
             **{  # type: ignore[arg-type]  # Faust's settings, of many types
                 "broker": f"kafka://{settings.kafka_bootstrap}",
+                # what stands in the environment wins over all that follows, be it there for somebody else: APP_VERSION
+                # or BROKER_URL, say; so Faust's variables have a name of their own
+                "env_prefix": "FAUST",
                 "autodiscover": False,
                 "broker_commit_interval": 1.0,
                 "broker_max_poll_records": consumer.max_batch,

@@ -103,8 +103,17 @@ def test_an_agent_besides_ours(
 def test_what_faust_reads_from_the_environment(
     stack: RunningStack, topic: str, tmp_path: Path
 ) -> None:
-    said = refusal(stack, topic, tmp_path, PROCESSING_GUARANTEE="exactly_once")
+    said = refusal(stack, topic, tmp_path, FAUST_PROCESSING_GUARANTEE="exactly_once")
     assert "exactly_once is on" in said
+
+
+def test_what_stands_in_the_environment_for_others_is_not_read(
+    stack: RunningStack, topic: str, tmp_path: Path
+) -> None:
+    ambient = {"APP_VERSION": "1.4.2", "BROKER_URL": "kafka://elsewhere:9092"}
+    said = refusal(stack, topic, tmp_path, options=", web_enabled=True", **ambient)
+    assert said.count("web_enabled") == 1
+    assert "elsewhere" not in said
 
 
 def test_an_inbox_that_forgets_before_kafka_does(

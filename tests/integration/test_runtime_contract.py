@@ -10,7 +10,7 @@ import pytest
 from cdc.database import Connection
 from consumers.testing.postgres import PostgresDatabase
 from tests.rig import Rig, World
-from tests.runtime_contract import CASES, Case
+from tests.runtime_contract.cases import CASES, Case
 from tests.stack import RunningStack
 
 

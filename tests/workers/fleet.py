@@ -54,8 +54,8 @@ class Fleet:
             "TAILRACE_LEDGER_CONSUMER": consumer,
             "TAILRACE_LEDGER_TOPICS": json.dumps([topic]),
             "TAILRACE_LEDGER_DIRECTORY": str(directory),
-            "BROKER_SESSION_TIMEOUT": str(SESSION_TIMEOUT_S),
-            "BROKER_HEARTBEAT_INTERVAL": str(HEARTBEAT_S),
+            "FAUST_BROKER_SESSION_TIMEOUT": str(SESSION_TIMEOUT_S),
+            "FAUST_BROKER_HEARTBEAT_INTERVAL": str(HEARTBEAT_S),
         }
 
     def launch(self, module: str = ledger.MODULE, /, **variables: str) -> WorkerProcess:

@@ -12,40 +12,40 @@ from consumers.runtime.handlers import Handler
 from consumers.runtime.intake import Received
 from consumers.testing import worker
 from consumers.testing.memory_store import MemoryStore
-from tests import runtime_contract as contract
 from tests.rig import Rig, in_memory
-from tests.runtime_contract import Case
+from tests.runtime_contract import effects, failing, retrying, strange
+from tests.runtime_contract.case import Case
 from tests.unit.consumers import mutants
 from tests.unit.consumers.mutants import MutantDatabase
 
 STORES: dict[type[MemoryStore], Case] = {
-    mutants.TakesWhatWasTaken: contract.a_message_sent_again_later_takes_effect_once,
-    mutants.TakesRepetitionsInABatch: contract.a_message_twice_in_a_batch_takes_effect_once,
-    mutants.SharesTheInbox: contract.consumers_do_not_take_each_others_messages,
-    mutants.IgnoresTheFence: contract.a_lost_fence_leaves_nothing_and_calls_nobody,
-    mutants.LeavesThePosition: contract.a_batch_takes_effect_and_moves_the_position,
-    mutants.MovesBeforeTheCommit: contract.a_crash_before_the_commit_leaves_nothing,
-    mutants.TakesBeforeTheCommit: contract.a_crash_before_the_commit_leaves_nothing,
-    mutants.UndoesNothing: contract.a_message_that_fails_is_parked_and_others_go_on,
-    mutants.CommitsWhatFailed: contract.a_transient_failure_ends_the_attempt_and_parks_nothing,
-    mutants.CommitsWhatIsSpoilt: contract.a_handler_that_goes_on_after_a_failure_is_found_out,
-    mutants.ForgetsToPark: contract.what_nobody_can_make_sense_of_is_parked,
-    mutants.ParksAtTheFront: contract.parked_messages_are_tried_again_in_their_order,
-    mutants.HasOneLineForAll: contract.messages_without_a_key_wait_for_nobody,
+    mutants.TakesWhatWasTaken: effects.a_message_sent_again_later_takes_effect_once,
+    mutants.TakesRepetitionsInABatch: effects.a_message_twice_in_a_batch_takes_effect_once,
+    mutants.SharesTheInbox: effects.consumers_do_not_take_each_others_messages,
+    mutants.IgnoresTheFence: effects.a_lost_fence_leaves_nothing_and_calls_nobody,
+    mutants.LeavesThePosition: effects.a_batch_takes_effect_and_moves_the_position,
+    mutants.MovesBeforeTheCommit: failing.a_crash_before_the_commit_leaves_nothing,
+    mutants.TakesBeforeTheCommit: failing.a_crash_before_the_commit_leaves_nothing,
+    mutants.UndoesNothing: failing.a_message_that_fails_is_parked_and_others_go_on,
+    mutants.CommitsWhatFailed: failing.a_transient_failure_ends_the_attempt_and_parks_nothing,
+    mutants.CommitsWhatIsSpoilt: failing.a_handler_that_goes_on_after_a_failure_is_found_out,
+    mutants.ForgetsToPark: strange.what_nobody_can_make_sense_of_is_parked,
+    mutants.ParksAtTheFront: retrying.parked_messages_are_tried_again_in_their_order,
+    mutants.HasOneLineForAll: failing.messages_without_a_key_wait_for_nobody,
     mutants.KnowsRecordsByOffsetAlone: (
-        contract.in_a_topic_made_anew_another_message_at_an_offset_is_parked_too
+        strange.in_a_topic_made_anew_another_message_at_an_offset_is_parked_too
     ),
-    mutants.KnowsNoParkedKeys: contract.later_messages_of_its_key_wait_behind_it,
-    mutants.ConfusesParkedKeys: contract.consumers_do_not_take_each_others_messages,
-    mutants.TriesAtOnce: contract.a_parked_message_is_not_tried_before_its_time,
-    mutants.TriesDeadLetters: contract.poison_is_a_dead_letter_at_once,
-    mutants.TriesTheNewestFirst: contract.what_waited_longest_is_tried_first,
-    mutants.LosesCount: contract.after_the_last_attempt_a_message_is_a_dead_letter_told_of_once,
-    mutants.CountsOn: contract.trying_again_stops_at_the_next_message_that_fails,
-    mutants.UnparksAll: contract.trying_again_stops_at_the_next_message_that_fails,
-    mutants.UnparksNothing: contract.parked_messages_are_tried_again_in_their_order,
-    mutants.JudgesNobody: contract.what_cannot_be_told_apart_is_not_handled_when_its_turn_comes,
-    mutants.SendsOutsideTheTransaction: contract.a_crash_before_the_commit_leaves_nothing,
+    mutants.KnowsNoParkedKeys: failing.later_messages_of_its_key_wait_behind_it,
+    mutants.ConfusesParkedKeys: effects.consumers_do_not_take_each_others_messages,
+    mutants.TriesAtOnce: retrying.a_parked_message_is_not_tried_before_its_time,
+    mutants.TriesDeadLetters: retrying.poison_is_a_dead_letter_at_once,
+    mutants.TriesTheNewestFirst: retrying.what_waited_longest_is_tried_first,
+    mutants.LosesCount: retrying.after_the_last_attempt_a_message_is_a_dead_letter_told_of_once,
+    mutants.CountsOn: retrying.trying_again_stops_at_the_next_message_that_fails,
+    mutants.UnparksAll: retrying.trying_again_stops_at_the_next_message_that_fails,
+    mutants.UnparksNothing: retrying.parked_messages_are_tried_again_in_their_order,
+    mutants.JudgesNobody: strange.what_cannot_be_told_apart_is_not_handled_when_its_turn_comes,
+    mutants.SendsOutsideTheTransaction: failing.a_crash_before_the_commit_leaves_nothing,
 }
 
 
@@ -101,49 +101,49 @@ RUNTIMES: list[tuple[object, str, Callable[..., Any], Case]] = [
         processor,
         "grouped",
         one_by_one_backwards,
-        contract.messages_of_a_key_are_handled_in_their_order_by_whichever_handler,
+        failing.messages_of_a_key_are_handled_in_their_order_by_whichever_handler,
     ),
     (
         processor,
         "grouped",
         bulk_first,
-        contract.messages_of_a_key_are_handled_in_their_order_by_whichever_handler,
+        failing.messages_of_a_key_are_handled_in_their_order_by_whichever_handler,
     ),
     (
         processor,
         "_new_ones",
         lambda batch, _: batch,
-        contract.a_message_twice_in_a_batch_takes_effect_once,
+        effects.a_message_twice_in_a_batch_takes_effect_once,
     ),
     (
         processor._Attempt,
         "fail",
         fails_without_blocking,
-        contract.in_a_bulk_later_messages_of_a_key_wait_too,
+        failing.in_a_bulk_later_messages_of_a_key_wait_too,
     ),
     (
         processor,
         "is_transient",
         never,
-        contract.a_transient_failure_ends_the_attempt_and_parks_nothing,
+        failing.a_transient_failure_ends_the_attempt_and_parks_nothing,
     ),
     (
         processor,
         "waits_without_end",
         never,
-        contract.the_database_is_waited_for_without_patience_too,
+        failing.the_database_is_waited_for_without_patience_too,
     ),
     (
         retries,
         "waits_without_end",
         never,
-        contract.the_database_failing_in_an_attempt_changes_nothing,
+        retrying.the_database_failing_in_an_attempt_changes_nothing,
     ),
     (
         retries.DeadLetters,
         "announce",
         tell_nobody,
-        contract.after_the_last_attempt_a_message_is_a_dead_letter_told_of_once,
+        retrying.after_the_last_attempt_a_message_is_a_dead_letter_told_of_once,
     ),
 ]
 

@@ -6,7 +6,7 @@ import pytest
 
 from consumers.testing.memory import MemoryDatabase
 from tests.rig import Rig, in_memory
-from tests.runtime_contract import CASES, Case
+from tests.runtime_contract.cases import CASES, Case
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

@@ -220,3 +220,33 @@ def test_what_is_cached_needs_no_registry_and_what_is_not_says_so(
     codec.resolve()
     with pytest.raises(RegistryUnavailableError, match="127"):
         store.schema_of(4711)
+
+
+def test_an_upcaster_that_fails_makes_its_event_undecodable_and_no_other(
+    store: SchemaStore, codec: Codec, seed: Seed
+) -> None:
+    def fail(_: Mapping[str, Any]) -> dict[str, Any]:
+        raise KeyError("total")
+
+    old = avsc(CanaryEmitted.NAME)
+    old["fields"] = [field for field in old["fields"] if field["name"] != "emitted_at"]
+    seed(50, json.dumps(old))
+    upcaster = Upcaster(message=CanaryEmitted.NAME, written_without="emitted_at", upcast=fail)
+    reading = Codec(store, [CanaryEmitted], upcasters=[upcaster])
+    with pytest.raises(UndecodableError, match=r"an old canary\.CanaryEmitted was not upcast"):
+        reading.decode(HEADER.pack(0, 50) + b"\x48" + str(UUID(int=1)).encode())
+    new = CanaryEmitted(canary_id=UUID(int=1), emitted_at=datetime(2026, 1, 2, tzinfo=UTC))
+    assert reading.decode(codec.encode(new)) == new
+
+
+@pytest.mark.parametrize("schema", ['"string"', '{"type": "object"}', 'syntax = "proto3";', "[]"])
+def test_a_schema_that_is_no_avro_record_makes_no_message(
+    store: SchemaStore, seed: Seed, schema: str
+) -> None:
+    seed(50, schema)
+    reading = Codec(store, [CanaryEmitted])
+    with pytest.raises(UndecodableError, match="the schema of id 50 is no Avro record"):
+        reading.decode(HEADER.pack(0, 50) + b"datum")
+    reading.learn(50)
+    with pytest.raises(UndecodableError, match="the schema of id 50 is no Avro record"):
+        reading.decode(HEADER.pack(0, 50) + b"datum")

@@ -27,7 +27,7 @@ from schemas.messages.canary import CanaryEmitted
 State = dict[str, list[int]]
 Effect = Callable[[State, Delivery, int], None]
 
-SEEDS = range(12)
+SEEDS = range(6)
 
 
 def canary(key: str, number: int) -> NewRecord:
