@@ -164,7 +164,9 @@ def test_a_second_publish_does_nothing_and_says_so(
     before = [log.read(name) for name in catalogue().messages]
     said = stack.cli("schema", "publish").stdout
     held = len(before)
-    assert said.endswith(f"Nothing to publish: the registry holds all {held} schemas as they are.\n")
+    assert said.endswith(
+        f"Nothing to publish: the registry holds all {held} schemas as they are.\n"
+    )
     assert {
         row["state"] for row in json.loads(stack.cli("schema", "publish", "--json").stdout)
     } == {"unchanged"}
