@@ -24,8 +24,9 @@ def test_redelivering_a_whole_topic_changes_no_effect(
     dropped, found, counted = duplicates(stack), effects(stack, ids), projection(stack)
     records = sum(
         record.headers["ce_type"] in handled
-        for copies in records_of(stack, topic).values()
+        for message_id, copies in records_of(stack, topic).items()
         for record in copies
+        if message_id  # what a test has sent without one is a dead letter, not a duplicate
     )
     stack.stop(worker)
     rewind(stack, worker)
