@@ -6,9 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documented name
+    AdminClient,
+    ConsumerGroupDescription,
+)
 
+from infra.local.probe import wait_until
 from tests.stack import RunningStack
 
 TIMEOUT_S = 30.0
@@ -72,13 +83,23 @@ def committed(stack: RunningStack, group: str, topic: str, partition: int = 0) -
 def group_of(stack: RunningStack, group: str) -> Group:
     """Return a consumer group; one that the broker does not know has no members."""
     admin = AdminClient({"bootstrap.servers": stack.settings.kafka_bootstrap, "log_level": 0})
-    [answer] = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S).values()
-    described = answer.result()
+    found: list[ConsumerGroupDescription] = []
+
+    def described() -> bool:
+        [answer] = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S).values()
+        try:
+            found.append(answer.result())
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+        return bool(found)
+
+    wait_until(f"the broker does not describe {group}", described, timeout_s=TIMEOUT_S)
     members = {
         member.member_id: [(tp.topic, tp.partition) for tp in member.assignment.topic_partitions]
-        for member in described.members
+        for member in found[0].members
     }
-    return Group(described.state == ConsumerGroupState.STABLE, members)
+    return Group(found[0].state == ConsumerGroupState.STABLE, members)
 
 
 def ends_of(stack: RunningStack, topic: str) -> dict[int, int]:

@@ -4,12 +4,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from consumers.runtime.failures import is_transient
 from consumers.runtime.store import Place, Store
 
 PAUSE_S = 1.0
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -46,32 +49,33 @@ async def find_positions(places: Sequence[Place], store: Store, kafka: Kafka) ->
         store: Where positions are kept.
         kafka: What Kafka has.
     """
+    stored = {place: await _patiently(partial(store.position, place)) for place in places}
+    # asked afterwards, so that a position which somebody else moves meanwhile cannot be taken for one beyond the end
     bounds = await kafka.bounds(places)
-    return {place: await _patiently(_position_in(place, bounds[place], store)) for place in places}
+    return {
+        place: await _patiently(partial(_begin, place, stored[place], bounds[place], store))
+        for place in places
+    }
 
 
-def _position_in(place: Place, bounds: Bounds, store: Store) -> Callable[[], Awaitable[int]]:
-    async def find() -> int:
-        position = await store.position(place)
-        if position is None:
-            return await store.begin(place, bounds.begin)
-        if bounds.begin <= position <= bounds.end:
-            return position
-        if position < bounds.begin:
-            trouble = f"{bounds.begin - position} records were deleted unread"
-        else:
-            trouble = f"the topic ends at {bounds.end}, it must have been made anew"
-        log.error(
-            "%s/%d: the position is %d, but %s; going on at %d",
-            *(place.topic, place.partition, position, trouble, bounds.begin),
-        )
-        await store.move(place, position, bounds.begin)
-        return bounds.begin
-
-    return find
+async def _begin(place: Place, position: int | None, bounds: Bounds, store: Store) -> int:
+    if position is None:
+        return await store.begin(place, bounds.begin)
+    if bounds.begin <= position <= bounds.end:
+        return position
+    if position < bounds.begin:
+        trouble = f"{bounds.begin - position} records were deleted unread"
+    else:
+        trouble = f"the topic ends at {bounds.end}, it must have been made anew"
+    log.error(
+        "%s/%d: the position is %d, but %s; going on at %d",
+        *(place.topic, place.partition, position, trouble, bounds.begin),
+    )
+    await store.move(place, position, bounds.begin)
+    return bounds.begin
 
 
-async def _patiently(attempt: Callable[[], Awaitable[int]]) -> int:
+async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await attempt()

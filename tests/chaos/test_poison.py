@@ -17,6 +17,14 @@ from tests.workers.trial import Trial, open_trial
 GOOD = 300
 UNKNOWN_ID = 2**31 - 1
 BLOCKED_S = 10.0
+REASONS = {
+    "corrupt": ("undecodable", "UndecodableError: not a datum of payments.PaymentCompleted"),
+    "magic": ("undecodable", "UndecodableError: the first byte is 7"),
+    "schema": ("undecodable", f"UndecodableError: schema id {UNKNOWN_ID} is unknown"),
+    "nameless": ("malformed", "MalformedRecordError: the record at"),
+    "handler": ("failed", "ZeroDivisionError: the handler fails"),
+}
+"""What is wrong with a message, and what is noted about it."""
 
 
 def test_poison_is_parked_and_blocks_nobody_else(stack: RunningStack, tmp_path: Path) -> None:
@@ -73,16 +81,6 @@ def test_poison_is_parked_and_blocks_nobody_else(stack: RunningStack, tmp_path: 
         assert {entry.message_id for entry in entries} == done
         assert len(entries) == len(done)
         assert dead_letters(trial) == len(REASONS)
-
-
-REASONS = {
-    "corrupt": ("undecodable", "UndecodableError: not a datum of payments.PaymentCompleted"),
-    "magic": ("undecodable", "UndecodableError: the first byte is 7"),
-    "schema": ("undecodable", f"UndecodableError: schema id {UNKNOWN_ID} is unknown"),
-    "nameless": ("malformed", "MalformedRecordError: the record at"),
-    "handler": ("failed", "ZeroDivisionError: the handler fails"),
-}
-"""What is wrong with a message, and what is noted about it."""
 
 
 def always_fails(record: NewRecord, *, once: NewRecord) -> dict[str, str]:
