@@ -125,8 +125,9 @@ class Codec:
         Args:
             values: Record values; those that are no messages announce no id.
         """
-        heads = {value[:5] for value in values if value}
-        announced = (HEADER.unpack(head) for head in heads if len(head) == HEADER.size)
+        size = HEADER.size
+        heads = {value[:size] for value in values if value}
+        announced = (HEADER.unpack(head) for head in heads if len(head) == size)
         return {
             schema_id
             for magic, schema_id in announced

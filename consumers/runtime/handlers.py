@@ -1,7 +1,7 @@
 """Marking functions as handlers of a message, one at a time or many at once."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -39,6 +39,19 @@ class Handler:
     function: Function
     message: type[Message]
     in_bulk: bool
+
+    async def call(self, todo: Sequence[Any], transaction: Any) -> None:
+        """Call the function with messages that it takes.
+
+        Args:
+            todo: `Received` messages, in their order; exactly one unless the function takes them in bulk.
+            transaction: What it writes its effect on.
+        """
+        if self.in_bulk:
+            await self.function(todo, transaction)
+        else:
+            [received] = todo
+            await self.function(received.message, received.delivery, transaction)
 
 
 def handles(message: type[Message]) -> Callable[[F], F]:

@@ -108,18 +108,19 @@ class HealthServer:
 
     async def _health(self, _: web.Request) -> web.Response:
         # that this is answered at all shows that the event loop turns; the watchdog ends who stands still otherwise
-        return self._answer(HTTPStatus.OK)
+        return self._answer(HTTPStatus.OK, ready=self._is_ready())
 
     async def _ready(self, _: web.Request) -> web.Response:
-        return self._answer(HTTPStatus.OK if self._is_ready() else HTTPStatus.SERVICE_UNAVAILABLE)
+        ready = self._is_ready()
+        return self._answer(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, ready=ready)
 
-    def _answer(self, status: HTTPStatus) -> web.Response:
+    def _answer(self, status: HTTPStatus, *, ready: bool) -> web.Response:
         partitions = self._partitions()
         lags = [partition.lag for partition in partitions if partition.lag is not None]
         ages = [partition.lag_s for partition in partitions if partition.lag_s is not None]
         body: dict[str, Any] = {
             "consumer": self._consumer,
-            "ready": self._is_ready(),
+            "ready": ready,
             "lag": sum(lags),
             "lag_s": max(ages, default=0.0),
             "partitions": [asdict(partition) for partition in partitions],

@@ -141,17 +141,13 @@ class Lane:
             self.progress.oldest_ms = fetched.records[0].timestamp
         self._something.set()
 
-    def ask_to_stop(self) -> None:
-        """Have it stop after the transaction under way."""
-        self._stopping = True
-
     async def stop(self, timeout_s: float) -> None:
         """Stop, and wait for the transaction under way, which is rolled back when it takes too long.
 
         Args:
             timeout_s: Longest wait in seconds.
         """
-        self.ask_to_stop()
+        self._stopping = True
         preparing, working = self._tasks
         preparing.cancel()
         if self._is_working:

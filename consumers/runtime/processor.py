@@ -186,9 +186,9 @@ class Processor:
         try:
             if attempt.manner.careful:
                 async with self._store.savepoint(attempt.transaction):
-                    await _invoke(handler, todo, attempt.transaction)
+                    await handler.call(todo, attempt.transaction)
             else:
-                await _invoke(handler, todo, attempt.transaction)
+                await handler.call(todo, attempt.transaction)
         except Exception as error:  # noqa: BLE001 - parked with the message, or raised again
             attempt.leave_if_pointless(error)
             if len(todo) == 1:
@@ -224,13 +224,6 @@ class Processor:
         )
 
 
-async def _invoke(handler: Handler, todo: Batch, transaction: Transaction) -> None:
-    if handler.in_bulk:
-        await handler.function(todo, transaction)
-    else:
-        await handler.function(todo[0].message, todo[0].delivery, transaction)
-
-
 class TooSlowError(Exception):
     """The handlers took so long that the batch was rolled back; a part of it should be tried.
 
@@ -244,7 +237,7 @@ class TooSlowError(Exception):
 
 
 class _Stumbled(Exception):  # noqa: N818 - a turn in the way, not an error of the program
-    """A handler failed in the first pass."""
+    """A handler failed in the first pass. Whatever it raised, psycopg's Rollback too, ends the transaction so."""
 
 
 def grouped(batch: Batch) -> list[tuple[Handler | None, list[Received[Any]]]]:

@@ -135,13 +135,9 @@ class Retrier:
             return Failure.of(received.error)
         if received.handler is None:
             return None
-        function, bulk = received.handler.function, received.handler.in_bulk
         try:
             async with self._store.savepoint(transaction):
-                if bulk:
-                    await function([received], transaction)
-                else:
-                    await function(received.message, received.delivery, transaction)
+                await received.handler.call([received], transaction)
         except Exception as error:
             if waits_without_end(error):
                 raise

@@ -35,7 +35,6 @@ aiokafka has one fetch under way to a broker. While it waits for partitions that
 that was drained meanwhile is not asked for: with a long wait, idle partitions slow a busy one down.
 """
 
-
 PAUSE_S = 1.0
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from cdc.service import load, start
 from consumers.runtime import refusals
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import is_transient
-from consumers.runtime.health import HealthServer, partition_health
+from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes, Tools
 from consumers.runtime.positions import Bounds, find_positions
@@ -146,6 +146,7 @@ class WorkerApp(faust.App):
             limit_s=settings.stall_s,
             end=_end,
         )
+        self._is_checked = False
         self._chores: list[asyncio.Task[None]] = []
         topic = self.topic(
             *consumer.topics, key_type=bytes, value_type=bytes, value_serializer="raw"
@@ -153,13 +154,15 @@ class WorkerApp(faust.App):
         self.agent(topic, name=consumer.name, concurrency=1)(self._consume)
 
     def check(self) -> None:
-        """Refuse to run as configured.
+        """Refuse to run as configured. Done once, by `run` or by whoever else starts the application.
 
         Raises:
             RefusedError: messages could be lost, repeated or read by strangers.
         """
-        self.finalize()
-        refusals.check(self, self.declared, self._settings.kafka_bootstrap)
+        if not self._is_checked:
+            self.finalize()
+            refusals.check(self, self.declared, self._settings.kafka_bootstrap)
+            self._is_checked = True
 
     async def take_over(self, places: Sequence[Place]) -> Mapping[Place, int]:
         """Stop what is being worked on, and return where to begin in each of these partitions."""
@@ -254,7 +257,7 @@ class WorkerApp(faust.App):
         settled = not self.rebalancing and not self._batch_consumer().is_taking_over
         return settled and not self.should_stop
 
-    def _partition_health(self) -> list[Any]:
+    def _partition_health(self) -> list[PartitionHealth]:
         return partition_health(self.lanes.progress(), self._watchdog.ends, time.time())
 
 
