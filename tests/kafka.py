@@ -2,8 +2,9 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
 from confluent_kafka import (
@@ -34,6 +35,16 @@ class SeenRecord:
     key: bytes | None
     value: bytes | None
     headers: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """A record as bytes, its headers in their order; equal to another one that differs in its offset only."""
+
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,26 @@ def records_of(
             return dict(seen)
         if time.monotonic() > deadline:
             raise TimeoutError(f"{until} did not reach {topic} within {TIMEOUT_S:g} s")
+
+
+def raw_records(
+    stack: RunningStack, topic: str, *, message_id: UUID, count: int
+) -> list[RawRecord]:
+    """Return the records of one message as they lie in a topic, once there are so many.
+
+    Raises:
+        TimeoutError: there were fewer.
+    """
+    found: list[RawRecord] = []
+
+    def all_there() -> bool:
+        records = map(_raw, _messages(stack, topic))
+        wanted = ("ce_id", str(message_id).encode())
+        found[:] = [record for record in records if wanted in record.headers]
+        return len(found) >= count
+
+    wait_until(f"{message_id} is not {count} times in {topic}", all_there, timeout_s=TIMEOUT_S)
+    return found
 
 
 def committed(stack: RunningStack, group: str, topic: str, partition: int = 0) -> int | None:
@@ -117,6 +148,18 @@ def ends_of(stack: RunningStack, topic: str) -> dict[int, int]:
 
 
 def _read(stack: RunningStack, topic: str) -> Iterator[SeenRecord]:
+    for record in _messages(stack, topic):
+        yield SeenRecord(
+            record.partition() or 0,
+            record.offset() or 0,
+            record.key(),
+            record.value(),
+            _headers(record),
+        )
+
+
+def _messages(stack: RunningStack, topic: str) -> Iterator[Message]:
+    """Yield what a topic holds until today's end."""
     consumer = Consumer(
         {
             "bootstrap.servers": stack.settings.kafka_bootstrap,
@@ -133,19 +176,23 @@ def _read(stack: RunningStack, topic: str) -> Iterator[SeenRecord]:
             assert record is not None, f"{topic} does not answer"
             error = record.error()
             if error is None:
-                yield SeenRecord(
-                    record.partition() or 0,
-                    record.offset() or 0,
-                    record.key(),
-                    record.value(),
-                    _headers(record),
-                )
+                yield record
             elif error.code() == KafkaError._PARTITION_EOF:
                 partitions.discard(record.partition() or 0)
             else:
                 raise AssertionError(f"{topic} cannot be read: {error}")
     finally:
         consumer.close()
+
+
+def _raw(record: Message) -> RawRecord:
+    pairs = cast(Sequence[tuple[str, str | bytes | None]], record.headers() or [])
+    headers = tuple((name, _bytes(value)) for name, value in pairs)
+    return RawRecord(record.partition() or 0, record.key(), record.value(), headers)
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
 
 
 def _headers(record: Message) -> dict[str, str | None]:

@@ -1,0 +1,105 @@
+"""The Kafka record of an outbox row: what the connector makes of it, made by ourselves.
+
+The relay publishes rows so, recovery publishes again what was lost, and a replay out of the event log reads rows as if
+they came from Kafka. Whoever reads a record cannot tell who published it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from confluent_kafka import Producer
+from psycopg import sql
+
+MESSAGE_TIMEOUT_S = 10.0
+"""How long a record may wait in the producer. One that was held up for longer is dropped and told of as a failure."""
+
+
+class OutboxRow(NamedTuple):
+    """A row of an outbox; the fields are its columns."""
+
+    seq: int
+    id: UUID
+    topic: str
+    aggregate_id: str
+    payload: bytes
+    type: str
+    source: str
+    specversion: str
+    occurred_at: datetime
+    correlation_id: UUID
+    causation_id: UUID | None
+    aggregate_version: int | None
+    traceparent: str | None
+
+
+COLUMNS = sql.SQL(", ").join(map(sql.Identifier, OutboxRow._fields))
+"""What to select of `outbox` for an `OutboxRow`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRecord:
+    """A record to be published.
+
+    Args:
+        topic: Where to.
+        key: Its key; records of one key keep their order.
+        value: Its value in Confluent's wire format.
+        headers: Its headers in the connector's order; None for a header without a value.
+    """
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+def record_of(row: OutboxRow) -> OutboxRecord:
+    """Return the record that the connector would make of a row."""
+    return OutboxRecord(row.topic, row.aggregate_id.encode(), row.payload, headers_of(row))
+
+
+def headers_of(row: OutboxRow) -> list[tuple[str, bytes | None]]:
+    """Return the headers of a row in the order of the connector's configuration."""
+    return [
+        ("ce_id", str(row.id).encode()),
+        ("ce_type", row.type.encode()),
+        ("ce_source", row.source.encode()),
+        ("ce_specversion", row.specversion.encode()),
+        ("ce_time", _time(row.occurred_at)),
+        ("correlation_id", str(row.correlation_id).encode()),
+        ("causation_id", _text(row.causation_id)),
+        ("aggregate_version", _text(row.aggregate_version)),
+        ("traceparent", _text(row.traceparent)),
+    ]
+
+
+def open_producer(bootstrap: str, **differing: Any) -> Producer:
+    """Return a producer whose records lie where the connector would put them, and never overtake each other.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+        differing: Settings of librdkafka that differ.
+    """
+    settings: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "acks": "all",
+        "enable.idempotence": True,  # a repeated send changes neither number nor order
+        "partitioner": "murmur2_random",  # Java's own, so that a key stays in its partition whoever publishes
+        "compression.type": "lz4",
+        "linger.ms": 0,
+        "message.timeout.ms": int(MESSAGE_TIMEOUT_S * 1000),
+        "log_level": 0,
+    }
+    return Producer(settings | differing)
+
+
+def _text(value: UUID | int | str | None) -> bytes | None:
+    return None if value is None else str(value).encode()
+
+
+def _time(moment: datetime) -> bytes:
+    """Return a time as the connector writes it: in UTC, with all the digits that Postgres keeps of a second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode()
