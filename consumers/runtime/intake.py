@@ -1,6 +1,7 @@
 """From records as fetched to messages as handlers take them: told apart, judged and decoded, before any transaction."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -22,6 +23,8 @@ _is_uuid7 = re.compile(
 ).fullmatch
 
 M = TypeVar("M")
+
+log = logging.getLogger(__name__)
 
 
 class Received(Generic[M]):
@@ -213,7 +216,11 @@ class Intake:
 
     def _undecided(self, record: Record, name: str) -> UnhandledTypeError | None:
         if self._consumer.unknown == "ignore":
-            self._passed_over.add(name)
+            if name not in self._passed_over:
+                self._passed_over.add(name)
+                log.info(
+                    "%s ignores messages of the type %s, as it chose", self._consumer.name, name
+                )
             return None
         return UnhandledTypeError(
             f"{self._consumer.name} neither handles nor ignores {name}, found at {place_of(record)}; "

@@ -95,19 +95,19 @@ class Lane:
         self.ticket = object()
         self._tools = tools
         self._fetched: deque[Fetched] = deque()
-        self._prepared: asyncio.Queue[tuple[Fetched, list[Received[Any]]]] = asyncio.Queue(1)
         self._something = asyncio.Event()
+        self._ahead: asyncio.Task[list[Received[Any]] | None] | None = None
         self._stopping = False
         self._going_back = False
         self._is_working = False
         self._chunk = FIRST_CHUNK
         self._taken_in = 0
         self._expected = 0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._working: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to work."""
-        self._tasks = [asyncio.create_task(self._prepare()), asyncio.create_task(self._work())]
+        self._working = asyncio.create_task(self._work())
 
     @property
     def is_full(self) -> bool:
@@ -140,6 +140,8 @@ class Lane:
         if self.progress.oldest_ms is None:
             self.progress.oldest_ms = fetched.records[0].timestamp
         self._something.set()
+        if self._is_working:
+            self._look_ahead()
 
     async def stop(self, timeout_s: float) -> None:
         """Stop, and wait for the transaction under way, which is rolled back when it takes too long.
@@ -148,12 +150,13 @@ class Lane:
             timeout_s: Longest wait in seconds.
         """
         self._stopping = True
-        preparing, working = self._tasks
-        preparing.cancel()
+        if self._working is None:
+            return
+        self._look_no_further()
         if self._is_working:
-            await asyncio.wait([working], timeout=timeout_s)
-        working.cancel()
-        await asyncio.gather(preparing, working, return_exceptions=True)
+            await asyncio.wait([self._working], timeout=timeout_s)
+        self._working.cancel()
+        await asyncio.gather(self._working, return_exceptions=True)
 
     async def skip_to(self, offset: int) -> None:
         """Move over offsets that hold no record, such as the marks of Kafka's transactions.
@@ -165,31 +168,40 @@ class Lane:
             await self._tools.processor.apply(self.place, self.progress.position, [], offset)
             self._moved(offset)
 
-    async def _prepare(self) -> None:
-        while True:
+    async def _work(self) -> None:
+        while not self._stopping:
             await self._something.wait()
             if not self._fetched:
                 self._something.clear()
                 continue
+            prepared = await (self._ahead or self._prepare(self._fetched[0]))
+            self._ahead = None
+            if prepared is None:
+                return
             fetched = self._fetched.popleft()
-            prepared = await self._until_it_works(
-                partial(self._tools.intake.prepare, fetched.records)
-            )
-            if prepared is not None:
-                await self._prepared.put((fetched, prepared))
-
-    async def _work(self) -> None:
-        while not self._stopping:
-            fetched, prepared = await self._prepared.get()
             self._is_working = True
+            self._look_ahead()
             try:
-                if fetched.ticket is self.ticket:
-                    await self._work_through(fetched, prepared)
+                await self._work_through(fetched, prepared)
             finally:
                 self._is_working = False
                 if fetched.ticket is self.ticket:
                     self._taken_in -= 1
                     self._note_oldest()
+
+    async def _prepare(self, fetched: Fetched) -> list[Received[Any]] | None:
+        """Decode a batch; None when the lane is to stop."""
+        return await self._until_it_works(partial(self._tools.intake.prepare, fetched.records))
+
+    def _look_ahead(self) -> None:
+        """Decode the next batch while the database is at work on this one."""
+        if self._ahead is None and self._fetched:
+            self._ahead = asyncio.create_task(self._prepare(self._fetched[0]))
+
+    def _look_no_further(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+            self._ahead = None
 
     async def _work_through(self, fetched: Fetched, prepared: list[Received[Any]]) -> None:
         """Apply a batch in as many transactions as its handlers' speed calls for, then acknowledge it."""
@@ -256,8 +268,7 @@ class Lane:
         self._going_back = True  # nothing more is fetched from here, and
         self.ticket = object()  # what was fetched so far is not ours any more
         self._fetched.clear()
-        while not self._prepared.empty():
-            self._prepared.get_nowait()
+        self._look_no_further()
         self._taken_in = self._expected = 0
         position = await self._until_it_works(self._seek_position)
         if position is not None:
@@ -301,7 +312,7 @@ class Lane:
     def _note_oldest(self) -> None:
         if self._taken_in == 0:
             self.progress.oldest_ms = None
-        elif self._fetched and self._prepared.empty():
+        elif self._fetched:
             self.progress.oldest_ms = self._fetched[0].records[0].timestamp
 
     def _where(self) -> str:

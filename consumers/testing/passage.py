@@ -61,12 +61,17 @@ class Passage:
         self.log = Log(PARTITIONS, first=FIRST_PARTITION, salt=self.rng.randbytes(4))
 
     def interleaved(self) -> list[NewRecord]:
-        """Return the records in another order, but those of a key in theirs."""
+        """Return the records in another order, those of a key in theirs; if there is another key, it comes first."""
         queues: defaultdict[object, list[NewRecord]] = defaultdict(list)
         for number, record in enumerate(self.records):
             queues[number if record.key is None else record.key].append(record)
         turns = [key for key, queue in queues.items() for _ in queue]
+        before = turns[:1]
         self.rng.shuffle(turns)
+        others = [number for number, key in enumerate(turns) if [key] != before]
+        if others and turns[:1] == before:
+            other = self.rng.choice(others)
+            turns[0], turns[other] = turns[other], turns[0]
         return [queues[key].pop(0) for key in turns]
 
     async def worker(self, breaks: Breaks | None = None) -> Worker:
