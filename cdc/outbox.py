@@ -6,6 +6,7 @@ the caller's, so a message exists exactly when the change it tells of exists.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -20,7 +21,7 @@ from schemas.codec import Codec
 from schemas.message import Message
 from schemas.registry import SchemaStore
 
-APPEND = load_queries(__package__)["append"]
+QUERIES = load_queries(__package__)
 VERSION_CONSTRAINT = "outbox_event_version"
 
 
@@ -139,22 +140,28 @@ class Outbox:
                 "the outbox was used outside a transaction, where the message could commit without "
                 "its business row; open one with `async with connection.transaction()`"
             )
-        topics = [catalogue().topic_of(message.NAME) for message in messages]
-        ids = [new_id() for _ in messages]
-        await connection.execute(
-            APPEND,
-            {
-                "kind": kind,
-                "ids": ids,
-                "topics": [topic.name for topic in topics],
-                "aggregate_types": [topic.aggregate for topic in topics],
-                "aggregate_id": aggregate_id,
-                "versions": list(versions),
-                "types": [message.NAME for message in messages],
-                "payloads": [self._codec.encode(message) for message in messages],
-                "correlation_id": context.correlation_id,
-                "causation_id": context.causation_id,
-                "traceparent": context.traceparent,
-            },
-        )
-        return ids
+        common = {
+            "kind": kind,
+            "aggregate_id": aggregate_id,
+            "correlation_id": context.correlation_id,
+            "causation_id": context.causation_id,
+            "traceparent": context.traceparent,
+        }
+        rows = [self._columns(*pair) for pair in zip(messages, versions, strict=True)]
+        if len(rows) == 1:
+            await connection.execute(QUERIES["append_one"], common | rows[0])
+        elif rows:
+            arrays = {f"{name}s": [row[name] for row in rows] for name in rows[0]}
+            await connection.execute(QUERIES["append_many"], common | arrays)
+        return [row["id"] for row in rows]
+
+    def _columns(self, message: Message, version: int | None) -> dict[str, Any]:
+        topic = catalogue().topic_of(message.NAME)
+        return {
+            "id": new_id(),
+            "topic": topic.name,
+            "aggregate_type": topic.aggregate,
+            "aggregate_version": version,
+            "type": message.NAME,
+            "payload": self._codec.encode(message),
+        }
