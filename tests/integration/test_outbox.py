@@ -101,6 +101,22 @@ def test_a_record_carries_key_bytes_and_cloudevents_headers(
     }
 
 
+def test_messages_that_others_write_to_the_wal_are_left_out_and_hold_nothing_up(
+    stack: RunningStack, outbox: Outbox
+) -> None:
+    """As records they would go to a topic that does not exist, and the connector would wait for it for ever."""
+
+    async def commit_after_a_foreign_message(connection: Connection) -> UUID:
+        for in_transaction in (True, False):
+            await connection.execute(
+                "select pg_logical_emit_message(%s, 'foreign', 'not ours')", [in_transaction]
+            )
+        return await append(outbox, connection, new_id())
+
+    committed = as_canary(stack, commit_after_a_foreign_message)
+    assert str(committed) in records_of(stack, "canary.events", until=committed)
+
+
 def test_two_writers_racing_on_one_aggregate_give_one_winner(
     stack: RunningStack, outbox: Outbox
 ) -> None:
