@@ -3,7 +3,7 @@
 import re
 from importlib import resources
 from types import ModuleType
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import psycopg
 from alembic import op
@@ -113,18 +113,6 @@ def add_relay_support() -> None:
 def drop_relay_support() -> None:
     """Take back what `add_relay_support` has added."""
     execute(sql.SQL(DROP_RELAY_SUPPORT))
-
-
-def grant(rights: LiteralString, *, on: str) -> None:
-    """Grant rights on a table to the role that has the name of the schema.
-
-    Args:
-        rights: Such as `select, insert`.
-        on: The table.
-    """
-    [schema] = _connection().execute("select current_schema()").fetchone() or [None]
-    statement = sql.SQL("grant " + rights + " on {} to {}")
-    execute(statement.format(sql.Identifier(on), sql.Identifier(str(schema))))
 
 
 def execute(statement: QueryNoTemplate) -> None:

@@ -24,7 +24,7 @@ def main() -> int:
     relay = Relay(settings)
     try:
         with serving(relay.condition, settings.host, settings.port) as port:
-            log.info("health endpoint", extra={"fields": {"host": settings.host, "port": port}})
+            log.info("health endpoints", extra={"fields": {"host": settings.host, "port": port}})
             relay.run(stopped)
     except OSError as error:
         log.error("cannot listen", extra={"fields": {"port": settings.port, "because": error}})  # noqa: TRY400

@@ -20,6 +20,9 @@ create table progress (
     constraint progress_window check ((upto is null) = (done is null))
 ) with (fillfactor = 50); -- room for the new version of a row beside the old one, some ten times a second
 
+grant select on progress to tailrace_relay;
+grant update (since, upto, done, holder, held_since, marked_at) on progress to tailrace_relay;
+
 comment on table progress is
     'How far the relay has come. While a shard of an outbox has a row here, the relay owes what the row does not '
     'cover; without rows it is the connector that publishes.';
@@ -34,9 +37,6 @@ comment on column progress.holder is
 
 def upgrade() -> None:
     operations.execute(CREATE)
-    operations.grant(
-        "select, update (since, upto, done, holder, held_since, marked_at)", on="progress"
-    )
 
 
 def downgrade() -> None:
