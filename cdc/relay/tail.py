@@ -62,31 +62,37 @@ class Tail:
     @classmethod
     @contextmanager
     def open(cls, outbox: str, database_url: str, *, idle_s: float) -> Iterator["Tail"]:
-        """Connect.
+        """Connect, see `connect`."""
+        with cls.connect(outbox, database_url, idle_s=idle_s) as connection:
+            yield cls(outbox, connection)
+
+    @staticmethod
+    def connect(outbox: str, database_url: str, *, idle_s: float) -> psycopg.Connection[Any]:
+        """Return a session of which every transaction sees one snapshot.
 
         Args:
             outbox: Schema of the outbox.
             database_url: libpq URL of the relay's role.
             idle_s: How long a transaction may be left alone before Postgres ends it, in seconds.
         """
-        with psycopg.connect(
+        connection = psycopg.connect(
             database_url, autocommit=True, connect_timeout=5, prepare_threshold=0
-        ) as connection:
-            connection.execute(
-                "select set_config('search_path', quote_ident(%s), false),"
-                "       set_config('application_name', 'tailrace relay ' || %s, false),"
-                "       set_config('idle_in_transaction_session_timeout', %s, false),"
-                # the planner cannot know how few rows are new, and would rather read the whole log
-                "       set_config('enable_seqscan', 'off', false),"
-                "       set_config('plan_cache_mode', 'force_generic_plan', false),"
-                "       set_config('jit', 'off', false),"
-                "       set_config('work_mem', '64MB', false)",
-                [outbox, outbox, f"{idle_s * 1000:.0f}ms"],
-            )
-            connection.autocommit = False
-            connection.isolation_level = IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            yield cls(outbox, connection)
+        )
+        connection.execute(
+            "select set_config('search_path', quote_ident(%s), false),"
+            "       set_config('application_name', 'tailrace relay ' || %s, false),"
+            "       set_config('idle_in_transaction_session_timeout', %s, false),"
+            # the planner cannot know how few rows are new, and would rather read the whole log
+            "       set_config('enable_seqscan', 'off', false),"
+            "       set_config('plan_cache_mode', 'force_generic_plan', false),"
+            "       set_config('jit', 'off', false),"
+            "       set_config('work_mem', '64MB', false)",
+            [outbox, outbox, f"{idle_s * 1000:.0f}ms"],
+        )
+        connection.autocommit = False
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        return connection
 
     def read(self, groups: Sequence[Group], total: int) -> Generator[Chunk]:
         """Read to the present what is unpublished, in one transaction.

@@ -1,21 +1,21 @@
 """The poller that everybody writes first, as it stands in blog posts: `python -m tests.relays.naive`.
 
-It takes rows in the order of their number, several at a time, and deletes what Kafka has taken. It loses nothing, is fast,
-and breaks the order of a key as soon as there are two of it, or a transaction that commits late.
+It takes rows in the order of their number, several at a time, and deletes what Kafka has taken. It loses nothing, is
+fast, and breaks the order of a key as soon as there are two of it, or a transaction that commits late.
 """
 
 import os
 import time
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import args_row
 
 from cdc.records import COLUMNS, OutboxRow, open_producer, record_of
-from psycopg import sql
 
-TAKE = sql.SQL(
-    "select {} from outbox order by seq limit 500 for update skip locked"
-).format(COLUMNS)
+TAKE = sql.SQL("select {} from outbox order by seq limit 500 for update skip locked").format(
+    COLUMNS
+)
 
 
 def main() -> None:
