@@ -23,6 +23,7 @@ SHARDS = 16
 BEGINNING = "3:3:"
 """The snapshot that sees nothing: 3 is the first transaction of a cluster."""
 POLL_S = 0.1
+ATTEMPT_S = 2.0
 
 
 class HandoverError(Exception):
@@ -79,14 +80,17 @@ class Handover:
         with psycopg.connect(self.replication_url, autocommit=True) as connection:
             return bool(connection.execute(QUERIES["drop_slot"], {"slot": self.slot}).rowcount)
 
-    def to_connector(self, settings: RelaySettings, *, timeout_s: float) -> bool:
+    def to_connector(
+        self, settings: RelaySettings, *, timeout_s: float, cancelled: threading.Event
+    ) -> bool:
         """Make the slot from which the connector will go on, and publish what was committed before it.
 
         The supervised relays should have been stopped, the connector must not run yet.
 
         Args:
             settings: Settings for the relay that does it.
-            timeout_s: Longest time for what is left, in seconds.
+            timeout_s: Longest time for making the slot, and for what is left, in seconds.
+            cancelled: Gives it up as soon as it is set.
 
         Returns:
             Whether there was anything to hand over.
@@ -96,8 +100,8 @@ class Handover:
         """
         if not self.is_relays():
             return False
-        self._ensure_slot(timeout_s)
-        drain(settings, timeout_s=timeout_s)
+        self._ensure_slot(timeout_s, cancelled)
+        drain(settings, timeout_s=timeout_s, cancelled=cancelled)
         with self._owner() as connection, connection.transaction():
             connection.execute(QUERIES["end"])
             self._dismiss(connection)
@@ -148,29 +152,32 @@ class Handover:
         names = {"outbox": sql.Identifier(outbox), "relay": sql.Identifier(self.relay)}
         connection.execute(sql.SQL(statement).format(**names))
 
-    def _ensure_slot(self, timeout_s: float) -> None:
+    def _ensure_slot(self, timeout_s: float, cancelled: threading.Event) -> None:
+        """Make the slot unless there is one; it has to wait for the transactions under way, and is tried again."""
+        deadline = time.monotonic() + timeout_s
         with psycopg.connect(self.replication_url, autocommit=True) as connection:
             connection.execute(
-                "select set_config('statement_timeout', %s, false)", [f"{timeout_s * 1000:.0f}ms"]
+                "select set_config('statement_timeout', %s, false)", [f"{ATTEMPT_S * 1000:.0f}ms"]
             )
-            [[exists]] = connection.execute(QUERIES["slot_exists"], {"slot": self.slot}).fetchall()
-            if exists:
-                return
-            try:
-                connection.execute(QUERIES["create_slot"], {"slot": self.slot})
-            except psycopg.errors.QueryCanceled as error:
-                raise HandoverError(
-                    f"the slot could not be made in {timeout_s:g} s, since it waits for every transaction under "
-                    "way: end those that last (pg_stat_activity shows them), then try again"
-                ) from error
+            values = {"slot": self.slot}
+            while connection.execute(QUERIES["slot_exists"], values).fetchall() == [(False,)]:
+                try:
+                    connection.execute(QUERIES["create_slot"], values)
+                except psycopg.errors.QueryCanceled as error:
+                    if cancelled.is_set() or time.monotonic() > deadline:
+                        raise HandoverError(
+                            "the slot could not be made, since it waits for every transaction under way: end those "
+                            "that last (pg_stat_activity shows them), then try again"
+                        ) from error
 
 
-def drain(settings: RelaySettings, *, timeout_s: float) -> None:
+def drain(settings: RelaySettings, *, timeout_s: float, cancelled: threading.Event) -> None:
     """Publish everything that is committed by now.
 
     Args:
         settings: Settings for the relay that does it.
         timeout_s: Longest time in seconds.
+        cancelled: Gives it up as soon as it is set.
 
     Raises:
         HandoverError: it was not done in this time.
@@ -185,7 +192,8 @@ def drain(settings: RelaySettings, *, timeout_s: float) -> None:
                     f"the relay has not published everything in {timeout_s:g} s"
                     f" ({relay.condition.problem or 'it is at work'}); try again"
                 )
-            time.sleep(POLL_S)
+            if cancelled.wait(POLL_S):
+                raise HandoverError("the handover was given up")
 
 
 class _at_work:  # noqa: N801 - a context manager

@@ -1,5 +1,7 @@
 """Who publishes the outbox, and how the work is handed over when that changes."""
 
+import threading
+
 from cdc import connector
 from cdc.relay.handover import Handover
 from cdc.relay.settings import RelaySettings
@@ -39,7 +41,7 @@ def drop_slot(settings: Settings) -> str:
     return "dropped" if handover(settings).drop_slot() else ""
 
 
-def to_connector(settings: Settings) -> str:
+def to_connector(settings: Settings, cancelled: threading.Event) -> str:
     """Publish with a relay what is left, and let the connector begin behind it.
 
     What Connect remembers of the connector is of the time before the relay, and is forgotten.
@@ -50,5 +52,5 @@ def to_connector(settings: Settings) -> str:
     if connector.show(settings.connect_url, connector.NAME) is not None:
         connector.stop(settings.connect_url, connector.NAME)
         connector.forget_position(settings.connect_url, connector.NAME)
-    work.to_connector(relay_settings(settings), timeout_s=HANDOVER_TIMEOUT_S)
+    work.to_connector(relay_settings(settings), timeout_s=HANDOVER_TIMEOUT_S, cancelled=cancelled)
     return f"the connector takes {', '.join(OUTBOXES)}"

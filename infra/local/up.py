@@ -1,5 +1,6 @@
 """Starting the stack: what is missing is made or started, what is there is left alone."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -104,7 +105,11 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
             after=("registry", "topics"),
         ),
         *(Stage(name, up_by_name[name], after=ready_for_services) for name in services),
-        *(_relay(settings, up_by_name) if by == "relay" else _connector(settings, up_by_name)),
+        *(
+            _relay(settings, up_by_name)
+            if by == "relay"
+            else _connector(settings, up_by_name, starter.cancelled)
+        ),
         Stage(
             "groups",
             lambda: pipeline.wait_for_groups(settings, starter.cancelled),
@@ -118,7 +123,9 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
     ]
 
 
-def _connector(settings: Settings, up_by_name: Mapping[str, Callable[[], str]]) -> list[Stage]:
+def _connector(
+    settings: Settings, up_by_name: Mapping[str, Callable[[], str]], cancelled: threading.Event
+) -> list[Stage]:
     """Stages to a connector that publishes."""
     from infra.local import pipeline, publishing
 
@@ -126,7 +133,7 @@ def _connector(settings: Settings, up_by_name: Mapping[str, Callable[[], str]]) 
         Stage("connect", up_by_name["connect"]),
         Stage(
             "handover",
-            lambda: publishing.to_connector(settings),
+            lambda: publishing.to_connector(settings, cancelled),
             after=("connect", "migrations", "topics"),
         ),
         Stage("connector", lambda: pipeline.apply_connector(settings), after=("handover",)),
