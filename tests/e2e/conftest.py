@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.local.programs import publisher as running_publisher
 from infra.settings import Publisher
 from tests.stack import RunningStack
 
@@ -14,16 +15,15 @@ BOTH: tuple[Publisher, ...] = ("cdc", "relay")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what needs a stack once on each publisher."""
-    if "stack" in metafunc.fixturenames:
-        publishers = getattr(metafunc.module, "PUBLISHERS", BOTH)
-        metafunc.fixturenames.insert(0, "publisher")
-        metafunc.parametrize("publisher", publishers, indirect=True, scope="session")
+    """Run each test once on each publisher."""
+    publishers = getattr(metafunc.module, "PUBLISHERS", BOTH)
+    metafunc.parametrize("publisher", publishers, indirect=True, scope="session")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def publisher(request: pytest.FixtureRequest, stack: RunningStack) -> Iterator[Publisher]:
     """The publisher of the stack, which is the connector again afterwards."""
     stack.publish_by(request.param)
+    assert running_publisher(stack.settings) == request.param
     yield request.param
     stack.publish_by("cdc")
