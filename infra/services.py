@@ -3,11 +3,12 @@
 import sys
 from dataclasses import dataclass
 
-from infra.settings import HOST, Settings
+from infra.settings import HOST, Publisher, Settings
 
 PUBLICATION = "tailrace_outbox"
 OWNER = "tailrace_owner"
 CAPTURE = "tailrace_capture"
+RELAY = "tailrace_relay"
 REGISTRY = "registry"
 PUBLISHER = "publisher"  # of the schema registry: the one role that may write there
 
@@ -37,6 +38,7 @@ class Service:
         role: database role (and schema) it works with, None without a database.
         port_setting: field of `Settings` with its HTTP port; of a worker, that of its health endpoints.
         is_worker: it is a Kafka consumer.
+        publisher: it runs only in a stack with this publisher; None is any.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Service:
     port_setting: str
     role: str | None = None
     is_worker: bool = False
+    publisher: Publisher | None = None
 
     @property
     def ready_path(self) -> str:
@@ -85,6 +88,7 @@ def _worker(context: str) -> Service:
 
 
 MIGRATIONS = (
+    Migrations(RELAY, "cdc.relay.migrations", publishes=False),
     Migrations("orders", "producers.orders.migrations", publishes=True),
     Migrations("orders", "consumers.orders.migrations", publishes=False),
     Migrations("payments", "consumers.payments.migrations", publishes=True),
@@ -94,7 +98,10 @@ MIGRATIONS = (
 
 SCHEMAS = tuple(dict.fromkeys(migrations.schema for migrations in MIGRATIONS))
 
+OUTBOXES = tuple(migrations.schema for migrations in MIGRATIONS if migrations.publishes)
+
 SERVICES = (
+    Service("relay", "cdc.relay", "relay_port", role=RELAY, publisher="relay"),
     Service("orders", "producers.orders", "orders_port", role="orders"),
     Service("storefront", "producers.storefront", "storefront_port"),
     _worker("payments"),

@@ -55,6 +55,7 @@ def _plain_directory(path: Path) -> Path:
     return path
 
 
+Publisher = Literal["cdc", "relay"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Directory = Annotated[Path, AfterValidator(_plain_directory)]
 
@@ -83,6 +84,8 @@ class Settings(BaseSettings):
     kafka_controller_port: Port
     connect_port: Port
     registry_port: Port
+    relay_port: Port
+    publisher: Publisher
     cdc_profile: Literal["default", "low-latency"]
     aot: Literal["auto", "existing", "off"]
     min_free_disk_mb: Annotated[int, Field(ge=0)]

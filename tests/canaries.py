@@ -19,13 +19,14 @@ class Canaries:
 
     Args:
         stack: The running stack.
-        topic: Where the connector is to send them.
+        topic: Where the publisher is to send them.
+        url: libpq URL that leads to the outbox; the canary's own unless another is given.
     """
 
-    def __init__(self, stack: RunningStack, topic: str) -> None:
+    def __init__(self, stack: RunningStack, topic: str, *, url: str | None = None) -> None:
         store = SchemaStore(stack.settings.registry_url, stack.settings.schema_cache)
         self._codec = Codec(store, [CanaryEmitted])
-        self._url = stack.database_url("canary")
+        self._url = url or stack.database_url("canary")
         self._topic = topic
 
     def connect(self) -> "psycopg.Connection[Any]":

@@ -22,7 +22,7 @@ from infra.local.status import PartStatus
 from infra.local.status import status as part_status
 from infra.local.supervision.client import Supervisor, tail
 from infra.local.supervision.conf import log_path
-from infra.settings import REPOSITORY, Settings, load_settings
+from infra.settings import REPOSITORY, Publisher, Settings, load_settings
 
 LOGS_KEPT = REPOSITORY / "build" / "test-logs"
 COMMAND_TIMEOUT_S = 600
@@ -37,7 +37,13 @@ def own_settings(home: Path, **changes: object) -> Settings:
     candidates = random.sample(range(20_000, 32_000), 200)
     free = (port for port in candidates if port_is_free(port))
     ports = {name: next(free) for name in PORT_SETTINGS}
-    fixed = {"home": home, "cdc_profile": "default", "aot": "existing", "min_free_disk_mb": 512}
+    fixed = {
+        "home": home,
+        "publisher": "cdc",
+        "cdc_profile": "default",
+        "aot": "existing",
+        "min_free_disk_mb": 512,
+    }
     return load_settings(**ports | fixed | changes)
 
 
@@ -77,6 +83,14 @@ class RunningStack:
                 f"tailrace {' '.join(arguments)} ended with {result.returncode}\n{result.stdout}\n{result.stderr}"
             )
         return result
+
+    def publish_by(self, publisher: Publisher) -> None:
+        """Have the outbox published by another publisher; nothing happens when it is this one."""
+        if self.settings.publisher == publisher:
+            return
+        self.settings = self.settings.model_copy(update={"publisher": publisher})
+        self.environment |= self.settings.environment()
+        self.cli("up")
 
     def database_url(self, role: str, database: str = "tailrace") -> str:
         """Return the libpq URL of a role."""

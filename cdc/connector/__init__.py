@@ -6,9 +6,11 @@ from cdc.connector.connect import (
     ConnectError,
     ConnectorStatus,
     apply,
+    forget_position,
     restart,
     show,
     status,
+    stop,
     wait_until_running,
 )
 
@@ -19,9 +21,11 @@ __all__ = [
     "ConnectorSettings",
     "ConnectorStatus",
     "apply",
+    "forget_position",
     "render",
     "restart",
     "show",
     "status",
+    "stop",
     "wait_until_running",
 ]

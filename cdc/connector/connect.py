@@ -93,6 +93,37 @@ def restart(connect_url: str, name: str) -> None:
     _body(_request("POST", f"{connect_url}/connectors/{name}/restart?includeTasks=true"))
 
 
+def stop(connect_url: str, name: str, timeout_s: float = 30.0) -> None:
+    """Stop a connector, and return once its task is gone; it stays stopped when Connect is restarted.
+
+    Args:
+        connect_url: Base URL of Connect's REST API.
+        name: Name of the connector.
+        timeout_s: Longest wait in seconds.
+
+    Raises:
+        ConnectError: Connect cannot be asked, knows no such connector, or the task does not end.
+    """
+    _body(_request("PUT", f"{connect_url}/connectors/{name}/stop"))
+    deadline = time.monotonic() + timeout_s
+    while (state := status(connect_url, name)) != ConnectorStatus("STOPPED", "ABSENT"):
+        if time.monotonic() > deadline:
+            raise ConnectError(
+                f"{name} has not stopped after {timeout_s:g} s (connector {state.connector}, task {state.task}); "
+                "see `tailrace logs connect`"
+            )
+        time.sleep(POLL_S)
+
+
+def forget_position(connect_url: str, name: str) -> None:
+    """Delete what Connect stores of how far a stopped connector has come.
+
+    Raises:
+        ConnectError: Connect cannot be asked, knows no such connector, or it is not stopped.
+    """
+    _body(_request("DELETE", f"{connect_url}/connectors/{name}/offsets"))
+
+
 def wait_until_running(connect_url: str, name: str, timeout_s: float) -> None:
     """Return once connector and task run.
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "lag": ("infra.cli.lag:lag", "Show how far each consumer is behind."),
     "topics": ("infra.cli.topics:topics", "Show topics, and the records in them."),
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
+    "relay": ("infra.cli.relay:relay", "Show the relay, which publishes without Debezium."),
     "schema": ("infra.cli.schema:schema", "Check, compare and publish contracts."),
     "migrate": ("infra.cli.migrate:migrate", "Apply the database migrations of every service."),
 }

@@ -9,7 +9,7 @@ from infra.local.java.process import Process as JavaProcess
 from infra.local.probe import http_ok
 from infra.local.program import Program, fingerprint
 from infra.services import SERVICES, Service
-from infra.settings import HOST, REPOSITORY, Settings
+from infra.settings import HOST, REPOSITORY, Publisher, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Part:
         is_ready: one cheap look at whether it does its work.
         url: where it is reached, None if nowhere.
         ports: the settings with the ports it listens on.
+        publisher: it belongs only to stacks with this publisher; None is any.
+        is_service: it is a service or worker, and needs the whole of the infrastructure.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Part:
     is_ready: Callable[[Settings], bool]
     url: Callable[[Settings], str | None]
     ports: tuple[str, ...] = ()
+    publisher: Publisher | None = None
+    is_service: bool = False
 
 
 def _kafka(settings: Settings) -> Program:
@@ -94,6 +98,8 @@ def _service(service: Service) -> Part:
         is_ready=lambda settings: http_ok(service.port(settings), service.ready_path),
         url=lambda settings: f"http://{HOST}:{service.port(settings)}",
         ports=(service.port_setting,),
+        publisher=service.publisher,
+        is_service=service.publisher is None,
     )
 
 
@@ -125,6 +131,7 @@ INFRASTRUCTURE = (
         is_ready=lambda settings: connect.is_ready(settings.connect_port),
         url=lambda settings: settings.connect_url,
         ports=("connect_port",),
+        publisher="cdc",
     ),
 )
 
@@ -132,3 +139,8 @@ SERVICE_PARTS = tuple(_service(service) for service in SERVICES)
 PARTS = (*INFRASTRUCTURE, *SERVICE_PARTS)
 PART_NAMES = tuple(part.name for part in PARTS)
 PORT_SETTINGS = tuple(name for part in PARTS for name in part.ports)
+
+
+def parts_with(publisher: Publisher) -> tuple[Part, ...]:
+    """Return the parts of a stack with this publisher."""
+    return tuple(part for part in PARTS if part.publisher in {None, publisher})

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from infra.errors import TailraceError
-from infra.local.parts import PARTS
+from infra.local.parts import parts_with
 from infra.local.probe import port_is_free
 from infra.settings import Settings
 
@@ -60,7 +60,7 @@ def check_ports(settings: Settings, *, running: Collection[str]) -> None:
         PreflightError: names the first such port and, where the system tells, who has it.
     """
     ports = settings.ports()
-    for part in PARTS:
+    for part in parts_with(settings.publisher):
         for name in part.ports if part.name not in running else ():
             if not port_is_free(ports[name]):
                 raise PreflightError(

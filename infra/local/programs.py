@@ -8,15 +8,16 @@ from pathlib import Path
 
 from infra.local import aot
 from infra.local.home import write_private
-from infra.local.parts import PARTS
+from infra.local.parts import parts_with
 from infra.local.program import Program
-from infra.settings import Settings
+from infra.settings import Publisher, Settings
 
 
 def prepare_programs(settings: Settings) -> list[Program]:
     """Prepare all parts side by side; some write files or initialise their data the first time."""
-    with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
-        prepared = list(pool.map(lambda part: part.prepare(settings), PARTS))
+    parts = parts_with(settings.publisher)
+    with ThreadPoolExecutor(max_workers=len(parts)) as pool:
+        prepared = list(pool.map(lambda part: part.prepare(settings), parts))
     return [*prepared, aot.program(settings)]
 
 
@@ -54,6 +55,14 @@ def remembered(home: Path) -> list[Program]:
         Program(**entry | {"argv": tuple(entry["argv"]), "directory": Path(entry["directory"])})
         for entry in entries
     ]
+
+
+def publisher(settings: Settings) -> Publisher:
+    """Return the publisher that the stack was last brought up with; that of the settings when it never was."""
+    names = {program.name for program in remembered(settings.home)}
+    if "relay" in names:
+        return "relay"
+    return "cdc" if names else settings.publisher
 
 
 def _path(home: Path) -> Path:

@@ -4,8 +4,9 @@ import time
 
 from infra.errors import TailraceError
 from infra.local.home import exclusive, is_home
-from infra.local.parts import PARTS
+from infra.local.parts import parts_with
 from infra.local.pipeline import GROUPS, wait_for_groups
+from infra.local.programs import publisher
 from infra.local.starter import Starter
 from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
@@ -25,7 +26,12 @@ def restart(settings: Settings, name: str) -> float:
     supervisor = Supervisor(settings.home)
     if not is_home(settings.home) or not supervisor.is_running():
         raise NotRunningError("The stack is down: run `make up`.")
-    part = next(part for part in PARTS if part.name == name)
+    kind = publisher(settings)
+    part = next((part for part in parts_with(kind) if part.name == name), None)
+    if part is None:
+        raise NotRunningError(
+            f"{name} is no part of this stack, whose publisher is {kind}: `make up PUBLISHER=...` changes it."
+        )
     with exclusive(settings.home):
         begin = time.monotonic()
         supervisor.stop([name])

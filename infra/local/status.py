@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from infra.local.parts import PARTS, Part
+from infra.local.parts import Part, parts_with
+from infra.local.programs import publisher
 from infra.local.supervision.client import Process, Supervisor
 from infra.settings import Settings
 
@@ -43,9 +44,10 @@ class PartStatus:
 def status(settings: Settings) -> list[PartStatus]:
     """Look at every part; works as well when nothing runs."""
     processes = Supervisor(settings.home).processes()
-    with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
+    parts = parts_with(publisher(settings))
+    with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         return list(
-            pool.map(lambda part: _part_status(settings, part, processes.get(part.name)), PARTS)
+            pool.map(lambda part: _part_status(settings, part, processes.get(part.name)), parts)
         )
 
 

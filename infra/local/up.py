@@ -1,7 +1,8 @@
 """Starting the stack: what is missing is made or started, what is there is left alone."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from infra.local import aot, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
-from infra.local.parts import INFRASTRUCTURE, PARTS, SERVICE_PARTS
+from infra.local.parts import parts_with
 from infra.local.programs import keep_running, prepare_programs, remember
 from infra.local.provision import ensure_passwords, provision
 from infra.local.stages import Report, Stage, run_stages
@@ -20,10 +21,13 @@ from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
 
 # Connect finds the broker when it is there; the registry needs its database first
-FIRST_PARTS = tuple(part for part in INFRASTRUCTURE if part.name != "registry")
-
+FIRST_PARTS = ("postgres", "kafka", "connect")
 
 LISTED = 3
+PUBLISHED_BY = {
+    "cdc": "connector",
+    "relay": "relay",
+}  # the stage after which the outbox is published
 
 
 class UpReport(Report, Protocol):
@@ -72,8 +76,9 @@ def up(settings: Settings, report: UpReport) -> UpResult:
         with _taken_back_on_failure(settings, supervisor) as starter:
             with _timed("prepare", seconds, report) as details:
                 details.extend(_adopt_programs(settings, supervisor))
-            for part in FIRST_PARTS:
-                starter.launch(part)
+            for part in parts_with(settings.publisher):
+                if part.name in FIRST_PARTS:
+                    starter.launch(part)
             seconds |= run_stages(_stages(settings, starter), report, starter.cancelled)
         training = aot.train_in_background(settings, supervisor)
     return UpResult(seconds, time.monotonic() - begin, starter.started, training)
@@ -83,12 +88,13 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
     """The map of a start: what waits for what."""
     from infra.local import pipeline  # takes a second, while the first parts are starting already
 
-    up_by_name = {part.name: starter.bring_up(part) for part in PARTS}
+    parts, by = parts_with(settings.publisher), PUBLISHED_BY[settings.publisher]
+    up_by_name = {part.name: starter.bring_up(part) for part in parts}
+    services = [part.name for part in parts if part.is_service]
     ready_for_services = ("migrations", "topics", "schemas")
     return [
         Stage("postgres", up_by_name["postgres"]),
         Stage("kafka", up_by_name["kafka"]),
-        Stage("connect", up_by_name["connect"]),
         Stage("database", lambda: _listed(provision(settings)), after=("postgres",)),
         Stage("registry", up_by_name["registry"], after=("database",)),
         Stage("migrations", lambda: _listed(pipeline.migrate(settings)), after=("database",)),
@@ -98,25 +104,50 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
             lambda: _listed(pipeline.publish_schemas(settings)),
             after=("registry", "topics"),
         ),
+        *(Stage(name, up_by_name[name], after=ready_for_services) for name in services),
         *(
-            Stage(part.name, up_by_name[part.name], after=ready_for_services)
-            for part in SERVICE_PARTS
-        ),
-        Stage(
-            "connector",
-            lambda: pipeline.apply_connector(settings),
-            after=("connect", "migrations", "topics"),
+            _relay(settings, up_by_name)
+            if by == "relay"
+            else _connector(settings, up_by_name, starter.cancelled)
         ),
         Stage(
             "groups",
             lambda: pipeline.wait_for_groups(settings, starter.cancelled),
-            after=tuple(part.name for part in SERVICE_PARTS),
+            after=tuple(services),
         ),
         Stage(
             "canary",
             lambda: f"commit to Kafka in {pipeline.send_canary(settings) * 1000:.0f} ms",
-            after=("connector", "schemas"),
+            after=(by, "schemas"),
         ),
+    ]
+
+
+def _connector(
+    settings: Settings, up_by_name: Mapping[str, Callable[[], str]], cancelled: threading.Event
+) -> list[Stage]:
+    """Stages to a connector that publishes."""
+    from infra.local import pipeline, publishing
+
+    return [
+        Stage("connect", up_by_name["connect"]),
+        Stage(
+            "handover",
+            lambda: publishing.to_connector(settings, cancelled),
+            after=("connect", "migrations", "topics"),
+        ),
+        Stage("connector", lambda: pipeline.apply_connector(settings), after=("handover",)),
+    ]
+
+
+def _relay(settings: Settings, up_by_name: Mapping[str, Callable[[], str]]) -> list[Stage]:
+    """Stages to a relay that publishes; when it does, nothing has to be kept for the connector any more."""
+    from infra.local import publishing
+
+    return [
+        Stage("handover", lambda: publishing.to_relay(settings), after=("migrations", "topics")),
+        Stage("relay", up_by_name["relay"], after=("handover",)),
+        Stage("slot", lambda: publishing.drop_slot(settings), after=("canary",)),
     ]
 
 

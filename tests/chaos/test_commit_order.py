@@ -7,13 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdc.ids import new_id
 from tests.canaries import Canaries
+from tests.relays.world import open_world
 from tests.stack import RunningStack
 from tests.workers.trial import Trial, open_trial
 
@@ -29,8 +29,8 @@ ROUND = st.dictionaries(st.integers(0, AGGREGATES - 1), st.integers(1, 3), min_s
 class Writers:
     """Services that change aggregates side by side."""
 
-    def __init__(self, stack: RunningStack, topic: str) -> None:
-        self._canaries = Canaries(stack, topic)
+    def __init__(self, canaries: Canaries) -> None:
+        self._canaries = canaries
         self._run = new_id().hex
         self.versions: dict[str, list[UUID]] = defaultdict(list)
         """The messages of each aggregate, by version."""
@@ -54,10 +54,23 @@ def trial(stack: RunningStack, tmp_path: Path) -> Iterator[Trial]:
         yield trial
 
 
+@pytest.fixture(params=["cdc", "relay"])
+def canaries(
+    request: pytest.FixtureRequest, stack: RunningStack, trial: Trial
+) -> Iterator[Canaries]:
+    """What the canary writes, published by the connector, and what is written to an outbox of two relays."""
+    if request.param == "cdc":
+        yield Canaries(stack, trial.topic)
+        return
+    with open_world(stack, topic=trial.topic) as world:
+        world.start(2)
+        yield world.canaries
+
+
 def test_versions_come_in_turn_whatever_the_order_of_commits(
-    stack: RunningStack, trial: Trial
+    trial: Trial, canaries: Canaries
 ) -> None:
-    writers = Writers(stack, trial.topic)
+    writers = Writers(canaries)
     trial.fleet.start(2)
 
     @settings(
@@ -81,14 +94,14 @@ def test_versions_come_in_turn_whatever_the_order_of_commits(
         seen[entry.key].append(entry.message_id)
         by_partition[entry.partition].append(entry.message_id)
     assert seen == writers.versions
-    assert any(late_commits(stack, ids) for ids in by_partition.values()), (
+    assert any(late_commits(canaries, ids) for ids in by_partition.values()), (
         "all commits came in the order of the writes, so the test has shown nothing"
     )
 
 
-def late_commits(stack: RunningStack, delivered: list[UUID]) -> int:
+def late_commits(canaries: Canaries, delivered: list[UUID]) -> int:
     """Return how many messages came after one that was written later: what a poller by id would have missed."""
-    with psycopg.connect(stack.database_url("canary")) as connection:
+    with canaries.connect() as connection:
         rows = connection.execute("select id, seq from outbox where id = any(%s)", [delivered])
         written: dict[UUID, int] = dict(rows.fetchall())
     numbers = [written[message_id] for message_id in delivered]

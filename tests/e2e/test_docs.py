@@ -22,6 +22,7 @@ DOCUMENTS = [
     )
     if SHELL_BLOCK.search(path.read_text())
 ]
+PUBLISHERS = ("cdc",)  # some of the commands are about the connector
 ELSEWHERE = {
     "make test": "is what runs this test",
     "make test-unit": "is part of what runs this test",

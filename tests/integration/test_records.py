@@ -1,4 +1,4 @@
-"""The record that we make of an outbox row is the one that the connector makes of it."""
+"""The record that we, and the relay, make of an outbox row is the one that the connector makes of it."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -10,8 +10,10 @@ from psycopg.rows import args_row
 
 from cdc.ids import new_id
 from cdc.records import COLUMNS, OutboxRow, open_producer, record_of
+from infra.services import OWNER
 from tests.kafka import raw_records
 from tests.produce import create_topic
+from tests.relays.world import open_world
 from tests.stack import RunningStack
 
 MOMENTS = {
@@ -62,6 +64,33 @@ def test_every_header_may_have_a_value(stack: RunningStack) -> None:
         source="/elsewhere",
     )
     _require_equal(stack, row)
+
+
+def test_the_relays_records_are_the_connectors(stack: RunningStack) -> None:
+    """Both publish the same rows: the connector those of the canary, a relay copies of them in an outbox of its own."""
+    rows = [insert(stack, moment) for moment in MOMENTS.values()]
+    rows.append(
+        insert(stack, MOMENTS["whole-second"], traceparent="00-0af7-b7ad-01", source="/elsewhere")
+    )
+    rows.append(
+        insert(
+            stack, MOMENTS["microseconds"], kind="event", aggregate_version=7, causation_id=new_id()
+        )
+    )
+    with open_world(stack) as world:
+        with psycopg.connect(stack.database_url(OWNER)) as connection:
+            connection.execute(
+                sql.SQL(
+                    "insert into {}.outbox (kind, aggregate_type, {columns}) overriding system value"
+                    " select kind, aggregate_type, {columns} from canary.outbox where id = any(%s)"
+                ).format(sql.Identifier(world.outbox), columns=COLUMNS),
+                [[row.id for row in rows]],
+            )
+        theirs = [raw_records(stack, row.topic, message_id=row.id, count=1)[0] for row in rows]
+        world.start(1)
+        world.wait_published()
+    for row, record in zip(rows, theirs, strict=True):
+        assert raw_records(stack, row.topic, message_id=row.id, count=2) == [record, record]
 
 
 def _require_equal(stack: RunningStack, row: OutboxRow) -> None:

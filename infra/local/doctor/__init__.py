@@ -1,10 +1,11 @@
 """The doctor: a list of small checks, each of which says OK, or what is wrong and how to mend it."""
 
 from infra.local.doctor.check import Check, Finding, examine
-from infra.local.doctor.database import DATABASE_CHECKS
+from infra.local.doctor.database import database_checks
 from infra.local.doctor.machine import MACHINE_CHECKS
 from infra.local.doctor.parts import part_checks
-from infra.local.doctor.pipeline import PIPELINE_CHECKS
+from infra.local.doctor.pipeline import pipeline_checks
+from infra.local.programs import publisher
 from infra.settings import Settings
 
 __all__ = ["Check", "Finding", "diagnose"]
@@ -12,5 +13,12 @@ __all__ = ["Check", "Finding", "diagnose"]
 
 def diagnose(settings: Settings) -> list[Finding]:
     """Run every check and return what it found, in the order of the pipeline."""
-    checks = (*MACHINE_CHECKS, *part_checks(settings), *DATABASE_CHECKS, *PIPELINE_CHECKS)
+    by = publisher(settings)
+    settings = settings.model_copy(update={"publisher": by})
+    checks = (
+        *MACHINE_CHECKS,
+        *part_checks(settings),
+        *database_checks(by),
+        *pipeline_checks(by),
+    )
     return examine(checks, settings)

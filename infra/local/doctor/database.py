@@ -6,7 +6,7 @@ import psycopg
 
 from infra.local.doctor.check import Check, Trouble
 from infra.services import MIGRATIONS, OWNER, PUBLICATION
-from infra.settings import Settings
+from infra.settings import Publisher, Settings
 
 # half of what the configuration lets a slot hold back before it is given up
 WORRYING_WAL_BYTES = 2 * 2**30
@@ -63,8 +63,22 @@ def _rows(settings: Settings, query: str, *values: str) -> list[tuple[Any, ...]]
         return connection.execute(query.encode(), values or None).fetchall()
 
 
-DATABASE_CHECKS = (
-    Check("wal_level", _wal_level, needs=("postgres",)),
-    Check("publication", _publication, needs=("postgres",)),
-    Check("replication slot", _slot, needs=("postgres", "connect")),
-)
+def _no_slot(settings: Settings) -> str:
+    rows = _rows(settings, SLOT, PUBLICATION)
+    if rows:
+        raise Trouble(
+            f"nobody reads it, and it holds back {rows[0][3] // 2**20} MB of WAL",
+            "`make up PUBLISHER=relay` drops it once the relay publishes",
+        )
+    return "none, the relay needs none"
+
+
+def database_checks(publisher: Publisher) -> tuple[Check, ...]:
+    """Return the checks of a database with this publisher."""
+    if publisher == "relay":
+        return (Check("replication slot", _no_slot, needs=("postgres",)),)
+    return (
+        Check("wal_level", _wal_level, needs=("postgres",)),
+        Check("publication", _publication, needs=("postgres",)),
+        Check("replication slot", _slot, needs=("postgres", "connect")),
+    )

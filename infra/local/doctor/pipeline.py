@@ -3,20 +3,22 @@
 from confluent_kafka.admin import AdminClient
 
 from cdc import connector, topics
+from cdc.relay.backlog import situation
 from consumers.runtime.parked.reading import ParkedMessages
 from infra.consumer_access import open_schemas
 from infra.lag import open_lags
 from infra.local import pipeline
 from infra.local.doctor.check import Check, Trouble
 from infra.registry_access import reading
-from infra.services import WORKERS
-from infra.settings import Settings
+from infra.services import RELAY, WORKERS
+from infra.settings import Publisher, Settings
 from schemas.catalogue import catalogue
 from schemas.contracts import canonical
 from schemas.registry import RegistryUnavailableError
 from schemas.registry_subjects import Subjects
 
 WORRYING_LAG = 10_000
+WORRYING_AGE_S = 60.0
 
 
 def _topics(settings: Settings) -> str:
@@ -95,15 +97,38 @@ def _canary(settings: Settings) -> str:
     return f"a message took {pipeline.send_canary(settings) * 1000:.0f} ms from commit to consumer"
 
 
-PIPELINE_CHECKS = (
-    Check("topics", _topics, needs=("kafka",)),
-    Check("schemas", _schemas, needs=("registry",)),
-    Check("connector", _connector, needs=("connect",)),
-    Check(
-        "consumer groups",
-        _groups,
-        needs=("postgres", "kafka", *(worker.name for worker in WORKERS)),
-    ),
-    Check("dead letters", _dead_letters, needs=("postgres",)),
-    Check("pipeline", _canary, needs=("connector", "topics", "schemas", "publication")),
-)
+def _backlog(settings: Settings) -> str:
+    found = situation(settings.database_url(RELAY))
+    if not found.shards:
+        raise Trouble("has not been given the outboxes", "run `make up PUBLISHER=relay`")
+    if free := [shard.number for shard in found.shards if shard.holder is None]:
+        listed = ", ".join(map(str, free))
+        raise Trouble(f"nobody holds the shards {listed}", "see `make logs SERVICE=relay`")
+    waits = "" if found.oldest_s is None else f", the oldest for {found.oldest_s:.1f} s"
+    if (found.oldest_s or 0) > WORRYING_AGE_S:
+        raise Trouble(
+            f"is behind: {found.pending} to publish{waits}", "see `tailrace relay status`"
+        )
+    return f"{len(found.shards)} shards held, {found.pending} to publish{waits}"
+
+
+def pipeline_checks(publisher: Publisher) -> tuple[Check, ...]:
+    """Return the checks of a pipeline with this publisher."""
+    if publisher == "relay":
+        publishing = Check("outbox backlog", _backlog, needs=("postgres", "relay"))
+        needs = ("relay", "outbox backlog", "topics", "schemas")
+    else:
+        publishing = Check("connector", _connector, needs=("connect",))
+        needs = ("connector", "topics", "schemas", "publication")
+    return (
+        Check("topics", _topics, needs=("kafka",)),
+        Check("schemas", _schemas, needs=("registry",)),
+        publishing,
+        Check(
+            "consumer groups",
+            _groups,
+            needs=("postgres", "kafka", *(worker.name for worker in WORKERS)),
+        ),
+        Check("dead letters", _dead_letters, needs=("postgres",)),
+        Check("pipeline", _canary, needs=needs),
+    )

@@ -1,0 +1,37 @@
+"""Runs a relay: `python -m cdc.relay`. Any number of them share the work."""
+
+import logging
+import signal
+import sys
+import threading
+
+from cdc import logs
+from cdc.relay.health import serving
+from cdc.relay.relay import Relay
+from cdc.relay.settings import RelaySettings
+from cdc.service import FAILURE, load
+
+log = logging.getLogger("cdc.relay")
+
+
+def main() -> int:
+    """Publish until told to stop; return the exit status."""
+    settings = load(RelaySettings)
+    logs.configure("relay")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    relay = Relay(settings)
+    try:
+        with serving(relay.condition, settings.host, settings.port) as port:
+            log.info("health endpoints", extra={"fields": {"host": settings.host, "port": port}})
+            relay.run(stopped)
+    except OSError as error:
+        log.error("cannot listen", extra={"fields": {"port": settings.port, "because": error}})  # noqa: TRY400
+        return FAILURE
+    log.info("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+-- Statements of a relay. Those on `progress` run with the search_path at the relay's schema, those on `outbox` at a service's.
+-- Advisory locks are of the class that the table `progress` has as its oid: lock n is the shard n, and lock 1000000 is shared
+-- by all relays that live.
+
+-- name: live
+select pg_advisory_lock_shared('progress'::regclass::oid::integer, 1000000);
+
+-- name: state
+-- How many relays live, and which shards nobody holds.
+with held as (
+    select objid::bigint as number
+    from pg_locks
+    where locktype = 'advisory' and objsubid = 2 and granted and classid = 'progress'::regclass
+      and database = (select oid from pg_database where datname = current_database())
+)
+select (select count(*) from held where number = 1000000),
+       array(select distinct shard from progress),
+       array(select distinct shard from progress where shard not in (select number from held) order by 1);
+
+-- name: touch
+select 1;
+
+-- name: try_lock
+select pg_try_advisory_lock('progress'::regclass::oid::integer, %(shard)s::integer);
+
+-- name: unlock
+select pg_advisory_unlock('progress'::regclass::oid::integer, %(shard)s::integer);
+
+-- name: enter
+-- Put our name on the shards that we hold; the rows that had another one are what we have to learn.
+update progress set holder = %(holder)s, held_since = now()
+where shard = any(%(shards)s) and holder is distinct from %(holder)s
+returning outbox, shard, since::text, upto::text, done;
+
+-- name: leave
+update progress set holder = null, held_since = null
+where shard = any(%(shards)s) and holder = %(holder)s;
+
+-- name: mark
+update progress set since = %(since)s, upto = %(upto)s, done = %(done)s, marked_at = now()
+where outbox = %(outbox)s and shard = any(%(shards)s) and holder = %(holder)s;
+
+-- name: unpublished
+-- What a snapshot does not see was inserted by transactions that were to come, from its xmax on, or that were under way, its
+-- xip; both are found by the index outbox_transaction. Rows of before the migration have transaction 0 and are in no index.
+select
+    seq, id, topic, aggregate_id, payload, type, source, specversion, occurred_at,
+    correlation_id, causation_id, aggregate_version, traceparent
+from outbox
+where transaction_id > '0'
+  and (
+      transaction_id >= pg_snapshot_xmax(%(since)s::pg_snapshot)
+      or transaction_id = any(array(select pg_snapshot_xip(%(since)s::pg_snapshot)))
+  )
+  and (%(upto)s::pg_snapshot is null or pg_visible_in_snapshot(transaction_id, %(upto)s::pg_snapshot))
+  and seq > %(done)s
+  and (
+      %(shards)s::bigint[] is null
+      or (hashtextextended(aggregate_id, 0) & 9223372036854775807) %% %(total)s::bigint = any(%(shards)s::bigint[])
+  )
+order by seq
+limit %(limit)s;
+
+-- name: pending
+-- How much of some shards is still to be published, and since when the oldest of it waits.
+select count(*), min(occurred_at)
+from outbox
+where transaction_id > '0'
+  and (
+      transaction_id >= pg_snapshot_xmax(%(since)s::pg_snapshot)
+      or transaction_id = any(array(select pg_snapshot_xip(%(since)s::pg_snapshot)))
+  )
+  and not (
+      %(upto)s::pg_snapshot is not null
+      and pg_visible_in_snapshot(transaction_id, %(upto)s::pg_snapshot) and seq <= %(done)s
+  )
+  and (%(seen_in)s::pg_snapshot is null or pg_visible_in_snapshot(transaction_id, %(seen_in)s::pg_snapshot))
+  and (hashtextextended(aggregate_id, 0) & 9223372036854775807) %% %(total)s::bigint = any(%(shards)s::bigint[]);
+
+-- name: all_progress
+select outbox, shard, since::text, upto::text, done, case when pid is null then null else holder end, pid
+from progress
+left join pg_locks on locktype = 'advisory' and objsubid = 2 and granted and classid = 'progress'::regclass
+    and objid::bigint = shard
+    and database = (select oid from pg_database where datname = current_database())
+order by outbox, shard;

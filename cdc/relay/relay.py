@@ -1,0 +1,299 @@
+"""The relay at work: reading outboxes, handing their rows to Kafka, marking what was delivered."""
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Generator, Iterable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Self
+
+import psycopg
+from confluent_kafka import KafkaException
+
+from cdc.relay.delivery import Delivery, DeliveryError
+from cdc.relay.progress import Progress, groups
+from cdc.relay.seat import Seat, SeatLostError
+from cdc.relay.settings import RelaySettings
+from cdc.relay.tail import Chunk, Tail
+
+MARK_EVERY_S = 0.1
+"""Progress is written so often; what came after the last time is published again when the relay dies."""
+LOOK_S = 0.05
+"""How long to wait for one outbox without a look at the others."""
+PAUSE_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Condition:
+    """How a relay is, for whoever asks.
+
+    Args:
+        holder: What it calls itself.
+        relays: How many relays it knows to live.
+        shards: What it holds.
+        total: How many shards there are.
+        published: Rows published since it started.
+        problem: Why it cannot work; None while it does.
+    """
+
+    holder: str
+    relays: int = 0
+    shards: list[int] = field(default_factory=list)
+    total: int = 0
+    published: int = 0
+    problem: str | None = "has not begun"
+
+
+class Relay:
+    """Publishes what is committed to the outboxes, together with other relays, until it is stopped.
+
+    Args:
+        settings: Where, and with how much patience.
+    """
+
+    def __init__(self, settings: RelaySettings) -> None:
+        self._settings = settings
+        self.condition = Condition(f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}")
+
+    def run(self, stopped: threading.Event) -> None:
+        """Work until told to stop. Whatever goes wrong is logged, and the work begun anew where progress was marked."""
+        while not stopped.is_set():
+            try:
+                self._serve(stopped)
+            except (psycopg.Error, KafkaException, SeatLostError, DeliveryError) as error:
+                problem = " ".join(str(error).split()) or type(error).__name__
+                if problem != self.condition.problem:
+                    log.warning("begins anew", extra={"fields": {"because": problem}})
+                self.condition.problem = problem
+                stopped.wait(PAUSE_S)
+
+    def _serve(self, stopped: threading.Event) -> None:
+        settings = self._settings
+        with ExitStack() as stack:
+            seat = stack.enter_context(Seat.open(settings, self.condition.holder))
+            delivery = Delivery(
+                settings.kafka_bootstrap,
+                message_timeout_s=settings.message_timeout_s,
+                delivery_s=settings.delivery_s,
+            )
+            work = stack.enter_context(Work(settings, seat, delivery, self.condition))
+            # first of all to happen at the end: nothing may leave once the shards are given back
+            stack.callback(delivery.drop)
+            work.balance()
+            while not stopped.is_set():
+                work.go_on()
+            work.mark()
+
+
+class Work:
+    """What a relay does while it has its seat.
+
+    Args:
+        settings: The relay's settings.
+        seat: Its seat.
+        delivery: Takes rows to Kafka.
+        condition: Where it says how it is.
+    """
+
+    def __init__(
+        self, settings: RelaySettings, seat: Seat, delivery: Delivery, condition: Condition
+    ) -> None:
+        self._settings = settings
+        self._seat = seat
+        self._delivery = delivery
+        self._condition = condition
+        self._readers: dict[str, Reader] = {}
+        self._resources = ExitStack()
+        self._marked_at = self._looked_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for reader in self._readers.values():
+            reader.leave_off()
+        self._resources.close()
+
+    def go_on(self) -> None:
+        """Publish what has been read, or wait for something to read."""
+        if self._seat.is_sign_due():
+            self.balance()
+        for reader in self._readers.values():
+            reader.begin(self._seat.total)
+        reading = {reader.future: reader for reader in self._readers.values() if reader.future}
+        if not reading:
+            self._idle()
+            return
+        read, _ = wait(reading, timeout=LOOK_S, return_when=FIRST_COMPLETED)
+        self._publish([(reading[future], future.result()) for future in read])
+        self._listen(0)
+
+    def balance(self) -> None:
+        """Give up what others should have, take what is ours to take."""
+        surplus = self._seat.sign()
+        if surplus:
+            self._rest()
+            self._seat.give_back(surplus)
+            for reader in self._readers.values():
+                reader.forget(surplus)
+        if learnt := self._seat.take():
+            self._rest()
+            for outbox, progress in learnt.items():
+                self._reader(outbox).learn(progress)
+        condition, held = self._condition, list(self._seat.shards)
+        if (held, self._seat.relays) != (condition.shards, condition.relays):
+            fields = {"shards": held, "of": self._seat.total, "relays": self._seat.relays}
+            log.info("holds", extra={"fields": fields})
+        condition.shards, condition.relays = held, self._seat.relays
+        condition.total, condition.problem = self._seat.total, None
+
+    def mark(self) -> None:
+        """Write down what was delivered."""
+        for outbox, reader in self._readers.items():
+            for progress, shards in groups(reader.unmarked()):
+                self._seat.mark(outbox, shards, progress)
+            reader.marked()
+        self._marked_at = time.monotonic()
+
+    def _publish(self, read: list[tuple["Reader", Chunk]]) -> None:
+        rows = 0
+        for _, chunk in read:
+            self._delivery.produce(chunk.rows, until=self._seat.deadline)
+            rows += len(chunk.rows)
+        for reader, chunk in read:
+            reader.go_on(chunk)
+        if rows:
+            self._delivery.wait(self._seat.touch)
+            self._condition.published += rows
+        for reader, chunk in read:
+            reader.reach(chunk)
+        if time.monotonic() - self._marked_at > MARK_EVERY_S:
+            self.mark()
+
+    def _idle(self) -> None:
+        """Wait for a notification, but not for too long."""
+        unmarked = any(reader.has_published for reader in self._readers.values())
+        if unmarked and time.monotonic() - self._marked_at > MARK_EVERY_S:
+            self.mark()
+            unmarked = False
+        patience = min(self._settings.relay_poll_s, self._settings.sign_s)
+        self._listen(MARK_EVERY_S if unmarked else patience)
+
+    def _listen(self, timeout_s: float) -> None:
+        for outbox in self._seat.notified(timeout_s):
+            if outbox in self._readers:
+                self._readers[outbox].is_wanted = True
+        if time.monotonic() - self._looked_at > self._settings.relay_poll_s:
+            self._looked_at = time.monotonic()
+            for reader in self._readers.values():
+                reader.is_wanted = True
+
+    def _rest(self) -> None:
+        """Leave off reading, with everything marked, so that shards may change hands."""
+        for reader in self._readers.values():
+            reader.leave_off()
+        self.mark()
+
+    def _reader(self, outbox: str) -> "Reader":
+        if outbox not in self._readers:
+            tail = self._resources.enter_context(
+                Tail.open(
+                    outbox,
+                    self._settings.database_url,
+                    idle_s=self._settings.relay_takeover_s,
+                )
+            )
+            # a thread each: one may wait for a backlog to be sorted while others go on
+            thread = self._resources.enter_context(ThreadPoolExecutor(1, f"read {outbox}"))
+            self._readers[outbox] = Reader(tail, thread)
+        return self._readers[outbox]
+
+
+class Reader:
+    """Reads an outbox in a thread, one chunk ahead of what is being delivered.
+
+    Args:
+        tail: The outbox.
+        thread: Where to wait for the database.
+    """
+
+    def __init__(self, tail: Tail, thread: Executor) -> None:
+        self._tail = tail
+        self._thread = thread
+        self._chunks: Generator[Chunk] | None = None
+        self._reached: dict[int, Progress] = {}
+        self._unmarked: set[int] = set()
+        self.future: Future[Chunk] | None = None
+        self.is_wanted = True
+        """There may be something new."""
+        self.has_published = False
+        """Rows were delivered that are not marked."""
+
+    def begin(self, total: int) -> None:
+        """Begin to read when there may be something and nothing is being read."""
+        if self.is_wanted and self._chunks is None and self._reached:
+            self.is_wanted = False
+            self._chunks = self._tail.read(groups(self._reached), total)
+            self._next()
+
+    def go_on(self, chunk: Chunk) -> None:
+        """Read what comes after a chunk while that is being delivered."""
+        self.future = None
+        if chunk.is_last:
+            self._close()
+        else:
+            self._next()
+
+    def reach(self, chunk: Chunk) -> None:
+        """Take note that a chunk was delivered."""
+        for shard in chunk.shards:
+            self._reached[shard] = chunk.progress
+        self._unmarked.update(chunk.shards)
+        self.has_published |= bool(chunk.rows)
+
+    def unmarked(self) -> dict[int, Progress]:
+        """Return the progress that is not marked."""
+        return {shard: self._reached[shard] for shard in self._unmarked}
+
+    def marked(self) -> None:
+        """Take note that all progress is marked."""
+        self._unmarked.clear()
+        self.has_published = False
+
+    def learn(self, shards: dict[int, Progress]) -> None:
+        """Read these shards, too."""
+        self._reached |= shards
+        self.is_wanted = True
+
+    def forget(self, shards: Iterable[int]) -> None:
+        """Read these shards no more."""
+        for shard in shards:
+            self._reached.pop(shard, None)
+
+    def leave_off(self) -> None:
+        """Forget what was read and not delivered."""
+        if self.future is not None:
+            self._tail.cancel()
+            wait([self.future])
+            self.future = None
+        self._close()
+        self.is_wanted = True
+
+    def _close(self) -> None:
+        """End the transaction in which we read."""
+        if self._chunks is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._chunks.close()
+            self._chunks = None
+
+    def _next(self) -> None:
+        if self._chunks is not None:
+            self.future = self._thread.submit(next, self._chunks)

@@ -1,0 +1,150 @@
+"""Reading an outbox from one snapshot to the next.
+
+A batch lies between two snapshots: every row that one sees and the one before does not, in the order of `seq`. Whoever
+appends to an aggregate has seen its last version committed, so a later version is in the same batch with a greater
+`seq`, or in a later batch. No transaction that commits late is passed over, since no snapshot has seen it yet.
+"""
+
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.rows import args_row
+
+from cdc.records import OutboxRow
+from cdc.relay.progress import Group, Progress
+from cdc.sql import load_queries
+
+UNPUBLISHED = load_queries(__package__)["unpublished"]
+AT_ONCE = 500
+"""Rows that are asked for without a cursor."""
+AT_MOST = 10_000
+"""Rows of a chunk out of a backlog."""
+CHUNK_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows to be published, and what is reached when they are.
+
+    Args:
+        outbox: Where they are from.
+        shards: Shards that they are all of.
+        rows: The rows in their order; none when there is nothing new.
+        progress: How far the shards have come once these rows are delivered.
+        is_last: Nothing more is to come of this reading.
+    """
+
+    outbox: str
+    shards: tuple[int, ...]
+    rows: Sequence[OutboxRow]
+    progress: Progress
+    is_last: bool = False
+
+
+class Tail:
+    """The end of one outbox.
+
+    Args:
+        outbox: Schema of the outbox.
+        connection: A session of its own.
+    """
+
+    def __init__(self, outbox: str, connection: psycopg.Connection[Any]) -> None:
+        self._outbox = outbox
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, outbox: str, database_url: str, *, idle_s: float) -> Iterator["Tail"]:
+        """Connect, see `connect`."""
+        with cls.connect(outbox, database_url, idle_s=idle_s) as connection:
+            yield cls(outbox, connection)
+
+    @staticmethod
+    def connect(outbox: str, database_url: str, *, idle_s: float) -> psycopg.Connection[Any]:
+        """Return a session of which every transaction sees one snapshot.
+
+        Args:
+            outbox: Schema of the outbox.
+            database_url: libpq URL of the relay's role.
+            idle_s: How long a transaction may be left alone before Postgres ends it, in seconds.
+        """
+        connection = psycopg.connect(
+            database_url, autocommit=True, connect_timeout=5, prepare_threshold=0
+        )
+        connection.execute(
+            "select set_config('search_path', quote_ident(%s), false),"
+            "       set_config('application_name', 'tailrace relay ' || %s, false),"
+            "       set_config('idle_in_transaction_session_timeout', %s, false),"
+            # the planner cannot know how few rows are new, and would rather read the whole log
+            "       set_config('enable_seqscan', 'off', false),"
+            "       set_config('plan_cache_mode', 'force_generic_plan', false),"
+            "       set_config('jit', 'off', false),"
+            "       set_config('work_mem', '64MB', false)",
+            [outbox, outbox, f"{idle_s * 1000:.0f}ms"],
+        )
+        connection.autocommit = False
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        return connection
+
+    def read(self, groups: Sequence[Group], total: int) -> Generator[Chunk]:
+        """Read to the present what is unpublished, in one transaction.
+
+        Closing the generator, or exhausting it, ends the transaction.
+
+        Args:
+            groups: The shards to read, by how far they have come.
+            total: How many shards there are in all.
+        """
+        with self._connection.transaction():
+            [[now]] = self._connection.execute("select pg_current_snapshot()::text").fetchall()
+            for number, (progress, shards) in enumerate(groups, start=1):
+                for chunk in self._window(progress, shards, total, now):
+                    is_last = chunk.progress.upto is None and number == len(groups)
+                    yield replace(chunk, is_last=is_last)
+
+    def cancel(self) -> None:
+        """Make whatever the database is asked for fail soon."""
+        with contextlib.suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=2)
+
+    def _window(
+        self, progress: Progress, shards: tuple[int, ...], total: int, now: str
+    ) -> Iterator[Chunk]:
+        # What was begun is finished first: only of that is known how far it has come.
+        upto = progress.upto or now
+        end = Progress(upto)
+        values: dict[str, Any] = {
+            "since": progress.since,
+            "upto": progress.upto,
+            "done": 0 if progress.done is None else progress.done,
+            "shards": None if len(shards) == total else list(shards),
+            "total": total,
+        }
+        first = self._first(values)
+        if len(first) < AT_ONCE:
+            yield Chunk(self._outbox, shards, first, end)
+            return
+        for rows in chain([first], self._rest(values | {"done": first[-1].seq})):
+            yield Chunk(self._outbox, shards, rows, Progress(progress.since, upto, rows[-1].seq))
+        yield Chunk(self._outbox, shards, (), end)
+
+    def _first(self, values: dict[str, Any]) -> list[OutboxRow]:
+        with self._connection.cursor(binary=True, row_factory=args_row(OutboxRow)) as cursor:
+            return cursor.execute(UNPUBLISHED, values | {"limit": AT_ONCE}).fetchall()
+
+    def _rest(self, values: dict[str, Any]) -> Iterator[list[OutboxRow]]:
+        with self._connection.cursor("backlog", row_factory=args_row(OutboxRow)) as cursor:
+            cursor.execute(UNPUBLISHED, values | {"limit": None}, binary=True)
+            size = AT_ONCE
+            while rows := cursor.fetchmany(size):
+                yield rows
+                mean = sum(len(row.payload) + 200 for row in rows) / len(rows)
+                size = max(1, min(AT_MOST, int(CHUNK_BYTES / mean)))
