@@ -3,12 +3,14 @@
 import sys
 from dataclasses import dataclass
 
+from cdc import retention
 from infra.settings import HOST, Settings
 
 PUBLICATION = "tailrace_outbox"
 OWNER = "tailrace_owner"
 CAPTURE = "tailrace_capture"
 REGISTRY = "registry"
+RETENTION = retention.ROLE
 PUBLISHER = "publisher"  # of the schema registry: the one role that may write there
 
 
@@ -91,6 +93,8 @@ MIGRATIONS = (
     Migrations("analytics", "consumers.analytics.migrations", publishes=True),
     Migrations("canary", "cdc.canary.migrations", publishes=True),
 )
+
+OUTBOXES = tuple(migrations.schema for migrations in MIGRATIONS if migrations.publishes)
 
 SCHEMAS = tuple(dict.fromkeys(migrations.schema for migrations in MIGRATIONS))
 

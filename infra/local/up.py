@@ -102,6 +102,7 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
             Stage(part.name, up_by_name[part.name], after=ready_for_services)
             for part in SERVICE_PARTS
         ),
+        Stage("retention", up_by_name["retention"], after=("migrations",)),
         Stage(
             "connector",
             lambda: pipeline.apply_connector(settings),

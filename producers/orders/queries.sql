@@ -15,6 +15,20 @@ select
 from customer_order
 where order_id = %(order_id)s;
 
+-- name: get_many
+select
+    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
+    payment_id, cancel_reason
+from customer_order
+where order_id = any(%(order_ids)s);
+
+-- name: ids_without_events
+select order_id
+from customer_order
+where not exists (
+    select from outbox where kind = 'event' and aggregate_type = 'order' and aggregate_id = order_id::text
+);
+
 -- name: lock
 -- The weaker lock is enough to change the row once, and lets foreign keys refer to it meanwhile.
 select
