@@ -52,23 +52,23 @@ language plpgsql stable
 set search_path = :schema, pg_temp
 as $$
 declare
-    slot_name constant text := substring(publisher from '^slot:(.+)$');
-    slot      pg_replication_slots;
+    wanted constant text := substring(publisher from '^slot:(.+)$');
+    slot   pg_replication_slots;
 begin
-    if slot_name is null then
+    if wanted is null then
         return format('nothing is known of a publisher %L', publisher);
     end if;
     select s.* into slot from pg_replication_slots as s
-    where s.slot_name = outbox_unpublished.slot_name and s.database = current_database();
+    where s.slot_name = wanted and s.database = current_database();
     case
         when slot.slot_name is null then
-            return format('the replication slot %s is gone, and with it what it had left to publish', slot_name);
+            return format('the replication slot %s is gone, and with it what it had left to publish', wanted);
         when slot.wal_status = 'lost' or slot.invalidation_reason is not null then
-            return format('the replication slot %s is lost (%s)', slot_name, coalesce(slot.invalidation_reason, 'lost'));
+            return format('the replication slot %s is lost (%s)', wanted, coalesce(slot.invalidation_reason, 'lost'));
         when slot.confirmed_flush_lsn is null or slot.confirmed_flush_lsn < noted_lsn then
             return format(
                 'the replication slot %s has confirmed %s, and has to come to %s',
-                slot_name, coalesce(slot.confirmed_flush_lsn::text, 'nothing'), noted_lsn
+                wanted, coalesce(slot.confirmed_flush_lsn::text, 'nothing'), noted_lsn
             );
         else
             return null;
@@ -83,38 +83,36 @@ language plpgsql
 set search_path = :schema, pg_temp
 as $$
 declare
-    today     constant date := (clock_timestamp() at time zone 'UTC')::date;
-    earliest  timestamptz;
-    latest    timestamptz;
-    first_day date;
-    next_day  date;
-    name      text;
-    bounds    text;
+    earliest   timestamptz;
+    latest     timestamptz;
+    first_day  date;
+    last_day   date;
+    taken_over text;
 begin
     lock table only outbox_message in access exclusive mode;
     select min(occurred_at), max(occurred_at) into earliest, latest from outbox_message_default;
     if earliest is null then
         return null;
     end if;
-    select max(d.last_day) + 1, min(d.first_day) into next_day, first_day from outbox_days() as d;
-    if next_day is null then
-        name := 'outbox_message_until_' || to_char(greatest(today, (latest at time zone 'UTC')::date), 'YYYYMMDD');
-    elsif earliest >= outbox_midnight(next_day) then
-        name := 'outbox_message_' || to_char(next_day, 'YYYYMMDD')
-            || '_' || to_char(greatest(today, (latest at time zone 'UTC')::date), 'YYYYMMDD');
-    elsif latest < outbox_midnight(first_day) then
-        name := 'outbox_message_until_' || to_char(first_day - 1, 'YYYYMMDD');
-    else
-        return 'its rows lie both before and after the days that have partitions';
+    if exists (
+        select from outbox_days() as d
+        where outbox_midnight(d.last_day + 1) > earliest and (d.first_day is null or outbox_midnight(d.first_day) <= latest)
+    ) then
+        return 'its rows lie both before and after days that have partitions';
     end if;
-    bounds := format(
-        'from (%s) to (%L)',
-        coalesce(quote_literal(outbox_midnight(substring(name from '_(\d{8})_')::date)), 'minvalue'),
-        outbox_midnight(right(name, 8)::date + 1)
-    );
+    select max(d.last_day) + 1 into first_day
+    from outbox_days() as d where outbox_midnight(d.last_day + 1) <= earliest;
+    select coalesce(min(d.first_day) - 1, (greatest(clock_timestamp(), latest) at time zone 'UTC')::date) into last_day
+    from outbox_days() as d where outbox_midnight(d.first_day) > latest;
+
+    taken_over := 'outbox_message_' || coalesce(to_char(first_day, 'YYYYMMDD'), 'until') || to_char(last_day, '_YYYYMMDD');
+    delete from outbox_day_end as e where e.name = taken_over;
     alter table outbox_message detach partition outbox_message_default;
-    execute format('alter table outbox_message_default rename to %I', name);
-    execute format('alter table outbox_message attach partition %I for values %s', name, bounds);
+    execute format('alter table outbox_message_default rename to %I', taken_over);
+    execute format(
+        'alter table outbox_message attach partition %I for values from (%s) to (%L)', taken_over,
+        coalesce(quote_literal(outbox_midnight(first_day)), 'minvalue'), outbox_midnight(last_day + 1)
+    );
     create table outbox_message_default partition of outbox_message default;
     return null;
 end;
