@@ -22,6 +22,12 @@ order by aggregate_id, aggregate_version;
 -- name: count_events
 select count(*) from outbox where kind = 'event' and aggregate_type = %(kind)s;
 
+-- name: with_events
+-- Which of some aggregates have an event at all.
+select distinct aggregate_id
+from outbox
+where kind = 'event' and aggregate_type = %(kind)s and aggregate_id = any(%(aggregate_ids)s);
+
 -- name: snapshots
 -- One that stands for a version which the log does not have, as after a restore, is none.
 select kept.aggregate_id, kept.version, kept.state

@@ -32,8 +32,8 @@ class Rows(Protocol[S_co]):
         """Return the rows of some aggregates as states, by id; there may be none of an id."""
         ...
 
-    def without_log(self, connection: Connection) -> AsyncGenerator[str, None]:
-        """Yield the ids of rows that the log has no event of."""
+    def ids(self, connection: Connection) -> AsyncGenerator[str, None]:
+        """Yield the ids of all rows; a transaction is open."""
         ...
 
 
@@ -159,11 +159,26 @@ class Verification(Generic[S]):
         return [finding for finding in findings if finding is not None]
 
     async def _rows_without_log(self) -> AsyncGenerator[Finding, None]:
-        ids = self._rows.without_log(self._connection)
+        """Look the rows up in the log in chunks, by its index: a join may be planned for tables of another size."""
+        chunk: list[str] = []
+        ids = self._rows.ids(self._connection)
         async with aclosing(ids):
             async for aggregate_id in ids:
-                self.aggregates += 1
-                yield Finding(aggregate_id, "no log", "the row has no event in the log")
+                chunk.append(aggregate_id)
+                if len(chunk) == CHUNK:
+                    for finding in await self._unknown(chunk):
+                        yield finding
+                    chunk = []
+        for finding in await self._unknown(chunk):
+            yield finding
+
+    async def _unknown(self, chunk: Sequence[str]) -> list[Finding]:
+        parameters = {"kind": self._fold.kind, "aggregate_ids": list(chunk)}
+        cursor = await self._connection.execute(QUERIES["with_events"], parameters)
+        known = {aggregate_id for (aggregate_id,) in await cursor.fetchall()}
+        unknown = [aggregate_id for aggregate_id in chunk if aggregate_id not in known]
+        self.aggregates += len(unknown)
+        return [Finding(each, "no log", "the row has no event in the log") for each in unknown]
 
     async def _compared_snapshots(self) -> AsyncGenerator[Finding, None]:
         """Compare each snapshot that would be used with what the log says of its version."""

@@ -42,9 +42,9 @@ class OrderRows:
         orders = await repository.get_many(connection, ids)
         return {str(order.order_id): order for order in orders}
 
-    def without_log(self, connection: Connection) -> AsyncGenerator[str, None]:
-        """Yield the ids of orders that have a row and no event."""
-        return repository.ids_without_events(connection)
+    def ids(self, connection: Connection) -> AsyncGenerator[str, None]:
+        """Yield the ids of all orders that have a row."""
+        return repository.ids(connection)
 
 
 def _begin(event: Event) -> Order:

@@ -22,12 +22,8 @@ select
 from customer_order
 where order_id = any(%(order_ids)s);
 
--- name: ids_without_events
-select order_id
-from customer_order
-where not exists (
-    select from outbox where kind = 'event' and aggregate_type = 'order' and aggregate_id = order_id::text
-);
+-- name: ids
+select order_id from customer_order;
 
 -- name: lock
 -- The weaker lock is enough to change the row once, and lets foreign keys refer to it meanwhile.

@@ -15,6 +15,8 @@ from producers.orders.domain import Order, Status
 from schemas.messages.orders import OrderLine
 
 QUERIES = load_queries(__package__)
+FETCHED = 500
+"""Rows that are asked of Postgres at a time where all are read."""
 
 
 async def add(connection: Connection, order: Order) -> None:
@@ -50,10 +52,11 @@ async def get_many(connection: Connection, order_ids: Sequence[UUID]) -> list[Or
         return [_order(row) async for row in cursor]
 
 
-async def ids_without_events(connection: Connection) -> AsyncGenerator[str, None]:
-    """Yield the ids of orders of which the event log knows nothing; a transaction has to be open."""
+async def ids(connection: Connection) -> AsyncGenerator[str, None]:
+    """Yield the ids of all orders; a transaction has to be open."""
     async with connection.cursor(f"orders_{new_id().hex}") as cursor:
-        await cursor.execute(QUERIES["ids_without_events"])
+        cursor.itersize = FETCHED
+        await cursor.execute(QUERIES["ids"])
         async for (order_id,) in cursor:
             yield str(order_id)
 
