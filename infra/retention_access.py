@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from cdc.retention import Day, connect, maintain
+from cdc.retention.rounds import Day, connect, maintain
 from infra.local.retention import publisher
 from infra.services import OUTBOXES, RETENTION
 from infra.settings import Settings

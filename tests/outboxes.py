@@ -11,7 +11,9 @@ from psycopg import sql
 
 from cdc import migrations, retention
 from cdc.ids import new_id
-from cdc.retention import Day, maintain, slot
+from cdc.retention import slot
+from cdc.retention.rounds import Day, maintain
+from cdc.retention.rounds import connect as connect_retention
 from infra.services import PUBLICATION
 from tests.stack import RunningStack
 
@@ -79,7 +81,7 @@ class OutboxSchema:
         self, *, keep: int = 7, publisher: str = SLOT, dry_run: bool = False
     ) -> dict[str, Day]:
         """Have the outbox looked after by the role for it; return what became of each partition, by name."""
-        with retention.connect(self._stack.database_url(retention.ROLE)) as connection:
+        with connect_retention(self._stack.database_url(retention.ROLE)) as connection:
             days = maintain(
                 connection,
                 self.schema,

@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cdc import logs
-from cdc.retention import Day, connect, maintain
+from cdc.retention.rounds import Day, connect, maintain
 from cdc.service import load
 
 log = logging.getLogger("cdc.retention")
@@ -66,6 +66,7 @@ def round_of(settings: RetentionSettings) -> bool:
     except psycopg.Error as error:
         log.warning("the database cannot be asked: %s", error)
         return False
+    log.info("looked after %s", settings.outbox_schemas)
     return all(done)
 
 

@@ -36,3 +36,9 @@ select
     confirmed_flush_lsn::text as confirmed, pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint as behind_bytes
 from pg_replication_slots
 where slot_name = %(slot)s and database = current_database();
+
+-- name: hold
+insert into outbox_hold (reason) values (%(reason)s) on conflict do nothing;
+
+-- name: release
+delete from outbox_hold where reason = %(reason)s;

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cdc.retention import QUERIES, Connection
+from cdc.retention.rounds import QUERIES, Connection
 
 COUNTED_BYTES = 256 * 2**20
 """Up to this size on disk rows are counted; beyond, what Postgres believes is enough."""

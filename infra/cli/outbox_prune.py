@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cdc.retention import Day
+from cdc.retention.rounds import Day
 from infra.cli.output import json_option, print_json, size
 from infra.cli.schema_baseline import examples
 from infra.retention_access import look_after

@@ -9,7 +9,7 @@ import click
 import psycopg
 from rich.table import Table
 
-from cdc.retention import CONNECT_TIMEOUT_S, Day
+from cdc.retention.rounds import CONNECT_TIMEOUT_S, Day
 from cdc.retention.stats import Held, Progress, measure, progress
 from infra.cli.output import console, json_option, print_json, size
 from infra.cli.parked_text import counted, local

@@ -11,7 +11,8 @@ import pytest
 from psycopg.errors import InsufficientPrivilege, InvalidParameterValue, LockNotAvailable
 
 from cdc.ids import new_id
-from cdc.retention import Day, slot, troubles
+from cdc.retention import slot
+from cdc.retention.rounds import Day, hold, release, troubles
 from infra.local.probe import wait_until
 from infra.services import PUBLICATION
 from tests.canaries import Canaries
@@ -197,10 +198,11 @@ def test_nothing_goes_while_somebody_holds_it(outbox: OutboxSchema, publisher: P
     [old] = outbox.make_past([20])
     outbox.fill(20, 3)
     with outbox.owner() as connection:
-        connection.execute("insert into outbox_hold (reason) values ('a slot is being mended')")
+        hold(connection, outbox.schema, "a slot is being mended")
+        hold(connection, outbox.schema, "a slot is being mended")
     assert two_rounds(outbox, publisher)[old].why == "held: a slot is being mended"
     with outbox.owner() as connection:
-        connection.execute("delete from outbox_hold")
+        release(connection, outbox.schema, "a slot is being mended")
     assert outbox.maintain(publisher=publisher.name)[old].fate == "dropped"
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from cdc.retention import troubles
+from cdc.retention.rounds import troubles
 from infra.local.doctor.check import Check, Trouble
 from infra.retention_access import look_after
 from infra.settings import Settings
