@@ -16,6 +16,9 @@ from cdc import logs
 from cdc.retention.rounds import Day, connect, maintain
 from cdc.service import load
 
+RETRY_S = 10.0
+"""From a round that failed to the next, in seconds."""
+
 log = logging.getLogger("cdc.retention")
 
 
@@ -51,7 +54,9 @@ def main() -> int:
     while not stopped.is_set():
         if round_of(settings):
             settings.outbox_round_file.touch()
-        stopped.wait(settings.outbox_round_s)
+            stopped.wait(settings.outbox_round_s)
+        else:
+            stopped.wait(RETRY_S)
     return 0
 
 

@@ -14,6 +14,7 @@ import click
 from cdc.database import Connection
 from cdc.event_log import AsOf, BrokenLogError, LoggedEvent, State
 from cdc.event_log.events import stream
+from cdc.event_log.verification import unmoving
 from consumers.runtime.parked.payload import Payloads, first_bytes
 from infra.cli.output import json_option, print_json
 from infra.cli.parked_options import Parsed
@@ -119,8 +120,7 @@ def show(
 async def _read(settings: Settings, kind: LoggedKind, aggregate_id: str, as_of: AsOf) -> _History:
     payloads = Payloads(SchemaStore(settings.registry_url, settings.schema_cache))
     shown = _History(kind.name, aggregate_id)
-    async with open_log(settings, kind) as connection:
-        await connection.set_read_only(True)
+    async with open_log(settings, kind) as connection, unmoving(connection):
         parameters = {"kind": kind.name, "aggregate_id": aggregate_id, "from_version": 1}
         last, later = 0, False
         async with aclosing(stream(connection, "history", parameters)) as events:

@@ -1,5 +1,6 @@
 """Folding events into states, and what a snapshot of a state is known by."""
 
+import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.event_log import AsOf, BrokenLogError, Snapshots, State
+from cdc.event_log import AsOf, BrokenLogError, EventLog, LoggedEvent, Snapshots, State
 from cdc.event_log.fold import Fold
 from cdc.event_log.verification import Difference, differences
 from cdc.ids import new_id
+from consumers.testing.schemas import LocalSchemas
 from infra.cli.events_show import parse_moment
 from producers.orders.domain import Order, Status
 from producers.orders.event_log import orders_fold
+from schemas.codec import HEADER, MAGIC
+from schemas.contracts import goldens
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
 
@@ -170,3 +174,37 @@ def test_as_of_includes_what_had_happened() -> None:
     assert AsOf(time=NOON).includes(9, NOON)
     assert not AsOf(time=NOON).includes(1, NOON + timedelta(microseconds=1))
     assert State(1, "x") == State(1, "x")
+
+
+class OldSchemas(LocalSchemas):
+    """A registry that also knows the schemas of old versions."""
+
+    def schema_of(self, schema_id: int) -> str:
+        old = {1000 + number: golden for number, golden in enumerate(goldens())}
+        if schema_id in old:
+            return json.dumps(old[schema_id].schema)
+        return super().schema_of(schema_id)
+
+
+def test_events_of_old_versions_are_read_as_this_code_reads_them() -> None:
+    log, states = EventLog(orders_fold(), OldSchemas()), []
+    for number, golden in enumerate(goldens()):
+        if golden.message != CREATED.NAME:
+            continue
+        event = LoggedEvent(
+            aggregate_type="order",
+            aggregate_id="1",
+            aggregate_version=1,
+            id=new_id(),
+            type=golden.message,
+            topic="order.events",
+            payload=HEADER.pack(MAGIC, 1000 + number) + golden.datum,
+            correlation_id=new_id(),
+            causation_id=None,
+            traceparent=None,
+            occurred_at=NOON,
+        )
+        states.append(log.after(None, event).value)
+    assert len(states) >= 2
+    assert {state.status for state in states} == {Status.PENDING}
+    assert {line.tax_rate for line in states[0].lines} == {None}
