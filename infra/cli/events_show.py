@@ -18,7 +18,7 @@ from cdc.event_log.verification import unmoving
 from consumers.runtime.parked.payload import Payloads, first_bytes
 from infra.cli.output import json_option, print_json
 from infra.cli.parked_options import Parsed
-from infra.cli.parked_text import counted, local
+from infra.cli.parked_text import counted
 from infra.cli.schema_baseline import examples
 from infra.errors import TailraceError
 from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log
@@ -204,7 +204,8 @@ def _lines(shown: _History) -> Iterator[str]:
         for number in reversed(gap):
             missing.discard(number)
             yield click.style(f"\n{number:>3}  is missing from the log", fg="red")
-        when = local(datetime.fromisoformat(event["occurred_at"]))
+        # to the last digit, so that it can be handed to --as-of
+        when = datetime.fromisoformat(event["occurred_at"]).astimezone().isoformat(" ")
         yield f"\n{version:>3}  {when}  {click.style(event['type'], bold=True)}"
         yield f"     message {event['message_id']}, correlation {event['correlation_id']}"
         yield f"     caused by {event['causation_id'] or 'nothing before it'}"

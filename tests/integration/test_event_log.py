@@ -342,6 +342,9 @@ def test_the_commands_tell_of_an_order(stack: RunningStack) -> None:
         then = json.loads(stack.cli(*arguments).stdout)
         assert (len(then["events"]), then["state"]["value"]["status"]) == (1, "pending")
 
+    shown = stack.cli("events", "show", "order", order["order_id"]).stdout
+    assert datetime.fromisoformat(first["occurred_at"]).astimezone().isoformat(" ") in shown
+
     text = stack.cli("events", "show", "payment", payment_id).stdout
     assert "payments.PaymentCompleted" in text
     assert "No state: payments declares no state" in text
