@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 
+from cdc import retention
 from infra.settings import HOST, Publisher, Settings
 
 PUBLICATION = "tailrace_outbox"
@@ -10,6 +11,7 @@ OWNER = "tailrace_owner"
 CAPTURE = "tailrace_capture"
 RELAY = "tailrace_relay"
 REGISTRY = "registry"
+RETENTION = retention.ROLE
 PUBLISHER = "publisher"  # of the schema registry: the one role that may write there
 
 

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     cdc_profile: Literal["default", "low-latency"]
     aot: Literal["auto", "existing", "off"]
     min_free_disk_mb: Annotated[int, Field(ge=0)]
+    outbox_days: Annotated[int, Field(ge=1)]
 
     @classmethod
     def settings_customise_sources(

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 
 from cdc.ids import new_id
-from cdc.outbox import APPEND
+from cdc.outbox import QUERIES
 from schemas.codec import Codec
 from schemas.messages.canary import CanaryEmitted
 from schemas.registry import SchemaStore
@@ -52,14 +52,14 @@ class Canaries:
         ids = [new_id() for _ in range(events)]
         canaries = (CanaryEmitted(canary_id=i, emitted_at=datetime.now(UTC)) for i in ids)
         connection.execute(
-            APPEND,
+            QUERIES["append_many"],
             {
                 "kind": "event",
                 "ids": ids,
                 "topics": [self._topic] * events,
                 "aggregate_types": ["canary"] * events,
                 "aggregate_id": key,
-                "versions": list(range(after_version + 1, after_version + 1 + events)),
+                "aggregate_versions": list(range(after_version + 1, after_version + 1 + events)),
                 "types": [CanaryEmitted.NAME] * events,
                 "payloads": [self._codec.encode(canary) for canary in canaries],
                 "correlation_id": new_id(),

@@ -10,6 +10,9 @@ from alembic import op
 from psycopg import sql
 from psycopg.abc import QueryNoTemplate
 
+from cdc import retention
+from cdc.retention import ddl as retention_ddl
+
 CREATE_OUTBOX = """
 create table outbox (
     id                uuid        not null,
@@ -36,7 +39,7 @@ create table outbox_event partition of outbox (
     constraint outbox_event_has_version check (aggregate_version >= 1 and aggregate_version is not null)
 ) for values in ('event');
 
--- Commands, replies and signs of life: worthless once delivered, so days of them can be dropped whole.
+-- Commands, replies and signs of life: worthless once delivered, so days of them can be dropped whole (cdc/retention).
 create table outbox_message partition of outbox (
     constraint outbox_message_has_no_version check (aggregate_version is null)
 ) for values in ('message') partition by range (occurred_at);
@@ -115,6 +118,31 @@ def drop_relay_support() -> None:
     execute(sql.SQL(DROP_RELAY_SUPPORT))
 
 
+def keep_messages_by_days(*, role: str) -> None:
+    """Split the outbox's messages by day, so that old days are dropped whole; what there is stays where it lies.
+
+    Args:
+        role: Database role of the service.
+    """
+    execute_file(retention_ddl, "1_days.sql", role=role)
+
+
+def stop_keeping_messages_by_days(*, role: str) -> None:
+    """Have nobody look after the days any more; those that there are stay, and the default partition takes the rest.
+
+    Args:
+        role: Database role of the service.
+    """
+    execute(
+        sql.SQL(
+            "drop function maintain_outbox(text, interval, boolean), outbox_take_over(),"
+            " outbox_unpublished(text, pg_lsn, xid8), outbox_days(), outbox_midnight(date);"
+            "drop table outbox_day_end, outbox_hold;"
+            "grant insert on outbox to {}"
+        ).format(sql.Identifier(role))
+    )
+
+
 def execute(statement: QueryNoTemplate) -> None:
     """Run SQL composed with psycopg in the migration's transaction.
 
@@ -129,13 +157,18 @@ def execute_file(package: ModuleType, file: str, *, role: str) -> None:
 
     Args:
         package: Package that holds the file.
-        file: File name. In it `:role` stands for the role and `:schema` for the schema in which the migration works.
+        file: File name. In it `:role` stands for the role, `:retention` for the role that drops old messages, and
+            `:schema` for the schema in which the migration works.
         role: Database role of the service.
     """
     text = resources.files(package).joinpath(file).read_text()
     [schema] = _connection().execute("select current_schema()").fetchone() or [None]
-    names = {":role": sql.Identifier(role), ":schema": sql.Identifier(str(schema))}
-    parts = re.split(r"(?<!:)(:role|:schema)\b", text)
+    names = {
+        ":role": sql.Identifier(role),
+        ":retention": sql.Identifier(retention.ROLE),
+        ":schema": sql.Identifier(str(schema)),
+    }
+    parts = re.split(r"(?<!:)(:role|:retention|:schema)\b", text)
     execute(sql.Composed([names.get(part) or sql.SQL(cast(Any, part)) for part in parts]))
 
 

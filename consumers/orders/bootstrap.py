@@ -1,15 +1,25 @@
 """Wires the reacting half of orders together; nothing is built anywhere else."""
 
+from pydantic import Field
+
+from cdc.event_log.snapshots import DEFAULT_EVERY
 from cdc.outbox import Outbox
 from consumers.orders.handlers import OrderReactions
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.worker import WorkerApp
+from producers.orders.event_log import order_snapshots
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
 
 
 class Settings(WorkerSettings):
-    """Settings of the orders worker."""
+    """Settings of the orders worker.
+
+    Args:
+        snapshot_every: Versions of an order from one snapshot to the next; 0 takes none.
+    """
+
+    snapshot_every: int = Field(default=DEFAULT_EVERY, ge=0)
 
 
 def create_app(settings: Settings) -> WorkerApp:
@@ -25,7 +35,7 @@ def create_app(settings: Settings) -> WorkerApp:
     outbox = Outbox.open(
         settings.registry_url, settings.schema_cache, [OrderConfirmed, OrderCancelled]
     )
-    reactions = OrderReactions(outbox)
+    reactions = OrderReactions(outbox, order_snapshots(settings.snapshot_every))
     consumer = Consumer(
         name="orders-worker",
         handlers=[reactions.confirm, reactions.cancel],

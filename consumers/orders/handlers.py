@@ -1,10 +1,11 @@
 """Translates what payments tells into commands to the orders service's own handlers."""
 
 from cdc.database import Connection
+from cdc.event_log import Snapshots
 from cdc.outbox import Outbox
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import handles
-from producers.orders.domain import CancelOrder, ConfirmOrder
+from producers.orders.domain import CancelOrder, ConfirmOrder, Order
 from producers.orders.handlers import cancel_order, confirm_order
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
 
@@ -14,10 +15,12 @@ class OrderReactions:
 
     Args:
         outbox: Where orders tells what became of the order.
+        snapshots: Takes a snapshot of the order when it is due.
     """
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, snapshots: Snapshots[Order] | None = None) -> None:
         self._outbox = outbox
+        self._snapshots = snapshots
 
     @handles(PaymentCompleted)
     async def confirm(
@@ -25,7 +28,9 @@ class OrderReactions:
     ) -> None:
         """Confirm the order that was paid."""
         command = ConfirmOrder(order_id=payment.order_id, payment_id=payment.payment_id)
-        await confirm_order(connection, self._outbox, command, delivery.reaction())
+        await confirm_order(
+            connection, self._outbox, command, delivery.reaction(), snapshots=self._snapshots
+        )
 
     @handles(PaymentFailed)
     async def cancel(
@@ -33,4 +38,6 @@ class OrderReactions:
     ) -> None:
         """Cancel the order whose payment was refused."""
         command = CancelOrder(order_id=payment.order_id, reason=payment.reason.value)
-        await cancel_order(connection, self._outbox, command, delivery.reaction())
+        await cancel_order(
+            connection, self._outbox, command, delivery.reaction(), snapshots=self._snapshots
+        )

@@ -27,7 +27,9 @@ select relname
 from pg_class
 where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') and not relispartition
     and relname not in (
-        'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action', 'outbox'
+        'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action',
+        'aggregate_snapshot'
     )
     and relname not like 'alembic_version_%'
+    and relname not like 'outbox%'
 order by relname;

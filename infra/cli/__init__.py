@@ -23,6 +23,8 @@ COMMANDS = {
     ),
     "parked": ("infra.cli.parked:parked", "Work on messages that could not be digested."),
     "lag": ("infra.cli.lag:lag", "Show how far each consumer is behind."),
+    "events": ("infra.cli.events:events", "Show what happened to one order or payment."),
+    "outbox": ("infra.cli.outbox:outbox", "Look after the outboxes: stats, prune, verify."),
     "topics": ("infra.cli.topics:topics", "Show topics, and the records in them."),
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
     "relay": ("infra.cli.relay:relay", "Show the relay, which publishes without Debezium."),

@@ -33,3 +33,13 @@ def duration(seconds: int | None) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def size(number: int) -> str:
+    """Return a number of bytes as e.g. "12 kB" or "1.3 GB"."""
+    value = float(number)
+    for unit in ("B", "kB", "MB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GB"

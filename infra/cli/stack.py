@@ -93,7 +93,7 @@ def _print_parts(out: Console, settings: Settings, parts: Sequence[PartStatus]) 
     for heading in ("part", "where"):
         table.add_column(heading)
     for part in parts:
-        table.add_row(part.name, part.url or "a worker, reached through Kafka")
+        table.add_row(part.name, part.url or "nowhere, it works by itself")
     out.print()
     out.print(table)
     out.print(f"\nLogs and data: {settings.home}", soft_wrap=True)

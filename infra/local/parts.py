@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.local import postgres
+from infra.local import postgres, retention
 from infra.local.java import connect, kafka, registry
 from infra.local.java.process import Process as JavaProcess
 from infra.local.probe import http_ok
@@ -136,7 +136,13 @@ INFRASTRUCTURE = (
 )
 
 SERVICE_PARTS = tuple(_service(service) for service in SERVICES)
-PARTS = (*INFRASTRUCTURE, *SERVICE_PARTS)
+RETENTION_PART = Part(
+    name="retention",
+    prepare=retention.prepare,
+    is_ready=retention.is_ready,
+    url=lambda _settings: None,
+)
+PARTS = (*INFRASTRUCTURE, *SERVICE_PARTS, RETENTION_PART)
 PART_NAMES = tuple(part.name for part in PARTS)
 PORT_SETTINGS = tuple(name for part in PARTS for name in part.ports)
 

@@ -9,11 +9,11 @@ from infra.errors import TailraceError
 from infra.local.home import write_private
 from infra.local.passwords import ensure_password, ensure_secret
 from infra.local.postgres import SUPERUSER
-from infra.services import CAPTURE, OWNER, PUBLISHER, REGISTRY, SCHEMAS
+from infra.services import CAPTURE, OWNER, PUBLISHER, REGISTRY, RETENTION, SCHEMAS
 from infra.settings import Settings
 
 DATABASE = "tailrace"
-ROLES = (OWNER, CAPTURE, REGISTRY, *SCHEMAS)
+ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, *SCHEMAS)
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -115,7 +115,7 @@ def _close_to_the_public(connection: Connection, database: str) -> None:
 
 
 def _grant_connect(connection: Connection) -> None:
-    for role in (CAPTURE, *SCHEMAS):
+    for role in (CAPTURE, RETENTION, *SCHEMAS):
         _execute(connection, "GRANT CONNECT ON DATABASE {} TO {}", DATABASE, role)
     for role in SCHEMAS:
         _execute(

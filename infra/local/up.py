@@ -110,6 +110,7 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
             if by == "relay"
             else _connector(settings, up_by_name, starter.cancelled)
         ),
+        Stage("retention", up_by_name["retention"], after=("migrations",)),
         Stage(
             "groups",
             lambda: pipeline.wait_for_groups(settings, starter.cancelled),

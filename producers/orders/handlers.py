@@ -10,6 +10,7 @@ from uuid import UUID
 
 from cdc.context import MessageContext
 from cdc.database import Connection
+from cdc.event_log import Snapshots, State
 from cdc.ids import new_id
 from cdc.outbox import Outbox
 from producers.orders import repository
@@ -24,9 +25,21 @@ class OrderNotFoundError(OrderError):
 
 
 async def place_order(
-    connection: Connection, outbox: Outbox, command: PlaceOrder, context: MessageContext
+    connection: Connection,
+    outbox: Outbox,
+    command: PlaceOrder,
+    context: MessageContext,
+    *,
+    snapshots: Snapshots[Order] | None = None,
 ) -> Order:
     """Place an order and return it.
+
+    Args:
+        connection: Its transaction carries the order and its event.
+        outbox: Where the event goes.
+        command: What is ordered.
+        context: What the event carries along.
+        snapshots: Takes a snapshot when it is due.
 
     Raises:
         InvalidOrderError: the order breaks a rule of the domain.
@@ -37,11 +50,17 @@ async def place_order(
         connection, [created], aggregate_id=str(order.order_id), after_version=0, context=context
     )
     await repository.add(connection, order)
+    await _snapshot(connection, snapshots, before=0, order=order)
     return order
 
 
 async def confirm_order(
-    connection: Connection, outbox: Outbox, command: ConfirmOrder, context: MessageContext
+    connection: Connection,
+    outbox: Outbox,
+    command: ConfirmOrder,
+    context: MessageContext,
+    *,
+    snapshots: Snapshots[Order] | None = None,
 ) -> Order:
     """Confirm an order and return it; nothing happens to one that is confirmed already.
 
@@ -51,11 +70,16 @@ async def confirm_order(
     """
     order = await _locked(connection, command.order_id)
     events = order.confirm(command, at=datetime.now(UTC))
-    return await _record(connection, outbox, order, events, context)
+    return await _record(connection, outbox, order, events, context, snapshots)
 
 
 async def cancel_order(
-    connection: Connection, outbox: Outbox, command: CancelOrder, context: MessageContext
+    connection: Connection,
+    outbox: Outbox,
+    command: CancelOrder,
+    context: MessageContext,
+    *,
+    snapshots: Snapshots[Order] | None = None,
 ) -> Order:
     """Cancel an order and return it; nothing happens to one that is cancelled already.
 
@@ -65,7 +89,7 @@ async def cancel_order(
     """
     order = await _locked(connection, command.order_id)
     events = order.cancel(command, at=datetime.now(UTC))
-    return await _record(connection, outbox, order, events, context)
+    return await _record(connection, outbox, order, events, context, snapshots)
 
 
 async def find_order(connection: Connection, order_id: UUID) -> Order:
@@ -94,6 +118,7 @@ async def _record(
     order: Order,
     events: Sequence[Event],
     context: MessageContext,
+    snapshots: Snapshots[Order] | None,
 ) -> Order:
     if not events:
         return order
@@ -108,4 +133,13 @@ async def _record(
         context=context,
     )
     await repository.update(connection, changed)
+    await _snapshot(connection, snapshots, before=order.version, order=changed)
     return changed
+
+
+async def _snapshot(
+    connection: Connection, snapshots: Snapshots[Order] | None, *, before: int, order: Order
+) -> None:
+    if snapshots is not None:
+        state = State(order.version, order)
+        await snapshots.take_when_due(connection, str(order.order_id), before, state)

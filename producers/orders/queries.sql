@@ -15,6 +15,16 @@ select
 from customer_order
 where order_id = %(order_id)s;
 
+-- name: get_many
+select
+    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
+    payment_id, cancel_reason
+from customer_order
+where order_id = any(%(order_ids)s);
+
+-- name: ids
+select order_id from customer_order;
+
 -- name: lock
 -- The weaker lock is enough to change the row once, and lets foreign keys refer to it meanwhile.
 select

@@ -1,6 +1,6 @@
 """Orders in Postgres: one row each, as they stand now."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -9,11 +9,14 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from cdc.database import Connection
+from cdc.ids import new_id
 from cdc.sql import load_queries
 from producers.orders.domain import Order, Status
 from schemas.messages.orders import OrderLine
 
 QUERIES = load_queries(__package__)
+FETCHED = 500
+"""Rows that are asked of Postgres at a time where all are read."""
 
 
 async def add(connection: Connection, order: Order) -> None:
@@ -40,6 +43,22 @@ async def get(connection: Connection, order_id: UUID) -> Order | None:
 async def lock(connection: Connection, order_id: UUID) -> Order | None:
     """Return an order and keep others from changing it until the transaction ends."""
     return await _one(connection, "lock", order_id)
+
+
+async def get_many(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
+    """Return those of some orders that there are."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(QUERIES["get_many"], {"order_ids": list(order_ids)})
+        return [_order(row) async for row in cursor]
+
+
+async def ids(connection: Connection) -> AsyncGenerator[str, None]:
+    """Yield the ids of all orders; a transaction has to be open."""
+    async with connection.cursor(f"orders_{new_id().hex}") as cursor:
+        cursor.itersize = FETCHED
+        await cursor.execute(QUERIES["ids"])
+        async for (order_id,) in cursor:
+            yield str(order_id)
 
 
 async def update(connection: Connection, order: Order) -> None:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from cdc.context import MessageContext
 from cdc.database import Pool
+from cdc.event_log import Snapshots
 from cdc.outbox import Outbox
 from producers.orders import handlers
 from producers.orders.domain import Order, PlaceOrder
@@ -16,10 +17,11 @@ from producers.orders.domain import Order, PlaceOrder
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The database and the outbox in it."""
+    """The database, the outbox in it, and what keeps snapshots of long histories."""
 
     pool: Pool
     outbox: Outbox
+    snapshots: Snapshots[Order] | None = None
 
     async def place(self, command: PlaceOrder, context: MessageContext) -> Order:
         """Place an order in a transaction of its own.
@@ -28,7 +30,9 @@ class Storage:
             InvalidOrderError: the order breaks a rule of the domain.
         """
         async with self.pool.connection() as connection, connection.transaction():
-            return await handlers.place_order(connection, self.outbox, command, context)
+            return await handlers.place_order(
+                connection, self.outbox, command, context, snapshots=self.snapshots
+            )
 
     async def find(self, order_id: UUID) -> Order:
         """Return an order as it stands.

@@ -26,7 +26,7 @@ MOMENTS = {
 
 
 def insert(stack: RunningStack, occurred_at: datetime, **columns: object) -> OutboxRow:
-    """Insert a row as a service does, and return it as it was kept."""
+    """Insert a row as of a moment of the test's choosing, which no service may, and return it as it was kept."""
     values = {
         "id": new_id(),
         "kind": "message",
@@ -40,7 +40,8 @@ def insert(stack: RunningStack, occurred_at: datetime, **columns: object) -> Out
     } | columns
     names = sql.SQL(", ").join(map(sql.Identifier, values))
     holders = sql.SQL(", ").join(map(sql.Placeholder, values))
-    with psycopg.connect(stack.database_url("canary")) as connection:
+    owner = stack.database_url("tailrace_owner")
+    with psycopg.connect(owner, options="-c search_path=canary") as connection:
         insertion = sql.SQL("insert into outbox ({}) values ({}) returning {}")
         cursor = connection.cursor(row_factory=args_row(OutboxRow))
         cursor.execute(insertion.format(names, holders, COLUMNS), values)

@@ -1,0 +1,106 @@
+"""Looks after the outboxes again and again: `python -m cdc.retention`."""
+
+import logging
+import signal
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cdc import logs
+from cdc.retention.rounds import Day, connect, maintain
+from cdc.service import load
+
+RETRY_S = 10.0
+"""From a round that failed to the next, in seconds."""
+
+log = logging.getLogger("cdc.retention")
+
+
+class RetentionSettings(BaseSettings):
+    """What retention needs to know.
+
+    Args:
+        database_url: libpq URL of the role for it.
+        outbox_schemas: Schemas that have an outbox, with commas between them.
+        outbox_publisher: Who publishes them, such as `slot:tailrace_outbox`.
+        outbox_days: How many days messages are kept at least.
+        outbox_round_s: Seconds from one round to the next.
+        outbox_round_file: Touched after each round in which no schema was refused.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TAILRACE_", extra="ignore")
+
+    database_url: Annotated[str, Field(min_length=1, repr=False)]
+    outbox_schemas: Annotated[str, Field(min_length=1)]
+    outbox_publisher: Annotated[str, Field(min_length=1)]
+    outbox_days: Annotated[int, Field(ge=1)] = 7
+    outbox_round_s: Annotated[float, Field(gt=0)] = 3600.0
+    outbox_round_file: Path
+
+
+def main() -> int:
+    """Look after the outboxes until told to stop; return the exit status."""
+    settings = load(RetentionSettings)
+    logs.configure("retention")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    while not stopped.is_set():
+        if round_of(settings):
+            settings.outbox_round_file.touch()
+            stopped.wait(settings.outbox_round_s)
+        else:
+            stopped.wait(RETRY_S)
+    return 0
+
+
+def round_of(settings: RetentionSettings) -> bool:
+    """Look after every outbox once; tell whether none refused."""
+    try:
+        with connect(settings.database_url) as connection:
+            done = [
+                _look_after(connection, schema, settings)
+                for schema in settings.outbox_schemas.split(",")
+            ]
+    except psycopg.Error as error:
+        log.warning("the database cannot be asked: %s", error)
+        return False
+    log.info("looked after %s", settings.outbox_schemas)
+    return all(done)
+
+
+def _look_after(
+    connection: psycopg.Connection[tuple[object, ...]], schema: str, settings: RetentionSettings
+) -> bool:
+    try:
+        days = maintain(
+            connection,
+            schema,
+            publisher=settings.outbox_publisher,
+            kept=timedelta(days=settings.outbox_days),
+        )
+    except psycopg.Error as error:
+        if connection.broken:
+            raise
+        log.warning("the outbox of %s was not looked after: %s", schema, error)
+        return False
+    for day in days:
+        _tell(schema, day)
+    return True
+
+
+def _tell(schema: str, day: Day) -> None:
+    if day.fate in {"dropped", "made", "taken over"}:
+        log.info("%s.%s: %s", schema, day.name, day.fate)
+    elif day.fate == "missing" or day.last_day is None:
+        log.warning("%s.%s: %s, %s", schema, day.name, day.fate, day.why)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

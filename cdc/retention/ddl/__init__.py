@@ -1,0 +1,1 @@
+"""The outbox's messages by day, as SQL that migrations run."""

@@ -1,0 +1,121 @@
+"""Having an outbox looked after, and what became of its partitions."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+
+from cdc.sql import load_queries
+
+QUERIES = load_queries(__package__)
+CONNECT_TIMEOUT_S = 5
+ONE_DAY = timedelta(days=1)
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What became, or would become, of one partition of messages.
+
+    Args:
+        name: Name of the partition.
+        first_day: Its first day, by UTC; None where it has no lower bound, or is the default partition.
+        last_day: Its last day; None for the default partition.
+        bytes: What it takes on disk.
+        fate: `dropped`, `made`, `taken over` (the default partition), `kept`, or `missing` when it could not be made.
+        why: Why it was kept, or could not be made.
+    """
+
+    name: str
+    first_day: date | None
+    last_day: date | None
+    bytes: int
+    fate: str
+    why: str | None
+
+
+def maintain(
+    connection: Connection, schema: str, *, publisher: str, kept: timedelta, dry_run: bool = False
+) -> list[Day]:
+    """Have a schema's outbox looked after once, and return what became of each of its partitions.
+
+    Args:
+        connection: In autocommit, of the role for it.
+        schema: Schema with the outbox.
+        publisher: Who publishes it, see `slot`; what he has not published is not dropped.
+        kept: How long messages are kept at least, a day or more.
+        dry_run: Only say what would be done.
+
+    Raises:
+        psycopg.Error: the function is not there, is not ours to call, or others hold it up.
+    """
+    connection.execute(QUERIES["work_in"], {"schema": schema})
+    parameters = {"publisher": publisher, "kept": kept, "dry_run": dry_run}
+    with connection.cursor(row_factory=class_row(Day)) as cursor:
+        return cursor.execute(QUERIES["maintain"], parameters).fetchall()
+
+
+@contextmanager
+def connect(database_url: str) -> Iterator[Connection]:
+    """Connect as the role for it until the block ends.
+
+    Args:
+        database_url: libpq URL of the role.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    with psycopg.connect(
+        database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
+    ) as connection:
+        yield connection
+
+
+def troubles(days: Sequence[Day], *, today: date, kept: timedelta) -> list[str]:
+    """Return what is wrong with the partitions of an outbox.
+
+    Args:
+        days: What a dry run told of them.
+        today: The day, by UTC.
+        kept: How long messages are kept.
+    """
+    found = []
+    missing = [day for day in days if day.fate in {"made", "missing"} and day.first_day is not None]
+    if any(day.first_day <= today + ONE_DAY for day in missing if day.first_day):
+        found.append("no partition for today or tomorrow")
+    if any(day.last_day is None for day in days):
+        found.append("messages lie in the default partition")
+    for day in days:
+        if day.last_day is not None and day.last_day < today - kept - ONE_DAY:
+            why = day.why or "nobody has dropped it"
+            found.append(f"{day.name} is kept beyond its time: {why}")
+    return found
+
+
+def hold(connection: Connection, schema: str, reason: str) -> None:
+    """Have no day dropped until `release`: somebody will still need what is in them.
+
+    Args:
+        connection: Of the owner of the tables; committing is the caller's.
+        schema: Schema with the outbox.
+        reason: Why, as is told to whoever wonders; also what `release` names it by.
+    """
+    connection.execute(QUERIES["work_in"], {"schema": schema})
+    connection.execute(QUERIES["hold"], {"reason": reason})
+
+
+def release(connection: Connection, schema: str, reason: str) -> None:
+    """Let days be dropped again, as far as this reason goes.
+
+    Args:
+        connection: Of the owner of the tables; committing is the caller's.
+        schema: Schema with the outbox.
+        reason: What `hold` was given.
+    """
+    connection.execute(QUERIES["work_in"], {"schema": schema})
+    connection.execute(QUERIES["release"], {"reason": reason})

@@ -1,0 +1,87 @@
+"""The command that drops old days of messages: `outbox prune`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from cdc.retention.rounds import Day
+from infra.cli.output import json_option, print_json, size
+from infra.cli.schema_baseline import examples
+from infra.retention_access import look_after
+from infra.settings import load_settings
+
+DRY_WORDS = {
+    "dropped": "would be dropped",
+    "made": "would be made",
+    "taken over": "would be taken over",
+}
+COLOURS = {"dropped": "green", "missing": "red", "made": "cyan", "taken over": "cyan"}
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, and why.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="DAYS",
+    help="Days that messages are kept at least, instead of the setting outbox_days.",
+)
+@json_option
+@click.pass_context
+@examples("tailrace outbox prune --dry-run", "tailrace outbox prune --keep 2")
+def prune(context: click.Context, *, dry_run: bool, keep: int | None, as_json: bool) -> None:
+    """Drop days of messages that are old and published, and make days ahead.
+
+    Messages are what is in an outbox besides events: commands, replies, signs of life. A day of them goes whole, which
+    gives its space back at once, and never before whoever publishes the outbox has confirmed all of it. Events are kept
+    for good. The program `retention` does the same every hour.
+
+    Ends with 1 if messages lie in the default partition and could not be taken over, or a day could not be made.
+    """
+    settings = load_settings()
+    kept = timedelta(days=keep or settings.outbox_days)
+    outboxes = look_after(settings, kept, dry_run=dry_run)
+    if as_json:
+        print_json(_as_json(outboxes, dry_run=dry_run))
+    else:
+        for schema, days in outboxes.items():
+            for line in _lines(schema, days, dry_run=dry_run):
+                click.echo(line)
+    stuck = [
+        day
+        for days in outboxes.values()
+        for day in days
+        if day.fate == "missing" or (day.last_day is None and day.fate == "kept")
+    ]
+    context.exit(1 if stuck else 0)
+
+
+def _lines(schema: str, days: Sequence[Day], *, dry_run: bool) -> Iterator[str]:
+    yield click.style(schema, bold=True)
+    for day in days:
+        word = DRY_WORDS.get(day.fate, day.fate) if dry_run else day.fate
+        fate = click.style(f"{word:<16}", fg=COLOURS.get(day.fate))
+        yield f"  {fate}  {day.name:<40}  {size(day.bytes):>9}  {day.why or ''}".rstrip()
+    freed = sum(day.bytes for day in days if day.fate == "dropped")
+    if freed:
+        yield f"  {size(freed)} {'would be given' if dry_run else 'given'} back"
+
+
+def _as_json(outboxes: Mapping[str, Sequence[Day]], *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "outboxes": {
+            schema: [
+                asdict(day)
+                | {
+                    "first_day": day.first_day.isoformat() if day.first_day else None,
+                    "last_day": day.last_day.isoformat() if day.last_day else None,
+                }
+                for day in days
+            ]
+            for schema, days in outboxes.items()
+        },
+    }

@@ -1,0 +1,51 @@
+"""The program that looks after the outboxes: makes days of messages ahead, drops what is old and published."""
+
+import sys
+import time
+from pathlib import Path
+
+from cdc.retention import relay, slot
+from infra.local.program import Program, fingerprint
+from infra.services import OUTBOXES, PUBLICATION, RELAY, RETENTION
+from infra.settings import REPOSITORY, Publisher, Settings
+
+ROUND_S = 3600
+
+
+def name_of(publisher: Publisher) -> str:
+    """Return who publishes the outboxes, by the name that retention knows him by."""
+    return relay(RELAY) if publisher == "relay" else slot(PUBLICATION)
+
+
+def prepare(settings: Settings) -> Program:
+    """Describe the process."""
+    argv = (sys.executable, "-m", "cdc.retention")
+    environment = {
+        "TAILRACE_DATABASE_URL": settings.database_url(RETENTION),
+        "TAILRACE_OUTBOX_SCHEMAS": ",".join(OUTBOXES),
+        "TAILRACE_OUTBOX_PUBLISHER": name_of(settings.publisher),
+        "TAILRACE_OUTBOX_DAYS": str(settings.outbox_days),
+        "TAILRACE_OUTBOX_ROUND_S": str(ROUND_S),
+        "TAILRACE_OUTBOX_ROUND_FILE": str(_round_file(settings)),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return Program(
+        name="retention",
+        argv=argv,
+        env=environment,
+        directory=REPOSITORY,
+        stage=40,
+        fingerprint=fingerprint(argv, environment),
+    )
+
+
+def is_ready(settings: Settings) -> bool:
+    """Tell whether it has made a round that it was due to make."""
+    try:
+        return time.time() - _round_file(settings).stat().st_mtime < 2 * ROUND_S
+    except FileNotFoundError:
+        return False
+
+
+def _round_file(settings: Settings) -> Path:
+    return settings.home / "supervisor" / "retention.round"
