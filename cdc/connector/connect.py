@@ -1,7 +1,9 @@
 """Kafka Connect's REST API, as far as keeping one connector applied and running needs it."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -35,6 +37,19 @@ class ConnectorStatus:
     def is_running(self) -> bool:
         """Whether both connector and task run."""
         return self.connector == self.task == "RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a connector has come.
+
+    Args:
+        lsn: The WAL position of the last change that reached Kafka, as a number of bytes.
+        committed_at: When that change was committed; None when that is not stored.
+    """
+
+    lsn: int
+    committed_at: datetime | None
 
 
 def show(connect_url: str, name: str) -> dict[str, str] | None:
@@ -93,6 +108,64 @@ def restart(connect_url: str, name: str) -> None:
     _body(_request("POST", f"{connect_url}/connectors/{name}/restart?includeTasks=true"))
 
 
+def stop(connect_url: str, name: str, timeout_s: float = 30.0) -> None:
+    """Stop a connector, and return once its task is gone; it stays stopped when Connect is restarted.
+
+    Args:
+        connect_url: Base URL of Connect's REST API.
+        name: Name of the connector.
+        timeout_s: Longest wait in seconds.
+
+    Raises:
+        ConnectError: Connect cannot be asked, knows no such connector, or the task does not end.
+    """
+    _body(_request("PUT", f"{connect_url}/connectors/{name}/stop"))
+    deadline = time.monotonic() + timeout_s
+    while (state := status(connect_url, name)) != ConnectorStatus("STOPPED", "ABSENT"):
+        if time.monotonic() > deadline:
+            raise ConnectError(
+                f"{name} has not stopped after {timeout_s:g} s (connector {state.connector}, task {state.task}); "
+                "see `tailrace logs connect`"
+            )
+        time.sleep(POLL_S)
+
+
+def create_stopped(connect_url: str, name: str, config: dict[str, str]) -> None:
+    """Make a connector that does not run before it is resumed.
+
+    Raises:
+        ConnectError: Connect cannot be asked, refuses the configuration, or has such a connector.
+    """
+    body = {"name": name, "config": config, "initial_state": "STOPPED"}
+    _body(_request("POST", f"{connect_url}/connectors", body))
+
+
+def read_position(connect_url: str, name: str) -> Position | None:
+    """Return how far a connector has come by what Connect stores of it; None when it stores nothing.
+
+    Raises:
+        ConnectError: Connect cannot be asked or knows no such connector.
+    """
+    offsets = _body(_request("GET", f"{connect_url}/connectors/{name}/offsets"))["offsets"]
+    if not offsets or not offsets[0]["offset"]:
+        return None
+    offset = offsets[0]["offset"]
+    committed_us = offset.get("ts_usec")
+    return Position(
+        int(offset["lsn"]),
+        datetime.fromtimestamp(committed_us / 1_000_000, UTC) if committed_us else None,
+    )
+
+
+def forget_position(connect_url: str, name: str) -> None:
+    """Delete what Connect stores of how far a stopped connector has come.
+
+    Raises:
+        ConnectError: Connect cannot be asked, knows no such connector, or it is not stopped.
+    """
+    _body(_request("DELETE", f"{connect_url}/connectors/{name}/offsets"))
+
+
 def wait_until_running(connect_url: str, name: str, timeout_s: float) -> None:
     """Return once connector and task run.
 
@@ -124,7 +197,7 @@ def _revive(connect_url: str, name: str) -> None:
         restart(connect_url, name)
 
 
-def _request(method: str, url: str, body: dict[str, str] | None = None) -> httpx2.Response:
+def _request(method: str, url: str, body: Mapping[str, object] | None = None) -> httpx2.Response:
     """Ask Connect; while it rebalances it answers 409, which passes."""
     deadline = time.monotonic() + TIMEOUT_S
     try:

@@ -25,6 +25,7 @@ COMMANDS = {
     "lag": ("infra.cli.lag:lag", "Show how far each consumer is behind."),
     "topics": ("infra.cli.topics:topics", "Show topics, and the records in them."),
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
+    "outbox": ("infra.cli.outbox_reconcile:outbox", "Prove that nothing was lost."),
     "schema": ("infra.cli.schema:schema", "Check, compare and publish contracts."),
     "migrate": ("infra.cli.migrate:migrate", "Apply the database migrations of every service."),
 }

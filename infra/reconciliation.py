@@ -1,0 +1,93 @@
+"""Reconciliation in this installation: where the outboxes and inboxes are, and who publishes."""
+
+from cdc import connector
+from cdc.reconciliation import ConsumerPlace
+from cdc.slot import lsn_number, read_slot
+from cdc.slot_health import Ailment, Diagnosis, diagnose
+from consumers.runtime.lag import Kept
+from infra.consumer_access import open_schemas
+from infra.local.pipeline import connector_settings
+from infra.services import CAPTURE, MIGRATIONS, WORKERS
+from infra.settings import Settings
+from schemas.catalogue import catalogue
+
+
+def outbox_urls(settings: Settings) -> dict[str, str]:
+    """Return schema -> libpq URL of the role that may read the outbox there."""
+    schemas = dict.fromkeys(step.schema for step in MIGRATIONS if step.publishes)
+    return {schema: settings.database_url(schema) for schema in schemas}
+
+
+def consumers_of(settings: Settings, topic: str) -> list[ConsumerPlace]:
+    """Return the consumers that the catalogue declares of a topic, and that run here."""
+    declared = catalogue().topics[topic].consumers if topic in catalogue().topics else {}
+    return [
+        ConsumerPlace(
+            name=worker.name, url=settings.database_url(worker.role), types=declared[worker.name]
+        )
+        for worker in WORKERS
+        if worker.role and worker.name in declared
+    ]
+
+
+def other_consumer(settings: Settings, name: str, topic: str) -> list[ConsumerPlace]:
+    """Return where a consumer is at work on a topic that the catalogue does not know of, and takes every message."""
+    with open_schemas(settings) as schemas:
+        return [
+            ConsumerPlace(name=name, url=settings.database_url(schema.role), types=None)
+            for schema in schemas
+            if (name, topic) in Kept.read([schema.connection]).topics()
+        ]
+
+
+def examine(settings: Settings) -> Diagnosis:
+    """Return what is wrong with the slot.
+
+    Raises:
+        ConnectError: Connect cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    name = connector_settings(settings).slot
+    state = connector.status(settings.connect_url, connector.NAME)
+    position = (
+        None
+        if state.connector == "ABSENT"
+        else connector.read_position(settings.connect_url, connector.NAME)
+    )
+    # read last: a running connector stores its position before the slot follows
+    slot = read_slot(settings.database_url(CAPTURE), name)
+    return diagnose(name, slot, state, position)
+
+
+class SlotPublisher:
+    """The connector, which has published what its slot has confirmed.
+
+    Args:
+        settings: Where it is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._is_broken: bool | None = None
+
+    def has_passed(self, wal_end: str) -> bool:
+        """Tell whether nothing that was committed before this end of the WAL will still be published."""
+        if self._is_broken is None:
+            self._is_broken = examine(self._settings).ailment is not None
+        if self._is_broken:
+            return True
+        name = connector_settings(self._settings).slot
+        slot = read_slot(self._settings.database_url(CAPTURE), name)
+        if slot is None or slot.is_lost:
+            return True
+        return lsn_number(slot.confirmed_flush_lsn or "0/0") >= lsn_number(wal_end)
+
+
+__all__ = [
+    "Ailment",
+    "SlotPublisher",
+    "consumers_of",
+    "examine",
+    "other_consumer",
+    "outbox_urls",
+]
