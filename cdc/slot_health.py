@@ -40,19 +40,23 @@ def diagnose(
         state: State of the connector.
         position: How far the connector has come; None when Connect stores nothing of it.
     """
+    if slot is None and position is None:
+        return Diagnosis(None, "the connector has not begun yet, and makes its slot when it does")
     if slot is None:
-        return Diagnosis(Ailment.MISSING, f"there is no replication slot {name}")
+        return Diagnosis(
+            Ailment.MISSING, f"the replication slot {name} of the connector does not exist any more"
+        )
     if slot.is_lost:
         reason = slot.invalidation_reason or slot.wal_status
         return Diagnosis(Ailment.LOST, f"Postgres has given up the slot {name} ({reason})")
-    # a connector at work moves both, and they are not read at one moment
-    if not state.is_running:
+    # who reads the slot moves it, and has stored a position before
+    if not slot.active:
         confirmed = lsn_number(slot.confirmed_flush_lsn or "0/0")
-        if position is None and state.connector != "ABSENT":
+        if position is None and state.connector in {"STOPPED", "PAUSED"}:
             return Diagnosis(
                 Ailment.NO_POSITION,
-                f"the connector does not run and has no stored position, so that nobody knows whether the slot {name} "
-                "was there all the time",
+                f"the connector is {state.connector} and has no stored position, so that nobody knows whether the slot "
+                f"{name} was there all the time",
             )
         if position is not None and confirmed > position.lsn:
             return Diagnosis(

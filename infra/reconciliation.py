@@ -1,13 +1,11 @@
 """Reconciliation in this installation: where the outboxes and inboxes are, and who publishes."""
 
-from cdc import connector
 from cdc.reconciliation import ConsumerPlace
-from cdc.slot import lsn_number, read_slot
-from cdc.slot_health import Ailment, Diagnosis, diagnose
+from cdc.slot import lsn_number
 from consumers.runtime.lag import Kept
+from infra.capture import examine, slot
 from infra.consumer_access import open_schemas
-from infra.local.pipeline import connector_settings
-from infra.services import CAPTURE, MIGRATIONS, WORKERS
+from infra.services import MIGRATIONS, WORKERS
 from infra.settings import Settings
 from schemas.catalogue import catalogue
 
@@ -40,25 +38,6 @@ def other_consumer(settings: Settings, name: str, topic: str) -> list[ConsumerPl
         ]
 
 
-def examine(settings: Settings) -> Diagnosis:
-    """Return what is wrong with the slot.
-
-    Raises:
-        ConnectError: Connect cannot be asked.
-        psycopg.Error: the database does not let us in.
-    """
-    name = connector_settings(settings).slot
-    state = connector.status(settings.connect_url, connector.NAME)
-    position = (
-        None
-        if state.connector == "ABSENT"
-        else connector.read_position(settings.connect_url, connector.NAME)
-    )
-    # read last: a running connector stores its position before the slot follows
-    slot = read_slot(settings.database_url(CAPTURE), name)
-    return diagnose(name, slot, state, position)
-
-
 class SlotPublisher:
     """The connector, which has published what its slot has confirmed.
 
@@ -76,18 +55,7 @@ class SlotPublisher:
             self._is_broken = examine(self._settings).ailment is not None
         if self._is_broken:
             return True
-        name = connector_settings(self._settings).slot
-        slot = read_slot(self._settings.database_url(CAPTURE), name)
-        if slot is None or slot.is_lost:
+        held = slot(self._settings)
+        if held is None or held.is_lost:
             return True
-        return lsn_number(slot.confirmed_flush_lsn or "0/0") >= lsn_number(wal_end)
-
-
-__all__ = [
-    "Ailment",
-    "SlotPublisher",
-    "consumers_of",
-    "examine",
-    "other_consumer",
-    "outbox_urls",
-]
+        return lsn_number(held.confirmed_flush_lsn or "0/0") >= lsn_number(wal_end)

@@ -151,8 +151,10 @@ def read_position(connect_url: str, name: str) -> Position | None:
         return None
     offset = offsets[0]["offset"]
     committed_us = offset.get("ts_usec")
+    # of a transaction under way, the position of its last change lies behind that of the last commit
+    lsns = [int(offset[name]) for name in ("lsn", "lsn_proc", "lsn_commit") if offset.get(name)]
     return Position(
-        int(offset["lsn"]),
+        max(lsns),
         datetime.fromtimestamp(committed_us / 1_000_000, UTC) if committed_us else None,
     )
 
