@@ -33,3 +33,9 @@ select pg_drop_replication_slot(%s);
 -- name: copy_slot
 -- Begins where the other does: whatever is committed behind that snapshot is delivered by it.
 select pg_copy_logical_replication_slot(%s, %s, false);
+
+-- name: unpublished
+-- Asked in the schema of an outbox. Ids begin with the time at which they were made, so that the first of them lead to the
+-- rows without reading all others.
+select count(*), min(occurred_at) from outbox
+where id >= %(first_id)s and occurred_at > %(since)s and occurred_at <= %(until)s;

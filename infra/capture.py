@@ -1,11 +1,17 @@
 """The capture of this installation: connector and slot, and whether they fit together."""
 
+import time
+from datetime import UTC, datetime
+
 from cdc import connector
 from cdc.slot import Slot, read_slot
+from cdc.slot_backlog import Backlog, backlog
 from cdc.slot_health import Diagnosis, diagnose
 from infra.errors import TailraceError
-from infra.services import CAPTURE, PUBLICATION
+from infra.services import CAPTURE, MIGRATIONS, PUBLICATION
 from infra.settings import HOST, Settings
+
+LOOK_EVERY_S = 0.25
 
 
 class LostSlotError(TailraceError):
@@ -23,6 +29,12 @@ def connector_settings(settings: Settings) -> connector.ConnectorSettings:
         publication=PUBLICATION,
         profile=settings.cdc_profile,
     )
+
+
+def outbox_urls(settings: Settings) -> dict[str, str]:
+    """Return schema -> libpq URL of the role that may read the outbox there."""
+    schemas = dict.fromkeys(step.schema for step in MIGRATIONS if step.publishes)
+    return {schema: settings.database_url(schema) for schema in schemas}
 
 
 def slot(settings: Settings) -> Slot | None:
@@ -46,6 +58,29 @@ def examine(settings: Settings) -> Diagnosis:
     position = None if state.connector == "ABSENT" else connector.read_position(url, name)
     # read last: the position is stored first, and then the slot follows
     return diagnose(connector_settings(settings).slot, slot(settings), state, position)
+
+
+def unpublished(settings: Settings, patience_s: float) -> Backlog | None:
+    """Return what the outboxes hold that is not in Kafka; None when the connector has not stored a position yet.
+
+    Args:
+        settings: Where everything is.
+        patience_s: How long to wait for what is on its way, in seconds: positions are stored once a second.
+
+    Raises:
+        ConnectError: Connect cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    until = datetime.now(UTC)
+    deadline = time.monotonic() + patience_s
+    while True:
+        position = connector.read_position(settings.connect_url, connector.NAME)
+        if position is None or position.committed_at is None:
+            return None
+        found = backlog(outbox_urls(settings).values(), position.committed_at, until)
+        if not found.rows or time.monotonic() > deadline:
+            return found
+        time.sleep(LOOK_EVERY_S)
 
 
 def require_slot(settings: Settings) -> None:

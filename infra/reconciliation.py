@@ -1,19 +1,13 @@
-"""Reconciliation in this installation: where the outboxes and inboxes are, and who publishes."""
+"""Reconciliation in this installation: where the inboxes are, and who publishes."""
 
 from cdc.reconciliation import ConsumerPlace
 from cdc.slot import lsn_number
 from consumers.runtime.lag import Kept
 from infra.capture import examine, slot
 from infra.consumer_access import open_schemas
-from infra.services import MIGRATIONS, WORKERS
+from infra.services import WORKERS
 from infra.settings import Settings
 from schemas.catalogue import catalogue
-
-
-def outbox_urls(settings: Settings) -> dict[str, str]:
-    """Return schema -> libpq URL of the role that may read the outbox there."""
-    schemas = dict.fromkeys(step.schema for step in MIGRATIONS if step.publishes)
-    return {schema: settings.database_url(schema) for schema in schemas}
 
 
 def consumers_of(settings: Settings, topic: str) -> list[ConsumerPlace]:

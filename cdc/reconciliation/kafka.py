@@ -59,7 +59,10 @@ class TopicReader:
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 # what is fetched ahead lies in memory
-                "queued.max.messages.kbytes": 8192,
+                "queued.min.messages": 10_000,
+                "queued.max.messages.kbytes": 4096,
+                "fetch.max.bytes": 4 * 2**20,
+                "fetch.queue.backoff.ms": 10,  # look again soon whether there is room
                 "log_level": 0,
             }
         )

@@ -9,12 +9,11 @@ import click
 from cdc import connector as debezium
 from cdc.recovery import Capture, Recovered, recover, rehearse
 from cdc.slot_health import Ailment, Diagnosis
-from infra.capture import connector_settings, examine
+from infra.capture import connector_settings, examine, outbox_urls
 from infra.cli.outbox_reconcile import Moment
 from infra.cli.output import console, json_option, print_json
 from infra.cli.progress import counting
 from infra.cli.schema_baseline import examples
-from infra.reconciliation import outbox_urls
 from infra.services import CAPTURE
 from infra.settings import Settings, load_settings
 

@@ -18,10 +18,11 @@ from cdc.reconciliation import (
     Window,
     reconcile,
 )
+from infra.capture import outbox_urls
 from infra.cli.output import console, json_option, print_json
 from infra.cli.progress import counting
 from infra.cli.schema_baseline import examples
-from infra.reconciliation import SlotPublisher, consumers_of, other_consumer, outbox_urls
+from infra.reconciliation import SlotPublisher, consumers_of, other_consumer
 from infra.settings import Settings, load_settings
 
 TOLD = {

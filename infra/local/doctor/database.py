@@ -8,16 +8,6 @@ from infra.local.doctor.check import Check, Trouble
 from infra.services import MIGRATIONS, OWNER, PUBLICATION
 from infra.settings import Settings
 
-# half of what the configuration lets a slot hold back before it is given up
-WORRYING_WAL_BYTES = 2 * 2**30
-
-SLOT = """
-select active, wal_status, invalidation_reason,
-       pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint as retained_bytes
-  from pg_replication_slots
- where slot_name = %s
-"""
-
 PUBLISHED = """
 select schemaname || '.' || tablename from pg_publication_tables where pubname = %s order by 1
 """
@@ -30,24 +20,6 @@ def _wal_level(settings: Settings) -> str:
             f"is {level}, and only 'logical' can be captured", "run `make down`, then `make up`"
         )
     return level
-
-
-def _slot(settings: Settings) -> str:
-    rows = _rows(settings, SLOT, PUBLICATION)
-    if not rows:
-        raise Trouble("does not exist", "the connector makes it: run `tailrace connector restart`")
-    active, wal_status, invalidation_reason, retained_bytes = rows[0]
-    if wal_status == "lost" or invalidation_reason:
-        raise Trouble(
-            f"was given up by Postgres ({invalidation_reason or wal_status}), so changes are missing",
-            "`make reset` starts afresh",
-        )
-    retained = f"{retained_bytes // 2**20} MB of WAL held back"
-    if not active:
-        raise Trouble(f"nobody reads it, {retained}", "run `tailrace connector restart`")
-    if retained_bytes > WORRYING_WAL_BYTES:
-        raise Trouble(f"the connector is behind: {retained}", "see `make logs SERVICE=connect`")
-    return f"active, {wal_status}, {retained}"
 
 
 def _publication(settings: Settings) -> str:
@@ -66,5 +38,4 @@ def _rows(settings: Settings, query: str, *values: str) -> list[tuple[Any, ...]]
 DATABASE_CHECKS = (
     Check("wal_level", _wal_level, needs=("postgres",)),
     Check("publication", _publication, needs=("postgres",)),
-    Check("replication slot", _slot, needs=("postgres", "connect")),
 )
