@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Protocol
 
 from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
-from cdc.reconciliation.kafka import Span, TopicReader, headers_of, recorded_at
+from cdc.reconciliation.kafka import CLOCK_SLACK, Span, TopicReader, headers_of, recorded_at
 from cdc.reconciliation.outboxes import Outboxes, Window
 from cdc.reconciliation.partitioning import partition_of
 from cdc.reconciliation.records import TimeBounds, id_of, spooled
@@ -194,7 +194,8 @@ class Comparison:
         """Leave out the rows that no partition can have any more."""
         if self._window.since or len(self._kept_since) < len(self._read_to):
             return self._window
-        return replace(self._window, since=min(self._kept_since.values(), default=None))
+        since = min(self._kept_since.values(), default=None)
+        return replace(self._window, since=since - CLOCK_SLACK if since else None)
 
     def _compare_row(self, source: str, row: OutboxRow, copies: Copies, notes: "_Notes") -> None:
         wanted = _fingerprint_of(row)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 
+from cdc.reconciliation.records import id_of
 from cdc.sql import load_queries
 
 QUERIES = load_queries("cdc.reconciliation", "inbox.sql")
@@ -63,16 +64,16 @@ class Inbox:
             for (message_id,) in cursor:
                 yield message_id.bytes
 
-    def parked(self) -> set[bytes]:
-        """Return the ids of what is parked, which is never much."""
+    def parked(self) -> list[bytes | None]:
+        """Return the ids of what is parked, which is never much; None for a record without one."""
         rows = self._connection.execute(QUERIES["parked"], self._who)
-        return {message_id.bytes for (message_id,) in rows}
+        return [id_of(text.encode()) if text else None for (text,) in rows]
 
     def skipped(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of some ids about which somebody has decided."""
-        parameters = self._who | {"ids": [UUID(bytes=each) for each in ids]}
+        parameters = self._who | {"ids": [str(UUID(bytes=each)) for each in ids]}
         rows = self._connection.execute(QUERIES["decided"], parameters)
-        return {message_id.bytes for (message_id,) in rows}
+        return {UUID(text).bytes for (text,) in rows}
 
 
 @contextmanager

@@ -78,7 +78,8 @@ def test_each_fault_is_named(stack: RunningStack, topic: str) -> None:
     remake(stack, topic)
     sound = [records[each] for each in lost]
     send(stack, topic, [sound[0], sound[0], sound[2], sound[3]])
-    send(stack, topic, [with_headers(sound[0], ce_id=str(rolled_back))])
+    never = with_headers(sound[0], ce_id=str(rolled_back))
+    send(stack, topic, [RawRecord(never.partition, b"never", never.value, never.headers)])
     send(stack, topic, [with_headers(sound[0], ce_id=None)])
     send(stack, topic, [records[each] for each in (moved[0], moved[2], moved[1], moved[3])])
     value, header, key, same = (records[each] for each in altered)
@@ -111,17 +112,9 @@ def test_each_fault_is_named(stack: RunningStack, topic: str) -> None:
     assert report["counts"]["pending"] == report["counts"]["too_old"] == 0
 
 
-def test_the_ids_printed_are_limited_and_all_are_counted(stack: RunningStack, topic: str) -> None:
-    deliver(stack, topic, events=5)
-    remake(stack, topic)
-    result = stack.cli("outbox", "verify", "--topic", topic, "--limit", "2", *PATIENCE, check=False)
-    assert result.returncode == 1
-    assert "missing             5  in an outbox, and not in Kafka" in result.stdout
-    assert "and 3 more; --limit shows them" in result.stdout
-    assert "Something is wrong." in result.stdout
-
-
-def test_only_the_window_is_compared(stack: RunningStack, topic: str) -> None:
+def test_only_the_window_is_compared_and_only_the_first_ids_are_printed(
+    stack: RunningStack, topic: str
+) -> None:
     before = deliver(stack, topic, events=2)
     middle = datetime.now(UTC)
     after = deliver(stack, topic, events=3)
@@ -130,6 +123,10 @@ def test_only_the_window_is_compared(stack: RunningStack, topic: str) -> None:
     assert names(since, "missing") == set(after)
     until = verify(stack, topic, *PATIENCE, "--to", middle.isoformat())
     assert names(until, "missing") == set(before)
+    told = stack.cli("outbox", "verify", "--topic", topic, "--limit", "2", check=False)
+    assert told.returncode == 1
+    assert "missing             5  in an outbox, and not in Kafka" in told.stdout
+    assert "and 3 more; --limit shows them" in told.stdout
 
 
 def test_what_kafka_has_deleted_cannot_be_told(stack: RunningStack) -> None:
@@ -139,7 +136,8 @@ def test_what_kafka_has_deleted_cannot_be_told(stack: RunningStack) -> None:
     forget_before(stack, topic, offset=3)
     report = verify(stack, topic)
     assert report["ok"], report
-    assert (report["rows"], report["records"]) == (len(kept), len(kept))
+    assert report["records"] == len(kept)
+    assert report["counts"]["too_old"] == len(gone)
     assert datetime.fromisoformat(report["since"]) > datetime.now(UTC) - timedelta(hours=1)
     since = verify(stack, topic, "--from", "2026-01-01")
     assert since["ok"]
