@@ -7,11 +7,13 @@ from uuid import UUID
 import psycopg
 
 from cdc.ids import new_id
-from cdc.outbox import APPEND
+from cdc.sql import load_queries
 from schemas.codec import Codec
 from schemas.messages.canary import CanaryEmitted
 from schemas.registry import SchemaStore
 from tests.stack import RunningStack
+
+APPEND = load_queries("cdc")["append_many"]
 
 
 class Canaries:
@@ -58,7 +60,7 @@ class Canaries:
                 "topics": [self._topic] * events,
                 "aggregate_types": ["canary"] * events,
                 "aggregate_id": key,
-                "versions": list(range(after_version + 1, after_version + 1 + events)),
+                "aggregate_versions": list(range(after_version + 1, after_version + 1 + events)),
                 "types": [CanaryEmitted.NAME] * events,
                 "payloads": [self._codec.encode(canary) for canary in canaries],
                 "correlation_id": new_id(),

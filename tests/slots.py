@@ -93,8 +93,10 @@ def verify(stack: RunningStack, topic: str, *arguments: str) -> dict[str, Any]:
 
 def recover(stack: RunningStack, *arguments: str) -> dict[str, Any]:
     """Recover the slot, and return what that says."""
-    result = stack.cli("connector", "recover", "--yes", "--json", *arguments)
+    result = stack.cli("connector", "recover", "--yes", "--json", *arguments, check=False)
+    assert result.stdout, result.stderr
     recovered: dict[str, Any] = json.loads(result.stdout)
+    assert result.returncode == (0 if recovered["running"] else 1)
     return recovered
 
 

@@ -67,12 +67,13 @@ def command(
     capture = _capture(settings)
     if dry_run:
         found = rehearse(capture, since, _progress(as_json=as_json))
-        _report(found, diagnosis, done=False, as_json=as_json)
+        running = debezium.status(settings.connect_url, debezium.NAME).is_running
+        _report(found, diagnosis, done=False, running=running, as_json=as_json)
         return
     if not yes:
         click.confirm(f"{STEPS}\nGo on?", abort=True, err=True)
     found = recover(capture, since, _progress(as_json=as_json), _teller(as_json=as_json))
-    _report(found, diagnosis, done=True, as_json=as_json)
+    _report(found, diagnosis, done=True, running=True, as_json=as_json)
 
 
 def _capture(settings: Settings) -> Capture:
@@ -91,13 +92,13 @@ def _tell_whole(settings: Settings, diagnosis: Diagnosis, *, as_json: bool) -> i
     """Say that there is nothing to recover, and whether the connector has another trouble; return the exit status."""
     state = debezium.status(settings.connect_url, debezium.NAME)
     if as_json:
-        print_json(_as_data(Recovered(), diagnosis, done=False) | {"running": state.is_running})
+        print_json(_as_data(Recovered(), diagnosis, done=False, running=state.is_running))
     else:
         click.echo(f"Nothing to recover: {diagnosis.told}.")
         if not state.is_running:
             click.echo(
                 f"But the connector is {state.connector} and its task {state.task}: see `tailrace connector status`, "
-                "then `tailrace connector apply`.",
+                "then `tailrace connector apply`. If it fails at the same row again, --force goes around that row.",
                 err=True,
             )
     return 0 if state.is_running else 1
@@ -112,12 +113,15 @@ def _teller(*, as_json: bool) -> Any:
     return (lambda _: None) if as_json else (lambda line: click.echo(f"  {line}"))
 
 
-def _as_data(found: Recovered, diagnosis: Diagnosis, *, done: bool) -> dict[str, Any]:
+def _as_data(
+    found: Recovered, diagnosis: Diagnosis, *, done: bool, running: bool
+) -> dict[str, Any]:
     ailment: Ailment | None = diagnosis.ailment
     return {
         "ailment": ailment,
         "told": diagnosis.told,
         "done": done,
+        "running": running,
         "rows": found.rows,
         "published": [
             asdict(each) | {"first": str(each.first), "last": str(each.last)}
@@ -129,9 +133,11 @@ def _as_data(found: Recovered, diagnosis: Diagnosis, *, done: bool) -> dict[str,
     }
 
 
-def _report(found: Recovered, diagnosis: Diagnosis, *, done: bool, as_json: bool) -> None:
+def _report(
+    found: Recovered, diagnosis: Diagnosis, *, done: bool, running: bool, as_json: bool
+) -> None:
     if as_json:
-        print_json(_as_data(found, diagnosis, done=done))
+        print_json(_as_data(found, diagnosis, done=done, running=running))
         return
     for each in found.published:
         click.echo(f"  {each.topic}: {each.rows:,} rows, from {each.first} to {each.last}")

@@ -13,7 +13,7 @@ from tests.canaries import Canaries
 from tests.filling import Filling
 from tests.kafka import ends_of, records_of
 from tests.produce import create_topic
-from tests.slots import verify
+from tests.slots import recover, verify
 from tests.stack import RunningStack
 from tests.writer import Writer
 
@@ -55,6 +55,32 @@ def test_columns_come_and_go_under_load(stack: RunningStack) -> None:
     assert report["counts"]["duplicated"] == 0, "the task was restarted"
     assert stack.status()["connect"].pid == connect
     assert stack.cli("connector", "status").returncode == 0
+
+
+def test_a_column_that_the_connector_reads_must_not_be_renamed(stack: RunningStack) -> None:
+    topic = create_topic(stack)
+    filling = Filling(stack, topic, keys=2)
+    alter(stack, "rename column traceparent to trace")
+    try:
+        with filling.connect() as connection:
+            filling.add(connection, 1)
+        wait_until("the task goes on", lambda: "FAILED" in state(stack), timeout_s=60)
+    finally:
+        alter(stack, "rename column trace to traceparent")
+    with filling.connect() as connection:
+        filling.add(connection, 1)
+    stack.cli("connector", "restart", check=False)
+    wait_until("the row is passed", lambda: "FAILED" in state(stack), timeout_s=60)
+    assert recover(stack)["ailment"] is None
+    recovered = recover(stack, "--force")
+    assert recovered["rows"] >= 4
+    report = verify(stack, topic)
+    assert report["ok"], report
+    assert report["records"] == 4
+
+
+def state(stack: RunningStack) -> str:
+    return stack.cli("connector", "status", check=False).stdout
 
 
 def test_one_transaction_with_very_many_events(
