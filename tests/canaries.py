@@ -7,11 +7,13 @@ from uuid import UUID
 import psycopg
 
 from cdc.ids import new_id
-from cdc.outbox import QUERIES
+from cdc.sql import load_queries
 from schemas.codec import Codec
 from schemas.messages.canary import CanaryEmitted
 from schemas.registry import SchemaStore
 from tests.stack import RunningStack
+
+APPEND = load_queries("cdc")["append_many"]
 
 
 class Canaries:
@@ -52,7 +54,7 @@ class Canaries:
         ids = [new_id() for _ in range(events)]
         canaries = (CanaryEmitted(canary_id=i, emitted_at=datetime.now(UTC)) for i in ids)
         connection.execute(
-            QUERIES["append_many"],
+            APPEND,
             {
                 "kind": "event",
                 "ids": ids,

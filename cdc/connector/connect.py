@@ -1,7 +1,9 @@
 """Kafka Connect's REST API, as far as keeping one connector applied and running needs it."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -35,6 +37,19 @@ class ConnectorStatus:
     def is_running(self) -> bool:
         """Whether both connector and task run."""
         return self.connector == self.task == "RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a connector has come.
+
+    Args:
+        lsn: The WAL position of the last change that reached Kafka, as a number of bytes.
+        committed_at: When that change was committed; None when that is not stored.
+    """
+
+    lsn: int
+    committed_at: datetime | None
 
 
 def show(connect_url: str, name: str) -> dict[str, str] | None:
@@ -115,6 +130,35 @@ def stop(connect_url: str, name: str, timeout_s: float = 30.0) -> None:
         time.sleep(POLL_S)
 
 
+def create_stopped(connect_url: str, name: str, config: dict[str, str]) -> None:
+    """Make a connector that does not run before it is resumed.
+
+    Raises:
+        ConnectError: Connect cannot be asked, refuses the configuration, or has such a connector.
+    """
+    body = {"name": name, "config": config, "initial_state": "STOPPED"}
+    _body(_request("POST", f"{connect_url}/connectors", body))
+
+
+def read_position(connect_url: str, name: str) -> Position | None:
+    """Return how far a connector has come by what Connect stores of it; None when it stores nothing.
+
+    Raises:
+        ConnectError: Connect cannot be asked or knows no such connector.
+    """
+    offsets = _body(_request("GET", f"{connect_url}/connectors/{name}/offsets"))["offsets"]
+    if not offsets or not offsets[0]["offset"]:
+        return None
+    offset = offsets[0]["offset"]
+    committed_us = offset.get("ts_usec")
+    # of a transaction under way, the position of its last change lies behind that of the last commit
+    lsns = [int(offset[name]) for name in ("lsn", "lsn_proc", "lsn_commit") if offset.get(name)]
+    return Position(
+        max(lsns),
+        datetime.fromtimestamp(committed_us / 1_000_000, UTC) if committed_us else None,
+    )
+
+
 def forget_position(connect_url: str, name: str) -> None:
     """Delete what Connect stores of how far a stopped connector has come.
 
@@ -155,7 +199,7 @@ def _revive(connect_url: str, name: str) -> None:
         restart(connect_url, name)
 
 
-def _request(method: str, url: str, body: dict[str, str] | None = None) -> httpx2.Response:
+def _request(method: str, url: str, body: Mapping[str, object] | None = None) -> httpx2.Response:
     """Ask Connect; while it rebalances it answers 409, which passes."""
     deadline = time.monotonic() + TIMEOUT_S
     try:

@@ -78,6 +78,17 @@ def situation(database_url: str) -> Situation:
     return Situation([Shard(*pair) for pair in sorted(holders.items())], backlogs)
 
 
+def current_snapshot(database_url: str) -> str:
+    """Return a snapshot, in its text form, that sees everything that is committed by now.
+
+    Args:
+        database_url: libpq URL of the relay's role.
+    """
+    with _connected(database_url) as connection:
+        [[snapshot]] = connection.execute("select pg_current_snapshot()::text").fetchall()
+    return str(snapshot)
+
+
 def is_published(database_url: str, snapshot: str) -> bool:
     """Tell whether everything that a snapshot sees is published, and marked so.
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from cdc.relay.backlog import is_published
+from cdc.relay.backlog import current_snapshot, is_published
 from cdc.relay.relay import Relay
 from cdc.relay.settings import RelaySettings
 from cdc.sql import load_queries
@@ -182,8 +182,7 @@ def drain(settings: RelaySettings, *, timeout_s: float, cancelled: threading.Eve
     Raises:
         HandoverError: it was not done in this time.
     """
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
-        [[now]] = connection.execute("select pg_current_snapshot()::text").fetchall()
+    now = current_snapshot(settings.database_url)
     with _at_work(Relay(settings)) as relay:
         deadline = time.monotonic() + timeout_s
         while not is_published(settings.database_url, now):

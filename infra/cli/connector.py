@@ -5,14 +5,20 @@ from dataclasses import asdict
 import click
 
 from cdc import connector as debezium
+from infra.capture import connector_settings, examine, require_slot, slot
+from infra.cli import connector_recover
+from infra.cli.connector_text import sentence, slot_data, slot_lines
 from infra.cli.output import json_option, print_json
-from infra.local.pipeline import apply_connector, connector_settings
+from infra.local.pipeline import apply_connector
 from infra.settings import load_settings
 
 
 @click.group()
 def connector() -> None:
-    """Apply, show, restart the connector; show its state."""
+    """Apply, show, restart the connector; show its state; recover a lost slot."""
+
+
+connector.add_command(connector_recover.command, "recover")
 
 
 @connector.command()
@@ -52,6 +58,7 @@ def show(context: click.Context, *, rendered: bool) -> None:
 def restart(*, as_json: bool) -> None:
     """Restart the connector and its task, and wait until they run."""
     settings = load_settings()
+    require_slot(settings)
     debezium.restart(settings.connect_url, debezium.NAME)
     debezium.wait_until_running(settings.connect_url, debezium.NAME, timeout_s=60)
     if as_json:
@@ -64,12 +71,26 @@ def restart(*, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Show the state of the connector and its task; ends with 1 unless both run."""
-    state = debezium.status(load_settings().connect_url, debezium.NAME)
+    """Show the state of the connector, its task and its slot.
+
+    Ends with 1 unless connector and task run and the slot is whole.
+    """
+    settings = load_settings()
+    state = debezium.status(settings.connect_url, debezium.NAME)
+    held, diagnosis = slot(settings), examine(settings)
     if as_json:
-        print_json(asdict(state) | {"running": state.is_running})
+        print_json(
+            asdict(state)
+            | {"running": state.is_running, "ailment": diagnosis.ailment, "slot": slot_data(held)}
+        )
     else:
         click.echo(f"{debezium.NAME}: connector {state.connector}, task {state.task}")
+        for line in slot_lines(held):
+            click.echo(line)
+        if diagnosis.ailment:
+            click.echo(
+                f"{sentence(diagnosis.told)} `tailrace connector recover` mends it.", err=True
+            )
         if state.trace:
             click.echo(state.trace, err=True)
-    context.exit(0 if state.is_running else 1)
+    context.exit(0 if state.is_running and not diagnosis.ailment else 1)

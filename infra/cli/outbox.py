@@ -8,7 +8,7 @@ from infra.cli.lazy import LazyGroup
 COMMANDS = {
     "stats": ("infra.cli.outbox_stats:stats", "Show how much each outbox holds, and for how long."),
     "prune": ("infra.cli.outbox_prune:prune", "Drop days of messages that are published and old."),
-    "verify": ("infra.cli.outbox_verify:verify", "Prove that every row says what its log says."),
+    "verify": ("infra.cli.outbox_verify:verify", "Prove that rows, logs and Kafka agree."),
 }
 
 

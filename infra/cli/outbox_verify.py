@@ -1,4 +1,4 @@
-"""The command that proves that rows and event logs agree: `outbox verify`."""
+"""The command that proves that rows and event logs agree, and with `--topic` that Kafka does: `outbox verify`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from cdc.event_log.verification import Finding, Verification, unmoving
+from infra.cli.outbox_reconcile import Moment, verify_topic
 from infra.cli.output import console, json_option, print_json
 from infra.cli.parked_text import counted
 from infra.cli.progress import counting
@@ -41,25 +43,68 @@ class _Result:
 
 
 @click.command()
+@click.option("--topic", help="Compare outboxes, Kafka and inboxes for this topic instead.")
+@click.option("--from", "since", type=Moment(), help="Only what was written since.")
+@click.option("--to", "until", type=Moment(), help="Only what was written before.")
+@click.option(
+    "--consumer",
+    "others",
+    multiple=True,
+    metavar="NAME",
+    help="Also a consumer that the catalogue does not declare.",
+)
+@click.option(
+    "--patience",
+    "patience_s",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for what is not in Kafka yet.",
+)
 @click.option(
     "-n",
     "--limit",
     type=click.IntRange(min=0),
     default=SHOWN,
     show_default=True,
-    help="Most findings shown; all are counted.",
+    help="Most findings shown of each kind; all are counted.",
 )
 @json_option
 @click.pass_context
-@examples("tailrace outbox verify", "tailrace outbox verify --json --limit 1000")
-def verify(context: click.Context, *, limit: int, as_json: bool) -> None:
-    """Prove for all aggregates that the row equals what follows from its events.
+@examples(
+    "tailrace outbox verify",
+    "tailrace outbox verify --topic order.events",
+    "tailrace outbox verify --topic order.events --from 2026-11-23T10:00 --to 2026-11-23T11:00",
+)
+def verify(
+    context: click.Context, /, *, topic: str | None, limit: int, as_json: bool, **options: Any
+) -> None:
+    r"""Prove that rows and events agree, or with --topic that outbox, Kafka and inboxes do.
 
-    Everything is read as of one moment, while services go on writing. Told are rows that differ, by column, rows
-    without events, events without a row, logs with a hole or an event that cannot be read, and snapshots that differ.
+    \b
+    Without --topic: every row equals what follows from its events. Everything is
+    read as of one moment, while services go on writing. Told are rows that differ,
+    by column, rows without events, events without a row, logs with a hole or an
+    event that cannot be read, and snapshots that differ.
+    With --topic: every message of the outboxes is in Kafka, byte for byte and in
+    order, and was taken by every consumer that has passed it, while messages flow.
+
     Ends with 0 if there is nothing to tell, with 1 otherwise.
     """
-    context.exit(_verify_rows(load_settings(), limit, as_json=as_json))
+    settings = load_settings()
+    if topic is None:
+        _require_topic(context)
+        context.exit(_verify_rows(settings, limit, as_json=as_json))
+    context.exit(verify_topic(settings, topic=topic, limit=limit, as_json=as_json, **options))
+
+
+def _require_topic(context: click.Context) -> None:
+    """Refuse options that make no sense without a topic."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
+        if given and parameter.name in {"since", "until", "others", "patience_s"}:
+            raise click.UsageError(f"{parameter.opts[0]} needs --topic", context)
 
 
 def _verify_rows(settings: Settings, limit: int, *, as_json: bool) -> int:

@@ -7,10 +7,11 @@ from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from cdc import canary, connector, migrations, topics
+from infra.capture import connector_settings, require_slot
 from infra.local.probe import wait_until
 from infra.registry_access import publication_log, writing
-from infra.services import CAPTURE, MIGRATIONS, OWNER, PUBLICATION, WORKERS
-from infra.settings import HOST, Settings
+from infra.services import MIGRATIONS, OWNER, PUBLICATION, WORKERS
+from infra.settings import Settings
 from schemas import publish, publisher
 
 CONNECTOR_TIMEOUT_S = 60.0
@@ -45,21 +46,14 @@ def publish_schemas(settings: Settings) -> list[str]:
     return [entry.subject for entry in published if entry.new]
 
 
-def connector_settings(settings: Settings) -> connector.ConnectorSettings:
-    """The connector of this stack; its password stays in the file Connect reads it from."""
-    return connector.ConnectorSettings(
-        host=HOST,
-        port=settings.postgres_port,
-        database="tailrace",
-        user=CAPTURE,
-        password=f"${{directory:{settings.connect_secrets}:{CAPTURE}.password}}",
-        publication=PUBLICATION,
-        profile=settings.cdc_profile,
-    )
-
-
 def apply_connector(settings: Settings) -> str:
-    """Apply the connector and wait until its task runs; return what applying did."""
+    """Apply the connector and wait until its task runs; return what applying did.
+
+    Raises:
+        LostSlotError: a recovery has to come first.
+        ConnectError: Connect cannot be asked, or the task does not run.
+    """
+    require_slot(settings)
     config = connector.render(connector_settings(settings))
     done = connector.apply(settings.connect_url, connector.NAME, config)
     connector.wait_until_running(settings.connect_url, connector.NAME, CONNECTOR_TIMEOUT_S)

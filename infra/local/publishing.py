@@ -5,7 +5,7 @@ import threading
 from cdc import connector
 from cdc.relay.handover import Handover
 from cdc.relay.settings import RelaySettings
-from infra.local.pipeline import connector_settings
+from infra.capture import connector_settings
 from infra.services import CAPTURE, OUTBOXES, OWNER, RELAY
 from infra.settings import Settings
 

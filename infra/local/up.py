@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from infra.capture import LostSlotError
 from infra.local import aot, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
@@ -57,7 +58,8 @@ class UpResult:
 def up(settings: Settings, report: UpReport) -> UpResult:
     """Bring the whole stack up and prove that it carries a message.
 
-    If anything fails, what this call has started is stopped again; what ran before goes on.
+    If anything fails, what this call has started is stopped again; what ran before goes on. Only when the connector's
+    slot is lost everything that runs stays, as it takes part in the recovery.
 
     Raises:
         TailraceError: one sentence about what is wrong.
@@ -196,6 +198,8 @@ def _taken_back_on_failure(settings: Settings, supervisor: Supervisor) -> Iterat
     starter = Starter(settings, supervisor)
     try:
         yield starter
+    except LostSlotError:
+        raise  # what mends it needs Postgres, Kafka and Connect
     except BaseException:
         if ran_before:
             starter.take_back()

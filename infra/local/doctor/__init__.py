@@ -6,6 +6,7 @@ from infra.local.doctor.machine import MACHINE_CHECKS
 from infra.local.doctor.parts import part_checks
 from infra.local.doctor.pipeline import pipeline_checks
 from infra.local.doctor.retention import RETENTION_CHECKS
+from infra.local.doctor.slot import slot_checks
 from infra.local.programs import publisher
 from infra.settings import Settings
 
@@ -20,6 +21,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         *MACHINE_CHECKS,
         *part_checks(settings),
         *database_checks(by),
+        *slot_checks(by),
         *RETENTION_CHECKS,
         *pipeline_checks(by),
     )

@@ -5,6 +5,7 @@ from confluent_kafka.admin import AdminClient
 from cdc import connector, topics
 from cdc.relay.backlog import situation
 from consumers.runtime.parked.reading import ParkedMessages
+from infra.capture import connector_settings
 from infra.consumer_access import open_schemas
 from infra.lag import open_lags
 from infra.local import pipeline
@@ -49,7 +50,7 @@ def _connector(settings: Settings) -> str:
         cause = f": {state.trace.splitlines()[0]}" if state.trace else ""
         raise Trouble(f"{state.connector}, its task {state.task}{cause}", "run `make up`")
     held = connector.show(settings.connect_url, connector.NAME)
-    if held != connector.render(pipeline.connector_settings(settings)):
+    if held != connector.render(connector_settings(settings)):
         raise Trouble("runs with other settings than these", "run `tailrace connector apply`")
     return "running, and so is its task"
 

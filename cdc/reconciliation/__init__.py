@@ -1,0 +1,24 @@
+"""Reconciliation: do outboxes, Kafka and inboxes hold the same messages, and if not, which are missing where?"""
+
+from cdc.reconciliation.comparison import Comparison, Progress
+from cdc.reconciliation.inboxes import ConsumerPlace
+from cdc.reconciliation.outboxes import Outboxes, Window, open_outboxes
+from cdc.reconciliation.report import WRONG, ConsumerReport, Kind, Named, TopicReport
+from cdc.reconciliation.topic import Publisher, Question, reconcile
+
+__all__ = [
+    "WRONG",
+    "Comparison",
+    "ConsumerPlace",
+    "ConsumerReport",
+    "Kind",
+    "Named",
+    "Outboxes",
+    "Progress",
+    "Publisher",
+    "Question",
+    "TopicReport",
+    "Window",
+    "open_outboxes",
+    "reconcile",
+]

@@ -1,0 +1,280 @@
+"""Laying the records of a topic beside the rows that were written for it, both in the order of their ids.
+
+Kafka is read first, up to an end that is known beforehand; the outboxes are seen at a later moment. So what was read
+has its row there, unless it is a phantom. A row that was committed in between is looked for again in what Kafka got
+since.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Protocol
+
+from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
+from cdc.reconciliation.kafka import CLOCK_SLACK, Span, TopicReader, headers_of, recorded_at
+from cdc.reconciliation.outboxes import Outboxes, Window
+from cdc.reconciliation.partitioning import partition_of
+from cdc.reconciliation.records import TimeBounds, id_of, spooled
+from cdc.reconciliation.report import Kind
+from cdc.reconciliation.spool import Spool
+from cdc.records import OutboxRow, record_of
+
+BATCH = 2000
+COPIES_SHOWN = 5
+
+Copies = Sequence[tuple[int, int, int, Fingerprint]]
+"""(number, partition, offset, fingerprint) of every record of one id."""
+
+
+class Progress(Protocol):
+    """Shows how far a piece of work has come."""
+
+    def __call__(self, words: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Begin a piece of work; what is given is called with how much is done."""
+
+
+class Comparison:
+    """Compares one topic with the outboxes.
+
+    Args:
+        reader: Reads the topic.
+        spool: Keeps what does not fit into memory.
+        window: Which rows and records are compared.
+        progress: Shows how far it has come.
+    """
+
+    def __init__(
+        self, reader: TopicReader, spool: Spool, window: Window, progress: Progress
+    ) -> None:
+        self._reader = reader
+        self._spool = spool
+        self._window = window
+        self._bounds = TimeBounds.of(window)
+        self._progress = progress
+        self._read_to: list[Span] = []
+        self._kept_since: dict[int, datetime] = {}
+        self.records = 0
+        self.rows = 0
+        self.too_old = 0
+
+    def read_topic(self) -> None:
+        """Read the topic up to where it ends now.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        spans = self._reader.spans(self._window.since)
+        whole = {span.partition for span in spans if 0 < span.begin == span.start}
+        done = 0
+        with self._progress("records read", sum(s.end - s.start for s in spans)) as show:
+            for messages in self._reader.read(spans):
+                for message in messages if whole - self._kept_since.keys() else ():
+                    partition = message.partition() or 0
+                    if partition in whole:
+                        self._kept_since.setdefault(partition, recorded_at(message))
+                kept = list(spooled(messages, self._bounds, self._spool))
+                self._spool.add_records(kept)
+                self.records += len(kept)
+                done += len(messages)
+                show(done)
+        self._suppose_retention(whole - self._kept_since.keys())
+        self._spool.sort_records()
+        self._read_to = spans
+
+    def compare(self, topic: str, outboxes: Outboxes) -> None:
+        """Compare what was read with the rows.
+
+        Args:
+            topic: The topic.
+            outboxes: The outboxes as of a moment after the topic was read.
+        """
+        notes = _Notes(self._spool)
+        rows = outboxes.rows(topic, self._rows_window())
+        with self._progress("rows compared", self.records) as show:
+            for message_id, source_and_row, copies in _side_by_side(rows, self._copies()):
+                notes.repeated += [number for number, *_ in copies[1:]]
+                if len(copies) > 1:
+                    notes.find(Kind.DUPLICATED, message_id, _places(copies))
+                if source_and_row is None:
+                    notes.find(Kind.PHANTOM, message_id, _places(copies))
+                    continue
+                self._compare_row(*source_and_row, copies, notes)
+                self.rows += 1
+                if self.rows % BATCH == 0:
+                    notes.write()
+                    show(self.rows)
+        notes.write()
+
+    def read_on(self) -> int:
+        """Look for missing rows in what the topic got meanwhile; return how many are still missing.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        spans = self._reader.spans()
+        read_to = {span.partition: span.end for span in self._read_to}
+        news = [
+            Span(s.partition, s.begin, max(s.begin, read_to.get(s.partition, 0)), s.end)
+            for s in spans
+        ]
+        for messages in self._reader.read(news):
+            for message in messages:
+                pairs = headers_of(message)
+                message_id = id_of(dict(pairs).get("ce_id"))
+                wanted = self._spool.take_missing(message_id) if message_id else None
+                if message_id and wanted:
+                    self._require_equal(
+                        message_id, wanted, fingerprint(message.key(), message.value(), pairs)
+                    )
+        self._read_to = spans
+        return self._spool.count_missing()
+
+    def look_for_rows_again(self, topic: str, outboxes: Outboxes) -> None:
+        """Strike off the phantoms whose row exists by now: a commit may be published just before it is visible.
+
+        Args:
+            topic: The topic.
+            outboxes: Where to look.
+        """
+        phantoms = dict(self._spool.take_findings(Kind.PHANTOM))
+        kept_since = outboxes.messages_kept_since() if phantoms else None
+        ids = list(phantoms)
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start : start + BATCH]
+            rows = {row.id.bytes: row for _, row in outboxes.rows_by_now(topic, batch)}
+            for message_id in batch:
+                places = phantoms[message_id]
+                if row := rows.get(message_id):
+                    for digests in self._spool.copies(message_id):
+                        self._require_equal(message_id, _fingerprint_of(row), digests)
+                else:
+                    pruned = self._is_pruned(message_id, kept_since)
+                    kind = Kind.PRUNED if pruned else Kind.PHANTOM
+                    self._spool.find(kind, message_id, places)
+
+    def check_order(self) -> None:
+        """Find events that lie behind a later version of their aggregate."""
+        for message_id, partition, offset, version, seen in self._spool.disordered():
+            where = f"version {version} at {partition}/{offset} lies behind version {seen}"
+            self._spool.find(Kind.DISORDERED, message_id, where)
+
+    def since(self) -> datetime | None:
+        """Return when the compared window begins; None when it has no beginning."""
+        return self._rows_window().since
+
+    def _copies(self) -> Iterator[tuple[bytes, Copies]]:
+        for message_id, records in groupby(self._spool.records_by_id(), key=itemgetter(1)):
+            yield message_id, [(number, *rest) for number, _, *rest in records]  # type: ignore[misc]
+
+    def _is_pruned(self, message_id: bytes, kept_since: datetime | None) -> bool:
+        """Tell whether the row may have been dropped with its day, which happens to what is no event."""
+        made_at = _made_at(message_id)
+        return (
+            kept_since is not None
+            and made_at is not None
+            and made_at < kept_since
+            and not self._spool.is_event(message_id)
+        )
+
+    def _require_equal(self, message_id: bytes, wanted: Fingerprint, found: Fingerprint) -> None:
+        if wanted != found:
+            parts = " and ".join(wanted.differing(found))
+            self._spool.find(Kind.DIFFERENT, message_id, f"its record has another {parts}")
+
+    def _suppose_retention(self, emptied: set[int]) -> None:
+        """Of a partition that lost all its records, suppose that nothing younger than its retention was deleted."""
+        retention = self._reader.retention() if emptied else None
+        if retention:
+            self._kept_since |= dict.fromkeys(emptied, datetime.now(UTC) - retention)
+
+    def _rows_window(self) -> Window:
+        """Leave out the rows that no partition can have any more."""
+        if self._window.since or len(self._kept_since) < len(self._read_to):
+            return self._window
+        since = min(self._kept_since.values(), default=None)
+        return replace(self._window, since=since - CLOCK_SLACK if since else None)
+
+    def _compare_row(self, source: str, row: OutboxRow, copies: Copies, notes: "_Notes") -> None:
+        wanted = _fingerprint_of(row)
+        for _, partition, offset, digests in copies:
+            if digests != wanted:
+                parts = " and ".join(wanted.differing(digests))
+                notes.find(
+                    Kind.DIFFERENT, row.id.bytes, f"{partition}/{offset} has another {parts}"
+                )
+        if copies:
+            return
+        if self._may_be_deleted(row):
+            self.too_old += 1
+        else:
+            notes.missing.append((source, row, wanted))
+
+    def _may_be_deleted(self, row: OutboxRow) -> bool:
+        """Tell whether the row may have been in Kafka, which has deleted records of its time since."""
+        if not self._kept_since or row.occurred_at >= max(self._kept_since.values()):
+            return False
+        since = self._kept_since.get(partition_of(row.aggregate_id.encode(), len(self._read_to)))
+        return since is not None and row.occurred_at < since
+
+
+class _Notes:
+    """What is noted while comparing, written down in batches."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._found: list[tuple[Kind, bytes, str]] = []
+        self.repeated: list[int] = []
+        self.missing: list[tuple[str, OutboxRow, Fingerprint]] = []
+
+    def find(self, kind: Kind, message_id: bytes, detail: str) -> None:
+        self._found.append((kind, message_id, detail))
+        if len(self._found) >= BATCH:
+            self.write()
+
+    def write(self) -> None:
+        self._spool.find_many(self._found)
+        self._spool.note_repeated(self.repeated)
+        self._spool.add_missing(self.missing)
+        for each in (self._found, self.repeated, self.missing):
+            each.clear()
+
+
+def _side_by_side(
+    rows: Iterator[tuple[str, OutboxRow]], records: Iterator[tuple[bytes, Copies]]
+) -> Iterator[tuple[bytes, tuple[str, OutboxRow] | None, Copies]]:
+    """Yield every id that is in one of two sorted streams or in both, with what each has of it."""
+    row, record = next(rows, None), next(records, None)
+    while row or record:
+        row_id = row[1].id.bytes if row else None
+        if row and row_id and (record is None or row_id < record[0]):
+            yield row_id, row, ()
+            row = next(rows, None)
+        elif record and (row_id is None or record[0] < row_id):
+            yield record[0], None, record[1]
+            record = next(records, None)
+        elif row and record:
+            yield record[0], row, record[1]
+            row, record = next(rows, None), next(records, None)
+
+
+def _fingerprint_of(row: OutboxRow) -> Fingerprint:
+    record = record_of(row)
+    return fingerprint(record.key, record.value, record.headers)
+
+
+def _places(copies: Copies) -> str:
+    """Return where records lie, e.g. "3/17, 3/20"."""
+    shown = ", ".join(f"{partition}/{offset}" for _, partition, offset, _ in copies[:COPIES_SHOWN])
+    return (
+        shown if len(copies) <= COPIES_SHOWN else f"{shown} and {len(copies) - COPIES_SHOWN} more"
+    )
+
+
+def _made_at(message_id: bytes) -> datetime | None:
+    """Return when a UUIDv7 was made; None when the id is of another kind."""
+    if message_id[6] >> 4 != 7:
+        return None
+    return datetime.fromtimestamp(int.from_bytes(message_id[:6]) / 1000, UTC)

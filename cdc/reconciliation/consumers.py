@@ -1,0 +1,91 @@
+"""Laying what consumers must have taken beside what their inboxes hold."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from cdc.reconciliation.inboxes import ConsumerPlace, Inbox, open_inbox
+from cdc.reconciliation.report import ConsumerReport, Named
+from cdc.reconciliation.spool import Spool
+
+BATCH = 1000
+
+
+def compare_consumer(
+    consumer: ConsumerPlace,
+    topic: str,
+    ends_of: Callable[[], Mapping[int, int]],
+    spool: Spool,
+    limit: int,
+) -> ConsumerReport:
+    """Return how a consumer's inbox compares with the records that were read of a topic.
+
+    Args:
+        consumer: The consumer.
+        topic: The topic.
+        ends_of: Returns partition -> offset of the next record as of now. A position beyond it is one of a topic that
+            was made anew, where it means nothing.
+        spool: Has the records.
+        limit: Most messages to name.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    kind = f"untaken by {consumer.name}"
+    with open_inbox(consumer, topic) as inbox:
+        positions = inbox.positions()
+        ends = ends_of()  # asked afterwards, as a position may follow the end
+        positions = {p: position for p, position in positions.items() if position <= ends.get(p, 0)}
+        spool.look_at_consumer(positions, consumer.types)
+        first_id, parked = inbox.first_id(), inbox.parked()
+        taken = forgotten = skipped = 0
+        untaken: list[bytes] = []
+
+        def decide() -> int:
+            decided = inbox.skipped(untaken)
+            missing = [each for each in untaken if each not in decided]
+            spool.find_many((kind, each, "its position has passed it") for each in missing)
+            untaken.clear()
+            return len(decided)
+
+        for message_id, is_taken in _with_taken(spool.due(), inbox):
+            if is_taken:
+                taken += 1
+            elif message_id in parked:
+                pass
+            elif message_id < first_id:
+                forgotten += 1
+            else:
+                untaken.append(message_id)
+                if len(untaken) >= BATCH:
+                    skipped += decide()
+        skipped += decide()
+    return ConsumerReport(
+        consumer=consumer.name,
+        taken=taken,
+        waiting=spool.waiting(),
+        ignored=spool.ignored(),
+        forgotten=forgotten,
+        parked=len(parked),
+        skipped=skipped,
+        missing=spool.counts().get(kind, 0),
+        named=named(spool, kind, limit),
+    )
+
+
+def named(spool: Spool, kind: str, limit: int) -> Sequence[Named]:
+    """Return the first findings of a kind."""
+    return [Named(*each) for each in spool.findings(kind, limit)]
+
+
+def _with_taken(due: Iterator[bytes], inbox: Inbox) -> Iterator[tuple[bytes, bool]]:
+    """Yield each id that is due, and whether the inbox has it; both are read once, in the order of ids."""
+    first = next(due, None)
+    if first is None:
+        return
+    taken = inbox.taken(first, b"\xff" * 16)
+    held = next(taken, None)
+    message_id: bytes | None = first
+    while message_id is not None:
+        while held is not None and held < message_id:
+            held = next(taken, None)
+        yield message_id, held == message_id
+        message_id = next(due, None)

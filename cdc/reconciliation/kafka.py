@@ -1,0 +1,203 @@
+"""Reading a topic from one end to the other, both of which are known before reading begins."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documented names
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
+
+from cdc.topics import TopicError
+
+TIMEOUT_S = 30.0
+POLL_S = 0.5
+BATCH = 2000
+CLOCK_SLACK = timedelta(minutes=5)
+"""A record may be dated so much before the row that it comes from was written, by another machine's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is to be read of a partition.
+
+    Args:
+        partition: Its number.
+        begin: Offset of the oldest record that Kafka keeps, or of the next one when it keeps none.
+        start: Offset to begin with.
+        end: Offset to end before.
+    """
+
+    partition: int
+    begin: int
+    start: int
+    end: int
+
+
+class TopicReader:
+    """Reads one topic without belonging to a consumer group; a context manager.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+        topic: Topic to read.
+    """
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "reconciliation",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                # what is fetched ahead lies in memory
+                "queued.min.messages": 10_000,
+                "queued.max.messages.kbytes": 4096,
+                "fetch.max.bytes": 4 * 2**20,
+                "fetch.queue.backoff.ms": 10,  # look again soon whether there is room
+                "log_level": 0,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._consumer.close()
+
+    def spans(self, since: datetime | None = None) -> list[Span]:
+        """Return what there is to read of each partition as things stand, which is nothing when there is no topic.
+
+        Args:
+            since: Leave out what was surely recorded before; None to begin with the oldest record.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        try:
+            partitions = self._partitions()
+            starts = self._starts(partitions, since) if since else {}
+            return [self._span(partition, starts.get(partition)) for partition in partitions]
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+
+    def ends(self) -> dict[int, int]:
+        """Return partition -> offset of the next record, as things stand.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        return {span.partition: span.end for span in self.spans()}
+
+    def read(self, spans: Sequence[Span]) -> Iterator[list[Message]]:
+        """Yield the records of partitions in batches, those of a partition in their order.
+
+        Raises:
+            TopicError: Kafka cannot be asked, or stopped to answer.
+        """
+        ends = {span.partition: span.end for span in spans if span.start < span.end}
+        self._consumer.assign(
+            [TopicPartition(self._topic, s.partition, s.start) for s in spans if s.start < s.end]
+        )
+        deadline = time.monotonic() + TIMEOUT_S
+        try:
+            while ends:
+                messages = self._consumer.consume(BATCH, POLL_S)
+                if messages:
+                    deadline = time.monotonic() + TIMEOUT_S
+                elif time.monotonic() > deadline:
+                    raise TopicError(
+                        f"Kafka at {self._bootstrap} has not gone on with {self._topic} for {TIMEOUT_S:g} s; "
+                        "see `tailrace status`"
+                    )
+                if records := list(_wanted(messages, ends)):
+                    yield records
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+        finally:
+            self._consumer.unassign()
+
+    def retention(self) -> timedelta | None:
+        """Return how long the topic keeps a record at least; None when that is for ever or not known.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        resource = ConfigResource(ResourceType.TOPIC, self._topic)
+        try:
+            admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
+            [answer] = admin.describe_configs([resource], request_timeout=TIMEOUT_S).values()
+            milliseconds = int(answer.result()["retention.ms"].value)
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+        return None if milliseconds < 0 else timedelta(milliseconds=milliseconds)
+
+    def _partitions(self) -> list[int]:
+        topic = self._consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
+        if topic.error is None:
+            return sorted(topic.partitions)
+        if topic.error.code() in {
+            KafkaError.UNKNOWN_TOPIC_OR_PART,
+            KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - its public name
+        }:
+            return []
+        raise KafkaException(topic.error)
+
+    def _starts(self, partitions: Sequence[int], since: datetime) -> Mapping[int, int]:
+        moment = max(0, int((since - CLOCK_SLACK).timestamp() * 1000))
+        asked = [TopicPartition(self._topic, partition, moment) for partition in partitions]
+        found = self._consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
+        return {place.partition: place.offset for place in found}
+
+    def _span(self, partition: int, start: int | None) -> Span:
+        place = TopicPartition(self._topic, partition)
+        begin, end = self._consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        if start is None:
+            return Span(partition, begin, begin, end)
+        # a negative offset stands for the end: nothing is as young as that
+        return Span(partition, begin, min(max(start, begin), end) if start >= 0 else end, end)
+
+    def _unavailable(self, error: KafkaException) -> TopicError:
+        return TopicError(
+            f"Kafka at {self._bootstrap} cannot be asked for {self._topic}: {error}; see `tailrace status`"
+        )
+
+
+def _wanted(messages: Sequence[Message], ends: dict[int, int]) -> Iterator[Message]:
+    """Yield the records that lie before the ends, and strike the partitions off that were read to their end."""
+    for message in messages:
+        partition, error = message.partition() or 0, message.error()
+        if error is None:
+            offset, end = message.offset() or 0, ends.get(partition, 0)
+            if offset < end:
+                yield message
+            if offset >= end - 1:
+                ends.pop(partition, None)
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+            ends.pop(partition, None)
+        elif not error.retriable():
+            raise KafkaException(error)
+
+
+def recorded_at(message: Message) -> datetime:
+    """Return when a record was dated by the producer or the broker."""
+    return datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+
+
+def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
+    """Return the headers of a record in their order."""
+    headers: Any = message.headers()  # values are bytes, whatever the stubs allow
+    return headers or []

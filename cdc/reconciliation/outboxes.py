@@ -1,0 +1,161 @@
+"""The outboxes of all services as of one moment, which is the same for all of them."""
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import args_row
+
+from cdc.records import COLUMNS, OutboxRow
+from cdc.sql import load_queries
+
+QUERIES = load_queries(__package__)
+CONNECT_TIMEOUT_S = 5
+FETCHED = 2000
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which rows and records are compared: those that were written in it.
+
+    Args:
+        since: Its beginning; None for no bound.
+        until: Its end, which does not belong to it; None for no bound.
+        first_id: Leave out smaller ids, which spares the reading of what is surely older; None to read them all.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    first_id: UUID | None = None
+
+
+class Outboxes:
+    """The outboxes as they were when they were opened; build it with `open_outboxes`.
+
+    Args:
+        connections: Schema -> a connection of its service's role in a transaction; all see the same moment.
+        urls: Schema -> libpq URL, for a look at what came later.
+        wal_end: End of the WAL at that moment or a little later.
+    """
+
+    def __init__(
+        self, connections: Mapping[str, Connection], urls: Mapping[str, str], wal_end: str
+    ) -> None:
+        self._connections = connections
+        self._urls = urls
+        self.wal_end = wal_end
+
+    def topics(self) -> list[str]:
+        """Return every topic that rows were written for."""
+        return sorted(
+            {
+                topic
+                for connection in self._connections.values()
+                for (topic,) in connection.execute(QUERIES["topics"])
+            }
+        )
+
+    def rows(self, topic: str, window: Window) -> Iterator[tuple[str, OutboxRow]]:
+        """Yield the rows for a topic in the order of their ids, each with its schema.
+
+        Args:
+            topic: The topic.
+            window: Which rows.
+        """
+        with ExitStack() as stack:
+            streams = [self._stream(stack, schema, topic, window) for schema in self._connections]
+            yield from heapq.merge(*streams, key=lambda pair: pair[1].id.int)
+
+    def rows_by_now(self, topic: str, ids: Sequence[bytes]) -> Iterator[tuple[str, OutboxRow]]:
+        """Yield those rows for a topic that have one of these ids and exist by now, each with its schema."""
+        parameters = {"topic": topic, "ids": [UUID(bytes=each) for each in ids]}
+        for schema, url in self._urls.items():
+            with _connect(url) as connection, _cursor(connection) as cursor:
+                cursor.execute(_with_columns("rows_of_ids"), parameters)
+                yield from ((schema, row) for row in cursor)
+
+    def messages_kept_since(self) -> datetime | None:
+        """Return since when the outboxes keep what is no event; None when they keep all there ever was."""
+        found = [
+            moment
+            for connection in self._connections.values()
+            for (moment,) in connection.execute(QUERIES["messages_kept_since"])
+        ]
+        return max((moment for moment in found if moment), default=None)
+
+    def _stream(
+        self, stack: ExitStack, schema: str, topic: str, window: Window
+    ) -> Iterator[tuple[str, OutboxRow]]:
+        cursor = psycopg.ServerCursor(
+            self._connections[schema], "rows", row_factory=args_row(OutboxRow)
+        )
+        cursor.itersize = FETCHED
+        stack.enter_context(cursor)
+        parameters = {
+            "topic": topic,
+            "since": window.since,
+            "until": window.until,
+            "first_id": window.first_id,
+        }
+        cursor.execute(_with_columns("rows"), parameters, binary=True)
+        return ((schema, row) for row in cursor)
+
+
+@contextmanager
+def open_outboxes(urls: Mapping[str, str], snapshot: str | None = None) -> Iterator[Outboxes]:
+    """Open the outboxes of services until the block ends.
+
+    Args:
+        urls: Schema -> libpq URL of the role that may read the outbox there.
+        snapshot: Name of an exported snapshot that says which moment they are seen at; now when None.
+
+    Raises:
+        psycopg.Error: the database does not let us in, or the snapshot is gone.
+    """
+    connections: dict[str, Connection] = {}
+    wal_end = ""
+    with ExitStack() as stack:
+        for schema, url in urls.items():
+            connection = stack.enter_context(_connect(url))
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            if snapshot is None:
+                [snapshot] = _one(connection, "share_snapshot")
+            else:
+                connection.execute(
+                    sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot))
+                )
+            connections[schema] = connection
+            [wal_end] = _one(connection, "wal_end")
+        try:
+            yield Outboxes(connections, urls, str(wal_end))
+        finally:
+            for each in connections.values():
+                if not each.closed:
+                    each.rollback()
+
+
+def _connect(url: str) -> Connection:
+    return psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S)
+
+
+def _cursor(connection: Connection) -> psycopg.Cursor[OutboxRow]:
+    return connection.cursor(row_factory=args_row(OutboxRow), binary=True)
+
+
+def _one(connection: Connection, query: str) -> tuple[Any, ...]:
+    [row] = connection.execute(QUERIES[query]).fetchall()
+    return cast(tuple[Any, ...], row)
+
+
+def _with_columns(query: str) -> sql.Composed:
+    # the files of this package are part of the program
+    return sql.SQL(cast(Any, QUERIES[query].decode())).format(columns=COLUMNS)

@@ -1,0 +1,83 @@
+"""From records as Kafka delivers them to records as a comparison keeps them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from confluent_kafka import Message
+
+from cdc.reconciliation.fingerprints import fingerprint
+from cdc.reconciliation.kafka import headers_of, recorded_at
+from cdc.reconciliation.outboxes import Window
+from cdc.reconciliation.spool import Spool, SpooledRecord
+
+ID_LENGTH = 36
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBounds:
+    """A window as it compares with the header `ce_time`, which has the time of the row in digits that sort."""
+
+    since: bytes | None
+    until: bytes | None
+
+    @classmethod
+    def of(cls, window: Window) -> "TimeBounds":
+        """Return the bounds of a window."""
+        return cls(_digits(window.since), _digits(window.until))
+
+    def hold(self, message: Message, time: bytes | None) -> bool:
+        """Tell whether a record is in the window; one without a time of its own is judged by when it was recorded."""
+        if self.since is None and self.until is None:
+            return True
+        moment = time or _digits(recorded_at(message)) or b""
+        return (self.since is None or moment >= self.since) and (
+            self.until is None or moment < self.until
+        )
+
+
+def spooled(
+    messages: Iterable[Message], bounds: TimeBounds, spool: Spool
+) -> Iterator[SpooledRecord]:
+    """Yield the records that are in the window; those that no outbox can have sent become findings.
+
+    Args:
+        messages: Records of Kafka.
+        bounds: The window.
+        spool: Where findings and the numbers of types are kept.
+    """
+    for message in messages:
+        pairs = headers_of(message)
+        headers = dict(pairs)
+        if not bounds.hold(message, headers.get("ce_time")):
+            continue
+        partition, offset = message.partition() or 0, message.offset() or 0
+        message_id = id_of(headers.get("ce_id"))
+        if message_id is None:
+            place = f"{message.topic()}/{partition}/{offset}"
+            spool.find("foreign", None, f"{place} has no message id in its header ce_id")
+            continue
+        version = headers.get("aggregate_version")
+        yield SpooledRecord(
+            message_id,
+            partition,
+            offset,
+            spool.type_number(headers.get("ce_type") or b""),
+            int(version) if version and version.isdigit() else None,
+            *fingerprint(message.key(), message.value(), pairs),
+        )
+
+
+def id_of(header: bytes | None) -> bytes | None:
+    """Return the 16 bytes of an id as it stands in a header; None when there is none."""
+    if header is None or len(header) != ID_LENGTH:
+        return None
+    try:
+        found = bytes.fromhex(header.replace(b"-", b"").decode())
+    except ValueError:
+        return None
+    return found if len(found) == 16 else None
+
+
+def _digits(moment: datetime | None) -> bytes | None:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode() if moment else None

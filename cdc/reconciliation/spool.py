@@ -1,0 +1,268 @@
+"""What a comparison cannot keep in memory: a temporary SQLite database that is gone when it is closed.
+
+SQLite sorts on disk what does not fit into its cache, so that the memory a comparison takes does not depend on how much
+is compared.
+"""
+
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from uuid import UUID
+
+from cdc.reconciliation.fingerprints import Fingerprint
+from cdc.records import OutboxRecord, OutboxRow, record_of
+from cdc.sql import load_queries
+
+QUERIES = {
+    name: text.decode() for name, text in load_queries("cdc.reconciliation", "spool.sql").items()
+}
+CACHE_KB = 32_768
+
+
+class SpooledRecord(NamedTuple):
+    """A record of Kafka as it is kept.
+
+    Args:
+        id: The 16 bytes of its message id.
+        partition: Partition it lies in.
+        offset: Offset within the partition.
+        type: Number of its type, see `Spool.type_number`.
+        version: Version of its aggregate; None when it is no event.
+        key: Digest of its key.
+        value: Digest of its value.
+        headers: Digest of its headers.
+    """
+
+    id: bytes
+    partition: int
+    offset: int
+    type: int
+    version: int | None
+    key: bytes
+    value: bytes
+    headers: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRow:
+    """A row of an outbox that Kafka lacks, ready to be published.
+
+    Args:
+        message_id: Its id.
+        source: Schema of its outbox.
+        seq: Its number in that outbox.
+        occurred_at: When it was written, as text.
+        record: The record it becomes.
+    """
+
+    message_id: UUID
+    source: str
+    seq: int
+    occurred_at: str
+    record: OutboxRecord
+
+
+class Spool:
+    """The temporary database of one topic's comparison; a context manager.
+
+    Args:
+        topic: The topic.
+        directory: Where to make it; where the system keeps temporary files by default.
+    """
+
+    def __init__(self, topic: str, directory: Path | None = None) -> None:
+        self._topic = topic
+        self._directory = tempfile.TemporaryDirectory(prefix="tailrace-", dir=directory)
+        self._database = sqlite3.connect(
+            Path(self._directory.name) / "spool.sqlite", isolation_level=None
+        )
+        # nothing in it is worth a write that waits for the disk
+        for pragma in (
+            "journal_mode = off",
+            "synchronous = off",
+            "locking_mode = exclusive",
+            f"cache_size = -{CACHE_KB}",
+        ):
+            self._database.execute(f"pragma {pragma}")
+        self._database.executescript(QUERIES["open"])
+        self._types: dict[bytes, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete it."""
+        self._database.close()
+        self._directory.cleanup()
+
+    def type_number(self, name: bytes) -> int:
+        """Return a number that stands for the name of a type."""
+        return self._types.setdefault(name, len(self._types))
+
+    def add_records(self, records: Iterable[SpooledRecord]) -> None:
+        """Keep records; the order does not matter."""
+        with self._transaction():
+            self._database.executemany(QUERIES["add_record"], records)
+
+    def sort_records(self) -> None:
+        """Prepare for `records_by_id`, once all records are there."""
+        self._database.execute(QUERIES["sort_records"])
+
+    def records_by_id(self) -> Iterator[tuple[int, bytes, int, int, Fingerprint]]:
+        """Yield (number, id, partition, offset, fingerprint) of every record in the order of ids, copies by place."""
+        for number, id_, partition, offset, *digests in self._rows("records_by_id"):
+            yield number, id_, partition, offset, Fingerprint(*digests)
+
+    def copies(self, message_id: bytes) -> list[Fingerprint]:
+        """Return the fingerprints of all records of one id."""
+        return [Fingerprint(*digests) for digests in self._rows("copies", message_id)]
+
+    def is_event(self, message_id: bytes) -> bool:
+        """Tell whether the records of an id carry a version of an aggregate."""
+        [[versions]] = self._rows("versions", message_id)
+        return bool(versions)
+
+    def note_repeated(self, numbers: Iterable[int]) -> None:
+        """Note records whose id was seen before."""
+        with self._transaction():
+            self._database.executemany(QUERIES["add_repeated"], ((n,) for n in numbers))
+
+    def add_missing(self, rows: Iterable[tuple[str, OutboxRow, Fingerprint]]) -> None:
+        """Keep rows of outboxes that Kafka lacks, each with its outbox and the fingerprint of its record."""
+        with self._transaction():
+            self._database.executemany(QUERIES["add_missing"], (_missing(*row) for row in rows))
+
+    def take_missing(self, message_id: bytes) -> Fingerprint | None:
+        """Strike a row off those that are missing; return its fingerprint, or None when it is not missing."""
+        row = self._database.execute(QUERIES["take_missing"], [message_id]).fetchone()
+        return Fingerprint(*row) if row else None
+
+    def count_missing(self) -> int:
+        """Return how many rows are missing."""
+        [[count]] = self._rows("count_missing")
+        return int(count)
+
+    def missing(self) -> Iterator[MissingRow]:
+        """Yield the rows that are missing, of each outbox in the order in which they were written."""
+        for id_, source, seq, occurred_at, key, value, headers in self._rows("missing_in_order"):
+            pairs = [
+                (name, text if text is None else text.encode())
+                for name, text in json.loads(headers)
+            ]
+            record = OutboxRecord(self._topic, key, value, pairs)
+            yield MissingRow(UUID(bytes=id_), source, seq, occurred_at, record)
+
+    def ends_of_missing(self) -> tuple[UUID, UUID]:
+        """Return the ids of the first and the last row that is missing, of which there must be one."""
+        [[first, last]] = self._rows("ends_of_missing")
+        return UUID(bytes=first), UUID(bytes=last)
+
+    def find(self, kind: str, message_id: bytes | None, detail: str) -> None:
+        """Keep a finding.
+
+        Args:
+            kind: What sort of finding.
+            message_id: The message it is about; None for a record that has no id.
+            detail: What is to be said about it.
+        """
+        name = None if message_id is None else str(UUID(bytes=message_id))
+        self._database.execute(QUERIES["add_finding"], [kind, name, detail])
+
+    def find_many(self, found: Iterable[tuple[str, bytes | None, str]]) -> None:
+        """Keep findings, see `find`."""
+        with self._transaction():
+            for each in found:
+                self.find(*each)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many findings there are of each kind."""
+        return dict(self._rows("count_findings"))
+
+    def findings(self, kind: str, limit: int) -> list[tuple[str | None, str]]:
+        """Return ids and details of findings, as they were found."""
+        return list(self._rows("findings", kind, limit))
+
+    def take_findings(self, kind: str) -> Iterator[tuple[bytes, str]]:
+        """Take all findings of a kind out, which are about messages with an id."""
+        rows = self._rows("all_findings", kind)
+        yield from ((UUID(name).bytes, detail) for name, detail in rows)
+        self._database.execute(QUERIES["drop_findings"], [kind])
+
+    def disordered(self) -> Iterator[tuple[bytes, int, int, int, int]]:
+        """Yield (id, partition, offset, version, version seen before) of events that come too late in their key."""
+        yield from self._rows("disordered")
+
+    def look_at_consumer(self, positions: Mapping[int, int], types: Iterable[str] | None) -> None:
+        """Say whom `due`, `waiting` and `ignored` are about.
+
+        Args:
+            positions: Partition -> offset to go on from.
+            types: Full names of the messages that the consumer takes; None for all.
+        """
+        wanted = (
+            self._types.values()
+            if types is None
+            else [self._types[name] for each in types if (name := each.encode()) in self._types]
+        )
+        self._database.executescript(QUERIES["renew_consumer"])
+        with self._transaction():
+            self._database.executemany(QUERIES["add_position"], positions.items())
+            self._database.executemany(QUERIES["add_wanted"], ((number,) for number in wanted))
+
+    def due(self) -> Iterator[bytes]:
+        """Yield the ids of what the consumer must have taken, sorted."""
+        for (id_,) in self._rows("due"):
+            yield id_
+
+    def waiting(self) -> int:
+        """Return how many messages lie before the consumer."""
+        [[count]] = self._rows("waiting")
+        return int(count)
+
+    def ignored(self) -> int:
+        """Return how many messages are of types that the consumer does not take."""
+        [[count]] = self._rows("ignored")
+        return int(count)
+
+    def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        yield from self._database.execute(QUERIES[query], values)
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._database)
+
+
+class _Transaction:
+    """Makes many inserts one transaction; without a journal nothing could be rolled back, nor need it be."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._database.execute("begin")
+
+    def __exit__(self, *_: object) -> None:
+        self._database.execute("commit")
+
+
+def _missing(source: str, row: OutboxRow, digests: Fingerprint) -> tuple[object, ...]:
+    record = record_of(row)
+    headers = json.dumps(
+        [(name, None if value is None else value.decode()) for name, value in record.headers]
+    )
+    return (
+        *(row.id.bytes, source, row.seq, row.occurred_at.isoformat()),
+        *(*digests, record.key, record.value, headers),
+    )

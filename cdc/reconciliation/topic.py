@@ -1,0 +1,115 @@
+"""Reconciling one topic from one end to the other, while messages flow."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cdc.reconciliation.comparison import Comparison, Progress
+from cdc.reconciliation.consumers import compare_consumer, named
+from cdc.reconciliation.inboxes import ConsumerPlace
+from cdc.reconciliation.kafka import TopicReader
+from cdc.reconciliation.outboxes import Window, open_outboxes
+from cdc.reconciliation.report import Kind, TopicReport
+from cdc.reconciliation.spool import Spool
+
+LOOK_EVERY_S = 0.5
+SECOND_LOOK_S = 1.0
+
+
+class Publisher(Protocol):
+    """Whoever brings rows to Kafka, and tells how far it has come."""
+
+    def has_passed(self, wal_end: str) -> bool:
+        """Tell whether everything that was committed before this end of the WAL is published, if it ever will be.
+
+        It is true as well of a publisher that has lost its place: what it has not published, it will not publish.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is to be reconciled.
+
+    Args:
+        topic: The topic.
+        bootstrap: `host:port` of a broker.
+        outboxes: Schema -> libpq URL of the role that may read the outbox there.
+        consumers: The topic's consumers.
+        window: Which rows and records.
+        patience_s: How long a row that is not in Kafka is waited for, in seconds.
+        limit: Most messages to name of each kind of finding.
+    """
+
+    topic: str
+    bootstrap: str
+    outboxes: Mapping[str, str]
+    consumers: Sequence[ConsumerPlace] = ()
+    window: Window = field(default_factory=Window)
+    patience_s: float = 30.0
+    limit: int = 20
+
+
+def reconcile(question: Question, publisher: Publisher, progress: Progress) -> TopicReport:
+    """Compare outboxes, a topic and the inboxes of its consumers.
+
+    Args:
+        question: What is to be reconciled.
+        publisher: Who brings rows to Kafka.
+        progress: Shows how far it has come.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    begun = time.monotonic()
+    with Spool(question.topic) as spool, TopicReader(question.bootstrap, question.topic) as reader:
+        comparison = Comparison(reader, spool, question.window, progress)
+        comparison.read_topic()
+        with open_outboxes(question.outboxes) as outboxes:
+            comparison.compare(question.topic, outboxes)
+            wal_end = outboxes.wal_end
+            comparison.look_for_rows_again(question.topic, outboxes)
+            if spool.counts().get(Kind.PHANTOM):
+                time.sleep(SECOND_LOOK_S)
+                comparison.look_for_rows_again(question.topic, outboxes)
+        missing = _wait_for_missing(comparison, publisher, wal_end, question.patience_s)
+        comparison.check_order()
+        consumers = [
+            compare_consumer(each, question.topic, reader.ends, spool, question.limit)
+            for each in question.consumers
+        ]
+        for row in spool.missing():
+            spool.find(missing, row.message_id.bytes, f"{row.source}, written {row.occurred_at}")
+        found = spool.counts()
+        counts = {kind: found.get(kind, 0) for kind in Kind} | {Kind.TOO_OLD: comparison.too_old}
+        return TopicReport(
+            topic=question.topic,
+            since=comparison.since(),
+            until=question.window.until,
+            rows=comparison.rows,
+            records=comparison.records,
+            counts=counts,
+            named={kind: named(spool, kind, question.limit) for kind in Kind if counts[kind]},
+            consumers=consumers,
+            seconds=round(time.monotonic() - begun, 3),
+        )
+
+
+def _wait_for_missing(
+    comparison: Comparison, publisher: Publisher, wal_end: str, patience_s: float
+) -> Kind:
+    """Look for missing rows in what Kafka gets, until there are none or no more will come.
+
+    Returns:
+        What the rest is: missing for good, or pending because the publisher has not come to it yet.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        # asked before the topic is read on, so that what was published until then is seen
+        passed = publisher.has_passed(wal_end)
+        if not comparison.read_on() or passed:
+            return Kind.MISSING
+        if time.monotonic() > deadline:
+            return Kind.PENDING
+        time.sleep(LOOK_EVERY_S)

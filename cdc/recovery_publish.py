@@ -1,0 +1,116 @@
+"""Publishing rows again that never reached Kafka."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from confluent_kafka import KafkaError, Message
+
+from cdc.reconciliation.spool import MissingRow
+from cdc.records import open_producer
+
+PATIENCE_MS = 120_000
+FLUSH_S = PATIENCE_MS / 1000 + 10
+
+
+class PublishError(Exception):
+    """Rows could not be published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published to a topic.
+
+    Args:
+        topic: The topic.
+        rows: How many rows.
+        first: Id of the first of them.
+        last: Id of the last of them.
+    """
+
+    topic: str
+    rows: int
+    first: UUID | None
+    last: UUID | None
+
+
+class Publisher:
+    """Publishes rows in the order in which it is given them.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._producer = open_producer(
+            bootstrap,
+            **{
+                "message.timeout.ms": PATIENCE_MS,
+                # a record that fails ends everything, so that no later one of its key overtakes it
+                "enable.gapless.guarantee": True,
+            },
+        )
+        self._failures: list[KafkaError] = []
+        self._delivered = 0
+
+    def publish(
+        self, topic: str, rows: Iterable[MissingRow], show: Callable[[int], None]
+    ) -> Published:
+        """Publish rows, and return once Kafka has them all.
+
+        Args:
+            topic: Topic that all rows are for.
+            rows: The rows, in their order.
+            show: Called with how many Kafka has.
+
+        Raises:
+            PublishError: Kafka refuses a row, or does not answer. What it has by then is in order.
+        """
+        self._delivered = produced = 0
+        first = last = None
+        for row in rows:
+            self._produce(row)
+            produced += 1
+            first, last = first or row.message_id, row.message_id
+            show(self._delivered)
+        self._producer.flush(FLUSH_S)
+        self._require_no_failure()
+        if self._delivered < produced:
+            raise PublishError(
+                f"Kafka at {self._bootstrap} has confirmed {self._delivered} of {produced} rows for {topic} and does "
+                "not go on; see `tailrace status`, then recover again"
+            )
+        show(self._delivered)
+        return Published(topic, produced, first, last)
+
+    def _produce(self, row: MissingRow) -> None:
+        record = row.record
+        while True:
+            self._require_no_failure()
+            try:
+                self._producer.produce(
+                    record.topic,
+                    record.value,
+                    record.key,
+                    headers=list(record.headers),
+                    on_delivery=self._on_delivery,
+                )
+            except BufferError:
+                self._producer.poll(1)  # the queue is full: wait for answers
+            else:
+                self._producer.poll(0)
+                return
+
+    def _on_delivery(self, error: KafkaError | None, _: Message) -> None:
+        if error is None:
+            self._delivered += 1
+        else:
+            self._failures.append(error)
+
+    def _require_no_failure(self) -> None:
+        if self._failures:
+            raise PublishError(
+                f"Kafka at {self._bootstrap} has refused a row: {self._failures[0].str()}; see `tailrace status`, then "
+                "recover again"
+            )

@@ -1,0 +1,77 @@
+"""The replication slot: where Postgres has the connector's bookmark, and how much WAL it holds back for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from cdc.sql import load_queries
+
+QUERIES = load_queries(__package__, "slot.sql")
+CONNECT_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A replication slot as Postgres shows it.
+
+    Args:
+        name: Its name.
+        active: Whether somebody reads it.
+        active_pid: Process that reads it.
+        wal_status: `reserved`, `extended`, `unreserved` or `lost`, in the words of `pg_replication_slots`.
+        invalidation_reason: Why Postgres has given it up; None when it has not.
+        restart_lsn: Where the WAL that it holds back begins; None when it holds none back any more.
+        confirmed_flush_lsn: Up to where its reader has everything in safety.
+        retained_bytes: WAL that it holds back, in bytes.
+        unconfirmed_bytes: WAL that its reader has not confirmed, in bytes.
+        safe_bytes: WAL that can still be written before the slot is in danger, in bytes; None without a limit.
+        limit_bytes: `max_slot_wal_keep_size` in bytes; None when there is no limit.
+        inactive_since: Since when nobody reads it.
+        failover: Whether standbys keep it too.
+    """
+
+    name: str
+    active: bool
+    active_pid: int | None
+    wal_status: str | None
+    invalidation_reason: str | None
+    restart_lsn: str | None
+    confirmed_flush_lsn: str | None
+    retained_bytes: int | None
+    unconfirmed_bytes: int | None
+    safe_bytes: int | None
+    limit_bytes: int | None
+    inactive_since: datetime | None
+    failover: bool
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether Postgres has given it up, so that it can never be read again."""
+        return self.wal_status == "lost" or self.invalidation_reason is not None
+
+
+def read_slot(url: str, name: str) -> Slot | None:
+    """Return a slot, or None when there is none of that name.
+
+    Args:
+        url: libpq URL of any role.
+        name: Name of the slot.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    with (
+        psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        rows: list[dict[str, Any]] = cursor.execute(QUERIES["slot"], [name]).fetchall()
+    return Slot(name=name, **rows[0]) if rows else None
+
+
+def lsn_number(lsn: str) -> int:
+    """Return an LSN such as `0/1A2B3C4` as the number of bytes that it stands for."""
+    high, _, low = lsn.partition("/")
+    return int(high, 16) << 32 | int(low, 16)

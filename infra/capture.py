@@ -1,0 +1,102 @@
+"""The capture of this installation: connector and slot, and whether they fit together."""
+
+import time
+from datetime import UTC, datetime
+
+from cdc import connector
+from cdc.slot import Slot, read_slot
+from cdc.slot_backlog import Backlog, backlog
+from cdc.slot_health import Diagnosis, diagnose
+from infra.errors import TailraceError
+from infra.services import CAPTURE, MIGRATIONS, PUBLICATION
+from infra.settings import HOST, Settings
+
+LOOK_EVERY_S = 0.25
+
+
+class LostSlotError(TailraceError):
+    """The connector must not go on before its slot is recovered."""
+
+
+def connector_settings(settings: Settings) -> connector.ConnectorSettings:
+    """The connector of this stack; its password stays in the file Connect reads it from."""
+    return connector.ConnectorSettings(
+        host=HOST,
+        port=settings.postgres_port,
+        database="tailrace",
+        user=CAPTURE,
+        password=f"${{directory:{settings.connect_secrets}:{CAPTURE}.password}}",
+        publication=PUBLICATION,
+        profile=settings.cdc_profile,
+    )
+
+
+def outbox_urls(settings: Settings) -> dict[str, str]:
+    """Return schema -> libpq URL of the role that may read the outbox there."""
+    schemas = dict.fromkeys(step.schema for step in MIGRATIONS if step.publishes)
+    return {schema: settings.database_url(schema) for schema in schemas}
+
+
+def slot(settings: Settings) -> Slot | None:
+    """Return the connector's slot, or None when there is none.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    return read_slot(settings.database_url(CAPTURE), connector_settings(settings).slot)
+
+
+def examine(settings: Settings) -> Diagnosis:
+    """Return what is wrong with the slot.
+
+    Raises:
+        ConnectError: Connect cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    url, name = settings.connect_url, connector.NAME
+    state = connector.status(url, name)
+    position = None if state.connector == "ABSENT" else connector.read_position(url, name)
+    # read last: the position is stored first, and then the slot follows
+    return diagnose(connector_settings(settings).slot, slot(settings), state, position)
+
+
+def unpublished(settings: Settings, patience_s: float) -> Backlog | None:
+    """Return what the outboxes hold that is not in Kafka; None when the connector has not stored a position yet.
+
+    Args:
+        settings: Where everything is.
+        patience_s: How long to wait for what is on its way, in seconds: positions are stored once a second.
+
+    Raises:
+        ConnectError: Connect cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    until = datetime.now(UTC)
+    deadline = time.monotonic() + patience_s
+    while True:
+        position = connector.read_position(settings.connect_url, connector.NAME)
+        if position is None or position.committed_at is None:
+            return None
+        found = backlog(outbox_urls(settings).values(), position.committed_at, until)
+        if not found.rows or time.monotonic() > deadline:
+            return found
+        time.sleep(LOOK_EVERY_S)
+
+
+def require_slot(settings: Settings) -> None:
+    """Refuse to go on with a slot that rows would be lost with.
+
+    The connector itself refuses a slot that is gone. It does not refuse one that was moved past rows which it never
+    read.
+
+    Raises:
+        LostSlotError: a recovery has to come first.
+        ConnectError: Connect cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    diagnosis = examine(settings)
+    if diagnosis.ailment is not None:
+        raise LostSlotError(
+            f"The connector was not started, because rows would be lost: {diagnosis.told}. "
+            "Run `tailrace connector recover`."
+        )

@@ -1,0 +1,83 @@
+"""Reconciliation in this installation: where the inboxes are, and who publishes."""
+
+from cdc.reconciliation import ConsumerPlace, Publisher
+from cdc.relay.backlog import current_snapshot, is_published
+from cdc.slot import lsn_number
+from consumers.runtime.lag import Kept
+from infra.capture import examine, slot
+from infra.consumer_access import open_schemas
+from infra.local.programs import publisher
+from infra.services import RELAY, WORKERS
+from infra.settings import Settings
+from schemas.catalogue import catalogue
+
+
+def consumers_of(settings: Settings, topic: str) -> list[ConsumerPlace]:
+    """Return the consumers that the catalogue declares of a topic, and that run here."""
+    declared = catalogue().topics[topic].consumers if topic in catalogue().topics else {}
+    return [
+        ConsumerPlace(
+            name=worker.name, url=settings.database_url(worker.role), types=declared[worker.name]
+        )
+        for worker in WORKERS
+        if worker.role and worker.name in declared
+    ]
+
+
+def other_consumer(settings: Settings, name: str, topic: str) -> list[ConsumerPlace]:
+    """Return where a consumer is at work on a topic that the catalogue does not know of, and takes every message."""
+    with open_schemas(settings) as schemas:
+        return [
+            ConsumerPlace(name=name, url=settings.database_url(schema.role), types=None)
+            for schema in schemas
+            if (name, topic) in Kept.read([schema.connection]).topics()
+        ]
+
+
+def publisher_of(settings: Settings) -> Publisher:
+    """Return whoever publishes the outboxes here."""
+    if publisher(settings) == "relay":
+        return RelayPublisher(settings.database_url(RELAY))
+    return SlotPublisher(settings)
+
+
+class SlotPublisher:
+    """The connector, which has published what its slot has confirmed.
+
+    Args:
+        settings: Where it is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._is_broken: bool | None = None
+
+    def has_passed(self, wal_end: str) -> bool:
+        """Tell whether nothing that was committed before this end of the WAL will still be published."""
+        if self._is_broken is None:
+            self._is_broken = examine(self._settings).ailment is not None
+        if self._is_broken:
+            return True
+        held = slot(self._settings)
+        if held is None or held.is_lost:
+            return True
+        return lsn_number(held.confirmed_flush_lsn or "0/0") >= lsn_number(wal_end)
+
+
+class RelayPublisher:
+    """The relay, which has published what its snapshots have seen.
+
+    Args:
+        database_url: libpq URL of the relay's role.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._snapshots: dict[str, str] = {}
+
+    def has_passed(self, wal_end: str) -> bool:
+        """Tell whether everything that was committed before this end of the WAL is published."""
+        if wal_end not in self._snapshots:
+            # one taken now sees all of that, and perhaps a little more
+            self._snapshots[wal_end] = current_snapshot(self._database_url)
+        return is_published(self._database_url, self._snapshots[wal_end])

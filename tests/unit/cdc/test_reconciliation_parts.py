@@ -1,0 +1,126 @@
+"""The parts of reconciliation that need nothing running."""
+
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from uuid import UUID
+
+import pytest
+
+from cdc.ids import new_id
+from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
+from cdc.reconciliation.partitioning import _murmur2
+from cdc.reconciliation.records import id_of
+from cdc.reconciliation.spool import Spool, SpooledRecord
+from cdc.records import OutboxRow, record_of
+
+ROW = OutboxRow(
+    seq=7,
+    id=UUID("01a20999-13c2-7477-bc0d-7ecf0b47d38d"),
+    topic="order.events",
+    aggregate_id="order-1",
+    payload=b"\x00\x00\x00\x00\x01bytes \xff",
+    type="orders.OrderCreated",
+    source="/orders",
+    specversion="1.0",
+    occurred_at=datetime(2026, 3, 4, 5, 6, 7, 120000, tzinfo=UTC),
+    correlation_id=UUID(int=1),
+    causation_id=None,
+    aggregate_version=1,
+    traceparent=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "number"),
+    # of Kafka's own UtilsTest
+    [
+        ("21", -973932308),
+        ("foobar", -790332482),
+        ("a-little-bit-long-string", -985981536),
+        ("a-little-bit-longer-string", -1486304829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        ("abc", 479470107),
+    ],
+)
+def test_keys_are_hashed_as_kafka_does(key: str, number: int) -> None:
+    assert _murmur2(key.encode()) == number % 2**32
+
+
+def test_a_fingerprint_tells_which_part_differs() -> None:
+    record = fingerprint(b"key", b"value", [("a", b"1"), ("b", None)])
+    assert record == fingerprint(b"key", b"value", [("a", b"1"), ("b", None)])
+    for other, parts in {
+        fingerprint(b"kez", b"value", [("a", b"1"), ("b", None)]): ["key"],
+        fingerprint(b"key", None, [("a", b"1"), ("b", None)]): ["value"],
+        fingerprint(b"key", b"value", [("b", None), ("a", b"1")]): ["headers"],
+        fingerprint(b"key", b"value", [("a", b"1"), ("b", b"")]): ["headers"],
+        fingerprint(b"key", b"value", [("a", b"1b"), ("", None)]): ["headers"],
+        fingerprint(None, b"", [("a", b"1"), ("b", None)]): ["key", "value"],
+    }.items():
+        assert record.differing(other) == parts
+
+
+@pytest.mark.parametrize(
+    "header", [None, b"", b"x" * 36, b"01a20999-13c2-7477-bc0d-7ecf0b47d38", b"-" * 36]
+)
+def test_what_is_no_id_is_none(header: bytes | None) -> None:
+    assert id_of(header) is None
+
+
+def test_an_id_is_read_from_its_header() -> None:
+    assert id_of(str(ROW.id).encode()) == ROW.id.bytes
+
+
+def test_a_missing_row_comes_out_of_the_spool_as_the_record_it_becomes() -> None:
+    record = record_of(ROW)
+    with Spool(ROW.topic) as spool:
+        spool.add_missing([("orders", ROW, fingerprint(record.key, record.value, record.headers))])
+        [missing] = spool.missing()
+        assert missing.record == record
+        assert (missing.message_id, missing.source, missing.seq) == (ROW.id, "orders", 7)
+        assert spool.take_missing(ROW.id.bytes) is not None
+        assert spool.take_missing(ROW.id.bytes) is None
+        assert spool.count_missing() == 0
+
+
+def test_a_copy_of_a_record_breaks_no_order_and_a_late_version_does() -> None:
+    first, second, third = (new_id().bytes for _ in range(3))
+    places = [(first, 0, 1), (third, 1, 3), (first, 2, 1), (second, 3, 2)]
+    with Spool("t") as spool:
+        spool.add_records(record(each, offset, version) for each, offset, version in places)
+        spool.sort_records()
+        seen: set[bytes] = set()
+        for number, id_, *_ in spool.records_by_id():
+            if id_ in seen:
+                spool.note_repeated([number])
+            seen.add(id_)
+        assert list(spool.disordered()) == [(second, 0, 3, 2, 3)]
+
+
+def test_memory_does_not_grow_with_what_is_compared() -> None:
+    def peak(number: int) -> int:
+        tracemalloc.start()
+        with Spool("t") as spool:
+            made = records(number)
+            for _ in range(0, number, 2000):
+                spool.add_records(islice(made, 2000))
+            spool.sort_records()
+            assert sum(1 for _ in spool.records_by_id()) == number
+            assert list(spool.disordered()) == []
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    # kept as they are, they would take several megabytes
+    assert peak(40_000) < 500_000
+
+
+def record(message_id: bytes, offset: int, version: int) -> SpooledRecord:
+    digests = Fingerprint(b"k" * 8, b"v" * 8, b"h" * 8)
+    return SpooledRecord(message_id, 0, offset, 0, version, *digests)
+
+
+def records(number: int) -> Iterator[SpooledRecord]:
+    return (record(new_id().bytes, each, each + 1) for each in range(number))
