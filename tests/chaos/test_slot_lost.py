@@ -14,6 +14,7 @@ import pytest
 
 from cdc import connector
 from cdc.ids import new_id
+from infra.capture import slot
 from infra.local.probe import wait_until
 from infra.settings import REPOSITORY
 from tests import slots
@@ -246,3 +247,6 @@ def assert_nothing_lost(stack: RunningStack, trial: Trial, service: Writer) -> N
     [consumer] = report["consumers"]
     assert consumer["taken"] == report["rows"] == sum(map(len, written.values()))
     assert trial.parked() == []
+    held = slot(stack.settings)
+    assert held is not None
+    assert held.failover, "standbys would not keep the new slot"
