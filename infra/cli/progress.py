@@ -9,11 +9,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
+from rich.text import Text
 
 MEGABYTE = 2**20
 
@@ -87,3 +91,40 @@ def counting(
             progress.update(task, completed=done)
 
         yield show
+
+
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return e.g. "15,200/s"."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+
+
+@contextmanager
+def working(
+    console: Console, words: str, total: int, *, done: int = 0, shown: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how far long work has come, how fast it goes and how long it will take.
+
+    Args:
+        console: Where to.
+        words: What is done.
+        total: How much there is.
+        done: How much of it was done before.
+        shown: Whether anything is shown.
+
+    Yields:
+        What is called with how much is done, again and again.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    disable = not (shown and console.is_terminal)
+    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
+        task = progress.add_task(words, total=total, completed=done)
+        yield lambda now: progress.update(task, completed=now)
