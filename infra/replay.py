@@ -8,7 +8,7 @@ from consumers.replay.state import States
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.outside import Outside
 from infra.errors import TailraceError
-from infra.services import MIGRATIONS, OWNER, SCHEMAS, WORKERS, Service
+from infra.services import MIGRATIONS, OWNER, REPLAYS, SCHEMAS, WORKERS, Service
 from infra.settings import Settings
 
 
@@ -38,7 +38,12 @@ def subject_of(settings: Settings, worker: Service) -> Subject:
         role=role,
         url=settings.database_url(role),
         owner_url=settings.database_url(OWNER),
-        packages=[each.package for each in MIGRATIONS if each.schema == role],
+        packages=[
+            each.package
+            for each in MIGRATIONS
+            # a sandbox keeps no record of what was done to live consumers
+            if each.schema == role and each.package != REPLAYS
+        ],
         build=partial(_build, settings, worker),
         bootstrap=settings.kafka_bootstrap,
         registry_url=settings.registry_url,

@@ -9,6 +9,7 @@ PUBLICATION = "tailrace_outbox"
 OWNER = "tailrace_owner"
 CAPTURE = "tailrace_capture"
 REGISTRY = "registry"
+REPLAYS = "consumers.replay.migrations"  # the record of replays, of each service that consumes
 PUBLISHER = "publisher"  # of the schema registry: the one role that may write there
 
 
@@ -89,6 +90,10 @@ MIGRATIONS = (
     Migrations("orders", "consumers.orders.migrations", publishes=False),
     Migrations("payments", "consumers.payments.migrations", publishes=True),
     Migrations("analytics", "consumers.analytics.migrations", publishes=True),
+    *(
+        Migrations(schema, REPLAYS, publishes=False)
+        for schema in ("orders", "payments", "analytics")
+    ),
     Migrations("canary", "cdc.canary.migrations", publishes=True),
 )
 

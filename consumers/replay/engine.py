@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from consumers.replay.errors import ReplayError
 from consumers.replay.source import Batch, Source, SourceRecord
@@ -37,6 +37,23 @@ class Moved:
 
 
 Tell = Callable[[Moved], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What became of the messages of a replay.
+
+    Args:
+        positions: Where each partition goes on.
+        applied: Messages that came for the first time.
+        duplicates: Messages that had been taken before.
+        parked: Messages that were put aside.
+    """
+
+    positions: Mapping[Place, int] = field(default_factory=dict)
+    applied: int = 0
+    duplicates: int = 0
+    parked: int = 0
 
 
 @dataclass(slots=True)
@@ -88,6 +105,10 @@ class Engine:
         codec: Decodes the handled messages.
         dead_letters: Tells of messages that no attempt is left for.
         window: Which ids the inbox can keep.
+        max_batch: Most messages in a transaction, where it is not the consumer's own.
+
+    Attributes:
+        totals: What became of the messages, once it has ended.
     """
 
     def __init__(
@@ -97,7 +118,10 @@ class Engine:
         codec: Codec,
         dead_letters: DeadLetters,
         window: InboxWindow,
+        *,
+        max_batch: int | None = None,
     ) -> None:
+        self.totals = Totals()
         self._store = store
         self._lost = ""
         self._chosen = 0
@@ -109,7 +133,7 @@ class Engine:
                 position=store.position,
                 seek=self._lose,
                 retries=consumer.retries,
-                max_batch=consumer.max_batch,
+                max_batch=max_batch or consumer.max_batch,
                 turn=asyncio.Semaphore(consumer.parallel_partitions),
             )
         )
@@ -154,7 +178,14 @@ class Engine:
                 tell(Moved(fetched.read, self._chosen))
             await self._until(lambda: all(lane.is_idle for lane in self._open()))
         finally:
+            progress = self._lanes.progress()
             await self._lanes.close(STOP_S)
+            self.totals = Totals(
+                positions={place: each.position for place, each in progress.items()},
+                applied=sum(each.applied for each in progress.values()),
+                duplicates=sum(each.duplicates for each in progress.values()),
+                parked=sum(each.parked for each in progress.values()),
+            )
         return self._chosen
 
     async def _give(self, batch: Batch) -> None:

@@ -4,7 +4,7 @@ The record of a row is the one that was published (`cdc.records`), except for wh
 so number 0 stands for all of it, and the sequence number of the row for the offset.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -121,7 +121,7 @@ class LogSource:
         self._read += len(rows)
         if len(rows) < BATCH:
             self._close_cursor()
-        records = [record for row in rows if self._filter.wants(record := self._record(row))]
+        records = [record for row in rows if self._filter.wants(record := _record(row, self._mark))]
         batches = [Batch(Place(records[0].topic, 0), records)] if records else []
         return Fetch(batches, self._read)
 
@@ -162,17 +162,66 @@ class LogSource:
             self._connection.close()
         self._connection = self._cursor = None
 
-    def _record(self, row: OutboxRow) -> SourceRecord:
-        record = record_of(row)
-        return SourceRecord(
-            record.topic,
-            0,
-            row.seq,
-            round(row.occurred_at.timestamp() * 1000),
-            record.key,
-            record.value,
-            [*record.headers, *self._mark],
-        )
+
+class LogRows:
+    """Reads single events of a topic out of its log, by their ids and in their order.
+
+    Args:
+        urls: Where the logs are.
+        topic: The topic.
+        ids: The ids; those that the log does not have are passed over.
+        mark: Headers that each record gets besides its own.
+    """
+
+    def __init__(self, urls: Urls, topic: str, ids: Sequence[str], mark: Headers = ()) -> None:
+        self._urls = urls
+        self._topic = topic
+        self._ids = ids
+        self._mark = list(mark)
+        self._is_read = False
+
+    def begin(self, positions: Mapping[Place, int]) -> None:
+        """Begin to read; there are no positions to mind."""
+
+    def fetch(self) -> Fetch | None:
+        """Return the events, and None the next time.
+
+        Raises:
+            psycopg.Error: the database does not answer.
+        """
+        if self._is_read:
+            return None
+        self._is_read = True
+        with _connect(self._topic, self._urls) as connection:
+            cursor = connection.cursor(row_factory=args_row(OutboxRow))
+            parameters = {"topic": self._topic, "ids": list(self._ids)}
+            rows = cursor.execute(QUERIES["log_by_id"], parameters, binary=True).fetchall()
+        records = [_record(row, self._mark) for row in rows]
+        return Fetch([Batch(Place(self._topic, 0), records)] if records else [], len(records))
+
+    def origin(self, record: SourceRecord) -> str:
+        """Return where a record was taken from."""
+        return f"log:{record.offset}"
+
+    def complaint(self) -> str:
+        """Nothing is chosen here but by ids."""
+        return ""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _record(row: OutboxRow, mark: Sequence[tuple[str, bytes | None]]) -> SourceRecord:
+    record = record_of(row)
+    return SourceRecord(
+        record.topic,
+        0,
+        row.seq,
+        round(row.occurred_at.timestamp() * 1000),
+        record.key,
+        record.value,
+        [*record.headers, *mark],
+    )
 
 
 def _connect(topic: str, urls: Urls) -> "psycopg.Connection[Any]":

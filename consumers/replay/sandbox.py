@@ -112,9 +112,9 @@ class Sandbox:
         await self.schema.make(self.info.comment())
         text = resources.files(__package__).joinpath("ddl.sql").read_text()
         async with self.schema.connection() as connection:
-            await connection.execute(_named(text, ":role", self.schema.role))
+            await connection.execute(named(text, ":role", self.schema.role))
             if before is not None:
-                await connection.execute(_named(before.decode(), ":live", self.live))
+                await connection.execute(named(before.decode(), ":live", self.live))
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[Connection]:
@@ -256,8 +256,8 @@ def _size(connection: "psycopg.Connection[Any]", name: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _named(text: str, placeholder: str, name: str) -> sql.Composed:
-    """Return SQL with the name of a thing wherever a placeholder stands."""
+def named(text: str, placeholder: str, name: str) -> sql.Composed:
+    """Return SQL with the name of a thing wherever a placeholder such as `:live` stands."""
     parts = re.split(f"({placeholder})\\b", text)
     return sql.Composed(
         [

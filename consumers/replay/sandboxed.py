@@ -136,6 +136,11 @@ class SandboxReplay:
         self._sandbox = subject.sandbox(info)
         self._consumer = subject.build(self._sandbox.schema.inside_url, CapturedOutside())
 
+    @property
+    def name(self) -> str:
+        """Name of the sandbox."""
+        return self._info.name
+
     async def make(self) -> None:
         """Make the sandbox; what was made is dropped again when that fails."""
         try:

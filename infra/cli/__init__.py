@@ -23,6 +23,10 @@ COMMANDS = {
     ),
     "parked": ("infra.cli.parked:parked", "Work on messages that could not be digested."),
     "replay": ("infra.cli.replay:replay", "Hand out again what was sent before, and compare."),
+    "projections": (
+        "infra.cli.projections:projections",
+        "Build anew what consumers have made of messages.",
+    ),
     "lag": ("infra.cli.lag:lag", "Show how far each consumer is behind."),
     "topics": ("infra.cli.topics:topics", "Show topics, and the records in them."),
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),

@@ -103,7 +103,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def working(
-    console: Console, words: str, total: int, *, done: int = 0, shown: bool = True
+    console: Console, words: str, total: int, *, shown: bool = True
 ) -> Iterator[Callable[[int], None]]:
     """Show on a terminal how far long work has come, how fast it goes and how long it will take.
 
@@ -111,11 +111,29 @@ def working(
         console: Where to.
         words: What is done.
         total: How much there is.
-        done: How much of it was done before.
         shown: Whether anything is shown.
 
     Yields:
         What is called with how much is done, again and again.
+    """
+    with working_of(console, words, shown=shown) as show:
+        show(0, total)
+        yield lambda done: show(done, total)
+
+
+@contextmanager
+def working_of(
+    console: Console, words: str, *, shown: bool = True
+) -> Iterator[Callable[[int, int], None]]:
+    """Show the same of work of which only on the way it is known how much there is.
+
+    Args:
+        console: Where to.
+        words: What is done.
+        shown: Whether anything is shown.
+
+    Yields:
+        What is called with how much is done and how much there is, again and again.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -126,5 +144,5 @@ def working(
     )
     disable = not (shown and console.is_terminal)
     with Progress(*columns, console=console, transient=True, disable=disable) as progress:
-        task = progress.add_task(words, total=total, completed=done)
-        yield lambda now: progress.update(task, completed=now)
+        task = progress.add_task(words, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -7,6 +7,7 @@ import click
 
 from infra.cli.lazy import LazyGroup
 from infra.cli.output import json_option
+from infra.cli.parked_options import who_option, yes_option
 from infra.cli.replay_options import choosing
 from infra.cli.schema_baseline import examples
 
@@ -26,11 +27,29 @@ COMMANDS = {
     help="Into a throwaway copy of the consumer's tables.  [default]",
 )
 @click.option(
+    "--to-topic",
+    metavar="NAME",
+    help="Publish to this topic instead: bytes and headers as they were, and replayed_from.",
+)
+@click.option("--create", is_flag=True, help="Make the topic of --to-topic if it is missing.")
+@click.option("--live", is_flag=True, help="Redeliver to the live consumer instead, after asking.")
+@click.option(
+    "--force", is_flag=True, help="With --live: make messages take effect that had been taken."
+)
+@click.option("--why", metavar="TEXT", help="The reason; it goes on record.")
+@who_option
+@yes_option
+@click.option(
     "--source",
     type=click.Choice(["kafka", "log"]),
     help="Read Kafka, or the event log in Postgres.  [default: the log when Kafka has deleted a part]",
 )
 @click.option("--dry-run", is_flag=True, help="Only count what would be replayed.")
+@click.option(
+    "--code",
+    metavar="REF",
+    help="With the handlers of another git revision, to try a change before it ships.",
+)
 @click.option("--keep", is_flag=True, help="Leave the sandbox to look around in.")
 @click.option(
     "--rows",
@@ -57,6 +76,8 @@ COMMANDS = {
     "tailrace replay --topic order.events --from 2026-11-23T10:00 --to 2026-11-23T11:00 --consumer analytics",
     "tailrace replay --consumer payments --from 2h --where 'total>100' --keep",
     "tailrace replay --topic order.events --from 3:1200 --to 3:1300 --dry-run",
+    "tailrace replay --topic order.events --from 1d --to-topic order.events.copy --create",
+    "tailrace replay --consumer analytics --live --id 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
     "tailrace replay --resume",
 )
 def replay(context: click.Context, /, **asked: Any) -> None:
@@ -68,7 +89,7 @@ def replay(context: click.Context, /, **asked: Any) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from infra.cli.replay_run import start
+    from infra.cli.replay_start import start
 
     gc.set_threshold(100_000, 50, 50)  # as in a worker, see consumers.runtime.worker.run
     context.exit(start(asked))

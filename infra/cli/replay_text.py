@@ -87,12 +87,11 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
 
 
 def outcome_as_json(
-    outcome: Outcome, plan: Plan, selection: Selection, *, kept: bool, code: str | None
+    outcome: Outcome, plan: Plan, selection: Selection, *, kept: bool
 ) -> dict[str, Any]:
     """Return what came of a replay into a sandbox as JSON."""
     return {
         "run_id": outcome.run_id,
-        "code": code,
         "sandbox": outcome.sandbox if kept else None,
         "selection": selection.as_json(),
         "plan": plans.as_json(plan),
