@@ -46,7 +46,7 @@ parked: install ## What no consumer could digest, and why
 demo: install ## Send orders and follow them: make demo ORDERS=200, or FILE=orders.csv MAP=...
 	@$(BIN)/tailrace demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(FILE),--file "$(FILE)") $(if $(MAP),--map "$(MAP)")
 
-replay: install ## Replay into a sandbox: make replay TOPIC=order.events FROM=2026-11-23T10:00 CONSUMER=analytics (TO=, ARGS=)
+replay: install ## Try handlers on past messages: make replay TOPIC=order.events FROM=2026-11-23T10:00 CONSUMER=analytics
 	@$(if $(CONSUMER),,echo "Say whose handlers: make replay TOPIC=order.events FROM=2026-11-23T10:00 CONSUMER=analytics" >&2; exit 2)
 	@$(BIN)/tailrace replay $(if $(TOPIC),--topic "$(TOPIC)") $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") \
 		--consumer "$(CONSUMER)" $(ARGS)

@@ -17,6 +17,10 @@ comment on table replay_key is 'keys of the records that were handed to handlers
 
 grant insert on replay_outside to :role;
 
+-- an inbox that takes ids of any age: what is old is what a replay is about
+insert into inbox_window (consumer, kept) values ('replay', null);
+select maintain_inbox();
+
 -- A sandbox is worth nothing after a crash of the server, and the WAL of a replay would only hold up the connector.
 do $$
 declare

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from consumers.replay.errors import ReplayError
-from consumers.replay.source import Batch, Source, SourceRecord
+from consumers.replay.source import Batch, Fetch, Source, SourceRecord
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lane, Lanes, Tools
@@ -164,18 +165,16 @@ class Engine:
         self._lanes.open(positions)
         pace = Pace(rate)
         try:
-            fetching = asyncio.create_task(asyncio.to_thread(source.fetch))
-            while (fetched := await fetching) is not None:
-                # the next is read while these are worked on
-                fetching = asyncio.create_task(asyncio.to_thread(source.fetch))
-                for batch in fetched.batches:
-                    if before is not None:
-                        await before(batch)
-                    for part in pace.parts(batch):
-                        await asyncio.sleep(pace.wait_s(len(part.records)))
-                        await self._give(part)
-                        tell(Moved(fetched.read, self._chosen))
-                tell(Moved(fetched.read, self._chosen))
+            async with aclosing(fetches(source)) as all_fetches:
+                async for fetched in all_fetches:
+                    for batch in fetched.batches:
+                        if before is not None:
+                            await before(batch)
+                        for part in pace.parts(batch):
+                            await asyncio.sleep(pace.wait_s(len(part.records)))
+                            await self._give(part)
+                            tell(Moved(fetched.read, self._chosen))
+                    tell(Moved(fetched.read, self._chosen))
             await self._until(lambda: all(lane.is_idle for lane in self._open()))
         finally:
             progress = self._lanes.progress()
@@ -234,8 +233,28 @@ async def count(source: Source, places: dict[Place, int], tell: Tell) -> dict[Pl
     """
     counts = dict.fromkeys(places, 0)
     source.begin(places)
-    while (fetched := await asyncio.to_thread(source.fetch)) is not None:
-        for batch in fetched.batches:
-            counts[batch.place] += len(batch.records)
-        tell(Moved(fetched.read, sum(counts.values())))
+    async with aclosing(fetches(source)) as all_fetches:
+        async for fetched in all_fetches:
+            for batch in fetched.batches:
+                counts[batch.place] += len(batch.records)
+            tell(Moved(fetched.read, sum(counts.values())))
     return counts
+
+
+async def fetches(source: Source) -> AsyncGenerator[Fetch, None]:
+    """Yield what a source hands out, each read while the one before is worked on.
+
+    When it is closed early, the thread that is reading has let go of the source.
+
+    Args:
+        source: The source; it has begun.
+    """
+    fetching = asyncio.create_task(asyncio.to_thread(source.fetch))
+    try:
+        while (fetched := await asyncio.shield(fetching)) is not None:
+            fetching = asyncio.create_task(asyncio.to_thread(source.fetch))
+            yield fetched
+    finally:
+        await asyncio.wait([fetching])
+        if not fetching.cancelled():
+            fetching.exception()  # nobody asks for it any more

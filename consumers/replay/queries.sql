@@ -64,6 +64,9 @@ order by min(number);
 -- name: consumer_positions
 select topic, partition, next_offset from consumer_offset where consumer = %(consumer)s;
 
+-- name: live_positions
+select topic, partition, next_offset from :live.consumer_offset where consumer = %(consumer)s;
+
 -- name: lock_positions
 -- Until the end of the transaction the consumer applies nothing, wherever its workers are.
 select topic, partition, next_offset from consumer_offset

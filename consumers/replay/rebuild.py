@@ -276,7 +276,8 @@ class Rebuild:
         async with self._shadow.schema.connection() as connection:
             parameters = {"consumer": self._subject.name, "limit": None}
             cursor = await connection.execute(QUERIES["sandbox_parked"], parameters)
-            rows = [row for row in await cursor.fetchall() if row[4] not in now.parked]
+            # what has no id, and never had an effect anywhere, does not count
+            rows = [row for row in await cursor.fetchall() if row[4] and row[4] not in now.parked]
         if rows:
             topic, partition, offset, *_, error_text = rows[0]
             raise ReplayError(

@@ -18,14 +18,16 @@ from consumers.replay.errors import EmptyRangeError
 from consumers.replay.log_source import Urls
 from consumers.replay.outside import CapturedOutside, walled_in
 from consumers.replay.plan import open_source, places_of
-from consumers.replay.sandbox import QUERIES, Sandbox, SandboxInfo, SandboxStore
+from consumers.replay.sandbox import QUERIES, Sandbox, SandboxInfo, SandboxStore, named
 from consumers.replay.selection import Selection
 from consumers.replay.source import Batch, Plan
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import REPLAY_RUN
+from consumers.runtime.failures import storable
 from consumers.runtime.outside import Outside
 from consumers.runtime.parked.payload import Payloads
 from consumers.runtime.retries import DeadLetters
+from consumers.runtime.store import Place
 from consumers.runtime.throwaway import ThrowawaySchema
 from consumers.runtime.window import InboxWindow
 from schemas.codec import Codec, UndecodableError
@@ -95,6 +97,7 @@ class Outcome:
         parked_rows: Some of them, those first that failed themselves.
         outgoing: Messages that would have been sent.
         outside: What would have been done outside.
+        behind: Messages of the range that the live consumer has not taken itself yet, at most.
         tables: How the tables differ from the live ones.
     """
 
@@ -108,6 +111,7 @@ class Outcome:
     parked_rows: list[dict[str, Any]] = field(default_factory=list)
     outgoing: list[dict[str, Any]] = field(default_factory=list)
     outside: list[dict[str, Any]] = field(default_factory=list)
+    behind: int = 0
     tables: list[TableDiff] = field(default_factory=list)
 
     @property
@@ -226,7 +230,7 @@ class SandboxReplay:
 
         async def note(batch: Batch) -> None:
             keys = [
-                record.key.decode(errors="replace")
+                storable(record.key.decode(errors="replace"))
                 for record in batch.records
                 if record.key is not None and dict(record.headers).get("ce_type") in handled
             ]
@@ -256,11 +260,23 @@ class SandboxReplay:
         outcome.parked = totals["parked"]
         rows = await (await cursor.execute(QUERIES["sandbox_parked"], who)).fetchall()
         outcome.parked_rows = [row | {"key": _text(row["key"])} for row in rows]
+        outcome.behind = await self._behind(owner)
         outcome.outside = await (await cursor.execute(QUERIES["outside"])).fetchall()
         payloads = Payloads(SchemaStore(self._subject.registry_url, self._subject.schema_cache))
         for row in await (await cursor.execute(QUERIES["outgoing"])).fetchall():
             data = row.pop("payload")
             outcome.outgoing.append(row | {"payload": _decoded(payloads, data)})
+
+    async def _behind(self, owner: Connection) -> int:
+        if self._plan.kind == "log":
+            return 0  # where its events lie in Kafka is not known
+        query = named(QUERIES["live_positions"].decode(), ":live", self._subject.role)
+        cursor = await owner.execute(query, {"consumer": self._consumer.name})
+        positions = {Place(topic, number): at for topic, number, at in await cursor.fetchall()}
+        return sum(
+            max(0, each.end - max(each.begin, positions.get(each.place, 0)))
+            for each in self._plan.ranges
+        )
 
 
 def _decoded(payloads: Payloads, data: bytes) -> Any:

@@ -152,7 +152,8 @@ def resumed_request(settings: Settings, asked: Mapping[str, Any]) -> Request:
         ReplayError: there is none that could be resumed.
     """
     state = states(settings).load(asked["resume"])
-    before = {**asked, **state.asked}
+    anew = {name: asked[name] for name in ("rate", "rows") if asked[name] is not None}
+    before = {**asked, **state.asked, **anew}
     subject = subject_named(settings, before["consumer"])
     if subject is None and state.mode != "topic":
         raise ReplayError(f"the replay {state.run_id} does not say whose handlers it calls")

@@ -82,6 +82,8 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
         yield f"Would have been done outside: {_counts(asked)}."
         for each in outcome.outside[:SAMPLES]:
             yield f"  {each['party']}  {each['action']}  {each['key']}  {_short(each['details'])}"
+    if outcome.behind:
+        yield f"Live has not taken {outcome.behind:,} of these messages itself yet: rows may differ for that alone."
     for table in outcome.tables:
         yield from _table_lines(table)
 
@@ -106,6 +108,7 @@ def outcome_as_json(
             "messages": outcome.outgoing,
         },
         "outside": outcome.outside,
+        "behind": outcome.behind,
         "equal": outcome.is_good,
         "tables": [_table_as_json(table) for table in outcome.tables],
     }
