@@ -7,7 +7,11 @@ import sys
 from typing import Any
 
 import psycopg
+from click.testing import CliRunner
 
+from consumers.replay.sandbox import list_sandboxes
+from infra.cli import cli
+from infra.errors import explain
 from infra.local.probe import wait_until
 from infra.settings import REPOSITORY
 from tests.stack import RunningStack
@@ -26,10 +30,12 @@ def replay(stack: RunningStack, *arguments: str, code: int = 0) -> dict[str, Any
 def refused(stack: RunningStack, *arguments: str, code: int) -> str:
     """Run `tailrace replay`, which has to refuse, and return why."""
     before = sandboxes(stack)
-    done = stack.cli("replay", *arguments, check=False)
-    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    done = CliRunner().invoke(cli, ["replay", *arguments], env=stack.environment)
+    failed = done.exception is not None and not isinstance(done.exception, SystemExit)
+    why = explain(done.exception) if failed and done.exception else None
+    assert (1 if why else done.exit_code) == code, done.output
     assert sandboxes(stack) == before
-    return done.stderr
+    return why or done.output
 
 
 def keys(orders: list[str]) -> list[str]:
@@ -39,8 +45,15 @@ def keys(orders: list[str]) -> list[str]:
 
 def sandboxes(stack: RunningStack) -> dict[str, str]:
     """Return the state of each sandbox that there is."""
-    listed = json.loads(stack.cli("replay", "sandboxes", "--json").stdout)
-    return {each["name"]: each["state"] for each in listed}
+    listed = list_sandboxes(stack.database_url("tailrace_owner"))
+    return {
+        each.info.name: "at_work"
+        if each.is_in_use
+        else "kept"
+        if each.info.is_kept
+        else "left_behind"
+        for each in listed
+    }
 
 
 def query(stack: RunningStack, role: str, statement: str, *parameters: object) -> list[Any]:
