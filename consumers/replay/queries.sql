@@ -136,9 +136,10 @@ from pg_class as c
         on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
 where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
     and c.relname not in (
-        'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action', 'outbox',
-        'replay_outside', 'replay_key', 'replay_run', 'replay_message'
+        'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action',
+        'aggregate_snapshot', 'replay_outside', 'replay_key', 'replay_run', 'replay_message'
     )
+    and c.relname not like 'outbox%%'
     and c.relname not like 'alembic_version_%%'
 group by c.oid, c.relname
 order by c.relname;

@@ -210,11 +210,7 @@ class Rebuild:
         self, live: Connection, engine_of: EngineOf, amendments: Amendments, since: UUID
     ) -> int:
         """Apply what the worker has taken and neither Kafka nor the log's old part has handed out, by its id."""
-        query = named(QUERIES["gaps"].decode(), ":live", self._subject.role)
-        async with self._shadow.schema.connection() as connection:
-            parameters = {"consumer": self._subject.name, "since": since}
-            cursor = await connection.execute(query, parameters)
-            ids = [row[0] for row in await cursor.fetchall() if not amendments.leaves_out(row[0])]
+        ids = await self._gaps(amendments, since)
         if not ids:
             return 0
         await self._forget_positions()
@@ -228,8 +224,21 @@ class Rebuild:
                 source = Amended(rows, amendments)
                 applied += await engine.run(source, {Place(topic, 0): 0}, tell=self._told(0))
         await self._forget_positions()
+        if lost := await self._gaps(amendments, since):
+            raise ReplayError(
+                f"{len(lost)} messages that {self._subject.name} has taken are neither in Kafka nor in an event log, "
+                f"the first of them {lost[0]}: without them the projection would be another; nothing was changed"
+            )
         self._messages += applied
         return applied
+
+    async def _gaps(self, amendments: Amendments, since: UUID) -> list[str]:
+        """Return the ids, from one on, that the worker has taken and that were not applied here."""
+        query = named(QUERIES["gaps"].decode(), ":live", self._subject.role)
+        async with self._shadow.schema.connection() as connection:
+            parameters = {"consumer": self._subject.name, "since": since}
+            cursor = await connection.execute(query, parameters)
+            return [row[0] for row in await cursor.fetchall() if not amendments.leaves_out(row[0])]
 
     async def _hand_over(
         self, live: Connection, engine_of: EngineOf, amendments: Amendments, since: UUID

@@ -6,10 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-import psycopg
-
 from cdc.ids import new_id
-from cdc.outbox import APPEND
 from consumers.replay.live import LiveStore, Redelivery
 from consumers.runtime.parked.acting import By
 from consumers.runtime.processor import Applied, Processor
@@ -144,23 +141,13 @@ def old_event(stack: RunningStack, at: datetime) -> UUID:
     event = OrderCancelled(
         order_id=order_id, reason="tired", currency="XDR", total=Decimal(5), cancelled_at=at
     )
-    with psycopg.connect(stack.database_url("orders")) as connection:
-        connection.execute(
-            APPEND,
-            {
-                "kind": "event",
-                "ids": [event_id],
-                "topics": ["order.events"],
-                "aggregate_types": ["order"],
-                "aggregate_id": str(order_id),
-                "versions": [1],
-                "types": [OrderCancelled.NAME],
-                "payloads": [codec.encode(event)],
-                "correlation_id": new_id(),
-                "causation_id": None,
-                "traceparent": None,
-            },
-        )
+    query(
+        stack,
+        "orders",
+        "insert into outbox (id, kind, topic, aggregate_type, aggregate_id, aggregate_version, type, payload,"
+        " correlation_id) values (%s, 'event', 'order.events', 'order', %s, 1, %s, %s, %s)",
+        *(event_id, str(order_id), OrderCancelled.NAME, codec.encode(event), new_id()),
+    )
     wait_until(
         "analytics has not taken the old event",
         lambda: bool(
