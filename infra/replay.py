@@ -1,10 +1,12 @@
 """The consumers of this installation as replays need them: where each is at home, and how its handlers are built."""
 
+import logging
 from functools import partial
 from importlib import import_module
 
 from consumers.replay.sandboxed import Subject
 from consumers.replay.state import States
+from consumers.runtime import retries
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.outside import Outside
 from infra.errors import TailraceError
@@ -50,6 +52,11 @@ def subject_of(settings: Settings, worker: Service) -> Subject:
         schema_cache=settings.schema_cache,
         logs=partial(log_url, settings),
     )
+
+
+def leave_to_the_report() -> None:
+    """Log nothing of single messages that a handler fails on: what came of them is in the result."""
+    logging.getLogger(retries.__name__).setLevel(logging.ERROR)
 
 
 def log_url(settings: Settings, owner: str) -> str | None:

@@ -222,7 +222,8 @@ class Rebuild:
             rows = LogRows(self._subject.logs, topic, ids, mark)
             async with engine_of() as engine:
                 source = Amended(rows, amendments)
-                applied += await engine.run(source, {Place(topic, 0): 0}, tell=self._told(0))
+                await engine.run(source, {Place(topic, 0): 0}, tell=self._told(0))
+                applied += engine.totals.applied
         await self._forget_positions()
         # what the worker has taken meanwhile was not asked for
         if lost := sorted(set(ids).intersection(await self._gaps(amendments, since))):
@@ -305,7 +306,8 @@ class Rebuild:
         source: Source = Amended(opened, amendments)
         try:
             async with engine_of() as engine:
-                applied = await engine.run(source, places_of(plan), tell=self._told(plan.total))
+                await engine.run(source, places_of(plan), tell=self._told(plan.total))
+                applied = engine.totals.applied
         finally:
             await asyncio.to_thread(source.close)
         self._messages += applied

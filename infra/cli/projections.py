@@ -15,7 +15,7 @@ from infra.cli.parked_text import counted
 from infra.cli.progress import working_of
 from infra.cli.replay_request import subject_named
 from infra.cli.schema_baseline import examples
-from infra.replay import subject_of
+from infra.replay import leave_to_the_report, subject_of
 from infra.services import WORKERS
 from infra.settings import load_settings
 
@@ -61,6 +61,7 @@ def rebuild(*, consumer: str, as_json: bool) -> None:
     subject = subject_named(settings, consumer)
     assert subject is not None  # noqa: S101 - an argument is never missing
     gc.set_threshold(100_000, 50, 50)  # as in a worker, see consumers.runtime.worker.run
+    leave_to_the_report()
     rebuilt = asyncio.run(_rebuild(subject, quiet=as_json))
     if as_json:
         print_json(_as_json(subject, rebuilt))

@@ -12,6 +12,7 @@ from infra.cli.output import console, print_json
 from infra.cli.progress import working
 from infra.cli.replay_request import Request
 from infra.cli.replay_text import announcement, outcome_as_json, outcome_lines
+from infra.replay import leave_to_the_report
 from infra.settings import Settings
 
 ROWS_SHOWN = 20
@@ -27,6 +28,7 @@ def into_sandbox(request: Request) -> int:
         click.echo(announcement(request.plan), err=True)
         if request.state.code:
             click.echo(f"With the handlers of {request.state.code}.", err=True)
+    leave_to_the_report()
     gc.freeze()
     try:
         outcome = asyncio.run(_run(request, replay))

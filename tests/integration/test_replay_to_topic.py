@@ -1,13 +1,16 @@
 """`tailrace replay --to-topic`: the same bytes in another topic, and where each of them came from."""
 
+import signal
 from collections import defaultdict
 
 import pytest
 
 from cdc.ids import new_id
-from tests.kafka import SeenRecord, records_of
+from infra.local.probe import wait_until
+from tests.kafka import SeenRecord, ends_of, records_of
 from tests.orders import place, wait_until_decided
-from tests.replays import keys, refused, replay
+from tests.produce import create_topic
+from tests.replays import BackgroundReplay, keys, refused, replay
 from tests.stack import RunningStack
 
 
@@ -52,6 +55,22 @@ def test_bytes_keys_headers_and_order_stay(
         assert (copy.value, copy.headers) == (original.value, original.headers)
         assert copy.partition == original.partition, "a key stays where it belongs"
     assert not any(by_key.values())
+
+
+def test_one_that_is_interrupted_goes_on_and_publishes_nothing_twice(
+    stack: RunningStack, orders: list[str]
+) -> None:
+    topic = create_topic(stack, partitions=6)
+    aim = ["--topic=order.events", f"--to-topic={topic}"]
+    begun = BackgroundReplay(stack, *aim, "--rate=3", *keys(orders))
+    wait_until("nothing is published", lambda: any(ends_of(stack, topic).values()), timeout_s=30)
+    assert "--resume" in begun.end(signal.SIGINT)
+    before = sum(ends_of(stack, topic).values())
+    assert 0 < before < 10
+    told = replay(stack, "--resume", "--rate=1000")
+    assert told["messages"] == 10 - before
+    copies = records(stack, topic, orders)
+    assert len({each.headers["ce_id"] for each in copies}) == len(copies) == 10
 
 
 def test_a_topic_that_workers_read_is_written_to_only_when_it_is_meant(
