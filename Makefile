@@ -12,7 +12,7 @@ PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor lag parked demo test test-unit bench lint typecheck lock generate \
+.PHONY: help up down reset status logs doctor lag parked demo replay test test-unit bench lint typecheck lock generate \
 	schema-check schema-publish connector install clean
 
 help: ## This menu
@@ -45,6 +45,11 @@ parked: install ## What no consumer could digest, and why
 
 demo: install ## Send orders and follow them: make demo ORDERS=200, or FILE=orders.csv MAP=...
 	@$(BIN)/tailrace demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(FILE),--file "$(FILE)") $(if $(MAP),--map "$(MAP)")
+
+replay: install ## Try handlers on past messages: make replay TOPIC=order.events FROM=2026-11-23T10:00 CONSUMER=analytics
+	@$(if $(CONSUMER),,echo "Say whose handlers: make replay TOPIC=order.events FROM=2026-11-23T10:00 CONSUMER=analytics" >&2; exit 2)
+	@$(BIN)/tailrace replay $(if $(TOPIC),--topic "$(TOPIC)") $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") \
+		--consumer "$(CONSUMER)" $(ARGS)
 
 test: install ## All tests, on a stack of their own
 	@$(BIN)/pytest

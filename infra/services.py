@@ -12,6 +12,7 @@ CAPTURE = "tailrace_capture"
 RELAY = "tailrace_relay"
 REGISTRY = "registry"
 RETENTION = retention.ROLE
+REPLAYS = "consumers.replay.migrations"  # the record of replays, of each service that consumes
 PUBLISHER = "publisher"  # of the schema registry: the one role that may write there
 
 
@@ -95,6 +96,10 @@ MIGRATIONS = (
     Migrations("orders", "consumers.orders.migrations", publishes=False),
     Migrations("payments", "consumers.payments.migrations", publishes=True),
     Migrations("analytics", "consumers.analytics.migrations", publishes=True),
+    *(
+        Migrations(schema, REPLAYS, publishes=False)
+        for schema in ("orders", "payments", "analytics")
+    ),
     Migrations("canary", "cdc.canary.migrations", publishes=True),
 )
 

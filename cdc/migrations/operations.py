@@ -162,14 +162,19 @@ def execute_file(package: ModuleType, file: str, *, role: str) -> None:
         role: Database role of the service.
     """
     text = resources.files(package).joinpath(file).read_text()
-    [schema] = _connection().execute("select current_schema()").fetchone() or [None]
     names = {
         ":role": sql.Identifier(role),
         ":retention": sql.Identifier(retention.ROLE),
-        ":schema": sql.Identifier(str(schema)),
+        ":schema": sql.Identifier(current_schema()),
     }
     parts = re.split(r"(?<!:)(:role|:retention|:schema)\b", text)
     execute(sql.Composed([names.get(part) or sql.SQL(cast(Any, part)) for part in parts]))
+
+
+def current_schema() -> str:
+    """Return the schema in which the migration works; a service's own has the name of its role."""
+    [schema] = _connection().execute("select current_schema()").fetchone() or [None]
+    return str(schema)
 
 
 def _connection() -> psycopg.Connection[Any]:

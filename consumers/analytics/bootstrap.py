@@ -1,13 +1,42 @@
 """Wires the analytics service together; nothing is built anywhere else."""
 
+from datetime import timedelta
+
 from consumers.analytics.handlers import count_cancelled, count_confirmed, count_placed
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.outside import Outside, RealOutside
 from consumers.runtime.settings import WorkerSettings
+from consumers.runtime.tables import Table
 from consumers.runtime.worker import WorkerApp
 
 
 class Settings(WorkerSettings):
     """Settings of the analytics service."""
+
+
+def create_consumer(settings: Settings, outside: Outside) -> Consumer:
+    """Build the consumer.
+
+    Args:
+        settings: Its settings.
+        outside: The parties outside; it calls none.
+    """
+    return Consumer(
+        name="analytics-worker",
+        handlers=[count_placed, count_confirmed, count_cancelled],
+        unknown="ignore",  # it counts orders, and need not know what else happens to them
+        parallel_partitions=1,  # all partitions add to the minute that is now
+        tables={
+            "orders_per_minute": Table(
+                time="minute",
+                after=timedelta(
+                    minutes=1, seconds=5
+                ),  # what happened in it is recorded a little later
+                adds_up=True,
+                is_projection=True,
+            )
+        },
+    )
 
 
 def create_app(settings: Settings) -> WorkerApp:
@@ -16,10 +45,4 @@ def create_app(settings: Settings) -> WorkerApp:
     Args:
         settings: Its settings.
     """
-    consumer = Consumer(
-        name="analytics-worker",
-        handlers=[count_placed, count_confirmed, count_cancelled],
-        unknown="ignore",  # it counts orders, and need not know what else happens to them
-        parallel_partitions=1,  # all partitions add to the minute that is now
-    )
-    return WorkerApp(consumer, settings)
+    return WorkerApp(create_consumer(settings, RealOutside()), settings)

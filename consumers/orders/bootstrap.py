@@ -1,12 +1,17 @@
 """Wires the reacting half of orders together; nothing is built anywhere else."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
 from cdc.event_log.snapshots import DEFAULT_EVERY
 from cdc.outbox import Outbox
+from cdc.sql import load_queries
 from consumers.orders.handlers import OrderReactions
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.outside import Outside, RealOutside
 from consumers.runtime.settings import WorkerSettings
+from consumers.runtime.tables import Table
 from consumers.runtime.worker import WorkerApp
 from producers.orders.event_log import order_snapshots
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
@@ -22,6 +27,38 @@ class Settings(WorkerSettings):
     snapshot_every: int = Field(default=DEFAULT_EVERY, ge=0)
 
 
+def create_consumer(settings: Settings, outside: Outside) -> Consumer:
+    """Build the consumer.
+
+    Args:
+        settings: Its settings.
+        outside: The parties outside; it calls none.
+
+    Raises:
+        UnknownSchemaError: a schema it writes was never published.
+        RegistryUnavailableError: a schema id is not cached and the registry cannot be asked.
+    """
+    outbox = Outbox.open(
+        settings.registry_url, settings.schema_cache, [OrderConfirmed, OrderCancelled]
+    )
+    reactions = OrderReactions(outbox, order_snapshots(settings.snapshot_every))
+    return Consumer(
+        name="orders-worker",
+        handlers=[reactions.confirm, reactions.cancel],
+        unknown="park",  # whatever else becomes of a payment, an order may depend on it
+        tables={
+            "customer_order": Table(
+                time="updated_at",
+                before=timedelta(
+                    seconds=30
+                ),  # the payment was recorded before the order was changed
+                leave_out=frozenset({"updated_at"}),
+            )
+        },
+        before_a_replay=load_queries(__package__)["orders_as_placed"],
+    )
+
+
 def create_app(settings: Settings) -> WorkerApp:
     """Build the worker.
 
@@ -32,13 +69,4 @@ def create_app(settings: Settings) -> WorkerApp:
         UnknownSchemaError: a schema it writes was never published.
         RegistryUnavailableError: a schema id is not cached and the registry cannot be asked.
     """
-    outbox = Outbox.open(
-        settings.registry_url, settings.schema_cache, [OrderConfirmed, OrderCancelled]
-    )
-    reactions = OrderReactions(outbox, order_snapshots(settings.snapshot_every))
-    consumer = Consumer(
-        name="orders-worker",
-        handlers=[reactions.confirm, reactions.cancel],
-        unknown="park",  # whatever else becomes of a payment, an order may depend on it
-    )
-    return WorkerApp(consumer, settings)
+    return WorkerApp(create_consumer(settings, RealOutside()), settings)

@@ -6,9 +6,15 @@ from pydantic import Field
 
 from cdc.outbox import Outbox
 from consumers.payments.handlers import PaymentHandlers
-from consumers.payments.processor import SimulatedCardProcessor
+from consumers.payments.processor import (
+    CapturedCardProcessor,
+    CardProcessor,
+    SimulatedCardProcessor,
+)
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.outside import Outside, RealOutside
 from consumers.runtime.settings import WorkerSettings
+from consumers.runtime.tables import Table
 from consumers.runtime.worker import WorkerApp
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
@@ -26,6 +32,41 @@ class Settings(WorkerSettings):
     card_latency_ms: int = Field(default=0, ge=0)
 
 
+def create_consumer(settings: Settings, outside: Outside) -> Consumer:
+    """Build the consumer.
+
+    Args:
+        settings: Its settings.
+        outside: Hands out the card processor.
+
+    Raises:
+        UnknownSchemaError: a schema it writes was never published.
+        RegistryUnavailableError: a schema id is not cached and the registry cannot be asked.
+    """
+    outbox = Outbox.open(
+        settings.registry_url, settings.schema_cache, [PaymentCompleted, PaymentFailed]
+    )
+    processor = outside.party(
+        "card processor",
+        lambda: _card_processor(settings),
+        lambda note: CapturedCardProcessor(note, limit=settings.card_limit),
+    )
+    handlers = PaymentHandlers(processor, outbox)
+    return Consumer(
+        name="payments-worker",
+        handlers=[handlers.charge_card],
+        ignores=frozenset({OrderConfirmed, OrderCancelled}),
+        unknown="park",  # a new kind of event may well be about money
+        tables={
+            "payment": Table(
+                key=("order_id",),
+                leave_out=frozenset({"payment_id", "settled_at"}),
+                record_key="order_id",
+            )
+        },
+    )
+
+
 def create_app(settings: Settings) -> WorkerApp:
     """Build the worker.
 
@@ -36,17 +77,8 @@ def create_app(settings: Settings) -> WorkerApp:
         UnknownSchemaError: a schema it writes was never published.
         RegistryUnavailableError: a schema id is not cached and the registry cannot be asked.
     """
-    outbox = Outbox.open(
-        settings.registry_url, settings.schema_cache, [PaymentCompleted, PaymentFailed]
-    )
-    processor = SimulatedCardProcessor(
-        limit=settings.card_limit, latency_ms=settings.card_latency_ms
-    )
-    handlers = PaymentHandlers(processor, outbox)
-    consumer = Consumer(
-        name="payments-worker",
-        handlers=[handlers.charge_card],
-        ignores=frozenset({OrderConfirmed, OrderCancelled}),
-        unknown="park",  # a new kind of event may well be about money
-    )
-    return WorkerApp(consumer, settings)
+    return WorkerApp(create_consumer(settings, RealOutside()), settings)
+
+
+def _card_processor(settings: Settings) -> CardProcessor:
+    return SimulatedCardProcessor(limit=settings.card_limit, latency_ms=settings.card_latency_ms)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from consumers.runtime.outside import Note
 from schemas.messages.payments import DeclineReason
 
 
@@ -63,3 +64,30 @@ class SimulatedCardProcessor:
             if charge.customer_id.startswith(prefix):
                 return reason
         return None
+
+
+class CapturedCardProcessor:
+    """Stands in for the processor in a replay: charges nobody, notes the charge, and answers by a rule.
+
+    The rule is that of the simulated one.
+
+    Args:
+        note: Notes what would have been charged.
+        limit: Largest amount taken, in any currency.
+    """
+
+    def __init__(self, note: Note, *, limit: Decimal) -> None:
+        self._note = note
+        self._rule = SimulatedCardProcessor(limit=limit)
+
+    async def charge(self, charge: Charge) -> DeclineReason | None:
+        """Note a charge; return why not when the rule declines it, and None when it takes the money."""
+        declined = await self._rule.charge(charge)
+        details = {
+            "customer_id": charge.customer_id,
+            "amount": str(charge.amount),
+            "currency": charge.currency,
+            "answer": declined.value if declined else "taken",
+        }
+        self._note("charge", charge.idempotency_key, details)
+        return declined

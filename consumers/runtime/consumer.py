@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from consumers.runtime.handlers import Function, Handler, handler_of
+from consumers.runtime.tables import Table
 from schemas.catalogue import catalogue
 from schemas.message import Message
 
@@ -70,6 +71,10 @@ class Consumer:
         max_batch: Most messages in one transaction.
         parallel_partitions: Most transactions at once in one worker. With 1, handlers of different partitions never
             wait for each other's rows.
+        tables: What is to be known of the tables that the handlers write, by name, where it is not what goes without
+            saying.
+        before_a_replay: A statement that puts into an empty schema what the handlers expect to be there, as it was
+            before the first message. `:live` stands for the schema in earnest.
     """
 
     name: str
@@ -81,6 +86,8 @@ class Consumer:
     inbox_window: timedelta | None = DEFAULT_INBOX_WINDOW
     max_batch: int = 2000
     parallel_partitions: int = 4
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    before_a_replay: bytes | None = None
     table: Mapping[str, Handler] = field(init=False)
     """The dispatch table by the message's full name."""
 

@@ -67,6 +67,25 @@ class StoredRecord:
     headers: Headers
 
 
+REPLAYED_FROM = "replayed_from"
+"""Header of a record that was published again: where it was taken from."""
+REPLAY_RUN = "replay_run"
+"""Header of a record that a replay hands to handlers: the replay's id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """That a message comes by a replay, for handlers that go about it in another way.
+
+    Args:
+        run_id: Id of the replay that hands it out; None when it was published again and came as any other does.
+        replayed_from: Where it was published again from, `topic/partition/offset` or `log:<seq>`; None when it was not.
+    """
+
+    run_id: str | None
+    replayed_from: str | None
+
+
 class MalformedRecordError(ValueError):
     """A record lacks what every message carries; it cannot be told apart from its own repetition."""
 
@@ -87,6 +106,7 @@ class Delivery:
         recorded_at: When the record was made or appended.
         context: Correlation, causation and trace as the sender gave them.
         attempt: 1 for the first, more when the message was parked and is tried again.
+        replay: The replay that it comes by; None when it comes as it was sent.
     """
 
     message_id: UUID
@@ -99,6 +119,7 @@ class Delivery:
     recorded_at: datetime
     context: MessageContext
     attempt: int = 1
+    replay: Replay | None = None
 
     @classmethod
     def of(cls, record: Record, attempt: int = 1) -> Self:
@@ -125,6 +146,7 @@ class Delivery:
                 recorded_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
                 context=_context(headers),
                 attempt=attempt,
+                replay=_replay(headers),
             )
         except (KeyError, ValueError) as error:
             raise MalformedRecordError(
@@ -144,6 +166,15 @@ class Delivery:
 def place_of(record: Record) -> str:
     """Return where a record lies, as `topic/partition/offset`."""
     return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def _replay(headers: dict[str, bytes]) -> Replay | None:
+    if REPLAY_RUN not in headers and REPLAYED_FROM not in headers:
+        return None
+    run, origin = headers.get(REPLAY_RUN), headers.get(REPLAYED_FROM)
+    return Replay(
+        run_id=run.decode() if run else None, replayed_from=origin.decode() if origin else None
+    )
 
 
 def _context(headers: dict[str, bytes]) -> MessageContext:

@@ -1,18 +1,13 @@
 """A schema of its own in a given Postgres database: made by the service's migrations, and dropped at the end."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, LiteralString, Self
+from typing import Any, Self
 
-import psycopg
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row, namedtuple_row
 
-from cdc import migrations
 from cdc.context import MessageContext
 from cdc.database import Connection, Pool, open_pool
 from cdc.outbox import Outbox
@@ -20,6 +15,7 @@ from cdc.sql import load_queries
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.store import Store
+from consumers.runtime.throwaway import ThrowawaySchema, with_names
 from consumers.runtime.window import InboxWindow
 from consumers.testing.copying import Tables, Unordered
 from consumers.testing.database import Parked, Sent, Sight, text_of_key
@@ -49,10 +45,9 @@ class PostgresDatabase:
         prepare: Callable[[Connection], Awaitable[None]] | None = None,
     ) -> None:
         self.schema = f"scenario_{secrets.token_hex(6)}"
-        self._owner_url = owner_url
-        self._url = url
-        self._role = str(conninfo_to_dict(url)["user"])
-        self._packages = packages
+        self._made = ThrowawaySchema(
+            name=self.schema, owner_url=owner_url, url=url, packages=packages
+        )
         self._prepare = prepare
         self._pool: Pool | None = None
 
@@ -78,27 +73,17 @@ class PostgresDatabase:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Connect as the owner, who may see and change everything; what was done is committed at the end."""
-        async with await psycopg.AsyncConnection.connect(
-            self._in_schema(self._owner_url)
-        ) as connection:
+        async with self._made.connection() as connection:
             yield connection
 
     async def reset(self) -> None:
         """Make the schema anew: everything is gone that was written since."""
         await self._drop()
-        async with self.connection() as connection:
-            await connection.execute(_with_names("create schema {}", self.schema))
-            await connection.execute(
-                _with_names("grant usage on schema {} to {}", self.schema, self._role)
-            )
-        for package in self._packages:
-            await asyncio.to_thread(
-                migrations.upgrade, self._owner_url, schema=self.schema, package=package
-            )
+        await self._made.make()
         if self._prepare is not None:
             async with self.connection() as connection:
                 await self._prepare(connection)
-        self._pool = open_pool(self._in_schema(self._url), check=False)
+        self._pool = open_pool(self._made.inside_url, check=False)
         await self._pool.open(wait=True)
 
     async def open(self, consumer: Consumer) -> tuple[Store, InboxWindow]:
@@ -124,7 +109,7 @@ class PostgresDatabase:
             cursor = connection.cursor(row_factory=dict_row)
             state = Tables()
             for (table,) in tables:
-                rows = await cursor.execute(_with_names("select * from {}", table))
+                rows = await cursor.execute(with_names("select * from {}", table))
                 state[table] = Unordered(await rows.fetchall())
         return state
 
@@ -148,16 +133,7 @@ class PostgresDatabase:
     async def _drop(self) -> None:
         if self._pool is not None:
             await self._pool.close()
-        async with self.connection() as connection:
-            await connection.execute(_with_names("drop schema if exists {} cascade", self.schema))
-
-    def _in_schema(self, url: str) -> str:
-        options = conninfo_to_dict(url).get("options") or ""
-        return make_conninfo(url, options=f"{options} -c search_path={self.schema}".strip())
-
-
-def _with_names(statement: LiteralString, *names: str) -> sql.Composed:
-    return sql.SQL(statement).format(*map(sql.Identifier, names))
+        await self._made.drop()
 
 
 def _sent(row: Any) -> Sent:

@@ -22,6 +22,11 @@ COMMANDS = {
         "Check everything; say what is wrong and how to mend it.",
     ),
     "parked": ("infra.cli.parked:parked", "Work on messages that could not be digested."),
+    "replay": ("infra.cli.replay:replay", "Hand out again what was sent before, and compare."),
+    "projections": (
+        "infra.cli.projections:projections",
+        "Build anew what consumers have made of messages.",
+    ),
     "lag": ("infra.cli.lag:lag", "Show how far each consumer is behind."),
     "events": ("infra.cli.events:events", "Show what happened to one order or payment."),
     "outbox": ("infra.cli.outbox:outbox", "Look after the outboxes: stats, prune, verify."),

@@ -85,7 +85,7 @@ def acting(command: Command) -> Any:
     def call(*args: Any, why: str, who: str, **options: Any) -> Any:
         return command(*args, by=By(actor=who, why=why), **options)
 
-    return _who(_why(call))
+    return who_option(_why(call))
 
 
 def _said(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -104,7 +104,7 @@ def _user() -> str:
 _why = click.option(
     "--why", required=True, callback=_said, metavar="TEXT", help="The reason; it goes on record."
 )
-_who = click.option(
+who_option = click.option(
     "--who",
     envvar="TAILRACE_ACTOR",
     default=_user,

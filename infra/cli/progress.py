@@ -9,11 +9,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
+from rich.text import Text
 
 MEGABYTE = 2**20
 
@@ -87,3 +91,58 @@ def counting(
             progress.update(task, completed=done)
 
         yield show
+
+
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return e.g. "15,200/s"."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+
+
+@contextmanager
+def working(
+    console: Console, words: str, total: int, *, shown: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how far long work has come, how fast it goes and how long it will take.
+
+    Args:
+        console: Where to.
+        words: What is done.
+        total: How much there is.
+        shown: Whether anything is shown.
+
+    Yields:
+        What is called with how much is done, again and again.
+    """
+    with working_of(console, words, shown=shown) as show:
+        show(0, total)
+        yield lambda done: show(done, total)
+
+
+@contextmanager
+def working_of(
+    console: Console, words: str, *, shown: bool = True
+) -> Iterator[Callable[[int, int], None]]:
+    """Show the same of work of which only on the way it is known how much there is.
+
+    Args:
+        console: Where to.
+        words: What is done.
+        shown: Whether anything is shown.
+
+    Yields:
+        What is called with how much is done and how much there is, again and again.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    disable = not (shown and console.is_terminal)
+    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
+        task = progress.add_task(words, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

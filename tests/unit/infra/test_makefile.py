@@ -10,7 +10,7 @@ from infra.settings import REPOSITORY
 
 TARGETS = (
     "up down reset status logs doctor lag parked demo test test-unit bench lint typecheck lock generate"
-    " schema-check schema-publish connector clean help"
+    " replay schema-check schema-publish connector clean help"
 )
 
 

@@ -1,0 +1,9 @@
+"""What a replay refuses to do, or could not do; the text is a sentence that says what to do next."""
+
+
+class ReplayError(Exception):
+    """A replay cannot be done as it was asked for, or did not come to its end."""
+
+
+class EmptyRangeError(ReplayError):
+    """Nothing lies in the range, or nothing of it was chosen."""

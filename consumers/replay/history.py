@@ -1,0 +1,49 @@
+"""What of all messages that there ever were Kafka still has, and what must come from the event log."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from confluent_kafka import Consumer, KafkaException
+
+from consumers.replay.errors import ReplayError
+from consumers.replay.kafka_plan import first_times, reader_settings
+from consumers.runtime.positions import Bounds
+from consumers.runtime.refusals import retention
+from consumers.runtime.store import Place
+
+
+def oldest_in_kafka(
+    bootstrap: str, bounds: Mapping[Place, Bounds], now: datetime
+) -> datetime | None:
+    """Return the moment before which Kafka may lack messages of a topic; None when it never had any.
+
+    What was made before that moment was published before what Kafka still has, so that the worker has taken it. A
+    partition of which everything was deleted lacks nothing that is younger than its retention.
+    """
+    filled = {place: each.begin for place, each in bounds.items() if each.begin < each.end}
+    consumer = Consumer(reader_settings(bootstrap))
+    try:
+        firsts = first_times(consumer, filled)
+    except KafkaException as error:
+        raise ReplayError(f"Kafka at {bootstrap} cannot be asked: {error}") from error
+    finally:
+        consumer.close()
+    lacking = [moment for place, moment in firsts.items() if bounds[place].begin > 0]
+    emptied = {place.topic for place, each in bounds.items() if 0 < each.begin == each.end}
+    if emptied:
+        kept = retention(bootstrap, sorted(emptied)).values()
+        lacking.extend(now - (each or timedelta(0)) for each in kept)
+    if firsts:
+        lacking.append(min(firsts.values()))
+    return max(lacking, default=None)
+
+
+def by_place(rows: Iterable[tuple[str, int, int]]) -> dict[Place, int]:
+    """Return positions by their partitions."""
+    return {Place(topic, partition): offset for topic, partition, offset in rows}
+
+
+def id_at(moment: datetime) -> UUID:
+    """Return the smallest UUIDv7 of a moment."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -1,0 +1,245 @@
+"""Redelivers messages to one live consumer, beside its worker and by the rules that hold for the worker.
+
+Each batch is one transaction, as in a worker: ids are admitted to the inbox, what comes of a key that is held up is put
+behind, effects and parked messages commit together. The worker's positions are locked for as long, and not moved: it
+applies nothing of the partition meanwhile, so that no message of a key is handled twice at once or past a parked one.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from psycopg.types.json import Jsonb
+
+from cdc.database import Connection, Pool, open_pool
+from cdc.sql import load_queries
+from consumers.replay.engine import Engine, Tell, Totals
+from consumers.replay.plan import open_source
+from consumers.replay.sandboxed import Subject
+from consumers.replay.selection import Selection
+from consumers.replay.source import Batch, Fetch, Plan, Source, SourceRecord
+from consumers.runtime.delivery import REPLAY_RUN
+from consumers.runtime.outside import RealOutside
+from consumers.runtime.parked.acting import By
+from consumers.runtime.postgres import PostgresStore
+from consumers.runtime.store import Claim, Place, Taken
+from consumers.runtime.window import InboxWindow
+
+QUERIES = load_queries(__package__)
+MOST_AT_ONCE = 200
+"""Messages in one transaction: for so long the worker waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redelivery:
+    """What was asked for.
+
+    Args:
+        run_id: Id of the replay.
+        by: On whose account.
+        forced: Messages take effect although they were taken before.
+    """
+
+    run_id: str
+    by: By
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivered:
+    """What came of it.
+
+    Args:
+        records: Messages that were handed over.
+        totals: What became of them.
+        too_old: Messages left out, for the inbox does not remember whether they were taken.
+    """
+
+    records: int
+    totals: Totals
+    too_old: int
+
+
+class LiveStore(PostgresStore):
+    """The store of a live consumer, in which a replay takes messages without being anywhere.
+
+    Args:
+        consumer: Name of the consumer.
+        pool: Connections to its service's schema.
+        redelivery: What was asked for.
+        window: Which ids the inbox can keep.
+        all_partitions: Where messages lay in Kafka is not known: the worker waits with all partitions of the topic.
+    """
+
+    def __init__(
+        self,
+        consumer: str,
+        pool: Pool,
+        redelivery: Redelivery,
+        window: InboxWindow,
+        *,
+        all_partitions: bool,
+    ) -> None:
+        super().__init__(consumer, pool)
+        self._name = consumer
+        self._redelivery = redelivery
+        self._window = window
+        self._all_partitions = all_partitions
+
+    async def begin(self, place: Place, offset: int) -> int:
+        """Begin anywhere: the consumer's own position is none of a replay's business."""
+        return offset
+
+    async def take(self, transaction: Connection, claim: Claim) -> Taken:
+        """Note ids as taken, and keep the worker from the partition; no position is moved."""
+        ids = list(dict.fromkeys(claim.message_ids))
+        topic = claim.place.topic
+        new: Collection[str]
+        if self._redelivery.forced:
+            new = await self._ids(
+                transaction,
+                "admit_by_force",
+                {"run_id": self._redelivery.run_id, "topic": topic, "ids": ids},
+            )
+            await self._admit(transaction, [i for i in ids if self._is_kept(i)])
+        else:
+            new = await self._admit(transaction, ids)
+        who = {"consumer": self._name, "topic": topic}
+        partition = None if self._all_partitions else claim.place.partition
+        await transaction.execute(QUERIES["hold_positions"], who | {"partition": partition})
+        cursor = await transaction.execute(QUERIES["some_parked"], who)
+        [[some_parked]] = await cursor.fetchall()
+        return Taken(set(new), some_parked)
+
+    async def _admit(self, transaction: Connection, ids: list[str]) -> list[str]:
+        return await self._ids(transaction, "admit", {"consumer": self._name, "ids": ids})
+
+    @staticmethod
+    async def _ids(
+        transaction: Connection, query: str, parameters: Mapping[str, object]
+    ) -> list[str]:
+        cursor = await transaction.execute(QUERIES[query], parameters)
+        return [row[0] for row in await cursor.fetchall()]
+
+    def _is_kept(self, message_id: str) -> bool:
+        return self._window.remembers(message_id) and self._window.begins_before(message_id)
+
+
+class Remembered:
+    """A source without the messages that are older than an inbox remembers.
+
+    Args:
+        source: The source.
+        window: Which ids the inbox can keep.
+
+    Attributes:
+        too_old: Messages left out.
+    """
+
+    def __init__(self, source: Source, window: InboxWindow) -> None:
+        self._source = source
+        self._window = window
+        self.too_old = 0
+        self.begin = source.begin
+        self.origin = source.origin
+        self.complaint = source.complaint
+        self.close = source.close
+
+    def fetch(self) -> Fetch | None:
+        """Return the next batches, as the source does."""
+        fetched = self._source.fetch()
+        if fetched is None:
+            return None
+        batches = [self._remembered(batch) for batch in fetched.batches]
+        return Fetch([batch for batch in batches if batch.records], fetched.read)
+
+    def _remembered(self, batch: Batch) -> Batch:
+        kept = [record for record in batch.records if self._is_remembered(record)]
+        self.too_old += len(batch.records) - len(kept)
+        return Batch(batch.place, kept)
+
+    def _is_remembered(self, record: SourceRecord) -> bool:
+        message_id = dict(record.headers).get("ce_id") or b""
+        return self._window.remembers(message_id.decode(errors="replace").lower())
+
+
+async def redeliver(  # noqa: PLR0913 - all that decides what happens to whom
+    subject: Subject,
+    selection: Selection,
+    plan: Plan,
+    redelivery: Redelivery,
+    *,
+    places: dict[Place, int],
+    tell: Tell,
+    rate: float | None,
+    positions: dict[Place, int],
+) -> Redelivered:
+    """Hand messages to a live consumer.
+
+    Args:
+        subject: The consumer.
+        selection: What is replayed.
+        plan: What is read for it.
+        redelivery: On whose account, and how.
+        places: Where each range begins.
+        tell: Is told how far it has come.
+        rate: Most records a second.
+        positions: Is told where each range goes on, also when it is interrupted.
+
+    Raises:
+        ReplayError: it did not come to its end.
+    """
+    consumer = subject.build(subject.url, RealOutside())
+    codec = subject.codec(consumer)
+    window = InboxWindow()
+    mark = [(REPLAY_RUN, redelivery.run_id.encode())]
+    opened = open_source(plan, selection, subject.bootstrap, subject.logs, codec, mark)
+    async with open_pool(
+        subject.url, max_size=consumer.parallel_partitions + 2, check=False
+    ) as pool:
+        store = LiveStore(
+            consumer.name, pool, redelivery, window, all_partitions=plan.kind == "log"
+        )
+        await store.maintain(window)
+        await _begin(pool, redelivery, subject.name, selection)
+        source = Remembered(opened, InboxWindow() if redelivery.forced else window)
+        engine = Engine(
+            consumer,
+            store,
+            codec,
+            subject.dead_letters(),
+            InboxWindow() if redelivery.forced else window,
+            max_batch=min(MOST_AT_ONCE, consumer.max_batch),
+        )
+        try:
+            records = await engine.run(source, places, tell=tell, rate=rate)
+        finally:
+            positions.update(engine.totals.positions)
+            await _end(pool, redelivery, engine.totals)
+            await asyncio.to_thread(source.close)
+    return Redelivered(records, engine.totals, source.too_old)
+
+
+async def _begin(pool: Pool, redelivery: Redelivery, consumer: str, selection: Selection) -> None:
+    async with pool.connection() as connection:
+        await connection.execute(
+            QUERIES["begin_run"],
+            {
+                "run_id": redelivery.run_id,
+                "consumer": consumer,
+                "actor": redelivery.by.actor,
+                "why": redelivery.by.why,
+                "forced": redelivery.forced,
+                "selection": Jsonb(selection.as_json()),
+            },
+        )
+
+
+async def _end(pool: Pool, redelivery: Redelivery, totals: Totals) -> None:
+    counts = {
+        "applied": totals.applied,
+        "duplicates": totals.duplicates,
+        "parked": totals.parked,
+    }
+    async with pool.connection() as connection:
+        await connection.execute(QUERIES["end_run"], {"run_id": redelivery.run_id} | counts)

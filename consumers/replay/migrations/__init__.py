@@ -1,0 +1,1 @@
+"""Migrations: the record of replays into live consumers, in the schema of each service that consumes."""

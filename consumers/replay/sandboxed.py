@@ -1,0 +1,290 @@
+"""A replay into a sandbox: made, filled, compared with what is live, and kept or dropped."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from cdc.database import Connection
+from cdc.outbox import Outbox
+from consumers.replay.coverage import Coverage
+from consumers.replay.diff import TableDiff, compare
+from consumers.replay.engine import Engine, Tell
+from consumers.replay.errors import EmptyRangeError
+from consumers.replay.log_source import Urls
+from consumers.replay.outside import CapturedOutside, walled_in
+from consumers.replay.plan import open_source, places_of
+from consumers.replay.sandbox import QUERIES, Sandbox, SandboxInfo, SandboxStore, named
+from consumers.replay.selection import Selection
+from consumers.replay.source import Batch, Plan
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.delivery import REPLAY_RUN
+from consumers.runtime.failures import storable
+from consumers.runtime.outside import Outside
+from consumers.runtime.parked.payload import Payloads
+from consumers.runtime.retries import DeadLetters
+from consumers.runtime.store import Place
+from consumers.runtime.throwaway import ThrowawaySchema
+from consumers.runtime.window import InboxWindow
+from schemas.codec import Codec, UndecodableError
+from schemas.messages.consumers import MessageDeadLettered
+from schemas.registry import SchemaStore
+
+PARKED_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A consumer, and the surroundings in which its handlers are replayed.
+
+    Args:
+        name: Its name.
+        role: Its service's role, and the schema in which it is live.
+        url: libpq URL of the role.
+        owner_url: libpq URL of the role that owns the tables and may create schemas.
+        packages: Migrations of the schema, in their order.
+        build: Builds the consumer for a database URL and an outside.
+        bootstrap: `host:port` of a broker.
+        registry_url: Base URL of the registry's Confluent-compatible API.
+        schema_cache: Directory in which schemas are kept.
+        logs: Where event logs are read.
+    """
+
+    name: str
+    role: str
+    url: str
+    owner_url: str
+    packages: Sequence[str]
+    build: Callable[[str, Outside], Consumer]
+    bootstrap: str
+    registry_url: str
+    schema_cache: Path
+    logs: Urls
+
+    def codec(self, consumer: Consumer) -> Codec:
+        """Return what decodes the consumer's messages, and the fields of any other."""
+        return Codec(SchemaStore(self.registry_url, self.schema_cache), consumer.messages)
+
+    def dead_letters(self) -> DeadLetters:
+        """Return what tells of dead letters, in the schema that the transaction is in."""
+        outbox = Outbox.open(self.registry_url, self.schema_cache, [MessageDeadLettered])
+        return DeadLetters(self.name, outbox)
+
+    def sandbox(self, info: SandboxInfo) -> Sandbox:
+        """Return a sandbox of the consumer's service, made or not."""
+        schema = ThrowawaySchema(
+            name=info.name, owner_url=self.owner_url, url=self.url, packages=self.packages
+        )
+        return Sandbox(schema, info, self.role)
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a replay into a sandbox came to.
+
+    Args:
+        run_id: The replay.
+        sandbox: Name of its schema.
+        records: Records that were handed to handlers, in this go.
+        seconds: What that took.
+        applied: Messages that took effect or were parked, in all.
+        duplicates: Messages that came more than once.
+        parked: Messages that were put aside.
+        parked_rows: Some of them, those first that failed themselves.
+        outgoing: Messages that would have been sent.
+        outside: What would have been done outside.
+        behind: Messages of the range that the live consumer has not taken itself yet, at most.
+        tables: How the tables differ from the live ones.
+    """
+
+    run_id: str
+    sandbox: str
+    records: int = 0
+    seconds: float = 0.0
+    applied: int = 0
+    duplicates: int = 0
+    parked: int = 0
+    parked_rows: list[dict[str, Any]] = field(default_factory=list)
+    outgoing: list[dict[str, Any]] = field(default_factory=list)
+    outside: list[dict[str, Any]] = field(default_factory=list)
+    behind: int = 0
+    tables: list[TableDiff] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the sandbox is what is live, and no handler failed."""
+        return not self.parked and all(table.is_equal for table in self.tables)
+
+
+class SandboxReplay:
+    """One replay into a sandbox.
+
+    Args:
+        subject: Whose handlers.
+        selection: What is replayed.
+        plan: What is read for it.
+        info: The sandbox.
+    """
+
+    def __init__(
+        self, subject: Subject, selection: Selection, plan: Plan, info: SandboxInfo
+    ) -> None:
+        self._subject = subject
+        self._selection = selection
+        self._plan = plan
+        self._info = info
+        self._sandbox = subject.sandbox(info)
+        self._consumer = subject.build(self._sandbox.schema.inside_url, CapturedOutside())
+
+    @property
+    def name(self) -> str:
+        """Name of the sandbox."""
+        return self._info.name
+
+    async def make(self) -> None:
+        """Make the sandbox; what was made is dropped again when that fails."""
+        try:
+            await self._sandbox.make(self._consumer.before_a_replay)
+        except BaseException:
+            await self._sandbox.drop()
+            raise
+
+    async def drop(self) -> None:
+        """Drop the sandbox."""
+        await self._sandbox.drop()
+
+    async def keep(self) -> None:
+        """Keep the sandbox."""
+        await self._sandbox.keep()
+
+    async def run(self, tell: Tell, *, rate: float | None = None, most_rows: int = 20) -> Outcome:
+        """Apply what is left of the plan, then look at what came of it.
+
+        Args:
+            tell: Is told how far it has come.
+            rate: Most records a second.
+            most_rows: Most rows to list of each table that differs.
+
+        Raises:
+            EmptyRangeError: nothing of the range was chosen.
+            ReplayError: it did not come to its end.
+        """
+        outcome = Outcome(run_id=self._info.run_id, sandbox=self._info.name)
+        async with self._sandbox.working() as owner:
+            await self._apply(outcome, owner, tell, rate)
+            await self._look(outcome, owner)
+        outcome.tables = await asyncio.to_thread(
+            compare,
+            self._subject.owner_url,
+            self._info.name,
+            self._subject.role,
+            tables=self._consumer.tables,
+            coverage=Coverage.of(self._plan, self._selection, self._consumer),
+            most_rows=most_rows,
+        )
+        return outcome
+
+    async def _apply(
+        self, outcome: Outcome, owner: Connection, tell: Tell, rate: float | None
+    ) -> None:
+        subject, consumer = self._subject, self._consumer
+        codec = subject.codec(consumer)
+        source = open_source(
+            self._plan,
+            self._selection,
+            subject.bootstrap,
+            subject.logs,
+            codec,
+            [(REPLAY_RUN, self._info.run_id.encode())],
+        )
+        window = InboxWindow()
+        try:
+            async with self._sandbox.open_pool(consumer.parallel_partitions + 2) as pool:
+                store = SandboxStore(consumer.name, pool)
+                await store.open_inbox(window)
+                engine = Engine(consumer, store, codec, subject.dead_letters(), window)
+                begin = time.monotonic()
+                with walled_in(subject.registry_url):
+                    outcome.records = await engine.run(
+                        source,
+                        places_of(self._plan),
+                        tell=tell,
+                        rate=rate,
+                        before=self._note_keys(owner),
+                    )
+                outcome.seconds = time.monotonic() - begin
+            if not outcome.records:
+                await self._require_any(owner, source.complaint())
+        finally:
+            await asyncio.to_thread(source.close)
+
+    def _note_keys(self, owner: Connection) -> Any:
+        """Return what notes the keys of what is handled, where a table is compared by them."""
+        if not any(table.record_key for table in self._consumer.tables.values()):
+            return None
+        handled = {name.encode() for name in self._consumer.table}
+
+        async def note(batch: Batch) -> None:
+            keys = [
+                storable(record.key.decode(errors="replace"))
+                for record in batch.records
+                if record.key is not None and dict(record.headers).get("ce_type") in handled
+            ]
+            if keys:
+                await owner.execute(QUERIES["note_keys"], {"keys": keys})
+
+        return note
+
+    async def _require_any(self, owner: Connection, complaint: str) -> None:
+        """Refuse to compare a sandbox that nothing was put into, in this go or an earlier one.
+
+        Raises:
+            EmptyRangeError: nothing was.
+        """
+        cursor = await owner.execute("select sum(next_offset) from consumer_offset")
+        [[moved]] = await cursor.fetchall()
+        if moved == sum(each.begin for each in self._plan.ranges):
+            raise EmptyRangeError(
+                f"none of the {self._plan.total:,} messages in the range is like that{complaint}"
+            )
+
+    async def _look(self, outcome: Outcome, owner: Connection) -> None:
+        who = {"consumer": self._consumer.name, "limit": PARKED_LISTED}
+        cursor = owner.cursor(row_factory=dict_row)
+        [totals] = await (await cursor.execute(QUERIES["sandbox_totals"], who)).fetchall()
+        outcome.applied, outcome.duplicates = totals["applied"], totals["duplicates"]
+        outcome.parked = totals["parked"]
+        rows = await (await cursor.execute(QUERIES["sandbox_parked"], who)).fetchall()
+        outcome.parked_rows = [row | {"key": _text(row["key"])} for row in rows]
+        outcome.behind = await self._behind(owner)
+        outcome.outside = await (await cursor.execute(QUERIES["outside"])).fetchall()
+        payloads = Payloads(SchemaStore(self._subject.registry_url, self._subject.schema_cache))
+        for row in await (await cursor.execute(QUERIES["outgoing"])).fetchall():
+            data = row.pop("payload")
+            outcome.outgoing.append(row | {"payload": _decoded(payloads, data)})
+
+    async def _behind(self, owner: Connection) -> int:
+        if self._plan.kind == "log":
+            return 0  # where its events lie in Kafka is not known
+        query = named(QUERIES["live_positions"].decode(), ":live", self._subject.role)
+        cursor = await owner.execute(query, {"consumer": self._consumer.name})
+        positions = {Place(topic, number): at for topic, number, at in await cursor.fetchall()}
+        return sum(
+            max(0, each.end - max(each.begin, positions.get(each.place, 0)))
+            for each in self._plan.ranges
+        )
+
+
+def _decoded(payloads: Payloads, data: bytes) -> Any:
+    try:
+        return payloads.read(data).value
+    except UndecodableError as error:
+        return {"undecodable": str(error)}
+
+
+def _text(key: bytes | None) -> str | None:
+    return None if key is None else bytes(key).decode(errors="backslashreplace")

@@ -1,0 +1,117 @@
+"""Where replayed messages come from, as the replay sees it: ranges of partitions, handed out in batches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
+
+from consumers.runtime.delivery import Headers
+from consumers.runtime.store import Place
+
+BATCH = 2000
+"""Records in one batch, at most."""
+
+Kind = Literal["kafka", "log"]
+
+
+class SourceRecord(NamedTuple):
+    """A record as consumers look at it, from wherever it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Batch(NamedTuple):
+    """Records of one partition that were chosen, in their order."""
+
+    place: Place
+    records: Sequence[SourceRecord]
+
+
+class Fetch(NamedTuple):
+    """What one look at the source came to.
+
+    Args:
+        batches: Records that were chosen.
+        read: How many offsets of the ranges lie behind, chosen or not.
+    """
+
+    batches: Sequence[Batch]
+    read: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """What is read of a partition.
+
+    Args:
+        place: The partition; of the event log, which has none, number 0 stands for the whole.
+        begin: First offset, or of the event log the first sequence number.
+        end: Offset after the last.
+        count: Records in it, at most.
+        first_at: When the first of them was recorded; None when there is none.
+    """
+
+    place: Place
+    begin: int
+    end: int
+    count: int
+    first_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a replay reads, decided before it begins and kept when it is resumed.
+
+    Args:
+        kind: Where from.
+        why: Why from there, as a part of a sentence; empty when there is nothing to say.
+        ranges: The partitions that have something in the range.
+        start: Since when all messages are in it; None when it begins with the first message there ever was.
+        end: Until when.
+        is_whole: All messages of the time between are in it: every partition of every topic was chosen, by time.
+    """
+
+    kind: Kind
+    why: str
+    ranges: tuple[Range, ...]
+    start: datetime | None
+    end: datetime | None
+    is_whole: bool
+
+    @property
+    def total(self) -> int:
+        """Records in all ranges, at most."""
+        return sum(each.count for each in self.ranges)
+
+
+class Source(Protocol):
+    """Reads the ranges of a plan; used by one thread at a time."""
+
+    def begin(self, positions: Mapping[Place, int]) -> None:
+        """Begin to read.
+
+        Args:
+            positions: Where to begin in each partition; what lies before is counted as read.
+        """
+
+    def fetch(self) -> Fetch | None:
+        """Return the next batches, which may be none for now; None at the end of all ranges.
+
+        Raises:
+            ReplayError: nothing comes any more.
+        """
+
+    def origin(self, record: SourceRecord) -> str:
+        """Return where a record was taken from, as the header `replayed_from` says it."""
+
+    def complaint(self) -> str:
+        """Return what may be wrong with the choice when nothing was found, empty when nothing is."""
+
+    def close(self) -> None:
+        """Let go of the source."""

@@ -1,0 +1,188 @@
+"""How a replay, what it would read and what came of it are put into words and into JSON."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, get_args
+
+import click
+from rich.table import Table
+
+from consumers.replay import plan as plans
+from consumers.replay.diff import Kind, RowDiff, TableDiff
+from consumers.replay.sandboxed import Outcome
+from consumers.replay.selection import Selection
+from consumers.replay.source import Plan
+from infra.cli.parked_text import counted, local, one_line
+
+SOURCES = {"kafka": "Kafka", "log": "the event log"}
+SAMPLES = 5
+COLOURS = {"missing": "red", "extra": "yellow", "different": "magenta"}
+
+
+def announcement(plan: Plan) -> str:
+    """Return the sentence about what is read, and from where."""
+    topics = ", ".join(dict.fromkeys(each.place.topic for each in plan.ranges))
+    why = f" ({plan.why})" if plan.why else ""
+    return (
+        f"{topics}: up to {counted(plan.total, 'message')} from {SOURCES[plan.kind]}{why}, "
+        f"{_moment(plan.start, 'the beginning')} to {_moment(plan.end, 'now')}."
+    )
+
+
+def plan_table(plan: Plan, counts: Mapping[Any, int]) -> Table:
+    """Return the ranges of a plan as a table."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("topic", no_wrap=True)
+    where = "sequence" if plan.kind == "log" else "offset"
+    for heading in ("partition", f"from {where}", f"to {where}", "messages"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("first recorded at", no_wrap=True)
+    for each in plan.ranges:
+        table.add_row(
+            each.place.topic,
+            "all" if plan.kind == "log" else str(each.place.partition),
+            str(each.begin),
+            str(each.end),
+            f"{counts[each.place]:,}",
+            local(each.first_at) if each.first_at else "",
+        )
+    return table
+
+
+def plan_as_json(plan: Plan, selection: Selection, counts: Mapping[Any, int]) -> dict[str, Any]:
+    """Return what a replay would read as JSON."""
+    told = plans.as_json(plan)
+    for each, entry in zip(plan.ranges, told["ranges"], strict=True):
+        entry["messages"] = counts[each.place]
+    return {"selection": selection.as_json(), "messages": sum(counts.values())} | told
+
+
+def outcome_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield the lines that say what came of a replay into a sandbox."""
+    rate = f", {outcome.records / outcome.seconds:,.0f}/s" if outcome.seconds else ""
+    yield (
+        f"Replayed {counted(outcome.records, 'message')} in {outcome.seconds:.1f} s{rate}: "
+        f"{outcome.applied:,} taken, {outcome.duplicates:,} twice, {outcome.parked:,} parked."
+    )
+    for row in outcome.parked_rows[:SAMPLES]:
+        why = (
+            one_line(row["error_class"], row["error_text"]) if row["error_class"] else row["reason"]
+        )
+        yield f"  parked  {row['topic']}/{row['partition']}/{row['offset']}  {row['type']}  {why}"
+    if outcome.outgoing:
+        yield f"Would have sent {_counts(Counter(each['type'] for each in outcome.outgoing))}."
+        for each in outcome.outgoing[:SAMPLES]:
+            yield f"  {each['topic']}  {each['aggregate_id']}  {_short(each['payload'])}"
+    if outcome.outside:
+        asked = Counter[str]()
+        for each in outcome.outside:
+            asked[f"{each['party']}: {each['action']}"] += each["times"]
+        yield f"Would have been done outside: {_counts(asked)}."
+        for each in outcome.outside[:SAMPLES]:
+            yield f"  {each['party']}  {each['action']}  {each['key']}  {_short(each['details'])}"
+    if outcome.behind:
+        yield f"Live has not taken {outcome.behind:,} of these messages itself yet: rows may differ for that alone."
+    for table in outcome.tables:
+        yield from _table_lines(table)
+
+
+def outcome_as_json(
+    outcome: Outcome, plan: Plan, selection: Selection, *, kept: bool
+) -> dict[str, Any]:
+    """Return what came of a replay into a sandbox as JSON."""
+    return {
+        "run_id": outcome.run_id,
+        "sandbox": outcome.sandbox if kept else None,
+        "selection": selection.as_json(),
+        "plan": plans.as_json(plan),
+        "messages": outcome.records,
+        "seconds": round(outcome.seconds, 3),
+        "applied": outcome.applied,
+        "duplicates": outcome.duplicates,
+        "parked": outcome.parked,
+        "parked_messages": outcome.parked_rows,
+        "outgoing": {
+            "by_type": dict(Counter(each["type"] for each in outcome.outgoing)),
+            "messages": outcome.outgoing,
+        },
+        "outside": outcome.outside,
+        "behind": outcome.behind,
+        "equal": outcome.is_good,
+        "tables": [_table_as_json(table) for table in outcome.tables],
+    }
+
+
+def _table_lines(table: TableDiff) -> Iterator[str]:
+    name = click.style(table.table, bold=True)
+    if table.is_equal:
+        yield f"{name}: the same as live, {counted(table.equal, 'row')}."
+    else:
+        yield (
+            f"{name}: {table.count('missing'):,} missing, {table.count('extra'):,} extra, "
+            f"{table.count('different'):,} different, {table.equal:,} equal."
+        )
+    if table.by_column:
+        yield f"  differs in {_counts(table.by_column)}"
+    for row in table.rows:
+        if row.part == "in":
+            yield f"  {_row(row)}"
+    hidden = table.differences - sum(row.part == "in" for row in table.rows)
+    if hidden > 0:
+        yield f"  and {hidden:,} more; --rows N lists more of them"
+    if edge := table.compared.get("edge", 0):
+        differing = sum(table.counts.get("edge", {}).values())
+        yield (
+            f"  {counted(edge, 'row')} only partly in what was replayed, of which {differing:,} differ: not held "
+            "against it"
+        )
+    if unknown := table.count("missing", "unknown"):
+        yield (
+            f"  {counted(unknown, 'live row')} beside, which may come from other messages: the consumer does not "
+            "declare how to tell"
+        )
+
+
+def _row(row: RowDiff) -> str:
+    key = " ".join(f"{name}={value}" for name, value in row.key.items())
+    kind = click.style(f"{row.kind:<9}", fg=COLOURS[row.kind])
+    if row.kind == "different":
+        told = ", ".join(
+            f"{name} {made} (live {live})" for name, (made, live) in row.columns.items()
+        )
+    else:
+        side = 0 if row.kind == "extra" else 1
+        told = ", ".join(f"{name} {pair[side]}" for name, pair in row.columns.items())
+    return f"{kind}  {key}  {told}"
+
+
+def _table_as_json(table: TableDiff) -> dict[str, Any]:
+    told = asdict(table)
+    told["rows"] = [
+        {
+            "kind": row.kind,
+            "part": row.part,
+            "key": dict(row.key),
+            "columns": {
+                name: {"sandbox": made, "live": live} for name, (made, live) in row.columns.items()
+            },
+        }
+        for row in table.rows
+    ]
+    counts = {kind: table.count(kind) for kind in get_args(Kind)}
+    return told | counts
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items())
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    return " ".join(f"{name}={part}" for name, part in value.items() if not isinstance(part, list))
+
+
+def _moment(moment: datetime | None, otherwise: str) -> str:
+    return local(moment) if moment else otherwise
