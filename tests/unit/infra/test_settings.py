@@ -16,6 +16,7 @@ OWN_PORTS = {
     "payments_worker_port": 8,
     "orders_worker_port": 9,
     "analytics_worker_port": 10,
+    "relay_port": 11,
 }
 
 
