@@ -1,6 +1,6 @@
 """The Debezium connector that carries the outbox to Kafka: its configuration, and keeping it applied and running."""
 
-from cdc.connector.config import NAME, ConnectorSettings, render
+from cdc.connector.config import NAME, ConnectorSettings, profiles, render
 from cdc.connector.connect import (
     Applied,
     ConnectError,
@@ -8,6 +8,7 @@ from cdc.connector.connect import (
     Position,
     apply,
     create_stopped,
+    delete,
     forget_position,
     read_position,
     restart,
@@ -26,7 +27,9 @@ __all__ = [
     "Position",
     "apply",
     "create_stopped",
+    "delete",
     "forget_position",
+    "profiles",
     "read_position",
     "render",
     "restart",

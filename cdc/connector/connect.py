@@ -130,6 +130,15 @@ def stop(connect_url: str, name: str, timeout_s: float = 30.0) -> None:
         time.sleep(POLL_S)
 
 
+def delete(connect_url: str, name: str) -> None:
+    """Delete a connector; its slot stays, and so does what Connect stores of how far it has come.
+
+    Raises:
+        ConnectError: Connect cannot be asked or knows no such connector.
+    """
+    _body(_request("DELETE", f"{connect_url}/connectors/{name}"))
+
+
 def create_stopped(connect_url: str, name: str, config: dict[str, str]) -> None:
     """Make a connector that does not run before it is resumed.
 

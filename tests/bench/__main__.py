@@ -9,17 +9,20 @@ import click
 
 from infra.cli.output import console
 from infra.errors import explain
-from tests.bench import consumer, inbox
+from tests.bench import consumer, inbox, replay
 from tests.bench.errors import BenchError
 from tests.bench.measurements import CONTENDERS
 from tests.bench.options import Options, names_of
 from tests.bench.outcome import Outcome
 from tests.bench.progress import Progress
+from tests.bench.publish import run as publish
 from tests.bench.report import show
 
 BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     consumer.NAME: consumer.run,
     inbox.NAME: inbox.run,
+    publish.NAME: publish.run,
+    replay.NAME: replay.run,
 }
 INTERRUPTED = 130
 
@@ -74,6 +77,7 @@ def _contenders(_: click.Context, __: click.Parameter, value: str) -> frozenset[
     callback=_contenders,
 )
 @_option("inbox-rows", COUNT, 5_000_000, "Ids in the full inbox.")
+@_option("transactions", COUNT, 1_000, "Transactions whose cost is measured.")
 def bench(names: str, **options: Any) -> None:
     """Measure NAMES: a benchmark, or several with commas between them.
 
@@ -89,6 +93,20 @@ def bench(names: str, **options: Any) -> None:
     inbox      what an inbox costs that is full (full) against a new one (empty):
                taking batches of new ids; and dropping a day of it (drop) against
                deleting the same rows (delete).
+    publish    from the writing transaction to Kafka.
+               cost      placing an order: its row alone (none), with its event in
+                         the outbox (outbox) or as a message in the WAL
+                         (emit_message)
+               latency   from sending the commit to reading the record, at 100
+                         transactions per second; and processor time when idle
+               drain     records per second out of a backlog, from the end of the
+                         first tenth; pg_recvlogical decodes the same WAL to
+                         nowhere
+               order     keys of which a version came before an earlier one, with
+                         two publishers at once
+    replay     orders replayed into a sandbox of analytics (sandbox) against the
+               live worker that takes the same ones (live_worker); the sandbox must
+               come to the same rows
 
     Each benchmark starts a stack of its own and deletes it at the end. Contenders alternate, and medians of all rounds
     are shown; every run is kept in .bench/<name>.json. Ends with 0 when done, 1 on a failure, 2 on wrong usage.

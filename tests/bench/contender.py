@@ -45,6 +45,10 @@ class Contender:
         """Most memory that it was seen to hold; on Linux, that it held until it was last seen."""
         return self._peak_rss_mb
 
+    def cpu_percent(self, seconds: float) -> float:
+        """Return how much of one processor it takes in so many seconds from now on."""
+        return float(psutil.Process(self._process.pid).cpu_percent(seconds))
+
     def wait_until(self, what: str, probe: Callable[[], bool], timeout_s: float) -> None:
         """Wait for something that the worker is to do.
 

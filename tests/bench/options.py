@@ -18,6 +18,7 @@ class Options:
         latency_s: For how many seconds latency is measured.
         only: Names of the contenders to measure.
         inbox_rows: Ids in a full inbox.
+        transactions: Transactions whose cost is measured.
     """
 
     rounds: int
@@ -29,6 +30,7 @@ class Options:
     latency_s: float
     only: frozenset[str]
     inbox_rows: int
+    transactions: int
 
 
 def names_of(text: str, known: Collection[str], what: str) -> list[str]:

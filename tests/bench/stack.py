@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 
 from infra.local.down import reset
-from infra.local.parts import PART_NAMES
+from infra.local.parts import parts_with
 from infra.local.postgres import SUPERUSER
 from infra.local.supervision.client import Supervisor
 from infra.settings import REPOSITORY
@@ -66,7 +66,8 @@ def _start(stack: RunningStack) -> None:
 
 def _quieten(stack: RunningStack, needed: tuple[str, ...]) -> None:
     """Stop what would take processor time; a slot that nobody reads any more would hold back the WAL."""
-    Supervisor(stack.settings.home).stop(set(PART_NAMES) - set(needed))
+    names = {part.name for part in parts_with(stack.settings.publisher)}
+    Supervisor(stack.settings.home).stop(names - set(needed))
     if "connect" in needed:
         return
     with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as connection:

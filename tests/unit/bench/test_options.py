@@ -60,6 +60,7 @@ def test_every_option_has_a_variable(asked: list[Options]) -> None:
             latency_s=7.0,
             only=frozenset({"ours", "plain_agent"}),
             inbox_rows=7,
+            transactions=7,
         )
     ]
 

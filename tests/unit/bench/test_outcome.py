@@ -32,6 +32,7 @@ def options(*, rounds: int = 1, backlog: int = 0, only: tuple[str, ...] = CONTEN
         latency_s=1.0,
         only=frozenset(only),
         inbox_rows=1000,
+        transactions=9,
     )
 
 

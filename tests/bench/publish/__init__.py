@@ -1,0 +1,1 @@
+"""The benchmark `publish`: what an outbox costs the writer, and how soon and how fast it becomes records in Kafka."""
