@@ -106,5 +106,9 @@ PIPELINE_CHECKS = (
         needs=("postgres", "kafka", *(worker.name for worker in WORKERS)),
     ),
     Check("dead letters", _dead_letters, needs=("postgres",)),
-    Check("pipeline", _canary, needs=("connector", "topics", "schemas", "publication")),
+    Check(
+        "pipeline",
+        _canary,
+        needs=("connector", "replication slot", "topics", "schemas", "publication"),
+    ),
 )
