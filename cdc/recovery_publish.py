@@ -47,6 +47,8 @@ class Publisher:
             bootstrap,
             **{
                 "message.timeout.ms": PATIENCE_MS,
+                "queue.buffering.max.messages": 20_000,
+                "queue.buffering.max.kbytes": 65_536,
                 # a record that fails ends everything, so that no later one of its key overtakes it
                 "enable.gapless.guarantee": True,
             },

@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 from cdc.topics import TopicError
 
 TIMEOUT_S = 30.0
-POLL_S = 0.5
+POLL_S = 0.05  # also how long a batch that does not fill is waited for
 BATCH = 2000
 CLOCK_SLACK = timedelta(minutes=5)
 """A record may be dated so much before the row that it comes from was written, by another machine's clock."""
@@ -58,6 +58,7 @@ class TopicReader:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 10,  # nothing is waited for that does not lie there already
                 # what is fetched ahead lies in memory
                 "queued.min.messages": 10_000,
                 "queued.max.messages.kbytes": 4096,

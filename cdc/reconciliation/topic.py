@@ -79,8 +79,10 @@ def reconcile(question: Question, publisher: Publisher, progress: Progress) -> T
             compare_consumer(each, question.topic, reader.ends, spool, question.limit)
             for each in question.consumers
         ]
-        for row in spool.missing():
-            spool.find(missing, row.message_id.bytes, f"{row.source}, written {row.occurred_at}")
+        spool.find_many(
+            (missing, row.message_id.bytes, f"{row.source}, written {row.occurred_at}")
+            for row in spool.missing()
+        )
         found = spool.counts()
         counts = {kind: found.get(kind, 0) for kind in Kind} | {Kind.TOO_OLD: comparison.too_old}
         return TopicReport(

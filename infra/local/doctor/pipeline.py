@@ -120,7 +120,7 @@ def pipeline_checks(publisher: Publisher) -> tuple[Check, ...]:
         needs = ("relay", "outbox backlog", "topics", "schemas")
     else:
         publishing = Check("connector", _connector, needs=("connect",))
-        needs = ("connector", "topics", "schemas", "publication")
+        needs = ("connector", "replication slot", "topics", "schemas", "publication")
     return (
         Check("topics", _topics, needs=("kafka",)),
         Check("schemas", _schemas, needs=("registry",)),
