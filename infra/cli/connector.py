@@ -10,6 +10,7 @@ from infra.cli import connector_recover
 from infra.cli.connector_text import sentence, slot_data, slot_lines
 from infra.cli.output import json_option, print_json
 from infra.local.pipeline import apply_connector
+from infra.local.publishing import require_connector
 from infra.settings import load_settings
 
 
@@ -25,7 +26,7 @@ connector.add_command(connector_recover.command, "recover")
 @json_option
 def apply(*, as_json: bool) -> None:
     """Bring the connector to its configuration and wait until it runs; nothing happens if it already does."""
-    done = apply_connector(load_settings())
+    done = apply_connector(require_connector(load_settings()))
     if as_json:
         print_json({"connector": debezium.NAME, "result": done})
     else:
@@ -43,6 +44,7 @@ def show(context: click.Context, *, rendered: bool) -> None:
     if rendered:
         print_json(debezium.render(connector_settings(settings)))
         return
+    require_connector(settings)
     config = debezium.show(settings.connect_url, debezium.NAME)
     if config is None:
         click.echo(
@@ -57,7 +59,7 @@ def show(context: click.Context, *, rendered: bool) -> None:
 @json_option
 def restart(*, as_json: bool) -> None:
     """Restart the connector and its task, and wait until they run."""
-    settings = load_settings()
+    settings = require_connector(load_settings())
     require_slot(settings)
     debezium.restart(settings.connect_url, debezium.NAME)
     debezium.wait_until_running(settings.connect_url, debezium.NAME, timeout_s=60)
@@ -75,7 +77,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 1 unless connector and task run and the slot is whole.
     """
-    settings = load_settings()
+    settings = require_connector(load_settings())
     state = debezium.status(settings.connect_url, debezium.NAME)
     held, diagnosis = slot(settings), examine(settings)
     if as_json:

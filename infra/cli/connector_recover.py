@@ -14,6 +14,7 @@ from infra.cli.outbox_reconcile import Moment
 from infra.cli.output import console, json_option, print_json
 from infra.cli.progress import counting
 from infra.cli.schema_baseline import examples
+from infra.local.publishing import require_connector
 from infra.services import CAPTURE
 from infra.settings import Settings, load_settings
 
@@ -58,7 +59,7 @@ def command(
     Kafka, and published again in order, before the connector goes on. May be interrupted, and run again, at any time.
     Does nothing when nothing is wrong.
     """
-    settings = load_settings()
+    settings = require_connector(load_settings())
     diagnosis = examine(settings)
     if diagnosis.ailment is None and not force:
         context.exit(_tell_whole(settings, diagnosis, as_json=as_json))

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from cdc.relay.handover import SHARDS
 from infra.services import OUTBOXES
 from infra.settings import Publisher
@@ -55,3 +57,20 @@ def test_a_killed_relay_comes_back(stack: RunningStack) -> None:
     order = place(stack)["order_id"]
     assert wait_until_decided(stack, [order]) == {"confirmed": 1}
     stack.wait_ready("relay")
+
+
+@pytest.mark.parametrize("command", ["status", "apply", "restart", "show", "recover"])
+def test_commands_about_the_connector_say_that_the_relay_publishes(
+    stack: RunningStack, command: str
+) -> None:
+    result = stack.cli("connector", command, check=False)
+    assert result.returncode == 1
+    assert "The relay publishes here" in result.stderr
+
+
+def test_nothing_is_missing_between_outbox_kafka_and_inboxes(stack: RunningStack) -> None:
+    order = place(stack)["order_id"]
+    assert wait_until_decided(stack, [order]) == {"confirmed": 1}
+    report = json.loads(stack.cli("outbox", "verify", "--topic", "order.events", "--json").stdout)
+    assert report["ok"]
+    assert report["counts"].get("pending", 0) == 0

@@ -117,7 +117,7 @@ def pipeline_checks(publisher: Publisher) -> tuple[Check, ...]:
     """Return the checks of a pipeline with this publisher."""
     if publisher == "relay":
         publishing = Check("outbox backlog", _backlog, needs=("postgres", "relay"))
-        needs = ("relay", "outbox backlog", "topics", "schemas")
+        needs: tuple[str, ...] = ("relay", "outbox backlog", "topics", "schemas")
     else:
         publishing = Check("connector", _connector, needs=("connect",))
         needs = ("connector", "replication slot", "topics", "schemas", "publication")
