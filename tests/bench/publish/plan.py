@@ -19,9 +19,9 @@ PUBLISHERS: Mapping[str, Callable[[RunningStack, str], Opened]] = {
     OURS: partial(debezium, profile="default"),
     LOW_LATENCY: partial(debezium, profile="low-latency"),
     RELAY: partial(processes, module=OUR_RELAY),
-    POLLER: partial(processes, module=NAIVE),
+    POLLER: partial(processes, module=NAIVE, as_owner=True),
     TWO_RELAYS: partial(processes, module=OUR_RELAY, number=2),
-    TWO_POLLERS: partial(processes, module=NAIVE, number=2),
+    TWO_POLLERS: partial(processes, module=NAIVE, number=2, as_owner=True),
 }
 FOR_LATENCY = (DEFAULTS, OURS, LOW_LATENCY, RELAY, POLLER)
 FOR_DRAIN = (DEFAULTS, OURS, RELAY, POLLER)

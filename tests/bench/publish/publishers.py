@@ -84,9 +84,11 @@ class Processes:
         world: Their world.
         module: What each runs.
         number: How many there are.
+        as_owner: They work with the rights of the table's owner, rather than with the relay's.
     """
 
-    def __init__(self, world: World, module: str, number: int) -> None:
+    def __init__(self, world: World, module: str, number: int, *, as_owner: bool) -> None:
+        self._variables = {"TAILRACE_DATABASE_URL": world.owner_url} if as_owner else {}
         self.schema = world.outbox
         self._world = world
         self._module = module
@@ -95,7 +97,7 @@ class Processes:
     def start(self) -> None:
         """Let them run."""
         for _ in range(self._number):
-            self._world.relays.append(self._world.launch(self._module))
+            self._world.relays.append(self._world.launch(self._module, **self._variables))
 
     def cpu_percent(self, seconds: float) -> float:
         """Return what they take of one processor."""
@@ -132,7 +134,9 @@ def debezium(stack: RunningStack, topic: str, profile: str | None) -> Iterator[D
 
 
 @contextmanager
-def processes(stack: RunningStack, topic: str, module: str, number: int = 1) -> Iterator[Processes]:
+def processes(
+    stack: RunningStack, topic: str, module: str, number: int = 1, *, as_owner: bool = False
+) -> Iterator[Processes]:
     """Prepare relays, or what else publishes an outbox that nobody captures.
 
     Args:
@@ -140,12 +144,13 @@ def processes(stack: RunningStack, topic: str, module: str, number: int = 1) -> 
         topic: Where to the rows will go.
         module: What each of them runs.
         number: How many there are.
+        as_owner: They work with the rights of the table's owner, rather than with the relay's.
     """
     with open_world(stack, topic=topic) as world:
         with psycopg.connect(world.owner_url) as connection:
             # the naive poller reads in the order of seq, and whoever wrote it made this index
             connection.execute("create index on outbox (seq)")
-        yield Processes(world, module, number)
+        yield Processes(world, module, number, as_owner=as_owner)
 
 
 def drop_slots(stack: RunningStack) -> None:
