@@ -105,9 +105,10 @@ class Tail:
         """
         with self._connection.transaction():
             [[now]] = self._connection.execute("select pg_current_snapshot()::text").fetchall()
-            for number, (progress, shards) in enumerate(groups, start=1):
+            windows = list(_windows(groups))
+            for number, (progress, shards) in enumerate(windows, start=1):
                 for chunk in self._window(progress, shards, total, now):
-                    is_last = chunk.progress.upto is None and number == len(groups)
+                    is_last = chunk.progress.upto is None and number == len(windows)
                     yield replace(chunk, is_last=is_last)
 
     def cancel(self) -> None:
@@ -118,7 +119,6 @@ class Tail:
     def _window(
         self, progress: Progress, shards: tuple[int, ...], total: int, now: str
     ) -> Iterator[Chunk]:
-        # What was begun is finished first: only of that is known how far it has come.
         upto = progress.upto or now
         end = Progress(upto)
         values: dict[str, Any] = {
@@ -148,3 +148,11 @@ class Tail:
                 yield rows
                 mean = sum(len(row.payload) + 200 for row in rows) / len(rows)
                 size = max(1, min(AT_MOST, int(CHUNK_BYTES / mean)))
+
+
+def _windows(groups: Sequence[Group]) -> Iterator[Group]:
+    """Yield what to read: what was begun is finished first, since of that alone is known how far it has come."""
+    for group in groups:
+        yield group
+        if group.progress.upto is not None:
+            yield Group(Progress(group.progress.upto), group.shards)

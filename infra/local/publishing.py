@@ -72,5 +72,7 @@ def to_connector(settings: Settings, cancelled: threading.Event) -> str:
     if connector.show(settings.connect_url, connector.NAME) is not None:
         connector.stop(settings.connect_url, connector.NAME)
         connector.forget_position(settings.connect_url, connector.NAME)
+        # made anew it has not begun, and is not taken for one that has lost its slot
+        connector.delete(settings.connect_url, connector.NAME)
     work.to_connector(relay_settings(settings), timeout_s=HANDOVER_TIMEOUT_S, cancelled=cancelled)
     return f"the connector takes {', '.join(OUTBOXES)}"

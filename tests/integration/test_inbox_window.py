@@ -135,7 +135,8 @@ def test_the_migration_keeps_what_the_inbox_holds(stack: RunningStack, inbox: In
         connection.execute("drop table parked_message, parked_sequence, parked_action, outbox")
         connection.execute(
             "drop table outbox_day_end, outbox_hold; drop function outbox_days(), outbox_midnight(date),"
-            " maintain_outbox(text, interval, boolean), outbox_take_over(), outbox_unpublished(text, pg_lsn, xid8)"
+            " maintain_outbox(text, interval, boolean), outbox_take_over(), outbox_unpublished(text, pg_lsn, xid8),"
+            " notify_relay()"
         )
         connection.execute(
             "create table inbox (consumer text, message_id uuid, primary key (consumer, message_id))"

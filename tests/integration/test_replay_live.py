@@ -132,7 +132,10 @@ def test_a_message_that_the_worker_is_taking_just_now_is_waited_for(stack: Runni
 
 
 def old_event(stack: RunningStack, at: datetime) -> UUID:
-    """Have an order cancelled long ago, and analytics take that now; return the message's id."""
+    """Have an order cancelled long ago, and analytics take that now; return the message's id.
+
+    It is none of the log, in which no order is cancelled that was not placed.
+    """
     event_id = UUID(int=(int(at.timestamp() * 1000) << 80) | (new_id().int & ((1 << 80) - 1)))
     order_id = new_id()
     codec = Codec(
@@ -145,7 +148,7 @@ def old_event(stack: RunningStack, at: datetime) -> UUID:
         stack,
         "orders",
         "insert into outbox (id, kind, topic, aggregate_type, aggregate_id, aggregate_version, type, payload,"
-        " correlation_id) values (%s, 'event', 'order.events', 'order', %s, 1, %s, %s, %s)",
+        " correlation_id) values (%s, 'message', 'order.events', 'order', %s, null, %s, %s, %s)",
         *(event_id, str(order_id), OrderCancelled.NAME, codec.encode(event), new_id()),
     )
     wait_until(

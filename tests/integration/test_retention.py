@@ -98,7 +98,7 @@ def test_the_migration_leaves_every_row_where_it_is(outbox: OutboxSchema) -> Non
             "create table outbox_message partition of outbox for values in ('message')"
             " partition by range (occurred_at);"
             "create table outbox_message_default partition of outbox_message default;"
-            "update alembic_version_cdc_canary set version_num = 'canary_0001'"
+            "update alembic_version_cdc_canary set version_num = 'canary_0002'"
         )
     ids = {*outbox.fill(40, 10), *outbox.fill(1, 10), *outbox.fill(0, 10)}
     with outbox.owner() as connection:
