@@ -22,4 +22,4 @@ def _retention(settings: Settings) -> str:
     return f"{partitions} partitions of messages, made ahead, none beyond its time"
 
 
-RETENTION_CHECKS = (Check("outbox retention", _retention, needs=("postgres", "publication")),)
+RETENTION_CHECKS = (Check("outbox retention", _retention, needs=("postgres",)),)
