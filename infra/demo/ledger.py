@@ -70,10 +70,17 @@ class Ledger:
     totals: dict[str, Totals] = field(default_factory=dict)
     latencies_s: "array[float]" = field(default_factory=lambda: array("d"))
     _under_way: dict[str, Entry] = field(default_factory=dict)
+    _unknown: set[str] = field(default_factory=set)
 
-    def __len__(self) -> int:
-        """Orders under way."""
-        return len(self._under_way)
+    @property
+    def is_settled(self) -> bool:
+        """Whether every order has come to its end."""
+        return not self._under_way
+
+    @property
+    def awaited(self) -> int:
+        """How many orders have something to come for certain, which those without an answer do not."""
+        return len(self._under_way) - len(self._unknown)
 
     def __contains__(self, correlation_id: object) -> bool:
         """Whether an order under way was sent with this id."""
@@ -93,6 +100,7 @@ class Ledger:
         """Note that no answer will come: the events tell whether the order was placed."""
         entry = self._under_way[correlation_id]
         entry.lost = reason
+        self._unknown.add(correlation_id)
         return self._without_answer(correlation_id, entry)
 
     def drop(self, correlation_id: str) -> NewOrder:
@@ -105,7 +113,7 @@ class Ledger:
         if entry is None:
             return None
         entry.last = seen
-        if entry.lost is not None and entry.order_id is None:
+        if seen.correlation_id in self._unknown:
             return self._without_answer(seen.correlation_id, entry)
         return self._finish(seen.correlation_id, entry)
 
@@ -119,6 +127,7 @@ class Ledger:
 
     def _without_answer(self, correlation_id: str, entry: Entry) -> NewOrder | None:
         if entry.last is not None:
+            self._unknown.remove(correlation_id)
             self.answers_lost += 1
             self._place(entry, entry.last.event.order_id, entry.last.event.total)
         return self._finish(correlation_id, entry)

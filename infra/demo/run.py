@@ -85,7 +85,7 @@ class Run:
             follower.start()
             try:
                 await self._send_all(source, sender)
-                await self._until(lambda: not self.ledger)
+                await self._until(lambda: self.ledger.is_settled)
                 await self._last_answers()
             finally:
                 follower.stop()
@@ -113,7 +113,7 @@ class Run:
             self.stopped = f"the rest of {source.name} cannot be read"
 
     def _may_send(self) -> bool:
-        return self._sending_over.is_set() or len(self.ledger) < self._concurrency
+        return self._sending_over.is_set() or self.ledger.awaited < self._concurrency
 
     def _begin(self, sender: Sender, order: NewOrder) -> None:
         if self._sending_over.is_set():

@@ -1,6 +1,7 @@
 """What is to be seen of a stack that the relay publishes for."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -69,8 +70,11 @@ def test_commands_about_the_connector_say_that_the_relay_publishes(
 
 
 def test_nothing_is_missing_between_outbox_kafka_and_inboxes(stack: RunningStack) -> None:
+    begun = datetime.now(UTC).isoformat()
     order = place(stack)["order_id"]
     assert wait_until_decided(stack, [order]) == {"confirmed": 1}
-    report = json.loads(stack.cli("outbox", "verify", "--topic", "order.events", "--json").stdout)
+    window = ("--topic", "order.events", "--from", begun)
+    report = json.loads(stack.cli("outbox", "verify", *window, "--json").stdout)
     assert report["ok"]
+    assert report["rows"] == report["records"] == 2
     assert report["counts"].get("pending", 0) == 0

@@ -88,7 +88,7 @@ def test_an_order_ends_with_its_last_event() -> None:
     assert ledger.answered("c", ANSWER) is None
     assert ledger.seen(Seen("c", CREATED, 1.1)) is None
     assert ledger.seen(Seen("c", CONFIRMED, 1.5)) == ORDER
-    assert (ledger.placed, ledger.confirmed, len(ledger)) == (1, 1, 0)
+    assert (ledger.placed, ledger.confirmed, ledger.is_settled) == (1, 1, True)
     assert list(ledger.latencies_s) == [0.5]
     assert ledger.totals["EUR"].match
 
@@ -129,12 +129,22 @@ def test_what_neither_answer_nor_event_tells_of_stays_unknown() -> None:
     assert [entry.lost for entry in ledger.unknown()] == ["no answer"]
     assert list(ledger.unfinished()) == []
     assert ledger.placed == 0
+    assert not ledger.is_settled
+
+
+def test_an_order_without_an_answer_does_not_take_the_place_of_another() -> None:
+    ledger = begun()
+    assert ledger.awaited == 1
+    ledger.lost("c", "no answer")
+    assert ledger.awaited == 0
+    ledger.seen(Seen("c", CREATED, 1.1))
+    assert ledger.awaited == 1
 
 
 def test_an_order_that_was_not_placed_is_forgotten() -> None:
     ledger = begun()
     assert ledger.drop("c") == ORDER
-    assert (len(ledger), ledger.placed, ledger.totals) == (0, 0, {})
+    assert (ledger.is_settled, ledger.placed, ledger.totals) == (True, 0, {})
 
 
 def test_percentiles_are_latencies_that_occurred() -> None:
