@@ -4,7 +4,8 @@ The outbox only ever inserts on the connection it is given, inside the transacti
 the caller's, so a message exists exactly when the change it tells of exists.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -62,6 +63,23 @@ class Outbox:
         codec.resolve()
         return cls(codec)
 
+    @asynccontextmanager
+    async def pipeline(self, connection: Connection) -> AsyncIterator[None]:
+        """Send the statements of a block in one round trip: events together with the rows they tell of.
+
+        Errors of the database come at the end of the block. Statements whose answer the block itself needs do not
+        belong in it.
+
+        Args:
+            connection: Where the block writes; its transaction carries rows and events.
+
+        Raises:
+            ConcurrencyError: an aggregate has moved on; the transaction is spoilt and must roll back.
+        """
+        with _conflicts("another transaction took the version of an event that was appended here"):
+            async with connection.pipeline():
+                yield
+
     async def append(
         self,
         connection: Connection,
@@ -84,12 +102,13 @@ class Outbox:
             The message ids, in the order of the events.
 
         Raises:
-            ConcurrencyError: the aggregate has moved on; the transaction is spoilt and must roll back.
+            ConcurrencyError: the aggregate has moved on; the transaction is spoilt and must roll back. Within
+                `pipeline` it comes at the end of that.
             OutsideTransactionError: the connection is in autocommit with no transaction open.
             ValueError: an event does not fit its schema.
         """
         versions = list(range(after_version + 1, after_version + 1 + len(events)))
-        try:
+        with _conflicts(f"{aggregate_id} is past version {after_version} by now"):
             return await self._insert(
                 connection,
                 "event",
@@ -98,12 +117,6 @@ class Outbox:
                 versions=versions,
                 context=context,
             )
-        except UniqueViolation as error:
-            if error.diag.constraint_name != VERSION_CONSTRAINT:
-                raise
-            raise ConcurrencyError(
-                f"{aggregate_id} is past version {after_version} by now; load it again and decide anew"
-            ) from error
 
     async def send(
         self, connection: Connection, message: Message, *, key: str, context: MessageContext
@@ -165,3 +178,13 @@ class Outbox:
             "type": message.NAME,
             "payload": self._codec.encode(message),
         }
+
+
+@contextmanager
+def _conflicts(what: str) -> Iterator[None]:
+    try:
+        yield
+    except UniqueViolation as error:
+        if error.diag.constraint_name != VERSION_CONSTRAINT:
+            raise
+        raise ConcurrencyError(f"{what}; load it again and decide anew") from error

@@ -52,14 +52,15 @@ class PaymentHandlers:
             declined=declined,
             settled_at=datetime.now(UTC),
         )
-        await _insert(connection, payment)
-        await self._outbox.append(
-            connection,
-            [payment.event()],
-            aggregate_id=str(payment.payment_id),
-            after_version=0,
-            context=delivery.reaction(),
-        )
+        async with self._outbox.pipeline(connection):
+            await _insert(connection, payment)
+            await self._outbox.append(
+                connection,
+                [payment.event()],
+                aggregate_id=str(payment.payment_id),
+                after_version=0,
+                context=delivery.reaction(),
+            )
 
 
 async def _insert(connection: Connection, payment: Payment) -> None:

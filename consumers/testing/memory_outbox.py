@@ -1,6 +1,7 @@
 """An outbox in memory, which handlers may be given in the place of the one on Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,19 @@ class MemoryOutbox(Outbox):
     def __init__(self, database: Transactions[Any], codec: Codec | None = None) -> None:
         super().__init__(codec or codec_of_all())
         self._database = database
+
+    @asynccontextmanager
+    async def pipeline(self, connection: Any) -> AsyncIterator[None]:
+        """Do nothing: memory has no round trips to save.
+
+        Args:
+            connection: What the handler was given.
+
+        Raises:
+            OutsideTransactionError: what was given is no transaction, or one that has ended.
+        """
+        self._within(connection)
+        yield
 
     async def append(
         self,

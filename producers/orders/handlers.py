@@ -46,10 +46,15 @@ async def place_order(
     """
     created = Order.place(command, order_id=new_id(), at=datetime.now(UTC))
     order = Order.begin(created)
-    await outbox.append(
-        connection, [created], aggregate_id=str(order.order_id), after_version=0, context=context
-    )
-    await repository.add(connection, order)
+    async with outbox.pipeline(connection):
+        await outbox.append(
+            connection,
+            [created],
+            aggregate_id=str(order.order_id),
+            after_version=0,
+            context=context,
+        )
+        await repository.add(connection, order)
     await _snapshot(connection, snapshots, before=0, order=order)
     return order
 
@@ -125,14 +130,15 @@ async def _record(
     changed = order
     for event in events:
         changed = changed.apply(event)
-    await outbox.append(
-        connection,
-        events,
-        aggregate_id=str(order.order_id),
-        after_version=order.version,
-        context=context,
-    )
-    await repository.update(connection, changed)
+    async with outbox.pipeline(connection):
+        await outbox.append(
+            connection,
+            events,
+            aggregate_id=str(order.order_id),
+            after_version=order.version,
+            context=context,
+        )
+        await repository.update(connection, changed)
     await _snapshot(connection, snapshots, before=order.version, order=changed)
     return changed
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg.errors import InsufficientPrivilege, NotNullViolation
+from psycopg.errors import InsufficientPrivilege, NotNullViolation, UndefinedTable
 
 from cdc.context import MessageContext
 from cdc.database import Connection
@@ -140,6 +140,26 @@ def test_two_writers_racing_on_one_aggregate_give_one_winner(
         stack.database_url("tailrace_owner"), options="-c search_path=canary"
     ) as db:
         assert db.execute(count, [str(canary_id)]).fetchone() == (1,)
+
+
+def test_of_rows_and_events_sent_in_a_pipeline_all_are_kept_or_none(
+    stack: RunningStack, outbox: Outbox
+) -> None:
+    async def write(connection: Connection) -> tuple[UUID, UUID]:
+        with pytest.raises(UndefinedTable):
+            async with outbox.pipeline(connection):
+                lost = await append(outbox, connection, new_id())
+                await connection.execute("insert into nowhere values (1)")
+        await connection.rollback()
+        async with outbox.pipeline(connection):
+            kept = await append(outbox, connection, new_id())
+            await connection.execute("select 1")
+        return lost, kept
+
+    lost, kept = as_canary(stack, write)
+    seen = records_of(stack, "canary.events", until=kept)
+    assert str(kept) in seen
+    assert str(lost) not in seen
 
 
 def test_a_connection_in_autocommit_is_refused(stack: RunningStack, outbox: Outbox) -> None:

@@ -174,6 +174,27 @@ async def an_aggregate_takes_each_version_once(rig: Rig) -> None:
 
 
 @case
+async def events_appended_in_a_pipeline_meet_their_conflict_as_others_do(rig: Rig) -> None:
+    async def append(transaction: Any) -> None:
+        async with rig.outbox.pipeline(transaction):
+            for aggregate_id in ("one", "two"):
+                await rig.outbox.append(
+                    transaction,
+                    [CanaryEmitted(canary_id=new_id(), emitted_at=datetime.now(UTC))],
+                    aggregate_id=aggregate_id,
+                    after_version=0,
+                    context=new_context(),
+                )
+
+    async with rig.store.transaction() as transaction:
+        await append(transaction)
+    with pytest.raises(ConcurrencyError, match="decide anew"):
+        async with rig.store.transaction() as transaction:
+            await append(transaction)
+    assert [each.version for each in (await rig.look()).sent] == [1, 1]
+
+
+@case
 async def a_message_that_does_not_fit_its_schema_is_not_sent(rig: Rig) -> None:
     with pytest.raises(ValueError, match=r"canary\.CanaryEmitted does not fit its schema"):
         async with rig.store.transaction() as transaction:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -34,7 +35,12 @@ ORDER = PlaceOrder(
 
 
 class NoOutbox:
-    """Tells nobody."""
+    """Tells nobody, and has the row sent as one is commonly sent, by itself."""
+
+    @asynccontextmanager
+    async def pipeline(self, _: Connection) -> AsyncIterator[None]:
+        """Do nothing."""
+        yield
 
     async def append(
         self, connection: Connection, events: Sequence[Message], **_: Any
@@ -52,6 +58,12 @@ class EmittedMessages:
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
+
+    @asynccontextmanager
+    async def pipeline(self, connection: Connection) -> AsyncIterator[None]:
+        """Send the row and the messages together, as the outbox does."""
+        async with connection.pipeline():
+            yield
 
     async def append(
         self, connection: Connection, events: Sequence[Message], **_: Any
