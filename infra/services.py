@@ -1,9 +1,9 @@
 """Tailrace's own processes and database schemas: who runs what, as which role, with which migrations."""
 
-import sys
 from dataclasses import dataclass
 
 from cdc import retention
+from infra.interpreter import module_command
 from infra.settings import HOST, Publisher, Settings
 
 PUBLICATION = "tailrace_outbox"
@@ -63,7 +63,7 @@ class Service:
 
     def argv(self) -> tuple[str, ...]:
         """Command line, with the interpreter that runs us."""
-        return (sys.executable, "-m", self.module)
+        return module_command(self.module)
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """Everything the service is told; it reads no file of ours."""

@@ -1,7 +1,6 @@
 """Training of Java's start-up cache: a one-shot program in the background, ended by `down` like any other."""
 
-import sys
-
+from infra.interpreter import module_command
 from infra.local.java import aot as java_aot
 from infra.local.program import Program, fingerprint
 from infra.local.supervision.client import Supervisor
@@ -12,7 +11,7 @@ NAME = "aot-training"
 
 def program(settings: Settings) -> Program:
     """Describe the training run; it lowers its own priority."""
-    argv = (sys.executable, "-m", "infra.local.java.train", "--cache", str(settings.cache))
+    argv = module_command("infra.local.java.train", "--cache", str(settings.cache))
     return Program(
         name=NAME,
         argv=argv,

@@ -1,10 +1,10 @@
 """The program that looks after the outboxes: makes days of messages ahead, drops what is old and published."""
 
-import sys
 import time
 from pathlib import Path
 
 from cdc.retention import relay, slot
+from infra.interpreter import module_command
 from infra.local.program import Program, fingerprint
 from infra.services import OUTBOXES, PUBLICATION, RELAY, RETENTION
 from infra.settings import REPOSITORY, Publisher, Settings
@@ -19,7 +19,7 @@ def name_of(publisher: Publisher) -> str:
 
 def prepare(settings: Settings) -> Program:
     """Describe the process."""
-    argv = (sys.executable, "-m", "cdc.retention")
+    argv = module_command("cdc.retention")
     environment = {
         "TAILRACE_DATABASE_URL": settings.database_url(RETENTION),
         "TAILRACE_OUTBOX_SCHEMAS": ",".join(OUTBOXES),

@@ -18,9 +18,11 @@ TIMEOUT_S = 60.0
 DEBEZIUMS_OWN = (
     "poll.interval.ms",
     "producer.override.linger.ms",
+    "producer.override.batch.size",
     "producer.override.compression.type",
     "max.batch.size",
     "max.queue.size",
+    "extended.headers.enabled",
 )
 """Settings of speed that are left to Debezium's defaults in the reference."""
 CAPTURED = "canary"

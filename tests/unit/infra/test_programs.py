@@ -1,8 +1,10 @@
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from infra.interpreter import module_command
 from infra.local.program import Program, fingerprint
 from infra.local.programs import keep_running, remember, remembered
 
@@ -47,3 +49,12 @@ def test_a_changed_program_replaces_the_running_one(broker: Program, tmp_path: P
     remember(tmp_path, [broker])
     changed = replace(broker, env={"A": "c"}, fingerprint="other")
     assert keep_running(tmp_path, [changed], running={"kafka"}) == [changed]
+
+
+@pytest.mark.parametrize("name", ["python", "python3"])
+def test_another_name_of_the_interpreter_is_no_change(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = module_command("cdc.relay", "--fast")
+    monkeypatch.setattr(sys, "executable", str(Path(sys.executable).with_name(name)))
+    assert module_command("cdc.relay", "--fast") == before
