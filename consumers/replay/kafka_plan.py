@@ -120,6 +120,7 @@ def plan_kafka(bootstrap: str, selection: Selection, now: datetime) -> KafkaPlan
         start=max(since, default=selection.start.time),
         end=selection.end.time or now,
         is_whole=not (selection.start.offsets or selection.end.offsets),
+        reaches=ends if ends == {p: each.end for p, each in bounds.items()} else None,
     )
     gone = {
         topic: max((firsts[p] for p in lost if p in firsts and p.topic == topic), default=None)

@@ -1,6 +1,7 @@
 """Decides what a replay reads, and from where, before anything is made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +40,7 @@ def make_plan(
     told = "; ".join(_since(topic, since) for topic, since in found.gone.items())
     if forced == "kafka":
         return _filled(
-            _with_reason(found.plan, f"{told}, and what came before is left out"), selection
+            replace(found.plan, why=f"{told}, and what came before is left out"), selection
         )
     if without := [topic for topic in selection.topics if not has_log(topic, urls)]:
         raise ReplayError(
@@ -85,6 +86,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "start": plan.start.isoformat() if plan.start else None,
         "end": plan.end.isoformat() if plan.end else None,
         "is_whole": plan.is_whole,
+        "reaches": [[*place, end] for place, end in plan.reaches.items()] if plan.reaches else None,
         "ranges": [
             {
                 "topic": each.place.topic,
@@ -117,7 +119,12 @@ def from_json(data: Mapping[str, Any]) -> Plan:
         start=_moment(data["start"]),
         end=_moment(data["end"]),
         is_whole=data["is_whole"],
+        reaches=_reaches(data["reaches"]),
     )
+
+
+def _reaches(data: Sequence[tuple[str, int, int]] | None) -> dict[Place, int] | None:
+    return {Place(topic, partition): end for topic, partition, end in data} if data else None
 
 
 def _filled(plan: Plan, selection: Selection) -> Plan:
@@ -130,17 +137,6 @@ def _filled(plan: Plan, selection: Selection) -> Plan:
             "is in another range"
         )
     return plan
-
-
-def _with_reason(plan: Plan, why: str) -> Plan:
-    return Plan(
-        kind=plan.kind,
-        why=why,
-        ranges=plan.ranges,
-        start=plan.start,
-        end=plan.end,
-        is_whole=plan.is_whole,
-    )
 
 
 def _since(topic: str, since: datetime | None) -> str:

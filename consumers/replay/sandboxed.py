@@ -177,15 +177,7 @@ class SandboxReplay:
         async with self._sandbox.working() as owner:
             await self._apply(outcome, owner, tell, rate)
             await self._look(outcome, owner)
-        outcome.tables = await asyncio.to_thread(
-            compare,
-            self._subject.owner_url,
-            self._info.name,
-            self._subject.role,
-            tables=self._consumer.tables,
-            coverage=Coverage.of(self._plan, self._selection, self._consumer),
-            most_rows=most_rows,
-        )
+            outcome.tables = await self._compare(owner, most_rows)
         return outcome
 
     async def _apply(
@@ -267,12 +259,43 @@ class SandboxReplay:
             data = row.pop("payload")
             outcome.outgoing.append(row | {"payload": _decoded(payloads, data)})
 
+    async def _compare(self, owner: Connection, most_rows: int) -> list[TableDiff]:
+        """Compare, up to the last message unless the live consumer has taken later ones by the end of it."""
+
+        async def tables(*, to_the_last: bool) -> list[TableDiff]:
+            return await asyncio.to_thread(
+                compare,
+                self._subject.owner_url,
+                self._info.name,
+                self._subject.role,
+                tables=self._consumer.tables,
+                coverage=Coverage.of(
+                    self._plan, self._selection, self._consumer, to_the_last=to_the_last
+                ),
+                most_rows=most_rows,
+            )
+
+        if await self._is_nothing_later_live(owner):
+            found = await tables(to_the_last=True)
+            if await self._is_nothing_later_live(owner):
+                return found
+        return await tables(to_the_last=False)
+
+    async def _is_nothing_later_live(self, owner: Connection) -> bool:
+        if self._plan.reaches is None:
+            return False
+        positions = await self._live_positions(owner)
+        return all(at <= self._plan.reaches.get(place, at) for place, at in positions.items())
+
+    async def _live_positions(self, owner: Connection) -> dict[Place, int]:
+        query = named(QUERIES["live_positions"].decode(), ":live", self._subject.role)
+        cursor = await owner.execute(query, {"consumer": self._consumer.name})
+        return {Place(topic, number): at for topic, number, at in await cursor.fetchall()}
+
     async def _behind(self, owner: Connection) -> int:
         if self._plan.kind == "log":
             return 0  # where its events lie in Kafka is not known
-        query = named(QUERIES["live_positions"].decode(), ":live", self._subject.role)
-        cursor = await owner.execute(query, {"consumer": self._consumer.name})
-        positions = {Place(topic, number): at for topic, number, at in await cursor.fetchall()}
+        positions = await self._live_positions(owner)
         return sum(
             max(0, each.end - max(each.begin, positions.get(each.place, 0)))
             for each in self._plan.ranges

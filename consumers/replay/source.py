@@ -75,6 +75,8 @@ class Plan:
         start: Since when all messages are in it; None when it begins with the first message there ever was.
         end: Until when.
         is_whole: All messages of the time between are in it: every partition of every topic was chosen, by time.
+        reaches: Where each partition ended then, when the range left out nothing that was recorded later; None when
+            it did, or when that is not known.
     """
 
     kind: Kind
@@ -83,6 +85,7 @@ class Plan:
     start: datetime | None
     end: datetime | None
     is_whole: bool
+    reaches: Mapping[Place, int] | None = None
 
     @property
     def total(self) -> int:

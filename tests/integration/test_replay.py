@@ -2,6 +2,7 @@
 
 import json
 import signal
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -128,6 +129,34 @@ def test_minutes_of_which_only_a_part_was_replayed_are_told_apart(
     assert told["equal"]
     assert (table["equal"], table["missing"], table["different"]) == (0, 0, 0)
     assert table["compared"]["edge"] > 0
+
+
+def test_up_to_the_last_message_even_the_present_minute_is_compared(
+    stack: RunningStack, orders: list[str]
+) -> None:
+    def compared(*arguments: str) -> dict[str, int]:
+        chosen = ("--consumer=analytics", "--from=1d", *arguments, "--json")
+        [table] = json.loads(stack.cli("replay", *chosen, check=False).stdout)["tables"]
+        return dict(table["compared"])
+
+    wait_until_decided(stack, [place(stack)["order_id"]])
+    whole = compared()
+    before_the_last = compared(f"--to={datetime.now(UTC).isoformat()}")
+    assert "edge" not in whole
+    wait_until_decided(stack, [place(stack)["order_id"]])
+    last = compared(f"--to={recorded_last(stack).isoformat()}")
+    assert "edge" not in before_the_last
+    assert last["edge"] > 0
+
+
+def recorded_last(stack: RunningStack) -> datetime:
+    """Return when the last event of an order was recorded; a range to there leaves it out."""
+    told = replay(stack, "--topic=order.events", "--dry-run")
+    ends = {each["partition"]: each["end"] for each in told["ranges"]}
+    spans = [("--from", f"{partition}:{end - 1}") for partition, end in ends.items()]
+    words = [word for span in spans for word in span]
+    told = replay(stack, "--topic=order.events", *words, "--dry-run")
+    return max(datetime.fromisoformat(each["first_at"]) for each in told["ranges"])
 
 
 def test_a_dry_run_counts_and_makes_nothing(stack: RunningStack, orders: list[str]) -> None:
