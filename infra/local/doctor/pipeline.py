@@ -1,5 +1,7 @@
 """Checks of the pipeline: topics, schemas, connector, consumer groups, dead letters, and a message through it."""
 
+import textwrap
+
 from confluent_kafka.admin import AdminClient
 
 from cdc import connector, topics
@@ -20,6 +22,7 @@ from schemas.registry_subjects import Subjects
 
 WORRYING_LAG = 10_000
 WORRYING_AGE_S = 60.0
+LONGEST_CAUSE = 200
 
 
 def _topics(settings: Settings) -> str:
@@ -47,12 +50,17 @@ def _schemas(settings: Settings) -> str:
 def _connector(settings: Settings) -> str:
     state = connector.status(settings.connect_url, connector.NAME)
     if not state.is_running:
-        cause = f": {state.trace.splitlines()[0]}" if state.trace else ""
+        cause = f": {_in_short(state.trace)}" if state.trace else ""
         raise Trouble(f"{state.connector}, its task {state.task}{cause}", "run `make up`")
     held = connector.show(settings.connect_url, connector.NAME)
     if held != connector.render(connector_settings(settings)):
         raise Trouble("runs with other settings than these", "run `tailrace connector apply`")
     return "running, and so is its task"
+
+
+def _in_short(trace: str) -> str:
+    """Return what a Java stack trace begins with; `tailrace connector status` has the whole."""
+    return textwrap.shorten(trace.splitlines()[0], LONGEST_CAUSE, placeholder=" …")
 
 
 def _groups(settings: Settings) -> str:
