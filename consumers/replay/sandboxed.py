@@ -11,8 +11,9 @@ from psycopg.rows import dict_row
 
 from cdc.database import Connection
 from cdc.outbox import Outbox
+from consumers.replay.comparison import compare
 from consumers.replay.coverage import Coverage
-from consumers.replay.diff import TableDiff, compare
+from consumers.replay.diff import TableDiff
 from consumers.replay.engine import Engine, Tell
 from consumers.replay.errors import EmptyRangeError
 from consumers.replay.log_source import Urls

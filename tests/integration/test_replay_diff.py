@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from consumers.replay.comparison import compare
 from consumers.replay.coverage import Coverage
-from consumers.replay.diff import TableDiff, compare
+from consumers.replay.diff import TableDiff
 from consumers.replay.errors import ReplayError
 from consumers.runtime.tables import Table
 from tests.stack import RunningStack
