@@ -158,9 +158,11 @@ class LogSource:
         return True
 
     def _close_cursor(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        connection, cursor = self._connection, self._cursor
         self._connection = self._cursor = None
+        if connection is not None and cursor is not None:
+            with connection:
+                cursor.close()
 
 
 class LogRows:

@@ -1,17 +1,28 @@
-"""When Kafka has deleted what is wanted, the event log has it; on a stack of its own, where nobody misses it."""
+"""Where messages are missing from Kafka, or people have decided about them; on a stack of its own that nobody minds."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from cdc.ids import new_id
+from consumers.replay.rebuild import SINCE_EVER, Rebuild
+from consumers.replay.shadow import Shadow
+from infra.local.probe import wait_until
+from infra.replay import find_worker, subject_of
+from schemas.messages.orders import OrderConfirmed
 from tests.kafka import ends_of
 from tests.orders import place, wait_until_decided
+from tests.produce import NewRecord, produce
 from tests.projections import corrupt, from_the_log, live
-from tests.replays import keys, refused, replay
+from tests.replays import keys, query, refused, replay, sandboxes
 from tests.stack import RunningStack, make_directory, own_settings
 
 TIMEOUT_S = 30.0
@@ -70,3 +81,90 @@ def test_a_rebuild_takes_the_old_from_the_log_and_the_new_from_kafka(
     told = json.loads(short.cli("projections", "rebuild", "analytics", "--json").stdout)
     assert told["messages"] >= 2 * len(orders)
     assert live(short) == from_the_log(short)
+
+
+def test_a_rebuild_comes_to_what_people_have_decided(short: RunningStack, tmp_path: Path) -> None:
+    edited, skipped = park(short, 2)
+    replace_value(short, edited, tmp_path)
+    short.cli("parked", "skip", skipped, *ANALYTICS, "--why", "settled by hand")
+    before = live(short)
+    assert before[LONG_AGO, "EUR"] == (0, 1, 0)
+    corrupt(short)
+    short.cli("projections", "rebuild", "analytics")
+    assert live(short) == before
+
+
+def test_a_message_that_takes_effect_during_a_build_has_it_begin_anew(
+    short: RunningStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [parked] = park(short, 1)
+    count = live(short).get((LONG_AGO, "EUR"), (0, 0, 0))[1]
+    builds = 0
+    fill_gaps = Shadow.fill_gaps
+
+    async def and_meanwhile(shadow: Shadow, since: UUID) -> int:
+        nonlocal builds
+        if since == SINCE_EVER:
+            builds += 1
+            if builds == 1:
+                await asyncio.to_thread(replace_value, short, parked, tmp_path)
+        return await fill_gaps(shadow, since)
+
+    monkeypatch.setattr(Shadow, "fill_gaps", and_meanwhile)
+    subject = subject_of(short.settings, find_worker("analytics"))
+    asyncio.run(Rebuild(subject, "a-test", lambda *_: None).run())
+    assert builds == 2
+    assert live(short)[LONG_AGO, "EUR"] == (0, count + 1, 0)
+    assert not sandboxes(short)
+
+
+ANALYTICS = ("--consumer", "analytics-worker")
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
+
+
+def park(stack: RunningStack, count: int) -> list[str]:
+    """Send records that the analytics worker alone takes and cannot decode; return where they lie."""
+    records = [
+        NewRecord(
+            key=str(new_id()),
+            value=b"no Avro",
+            headers={
+                "ce_id": str(new_id()),
+                "ce_type": OrderConfirmed.NAME,
+                "correlation_id": str(new_id()),
+            },
+        )
+        for _ in range(count)
+    ]
+    places = produce(stack, "order.events", records)
+    ids = [record.message_id for record in records]
+    parked = "select count(*) from parked_message where message_id = any (%s)"
+    wait_until(
+        "the records are not parked",
+        lambda: query(stack, "analytics", parked, ids) == [(count,)],
+        timeout_s=30,
+    )
+    return [f"{each.topic}/{each.partition}/{each.offset}" for each in places]
+
+
+def replace_value(stack: RunningStack, place: str, directory: Path) -> None:
+    """Give a parked record the value that it should have had, and wait until it has its effect."""
+    file = directory / "value.json"
+    value = {
+        "order_id": str(new_id()),
+        "payment_id": str(new_id()),
+        "currency": "EUR",
+        "total": "5.00",
+        "confirmed_at": LONG_AGO.isoformat(),
+    }
+    file.write_text(json.dumps(value))
+    why = ("--why", "as the sender says")
+    stack.cli("parked", "edit", place, *ANALYTICS, "--file", str(file), *why)
+    # unless it was tried again by itself just now
+    stack.cli("parked", "retry", place, *ANALYTICS, *why, check=False)
+    wait_until("it is still parked", lambda: place not in parked_places(stack), timeout_s=30)
+
+
+def parked_places(stack: RunningStack) -> set[str]:
+    columns = 'select topic, partition, "offset" from parked_message'
+    return {"/".join(map(str, row)) for row in query(stack, "analytics", columns)}
