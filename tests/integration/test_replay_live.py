@@ -1,6 +1,7 @@
 """Redelivering to a live consumer: taken once, in the order of the key, and never beside its worker's own batch."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,7 +21,8 @@ from schemas.messages.orders import OrderCancelled
 from schemas.registry import SchemaStore
 from tests.integration.test_runtime_contract import rig_on
 from tests.integration.test_runtime_on_postgres import until_somebody_waits
-from tests.replays import query, replay
+from tests.orders import place, wait_until_decided
+from tests.replays import BackgroundReplay, keys, query, replay
 from tests.rig import PLACE, Rig
 from tests.runtime_contract.case import id_of
 from tests.stack import RunningStack
@@ -191,3 +193,32 @@ def test_an_event_of_ten_days_ago_has_an_effect_in_a_sandbox_and_none_on_live_un
             "update analytics.orders_per_minute set cancelled = 1 where minute = %s",
             at,
         )
+
+
+def test_a_forced_replay_that_is_interrupted_goes_on_and_repeats_nothing(
+    stack: RunningStack,
+) -> None:
+    ids = [place(stack)["order_id"] for _ in range(12)]
+    wait_until_decided(stack, ids)
+    counts = "select sum(placed), sum(confirmed) from orders_per_minute"
+    [(placed, confirmed)] = query(stack, "analytics", counts)
+    why = f"a test {new_id()}"
+    force = ("--live", "--force", f"--why={why}", "--yes", "--rate=4")
+    try:
+        begun = BackgroundReplay(stack, "--consumer=analytics", *force, *keys(ids))
+        wait_until("nothing is replayed", lambda: redone(stack, why) > 0, timeout_s=TIMEOUT_S)
+        assert "--resume" in begun.end(signal.SIGINT)
+        assert begun.process.returncode == 1
+        assert 0 < redone(stack, why) < 24
+        replay(stack, "--resume", "--rate=1000", "--yes")
+        assert redone(stack, why) == 24
+        assert query(stack, "analytics", counts) == [(placed + 12, confirmed + 12)]
+    finally:
+        stack.cli("projections", "rebuild", "analytics")
+
+
+def redone(stack: RunningStack, why: str) -> int:
+    """Return how many messages a forced replay has made take effect again."""
+    counted = "select count(*) from replay_run join replay_message using (run_id) where why = %s"
+    [[count]] = query(stack, "analytics", counted, why)
+    return int(count)
