@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from cdc import connector
 from cdc.slot import Slot, read_slot
-from cdc.slot_backlog import Backlog, backlog
-from cdc.slot_health import Diagnosis, diagnose
+from cdc.slot.backlog import Backlog, backlog
+from cdc.slot.health import Diagnosis, diagnose
 from infra.errors import TailraceError
 from infra.services import CAPTURE, MIGRATIONS, PUBLICATION
 from infra.settings import HOST, Settings

@@ -8,7 +8,7 @@ import click
 
 from cdc import connector as debezium
 from cdc.recovery import Capture, Recovered, recover, rehearse
-from cdc.slot_health import Ailment, Diagnosis
+from cdc.slot.health import Ailment, Diagnosis
 from infra.capture import connector_settings, examine, outbox_urls
 from infra.cli.outbox_reconcile import Moment
 from infra.cli.output import console, json_option, print_json

@@ -6,7 +6,7 @@ import pytest
 
 from cdc.connector import ConnectorStatus, Position
 from cdc.slot import Slot, lsn_number
-from cdc.slot_health import Ailment, diagnose
+from cdc.slot.health import Ailment, diagnose
 
 SLOT = Slot(
     name="s",

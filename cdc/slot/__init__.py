@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from cdc.sql import load_queries
 
-QUERIES = load_queries(__package__, "slot.sql")
+QUERIES = load_queries(__package__)
 CONNECT_TIMEOUT_S = 5
 
 

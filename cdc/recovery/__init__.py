@@ -14,8 +14,8 @@ from cdc import connector
 from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
 from cdc.reconciliation.kafka import TopicReader
 from cdc.reconciliation.spool import Spool
-from cdc.recovery_publish import Published, Publisher
-from cdc.recovery_slot import beginning, settle
+from cdc.recovery.publish import Published, Publisher
+from cdc.recovery.slot import beginning, settle
 
 RUNNING_TIMEOUT_S = 60.0
 
