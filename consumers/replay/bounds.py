@@ -52,7 +52,12 @@ class Bound:
             raise ValueError(
                 "a range has one time at each end, or offsets as partition:offset, not both"
             )
-        return cls(parse_moment(texts[0], now)) if texts else cls()
+        if not texts:
+            return cls()
+        try:
+            return cls(parse_moment(texts[0], now))
+        except ValueError as error:
+            raise ValueError(f"{error}, nor an offset such as 3:1200") from None
 
     def as_json(self) -> dict[str, object] | None:
         """Return it as JSON, None when it is open."""
@@ -78,6 +83,6 @@ def parse_moment(text: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            f"{text!r} is neither a time such as 2026-11-23T10:00, nor an age such as 2h, nor an offset such as 3:1200"
+            f"{text!r} is neither a time such as 2026-11-23T10:00, nor an age such as 2h"
         ) from None
     return moment.astimezone() if moment.tzinfo is None else moment

@@ -5,5 +5,9 @@ class ReplayError(Exception):
     """A replay cannot be done as it was asked for, or did not come to its end."""
 
 
+class ChoiceError(ReplayError):
+    """What was chosen contradicts itself or what there is; trying again comes to the same."""
+
+
 class EmptyRangeError(ReplayError):
     """Nothing lies in the range, or nothing of it was chosen."""

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from consumers.replay.bounds import Bound
-from consumers.replay.errors import ReplayError
+from consumers.replay.errors import ChoiceError
 from consumers.replay.where import ABSENT, Condition
 from consumers.runtime.delivery import Record
 from schemas.codec import Codec, UndecodableError
@@ -38,19 +38,19 @@ class Selection:
         """Refuse what contradicts itself.
 
         Raises:
-            ReplayError: it does.
+            ChoiceError: it does.
         """
         for bound in (self.start, self.end):
             if bound.offsets and len(self.topics) > 1:
-                raise ReplayError(
+                raise ChoiceError(
                     "offsets are those of one topic: name one, or choose by time instead"
                 )
         if self.start.time and self.end.time and self.start.time >= self.end.time:
-            raise ReplayError(f"the range ends at {self.end}, before it begins at {self.start}")
+            raise ChoiceError(f"the range ends at {self.end}, before it begins at {self.start}")
         for partition, begin in self.start.offsets.items():
             end = self.end.offsets.get(partition)
             if end is not None and end <= begin:
-                raise ReplayError(
+                raise ChoiceError(
                     f"the range of partition {partition} ends at {end}, before it begins at {begin}"
                 )
 
@@ -133,4 +133,4 @@ class Filter:
         try:
             return all(each.holds(about) for each, about in found)
         except ValueError as error:
-            raise ReplayError(str(error)) from error
+            raise ChoiceError(str(error)) from error

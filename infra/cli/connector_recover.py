@@ -10,7 +10,7 @@ from cdc import connector as debezium
 from cdc.recovery import Capture, Recovered, recover, rehearse
 from cdc.slot.health import Ailment, Diagnosis
 from infra.capture import connector_settings, examine, outbox_urls
-from infra.cli.outbox_reconcile import Moment
+from infra.cli.moment import Moment
 from infra.cli.output import console, json_option, print_json
 from infra.cli.progress import counting
 from infra.cli.schema_baseline import examples

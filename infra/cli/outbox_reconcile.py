@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
@@ -18,11 +18,14 @@ from cdc.reconciliation import (
     Window,
     reconcile,
 )
+from cdc.reconciliation.kafka import TopicReader
 from infra.capture import outbox_urls
+from infra.cli.moment import require_order
 from infra.cli.output import console, print_json
 from infra.cli.progress import counting
 from infra.reconciliation import consumers_of, other_consumer, publisher_of
 from infra.settings import Settings
+from schemas.catalogue import catalogue
 
 TOLD = {
     Kind.MISSING: "in an outbox, and not in Kafka",
@@ -37,24 +40,6 @@ TOLD = {
 }
 
 
-class Moment(click.ParamType):
-    """A time in ISO 8601; UTC unless it says otherwise."""
-
-    name = "TIME"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Return the time, or refuse it."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no time, such as 2026-11-23T10:00", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def verify_topic(  # noqa: PLR0913 - one parameter per option
     settings: Settings,
     *,
@@ -67,6 +52,7 @@ def verify_topic(  # noqa: PLR0913 - one parameter per option
     as_json: bool,
 ) -> int:
     """Compare a topic with outboxes and inboxes, print what was found, and return the exit status."""
+    require_order(since, until)
     question = Question(
         topic=topic,
         bootstrap=settings.kafka_bootstrap,
@@ -82,11 +68,22 @@ def verify_topic(  # noqa: PLR0913 - one parameter per option
         publisher_of(settings),
         lambda words, total: counting(out, words, total, shown=not as_json),
     )
+    if not report.rows and not report.records and not _exists(settings, topic):
+        raise click.UsageError(
+            f"Kafka has no topic {topic}, and no outbox a message for it; `tailrace topics list` shows those there are."
+        )
     if as_json:
         print_json(as_data(report))
     else:
         _print(report)
     return 0 if report.is_good else 1
+
+
+def _exists(settings: Settings, topic: str) -> bool:
+    if topic in catalogue().topics:
+        return True
+    with TopicReader(settings.kafka_bootstrap, topic) as reader:
+        return bool(reader.ends())
 
 
 def _consumers(settings: Settings, topic: str, others: Sequence[str]) -> list[ConsumerPlace]:

@@ -10,7 +10,8 @@ import click
 from click.core import ParameterSource
 
 from cdc.event_log.verification import Finding, Verification, unmoving
-from infra.cli.outbox_reconcile import Moment, verify_topic
+from infra.cli.moment import Moment
+from infra.cli.outbox_reconcile import verify_topic
 from infra.cli.output import console, json_option, print_json
 from infra.cli.parked_text import counted
 from infra.cli.progress import counting
@@ -44,7 +45,12 @@ class _Result:
 
 @click.command()
 @click.option("--topic", help="Compare outboxes, Kafka and inboxes for this topic instead.")
-@click.option("--from", "since", type=Moment(), help="Only what was written since.")
+@click.option(
+    "--from",
+    "since",
+    type=Moment(),
+    help="Only what was written since: a time by your clock, or 2h ago.",
+)
 @click.option("--to", "until", type=Moment(), help="Only what was written before.")
 @click.option(
     "--consumer",

@@ -89,7 +89,12 @@ def replay(context: click.Context, /, **asked: Any) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from consumers.replay.errors import ChoiceError
     from infra.cli.replay_start import start
 
     gc.set_threshold(100_000, 50, 50)  # as in a worker, see consumers.runtime.worker.run
-    context.exit(start(asked))
+    try:
+        status = start(asked)
+    except ChoiceError as error:
+        raise click.UsageError(f"{error}.") from error
+    context.exit(status)

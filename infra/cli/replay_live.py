@@ -5,7 +5,7 @@ import gc
 
 import click
 
-from consumers.replay.errors import ReplayError
+from consumers.replay.errors import ChoiceError, ReplayError
 from consumers.replay.live import Redelivered, Redelivery, redeliver
 from consumers.runtime.parked.acting import By
 from consumers.runtime.store import Place
@@ -27,6 +27,9 @@ def into_live(request: Request) -> int:
     positions: dict[Place, int] = {}
     try:
         done = asyncio.run(_run(request, positions))
+    except ChoiceError:
+        request.forget()
+        raise
     except (KeyboardInterrupt, ReplayError):
         for place, position in positions.items():
             request.state.note(place, position)

@@ -60,7 +60,7 @@ def selection_of(asked: Mapping[str, Any], topics: Sequence[str] = ()) -> Select
 
     Raises:
         click.UsageError: an option cannot be understood, or no topic is meant.
-        ReplayError: they contradict each other.
+        ChoiceError: they contradict each other.
     """
     named = tuple(dict.fromkeys(asked["topics"])) or tuple(topics)
     if not named:

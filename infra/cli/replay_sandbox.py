@@ -5,7 +5,7 @@ import gc
 
 import click
 
-from consumers.replay.errors import EmptyRangeError, ReplayError
+from consumers.replay.errors import ChoiceError, EmptyRangeError, ReplayError
 from consumers.replay.sandbox import SandboxInfo, list_sandboxes
 from consumers.replay.sandboxed import Outcome, SandboxReplay, Subject
 from infra.cli.output import console, print_json
@@ -32,7 +32,7 @@ def into_sandbox(request: Request) -> int:
     gc.freeze()
     try:
         outcome = asyncio.run(_run(request, replay))
-    except EmptyRangeError:
+    except (ChoiceError, EmptyRangeError):
         asyncio.run(replay.drop())
         request.forget()
         raise

@@ -2,7 +2,7 @@
 
 import click
 
-from consumers.replay.errors import EmptyRangeError, ReplayError
+from consumers.replay.errors import ChoiceError, EmptyRangeError, ReplayError
 from consumers.replay.plan import open_source
 from consumers.replay.to_topic import Republisher, require_topic
 from infra.cli.output import console, print_json
@@ -49,6 +49,9 @@ def into_topic(request: Request) -> int:
                 tell=lambda moved: show(moved.read),
                 rate=request.asked["rate"],
             )
+    except ChoiceError:
+        request.forget()
+        raise
     except (KeyboardInterrupt, ReplayError):
         click.echo(request.how_to_resume(), err=True)
         raise
