@@ -188,10 +188,19 @@ def test_what_is_parked_waiting_or_forgotten_is_told_apart(
     assert (consumer["taken"], consumer["waiting"], consumer["missing"]) == (1, 4, 0)
 
 
-def test_a_time_that_is_none_is_wrong_usage(stack: RunningStack) -> None:
-    result = stack.cli("outbox", "verify", "--topic", "x", "--from", "yesterday", check=False)
-    assert result.returncode == 2
-    assert "is no time, such as" in result.stderr
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--topic=order.event"], "Kafka has no topic order.event, and no outbox"),
+        (["--topic=order.events", "--from=1h", "--to=2h"], "before it begins"),
+        (["--topic=order.events", "--from=soon"], "neither a time"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    stack: RunningStack, arguments: list[str], why: str
+) -> None:
+    refused = stack.cli("outbox", "verify", *arguments, check=False)
+    assert (refused.returncode, why in refused.stderr) == (2, True), refused.stderr
 
 
 def deliver(stack: RunningStack, topic: str, *, events: int) -> Sequence[UUID]:
@@ -259,18 +268,3 @@ def with_headers(record: RawRecord, **changes: str | None) -> RawRecord:
 def names(report: dict[str, Any], kind: str) -> set[UUID]:
     """Return the ids that a report names of a kind."""
     return {UUID(each["id"]) for each in report["named"].get(kind, [])}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "why"),
-    [
-        (["--topic=order.event"], "Kafka has no topic order.event, and no outbox"),
-        (["--topic=order.events", "--from=1h", "--to=2h"], "before it begins"),
-        (["--topic=order.events", "--from=soon"], "neither a time"),
-    ],
-)
-def test_what_cannot_be_meant_is_refused(
-    stack: RunningStack, arguments: list[str], why: str
-) -> None:
-    refused = stack.cli("outbox", "verify", *arguments, check=False)
-    assert (refused.returncode, why in refused.stderr) == (2, True), refused.stderr
