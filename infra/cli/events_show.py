@@ -28,7 +28,7 @@ from schemas.registry import RegistryUnavailableError, SchemaStore
 
 
 class NoHistoryError(TailraceError):
-    """Nothing ever happened to such an aggregate."""
+    """The aggregate has not come so far, or nothing ever happened to it."""
 
 
 @dataclass(slots=True)
@@ -133,6 +133,10 @@ async def _read(settings: Settings, kind: LoggedKind, aggregate_id: str, as_of: 
                 shown.events.append(_event(payloads, event))
         if not shown.events:
             raise NoHistoryError(_nothing(kind, aggregate_id, existed_later=later))
+        if as_of.version is not None and last < as_of.version:
+            raise NoHistoryError(
+                f"{kind.name} {aggregate_id} is at version {last}, and has not come to {as_of.version} yet."
+            )
         await _add_state(settings, kind, connection, shown, as_of)
     return shown
 

@@ -352,6 +352,7 @@ def test_the_commands_tell_of_an_order(stack: RunningStack) -> None:
     wrong: tuple[tuple[tuple[str, ...], int, str], ...] = (
         (("order", str(new_id())), 1, "has no event of order"),
         (("order", order["order_id"], "--as-of", "2020-01-01"), 1, "did not exist yet"),
+        (("order", order["order_id"], "--as-of", "9"), 1, "has not come to 9 yet"),
         (("parcel", order["order_id"]), 2, "there are order, payment, canary"),
         (("order", order["order_id"], "--as-of", "noon"), 2, "neither a version such as 2"),
     )
