@@ -7,11 +7,19 @@ from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from cdc.ids import new_id
+from infra.local.probe import wait_until
 from schemas import message
 from schemas.codec import Codec
 from schemas.messages.canary import CanaryEmitted
@@ -105,7 +113,26 @@ def create_topic(
     admin = AdminClient({"bootstrap.servers": stack.settings.kafka_bootstrap})
     [created] = admin.create_topics([topic], operation_timeout=TIMEOUT_S).values()
     created.result()
+    _wait_for_leaders(stack, topic.topic, partitions)
     return topic.topic
+
+
+def _wait_for_leaders(stack: RunningStack, topic: str, partitions: int) -> None:
+    """Wait until a topic that was just made can be asked; until then a broker may say that it does not lead it."""
+    consumer = Consumer({"bootstrap.servers": stack.settings.kafka_bootstrap, "group.id": "test"})
+
+    def is_led() -> bool:
+        try:
+            for partition in range(partitions):
+                consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
+        except KafkaException:
+            return False
+        return True
+
+    try:
+        wait_until(f"{topic} is led by nobody", is_led, timeout_s=TIMEOUT_S)
+    finally:
+        consumer.close()
 
 
 class Sender:

@@ -119,7 +119,7 @@ def from_json(data: Mapping[str, Any]) -> Plan:
         start=_moment(data["start"]),
         end=_moment(data["end"]),
         is_whole=data["is_whole"],
-        reaches=_reaches(data["reaches"]),
+        reaches=_reaches(data.get("reaches")),
     )
 
 

@@ -106,6 +106,7 @@ def test_a_state_is_kept_until_it_is_forgotten(tmp_path_factory: pytest.TempPath
         "start": None,
         "end": None,
         "is_whole": True,
+        "reaches": [["t", 0, 20], ["t", 1, 20]],
         "ranges": ranges,
     }
     for run_id in ("20261123-100000-1f3c", "20261124-100000-0a0a"):
