@@ -38,6 +38,8 @@ class Shadow:
         consumer: The consumer, built to work in here.
         sandbox: The schema.
         store: The consumer's store in it.
+        window: Which ids the store's inbox can keep.
+        amendments: What people have decided about single messages.
         tell: Is told how many messages lie behind, of how many.
 
     Attributes:
@@ -51,6 +53,7 @@ class Shadow:
         consumer: Consumer,
         sandbox: Sandbox,
         store: SandboxStore,
+        window: InboxWindow,
         amendments: Amendments,
         tell: TellOf,
     ) -> None:
@@ -61,6 +64,7 @@ class Shadow:
         self._schema = sandbox.schema
         self._mark = [(REPLAY_RUN, sandbox.info.run_id.encode())]
         self._store = store
+        self._window = window
         self._codec = subject.codec(consumer)
         self._dead_letters = subject.dead_letters()
         self._tell = tell
@@ -164,7 +168,7 @@ class Shadow:
         try:
             with walled_in(self._subject.registry_url):
                 engine = Engine(
-                    self._consumer, self._store, self._codec, self._dead_letters, InboxWindow()
+                    self._consumer, self._store, self._codec, self._dead_letters, self._window
                 )
                 amended = Amended(source, self.amendments)
                 await engine.run(amended, dict(begins), tell=self._told())
@@ -197,7 +201,8 @@ async def standing_shadow(
         await sandbox.make()
         async with sandbox.working(), sandbox.open_pool(consumer.parallel_partitions + 2) as pool:
             store = SandboxStore(consumer.name, pool)
-            await store.open_inbox(InboxWindow())
-            yield Shadow(subject, consumer, sandbox, store, amendments, tell)
+            window = InboxWindow()
+            await store.open_inbox(window)
+            yield Shadow(subject, consumer, sandbox, store, window, amendments, tell)
     finally:
         await sandbox.drop()
