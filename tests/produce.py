@@ -7,14 +7,7 @@ from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -25,6 +18,7 @@ from schemas.codec import Codec
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.payments import PaymentCompleted
 from schemas.registry import SchemaStore
+from tests.kafka import ends_of
 from tests.stack import RunningStack
 
 TIMEOUT_S = 30.0
@@ -119,20 +113,14 @@ def create_topic(
 
 def _wait_for_leaders(stack: RunningStack, topic: str, partitions: int) -> None:
     """Wait until a topic that was just made can be asked; until then a broker may say that it does not lead it."""
-    consumer = Consumer({"bootstrap.servers": stack.settings.kafka_bootstrap, "group.id": "test"})
 
     def is_led() -> bool:
         try:
-            for partition in range(partitions):
-                consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
+            return len(ends_of(stack, topic)) == partitions
         except KafkaException:
             return False
-        return True
 
-    try:
-        wait_until(f"{topic} is led by nobody", is_led, timeout_s=TIMEOUT_S)
-    finally:
-        consumer.close()
+    wait_until(f"{topic} is led by nobody", is_led, timeout_s=TIMEOUT_S)
 
 
 class Sender:

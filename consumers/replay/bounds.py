@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from consumers.replay.errors import ChoiceError
 from consumers.runtime.parked.selection import AGE, parse_age
 
 OFFSET = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
@@ -65,6 +66,16 @@ class Bound:
             return {"time": self.time.isoformat()}
         offsets = {str(partition): offset for partition, offset in self.offsets.items()}
         return {"offsets": offsets} if offsets else None
+
+
+def require_order(start: Bound, end: Bound) -> None:
+    """Refuse a range of time that ends before it begins.
+
+    Raises:
+        ChoiceError: it does.
+    """
+    if start.time and end.time and start.time >= end.time:
+        raise ChoiceError(f"the range ends at {end}, before it begins at {start}")
 
 
 def parse_moment(text: str, now: datetime) -> datetime:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from consumers.replay.bounds import Bound
+from consumers.replay.bounds import Bound, require_order
 from consumers.replay.errors import ChoiceError
 from consumers.replay.where import ABSENT, Condition
 from consumers.runtime.delivery import Record
@@ -45,8 +45,7 @@ class Selection:
                 raise ChoiceError(
                     "offsets are those of one topic: name one, or choose by time instead"
                 )
-        if self.start.time and self.end.time and self.start.time >= self.end.time:
-            raise ChoiceError(f"the range ends at {self.end}, before it begins at {self.start}")
+        require_order(self.start, self.end)
         for partition, begin in self.start.offsets.items():
             end = self.end.offsets.get(partition)
             if end is not None and end <= begin:

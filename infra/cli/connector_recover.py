@@ -10,7 +10,7 @@ from cdc import connector as debezium
 from cdc.recovery import Capture, Recovered, recover, rehearse
 from cdc.slot.health import Ailment, Diagnosis
 from infra.capture import connector_settings, examine, outbox_urls
-from infra.cli.moment import Moment
+from infra.cli.moment import MOMENT
 from infra.cli.output import console, json_option, print_json
 from infra.cli.progress import counting
 from infra.cli.schema_baseline import examples
@@ -27,7 +27,7 @@ new slot in the place of the old one, and start the connector again. Services go
 @click.option("--dry-run", is_flag=True, help="Say what is wrong and what would be published.")
 @click.option(
     "--since",
-    type=Moment(),
+    type=MOMENT,
     help="Look only at rows written since, as when the slot was still whole; by default at all that Kafka keeps.",
 )
 @click.option(

@@ -19,8 +19,9 @@ from cdc.reconciliation import (
     reconcile,
 )
 from cdc.reconciliation.kafka import TopicReader
+from consumers.replay.bounds import Bound, require_order
+from consumers.replay.errors import ChoiceError
 from infra.capture import outbox_urls
-from infra.cli.moment import require_order
 from infra.cli.output import console, print_json
 from infra.cli.progress import counting
 from infra.reconciliation import consumers_of, other_consumer, publisher_of
@@ -52,7 +53,10 @@ def verify_topic(  # noqa: PLR0913 - one parameter per option
     as_json: bool,
 ) -> int:
     """Compare a topic with outboxes and inboxes, print what was found, and return the exit status."""
-    require_order(since, until)
+    try:
+        require_order(Bound(time=since), Bound(time=until))
+    except ChoiceError as error:
+        raise click.UsageError(f"{error}.") from error
     question = Question(
         topic=topic,
         bootstrap=settings.kafka_bootstrap,

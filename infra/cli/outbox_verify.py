@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from cdc.event_log.verification import Finding, Verification, unmoving
-from infra.cli.moment import Moment
+from infra.cli.moment import MOMENT
 from infra.cli.outbox_reconcile import verify_topic
 from infra.cli.output import console, json_option, print_json
 from infra.cli.parked_text import counted
@@ -48,10 +48,10 @@ class _Result:
 @click.option(
     "--from",
     "since",
-    type=Moment(),
+    type=MOMENT,
     help="Only what was written since: a time by your clock, or 2h ago.",
 )
-@click.option("--to", "until", type=Moment(), help="Only what was written before.")
+@click.option("--to", "until", type=MOMENT, help="Only what was written before.")
 @click.option(
     "--consumer",
     "others",

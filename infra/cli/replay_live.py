@@ -5,7 +5,7 @@ import gc
 
 import click
 
-from consumers.replay.errors import ChoiceError, ReplayError
+from consumers.replay.errors import ReplayError
 from consumers.replay.live import Redelivered, Redelivery, redeliver
 from consumers.runtime.parked.acting import By
 from consumers.runtime.store import Place
@@ -25,17 +25,14 @@ def into_live(request: Request) -> int:
     request.save()
     gc.freeze()
     positions: dict[Place, int] = {}
-    try:
-        done = asyncio.run(_run(request, positions))
-    except ChoiceError:
-        request.forget()
-        raise
-    except (KeyboardInterrupt, ReplayError):
-        for place, position in positions.items():
-            request.state.note(place, position)
-        request.save()
-        click.echo(request.how_to_resume(), err=True)
-        raise
+    with request.resumable():
+        try:
+            done = asyncio.run(_run(request, positions))
+        except (KeyboardInterrupt, ReplayError):
+            for place, position in positions.items():
+                request.state.note(place, position)
+            request.save()
+            raise
     request.forget()
     _report(request, done)
     return 1 if done.totals.parked else 0

@@ -1,6 +1,7 @@
 """What is asked of `tailrace replay`, understood and planned before anything is made; new, or resumed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any
 
 import click
 
-from consumers.replay.errors import ReplayError
+from consumers.replay.errors import ChoiceError, ReplayError
 from consumers.replay.log_source import Urls
 from consumers.replay.outside import CapturedOutside
 from consumers.replay.plan import as_json, make_plan
@@ -67,6 +68,18 @@ class Request:
     def forget(self) -> None:
         """It has come to its end."""
         states(self.settings).forget(self.state.run_id)
+
+    @contextmanager
+    def resumable(self) -> Iterator[None]:
+        """Say how to go on when the block is interrupted or fails; forget what would fail in the same way again."""
+        try:
+            yield
+        except ChoiceError:
+            self.forget()
+            raise
+        except (KeyboardInterrupt, ReplayError):
+            click.echo(self.how_to_resume(), err=True)
+            raise
 
     def how_to_resume(self) -> str:
         """Return the sentence for whoever has interrupted it."""

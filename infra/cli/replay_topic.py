@@ -2,7 +2,7 @@
 
 import click
 
-from consumers.replay.errors import ChoiceError, EmptyRangeError, ReplayError
+from consumers.replay.errors import EmptyRangeError
 from consumers.replay.plan import open_source
 from consumers.replay.to_topic import Republisher, require_topic
 from infra.cli.output import console, print_json
@@ -41,20 +41,16 @@ def into_topic(request: Request) -> int:
     republisher = Republisher(bootstrap, state.target, state.note, request.save)
     request.save()
     shown = not request.quiet
-    try:
-        with working(console(stderr=True), "published", request.plan.total, shown=shown) as show:
-            records = republisher.run(
-                source,
-                state.places(),
-                tell=lambda moved: show(moved.read),
-                rate=request.asked["rate"],
-            )
-    except ChoiceError:
-        request.forget()
-        raise
-    except (KeyboardInterrupt, ReplayError):
-        click.echo(request.how_to_resume(), err=True)
-        raise
+    with (
+        request.resumable(),
+        working(console(stderr=True), "published", request.plan.total, shown=shown) as show,
+    ):
+        records = republisher.run(
+            source,
+            state.places(),
+            tell=lambda moved: show(moved.read),
+            rate=request.asked["rate"],
+        )
     request.forget()
     if not records and not request.is_resumed:
         raise EmptyRangeError(f"no message in the range is like that{source.complaint()}")

@@ -58,6 +58,11 @@ class Entry:
     last: Seen | None = None
     lost: str | None = None
 
+    @property
+    def is_unknown(self) -> bool:
+        """No answer will come, and no event has told that it was placed."""
+        return self.lost is not None and self.order_id is None
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -70,7 +75,6 @@ class Ledger:
     totals: dict[str, Totals] = field(default_factory=dict)
     latencies_s: "array[float]" = field(default_factory=lambda: array("d"))
     _under_way: dict[str, Entry] = field(default_factory=dict)
-    _unknown: set[str] = field(default_factory=set)
 
     @property
     def is_settled(self) -> bool:
@@ -80,7 +84,7 @@ class Ledger:
     @property
     def awaited(self) -> int:
         """How many orders have something to come for certain, which those without an answer do not."""
-        return len(self._under_way) - len(self._unknown)
+        return sum(not entry.is_unknown for entry in self._under_way.values())
 
     def __contains__(self, correlation_id: object) -> bool:
         """Whether an order under way was sent with this id."""
@@ -100,7 +104,6 @@ class Ledger:
         """Note that no answer will come: the events tell whether the order was placed."""
         entry = self._under_way[correlation_id]
         entry.lost = reason
-        self._unknown.add(correlation_id)
         return self._without_answer(correlation_id, entry)
 
     def drop(self, correlation_id: str) -> NewOrder:
@@ -113,7 +116,7 @@ class Ledger:
         if entry is None:
             return None
         entry.last = seen
-        if seen.correlation_id in self._unknown:
+        if entry.is_unknown:
             return self._without_answer(seen.correlation_id, entry)
         return self._finish(seen.correlation_id, entry)
 
@@ -127,7 +130,6 @@ class Ledger:
 
     def _without_answer(self, correlation_id: str, entry: Entry) -> NewOrder | None:
         if entry.last is not None:
-            self._unknown.remove(correlation_id)
             self.answers_lost += 1
             self._place(entry, entry.last.event.order_id, entry.last.event.total)
         return self._finish(correlation_id, entry)

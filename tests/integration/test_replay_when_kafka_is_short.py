@@ -24,6 +24,7 @@ from tests.produce import NewRecord, produce
 from tests.projections import corrupt, from_the_log, live
 from tests.replays import keys, query, refused, replay, sandboxes
 from tests.stack import RunningStack, make_directory, own_settings
+from tests.workers.scene import text
 
 TIMEOUT_S = 30.0
 
@@ -142,9 +143,9 @@ def park(stack: RunningStack, count: int) -> list[str]:
     wait_until(
         "the records are not parked",
         lambda: query(stack, "analytics", parked, ids) == [(count,)],
-        timeout_s=30,
+        timeout_s=TIMEOUT_S,
     )
-    return [f"{each.topic}/{each.partition}/{each.offset}" for each in places]
+    return [text(each) for each in places]
 
 
 def replace_value(stack: RunningStack, place: str, directory: Path) -> None:
@@ -162,7 +163,7 @@ def replace_value(stack: RunningStack, place: str, directory: Path) -> None:
     stack.cli("parked", "edit", place, *ANALYTICS, "--file", str(file), *why)
     # unless it was tried again by itself just now
     stack.cli("parked", "retry", place, *ANALYTICS, *why, check=False)
-    wait_until("it is still parked", lambda: place not in parked_places(stack), timeout_s=30)
+    wait_until("it is still parked", lambda: place not in parked_places(stack), timeout_s=TIMEOUT_S)
 
 
 def parked_places(stack: RunningStack) -> set[str]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -37,10 +37,9 @@ ORDER = PlaceOrder(
 class NoOutbox:
     """Tells nobody, and has the row sent as one is commonly sent, by itself."""
 
-    @asynccontextmanager
-    async def pipeline(self, _: Connection) -> AsyncIterator[None]:
+    def pipeline(self, _: Connection) -> AbstractAsyncContextManager[None]:
         """Do nothing."""
-        yield
+        return nullcontext()
 
     async def append(
         self, connection: Connection, events: Sequence[Message], **_: Any
@@ -59,11 +58,9 @@ class EmittedMessages:
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
 
-    @asynccontextmanager
-    async def pipeline(self, connection: Connection) -> AsyncIterator[None]:
+    def pipeline(self, connection: Connection) -> AbstractAsyncContextManager[Any]:
         """Send the row and the messages together, as the outbox does."""
-        async with connection.pipeline():
-            yield
+        return connection.pipeline()
 
     async def append(
         self, connection: Connection, events: Sequence[Message], **_: Any
