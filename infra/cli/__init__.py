@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from infra.cli.interrupt import heeded
 from infra.cli.lazy import LazyGroup
 from infra.errors import explain
 
@@ -52,7 +53,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a failure the user can mend is one sentence on stderr."""
     try:
-        result: Any = cli.main(standalone_mode=False)
+        with heeded():
+            result: Any = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -107,6 +108,46 @@ def test_reset_deletes_a_home_and_nothing_else(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "is not a home of Tailrace" in result.stderr
     assert (home / "letters.password").exists()
+
+
+LOST_INTERRUPT = """
+import contextlib, signal, time, weakref
+from infra.cli.interrupt import heeded
+
+class Thing: pass
+
+def interrupted(reference):
+    signal.raise_signal(signal.SIGINT)
+    print("never", flush=True)
+
+with {manager}:
+    thing = Thing()
+    reference = weakref.ref(thing, interrupted)
+    del thing
+    print("lost", flush=True)
+    time.sleep(1)
+    print("went on", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("manager", "printed", "code"),
+    [
+        ("contextlib.nullcontext()", "lost\nwent on\n", 0),
+        ("heeded()", "lost\n", -signal.SIGINT),
+    ],
+)
+def test_an_interrupt_that_nobody_could_catch_is_raised_again(
+    manager: str, printed: str, code: int
+) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", LOST_INTERRUPT.format(manager=manager)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.stdout, result.returncode) == (printed, code)
 
 
 @pytest.mark.parametrize(

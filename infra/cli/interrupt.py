@@ -1,0 +1,32 @@
+"""Ctrl-C that is not lost.
+
+The interpreter raises KeyboardInterrupt wherever the main thread happens to be. Inside a finalizer or the callback of a
+weak reference nobody can catch it: it is handed to `sys.unraisablehook`, and the program goes on as if nobody had
+pressed anything. Every import ends in such a callback, and our commands import late.
+"""
+
+import _thread
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PAUSE_S = 0.05  # for the main thread to come out of the code that nobody can interrupt
+
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """While this is entered, an interrupt that nobody could catch is raised again a moment later."""
+    previous = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            threading.Timer(PAUSE_S, _thread.interrupt_main).start()
+        else:
+            previous(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = previous
