@@ -17,7 +17,8 @@ from confluent_kafka import (
 )
 
 from cdc.topics import TopicError
-from schemas.codec import Codec, UndecodableError
+from schemas.codec import Codec
+from schemas.datum import UndecodableError
 
 TIMEOUT_S = 10.0
 POLL_S = 0.2

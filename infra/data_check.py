@@ -10,7 +10,8 @@ import fastavro
 
 from cdc.tail import Tail, TailedRecord
 from infra.settings import Settings
-from schemas.codec import Codec, UndecodableError
+from schemas.codec import HEADER, Codec
+from schemas.datum import UndecodableError
 from schemas.gate.sources import catalogue, document, record, whole
 from schemas.gate.tree import Files, path_of
 from schemas.registry import SchemaStore
@@ -54,12 +55,7 @@ class TreeCodec(Codec):
         writer = self._writer(data)
         if writer.name not in self._schemas:
             raise UndecodableError(f"{writer.name} is in no catalogue of the working tree")
-        if writer.upcast_schema is None:
-            return writer.name, self._read(data, writer, self._schemas[writer.name])
-        try:
-            return writer.name, self._upcast(data, writer, writer.upcast_schema)
-        except Exception as error:  # an upcaster is anybody's code
-            raise UndecodableError(f"the upcaster of {writer.name} failed: {error!r}") from error
+        return writer.name, writer.read(data, HEADER.size)
 
 
 def check_topics(settings: Settings, files: Files, last: int) -> list[TopicCheck]:

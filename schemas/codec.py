@@ -6,15 +6,15 @@ The format is described under "Wire format" in the documentation of Confluent Sc
 import io
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import fastavro
 from fastavro.types import Schema as ParsedSchema
 
-from schemas import uuids
 from schemas.contracts import avsc, reader_avsc
+from schemas.datum import DatumReader, UndecodableError
 from schemas.message import Message
 from schemas.registry import Schemas, UnknownSchemaError
 from schemas.upcasting import UPCASTERS, Upcaster
@@ -23,28 +23,22 @@ MAGIC = 0
 HEADER = struct.Struct(">bI")
 
 
-class UndecodableError(ValueError):
-    """The bytes are not a message: wrong magic byte, unknown schema id, or a datum that its schema does not fit."""
-
-
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A schema that messages were written with, the upcasters that its age calls for, and what they lead to.
+    """A schema that messages were written with, and the ways to read them.
 
     Args:
         name: Full name of the message.
-        schema: The schema.
-        reader: What is read is resolved to this; None when that would change nothing, which fastavro would otherwise
-            find out anew for each datum.
-        upcasters: Bridges to the current schema, oldest first.
-        upcast_schema: The current schema, when there are upcasters.
+        as_written: Reads a message's fields as they were written.
+        message: The class to make of them; None when this program reads no such message.
+        read: Reads the fields in this program's shape: resolved to it, and upcast where the schema's age calls for it.
+            Takes the bytes, and where in them the datum begins.
     """
 
     name: str
-    schema: ParsedSchema
-    reader: ParsedSchema | None
-    upcasters: tuple[Upcaster, ...]
-    upcast_schema: ParsedSchema | None
+    as_written: DatumReader
+    message: type[Message] | None
+    read: Callable[[bytes, int], Mapping[str, Any]]
 
 
 class Codec:
@@ -63,14 +57,13 @@ class Codec:
         messages: Iterable[type[Message]],
         upcasters: Iterable[Upcaster] = UPCASTERS,
     ) -> None:
-        uuids.read_fast()
         self._store = store
         self._classes = {message.NAME: message for message in messages}
         self._schemas = {name: _schema_of(message) for name, message in self._classes.items()}
         self._upcasters = tuple(upcasters)
         self._prefixes: dict[str, bytes] = {}
-        self._writers: dict[int, Writer] = {}
-        self._refused: dict[int, str] = {}
+        self._writers: dict[bytes, Writer] = {}
+        self._refused: dict[bytes, str] = {}
 
     def resolve(self) -> None:
         """Look up the id of every schema now, so that no later write waits for the registry.
@@ -111,13 +104,10 @@ class Codec:
             UndecodableError: the bytes are no message of a class that this codec knows.
             RegistryUnavailableError: the writer's schema is not cached and the registry cannot be asked.
         """
-        writer = self._writer(data)
-        message_class = self._classes.get(writer.name)
-        if message_class is None:
+        writer = self._writers.get(data[: HEADER.size]) or self._writer(data)
+        if writer.message is None:
             raise UndecodableError(f"{writer.name} is not a message this program reads")
-        if writer.upcast_schema is not None:
-            return message_class.from_avro(self._upcast(data, writer, writer.upcast_schema))
-        return message_class.from_avro(self._read(data, writer, writer.reader))
+        return writer.message.from_avro(writer.read(data, HEADER.size))
 
     def unknown_schema_ids(self, values: Iterable[bytes | None]) -> set[int]:
         """Return the ids of writers' schemas that decoding these values would have to ask the registry for.
@@ -126,13 +116,9 @@ class Codec:
             values: Record values; those that are no messages announce no id.
         """
         size = HEADER.size
-        heads = {value[:size] for value in values if value}
+        heads = {value[:size] for value in values if value} - self._writers.keys()
         announced = (HEADER.unpack(head) for head in heads if len(head) == size)
-        return {
-            schema_id
-            for magic, schema_id in announced
-            if magic == MAGIC and schema_id not in self._writers
-        }
+        return {schema_id for magic, schema_id in announced if magic == MAGIC}
 
     def learn(self, schema_id: int) -> None:
         """Look a writer's schema up now, so that decoding does not wait for the registry.
@@ -145,11 +131,12 @@ class Codec:
         Raises:
             RegistryUnavailableError: the schema is not cached and the registry cannot be asked.
         """
-        self._refused.pop(schema_id, None)
+        head = HEADER.pack(MAGIC, schema_id)
+        self._refused.pop(head, None)
         try:
-            self._writers[schema_id] = self._load(schema_id)
+            self._writers[head] = self._load(schema_id)
         except UndecodableError as error:
-            self._refused[schema_id] = str(error)
+            self._refused[head] = str(error)
 
     def decode_datum(self, data: bytes) -> tuple[str, Mapping[str, Any]]:
         """Return the record name and the fields as they were written, for messages of any kind.
@@ -159,7 +146,7 @@ class Codec:
             RegistryUnavailableError: the writer's schema is not cached and the registry cannot be asked.
         """
         writer = self._writer(data)
-        return writer.name, self._read(data, writer, None)
+        return writer.name, writer.as_written.read(data, HEADER.size)
 
     def _writer(self, data: bytes) -> Writer:
         if len(data) < HEADER.size:
@@ -169,11 +156,12 @@ class Codec:
         magic, schema_id = HEADER.unpack_from(data)
         if magic != MAGIC:
             raise UndecodableError(f"the first byte is {magic}, not the magic byte {MAGIC}")
-        if schema_id not in self._writers:
-            if schema_id in self._refused:
-                raise UndecodableError(self._refused[schema_id])
-            self._writers[schema_id] = self._load(schema_id)
-        return self._writers[schema_id]
+        head = data[: HEADER.size]
+        if head not in self._writers:
+            if head in self._refused:
+                raise UndecodableError(self._refused[head])
+            self._writers[head] = self._load(schema_id)
+        return self._writers[head]
 
     def _load(self, schema_id: int) -> Writer:
         try:
@@ -187,42 +175,36 @@ class Codec:
             raise UndecodableError(
                 f"the schema of id {schema_id} is no Avro record: {error!r}"
             ) from error
-        upcasters = tuple(
+        as_written = DatumReader(name, schema)
+        ours, message = self._schemas.get(name), self._classes.get(name)
+        if ours is None:
+            return Writer(name, as_written, message, as_written.read)
+        upcasters = [
             each for each in self._upcasters if each.message == name and each.applies_to(document)
-        )
-        upcast_schema = fastavro.parse_schema(avsc(name)) if upcasters else None
-        reader = self._schemas.get(name)
-        return Writer(name, schema, None if reader == schema else reader, upcasters, upcast_schema)
+        ]
+        resolved = DatumReader(name, schema, ours)
+        read = self._upcasting(as_written, upcasters, name, ours) if upcasters else resolved.read
+        return Writer(name, as_written, message, read)
 
-    def _upcast(self, data: bytes, writer: Writer, current: ParsedSchema) -> Mapping[str, Any]:
-        """Read as written, let the upcasters make a current datum of it, and resolve that to this reader's shape."""
-        datum = self._read(data, writer, None)
-        buffer = io.BytesIO()
-        try:
-            for upcaster in writer.upcasters:
-                datum = upcaster.upcast(datum)
-            fastavro.schemaless_writer(buffer, current, datum, strict=True)
-        except Exception as error:  # an upcaster raises what it likes
-            raise UndecodableError(f"an old {writer.name} was not upcast: {error!r}") from error
-        return self._resolve(buffer.getvalue(), current, self._schemas[writer.name], writer.name)
+    def _upcasting(
+        self, as_written: DatumReader, upcasters: Sequence[Upcaster], name: str, ours: ParsedSchema
+    ) -> Callable[[bytes, int], Mapping[str, Any]]:
+        """Return a function that reads as written, has a current datum made of it, and resolves that to our shape."""
+        current = fastavro.parse_schema(avsc(name))
+        resolved = DatumReader(name, current, ours)
 
-    def _read(self, data: bytes, writer: Writer, reader: ParsedSchema | None) -> Mapping[str, Any]:
-        return self._resolve(data, writer.schema, reader, writer.name, begin=HEADER.size)
+        def read(data: bytes, begin: int) -> Mapping[str, Any]:
+            datum: Mapping[str, Any] = as_written.read(data, begin)
+            buffer = io.BytesIO()
+            try:
+                for upcaster in upcasters:
+                    datum = upcaster.upcast(datum)
+                fastavro.schemaless_writer(buffer, current, datum, strict=True)
+            except Exception as error:  # an upcaster raises what it likes
+                raise UndecodableError(f"an old {name} was not upcast: {error!r}") from error
+            return resolved.read(buffer.getvalue())
 
-    @staticmethod
-    def _resolve(
-        data: bytes, writer: ParsedSchema, reader: ParsedSchema | None, name: str, begin: int = 0
-    ) -> Mapping[str, Any]:
-        buffer = io.BytesIO(data)
-        buffer.seek(begin)
-        try:
-            datum = fastavro.schemaless_reader(buffer, writer, reader)
-        except Exception as error:  # fastavro raises whatever the corrupt bytes lead it to
-            raise UndecodableError(f"not a datum of {name}: {error!r}") from error
-        rest = len(data) - buffer.tell()
-        if rest or not isinstance(datum, dict):
-            raise UndecodableError(f"{rest} bytes are left over after a datum of {name}")
-        return datum
+        return read
 
 
 def _schema_of(message: type[Message]) -> ParsedSchema:

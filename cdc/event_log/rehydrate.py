@@ -7,7 +7,8 @@ from cdc.database import Connection
 from cdc.event_log.events import BrokenLogError, LoggedEvent, history
 from cdc.event_log.fold import AsOf, Fold, State
 from cdc.event_log.snapshots import Snapshots
-from schemas.codec import Codec, UndecodableError
+from schemas.codec import Codec
+from schemas.datum import UndecodableError
 from schemas.registry import Schemas
 
 S = TypeVar("S")

@@ -31,7 +31,8 @@ from consumers.runtime.retries import DeadLetters
 from consumers.runtime.store import Place
 from consumers.runtime.throwaway import ThrowawaySchema
 from consumers.runtime.window import InboxWindow
-from schemas.codec import Codec, UndecodableError
+from schemas.codec import Codec
+from schemas.datum import UndecodableError
 from schemas.messages.consumers import MessageDeadLettered
 from schemas.registry import SchemaStore
 

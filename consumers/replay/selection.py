@@ -9,7 +9,8 @@ from consumers.replay.bounds import Bound, require_order
 from consumers.replay.errors import ChoiceError
 from consumers.replay.where import ABSENT, Condition
 from consumers.runtime.delivery import Record
-from schemas.codec import Codec, UndecodableError
+from schemas.codec import Codec
+from schemas.datum import UndecodableError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ import psycopg
 
 from cdc.outbox import ConcurrencyError
 from consumers.runtime.delivery import MalformedRecordError
-from schemas.codec import UndecodableError
+from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError
 
 Reason = Literal["failed", "undecodable", "malformed", "unknown_type", "too_old", "behind"]

@@ -12,7 +12,8 @@ from consumers.runtime.delivery import Delivery, MalformedRecordError, Record, p
 from consumers.runtime.failures import TooOldError, UnhandledTypeError
 from consumers.runtime.handlers import Handler
 from consumers.runtime.window import InboxWindow
-from schemas.codec import Codec, UndecodableError
+from schemas.codec import Codec
+from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError
 
 SLICE = 100

@@ -296,7 +296,7 @@ def run(create_app: Callable[[S], WorkerApp], settings: type[S]) -> NoReturn:
     # A batch is thousands of objects that live until it is written: looking through them as often as Python does by
     # default finds nothing, and costs a quarter of the rate (measured by `make bench BENCH=consumer`).
     gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
+    gc.set_threshold(500_000, 50, 50)
     logs.configure(app.conf.id)
     worker = faust.Worker(app, override_logging=False, redirect_stdouts=False)
     worker.execute_from_commandline()

@@ -23,7 +23,7 @@ from infra.cli.schema_baseline import examples
 from infra.errors import TailraceError
 from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log
 from infra.settings import Settings, load_settings
-from schemas.codec import UndecodableError
+from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError, SchemaStore
 
 

@@ -26,7 +26,7 @@ from infra.cli.parked_options import (
 from infra.cli.schema_baseline import examples
 from infra.errors import TailraceError
 from infra.settings import load_settings
-from schemas.codec import UndecodableError
+from schemas.datum import UndecodableError
 from schemas.json_form import FormError
 from schemas.registry import SchemaStore
 

@@ -26,7 +26,7 @@ from infra.cli.parked_text import (
 )
 from infra.cli.schema_baseline import examples
 from infra.settings import Settings, load_settings
-from schemas.codec import UndecodableError
+from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError, SchemaStore
 
 OTHERS_SHOWN = 10

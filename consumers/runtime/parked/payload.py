@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from schemas.codec import HEADER, MAGIC, UndecodableError
+from schemas.codec import HEADER, MAGIC
 from schemas.contracts import canonical
+from schemas.datum import UndecodableError
 from schemas.json_form import FormError, JsonForm, Path, place
 from schemas.registry import SchemaStore, UnknownSchemaError
 

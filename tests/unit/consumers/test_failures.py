@@ -20,7 +20,7 @@ from consumers.runtime.failures import (
     is_transient,
     waits_without_end,
 )
-from schemas.codec import UndecodableError
+from schemas.datum import UndecodableError
 from schemas.registry import RegistryRefusedError, RegistryUnavailableError
 
 WAITED_FOR = [

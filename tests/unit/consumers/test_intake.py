@@ -18,8 +18,9 @@ from consumers.runtime.window import InboxWindow
 from consumers.testing.log import Log
 from consumers.testing.records import NewRecord, deliver
 from consumers.testing.schemas import LocalSchemas
-from schemas.codec import HEADER, MAGIC, Codec, UndecodableError
+from schemas.codec import HEADER, MAGIC, Codec
 from schemas.contracts import canonical
+from schemas.datum import UndecodableError
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.payments import PaymentCompleted
 from schemas.registry import RegistryUnavailableError

@@ -16,8 +16,9 @@ from infra.cli import main
 from infra.cli.schema import COMMANDS
 from infra.data_check import TreeCodec
 from infra.settings import REPOSITORY
-from schemas.codec import Codec, UndecodableError
+from schemas.codec import Codec
 from schemas.contracts import canonical, fingerprint
+from schemas.datum import UndecodableError
 from schemas.gate import report, tree
 from schemas.gate.check import Report
 from schemas.gate.finding import Finding

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import HEADER, Codec, UndecodableError
+from schemas.codec import HEADER, Codec
 from schemas.contracts import avsc, canonical, fingerprint, readers
+from schemas.datum import UndecodableError
 from schemas.gate.avro import check
 from schemas.gate.avro_parse import parse
 from schemas.message import Message
