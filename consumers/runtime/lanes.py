@@ -22,8 +22,6 @@ from consumers.runtime.store import FenceLostError, Place
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-WAITING_BATCHES = 2
-"""Fetched batches that a lane holds besides the one that it works on: one being decoded, one in reserve."""
 
 TRANSACTION_S = 1.0
 """How long a transaction should take: batches of slow handlers are cut so that it does not take much longer."""
@@ -111,8 +109,8 @@ class Lane:
 
     @property
     def is_full(self) -> bool:
-        """Whether it should be given no more for now."""
-        return self._stopping or self._going_back or self._taken_in > WAITING_BATCHES
+        """Whether it should be given no more for now: one batch waits already behind the one that it works on."""
+        return self._stopping or self._going_back or bool(self._fetched)
 
     @property
     def is_idle(self) -> bool:

@@ -45,11 +45,19 @@ from schemas.registry import SchemaStore
 STALLED = 75
 """Exit status of a worker that stood still (EX_TEMPFAIL of sysexits.h): to be started again."""
 
+POLLED_BATCHES = 4
+"""Full transactions that one poll may bring, for all partitions together.
+
+aiokafka asks the broker for more of a partition when all that it had of it is handed out. A poll that leaves a rest in
+most partitions makes it fetch them one by one, in many small requests.
+"""
+
 STOP_S = 10.0
 """How long a transaction under way may take when the worker stops or loses its partitions."""
 RETRY_LOOK_S = 0.5
 MAINTAIN_EVERY_S = 3600.0
 SKIP_EVERY_S = 2.0
+COLLECT_EVERY_S = 10.0
 LONGEST_PAUSE_S = 10.0
 
 S = TypeVar("S", bound=WorkerSettings)
@@ -97,7 +105,7 @@ class WorkerApp(faust.App):
                 "env_prefix": "FAUST",
                 "autodiscover": False,
                 "broker_commit_interval": 1.0,
-                "broker_max_poll_records": consumer.max_batch,
+                "broker_max_poll_records": POLLED_BATCHES * consumer.max_batch,
                 "consumer_auto_offset_reset": "earliest",
                 "datadir": str(settings.schema_cache / "faust"),
                 "store": "memory://",
@@ -199,6 +207,7 @@ class WorkerApp(faust.App):
             asyncio.create_task(self._repeat(RETRY_LOOK_S, self._retry)),
             asyncio.create_task(self._repeat(MAINTAIN_EVERY_S, self._maintain)),
             asyncio.create_task(self._repeat(SKIP_EVERY_S, self._skip)),
+            asyncio.create_task(self._repeat(COLLECT_EVERY_S, self._collect_garbage)),
         ]
 
     async def on_stop(self) -> None:
@@ -236,6 +245,10 @@ class WorkerApp(faust.App):
 
     async def _skip(self) -> None:
         await self._batch_consumer().skip_gaps()
+
+    @staticmethod
+    async def _collect_garbage() -> None:
+        gc.collect()
 
     @staticmethod
     async def _repeat(every_s: float, chore: Callable[[], Awaitable[None]]) -> None:

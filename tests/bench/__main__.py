@@ -58,7 +58,7 @@ def _contenders(_: click.Context, __: click.Parameter, value: str) -> frozenset[
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("names", default="")
 @_option("rounds", COUNT, 3, "How often each contender is measured.")
-@_option("events", COUNT, 100_000, "Events in a measurement of the rate.")
+@_option("events", COUNT, 200_000, "Events in a measurement of the rate.")
 @_option("plain-events", COUNT, 20_000, "As many of them for plain_agent, which is slow.")
 @_option(
     "backlog",
@@ -85,8 +85,9 @@ def bench(names: str, **options: Any) -> None:
     consumer   events in Kafka become rows in Postgres, each once. The runtime in
                consumers/ (ours) against a Faust agent with a transaction for each
                event (plain_agent) and an aiokafka loop (handwritten).
-               rate      committed effects per second, from the end of the first
-                         tenth, which is warm-up, to the last one
+               rate      committed effects per second, without the first tenth,
+                         which is warm-up, and without the last, in which
+                         nothing is left to read
                latency   from producing an event to writing its row; what the
                          commit takes is not in it
                memory    most that the worker's process held

@@ -17,7 +17,7 @@ from tests.bench.decoder import Decoder
 from tests.bench.effect import QUERIES, ContenderSettings, Row, insert_effects
 
 TYPE = PaymentCompleted.NAME.encode()
-MAX_RECORDS = 2000
+MAX_RECORDS = 8000
 WAIT_MS = 200
 
 

@@ -18,7 +18,7 @@ from tests.stack import RunningStack
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How fast effects were committed, warm-up left out.
+    """How fast effects were committed, the first and the last tenth left out.
 
     Args:
         effects: Effects that were counted.
@@ -59,7 +59,7 @@ class Ledger:
         effects, seconds, per_s = self._one(QUERIES["rate"])
         if not per_s:
             raise BenchError(
-                f"{effects} effects after warm-up are too few to tell a rate: ask for more events."
+                f"{effects} effects between the first and the last tenth tell no rate: ask for more events."
             )
         return Rate(effects, seconds, per_s)
 
