@@ -14,6 +14,14 @@ EXACTLY_ONCE = "exactly_once"
 PICKLE = "pickle"
 TIMEOUT_S = 10.0
 
+POLL_INTERVAL_S = 365 * 86_400.0
+"""What a worker tells Kafka's client of how long it may go without a poll: a year, so that the client never minds.
+
+While slow handlers keep all partitions full nothing is polled. The client would take that for a dead worker, leave the
+group, and join it again at the next poll, which never comes without partitions. Whether a worker goes on is for the
+watchdog to judge.
+"""
+
 
 class RefusedError(StartError):
     """A worker will not start as it is configured; the text gives each reason in a sentence."""
@@ -44,6 +52,12 @@ def _of_settings(app: faust.App) -> Iterator[str]:
         )
     if _any_pickle(conf.key_serializer, conf.value_serializer):
         yield "A serializer is pickle: whoever can write to a topic could run code here; use raw."
+    if conf.broker_max_poll_interval < POLL_INTERVAL_S:
+        yield (
+            f"broker_max_poll_interval is {conf.broker_max_poll_interval:g} s: while slow handlers keep a worker full "
+            "it does not poll, and Kafka's client would leave the group for that and stay away; leave the setting "
+            "out, as the watchdog ends a worker that stands still."
+        )
     if conf.web_enabled:
         tables = " Its /table endpoints show what tables hold." if conf.web_tables_enabled else ""
         yield (

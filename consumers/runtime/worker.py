@@ -105,6 +105,7 @@ class WorkerApp(faust.App):
                 "env_prefix": "FAUST",
                 "autodiscover": False,
                 "broker_commit_interval": 1.0,
+                "broker_max_poll_interval": refusals.POLL_INTERVAL_S,
                 "broker_max_poll_records": POLLED_BATCHES * consumer.max_batch,
                 "consumer_auto_offset_reset": "earliest",
                 "datadir": str(settings.schema_cache / "faust"),

@@ -72,3 +72,32 @@ def test_a_worker_waits_for_postgres_as_long_as_it_takes(
         trial.assert_each_once_in_order()
         assert len(survivor.partitions()) == 4
         assert not trial.fleet.stalls
+
+
+def test_a_worker_that_is_too_busy_to_poll_is_not_taken_for_dead(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    """Kafka's client leaves the group when nothing is polled for long, unless it is told not to mind, as workers do."""
+    with open_trial(stack, tmp_path) as trial:
+        held, *others = trial.load.new(30)
+        held_back = troubles({held.message_id: Trouble(Kind.HOLD)})
+        minding = trial.fleet.launch("tests.workers.minding", **held_back)
+        trial.fleet.wait_until("it has not joined", lambda: len(trial.fleet.group().members) == 1)
+        trial.load.send([held])
+        trial.wait_called(held.message_id)
+        trial.load.send(others)
+        seconds = trial.fleet.wait_until(
+            "it is still a member", lambda: not trial.fleet.group().members, timeout_s=30
+        )
+        tell(f"left its group after {seconds:.1f} s")
+        minding.kill()
+        [worker] = trial.fleet.start(**held_back)
+        generation = trial.fleet.generation()
+        ended = time.monotonic() + seconds + GRACE_S
+        trial.fleet.wait_until("time stands still", lambda: time.monotonic() > ended)
+        assert len(trial.fleet.group().members) == 1
+        trial.release()
+        trial.wait_at_end()
+        trial.assert_each_once_in_order()
+        assert trial.fleet.generation() == generation
+        assert worker.is_ready()

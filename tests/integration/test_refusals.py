@@ -81,6 +81,7 @@ def refusal(
         (", value_serializer='pickle'", "A serializer is pickle"),
         (", key_serializer='binary|pickle'", "A serializer is pickle"),
         (", web_enabled=True", "/table endpoints"),
+        (", broker_max_poll_interval=300", "broker_max_poll_interval is 300 s"),
     ],
 )
 def test_settings_of_faust(

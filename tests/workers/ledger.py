@@ -212,14 +212,13 @@ def calls_of(directory: Path) -> list[UUID]:
     return [UUID(line) for line in lines if len(line) == ID_LENGTH]  # a kill may tear a line
 
 
-def create_app(settings: LedgerSettings, **options: object) -> WorkerApp:
-    """Build the worker.
+def consumer_of(settings: LedgerSettings) -> Consumer:
+    """Declare the consumer.
 
     Args:
-        settings: Its settings.
-        options: Settings of Faust that differ.
+        settings: Settings of its worker.
     """
-    consumer = Consumer(
+    return Consumer(
         name=settings.ledger_consumer,
         handlers=Ledger(settings).handlers,
         unknown="park",
@@ -230,7 +229,16 @@ def create_app(settings: LedgerSettings, **options: object) -> WorkerApp:
         inbox_window=timedelta(hours=settings.ledger_window_h) or None,
         max_batch=settings.ledger_max_batch,
     )
-    return WorkerApp(consumer, settings, **options)
+
+
+def create_app(settings: LedgerSettings, **options: object) -> WorkerApp:
+    """Build the worker.
+
+    Args:
+        settings: Its settings.
+        options: Settings of Faust that differ.
+    """
+    return WorkerApp(consumer_of(settings), settings, **options)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""The worker of `tests.workers.ledger`, but for Kafka's client, which minds when it does not poll for a moment."""
+
+from consumers.runtime.worker import WorkerApp, run
+from tests.workers import ledger
+from tests.workers.ledger import LedgerSettings
+
+POLL_INTERVAL_S = 3.0
+
+
+class Unchecked(WorkerApp):
+    """A worker that does not look at its settings before it starts."""
+
+    def check(self) -> None:
+        """Refuse nothing."""
+        self.finalize()
+
+
+def create_app(settings: LedgerSettings) -> WorkerApp:
+    """Build the worker.
+
+    Args:
+        settings: Its settings.
+    """
+    return Unchecked(
+        ledger.consumer_of(settings), settings, broker_max_poll_interval=POLL_INTERVAL_S
+    )
+
+
+if __name__ == "__main__":
+    run(create_app, LedgerSettings)
