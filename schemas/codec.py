@@ -182,8 +182,11 @@ class Codec:
         upcasters = [
             each for each in self._upcasters if each.message == name and each.applies_to(document)
         ]
-        resolved = DatumReader(name, schema, ours)
-        read = self._upcasting(as_written, upcasters, name, ours) if upcasters else resolved.read
+        read = (
+            self._upcasting(as_written, upcasters, name, ours)
+            if upcasters
+            else DatumReader(name, schema, ours).read
+        )
         return Writer(name, as_written, message, read)
 
     def _upcasting(

@@ -14,6 +14,7 @@ from typing import Any
 import fastavro
 from fastavro.types import Schema as ParsedSchema
 
+from schemas.json_scalars import PRIMITIVES
 from schemas.uuids import parse_uuid
 
 Finish = Callable[[Any], Any]
@@ -145,5 +146,3 @@ FINISHERS: Mapping[str, Callable[[Mapping[str, Any]], Finish]] = {
     "long-timestamp-millis": _timestamp(1000),
 }
 """Types of values and what finishes them. Those that are missing here stay in the schema, for fastavro to read."""
-
-PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})

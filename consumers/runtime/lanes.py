@@ -99,7 +99,6 @@ class Lane:
         self._going_back = False
         self._is_working = False
         self._chunk = FIRST_CHUNK
-        self._taken_in = 0
         self._expected = 0
         self._working: asyncio.Task[None] | None = None
 
@@ -115,7 +114,13 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether all that was fetched for it is done."""
-        return not (self._stopping or self._going_back or self._taken_in or self._expected)
+        return not (
+            self._stopping
+            or self._going_back
+            or self._is_working
+            or self._fetched
+            or self._expected
+        )
 
     def expect(self, ticket: object) -> None:
         """Know of a batch that was fetched and is on its way.
@@ -133,7 +138,6 @@ class Lane:
         self._expected -= 1
         if self._stopping:
             return
-        self._taken_in += 1
         self._fetched.append(fetched)
         if self.progress.oldest_ms is None:
             self.progress.oldest_ms = fetched.records[0].timestamp
@@ -184,7 +188,6 @@ class Lane:
             finally:
                 self._is_working = False
                 if fetched.ticket is self.ticket:
-                    self._taken_in -= 1
                     self._note_oldest()
 
     async def _prepare(self, fetched: Fetched) -> list[Received[Any]] | None:
@@ -267,7 +270,7 @@ class Lane:
         self.ticket = object()  # what was fetched so far is not ours any more
         self._fetched.clear()
         self._look_no_further()
-        self._taken_in = self._expected = 0
+        self._expected = 0
         position = await self._until_it_works(self._seek_position)
         if position is not None:
             self.progress.position = position
@@ -308,10 +311,8 @@ class Lane:
         self.progress.waiting_for = ""
 
     def _note_oldest(self) -> None:
-        if self._taken_in == 0:
-            self.progress.oldest_ms = None
-        elif self._fetched:
-            self.progress.oldest_ms = self._fetched[0].records[0].timestamp
+        waiting = self._fetched[0].records if self._fetched else None
+        self.progress.oldest_ms = waiting[0].timestamp if waiting else None
 
     def _where(self) -> str:
         return f"{self.place.topic}/{self.place.partition} at {self.progress.position}"
