@@ -12,14 +12,14 @@ PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor lag parked demo replay test test-unit bench lint typecheck lock generate \
+.PHONY: help up down reset status logs doctor lag parked demo replay test test-unit bench chaos lint typecheck lock generate \
 	schema-check schema-publish connector install clean
 
 help: ## This menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: install ## Start everything: Postgres, Kafka, Connect, the registry, services and workers (PUBLISHER=relay: no Connect)
-	@$(if $(PUBLISHER),TAILRACE_PUBLISHER="$(PUBLISHER)" )$(BIN)/tailrace up
+	@$(if $(PUBLISHER),TAILRACE_PUBLISHER="$$PUBLISHER" )$(BIN)/tailrace up
 
 down: install ## Stop everything; the data stay
 	@$(BIN)/tailrace down
@@ -32,7 +32,7 @@ status: install ## What runs where: state, pid, url, memory
 
 logs: install ## The log of a part: make logs SERVICE=connect (FOLLOW=1 goes on)
 	@$(if $(SERVICE),,echo "Say whose log: make logs SERVICE=connect" >&2; exit 2)
-	@$(BIN)/tailrace logs $(SERVICE) $(if $(FOLLOW),--follow)
+	@$(BIN)/tailrace logs "$$SERVICE" $(if $(FOLLOW),--follow)
 
 doctor: install ## Check everything; say what is wrong and how to mend it
 	@$(BIN)/tailrace doctor
@@ -44,21 +44,25 @@ parked: install ## What no consumer could digest, and why
 	@$(BIN)/tailrace parked list
 
 demo: install ## Send orders and follow them: make demo ORDERS=200, or FILE=orders.csv MAP=...
-	@$(BIN)/tailrace demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(FILE),--file "$(FILE)") $(if $(MAP),--map "$(MAP)")
+	@$(BIN)/tailrace demo $(if $(ORDERS),--orders "$$ORDERS") $(if $(FILE),--file "$$FILE") $(if $(MAP),--map "$$MAP")
 
 replay: install ## Try handlers on past messages: make replay TOPIC=order.events FROM=2026-11-23T10:00 CONSUMER=analytics
 	@$(if $(CONSUMER),,echo "Say whose handlers: make replay TOPIC=order.events FROM=2026-11-23T10:00 CONSUMER=analytics" >&2; exit 2)
-	@$(BIN)/tailrace replay $(if $(TOPIC),--topic "$(TOPIC)") $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") \
-		--consumer "$(CONSUMER)" $(ARGS)
+	@$(BIN)/tailrace replay $(if $(TOPIC),--topic "$$TOPIC") $(if $(FROM),--from "$$FROM") $(if $(TO),--to "$$TO") \
+		--consumer "$$CONSUMER" $(ARGS)
 
 test: install ## All tests, on a stack of their own
 	@$(BIN)/pytest
 
 test-unit: install ## The tests that need nothing started
-	@$(BIN)/pytest tests/unit tests/contract
+	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/unit tests/contract
 
 bench: install ## Measure, on a stack of its own: make bench BENCH=consumer (ARGS=--help tells more)
 	@$(BIN)/python -m tests.bench $(if $(BENCH),"$(BENCH)") $(ARGS)
+
+chaos: install ## Kill, freeze and restart parts under load, on a stack of its own: make chaos SEED=7 FAULTS=40
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed "$(SEED)") $(if $(FAULTS),--faults "$(FAULTS)") \
+		$(if $(PUBLISHER),--publisher "$(PUBLISHER)") $(ARGS)
 
 lint: install ## Style, and who may import whom
 	@$(BIN)/ruff check .
@@ -72,7 +76,7 @@ generate: install ## Make classes, OpenAPI, AsyncAPI and catalogue pages from th
 	@$(BIN)/python -m infra.generate
 
 schema-check: install ## Refuse contract changes that break somebody: make schema-check AGAINST=git:v1.2
-	@$(BIN)/tailrace schema check $(if $(AGAINST),--against "$(AGAINST)")
+	@$(BIN)/tailrace schema check $(if $(AGAINST),--against "$$AGAINST")
 
 schema-publish: install ## Publish the schemas to the registry
 	@$(BIN)/tailrace schema publish

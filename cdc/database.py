@@ -1,13 +1,93 @@
-"""Connections to a service's own Postgres schema."""
+"""Connections to Postgres whose sessions are set by us alone, and not by roles, databases or the environment."""
 
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 Connection = psycopg.AsyncConnection[Any]
+SyncConnection = psycopg.Connection[Any]
 Pool = AsyncConnectionPool[Connection]
+
+CONNECT_TIMEOUT_S = 5
+
+SESSION: Mapping[str, str] = {
+    # who we are, and where names lead: a role's schema has its name
+    "role": "none",
+    "search_path": '"$user"',
+    "row_security": "on",
+    # how values are written and read
+    "datestyle": "ISO,MDY",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    # what a transaction is: an answer is given only for what survives a crash
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "synchronous_commit": "on",
+    # whoever needs a limit sets one of his own
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+"""What statements of ours depend on. Given at the start of a session it wins over `alter role ... set`."""
+
+_NOT_OPTIONS = frozenset({"PGDATESTYLE", "PGTZ", "PGGEQO", "PGSERVICEFILE", "PGSYSCONFDIR"})
+"""Variables that libpq reads besides those that stand for a connection option."""
+
+
+def session_url(database_url: str, settings: Mapping[str, str] | None = None) -> str:
+    """Return connection parameters that begin a session with `SESSION`, and the environment's part left out.
+
+    Args:
+        database_url: libpq URL; options that it gives itself win over `SESSION`.
+        settings: Settings that win over both.
+    """
+    _forget_environment()
+    given = str(conninfo_to_dict(database_url).get("options") or "")
+    words = [_options(SESSION), given, _options(settings or {})]
+    return make_conninfo(
+        database_url, client_encoding="utf8", options=" ".join(filter(None, words))
+    )
+
+
+def connect(
+    database_url: str, settings: Mapping[str, str] | None = None, **parameters: Any
+) -> SyncConnection:
+    """Connect; see `session_url`.
+
+    Args:
+        database_url: libpq URL.
+        settings: Settings of the session that differ from `SESSION`.
+        parameters: What `psycopg.connect` takes besides.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    url = session_url(database_url, settings)
+    return psycopg.connect(url, **{"connect_timeout": CONNECT_TIMEOUT_S} | parameters)
+
+
+async def connect_async(
+    database_url: str, settings: Mapping[str, str] | None = None, **parameters: Any
+) -> Connection:
+    """Connect as `connect` does."""
+    url = session_url(database_url, settings)
+    return await psycopg.AsyncConnection.connect(
+        url, **{"connect_timeout": CONNECT_TIMEOUT_S} | parameters
+    )
 
 
 def open_pool(
@@ -16,7 +96,7 @@ def open_pool(
     max_size: int = 10,
     timeout_s: float = 5.0,
     check: bool = True,
-    idle_in_transaction_s: float | None = None,
+    idle_in_transaction_s: float = 0,
 ) -> Pool:
     """Return a pool of connections; it connects when entered as a context manager.
 
@@ -26,25 +106,29 @@ def open_pool(
         timeout_s: Longest wait for a free connection, in seconds.
         check: Whether a connection is tried before it is lent, which costs a round trip each time. Who repeats what
             fails for a lost connection can do without.
-        idle_in_transaction_s: How long a transaction may be left alone before Postgres ends it, in seconds.
+        idle_in_transaction_s: How long a transaction may be left alone before Postgres ends it, in seconds; 0 for ever.
     """
+    limit = {"idle_in_transaction_session_timeout": f"{idle_in_transaction_s * 1000:.0f}ms"}
     return AsyncConnectionPool(
-        database_url,
+        session_url(database_url, limit),
         min_size=1,
         max_size=max_size,
         timeout=timeout_s,
+        # its pauses double each time, and would outlast the absence of the database; given up, it begins anew
+        # for whoever asks next
+        reconnect_timeout=timeout_s,
         open=False,
         check=AsyncConnectionPool.check_connection if check else None,
-        configure=_limit_idling(idle_in_transaction_s) if idle_in_transaction_s else None,
     )
 
 
-def _limit_idling(seconds: float) -> Callable[[Connection], Awaitable[None]]:
-    async def configure(connection: Connection) -> None:
-        await connection.execute(
-            "select set_config('idle_in_transaction_session_timeout', %s, false)",
-            [f"{seconds * 1000:.0f}ms"],
-        )
-        await connection.commit()
+def _options(settings: Mapping[str, str]) -> str:
+    escaped = {name: value.replace(" ", r"\ ") for name, value in settings.items()}
+    return " ".join(f"-c {name}={value}" for name, value in escaped.items())
 
-    return configure
+
+def _forget_environment() -> None:
+    """Remove the variables that libpq reads: a URL says everything, and some of them win over what we say."""
+    options = {option.envvar.decode() for option in pq.Conninfo.get_defaults() if option.envvar}
+    for name in options | _NOT_OPTIONS:
+        os.environ.pop(name, None)

@@ -6,7 +6,10 @@ import re
 import sys
 from datetime import UTC, datetime
 
-_BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f]+")
+from cdc.text import printable
+from cdc.thinning import Thinning
+
+_BARE = re.compile(r"[^\s\"=\\]+")
 
 
 class KeyValueFormatter(logging.Formatter):
@@ -30,22 +33,31 @@ class KeyValueFormatter(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         line = " ".join(f"{key}={_quoted(str(value))}" for key, value in fields.items())
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if not record.exc_info:
+            return line
+        traceback = self.formatException(record.exc_info).split("\n")
+        return "\n".join((line, *map(printable, traceback)))
 
 
-def configure(service: str) -> None:
-    """Send everything that is logged in this process to standard error.
+def configure(service: str) -> Thinning:
+    """Send everything that is logged in this process to standard error, but for repetitions.
 
     Args:
         service: Name that every line carries.
+
+    Returns:
+        What leaves these out; it is to be asked now and then to tell of them.
     """
     handler = logging.StreamHandler(sys.stderr)
+    thinning = Thinning()
+    handler.addFilter(thinning)
     handler.setFormatter(KeyValueFormatter(service))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for chatty in ("httpx2", "httpcore2", "uvicorn.error", "psycopg.pool"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    return thinning
 
 
 def _quoted(value: str) -> str:
     """Quote what would break the line apart or forge a second one."""
-    return value if _BARE.fullmatch(value) else json.dumps(value)
+    return value if _BARE.fullmatch(value) and value.isprintable() else json.dumps(value)

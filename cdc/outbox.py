@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from psycopg.errors import UniqueViolation
+from psycopg.errors import CheckViolation, UniqueViolation
 from psycopg.pq import TransactionStatus
 
+from cdc import bounds
+from cdc.bounds import MessageRefusedError
 from cdc.context import MessageContext
 from cdc.database import Connection
 from cdc.ids import new_id
@@ -75,6 +77,7 @@ class Outbox:
 
         Raises:
             ConcurrencyError: an aggregate has moved on; the transaction is spoilt and must roll back.
+            MessageRefusedError: the same as for `append` and `send`; the transaction is spoilt as well.
         """
         with _conflicts("another transaction took the version of an event that was appended here"):
             async with connection.pipeline():
@@ -104,6 +107,7 @@ class Outbox:
         Raises:
             ConcurrencyError: the aggregate has moved on; the transaction is spoilt and must roll back. Within
                 `pipeline` it comes at the end of that.
+            MessageRefusedError: an event is too large to be published, or there is no version `after_version` yet.
             OutsideTransactionError: the connection is in autocommit with no transaction open.
             ValueError: an event does not fit its schema.
         """
@@ -130,12 +134,14 @@ class Outbox:
             context: Correlation, causation and trace to carry along.
 
         Raises:
+            MessageRefusedError: it is too large to be published.
             OutsideTransactionError: the connection is in autocommit with no transaction open.
             ValueError: the message does not fit its schema.
         """
-        [message_id] = await self._insert(
-            connection, "message", [message], aggregate_id=key, versions=[None], context=context
-        )
+        with _conflicts(key):
+            [message_id] = await self._insert(
+                connection, "message", [message], aggregate_id=key, versions=[None], context=context
+            )
         return message_id
 
     async def _insert(
@@ -161,6 +167,9 @@ class Outbox:
             "traceparent": context.traceparent,
         }
         rows = [self._columns(*pair) for pair in zip(messages, versions, strict=True)]
+        for row in rows:
+            size = bounds.size_of(row["payload"], aggregate_id, row["type"], context.traceparent)
+            bounds.require_fitting(size, row["topic"])
         if len(rows) == 1:
             await connection.execute(QUERIES["append_one"], common | rows[0])
         elif rows:
@@ -188,3 +197,7 @@ def _conflicts(what: str) -> Iterator[None]:
         if error.diag.constraint_name != VERSION_CONSTRAINT:
             raise
         raise ConcurrencyError(f"{what}; load it again and decide anew") from error
+    except CheckViolation as error:
+        if error.diag.constraint_name not in bounds.CONSTRAINTS:
+            raise
+        raise MessageRefusedError(f"the outbox refuses it: {error.diag.message_primary}") from error

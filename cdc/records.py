@@ -13,6 +13,8 @@ from uuid import UUID
 from confluent_kafka import Producer
 from psycopg import sql
 
+from schemas.catalogue import catalogue
+
 MESSAGE_TIMEOUT_S = 10.0
 """How long a record may wait in the producer. One that was held up for longer is dropped and told of as a failure."""
 
@@ -55,6 +57,12 @@ class OutboxRecord:
     value: bytes
     headers: Sequence[tuple[str, bytes | None]]
 
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers, which Kafka limits together."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key) + len(self.value) + headers
+
 
 def record_of(row: OutboxRow) -> OutboxRecord:
     """Return the record that the connector would make of a row."""
@@ -91,6 +99,7 @@ def open_producer(bootstrap: str, **differing: Any) -> Producer:
         "compression.type": "lz4",
         "linger.ms": 0,
         "message.timeout.ms": int(MESSAGE_TIMEOUT_S * 1000),
+        "message.max.bytes": catalogue().batch_bytes,
         "log_level": 0,
     }
     return Producer(settings | differing)

@@ -16,12 +16,15 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from cdc.text import did_you_mean, text_of
 from cdc.topics import TopicError
 from schemas.codec import Codec
 from schemas.datum import UndecodableError
 
 TIMEOUT_S = 10.0
 POLL_S = 0.2
+FIRST_S = datetime.min.replace(tzinfo=UTC).timestamp()
+LAST_S = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,10 @@ class Tail:
             ) from error
         topic = metadata.topics[self._topic]
         if topic.error is not None:
-            raise TopicError(f"there is no topic {self._topic}; `tailrace topics list` shows them")
+            near = did_you_mean(self._topic, self._consumer.list_topics(timeout=TIMEOUT_S).topics)
+            raise TopicError(
+                f"there is no topic {self._topic}{near or '; `tailrace topics list` shows them'}"
+            )
         return sorted(topic.partitions)
 
     def _decode(self, record: Message) -> TailedRecord:
@@ -158,7 +164,7 @@ class Tail:
             topic=self._topic,
             partition=record.partition() or 0,
             offset=record.offset() or 0,
-            timestamp=datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC),
+            timestamp=_moment(record.timestamp()[1]),
             key=None if key is None else _text(key),
             headers=_headers(record),
             type=name,
@@ -173,4 +179,10 @@ def _headers(record: Message) -> dict[str, str | None]:
 
 
 def _text(data: bytes | str) -> str:
-    return data.decode(errors="replace") if isinstance(data, bytes) else data
+    return text_of(data) if isinstance(data, bytes) else data
+
+
+def _moment(milliseconds: int) -> datetime:
+    """Return when a record is dated; a date that no calendar has becomes the nearest one."""
+    seconds = milliseconds / 1000
+    return datetime.fromtimestamp(min(max(seconds, FIRST_S), LAST_S), UTC)

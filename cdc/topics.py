@@ -23,6 +23,22 @@ class Summary:
     records: int | None
 
 
+def names(bootstrap: str) -> frozenset[str]:
+    """Return the names of all topics that Kafka has.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+    """
+    try:
+        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        return frozenset(admin.list_topics(timeout=TIMEOUT_S).topics)
+    except KafkaException as error:
+        raise TopicError(f"Kafka at {bootstrap} cannot be asked: {error}") from error
+
+
 def missing(bootstrap: str) -> list[Topic]:
     """Return the topics of the catalogue that Kafka does not have.
 
@@ -32,10 +48,7 @@ def missing(bootstrap: str) -> list[Topic]:
     Raises:
         TopicError: Kafka cannot be asked.
     """
-    try:
-        known = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=TIMEOUT_S).topics
-    except KafkaException as error:
-        raise TopicError(f"Kafka at {bootstrap} cannot be asked: {error}") from error
+    known = names(bootstrap)
     return [topic for topic in catalogue().topics.values() if topic.name not in known]
 
 
@@ -55,7 +68,7 @@ def ensure(bootstrap: str, *, replication: int = 1) -> list[str]:
     topics = missing(bootstrap)
     if not topics:
         return []
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     created = admin.create_topics(
         [_definition(topic, replication) for topic in topics], operation_timeout=TIMEOUT_S
     )
@@ -99,12 +112,21 @@ def _records(consumer: Consumer, topic: str) -> int:
     return sum(high - low for low, high in marks)
 
 
-def _definition(topic: Topic, replication: int) -> NewTopic:
+def config_of(topic: Topic) -> dict[str, str]:
+    """Return the settings that a topic is created with, all that it has of its own."""
     forever = topic.retention_hours < 0
     retention_ms = -1 if forever else topic.retention_hours * 3600 * 1000
+    return {
+        "retention.ms": str(retention_ms),
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(catalogue().batch_bytes),
+    }
+
+
+def _definition(topic: Topic, replication: int) -> NewTopic:
     return NewTopic(
         topic.name,
         num_partitions=topic.partitions,
         replication_factor=replication,
-        config={"retention.ms": str(retention_ms), "cleanup.policy": "delete"},
+        config=config_of(topic),
     )

@@ -92,7 +92,7 @@ def _message(name: str, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "name": name,
         "title": schema["name"],
-        "summary": schema["doc"],
+        "summary": schema.get("doc", ""),
         "contentType": "application/avro",
         "traits": [{"$ref": "#/components/messageTraits/outbox"}],
         "payload": {"schemaFormat": AVRO, "schema": schema},

@@ -3,15 +3,18 @@
 import time
 from datetime import UTC, datetime
 
-from cdc import connector
+from cdc import connector, topics
 from cdc.slot import Slot, read_slot
 from cdc.slot.backlog import Backlog, backlog
 from cdc.slot.health import Diagnosis, diagnose
+from cdc.slot.obstacles import Obstacle, obstacles
 from infra.errors import TailraceError
 from infra.services import CAPTURE, MIGRATIONS, PUBLICATION
 from infra.settings import HOST, Settings
 
 LOOK_EVERY_S = 0.25
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before any row was written."""
 
 
 class LostSlotError(TailraceError):
@@ -81,6 +84,22 @@ def unpublished(settings: Settings, patience_s: float) -> Backlog | None:
         if not found.rows or time.monotonic() > deadline:
             return found
         time.sleep(LOOK_EVERY_S)
+
+
+def in_the_way(settings: Settings) -> list[Obstacle]:
+    """Return the rows that the connector cannot get past; any row counts as long as it has not stored a position.
+
+    Raises:
+        ConnectError: Connect cannot be asked.
+        TopicError: Kafka cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    if connector.show(settings.connect_url, connector.NAME) is None:
+        return []
+    position = connector.read_position(settings.connect_url, connector.NAME)
+    since = (position and position.committed_at) or BEGINNING
+    known = topics.names(settings.kafka_bootstrap)
+    return obstacles(outbox_urls(settings).values(), since, known)
 
 
 def require_slot(settings: Settings) -> None:

@@ -58,7 +58,8 @@ def _topic(topic: Topic, catalogue: Catalogue, readers: tuple[Reader, ...]) -> I
 
 def _message(name: str, catalogue: Catalogue, readers: tuple[Reader, ...]) -> Iterator[str]:
     schema = avsc(name)
-    yield f"\n## {name}\n\n{schema['doc']} Compatibility: {catalogue.compatibility_of(name)}.\n"
+    promise = f"Compatibility: {catalogue.compatibility_of(name)}."
+    yield f"\n## {name}\n\n{f'{_doc(schema)} {promise}'.lstrip()}\n"
     yield "| field | type | meaning | read by |\n|---|---|---|---|"
     handlers = catalogue.consumers_of(name)
     pinned = {
@@ -67,7 +68,7 @@ def _message(name: str, catalogue: Catalogue, readers: tuple[Reader, ...]) -> It
     for field in schema["fields"]:
         consumers = [c for c in handlers if field["name"] in pinned.get(c, [field["name"]])]
         yield (
-            f"| `{field['name']}` | {_type(field['type'])} | {field['doc']} | {_names(consumers)} |"
+            f"| `{field['name']}` | {_type(field['type'])} | {_doc(field)} | {_names(consumers)} |"
         )
     for nested in _nested(schema):
         yield from _nested_table(nested)
@@ -92,25 +93,26 @@ def _paths(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
     for field in schema["fields"]:
         yield prefix + field["name"]
         for nested in _named(field["type"]):
-            if nested["type"] == "record":
+            if nested["type"] != "enum":
                 yield from _paths(nested, f"{prefix}{field['name']}.")
 
 
 def _nested_table(schema: dict[str, Any]) -> Iterator[str]:
-    yield f"\n`{schema['name']}`: {schema['doc']}\n"
+    doc = _doc(schema)
+    yield f"\n`{schema['name']}`{': ' if doc else ''}{doc}\n"
     if schema["type"] == "enum":
         yield "| symbol |\n|---|"
         yield from (f"| `{symbol}` |" for symbol in schema["symbols"])
         return
     yield "| field | type | meaning |\n|---|---|---|"
     for field in schema["fields"]:
-        yield f"| `{field['name']}` | {_type(field['type'])} | {field['doc']} |"
+        yield f"| `{field['name']}` | {_type(field['type'])} | {_doc(field)} |"
 
 
 def _nested(schema: Any) -> Iterator[dict[str, Any]]:
     """Yield the named types defined inside a type, outermost first."""
     match schema:
-        case {"type": "record", "fields": fields}:
+        case {"type": "record" | "error", "fields": fields}:
             for field in fields:
                 yield from (t for t in _named(field["type"]))
         case _:
@@ -119,7 +121,7 @@ def _nested(schema: Any) -> Iterator[dict[str, Any]]:
 
 def _named(schema: Any) -> Iterator[dict[str, Any]]:
     match schema:
-        case {"type": "record" | "enum"}:
+        case {"type": "record" | "error" | "enum"}:
             yield schema
             yield from _nested(schema)
         case {"items": inner} | {"values": inner}:
@@ -139,7 +141,7 @@ def _type(schema: Any) -> str:  # noqa: PLR0911 - one return for each Avro type
             return f"array of {_type(items)}"
         case {"type": "map", "values": values}:
             return f"map to {_type(values)}"
-        case {"type": "record" | "enum", "name": name}:
+        case {"type": "record" | "error" | "enum" | "fixed", "name": name}:
             return str(name)
         case ["null", other]:
             return f"{_type(other)}, optional"
@@ -148,6 +150,11 @@ def _type(schema: Any) -> str:  # noqa: PLR0911 - one return for each Avro type
         case {"type": inner}:
             return _type(inner)
     return str(schema)
+
+
+def _doc(schema: dict[str, Any]) -> str:
+    """Return what a schema says of itself, fit for the cell of a table."""
+    return " ".join(schema.get("doc", "").split()).replace("|", "\\|")
 
 
 def _fields(schema: dict[str, Any]) -> list[str]:

@@ -7,10 +7,9 @@ from typing import Any
 
 import psycopg
 
+from cdc.database import connect
 from infra.services import WORKERS
 from infra.settings import Settings
-
-CONNECT_TIMEOUT_S = 5
 
 ROLES = tuple(dict.fromkeys(worker.role for worker in WORKERS if worker.role))
 """Roles of the services that consume; each has a schema of its name."""
@@ -45,9 +44,7 @@ def open_schemas(settings: Settings, consumer: str | None = None) -> Iterator[li
     with ExitStack() as stack:
         opened = []
         for role in roles_of(consumer):
-            connection = psycopg.connect(
-                settings.database_url(role), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
-            )
+            connection = connect(settings.database_url(role), autocommit=True)
             opened.append(ConsumerSchema(role, stack.enter_context(connection)))
         yield opened
 

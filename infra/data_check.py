@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import fastavro
-
 from cdc.tail import Tail, TailedRecord
 from infra.settings import Settings
 from schemas.codec import HEADER, Codec
 from schemas.datum import UndecodableError
-from schemas.gate.sources import catalogue, document, record, whole
+from schemas.gate.sources import catalogue, record, whole
 from schemas.gate.tree import Files, path_of
 from schemas.registry import SchemaStore
 
@@ -41,9 +39,7 @@ class TreeCodec(Codec):
     def __init__(self, store: SchemaStore, files: Files, messages: tuple[str, ...]) -> None:
         super().__init__(store, [])
         for name in messages:
-            text = whole(path_of(name), files)
-            record(text)
-            self._schemas[name] = fastavro.parse_schema(document(text))
+            self._schemas[name] = record(whole(path_of(name), files))
 
     def decode_datum(self, data: bytes) -> tuple[str, Mapping[str, Any]]:
         """Return the record name and the fields as the working tree's schema has them.

@@ -1,5 +1,7 @@
 """Errors that are told to the user as one sentence, instead of a traceback."""
 
+from cdc import causes
+
 OURS = frozenset({"schemas", "cdc", "producers", "consumers", "infra"})
 CLIENTS = frozenset({"psycopg", "cimpl", "httpx2"})  # cimpl is confluent_kafka
 
@@ -8,8 +10,10 @@ class TailraceError(Exception):
     """Something went wrong that its reader can mend.
 
     `str()` of it is one sentence which says what happened, why, and what to do next. The command
-    line prints it to stderr and exits with 1.
+    line prints it to stderr and exits with the code: 1 for a failure, 2 for wrong usage.
     """
+
+    exit_code = 1
 
 
 def explain(error: BaseException) -> str | None:
@@ -18,12 +22,13 @@ def explain(error: BaseException) -> str | None:
     The packages below `infra` define their own errors, which carry sentences as well; the clients
     of Postgres, Kafka and HTTP complain about servers that do not answer.
     """
-    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    text = causes.redacted(" ".join(str(error).split()).rstrip(".")) or type(error).__name__
     package = type(error).__module__.partition(".")[0]
     if package in OURS:
         return f"{text}."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}{f': {error.filename}' if error.filename else ''}."
     if package in CLIENTS or isinstance(error, OSError):
-        return f"{text}. `tailrace status` shows what runs."
+        cause = causes.of_error(error)
+        return f"{cause.text}; {cause.advice or '`tailrace status` shows what runs'}."
     return None

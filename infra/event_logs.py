@@ -5,9 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
-from cdc.database import Connection
+from cdc.database import Connection, connect_async
 from cdc.event_log import EventLog, Fold
 from cdc.event_log.verification import Rows
 from infra.services import SCHEMAS
@@ -15,8 +13,6 @@ from infra.settings import Settings
 from producers.orders.event_log import OrderRows, orders_fold
 from schemas.catalogue import catalogue
 from schemas.registry import SchemaStore
-
-CONNECT_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +52,7 @@ async def open_log(settings: Settings, kind: LoggedKind) -> AsyncIterator[Connec
         psycopg.Error: the database does not let us in.
     """
     url = settings.database_url(kind.role)
-    async with await psycopg.AsyncConnection.connect(
-        url, connect_timeout=CONNECT_TIMEOUT_S
-    ) as connection:
+    async with await connect_async(url) as connection:
         yield connection
 
 

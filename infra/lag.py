@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from consumers.runtime.lag import Kept, LagMeter, TopicLag
+from consumers.runtime.lag import Kept, LagMeter, TopicLag, settle
 from infra.consumer_access import ConsumerSchema, open_schemas
 from infra.services import WORKERS
 from infra.settings import Settings
@@ -40,6 +40,11 @@ class Lags:
         return self._meter.measure(
             kept, {each for each in wanted if not consumers or each[0] in consumers}
         )
+
+    def settle(self, consumers: Collection[str]) -> None:
+        """Note that somebody has looked into what consumers have lost."""
+        for schema in self._schemas:
+            settle(schema.connection, consumers)
 
     def _read(self) -> Kept:
         return Kept.read(schema.connection for schema in self._schemas)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from cdc.retention.rounds import Day, connect, maintain
+from cdc.database import connect
+from cdc.retention.rounds import Day, maintain
 from infra.local.programs import publisher
 from infra.local.retention import name_of
 from infra.services import OUTBOXES, RETENTION
@@ -24,7 +25,7 @@ def look_after(
         psycopg.Error: the database does not let us in, or an outbox lacks its function.
     """
     by = name_of(publisher(settings))
-    with connect(settings.database_url(RETENTION)) as connection:
+    with connect(settings.database_url(RETENTION), autocommit=True) as connection:
         return {
             schema: maintain(connection, schema, publisher=by, kept=kept, dry_run=dry_run)
             for schema in OUTBOXES

@@ -13,6 +13,7 @@ RELAY = "tailrace_relay"
 REGISTRY = "registry"
 RETENTION = retention.ROLE
 REPLAYS = "consumers.replay.migrations"  # the record of replays, of each service that consumes
+REGISTRY_ADMIN = "registry-admin"  # the role that puts lost ids back into the schema registry
 PUBLISHER = "publisher"  # of the schema registry: the one role that may write there
 
 

@@ -21,10 +21,13 @@ from infra.errors import TailraceError
 REPOSITORY = Path(__file__).resolve().parents[1]
 SETTINGS_FILE = REPOSITORY / "tailrace.toml"
 HOST = "127.0.0.1"
+MAX_OUTBOX_DAYS = 36_500
 
 
 class SettingsError(TailraceError):
     """A setting is missing, unknown or out of range."""
+
+    exit_code = 2
 
 
 def default_home() -> Path:
@@ -88,8 +91,8 @@ class Settings(BaseSettings):
     publisher: Publisher
     cdc_profile: Literal["default", "low-latency"]
     aot: Literal["auto", "existing", "off"]
-    min_free_disk_mb: Annotated[int, Field(ge=0)]
-    outbox_days: Annotated[int, Field(ge=1)]
+    min_free_disk_mb: Annotated[int, Field(ge=0, le=2**40)]
+    outbox_days: Annotated[int, Field(ge=1, le=MAX_OUTBOX_DAYS)]
 
     @classmethod
     def settings_customise_sources(

@@ -1,7 +1,7 @@
 """The topic catalogue: which topics exist, who owns them and which messages they carry."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -9,6 +9,15 @@ from typing import Any
 
 DEFAULT_COMPATIBILITY = "FULL_TRANSITIVE"
 """Events are kept for good and read by programs of any age, so every version must read every other."""
+
+MESSAGE_BYTES = 2**20
+"""The limit on a message where a catalogue gives none."""
+
+SENSIBLE_BYTES = range(2**16, 2**26 + 1)
+"""What may be a limit: what we tell of our own must fit, and a broker takes requests of at most 100 MB."""
+
+OVERHEAD_BYTES = 2**14
+"""Room for what Kafka, its compression, and a repetition's headers of ours add to a message."""
 
 PROMISES = frozenset(
     {"NONE"} | {a + b for a in ("BACKWARD", "FORWARD", "FULL") for b in ("", "_TRANSITIVE")}
@@ -45,10 +54,17 @@ class Catalogue:
     Args:
         topics: The topics by name.
         compatibility: What messages promise that promise something else than `DEFAULT_COMPATIBILITY`.
+        message_bytes: Most bytes of a message, its key, value and headers together.
     """
 
     topics: Mapping[str, Topic]
     compatibility: Mapping[str, str]
+    message_bytes: int = MESSAGE_BYTES
+
+    @property
+    def batch_bytes(self) -> int:
+        """What brokers, topics and producers must let through, so that every message of `message_bytes` passes."""
+        return self.message_bytes + OVERHEAD_BYTES
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -84,11 +100,19 @@ def parse(text: str) -> Catalogue:
     """Read a catalogue from TOML.
 
     Raises:
-        ValueError: a key is missing or unknown, or two topics carry the same message.
+        ValueError: a key is missing or unknown, a limit makes no sense, or two topics carry the same message.
     """
     document = tomllib.loads(text)
+    if not _is_table_of_tables(document.get("topics")):
+        raise ValueError('it has no topics, each a table such as [topics."order.events"]')
+    if not _is_table_of_tables(document.get("messages", {})):
+        raise ValueError('messages are not tables such as [messages."orders.OrderCreated"]')
     topics = {name: _topic(name, entry) for name, entry in document["topics"].items()}
-    catalogue = Catalogue(topics, _compatibility(document.get("messages", {})))
+    catalogue = Catalogue(
+        topics,
+        _compatibility(document.get("messages", {})),
+        _message_bytes(document.get("limits", {})),
+    )
     unknown = set(catalogue.compatibility) - set(catalogue.messages)
     if unknown:
         raise ValueError(f"promised but on no topic: {', '.join(sorted(unknown))}")
@@ -105,12 +129,16 @@ def catalogue() -> Catalogue:
 
 
 def _topic(name: str, entry: dict[str, Any]) -> Topic:
-    consumers = {group: tuple(handled) for group, handled in entry.pop("consumers", {}).items()}
-    try:
-        messages = tuple(entry.pop("messages"))
-        topic = Topic(name=name, messages=messages, consumers=consumers, **entry)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"topic {name} of the catalogue is malformed: {error}") from error
+    found = {"consumers": {}} | entry
+    for key in sorted(_FORMS.keys() ^ found.keys()):
+        problem = "has no" if key in _FORMS else "takes no"
+        raise ValueError(f"topic {name} of the catalogue {problem} {key}")
+    for key, (fits, form) in _FORMS.items():
+        if not fits(found[key]):
+            raise ValueError(f"topic {name} of the catalogue: {key} is not {form}")
+    messages = tuple(found.pop("messages"))
+    consumers = {group: tuple(handled) for group, handled in found.pop("consumers").items()}
+    topic = Topic(name=name, messages=messages, consumers=consumers, **found)
     strange = {message for handled in consumers.values() for message in handled} - set(messages)
     if strange:
         raise ValueError(
@@ -119,9 +147,50 @@ def _topic(name: str, entry: dict[str, Any]) -> Topic:
     return topic
 
 
+def _message_bytes(limits: Any) -> int:
+    entries = limits if isinstance(limits, dict) else {"limits": limits}
+    given = entries.get("message_bytes", MESSAGE_BYTES)
+    if not set(entries) <= {"message_bytes"} or given not in SENSIBLE_BYTES:
+        raise ValueError(
+            f"the limits of the catalogue take message_bytes, from {SENSIBLE_BYTES[0]} to {SENSIBLE_BYTES[-1]}"
+        )
+    return int(given)
+
+
+def _is_table_of_tables(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, dict) for each in value.values())
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_handled(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_names, value.values()))
+
+
+_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "owner": (_is_text, "a text"),
+    "aggregate": (_is_text, "a text"),
+    "partitions": (_is_number, "a whole number"),
+    "retention_hours": (_is_number, "a whole number"),
+    "messages": (_is_names, "a list of names"),
+    "consumers": (_is_handled, "a table of consumer groups, each with a list of names"),
+}
+"""What a topic says of itself, and in which form."""
+
+
 def _compatibility(entries: dict[str, dict[str, str]]) -> dict[str, str]:
     for name, entry in entries.items():
-        if set(entry) != {"compatibility"} or entry["compatibility"] not in PROMISES:
+        if set(entry) != {"compatibility"} or str(entry["compatibility"]) not in PROMISES:
             raise ValueError(
                 f"message {name} of the catalogue takes compatibility, one of {sorted(PROMISES)}"
             )

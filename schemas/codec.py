@@ -3,18 +3,16 @@
 The format is described under "Wire format" in the documentation of Confluent Schema Registry.
 """
 
-import io
 import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import fastavro
-from fastavro.types import Schema as ParsedSchema
-
 from schemas.contracts import avsc, reader_avsc
-from schemas.datum import DatumReader, UndecodableError
+from schemas.datum import DatumReader, DatumWriter, UndecodableError
+from schemas.gate.avro_model import Record
+from schemas.gate.avro_parse import record
 from schemas.message import Message
 from schemas.registry import Schemas, UnknownSchemaError
 from schemas.upcasting import UPCASTERS, Upcaster
@@ -60,6 +58,7 @@ class Codec:
         self._store = store
         self._classes = {message.NAME: message for message in messages}
         self._schemas = {name: _schema_of(message) for name, message in self._classes.items()}
+        self._encoders: dict[str, DatumWriter] = {}
         self._upcasters = tuple(upcasters)
         self._prefixes: dict[str, bytes] = {}
         self._writers: dict[bytes, Writer] = {}
@@ -89,13 +88,12 @@ class Codec:
             )
         if name not in self._prefixes:
             self._prefixes[name] = HEADER.pack(MAGIC, self._store.id_of(name))
-        buffer = io.BytesIO()
-        buffer.write(self._prefixes[name])
+        if name not in self._encoders:
+            self._encoders[name] = DatumWriter(self._schemas[name])
         try:
-            fastavro.schemaless_writer(buffer, self._schemas[name], message.to_avro(), strict=True)
-        except (TypeError, AttributeError, OverflowError) as error:
+            return self._encoders[name].write(message.to_avro(), self._prefixes[name])
+        except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
             raise ValueError(f"{name} does not fit its schema: {error}") from error
-        return buffer.getvalue()
 
     def decode(self, data: bytes) -> Message:
         """Return the message that the bytes hold, resolved from the writer's schema to this code's.
@@ -170,12 +168,12 @@ class Codec:
             raise UndecodableError(str(error)) from error
         try:
             document = json.loads(text)
-            name, schema = fastavro.schema.fullname(document), fastavro.parse_schema(document)
+            schema = record(document)
         except Exception as error:  # whatever becomes of a JSON Schema, a .proto or a lone "string"
             raise UndecodableError(
                 f"the schema of id {schema_id} is no Avro record: {error!r}"
             ) from error
-        as_written = DatumReader(name, schema)
+        name, as_written = schema.name, DatumReader(schema)
         ours, message = self._schemas.get(name), self._classes.get(name)
         if ours is None:
             return Writer(name, as_written, message, as_written.read)
@@ -185,34 +183,33 @@ class Codec:
         read = (
             self._upcasting(as_written, upcasters, name, ours)
             if upcasters
-            else DatumReader(name, schema, ours).read
+            else DatumReader(schema, ours, tagged=message is not None).read
         )
         return Writer(name, as_written, message, read)
 
     def _upcasting(
-        self, as_written: DatumReader, upcasters: Sequence[Upcaster], name: str, ours: ParsedSchema
+        self, as_written: DatumReader, upcasters: Sequence[Upcaster], name: str, ours: Record
     ) -> Callable[[bytes, int], Mapping[str, Any]]:
         """Return a function that reads as written, has a current datum made of it, and resolves that to our shape."""
-        current = fastavro.parse_schema(avsc(name))
-        resolved = DatumReader(name, current, ours)
+        current = record(avsc(name))
+        upcast = DatumWriter(current)
+        resolved = DatumReader(current, ours, tagged=name in self._classes)
 
         def read(data: bytes, begin: int) -> Mapping[str, Any]:
             datum: Mapping[str, Any] = as_written.read(data, begin)
-            buffer = io.BytesIO()
             try:
                 for upcaster in upcasters:
                     datum = upcaster.upcast(datum)
-                fastavro.schemaless_writer(buffer, current, datum, strict=True)
+                data = upcast.write(datum)
             except Exception as error:  # an upcaster raises what it likes
                 raise UndecodableError(f"an old {name} was not upcast: {error!r}") from error
-            return resolved.read(buffer.getvalue())
+            return resolved.read(data)
 
         return read
 
 
-def _schema_of(message: type[Message]) -> ParsedSchema:
+def _schema_of(message: type[Message]) -> Record:
     """Return the schema of a class: the message's own, or the one that a consumer pinned."""
-    document = (
+    return record(
         avsc(message.NAME) if message.READER is None else reader_avsc(message.READER, message.NAME)
     )
-    return fastavro.parse_schema(document)

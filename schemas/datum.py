@@ -1,12 +1,13 @@
-"""Avro datums out of bytes, each schema with the way to read it that was chosen once."""
+"""Avro datums out of bytes and into them, each schema with the way that was chosen once."""
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
-import fastavro
-from fastavro.types import Schema as ParsedSchema
-
-from schemas import logical
+from schemas.gate.avro_model import Record
+from schemas.reading import Resolution
+from schemas.wire import Wire
+from schemas.writing import Writing
 
 
 class UndecodableError(ValueError):
@@ -17,18 +18,17 @@ class DatumReader:
     """Reads records that one schema was used to write.
 
     Args:
-        name: Full name of the record.
-        writer: That schema, as `fastavro.parse_schema` returns it.
-        reader: What they are resolved to; None to read them as they were written. A schema that equals the writer's
-            counts as None: fastavro would find out anew for each datum that nothing is to be done.
+        writer: That schema.
+        reader: What they are resolved to; None to read them as they were written.
+        tagged: Whether a value of a union of several types comes with the name of its type, as message classes want it.
     """
 
-    def __init__(self, name: str, writer: ParsedSchema, reader: ParsedSchema | None = None) -> None:
-        self._name = name
-        self._reader = None if reader == writer else reader
-        self._writer, self._finish = (
-            logical.separate(writer) if self._reader is None else (writer, None)
-        )
+    def __init__(
+        self, writer: Record, reader: Record | None = None, *, tagged: bool = False
+    ) -> None:
+        self._name = writer.name
+        self._wire = Wire(writer)
+        self._finish = Resolution(writer, self._wire, tagged=tagged).turn(reader or writer, writer)
 
     def read(self, data: bytes, begin: int = 0) -> dict[str, Any]:
         """Return the record that the bytes hold.
@@ -43,7 +43,7 @@ class DatumReader:
         buffer = io.BytesIO(data)
         buffer.seek(begin)
         try:
-            datum = fastavro.schemaless_reader(buffer, self._writer, self._reader)
+            datum = self._wire.read(buffer)
             if self._finish is not None:
                 datum = self._finish(datum)
         except Exception as error:  # fastavro raises whatever the corrupt bytes lead it to
@@ -52,3 +52,39 @@ class DatumReader:
         if rest or not isinstance(datum, dict):
             raise UndecodableError(f"{rest} bytes are left over after a datum of {self._name}")
         return datum
+
+
+class DatumWriter:
+    """Writes records of one schema.
+
+    Args:
+        schema: The schema.
+    """
+
+    def __init__(self, schema: Record) -> None:
+        self._name = schema.name
+        self._wire = Wire(schema, deepest=None)
+        self._turn = Writing(self._wire).turn(schema)
+        self._again = DatumReader(schema) if Wire(schema).is_recursive else None
+
+    def write(self, datum: Mapping[str, Any], before: bytes = b"") -> bytes:
+        """Return a record's bytes.
+
+        Args:
+            datum: Its fields.
+            before: What the bytes begin with.
+
+        Raises:
+            ValueError: a value does not fit its type.
+        """
+        try:
+            plain = self._turn(datum)
+        except RecursionError as error:
+            raise ValueError(f"{self._name} is nested too deeply to be read again") from error
+        buffer = io.BytesIO()
+        buffer.write(before)
+        self._wire.write(buffer, plain)
+        data = buffer.getvalue()
+        if self._again is not None:
+            self._again.read(data, len(before))
+        return data

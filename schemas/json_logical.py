@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from schemas.json_scalars import Scalar, Show, UnfitError, integer, plain, same, unfit
-from schemas.logical import EPOCH
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_ONE = EPOCH.date().toordinal()
 SECONDS_OF_A_DAY = 24 * 60 * 60
 

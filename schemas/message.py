@@ -1,7 +1,6 @@
 """What a message class looks like to everything that carries messages."""
 
 from collections.abc import Mapping
-from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, ClassVar, Protocol, Self
 
 
@@ -22,21 +21,3 @@ class Message(Protocol):
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
         """Build the message from what the Avro decoder returns."""
         ...
-
-
-def fit(value: Decimal, precision: int, scale: int) -> Decimal:
-    """Return a decimal as an Avro decimal of this size holds it; the Avro library itself would let it overflow.
-
-    Args:
-        value: What is to be written.
-        precision: Most digits in all.
-        scale: Digits after the point.
-
-    Raises:
-        ValueError: the value has more digits on one side of the point.
-    """
-    context = Context(prec=precision, traps=[Inexact, InvalidOperation])
-    try:
-        return value.quantize(Decimal(1).scaleb(-scale), context=context)
-    except (Inexact, InvalidOperation):
-        raise ValueError(f"{value} does not fit decimal({precision}, {scale})") from None

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from schemas.catalogue import catalogue
 from schemas.publisher import Publisher
 from schemas.registry_subjects import Registered
 
@@ -93,7 +94,11 @@ class PublicationLog:
 
         producer = Producer(
             self._configuration
-            | {"enable.idempotence": True, "delivery.timeout.ms": int(TIMEOUT_S * 1000)}
+            | {
+                "enable.idempotence": True,
+                "delivery.timeout.ms": int(TIMEOUT_S * 1000),
+                "message.max.bytes": catalogue().batch_bytes,
+            }
         )
         producer.produce(
             TOPIC, key=publication.subject, value=_to_json(publication), on_delivery=delivered

@@ -20,9 +20,12 @@ def inlined(document: Any, load: Load) -> Any:
         load: Where the named types come from.
 
     Raises:
-        LookupError: a type is neither defined in the schema nor known to `load`.
+        LookupError: a type is neither defined in the schema nor known to `load`, or stands too deep in it.
     """
-    return _Inliner(load).whole(document, "")
+    try:
+        return _Inliner(load).whole(document, "")
+    except RecursionError as error:
+        raise LookupError("the types stand too deep within each other") from error
 
 
 class _Inliner:
@@ -31,6 +34,7 @@ class _Inliner:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._defined: set[str] = set()
+        self._loading: set[str] = set()
 
     def whole(self, schema: Any, namespace: str) -> Any:
         if isinstance(schema, str):
@@ -63,9 +67,13 @@ class _Inliner:
 
     def _named(self, name: str, namespace: str) -> Any:
         full = _qualified(name, namespace)
-        if name in PRIMITIVES or full in self._defined:
+        if name in PRIMITIVES or full in self._defined or full in self._loading:
             return name
-        return self.whole(self._load(full), "")
+        self._loading.add(full)
+        try:
+            return self.whole(self._load(full), "")
+        finally:
+            self._loading.discard(full)
 
     def _define(self, schema: dict[str, Any], namespace: str) -> str:
         """Remember a definition and return the namespace that holds inside it."""

@@ -98,7 +98,7 @@ class SchemaStore:
     Args:
         registry: Base URL of the registry's Confluent-compatible API, for which the environment may hold more
             (`RegistrySettings.from_environment`); or all settings.
-        cache: Directory of the answers kept on disk, made when missing; several processes may share it.
+        cache: Directory of the answers kept on disk, made with the first of them; several processes may share it.
 
     Raises:
         RegistrySettingsError: the settings in the environment cannot be used.
@@ -111,8 +111,7 @@ class SchemaStore:
             else registry
         )
         url = self._settings.url
-        self._cache = cache / hashlib.sha256(url.encode()).hexdigest()[:12]
-        self._cache.mkdir(parents=True, exist_ok=True)
+        self.directory = cache / hashlib.sha256(url.encode()).hexdigest()[:12]
 
     def id_of(self, name: str) -> int:
         """Return the id under which this code's version of a message's schema is registered.
@@ -125,12 +124,12 @@ class SchemaStore:
             RegistryUnavailableError: the id is not cached and the registry cannot be asked.
         """
         schema = canonical(name)
-        entry = self._cache / f"{fingerprint(schema)}.id"
+        entry = self.directory / f"{fingerprint(schema)}.id"
         if entry.is_file():
             return int(entry.read_text())
         schema_id = self._ask_id(name, schema)
         self._keep(entry, str(schema_id))
-        self._keep(self._cache / f"{schema_id}.avsc", schema)  # whoever reads it need not ask
+        self._keep(self.directory / f"{schema_id}.avsc", schema)  # whoever reads it need not ask
         return schema_id
 
     def schema_of(self, schema_id: int) -> str:
@@ -140,7 +139,7 @@ class SchemaStore:
             UnknownSchemaError: the registry holds no such id.
             RegistryUnavailableError: the schema is not cached and the registry cannot be asked.
         """
-        entry = self._cache / f"{schema_id}.avsc"
+        entry = self.directory / f"{schema_id}.avsc"
         if entry.is_file():
             return entry.read_text()
         schema = self._ask_schema(schema_id)
@@ -178,7 +177,8 @@ class SchemaStore:
 
     def _keep(self, entry: Path, text: str) -> None:
         """Write a cache entry whole or not at all, as other processes may be reading it."""
-        descriptor, temporary = tempfile.mkstemp(dir=self._cache)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=self.directory)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
         Path(temporary).replace(entry)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 PREFIX = "TAILRACE_REGISTRY_"
+DAY_S = 86_400
 
 
 class RegistrySettingsError(ValueError):
@@ -49,20 +50,21 @@ class RegistrySettings:
     retry_max_wait_ms: int = 5_000
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
+        parts = _parts(self.url)
         require = {
             "url must begin with http:// or https://": parts.scheme in {"http", "https"},
+            "url names no host": bool(parts.hostname),
             "url must hold no credentials; use user and password_file": parts.username is None,
             "user and password_file go together": (self.user is None)
             == (self.password_file is None),
             "user must not hold a colon": ":" not in (self.user or ""),
             "user and token_file exclude each other": not (self.user and self.token_file),
             "key_file needs certificate_file": not (self.key_file and not self.certificate_file),
-            "timeout_s must be above 0": self.timeout_s > 0,
-            "retries and waits must not be negative": min(
-                self.retries, self.retry_wait_ms, self.retry_max_wait_ms
-            )
-            >= 0,
+            "timeout_s must be above 0, and at most a day": 0 < self.timeout_s <= DAY_S,
+            "retries must be 0 to 1,000": 0 <= self.retries <= 1000,
+            "waits must not be negative, and at most a day": all(
+                0 <= wait <= DAY_S * 1000 for wait in (self.retry_wait_ms, self.retry_max_wait_ms)
+            ),
         }
         for rule, is_kept in require.items():
             if not is_kept:
@@ -135,6 +137,17 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "retry_wait_ms": int,
     "retry_max_wait_ms": int,
 }
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is read only when it is asked for
+    except ValueError as error:
+        raise RegistrySettingsError(
+            f"the registry's settings cannot be used: url cannot be read ({error})"
+        ) from error
+    return parts
 
 
 def _converted(variable: str, text: str, read: Callable[[str], Any]) -> Any:

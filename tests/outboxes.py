@@ -10,11 +10,12 @@ import psycopg
 from psycopg import sql
 
 from cdc import migrations, retention
+from cdc.database import connect
 from cdc.ids import new_id
 from cdc.retention import slot
 from cdc.retention.rounds import Day, maintain
-from cdc.retention.rounds import connect as connect_retention
 from infra.services import PUBLICATION
+from tests.declaring import declare_topic
 from tests.stack import RunningStack
 
 PACKAGE = "cdc.canary.migrations"
@@ -58,6 +59,7 @@ class OutboxSchema:
             connection.execute(sql.SQL("create schema {}").format(name))
             connection.execute(sql.SQL("grant usage on schema {} to canary").format(name))
         self.upgrade(published=published)
+        declare_topic(stack, "none", self.schema)
 
     def upgrade(self, *, published: bool = False) -> list[str]:
         """Apply the migrations that are missing."""
@@ -81,7 +83,7 @@ class OutboxSchema:
         self, *, keep: int = 7, publisher: str = SLOT, dry_run: bool = False
     ) -> dict[str, Day]:
         """Have the outbox looked after by the role for it; return what became of each partition, by name."""
-        with connect_retention(self._stack.database_url(retention.ROLE)) as connection:
+        with connect(self._stack.database_url(retention.ROLE), autocommit=True) as connection:
             days = maintain(
                 connection,
                 self.schema,
@@ -116,6 +118,7 @@ class OutboxSchema:
     def fill(self, days_ago: int, rows: int, *, topic: str = "none", size: int = 100) -> list[UUID]:
         """Write messages as if it had been that day; return their ids."""
         ids = [new_id() for _ in range(rows)]
+        declare_topic(self._stack, topic, self.schema)
         with self.owner() as connection:
             connection.execute(
                 FILL.encode(),
@@ -127,6 +130,14 @@ class OutboxSchema:
                 },
             )
         return ids
+
+    def drop_bounds(self) -> None:
+        """Make it an outbox of the time before it refused anything."""
+        with self.owner() as connection:
+            connection.execute(
+                "drop trigger outbox_follow on outbox_event; drop trigger outbox_admit on outbox;"
+                "drop function outbox_follow(), outbox_admit(); drop table outbox_topic"
+            )
 
     def partitions(self) -> list[str]:
         """Return the names of all partitions of messages, in order."""

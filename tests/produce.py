@@ -18,6 +18,7 @@ from schemas.codec import Codec
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.payments import PaymentCompleted
 from schemas.registry import SchemaStore
+from tests.declaring import declare_topic
 from tests.kafka import ends_of
 from tests.stack import RunningStack
 
@@ -97,7 +98,7 @@ def create_topic(
     partitions: int = 1,
     config: Mapping[str, str] | None = None,
 ) -> str:
-    """Create a topic, under a name of its own unless one is given, and return its name."""
+    """Create a topic, under a name of its own unless one is given, and return its name; the canary may send to it."""
     topic = NewTopic(
         name or f"test-{new_id()}",
         num_partitions=partitions,
@@ -108,6 +109,7 @@ def create_topic(
     [created] = admin.create_topics([topic], operation_timeout=TIMEOUT_S).values()
     created.result()
     _wait_for_leaders(stack, topic.topic, partitions)
+    declare_topic(stack, topic.topic)
     return topic.topic
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from cdc.context import MessageContext
+from cdc.database import connect_async
 from cdc.ids import new_id
 from cdc.outbox import Outbox
 from schemas.catalogue import catalogue
@@ -76,7 +76,7 @@ def _consumer_at_end(bootstrap: str, timeout_s: float) -> Consumer:
 
 async def _emit(database_url: str, outbox: Outbox, canary_id: UUID) -> None:
     canary = CanaryEmitted(canary_id=canary_id, emitted_at=datetime.now(UTC))
-    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+    async with await connect_async(database_url) as connection:
         context = MessageContext(correlation_id=canary_id).next_span()
         await outbox.send(connection, canary, key=str(canary_id), context=context)
 

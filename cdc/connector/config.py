@@ -9,6 +9,8 @@ import string
 from dataclasses import asdict, dataclass
 from importlib import resources
 
+from schemas.catalogue import catalogue
+
 NAME = "tailrace-outbox"
 
 
@@ -51,6 +53,7 @@ class ConnectorSettings:
 def render(settings: ConnectorSettings) -> dict[str, str]:
     """Return the configuration to give to Connect, as it stores it: every value a string."""
     places = {name: str(value) for name, value in asdict(settings).items()}
+    places["batch_bytes"] = str(catalogue().batch_bytes)
     config = json.loads(_read("outbox.json")) | profiles()[settings.profile]
     return {"name": NAME} | {
         key: string.Template(value).substitute(places) if "$" in value else value

@@ -9,6 +9,9 @@ from typing import Any
 
 import httpx2
 
+from cdc import causes
+from cdc.causes import Cause
+
 TIMEOUT_S = 10.0
 POLL_S = 0.1
 
@@ -37,6 +40,11 @@ class ConnectorStatus:
     def is_running(self) -> bool:
         """Whether both connector and task run."""
         return self.connector == self.task == "RUNNING"
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it failed; None while it has not."""
+        return causes.of_trace(self.trace) if self.trace else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +199,7 @@ def wait_until_running(connect_url: str, name: str, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while not (state := status(connect_url, name)).is_running:
         if state.task == "FAILED":
-            raise ConnectError(f"the task of {name} failed: {_cause(state.trace)}")
+            raise ConnectError(f"the task of {name} failed: {causes.of_trace(state.trace)}")
         if time.monotonic() > deadline:
             raise ConnectError(
                 f"{name} is not running after {timeout_s:g} s (connector {state.connector}, task "
@@ -219,7 +227,7 @@ def _request(method: str, url: str, body: Mapping[str, object] | None = None) ->
             time.sleep(POLL_S)
     except httpx2.HTTPError as error:
         raise ConnectError(
-            f"Kafka Connect at {url} cannot be asked ({error}); see `tailrace status`"
+            f"Kafka Connect at {url} cannot be asked ({causes.of_error(error).text}); see `tailrace status`"
         ) from error
 
 
@@ -231,12 +239,6 @@ def _body(answer: httpx2.Response) -> Any:
 
 def _reason(answer: httpx2.Response) -> str:
     try:
-        return str(answer.json()["message"])
+        return causes.in_line(str(answer.json()["message"]))
     except (ValueError, KeyError, TypeError):
         return f"{answer.status_code} {answer.reason_phrase}"
-
-
-def _cause(trace: str | None) -> str:
-    """Return the innermost reason of a Java stack trace."""
-    causes = [line for line in (trace or "").splitlines() if not line.startswith("\t")]
-    return causes[-1].removeprefix("Caused by: ") if causes else "Connect gives no reason"

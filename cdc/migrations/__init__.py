@@ -8,7 +8,7 @@ import hashlib
 import importlib.util
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from alembic import command
@@ -17,11 +17,16 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
+from cdc import bounds
+from cdc.database import connect
+
 
 def upgrade(
     database_url: str, *, schema: str, package: str, publication: str | None = None
 ) -> list[str]:
-    """Bring one package of migrations to its newest revision, in one transaction.
+    """Bring one package of migrations to its newest revision, and an outbox in step with the catalogue's topics.
+
+    All of it is one transaction.
 
     Args:
         database_url: libpq URL of the role that will own the tables.
@@ -41,12 +46,13 @@ def upgrade(
     config.attributes.update(
         {"version_table": version_table(package), "publication": publication, "applied": applied}
     )
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(database_url))
+    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(database_url))
     try:
         with engine.begin() as connection:
             _enter(connection, schema, package)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            bounds.declare(cast(psycopg.Connection[Any], connection.connection.driver_connection))
     finally:
         engine.dispose()
     return applied

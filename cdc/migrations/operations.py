@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.abc import QueryNoTemplate
 
 from cdc import retention
+from cdc.bounds import ddl as bounds_ddl
 from cdc.retention import ddl as retention_ddl
 
 CREATE_OUTBOX = """
@@ -140,6 +141,23 @@ def stop_keeping_messages_by_days(*, role: str) -> None:
             "drop table outbox_day_end, outbox_hold;"
             "grant insert on outbox to {}"
         ).format(sql.Identifier(role))
+    )
+
+
+def refuse_what_cannot_be_published(*, role: str) -> None:
+    """Have the outbox refuse undeclared topics, messages that are too large, and gaps; rows that it has may stay.
+
+    Args:
+        role: Database role of the service.
+    """
+    execute_file(bounds_ddl, "1_outbox.sql", role=role)
+
+
+def admit_everything() -> None:
+    """Take back what `refuse_what_cannot_be_published` has added."""
+    execute(
+        "drop trigger outbox_follow on outbox_event; drop trigger outbox_admit on outbox;"
+        "drop function outbox_follow(), outbox_admit(); drop table outbox_topic"
     )
 
 

@@ -1,8 +1,9 @@
 """Laying what consumers must have taken beside what their inboxes hold."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from cdc.reconciliation.inboxes import ConsumerPlace, Inbox, open_inbox
+from cdc.reconciliation.kafka import TopicReader
 from cdc.reconciliation.report import ConsumerReport, Named
 from cdc.reconciliation.spool import Spool
 
@@ -12,7 +13,7 @@ BATCH = 1000
 def compare_consumer(
     consumer: ConsumerPlace,
     topic: str,
-    ends_of: Callable[[], Mapping[int, int]],
+    reader: TopicReader,
     spool: Spool,
     limit: int,
 ) -> ConsumerReport:
@@ -21,8 +22,7 @@ def compare_consumer(
     Args:
         consumer: The consumer.
         topic: The topic.
-        ends_of: Returns partition -> offset of the next record as of now. A position beyond it is one of a topic that
-            was made anew, where it means nothing.
+        reader: Tells of the topic as it is now. A position of one that was deleted, or beyond the end, means nothing.
         spool: Has the records.
         limit: Most messages to name.
 
@@ -31,8 +31,8 @@ def compare_consumer(
     """
     kind = f"untaken by {consumer.name}"
     with open_inbox(consumer, topic) as inbox:
-        positions = inbox.positions()
-        ends = ends_of()  # asked afterwards, as a position may follow the end
+        positions = inbox.positions(reader.topic_id())
+        ends = reader.ends()  # asked afterwards, as a position may follow the end
         positions = {p: position for p, position in positions.items() if position <= ends.get(p, 0)}
         spool.look_at_consumer(positions, consumer.types)
         first_id, parked = inbox.first_id(), inbox.parked()

@@ -1,7 +1,8 @@
 -- Statements of reconciliation about the inbox of a consumer. They name no schema: search_path leads to the service's own.
 
 -- name: positions
-select partition, next_offset from consumer_offset where consumer = %(consumer)s and topic = %(topic)s;
+select partition, next_offset from consumer_offset
+where consumer = %(consumer)s and topic = %(topic)s and coalesce(topic_id = %(topic_id)s, true);
 
 -- name: first_id
 -- The smallest id that the inbox can hold; null when it holds them for ever.

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import psycopg
 
+from cdc.database import connect
 from cdc.reconciliation.records import id_of
 from cdc.sql import load_queries
 
 QUERIES = load_queries("cdc.reconciliation", "inbox.sql")
-CONNECT_TIMEOUT_S = 5
 FETCHED = 5000
 
 Connection = psycopg.Connection[Any]
@@ -46,9 +46,10 @@ class Inbox:
         self._connection = connection
         self._who = {"consumer": consumer, "topic": topic}
 
-    def positions(self) -> dict[int, int]:
-        """Return partition -> offset to go on from."""
-        return dict(self._connection.execute(QUERIES["positions"], self._who).fetchall())
+    def positions(self, topic_id: str | None) -> dict[int, int]:
+        """Return partition -> offset to go on from, in a topic of this id or of one that is not known."""
+        parameters = self._who | {"topic_id": topic_id}
+        return dict(self._connection.execute(QUERIES["positions"], parameters).fetchall())
 
     def first_id(self) -> bytes:
         """Return the smallest id that it can hold: days that nobody has to remember are dropped."""
@@ -83,7 +84,7 @@ def open_inbox(consumer: ConsumerPlace, topic: str) -> Iterator[Inbox]:
     Raises:
         psycopg.Error: the database does not let us in.
     """
-    with psycopg.connect(consumer.url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+    with connect(consumer.url) as connection:
         # position and inbox are of one moment, as they were written in one transaction
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True

@@ -7,7 +7,14 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documented names
     AdminClient,
     ConfigResource,
@@ -90,7 +97,7 @@ class TopicReader:
         """
         try:
             partitions = self._partitions()
-            starts = self._starts(partitions, since) if since else {}
+            starts = self._starts(partitions, since) if since and partitions else {}
             return [self._span(partition, starts.get(partition)) for partition in partitions]
         except KafkaException as error:
             raise self._unavailable(error) from error
@@ -145,6 +152,22 @@ class TopicReader:
         except KafkaException as error:
             raise self._unavailable(error) from error
         return None if milliseconds < 0 else timedelta(milliseconds=milliseconds)
+
+    def topic_id(self) -> str | None:
+        """Return what tells the topic from another one that had its name; None when there is no topic.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
+        asked = TopicCollection([self._topic])
+        [answer] = admin.describe_topics(asked, request_timeout=TIMEOUT_S).values()
+        try:
+            return str(answer.result().topic_id)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise self._unavailable(error) from error
 
     def _partitions(self) -> list[int]:
         topic = self._consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]

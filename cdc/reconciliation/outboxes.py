@@ -12,11 +12,11 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import args_row
 
+from cdc.database import connect
 from cdc.records import COLUMNS, OutboxRow
 from cdc.sql import load_queries
 
 QUERIES = load_queries(__package__)
-CONNECT_TIMEOUT_S = 5
 FETCHED = 2000
 
 Connection = psycopg.Connection[Any]
@@ -144,7 +144,7 @@ def open_outboxes(urls: Mapping[str, str], snapshot: str | None = None) -> Itera
 
 
 def _connect(url: str) -> Connection:
-    return psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S)
+    return connect(url)
 
 
 def _cursor(connection: Connection) -> psycopg.Cursor[OutboxRow]:

@@ -157,7 +157,14 @@ class Spool:
 
     def missing(self) -> Iterator[MissingRow]:
         """Yield the rows that are missing, of each outbox in the order in which they were written."""
-        for id_, source, seq, occurred_at, key, value, headers in self._rows("missing_in_order"):
+        yield from self._missing("missing_in_order")
+
+    def large_missing(self, size: int) -> Iterator[MissingRow]:
+        """Yield missing rows among which are all whose records are larger than a number of bytes."""
+        yield from self._missing("large_missing", size)
+
+    def _missing(self, query: str, *values: Any) -> Iterator[MissingRow]:
+        for id_, source, seq, occurred_at, key, value, headers in self._rows(query, *values):
             pairs = [
                 (name, text if text is None else text.encode())
                 for name, text in json.loads(headers)

@@ -69,6 +69,12 @@ select
 -- name: missing_in_order
 select id, source, seq, occurred_at, key, value, headers from missing order by source, seq;
 
+-- name: large_missing
+-- Those whose parts, with the headers as they are kept here, are larger than that.
+select id, source, seq, occurred_at, key, value, headers from missing
+where length(key) + length(value) + length(headers) > ?
+order by source, seq;
+
 -- name: add_finding
 insert into finding (kind, id, detail) values (?, ?, ?);
 

@@ -73,10 +73,10 @@ def reconcile(question: Question, publisher: Publisher, progress: Progress) -> T
             if spool.counts().get(Kind.PHANTOM):
                 time.sleep(SECOND_LOOK_S)
                 comparison.look_for_rows_again(question.topic, outboxes)
-        missing = _wait_for_missing(comparison, publisher, wal_end, question.patience_s)
+        missing = wait_for_missing(comparison, publisher, wal_end, question.patience_s)
         comparison.check_order()
         consumers = [
-            compare_consumer(each, question.topic, reader.ends, spool, question.limit)
+            compare_consumer(each, question.topic, reader, spool, question.limit)
             for each in question.consumers
         ]
         spool.find_many(
@@ -98,10 +98,16 @@ def reconcile(question: Question, publisher: Publisher, progress: Progress) -> T
         )
 
 
-def _wait_for_missing(
+def wait_for_missing(
     comparison: Comparison, publisher: Publisher, wal_end: str, patience_s: float
 ) -> Kind:
     """Look for missing rows in what Kafka gets, until there are none or no more will come.
+
+    Args:
+        comparison: What has read the topic, and been laid beside the rows.
+        publisher: Who brings rows to Kafka.
+        wal_end: The end of the WAL when the rows were seen.
+        patience_s: How long to wait, in seconds.
 
     Returns:
         What the rest is: missing for good, or pending because the publisher has not come to it yet.

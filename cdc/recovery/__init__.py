@@ -6,16 +6,21 @@ it. So an interrupted recovery leaves either a connector that refuses to work, o
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cdc import connector
+import psycopg
+from confluent_kafka import KafkaException
+
+from cdc import causes, connector
 from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
 from cdc.reconciliation.kafka import TopicReader
 from cdc.reconciliation.spool import Spool
-from cdc.recovery.publish import Published, Publisher
-from cdc.recovery.slot import beginning, settle
+from cdc.recovery.publish import LARGEST, Published, Publisher, PublishError, TooLarge, too_large
+from cdc.recovery.slot import SlotError, beginning, settle
+from cdc.topics import TopicError
 
 RUNNING_TIMEOUT_S = 60.0
 
@@ -49,12 +54,14 @@ class Recovered:
         published: What was published again, by topic.
         too_old: Rows from before what Kafka keeps, of which nobody can tell whether they were delivered.
         without_topic: Topic that Kafka does not have -> rows for it.
+        too_large: Rows that no broker takes.
         seconds: How long it took.
     """
 
     published: list[Published] = field(default_factory=list)
     too_old: int = 0
     without_topic: dict[str, int] = field(default_factory=dict)
+    too_large: list[TooLarge] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -66,7 +73,18 @@ class Recovered:
 Tell = Callable[[str], None]
 
 
-def recover(capture: Capture, since: datetime | None, progress: Progress, tell: Tell) -> Recovered:
+class RecoveryError(Exception):
+    """A recovery came to no end; the text says why, how things stand, and what to do."""
+
+
+def recover(
+    capture: Capture,
+    since: datetime | None,
+    progress: Progress,
+    tell: Tell,
+    *,
+    leave_out: bool,
+) -> Recovered:
     """Give the connector a new slot, and publish exactly what it will never deliver.
 
     Args:
@@ -74,23 +92,27 @@ def recover(capture: Capture, since: datetime | None, progress: Progress, tell: 
         since: Only rows that were written since; None for all that Kafka can be asked about.
         progress: Shows how far it has come.
         tell: Called with a line about each step.
+        leave_out: Go around rows that are too large to be published, instead of stopping before them.
 
     Raises:
-        SlotError: a slot could not be made or dropped.
-        PublishError: Kafka does not take the rows.
+        RecoveryError: it came to no end, and the connector is left stopped.
         ConnectError: Connect cannot be asked, or the connector does not run afterwards.
-        TopicError: Kafka cannot be asked.
-        psycopg.Error: the database does not let us in.
     """
     begun = time.monotonic()
     _stop(capture)
     tell("the connector is stopped")
     temporary = f"{capture.slot}_recovery"
-    with beginning(capture.url, temporary) as snapshot:
-        tell("a new slot begins")
-        recovered = _publish_lost(capture, since, progress, snapshot)
-        tell(f"{recovered.rows:,} rows were published again")
-        settle(capture.url, temporary, capture.slot)
+    try:
+        with beginning(capture.url, temporary) as snapshot:
+            tell("a new slot begins")
+            recovered = _publish_lost(capture, since, progress, snapshot, leave_out=leave_out)
+            tell(f"{recovered.rows:,} rows were published again")
+            settle(capture.url, temporary, capture.slot)
+    except (SlotError, PublishError, TopicError, KafkaException, psycopg.Error) as error:
+        raise RecoveryError(
+            f"{causes.in_line(str(error), 1000)}. The connector {connector.NAME} stays STOPPED until a recovery "
+            "comes to its end, and the outboxes keep what is written meanwhile: mend that, then recover again"
+        ) from error
     tell(f"the slot {capture.slot} is in its place")
     connector.forget_position(capture.connect_url, connector.NAME)
     connector.apply(capture.connect_url, connector.NAME, dict(capture.config))
@@ -114,9 +136,13 @@ def rehearse(capture: Capture, since: datetime | None, progress: Progress) -> Re
     """
     begun = time.monotonic()
     recovered = Recovered()
-    for topic, spool in _lost(capture, since, progress, None, recovered):
-        first, last = spool.ends_of_missing()
-        recovered.published.append(Published(topic, spool.count_missing(), first, last))
+    with closing(_lost(capture, since, progress, None, recovered)) as lost:
+        for topic, spool in lost:
+            first, last = spool.ends_of_missing()
+            large = too_large(topic, spool.large_missing(LARGEST))
+            recovered.too_large += large
+            rows = spool.count_missing() - len(large)
+            recovered.published.append(Published(topic, rows, first, last))
     recovered.seconds = round(time.monotonic() - begun, 3)
     return recovered
 
@@ -128,14 +154,37 @@ def _stop(capture: Capture) -> None:
 
 
 def _publish_lost(
-    capture: Capture, since: datetime | None, progress: Progress, snapshot: str
+    capture: Capture,
+    since: datetime | None,
+    progress: Progress,
+    snapshot: str,
+    *,
+    leave_out: bool,
 ) -> Recovered:
     recovered = Recovered()
     publisher = Publisher(capture.bootstrap)
-    for topic, spool in _lost(capture, since, progress, snapshot, recovered):
-        with progress(f"rows for {topic}", spool.count_missing()) as show:
-            recovered.published.append(publisher.publish(topic, spool.missing(), show))
+    with closing(_lost(capture, since, progress, snapshot, recovered)) as lost:
+        for topic, spool in lost:
+            large = too_large(topic, spool.large_missing(LARGEST))
+            if large and not leave_out:
+                raise PublishError(_told(large))
+            recovered.too_large += large
+            left_out = {each.message_id for each in large}
+            rows = (row for row in spool.missing() if row.message_id not in left_out)
+            with (
+                closing(rows),
+                progress(f"rows for {topic}", spool.count_missing() - len(large)) as show,
+            ):
+                recovered.published.append(publisher.publish(topic, rows, show))
     return recovered
+
+
+def _told(large: Sequence[TooLarge]) -> str:
+    more = f", and {len(large) - 1:,} more are as large" if len(large) > 1 else ""
+    return (
+        f"{large[0]}, which no broker takes{more}: raise message_bytes in schemas/catalogue.toml above that and run "
+        "`make up`, or leave it out with `tailrace connector recover --force`"
+    )
 
 
 def _lost(
@@ -144,7 +193,7 @@ def _lost(
     progress: Progress,
     snapshot: str | None,
     recovered: Recovered,
-) -> Iterator[tuple[str, Spool]]:
+) -> Generator[tuple[str, Spool]]:
     """Yield each topic that lacks rows, with the spool that holds them."""
     with open_outboxes(capture.outboxes, snapshot) as outboxes:
         for topic in outboxes.topics():

@@ -4,13 +4,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 
+from cdc import causes
+from cdc.causes import Cause
 from cdc.reconciliation.spool import MissingRow
 from cdc.records import open_producer
+from schemas.catalogue import OVERHEAD_BYTES, catalogue
 
 PATIENCE_MS = 120_000
 FLUSH_S = PATIENCE_MS / 1000 + 10
+LARGEST = catalogue().message_bytes + OVERHEAD_BYTES // 2
+"""What is larger than this is not tried; rows of before there was a limit may be larger than a new one could be."""
 
 
 class PublishError(Exception):
@@ -32,6 +37,40 @@ class Published:
     rows: int
     first: UUID | None
     last: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """A row that no broker takes.
+
+    Args:
+        topic: The topic that it is for.
+        outbox: Schema of its outbox.
+        message_id: Its id.
+        key: Its key.
+        size: Bytes of key, value and headers.
+    """
+
+    topic: str
+    outbox: str
+    message_id: UUID
+    key: str
+    size: int
+
+    def __str__(self) -> str:
+        return (
+            f"message {self.message_id} of {self.outbox} for {self.topic}, key {causes.in_line(self.key, 100)}, "
+            f"has {self.size:,} bytes"
+        )
+
+
+def too_large(topic: str, rows: Iterable[MissingRow]) -> list[TooLarge]:
+    """Return which rows no broker takes that is configured by the catalogue."""
+    return [
+        TooLarge(topic, row.source, row.message_id, row.record.key.decode(), row.record.size)
+        for row in rows
+        if row.record.size > LARGEST
+    ]
 
 
 class Publisher:
@@ -100,6 +139,8 @@ class Publisher:
                 )
             except BufferError:
                 self._producer.poll(1)  # the queue is full: wait for answers
+            except KafkaException as error:
+                raise self._refused(causes.of_error(error), row.message_id) from error
             else:
                 self._producer.poll(0)
                 return
@@ -112,7 +153,11 @@ class Publisher:
 
     def _require_no_failure(self) -> None:
         if self._failures:
-            raise PublishError(
-                f"Kafka at {self._bootstrap} has refused a row: {self._failures[0].str()}; see `tailrace status`, then "
-                "recover again"
-            )
+            raise self._refused(causes.of_error(KafkaException(self._failures[0])), None)
+
+    def _refused(self, cause: Cause, message_id: UUID | None) -> PublishError:
+        which = f"message {message_id}" if message_id else "a row"
+        advice = cause.advice or "see `tailrace status`"
+        return PublishError(
+            f"Kafka at {self._bootstrap} has refused {which}: {cause.text}; {advice}"
+        )

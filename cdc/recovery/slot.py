@@ -13,7 +13,8 @@ import psycopg
 from psycopg import sql
 from psycopg.errors import LockNotAvailable, ObjectInUse
 
-from cdc.slot import CONNECT_TIMEOUT_S, QUERIES
+from cdc.database import connect
+from cdc.slot import QUERIES
 
 WAIT_S = 60
 POLL_S = 0.2
@@ -71,7 +72,7 @@ def settle(url: str, temporary: str, name: str) -> None:
         SlotError: somebody reads the old slot.
         psycopg.Error: the database does not let us in, or has given up the temporary slot.
     """
-    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+    with connect(url, autocommit=True) as connection:
         _drop(connection, name)
         connection.execute(QUERIES["copy_slot"], [temporary, name])
     with _replication(url) as connection:
@@ -99,12 +100,8 @@ def _drop(connection: Connection, name: str) -> None:
 @contextmanager
 def _replication(url: str) -> Iterator[Connection]:
     """Connect for the commands of the replication protocol, which know no transactions."""
-    with psycopg.connect(
-        url,
-        replication="database",
-        options=f"-c lock_timeout={WAIT_S}s",
-        autocommit=True,
-        connect_timeout=CONNECT_TIMEOUT_S,
+    with connect(
+        url, {"lock_timeout": f"{WAIT_S}s"}, replication="database", autocommit=True
     ) as connection:
         yield connection
 
@@ -120,7 +117,7 @@ def _run(connection: Connection, command: LiteralString, name: str) -> dict[str,
 
 
 def _open_transactions(url: str) -> str:
-    with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+    with connect(url) as connection:
         rows = connection.execute(QUERIES["open_transactions"]).fetchall()
     return (
         ", ".join(f"pid {pid} of {user or 'somebody'}" for pid, user, _ in rows) or "none any more"

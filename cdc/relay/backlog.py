@@ -5,13 +5,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
+from cdc.causes import in_line
+from cdc.database import connect
+from cdc.relay.delivery import Because
 from cdc.relay.progress import Group, Progress, groups
 from cdc.sql import load_queries
+from schemas.catalogue import catalogue
 
 QUERIES = load_queries(__package__)
 
@@ -44,12 +49,66 @@ class Backlog:
     oldest_s: float | None
 
 
+class SetAsideRow(NamedTuple):
+    """Whose a row is that is set aside."""
+
+    outbox: str
+    topic: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Rows for a topic that Kafka refuses, and those that wait behind them.
+
+    Args:
+        outbox: Schema of their outbox.
+        topic: The topic.
+        rows: How many.
+        keys: Of how many keys.
+        since: Since when.
+        first: Id of the first that was refused.
+        because: `topic` or `row`, whichever is at fault.
+        reason: Why it was refused.
+    """
+
+    outbox: str
+    topic: str
+    rows: int
+    keys: int
+    since: datetime
+    first: UUID
+    because: Because
+    reason: str
+
+    @property
+    def told(self) -> str:
+        """What is wrong, as a clause."""
+        return (
+            f"{self.rows:,} rows of {self.outbox} for {in_line(self.topic, 100)} are set aside since "
+            f"{self.since:%Y-%m-%d %H:%M:%S}, the first is {self.first}: {self.reason}"
+        )
+
+    @property
+    def remedy(self) -> str:
+        """What to do."""
+        if self.because == "topic" and self.topic in catalogue().topics:
+            return "`make up` makes the topic again, and they are published by themselves"
+        if self.because == "topic":
+            return f"make the topic, or leave each out with `tailrace relay skip`, beginning with {self.first}"
+        return (
+            "raise message_bytes in schemas/catalogue.toml above its size and run `make up`, or leave it out with "
+            f"`tailrace relay skip {self.first}`"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """How the relays stand together."""
 
     shards: Sequence[Shard]
     backlogs: Sequence[Backlog]
+    set_aside: Sequence[SetAside] = ()
 
     @property
     def pending(self) -> int:
@@ -75,7 +134,22 @@ def situation(database_url: str) -> Situation:
             _backlog(connection, outbox, groups(shards), len(holders))
             for outbox, shards in _by_outbox(rows).items()
         ]
-    return Situation([Shard(*pair) for pair in sorted(holders.items())], backlogs)
+        set_aside = [SetAside(*row) for row in connection.execute(QUERIES["aside_summary"])]
+    return Situation([Shard(*pair) for pair in sorted(holders.items())], backlogs, set_aside)
+
+
+def leave_out(database_url: str, message_id: UUID) -> SetAsideRow | None:
+    """Have a row that is set aside never published; return whose it was, None when it is not set aside.
+
+    Those that wait behind it are published next. The row stays in its outbox.
+
+    Args:
+        database_url: libpq URL of the relay's role.
+        message_id: Id of the row.
+    """
+    with _connected(database_url) as connection:
+        found = connection.execute(QUERIES["leave_out"], {"id": message_id}).fetchone()
+    return None if found is None else SetAsideRow(*found)
 
 
 def current_snapshot(database_url: str) -> str:
@@ -108,7 +182,7 @@ def is_published(database_url: str, snapshot: str) -> bool:
 
 @contextmanager
 def _connected(database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
+    with connect(database_url, autocommit=True) as connection:
         connection.execute("set enable_seqscan = off")
         yield connection
 

@@ -1,57 +1,255 @@
-"""Handing rows to Kafka, all or with a complaint."""
+"""Handing rows to Kafka, and finding out which of them it does not take."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from cdc import causes
 from cdc.records import OutboxRow, open_producer, record_of
 
 FLUSH_S = 0.2
+ASK_S = 1.0
+UNKNOWN_TOPIC_MS = 1000
+"""How long the producer waits for a topic that the broker does not know, before it says so."""
+
+Because = Literal["topic", "row", "behind"]
+
+Content = tuple[str, bytes, bytes]
+"""Topic, key and value, which is what the producer tells of a record that has failed."""
+
+_TOPIC = frozenset(
+    {
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - its public name
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+_ROW = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.INVALID_RECORD,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
+
+_SUSPICIOUS = _ROW | {KafkaError._GAPLESS_GUARANTEE}  # noqa: SLF001
+"""What all records of a batch are told of which the broker does not take one."""
 
 
 class DeliveryError(Exception):
     """Kafka has not taken everything; what was not marked is to be published again."""
 
 
+class Place(NamedTuple):
+    """Of whom the order is kept: what comes of it behind a row that is set aside has to wait."""
+
+    outbox: str
+    topic: str
+    key: str
+
+
+class Row(NamedTuple):
+    """A row and its outbox."""
+
+    outbox: str
+    row: OutboxRow
+
+    @property
+    def place(self) -> Place:
+        """Whose order it belongs to."""
+        return Place(self.outbox, self.row.topic, self.row.aggregate_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that was not delivered, and must not be handed over again at once.
+
+    Args:
+        row: The row.
+        because: What is wrong: its topic, the row itself, or a row before it.
+        reason: The cause in a line; empty for a row that only waits behind another.
+    """
+
+    row: Row
+    because: Because
+    reason: str = ""
+
+
 class Delivery:
-    """A producer that is thrown away as soon as it has failed once.
+    """Takes rows to Kafka in their order. A producer that has failed once is thrown away with all it holds.
 
     Args:
         bootstrap: `host:port` of a broker.
-        message_timeout_s: After how long it drops what it could not send.
+        message_timeout_s: After how long a producer drops what it could not send.
         delivery_s: How long to wait for the broker; shorter than `message_timeout_s`.
     """
 
     def __init__(self, bootstrap: str, *, message_timeout_s: float, delivery_s: float) -> None:
-        self._failures: list[str] = []
+        self._bootstrap = bootstrap
+        self._message_timeout_s = message_timeout_s
         self._delivery_s = delivery_s
-        self._begun_at: float | None = None
-        self._producer = open_producer(
-            bootstrap,
-            **{
-                "message.timeout.ms": int(message_timeout_s * 1000),
+        self._failures: list[tuple[KafkaError, Content]] = []
+        self._producer = self._open()
+
+    def deliver(
+        self, rows: Sequence[Row], *, until: Callable[[], float], sign: Callable[[], None]
+    ) -> list[Refused]:
+        """Hand rows over, and return those that Kafka does not take, once it has all others.
+
+        Args:
+            rows: The rows in their order.
+            until: Tells when to stop handing over, on the monotonic clock.
+            sign: Called again and again meanwhile.
+
+        Raises:
+            DeliveryError: Kafka did not answer for too long, or it was too late to hand over more.
+        """
+        refused: list[Refused] = []
+        todo = rows
+        while todo:
+            unhanded = self._hand_over(todo, until)
+            self._wait(sign)
+            if not self._failures and not unhanded:
+                break
+            left = self._left(todo, unhanded)
+            self._restart()
+            sign()
+            suspects = [row for row, error in left if error and error.code() in _SUSPICIOUS]
+            if suspects:
+                found = self._one_by_one(suspects, until, sign)
+                tried = {row.row.id for row in suspects}
+                left = [(row, error) for row, error in left if row.row.id not in tried]
+                held = {each.row.place for each in found}
+                found += [Refused(row, "behind") for row, _ in left if row.place in held]
+            else:
+                found = _held(left, self._culprits(left))
+            sign()
+            if not suspects and not found:
+                error = next((error for _, error in left if error), None)
+                raise DeliveryError(_text(error) if error else "nothing is taken")
+            refused += found
+            out = {each.row.row.id for each in found}
+            todo = [row for row, _ in left if row.row.id not in out]
+        return refused
+
+    def faulty_topics(self) -> Callable[[str], str | None]:
+        """Ask the broker, and return what tells of a topic why nothing can be delivered to it.
+
+        Raises:
+            KafkaException: the broker does not answer.
+        """
+        known = self._producer.list_topics(timeout=ASK_S).topics
+
+        def fault(topic: str) -> str | None:
+            found = known.get(topic)
+            if found is None or found.error is not None:
+                return f"Kafka has no topic {causes.in_line(topic, 100)}"
+            headless = [n for n, each in found.partitions.items() if each.leader < 0]
+            if headless:
+                return f"nobody leads {topic}/{headless[0]}"
+            return None
+
+        return fault
+
+    def drop(self) -> None:
+        """Forget everything that is under way; nothing is handed over after that."""
+        self._producer.purge()
+        self._flush(FLUSH_S)
+
+    def _flush(self, seconds: float) -> int:
+        """Wait for answers; return how many records are still without one."""
+        try:
+            return self._producer.flush(seconds)
+        except KafkaException:
+            # the producer is of no use any more; which records it took is told by their reports
+            return len(self._producer)
+
+    def _one_by_one(
+        self, rows: Sequence[Row], until: Callable[[], float], sign: Callable[[], None]
+    ) -> list[Refused]:
+        """Deliver rows each by itself, as a broker refuses whole batches; return those that it does not take.
+
+        Raises:
+            DeliveryError: Kafka did not answer for too long, or it was too late to hand over more.
+        """
+        refused: list[Refused] = []
+        held: set[Place] = set()
+        producer = self._open(alone=True)
+        for row in rows:
+            if row.place in held:
+                refused.append(Refused(row, "behind"))
+                continue
+            if time.monotonic() > until():
+                raise DeliveryError("this relay stood still, and others may have gone on")
+            error = self._alone(producer, row)
+            sign()
+            if error is None:
+                continue
+            if error.code() not in _ROW:
+                raise DeliveryError(_text(error))
+            size = f"{record_of(row.row).size:,} bytes with key and headers"
+            refused.append(Refused(row, "row", f"{_text(error)} ({size})"))
+            held.add(row.place)
+        return refused
+
+    def _alone(self, producer: Producer, row: Row) -> KafkaError | None:
+        """Deliver a row, and return why it was not taken; None when it was."""
+        record, errors = record_of(row.row), list[KafkaError | None]()
+        try:
+            producer.produce(
+                record.topic,
+                record.value,
+                record.key,
+                headers=list(record.headers),
+                on_delivery=lambda error, _: errors.append(error),
+            )
+        except KafkaException as error:
+            refusal: KafkaError = error.args[0]
+            return refusal
+        if producer.flush(self._delivery_s):
+            producer.purge()
+            producer.flush(FLUSH_S)
+        return errors[-1] if errors else None
+
+    def _open(self, *, alone: bool = False) -> Producer:
+        shared: dict[str, Any] = {
+            "message.timeout.ms": int(self._message_timeout_s * 1000),
+            "topic.metadata.propagation.max.ms": UNKNOWN_TOPIC_MS,
+        }
+        if alone:
+            return open_producer(self._bootstrap, **shared)
+        return open_producer(
+            self._bootstrap,
+            **shared
+            | {
+                # a record that fails ends everything, so that no later one of its key overtakes it
+                "enable.gapless.guarantee": True,
                 "delivery.report.only.error": True,
                 "on_delivery": self._on_failure,
             },
         )
 
-    def produce(self, rows: Iterable[OutboxRow], *, until: float) -> None:
-        """Hand rows over.
+    def _restart(self) -> None:
+        self.drop()
+        self._producer, self._failures = self._open(), []
 
-        Args:
-            rows: The rows in their order.
-            until: When to stop, on the monotonic clock.
-
-        Raises:
-            DeliveryError: it was too late for one of them, or it cannot be a record.
-        """
+    def _hand_over(self, rows: Sequence[Row], until: Callable[[], float]) -> int:
+        """Hand rows over until one is refused; return how many were not handed over, the refused one included."""
         producer, clock = self._producer, time.monotonic
-        for row in rows:
+        for number, (_, row) in enumerate(rows):
             record = record_of(row)
-            self._begun_at = self._begun_at or clock()
             while True:
-                if clock() > until:
+                if clock() > until():
+                    self.drop()
                     raise DeliveryError("this relay stood still, and others may have gone on")
                 try:
                     producer.produce(
@@ -59,37 +257,90 @@ class Delivery:
                     )
                     break
                 except BufferError:
-                    producer.poll(0.05)
+                    self._flush(0.05)
                 except KafkaException as error:
-                    raise DeliveryError(f"message {row.id} for {row.topic}: {error}") from error
+                    content = (record.topic, record.key, record.value)
+                    self._failures.append((error.args[0], content))
+                    return len(rows) - number
+            if self._failures:
+                return len(rows) - number - 1
+        return 0
 
-    def wait(self, sign: Callable[[], None]) -> None:
-        """Wait until all that was handed over is delivered.
-
-        Args:
-            sign: Called again and again meanwhile.
-
-        Raises:
-            DeliveryError: something was refused, or Kafka did not answer for too long.
-        """
-        begun_at = self._begun_at or time.monotonic()
-        while waiting := self._producer.flush(FLUSH_S):
+    def _wait(self, sign: Callable[[], None]) -> None:
+        """Wait until all that was handed over is delivered, or something has failed, or it takes too long."""
+        begun_at = time.monotonic()
+        while self._flush(FLUSH_S):
             if self._failures or time.monotonic() - begun_at > self._delivery_s:
+                # reports whatever is left as a failure
+                self._producer.purge()
+                if self._flush(ASK_S):
+                    raise DeliveryError("the producer does not give up what it holds")
                 break
             sign()
-        if waiting and not self._failures:
-            self.drop()
-            self._failures.insert(0, f"{waiting} records were not taken in {self._delivery_s:g} s")
-        if self._failures:
-            self.drop()
-            raise DeliveryError("; ".join(self._failures[:2]))
-        self._begun_at = None
 
-    def drop(self) -> None:
-        """Forget everything that is under way; nothing is handed over after that."""
-        self._producer.purge()
-        self._producer.poll(0)
+    def _left(self, rows: Sequence[Row], unhanded: int) -> list[tuple[Row, KafkaError | None]]:
+        """Return the rows that were not delivered, in their order, each with its error if it was tried.
+
+        Failures tell topic, key and value. Among rows that are alike in these, the last ones have failed.
+        """
+        handed = len(rows) - unhanded
+        errors: dict[Content, list[KafkaError]] = defaultdict(list)
+        for error, content in self._failures:
+            errors[content].append(error)
+        alike = Counter(map(_content, rows[:handed]))
+        seen: Counter[Content] = Counter()
+        left: list[tuple[Row, KafkaError | None]] = []
+        for number, row in enumerate(rows):
+            content = _content(row)
+            failed = errors.get(content, [])
+            first = alike[content] - len(failed)
+            if number >= handed:
+                # the first of those that were not handed over is the one that was refused, if one was
+                left.append((row, failed[-1] if failed and number == handed else None))
+            elif seen[content] >= first:
+                left.append((row, failed[max(0, seen[content] - first)]))
+            seen[content] += 1
+        return left
+
+    def _culprits(self, left: Sequence[tuple[Row, KafkaError | None]]) -> dict[str, str]:
+        """Return topics that nothing can be delivered to, and why; none when all of Kafka is at fault."""
+        found: dict[str, str] = {}
+        for row, error in left:
+            if error is not None and error.code() in _TOPIC:
+                found.setdefault(row.row.topic, _text(error))
+        if found:
+            return found
+        try:
+            fault = self.faulty_topics()
+        except KafkaException:
+            return {}
+        for row, _ in left:
+            if (why := fault(row.row.topic)) is not None:
+                found.setdefault(row.row.topic, why)
+        return found
 
     def _on_failure(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            self._failures.append(f"{message.topic()}: {error}")
+            content = (message.topic() or "", _bytes(message.key()), _bytes(message.value()))
+            self._failures.append((error, content))
+
+
+def _bytes(value: Any) -> bytes:
+    return bytes(value or b"")
+
+
+def _content(row: Row) -> Content:
+    return row.row.topic, row.row.aggregate_id.encode(), bytes(row.row.payload)
+
+
+def _held(
+    left: Sequence[tuple[Row, KafkaError | None]], topics: Mapping[str, str]
+) -> list[Refused]:
+    """Return the rows of topics that are at fault."""
+    return [
+        Refused(row, "topic", topics[row.row.topic]) for row, _ in left if row.row.topic in topics
+    ]
+
+
+def _text(error: KafkaError) -> str:
+    return causes.of_error(KafkaException(error)).text

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from cdc.relay.backlog import current_snapshot, is_published
+from cdc.database import connect
+from cdc.relay.backlog import current_snapshot, is_published, situation
 from cdc.relay.relay import Relay
 from cdc.relay.settings import RelaySettings
 from cdc.sql import load_queries
@@ -77,7 +78,7 @@ class Handover:
 
     def drop_slot(self) -> bool:
         """Drop the connector's slot, which would hold back the WAL for ever; tell whether there was one."""
-        with psycopg.connect(self.replication_url, autocommit=True) as connection:
+        with connect(self.replication_url, autocommit=True) as connection:
             return bool(connection.execute(QUERIES["drop_slot"], {"slot": self.slot}).rowcount)
 
     def to_connector(
@@ -96,19 +97,24 @@ class Handover:
             Whether there was anything to hand over.
 
         Raises:
-            HandoverError: it could not be done in this time.
+            HandoverError: it could not be done in this time, or rows are set aside.
         """
         if not self.is_relays():
             return False
         self._ensure_slot(timeout_s, cancelled)
         drain(settings, timeout_s=timeout_s, cancelled=cancelled)
+        if set_aside := situation(settings.database_url).set_aside:
+            raise HandoverError(
+                f"the connector would never publish what is set aside: {set_aside[0].told}; {set_aside[0].remedy}, "
+                "then try again"
+            )
         with self._owner() as connection, connection.transaction():
             connection.execute(QUERIES["end"])
             self._dismiss(connection)
         return True
 
     def _owner(self) -> psycopg.Connection[Any]:
-        connection = psycopg.connect(self.owner_url, autocommit=True, connect_timeout=5)
+        connection = connect(self.owner_url, autocommit=True)
         connection.execute("select set_config('search_path', quote_ident(%s), false)", [self.relay])
         return connection
 
@@ -155,7 +161,7 @@ class Handover:
     def _ensure_slot(self, timeout_s: float, cancelled: threading.Event) -> None:
         """Make the slot unless there is one; it has to wait for the transactions under way, and is tried again."""
         deadline = time.monotonic() + timeout_s
-        with psycopg.connect(self.replication_url, autocommit=True) as connection:
+        with connect(self.replication_url, autocommit=True) as connection:
             connection.execute(
                 "select set_config('statement_timeout', %s, false)", [f"{ATTEMPT_S * 1000:.0f}ms"]
             )

@@ -84,3 +84,53 @@ left join pg_locks on locktype = 'advisory' and objsubid = 2 and granted and cla
     and objid::bigint = shard
     and database = (select oid from pg_database where datname = current_database())
 order by outbox, shard;
+
+-- name: aside
+-- The keys of which something is set aside, and whether it is for their topic.
+select outbox, topic, aggregate_id, bool_or(because = 'topic')
+from set_aside where shard = any(%(shards)s)
+group by outbox, topic, aggregate_id;
+
+-- name: set_aside
+insert into set_aside (
+    outbox, seq, shard, id, topic, aggregate_id, payload, type, source, specversion, occurred_at,
+    correlation_id, causation_id, aggregate_version, traceparent, because, reason
+) values (
+    %(outbox)s, %(seq)s, (hashtextextended(%(aggregate_id)s, 0) & 9223372036854775807) %% %(total)s::bigint,
+    %(id)s, %(topic)s, %(aggregate_id)s, %(payload)s, %(type)s, %(source)s, %(specversion)s, %(occurred_at)s,
+    %(correlation_id)s, %(causation_id)s, %(aggregate_version)s, %(traceparent)s, %(because)s, %(reason)s
+)
+on conflict do nothing;
+
+-- name: aside_first
+select
+    outbox, seq, id, topic, aggregate_id, payload, type, source, specversion, occurred_at,
+    correlation_id, causation_id, aggregate_version, traceparent
+from set_aside as a
+where shard = any(%(shards)s) and topic = any(%(topics)s)
+    and not exists (
+        select from set_aside as b
+        where b.outbox = a.outbox and b.topic = a.topic
+            and hashtextextended(b.aggregate_id, 0) = hashtextextended(a.aggregate_id, 0)
+            and b.aggregate_id = a.aggregate_id and b.seq <= a.seq and octet_length(b.payload) > %(largest)s
+    )
+order by outbox, seq
+limit %(limit)s;
+
+-- name: forget_aside
+delete from set_aside using unnest(%(outboxes)s::text[], %(numbers)s::bigint[]) as done (outbox, seq)
+where set_aside.outbox = done.outbox and set_aside.seq = done.seq;
+
+-- name: aside_summary
+-- By outbox and topic: how much is set aside, and why the first of it.
+select
+    outbox, topic, count(*), count(distinct aggregate_id), min(set_aside_at),
+    (array_agg(id order by seq) filter (where because <> 'behind'))[1],
+    (array_agg(because order by seq) filter (where because <> 'behind'))[1],
+    (array_agg(reason order by seq) filter (where because <> 'behind'))[1]
+from set_aside
+group by outbox, topic
+order by outbox, topic;
+
+-- name: leave_out
+delete from set_aside where id = %(id)s returning outbox, topic, aggregate_id;

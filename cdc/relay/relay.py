@@ -16,7 +16,9 @@ from typing import Self
 import psycopg
 from confluent_kafka import KafkaException
 
-from cdc.relay.delivery import Delivery, DeliveryError
+from cdc import causes
+from cdc.relay.aside import Aside
+from cdc.relay.delivery import Delivery, DeliveryError, Refused, Row
 from cdc.relay.progress import Progress, groups
 from cdc.relay.seat import Seat, SeatLostError
 from cdc.relay.settings import RelaySettings
@@ -41,6 +43,7 @@ class Condition:
         shards: What it holds.
         total: How many shards there are.
         published: Rows published since it started.
+        aside: Keys of which rows are set aside, because Kafka refuses them.
         problem: Why it cannot work; None while it does.
     """
 
@@ -49,6 +52,7 @@ class Condition:
     shards: list[int] = field(default_factory=list)
     total: int = 0
     published: int = 0
+    aside: int = 0
     problem: str | None = "has not begun"
 
 
@@ -61,7 +65,7 @@ class Relay:
 
     def __init__(self, settings: RelaySettings) -> None:
         self._settings = settings
-        self.condition = Condition(f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}")
+        self.condition = Condition(_name())
 
     def run(self, stopped: threading.Event) -> None:
         """Work until told to stop. Whatever goes wrong is logged, and the work begun anew where progress was marked."""
@@ -69,7 +73,7 @@ class Relay:
             try:
                 self._serve(stopped)
             except (psycopg.Error, KafkaException, SeatLostError, DeliveryError) as error:
-                problem = " ".join(str(error).split()) or type(error).__name__
+                problem = str(causes.of_error(error))
                 if problem != self.condition.problem:
                     log.warning("begins anew", extra={"fields": {"because": problem}})
                 self.condition.problem = problem
@@ -77,6 +81,8 @@ class Relay:
 
     def _serve(self, stopped: threading.Event) -> None:
         settings = self._settings
+        # under the name of a seat that was lost with its session, nothing would be new to us, and nothing read
+        self.condition.holder = _name()
         with ExitStack() as stack:
             seat = stack.enter_context(Seat.open(settings, self.condition.holder))
             delivery = Delivery(
@@ -91,6 +97,10 @@ class Relay:
             while not stopped.is_set():
                 work.go_on()
             work.mark()
+
+
+def _name() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
 
 
 class Work:
@@ -110,6 +120,7 @@ class Work:
         self._seat = seat
         self._delivery = delivery
         self._condition = condition
+        self._aside = Aside(seat)
         self._readers: dict[str, Reader] = {}
         self._resources = ExitStack()
         self._marked_at = self._looked_at = time.monotonic()
@@ -126,6 +137,8 @@ class Work:
         """Publish what has been read, or wait for something to read."""
         if self._seat.is_sign_due():
             self.balance()
+        if self._aside.is_due():
+            self._try_again()
         for reader in self._readers.values():
             reader.begin(self._seat.total)
         reading = {reader.future: reader for reader in self._readers.values() if reader.future}
@@ -148,6 +161,8 @@ class Work:
             self._rest()
             for outbox, progress in learnt.items():
                 self._reader(outbox).learn(progress)
+        if surplus or learnt:
+            self._aside.learn()
         condition, held = self._condition, list(self._seat.shards)
         if (held, self._seat.relays) != (condition.shards, condition.relays):
             fields = {"shards": held, "of": self._seat.total, "relays": self._seat.relays}
@@ -164,19 +179,45 @@ class Work:
         self._marked_at = time.monotonic()
 
     def _publish(self, read: list[tuple["Reader", Chunk]]) -> None:
-        rows = 0
-        for _, chunk in read:
-            self._delivery.produce(chunk.rows, until=self._seat.deadline)
-            rows += len(chunk.rows)
+        rows: list[Row] = []
+        refused: list[Refused] = []
         for reader, chunk in read:
+            good, bad = self._aside.sort(chunk.outbox, chunk.rows)
+            rows += good
+            refused += bad
             reader.go_on(chunk)
         if rows:
-            self._delivery.wait(self._seat.touch)
-            self._condition.published += rows
+            refused += self._deliver(rows)
+        self._set_aside(refused)
         for reader, chunk in read:
             reader.reach(chunk)
         if time.monotonic() - self._marked_at > MARK_EVERY_S:
             self.mark()
+
+    def _deliver(self, rows: list[Row]) -> list[Refused]:
+        refused = self._delivery.deliver(
+            rows, until=lambda: self._seat.deadline, sign=self._seat.touch
+        )
+        self._condition.published += len(rows) - len(refused)
+        return refused
+
+    def _set_aside(self, refused: list[Refused]) -> None:
+        for each in refused:
+            if each.because == "row" or each.row.row.topic not in self._aside.topics():
+                fields = {"outbox": each.row.outbox, "id": each.row.row.id, "because": each.reason}
+                log.warning("sets aside", extra={"fields": fields})
+        self._aside.put(refused)
+        self._condition.aside = len(self._aside)
+
+    def _try_again(self) -> None:
+        """Try what is set aside, unless its topic is known to be still at fault."""
+        self._aside.learn()
+        fault = self._delivery.faulty_topics()
+        rows = self._aside.first([topic for topic in self._aside.topics() if not fault(topic)])
+        if rows:
+            refused = {each.row for each in self._deliver(rows)}
+            self._aside.delivered([row for row in rows if row not in refused])
+        self._condition.aside = len(self._aside)
 
     def _idle(self) -> None:
         """Wait for a notification, but not for too long."""

@@ -6,12 +6,13 @@ All of it goes over one database session, so that a relay which has lost its loc
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 
+from cdc.database import connect
 from cdc.relay.progress import Progress
 from cdc.relay.settings import RelaySettings
 from cdc.sql import load_queries
@@ -54,9 +55,7 @@ class Seat:
     @contextmanager
     def open(cls, settings: RelaySettings, holder: str) -> Iterator["Seat"]:
         """Take a seat, and give the shards back in good order when the block ends."""
-        with psycopg.connect(
-            settings.database_url, autocommit=True, connect_timeout=5, prepare_threshold=1
-        ) as connection:
+        with connect(settings.database_url, autocommit=True, prepare_threshold=1) as connection:
             connection.execute(
                 "select set_config('application_name', 'tailrace relay', false),"
                 "       set_config('idle_session_timeout', %s, false),"
@@ -152,6 +151,13 @@ class Seat:
         """Run a statement of `queries.sql` and return its rows; that it was answered is a sign of life."""
         cursor = self._execute(name, values)
         return cursor.fetchall() if cursor.description else []
+
+    def query_many(self, name: str, parameters: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement of `queries.sql` for each of some parameters, all in one transaction."""
+        asked_at = time.monotonic()
+        with self._connection.transaction():
+            self._connection.cursor().executemany(QUERIES[name], parameters)
+        self._contact = asked_at
 
     def _execute(self, name: str, values: dict[str, Any]) -> psycopg.Cursor[Any]:
         asked_at = time.monotonic()

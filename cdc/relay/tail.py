@@ -16,6 +16,7 @@ import psycopg
 from psycopg import IsolationLevel
 from psycopg.rows import args_row
 
+from cdc.database import connect
 from cdc.records import OutboxRow
 from cdc.relay.progress import Group, Progress
 from cdc.sql import load_queries
@@ -75,9 +76,7 @@ class Tail:
             database_url: libpq URL of the relay's role.
             idle_s: How long a transaction may be left alone before Postgres ends it, in seconds.
         """
-        connection = psycopg.connect(
-            database_url, autocommit=True, connect_timeout=5, prepare_threshold=0
-        )
+        connection = connect(database_url, autocommit=True, prepare_threshold=0)
         connection.execute(
             "select set_config('search_path', quote_ident(%s), false),"
             "       set_config('application_name', 'tailrace relay ' || %s, false),"

@@ -13,7 +13,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cdc import logs
-from cdc.retention.rounds import Day, connect, maintain
+from cdc.database import connect
+from cdc.retention.rounds import Day, maintain
 from cdc.service import load
 
 RETRY_S = 10.0
@@ -63,7 +64,7 @@ def main() -> int:
 def round_of(settings: RetentionSettings) -> bool:
     """Look after every outbox once; tell whether none refused."""
     try:
-        with connect(settings.database_url) as connection:
+        with connect(settings.database_url, autocommit=True) as connection:
             done = [
                 _look_after(connection, schema, settings)
                 for schema in settings.outbox_schemas.split(",")

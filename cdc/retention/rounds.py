@@ -1,7 +1,6 @@
 """Having an outbox looked after, and what became of its partitions."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -12,7 +11,6 @@ from psycopg.rows import class_row
 from cdc.sql import load_queries
 
 QUERIES = load_queries(__package__)
-CONNECT_TIMEOUT_S = 5
 ONE_DAY = timedelta(days=1)
 
 Connection = psycopg.Connection[Any]
@@ -58,22 +56,6 @@ def maintain(
     parameters = {"publisher": publisher, "kept": kept, "dry_run": dry_run}
     with connection.cursor(row_factory=class_row(Day)) as cursor:
         return cursor.execute(QUERIES["maintain"], parameters).fetchall()
-
-
-@contextmanager
-def connect(database_url: str) -> Iterator[Connection]:
-    """Connect as the role for it until the block ends.
-
-    Args:
-        database_url: libpq URL of the role.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
-    with psycopg.connect(
-        database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
-    ) as connection:
-        yield connection
 
 
 def troubles(days: Sequence[Day], *, today: date, kept: timedelta) -> list[str]:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from psycopg.rows import dict_row
 
+from cdc.database import connect
 from cdc.sql import load_queries
 
 QUERIES = load_queries(__package__)
-CONNECT_TIMEOUT_S = 5
+PLUGIN = "pgoutput"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class Slot:
         limit_bytes: `max_slot_wal_keep_size` in bytes; None when there is no limit.
         inactive_since: Since when nobody reads it.
         failover: Whether standbys keep it too.
+        plugin: What turns WAL into what its reader is sent; None for a physical slot.
+        is_here: Whether it is of this database; never so for a physical slot.
     """
 
     name: str
@@ -46,11 +48,18 @@ class Slot:
     limit_bytes: int | None
     inactive_since: datetime | None
     failover: bool
+    plugin: str | None
+    is_here: bool
 
     @property
     def is_lost(self) -> bool:
         """Whether Postgres has given it up, so that it can never be read again."""
         return self.wal_status == "lost" or self.invalidation_reason is not None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether a connector of this database can read it, by its kind."""
+        return self.plugin == PLUGIN and self.is_here
 
 
 def read_slot(url: str, name: str) -> Slot | None:
@@ -64,7 +73,7 @@ def read_slot(url: str, name: str) -> Slot | None:
         psycopg.Error: the database does not let us in.
     """
     with (
-        psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection,
+        connect(url) as connection,
         connection.cursor(row_factory=dict_row) as cursor,
     ):
         rows: list[dict[str, Any]] = cursor.execute(QUERIES["slot"], [name]).fetchall()

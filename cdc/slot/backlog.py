@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import psycopg
-
-from cdc.slot import CONNECT_TIMEOUT_S, QUERIES
+from cdc.database import connect
+from cdc.slot import QUERIES
 
 ID_SLACK = timedelta(minutes=1)
 """An id may have been made so long before its row was written."""
@@ -43,11 +42,15 @@ def backlog(urls: Iterable[str], since: datetime, until: datetime) -> Backlog:
         psycopg.Error: the database does not let us in.
     """
     total, oldest = 0, None
-    first_id = UUID(int=int((since - ID_SLACK).timestamp() * 1000) << 80)
-    parameters = {"first_id": first_id, "since": since, "until": until}
+    parameters = {"first_id": first_id(since), "since": since, "until": until}
     for url in urls:
-        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+        with connect(url) as connection:
             [[rows, first]] = connection.execute(QUERIES["unpublished"], parameters).fetchall()
         total += rows
         oldest = min(filter(None, (oldest, first)), default=None)
     return Backlog(total, oldest)
+
+
+def first_id(since: datetime) -> UUID:
+    """Return the smallest id that a row may have which was written since a moment."""
+    return UUID(int=int((since - ID_SLACK).timestamp() * 1000) << 80)

@@ -12,6 +12,7 @@ class Ailment(StrEnum):
 
     MISSING = "missing"
     LOST = "lost"
+    OF_ANOTHER_KIND = "of another kind"
     AHEAD = "ahead"
     NO_POSITION = "no position"
 
@@ -46,9 +47,8 @@ def diagnose(
         return Diagnosis(
             Ailment.MISSING, f"the replication slot {name} of the connector does not exist any more"
         )
-    if slot.is_lost:
-        reason = slot.invalidation_reason or slot.wal_status
-        return Diagnosis(Ailment.LOST, f"Postgres has given up the slot {name} ({reason})")
+    if ailing := _ailing_by_itself(name, slot):
+        return ailing
     # who reads the slot moves it, and has stored a position before
     if not slot.active:
         confirmed = lsn_number(slot.confirmed_flush_lsn or "0/0")
@@ -65,3 +65,18 @@ def diagnose(
                 "dropped and made anew",
             )
     return Diagnosis(None, f"the slot {name} and the connector fit together")
+
+
+def _ailing_by_itself(name: str, slot: Slot) -> Diagnosis | None:
+    """Return what is wrong with a slot whatever the connector's position is."""
+    if slot.is_lost:
+        reason = slot.invalidation_reason or slot.wal_status
+        return Diagnosis(Ailment.LOST, f"Postgres has given up the slot {name} ({reason})")
+    if not slot.is_readable:
+        kind = f"for the plugin {slot.plugin}" if slot.plugin else "physical"
+        where = "" if slot.is_here or not slot.plugin else ", of another database"
+        return Diagnosis(
+            Ailment.OF_ANOTHER_KIND,
+            f"the slot {name} is {kind}{where}, and the connector cannot read it: somebody has made it anew",
+        )
+    return None

@@ -13,6 +13,8 @@ select
     safe_wal_size as safe_bytes,
     inactive_since,
     failover,
+    plugin,
+    coalesce(database = current_database(), false) as is_here,
     case when current_setting('max_slot_wal_keep_size') <> '-1' then
         pg_size_bytes(current_setting('max_slot_wal_keep_size'))
     end as limit_bytes
@@ -39,3 +41,20 @@ select pg_copy_logical_replication_slot(%s, %s, false);
 -- rows without reading all others.
 select count(*), min(occurred_at) from outbox
 where id >= %(first_id)s and occurred_at > %(since)s and occurred_at <= %(until)s;
+
+-- name: obstacles
+-- Of those, the ones that will not get to Kafka as they are; 260 bytes are what the outbox's trigger counts for headers.
+with waiting as (
+    select
+        id, seq, topic, topic <> all(%(topics)s) as is_topic_missing,
+        260 + octet_length(payload)::bigint + octet_length(aggregate_id) + octet_length(type)
+        + coalesce(octet_length(traceparent), 0) as size
+    from outbox
+    where id >= %(first_id)s and occurred_at > %(since)s
+)
+select
+    current_schema, topic, count(*), (array_agg(id order by seq))[1], max(size), is_topic_missing
+from waiting
+where is_topic_missing or size > %(most)s
+group by topic, is_topic_missing
+order by topic, is_topic_missing;

@@ -8,6 +8,7 @@ from datetime import datetime
 from consumers.replay.errors import ChoiceError
 from consumers.runtime.parked.selection import AGE, parse_age
 
+FIRST_YEAR, LAST_YEAR = 1971, 2999
 OFFSET = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
 
 
@@ -79,21 +80,21 @@ def require_order(start: Bound, end: Bound) -> None:
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """Return a moment with its zone.
+    """Return a moment with its zone, in a year that Kafka, Postgres and every time zone can express.
 
     Args:
         text: ISO 8601, in local time where it names no zone; or how long ago, such as `90m`.
         now: The time.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or in another year.
     """
-    if AGE.fullmatch(text):
-        return now - parse_age(text)
     try:
-        moment = datetime.fromisoformat(text)
+        moment = now - parse_age(text) if AGE.fullmatch(text) else datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
             f"{text!r} is neither a time such as 2026-11-23T10:00, nor an age such as 2h"
         ) from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"{text!r} is not from {FIRST_YEAR} to {LAST_YEAR}")
     return moment.astimezone() if moment.tzinfo is None else moment

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from cdc.database import connect
 from cdc.sql import load_queries
 from consumers.replay.coverage import Coverage
 from consumers.replay.diff import RowDiff, TableDiff
@@ -41,19 +42,20 @@ def compare(
     Raises:
         ReplayError: the tables are not alike, or what is declared does not fit them.
     """
-    with psycopg.connect(owner_url, autocommit=True) as connection:
-        connection.execute("set default_transaction_isolation = 'repeatable read'")
-        connection.execute("set default_transaction_read_only = on")
-        with connection.transaction():
-            shapes = {shape.name: shape for shape in _shapes(connection, made)}
-            live_shapes = {shape.name: shape for shape in _shapes(connection, live)}
-            _require_alike(shapes, live_shapes, tables)
-            return [
-                _Comparison(
-                    connection, made, live, shape, tables.get(name, UNDECLARED), coverage
-                ).run(most_rows)
-                for name, shape in shapes.items()
-            ]
+    one_moment = {
+        "default_transaction_isolation": "repeatable read",
+        "default_transaction_read_only": "on",
+    }
+    with connect(owner_url, one_moment, autocommit=True) as connection, connection.transaction():
+        shapes = {shape.name: shape for shape in _shapes(connection, made)}
+        live_shapes = {shape.name: shape for shape in _shapes(connection, live)}
+        _require_alike(shapes, live_shapes, tables)
+        return [
+            _Comparison(connection, made, live, shape, tables.get(name, UNDECLARED), coverage).run(
+                most_rows
+            )
+            for name, shape in shapes.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)

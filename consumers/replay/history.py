@@ -8,9 +8,9 @@ from confluent_kafka import Consumer, KafkaException
 
 from consumers.replay.errors import ReplayError
 from consumers.replay.kafka_plan import first_times, reader_settings
-from consumers.runtime.positions import Bounds
 from consumers.runtime.refusals import retention
 from consumers.runtime.store import Place
+from consumers.runtime.topics import Bounds
 
 
 def oldest_in_kafka(

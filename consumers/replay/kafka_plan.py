@@ -18,9 +18,9 @@ from consumers.replay.bounds import Bound
 from consumers.replay.errors import EmptyRangeError, ReplayError
 from consumers.replay.selection import Selection
 from consumers.replay.source import Plan, Range
-from consumers.runtime.positions import Bounds
 from consumers.runtime.refusals import retention
 from consumers.runtime.store import Place
+from consumers.runtime.topics import Bounds
 
 TIMEOUT_S = 15.0
 POLL_S = 0.1

@@ -86,7 +86,7 @@ class LiveStore(PostgresStore):
         self._window = window
         self._all_partitions = all_partitions
 
-    async def begin(self, place: Place, offset: int) -> int:
+    async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
         """Begin anywhere: the consumer's own position is none of a replay's business."""
         return offset
 

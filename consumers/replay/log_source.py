@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import args_row
 
+from cdc.database import connect
 from cdc.records import OutboxRow, record_of
 from cdc.sql import load_queries
 from consumers.replay.errors import ReplayError
@@ -21,7 +22,6 @@ from consumers.runtime.store import Place
 from schemas.catalogue import catalogue
 
 QUERIES = load_queries(__package__)
-CONNECT_TIMEOUT_S = 5
 
 Urls = Callable[[str], str | None]
 """Service -> libpq URL of its schema, for reading; None when there is no such service."""
@@ -233,6 +233,4 @@ def _connect(topic: str, urls: Urls) -> "psycopg.Connection[Any]":
         raise ReplayError(
             f"{topic} has no event log: no service of this installation keeps its events"
         )
-    return psycopg.connect(
-        url, connect_timeout=CONNECT_TIMEOUT_S, options="-c default_transaction_read_only=on"
-    )
+    return connect(url, {"default_transaction_read_only": "on"})

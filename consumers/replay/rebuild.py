@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import psycopg
-
-from cdc.database import Connection
+from cdc.database import Connection, connect_async
 from cdc.sql import load_queries
 from consumers.replay.amended import Amendments
 from consumers.replay.bounds import Bound
@@ -29,9 +27,9 @@ from consumers.replay.selection import Selection
 from consumers.replay.shadow import Positions, Shadow, TellOf, standing_shadow
 from consumers.replay.swap import Swapped, swap
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.positions import Bounds
 from consumers.runtime.store import Place
 from consumers.runtime.throwaway import leading_into
+from consumers.runtime.topics import Bounds
 
 QUERIES = load_queries(__package__)
 FEW = 500
@@ -192,7 +190,7 @@ class Rebuild:
     async def _live(self) -> AsyncIterator[Connection]:
         """Connect to the live schema as the owner of its tables, in autocommit."""
         url = leading_into(self._subject.owner_url, self._subject.role)
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        async with await connect_async(url, autocommit=True) as connection:
             yield connection
 
     async def _positions(self, live: Connection) -> Positions:

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from cdc.database import Connection, Pool, open_pool
+from cdc.database import Connection, Pool, connect, connect_async, open_pool
 from cdc.sql import load_queries
 from consumers.replay.errors import ReplayError
 from consumers.replay.outside import Effect, noted
@@ -28,7 +28,6 @@ from consumers.runtime.window import InboxWindow
 QUERIES = load_queries(__package__)
 TAG = "tailrace_sandbox"
 PREFIX = "replay_"
-CONNECT_TIMEOUT_S = 5
 
 IN_USE = "hashtextextended('tailrace_sandbox/' || %(name)s, 0)"
 """Key of the advisory lock that whoever works in a sandbox holds."""
@@ -124,7 +123,7 @@ class Sandbox:
             ReplayError: somebody else works in it.
         """
         url = leading_into(self.schema.owner_url, self.schema.name, synchronous_commit="off")
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        async with await connect_async(url, autocommit=True) as connection:
             cursor = await connection.execute(
                 f"select pg_try_advisory_lock({IN_USE})".encode(), {"name": self.schema.name}
             )
@@ -238,7 +237,7 @@ def drop_sandbox(owner_url: str, name: str) -> None:
 
 @contextmanager
 def _owner(url: str) -> "Iterator[psycopg.Connection[Any]]":
-    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+    with connect(url, autocommit=True) as connection:
         yield connection
 
 

@@ -9,7 +9,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-CONDITION = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)\s*(!=|<=|>=|=|<|>)\s*(.*)", re.DOTALL)
+CONDITION = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)\s*(!=|<=|>=|=|<|>)\s*([^\s<>=!].*)", re.DOTALL)
+LONGEST_INDEX = 9
+NO_ORDER = re.compile(r"[+-]?s?(nan|inf(inity)?)\d*", re.IGNORECASE | re.ASCII)
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -18,6 +20,7 @@ OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+ORDERING = ("<", "<=", ">", ">=")
 WORDS = {"true": True, "false": False}
 NULL = "null"
 
@@ -58,6 +61,10 @@ class Condition:
         literal = match[3].strip()
         if len(literal) > 1 and literal[0] == literal[-1] and literal[0] in "\"'":
             literal = literal[1:-1]
+        elif literal[0] in "\"'":
+            raise ValueError(f"{text!r} lacks the quote at its end")
+        elif match[2] in ORDERING and NO_ORDER.fullmatch(literal):
+            raise ValueError(f"{text!r} compares with {literal}, which is neither more nor less")
         return cls(tuple(match[1].split(".")), match[2], literal)
 
     def __str__(self) -> str:
@@ -70,7 +77,8 @@ class Condition:
             if isinstance(value, Mapping) and step in value:
                 value = value[step]
             elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-                if not step.isdecimal() or int(step) >= len(value):
+                is_index = step.isdecimal() and len(step) <= LONGEST_INDEX
+                if not is_index or int(step) >= len(value):
                     return ABSENT
                 value = value[int(step)]
             else:
@@ -89,7 +97,7 @@ class Condition:
             same = value is None and self.literal == NULL
             return {"=": same, "!=": not same}.get(self.operator, False)
         wanted = self._as(value)
-        if isinstance(value, bool | bytes | UUID) and self.operator not in {"=", "!="}:
+        if isinstance(value, bool | bytes | UUID) and self.operator in ORDERING:
             raise ValueError(f"{self}: {self.path[-1]} has no order, it takes = and !=")
         return OPERATORS[self.operator](value, wanted)
 
@@ -97,7 +105,7 @@ class Condition:
         """Return the literal as a value of the same kind."""
         try:
             return _reader_of(value)(self.literal)
-        except (KeyError, ValueError, InvalidOperation):
+        except (KeyError, ValueError, OverflowError, InvalidOperation):
             kind = type(value).__name__.lower()
             raise ValueError(
                 f"{self}: {self.path[-1]} is {kind}, which {self.literal!r} is not"
@@ -111,9 +119,9 @@ def _reader_of(value: Any) -> Callable[[str], Any]:
     if isinstance(value, datetime):
         return _aware if value.tzinfo else datetime.fromisoformat
     readers: dict[type, Callable[[str], Any]] = {
-        int: Decimal,
-        float: float,
-        Decimal: Decimal,
+        int: _finite,
+        float: lambda text: float(_finite(text)),
+        Decimal: _finite,
         date: date.fromisoformat,
         UUID: UUID,
         bytes: lambda text: bytes.fromhex(text.removeprefix("\\x")),
@@ -123,6 +131,13 @@ def _reader_of(value: Any) -> Callable[[str], Any]:
         if isinstance(value, kind):
             return reader
     raise ValueError(f"a {type(value).__name__.lower()} is compared with nothing")
+
+
+def _finite(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError("nothing equals it, and nothing is more or less")
+    return number
 
 
 def _aware(text: str) -> datetime:

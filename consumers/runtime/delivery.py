@@ -148,7 +148,7 @@ class Delivery:
                 attempt=attempt,
                 replay=_replay(headers),
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, OverflowError) as error:
             raise MalformedRecordError(
                 f"the record at {place_of(record)} is no message of an outbox: {error!r}"
             ) from error

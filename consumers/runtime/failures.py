@@ -134,4 +134,13 @@ def _text(error: Exception) -> str:
 
 def storable(text: str) -> str:
     """Return what Postgres can keep as text, the end of it when it is long: a traceback says most there."""
-    return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()[-LONGEST_TEXT:]
+    text = escaped(text)
+    if len(text) <= LONGEST_TEXT:
+        return text
+    said = f"({len(text):,} characters, of which the last are) … "
+    return said + text[len(said) - LONGEST_TEXT :]
+
+
+def escaped(text: str) -> str:
+    """Return text with what Postgres cannot keep of it written as escapes."""
+    return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()

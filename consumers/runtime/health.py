@@ -1,14 +1,13 @@
-"""How a worker is, over HTTP: `/health` while it makes progress, `/ready` when it holds its place in the group."""
+"""How a worker is, over HTTP: `/health` while it makes progress, `/ready` when it holds what it should and comes on."""
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
-
+from cdc.health import HealthEndpoints
 from consumers.runtime.lanes import Progress
 from consumers.runtime.store import Place
 
@@ -27,6 +26,7 @@ class PartitionHealth:
         applied: Messages that came for the first time, since the worker holds the partition.
         duplicates: Messages that had been taken before.
         parked: Messages that were put aside.
+        reset: Why the worker, since its start, went on elsewhere than at the position; None when it did not.
     """
 
     topic: str
@@ -38,16 +38,21 @@ class PartitionHealth:
     applied: int
     duplicates: int
     parked: int
+    reset: str | None
 
 
 def partition_health(
-    progress: Mapping[Place, Progress], ends: Mapping[Place, int], now_s: float
+    progress: Mapping[Place, Progress],
+    ends: Mapping[Place, int],
+    resets: Mapping[Place, str],
+    now_s: float,
 ) -> list[PartitionHealth]:
     """Return how each partition is.
 
     Args:
         progress: How far each partition has come.
         ends: Offset of the next record in each partition, as far as known.
+        resets: Why the worker went on elsewhere than at a position.
         now_s: The time in seconds since 1970.
     """
     return [
@@ -61,71 +66,62 @@ def partition_health(
             applied=seen.applied,
             duplicates=seen.duplicates,
             parked=seen.parked,
+            reset=resets.get(place),
         )
         for place, seen in sorted(progress.items())
     ]
 
 
-class HealthServer:
+class HealthServer(HealthEndpoints):
     """Serves the health of one worker.
 
     Args:
         consumer: Name of the consumer.
         partitions: Tells how each partition is.
-        is_ready: Tells whether the worker holds its place in the group.
+        trouble: Tells why the worker is not ready; empty when it is.
     """
 
     def __init__(
         self,
         consumer: str,
         partitions: Callable[[], list[PartitionHealth]],
-        is_ready: Callable[[], bool],
+        trouble: Callable[[], str],
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
-        self._is_ready = is_ready
-        routes = web.Application()
-        routes.add_routes([web.get("/health", self._health), web.get("/ready", self._ready)])
-        self._runner = web.AppRunner(routes, access_log=None)
+        self._trouble = trouble
+        super().__init__({"/health": self._health, "/ready": self._ready})
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; return the port, which is a free one when 0 was given.
-
-        Args:
-            host: Address to listen on.
-            port: Port to listen on.
-
-        Raises:
-            OSError: the port is taken.
-        """
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        return int(self._runner.addresses[0][1])
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._runner.cleanup()
-
-    async def _health(self, _: web.Request) -> web.Response:
+    def _health(self) -> tuple[HTTPStatus, dict[str, Any]]:
         # that this is answered at all shows that the event loop turns; the watchdog ends who stands still otherwise
-        return self._answer(HTTPStatus.OK, ready=self._is_ready())
+        return HTTPStatus.OK, self._body(self._trouble())
 
-    async def _ready(self, _: web.Request) -> web.Response:
-        ready = self._is_ready()
-        return self._answer(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, ready=ready)
+    def _ready(self) -> tuple[HTTPStatus, dict[str, Any]]:
+        trouble = self._trouble()
+        return HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK, self._body(trouble)
 
-    def _answer(self, status: HTTPStatus, *, ready: bool) -> web.Response:
+    def _body(self, trouble: str) -> dict[str, Any]:
         partitions = self._partitions()
-        lags = [partition.lag for partition in partitions if partition.lag is not None]
-        ages = [partition.lag_s for partition in partitions if partition.lag_s is not None]
-        body: dict[str, Any] = {
+        # without a partition there is nothing to be behind in only for a worker that should hold none
+        is_known = bool(partitions) or not trouble
+        lags = [partition.lag for partition in partitions]
+        ages = [partition.lag_s for partition in partitions]
+        return {
             "consumer": self._consumer,
-            "ready": ready,
-            "lag": sum(lags),
-            "lag_s": max(ages, default=0.0),
+            "ready": not trouble,
+            "trouble": trouble or None,
+            "lag": _unless_unknown(sum, lags) if is_known else None,
+            "lag_s": _unless_unknown(partial(max, default=0.0), ages) if is_known else None,
             "partitions": [asdict(partition) for partition in partitions],
         }
-        return web.json_response(body, status=status, dumps=lambda data: json.dumps(data, indent=1))
+
+
+def _unless_unknown(
+    reduce: Callable[[list[float]], float], values: Sequence[float | None]
+) -> float | None:
+    """Reduce values to one; None when one of them is not known."""
+    known = [value for value in values if value is not None]
+    return reduce(known) if len(known) == len(values) else None
 
 
 def _age_s(seen: Progress, end: int | None, now_s: float) -> float | None:

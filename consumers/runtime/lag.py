@@ -2,23 +2,17 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self, cast
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import psycopg
-from confluent_kafka import (
-    Consumer,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the documented name
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from psycopg.rows import dict_row
 
 from cdc.sql import load_queries
-from consumers.runtime.positions import Bounds
-from consumers.runtime.store import Place
+from consumers.runtime.positions import find_reset
+from consumers.runtime.store import Place, Position
+from consumers.runtime.topics import Bounds, Topic, bounds_of, new_admin, read_topics
 
 QUERIES = load_queries("consumers.runtime", "lag.sql")
 TIMEOUT_S = 10.0
@@ -43,6 +37,8 @@ class PartitionLag:
             records. None when Kafka does not have the partition.
         seconds: Age of the oldest of these records, in seconds; None when it cannot be told.
         duplicates: Deliveries that were dropped because their effect existed.
+        lost: Records that were deleted unread, as far as known, since somebody last looked into it.
+        reset: Why the consumer went on, or will go on, elsewhere than at its position; None when it did not.
     """
 
     partition: int
@@ -51,6 +47,8 @@ class PartitionLag:
     messages: int | None
     seconds: float | None
     duplicates: int
+    lost: int = 0
+    reset: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,28 +87,64 @@ class TopicLag:
         """Deliveries that were dropped because their effect existed."""
         return sum(each.duplicates for each in self.partitions)
 
+    @property
+    def lost(self) -> int:
+        """Records that were deleted unread, as far as known."""
+        return sum(each.lost for each in self.partitions)
+
+    @property
+    def resets(self) -> list[str]:
+        """Why it went on elsewhere than at its positions, partition by partition."""
+        return [
+            f"{self.topic}/{each.partition}: {each.reset}" for each in self.partitions if each.reset
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPosition:
+    """What the database keeps of a consumer in a partition.
+
+    Args:
+        position: How far it has come; None when it has never been there.
+        duplicates: Deliveries that were dropped because their effect existed.
+        lost: Records that were deleted unread, as far as known.
+        reset: Why it went on, or will go on, elsewhere than at its position.
+        start: Where it will go on, if not at its position.
+    """
+
+    position: Position | None = None
+    duplicates: int = 0
+    lost: int = 0
+    reset: str | None = None
+    start: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What the database keeps of consumers.
 
     Args:
-        positions: (consumer, place) -> offset to go on from, and duplicates dropped.
+        positions: (consumer, place) -> what is kept.
         parked: (consumer, topic) -> messages parked, and how many of them are dead letters.
     """
 
-    positions: Mapping[tuple[str, Place], tuple[int, int]]
+    positions: Mapping[tuple[str, Place], KeptPosition]
     parked: Mapping[tuple[str, str], tuple[int, int]]
 
     @classmethod
     def read(cls, connections: Iterable[Connection]) -> Self:
         """Read it from the schemas that connections lead to."""
-        positions: dict[tuple[str, Place], tuple[int, int]] = {}
+        positions: dict[tuple[str, Place], KeptPosition] = {}
         parked: dict[tuple[str, str], tuple[int, int]] = {}
         for connection in connections:
             for row in _rows(connection, "positions"):
                 place = Place(row["topic"], row["partition"])
-                positions[row["consumer"], place] = row["next_offset"], row["duplicates"]
+                positions[row["consumer"], place] = KeptPosition(
+                    position=Position(row["next_offset"], row["topic_id"]),
+                    duplicates=row["duplicates"],
+                    lost=row["lost"],
+                    reset=row["reset"],
+                )
             for row in _rows(connection, "parked"):
                 parked[row["consumer"], row["topic"]] = row["parked"], row["dead"]
         return cls(positions, parked)
@@ -142,7 +176,7 @@ class LagMeter:
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._admin = new_admin(bootstrap)
         self._reader = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -175,49 +209,25 @@ class LagMeter:
         """
         wanted = sorted(set(wanted))
         try:
-            bounds = self._bounds({topic for _, topic in wanted})
-            return [self._topic(kept, bounds, consumer, topic) for consumer, topic in wanted]
+            topics = read_topics(self._admin, {topic for _, topic in wanted})
+            return [
+                self._topic(kept, topics.get(topic), consumer, topic) for consumer, topic in wanted
+            ]
         except KafkaException as error:
             raise LagError(
                 f"Kafka at {self._bootstrap} cannot be asked ({error}); see `tailrace status`"
             ) from error
 
-    def _bounds(self, topics: set[str]) -> dict[Place, Bounds]:
-        known = self._admin.list_topics(timeout=TIMEOUT_S).topics
-        places = [
-            TopicPartition(topic, partition)
-            for topic in topics & known.keys()
-            for partition in known[topic].partitions
-        ]
-        # the class carries no types
-        earliest, latest = cast(Any, OffsetSpec).earliest(), cast(Any, OffsetSpec).latest()
-        begins, ends = self._offsets(places, earliest), self._offsets(places, latest)
-        return {place: Bounds(begins[place], ends[place]) for place in begins}
-
-    def _offsets(self, places: Sequence[TopicPartition], spec: Any) -> dict[Place, int]:
-        if not places:
-            return {}
-        answers = self._admin.list_offsets(
-            dict.fromkeys(places, spec),
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=TIMEOUT_S,
-        )
-        return {
-            Place(place.topic, place.partition): answer.result().offset
-            for place, answer in answers.items()
-        }
-
-    def _topic(
-        self, kept: Kept, bounds: Mapping[Place, Bounds], consumer: str, topic: str
-    ) -> TopicLag:
-        places = {place for place in bounds if place.topic == topic}
-        places |= {
+    def _topic(self, kept: Kept, found: Topic | None, consumer: str, topic: str) -> TopicLag:
+        bounds = bounds_of({topic: found} if found else {})
+        places = bounds.keys() | {
             place for name, place in kept.positions if (name, place.topic) == (consumer, topic)
         }
-        states = {place: kept.positions.get((consumer, place), (None, 0)) for place in places}
-        starts = {
-            place: start_in(states[place][0], bounds[place]) for place in places & set(bounds)
+        states = {
+            place: resolved(place, kept.positions.get((consumer, place), KeptPosition()), found)
+            for place in places
         }
+        starts = {place: start_in(states[place], each) for place, each in bounds.items()}
         oldest = dict(
             self._oldest({p: start for p, start in starts.items() if start < bounds[p].end})
         )
@@ -258,30 +268,53 @@ class LagMeter:
             self._reader.unassign()
 
 
-def start_in(position: int | None, bounds: Bounds) -> int:
+def settle(connection: Connection, consumers: Iterable[str]) -> None:
+    """Forget what was lost to consumers, and why, once somebody has looked into it."""
+    for consumer in consumers:
+        connection.execute(QUERIES["settle"], {"consumer": consumer})
+
+
+def resolved(place: Place, kept: KeptPosition, topic: Topic | None) -> KeptPosition:
+    """Return what is kept, with what a worker will find that takes the partition over.
+
+    Args:
+        place: The partition.
+        kept: What is kept of it.
+        topic: The topic as it is now; None when there is none.
+    """
+    if topic is None or kept.position is None or place.partition not in topic.bounds:
+        return kept
+    reset = find_reset(place, kept.position, topic)
+    if reset is None:
+        return kept
+    return replace(
+        kept, lost=kept.lost + reset.lost, reset=reset.reason, start=reset.position.offset
+    )
+
+
+def start_in(kept: KeptPosition, bounds: Bounds) -> int:
     """Return where a worker would begin to read, see `positions.find_positions`."""
-    if position is None or not bounds.begin <= position <= bounds.end:
-        return bounds.begin
-    return position
+    if kept.start is not None:
+        return kept.start
+    return bounds.begin if kept.position is None else kept.position.offset
 
 
 def partition_lag(
-    partition: int, state: tuple[int | None, int], bounds: Bounds | None, oldest: Seen | None
+    partition: int, kept: KeptPosition, bounds: Bounds | None, oldest: Seen | None
 ) -> PartitionLag:
     """Return how far a consumer is behind in a partition.
 
     Args:
         partition: Number of the partition.
-        state: The consumer's position in it, None when it has none, and the duplicates it has dropped.
+        kept: What is kept of the consumer in it.
         bounds: What Kafka has of it; None when it does not have it.
         oldest: The first record from the position on; None when there is nothing to read, or no answer.
     """
-    position, duplicates = state
     messages: int | None
     seconds: float | None
     if bounds is None:
         messages, seconds = None, None
-    elif (start := start_in(position, bounds)) >= bounds.end or (oldest and oldest.offset is None):
+    elif (start := start_in(kept, bounds)) >= bounds.end or (oldest and oldest.offset is None):
         messages, seconds = 0, 0.0
     elif oldest is None or oldest.offset is None:
         messages, seconds = bounds.end - start, None
@@ -290,11 +323,13 @@ def partition_lag(
         seconds = max(0.0, round(time.time() - oldest.timestamp_ms / 1000, 3))
     return PartitionLag(
         partition=partition,
-        position=position,
+        position=kept.position.offset if kept.position else None,
         end=bounds.end if bounds else None,
         messages=messages,
         seconds=seconds,
-        duplicates=duplicates,
+        duplicates=kept.duplicates,
+        lost=kept.lost,
+        reset=kept.reset,
     )
 
 

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from consumers.runtime.failures import is_transient
-from consumers.runtime.store import Place, Store
+from consumers.runtime.store import Place, Position, Reset
+from consumers.runtime.topics import Topic, bounds_of
 
 PAUSE_S = 1.0
 
@@ -17,62 +18,139 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
+class Positions(Protocol):
+    """Keeps the positions of a consumer."""
+
+    async def stored_position(self, place: Place) -> Position | None:
+        """Return how far the consumer has come; None when it has never been in the partition."""
+
+    async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
+        """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
+
+    async def adopt(self, place: Place, topic_id: str) -> None:
+        """Note which topic a position from before ids were kept is in."""
+
+    async def reset(self, place: Place, base: int, reset: Reset) -> None:
+        """Go on elsewhere than at the position, unless somebody has moved it meanwhile."""
+
+
+ReadTopics = Callable[[], Awaitable[Mapping[str, Topic]]]
+"""Returns the topics of a consumer by name, as Kafka has them now."""
+
+
+class TopicGoneError(Exception):
+    """A partition is assigned that Kafka does not have, or that nobody leads."""
+
+
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What Kafka has of a partition.
+class Beginning:
+    """Where a worker begins.
 
     Args:
-        begin: Offset of the oldest record, or of the next one when there is none.
-        end: Offset of the next record.
+        offsets: The offset in each partition.
+        topic_ids: The topics that these are offsets of, by name.
+        resets: Why it is not the position, where Kafka does not have what lay there.
     """
 
-    begin: int
-    end: int
+    offsets: Mapping[Place, int]
+    topic_ids: Mapping[str, str]
+    resets: Mapping[Place, str]
 
 
-class Kafka(Protocol):
-    """Tells what Kafka has of partitions."""
-
-    async def bounds(self, places: Sequence[Place]) -> Mapping[Place, Bounds]:
-        """Return the bounds of each partition."""
-
-
-async def find_positions(places: Sequence[Place], store: Store, kafka: Kafka) -> dict[Place, int]:
+async def find_positions(
+    places: Sequence[Place],
+    store: Positions,
+    read_topics: ReadTopics,
+    known_ends: Mapping[tuple[str, int], int],
+) -> Beginning:
     """Return where to begin in each partition; wait for the database as long as it takes.
 
-    A consumer that is new in a partition begins with the oldest record. Where the position lies outside of what Kafka
-    has, records were deleted unread, or the topic was made anew: that is logged as an error, and the consumer goes on
-    with the oldest record there is. What was taken before is still known to the inbox.
+    A consumer that is new in a partition begins with the oldest record. Where Kafka does not have what lies at the
+    position, because records were deleted unread or the topic was made anew, that is logged as an error and kept with
+    the position, and the consumer goes on with the oldest record there is. What was taken before is still known to the
+    inbox.
 
     Args:
         places: The partitions.
         store: Where positions are kept.
-        kafka: What Kafka has.
+        read_topics: What Kafka has.
+        known_ends: The last known end of each partition, by topic id and number, deleted topics included.
+
+    Raises:
+        TopicGoneError: Kafka does not have a partition any more.
     """
-    stored = {place: await _patiently(partial(store.position, place)) for place in places}
+    stored = {place: await _patiently(partial(store.stored_position, place)) for place in places}
     # asked afterwards, so that a position which somebody else moves meanwhile cannot be taken for one beyond the end
-    bounds = await kafka.bounds(places)
-    return {
-        place: await _patiently(partial(_begin, place, stored[place], bounds[place], store))
-        for place in places
-    }
+    topics = await read_topics() if places else {}
+    if gone := sorted(set(places) - bounds_of(topics).keys()):
+        raise TopicGoneError(f"Kafka does not have {gone[0].topic}/{gone[0].partition}")
+    offsets, resets = {}, {}
+    for place in places:
+        begin = partial(_begin, place, stored[place], topics[place.topic], store, known_ends)
+        offsets[place], reset = await _patiently(begin)
+        if reset is not None:
+            resets[place] = reset.reason
+    return Beginning(offsets, {name: topic.topic_id for name, topic in topics.items()}, resets)
 
 
-async def _begin(place: Place, position: int | None, bounds: Bounds, store: Store) -> int:
-    if position is None:
-        return await store.begin(place, bounds.begin)
-    if bounds.begin <= position <= bounds.end:
-        return position
-    if position < bounds.begin:
-        trouble = f"{bounds.begin - position} records were deleted unread"
+def find_reset(
+    place: Place,
+    position: Position,
+    topic: Topic,
+    known_ends: Mapping[tuple[str, int], int] | None = None,
+) -> Reset | None:
+    """Return where a consumer must go on instead of its position, None when Kafka has what lies there.
+
+    Args:
+        place: The partition.
+        position: How far the consumer has come.
+        topic: The topic as it is now.
+        known_ends: The last known end of each partition, by topic id and number, deleted topics included.
+    """
+    bounds = topic.bounds[place.partition]
+    lost = 0
+    if position.topic_id is not None and position.topic_id != topic.topic_id:
+        end = (known_ends or {}).get((position.topic_id, place.partition), position.offset)
+        lost = max(0, end - position.offset)
+        unread = f"at least {lost}" if lost else "an unknown number of"
+        reason = (
+            f"the topic was deleted and made anew, with {bounds.end - bounds.begin} records now; {unread} records of "
+            f"the deleted one, from {position.offset} on, were not read"
+        )
+    elif position.offset < bounds.begin:
+        lost = bounds.begin - position.offset
+        reason = f"{lost} records from {position.offset} on were deleted unread"
+    elif position.offset > bounds.end:
+        reason = (
+            f"the topic ends at {bounds.end}, before the position {position.offset}: its data were lost, or it was "
+            "made anew"
+        )
     else:
-        trouble = f"the topic ends at {bounds.end}, it must have been made anew"
+        return None
+    return Reset(position=Position(bounds.begin, topic.topic_id), lost=lost, reason=reason)
+
+
+async def _begin(
+    place: Place,
+    position: Position | None,
+    topic: Topic,
+    store: Positions,
+    known_ends: Mapping[tuple[str, int], int],
+) -> tuple[int, Reset | None]:
+    if position is None:
+        begin = topic.bounds[place.partition].begin
+        return await store.begin(place, begin, topic.topic_id), None
+    reset = find_reset(place, position, topic, known_ends)
+    if reset is None:
+        if position.topic_id is None:
+            await store.adopt(place, topic.topic_id)
+        return position.offset, None
+    await store.reset(place, position.offset, reset)
     log.error(
-        "%s/%d: the position is %d, but %s; going on at %d",
-        *(place.topic, place.partition, position, trouble, bounds.begin),
+        "%s/%d: %s; going on at %d, where what was taken before has no effect again",
+        *(place.topic, place.partition, reset.reason, reset.position.offset),
     )
-    await store.move(place, position, bounds.begin)
-    return bounds.begin
+    return reset.position.offset, reset
 
 
 async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:

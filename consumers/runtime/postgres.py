@@ -1,6 +1,6 @@
 """Keeps a consumer's inbox, positions and parked messages in the Postgres schema of its service."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 from cdc.database import Connection, Pool
 from cdc.sql import load_queries
 from consumers.runtime.delivery import StoredRecord
-from consumers.runtime.failures import Failure, storable
+from consumers.runtime.failures import Failure, escaped
 from consumers.runtime.store import (
     Claim,
     FenceLostError,
@@ -19,6 +19,8 @@ from consumers.runtime.store import (
     ParkedSequence,
     Parking,
     Place,
+    Position,
+    Reset,
     SpoiltTransactionError,
     Taken,
 )
@@ -26,8 +28,8 @@ from consumers.runtime.window import EVERYTHING, InboxWindow
 
 QUERIES = load_queries(__package__)
 
-LATEST_MS = 253_402_300_799_999
-"""The end of the year 9999: what a record says of its time must be storable, whatever it is."""
+EARLIEST_MS, LATEST_MS = -62_135_510_400_000, 253_402_214_399_999
+"""A day inside the years 1 to 9999: what a record says of its time must be storable, and readable in any time zone."""
 
 
 class PostgresStore:
@@ -39,6 +41,8 @@ class PostgresStore:
     """
 
     def __init__(self, consumer: str, pool: Pool) -> None:
+        self.topic_ids: Mapping[str, str] = {}
+        """Topics by name, as of when their partitions were taken over: nothing is taken from others of these names."""
         self._consumer = consumer
         self._pool = pool
 
@@ -64,19 +68,21 @@ class PostgresStore:
 
     async def position(self, place: Place) -> int | None:
         """Return the offset to read on from; None when the consumer has never been in the partition."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                QUERIES["position"], {"consumer": self._consumer, **place._asdict()}
-            )
-            row = await cursor.fetchone()
-        return None if row is None else int(row[0])
+        position = await self.stored_position(place)
+        return None if position is None else position.offset
 
-    async def begin(self, place: Place, offset: int) -> int:
-        """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
+    async def stored_position(self, place: Place) -> Position | None:
+        """Return how far the consumer has come, and in which topic; None when it has never been in the partition."""
         async with self._pool.connection() as connection:
-            await connection.execute(
-                QUERIES["begin"], {"consumer": self._consumer, **place._asdict(), "offset": offset}
-            )
+            cursor = await connection.execute(QUERIES["position"], self._at(place))
+            row = await cursor.fetchone()
+        return None if row is None else Position(*row)
+
+    async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
+        """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
+        parameters = self._at(place) | {"offset": offset, "topic_id": topic_id}
+        async with self._pool.connection() as connection:
+            await connection.execute(QUERIES["begin"], parameters)
         position = await self.position(place)
         return offset if position is None else position
 
@@ -86,11 +92,32 @@ class PostgresStore:
         Raises:
             FenceLostError: the stored position is not the base.
         """
-        parameters = {"consumer": self._consumer, **place._asdict(), "base": base, "offset": offset}
+        await self._set("move", place, base, {"offset": offset})
+
+    async def adopt(self, place: Place, topic_id: str) -> None:
+        """Note which topic a position from before ids were kept is in."""
         async with self._pool.connection() as connection:
-            moved = await connection.execute(QUERIES["move"], parameters)
-        if not moved.rowcount:
+            await connection.execute(QUERIES["adopt"], self._at(place) | {"topic_id": topic_id})
+
+    async def reset(self, place: Place, base: int, reset: Reset) -> None:
+        """Go on elsewhere than at the position, unless somebody has moved it meanwhile.
+
+        Raises:
+            FenceLostError: the stored position is not the base.
+        """
+        parameters = asdict(reset.position) | {"lost": reset.lost, "reason": reset.reason}
+        await self._set("reset", place, base, parameters)
+
+    async def _set(self, query: str, place: Place, base: int, parameters: dict[str, Any]) -> None:
+        async with self._pool.connection() as connection:
+            done = await connection.execute(
+                QUERIES[query], self._at(place) | {"base": base} | parameters
+            )
+        if not done.rowcount:
             raise self._fence_lost(place, base)
+
+    def _at(self, place: Place) -> dict[str, Any]:
+        return {"consumer": self._consumer, **place._asdict()}
 
     async def remember_for(self, kept: timedelta | None) -> None:
         """Say how long this consumer needs the ids that it has taken; None for ever."""
@@ -116,6 +143,7 @@ class PostgresStore:
             "consumer": self._consumer,
             **claim.place._asdict(),
             "base": claim.base,
+            "topic_id": self.topic_ids.get(claim.place.topic),
             "next_offset": claim.next_offset,
             # one text for all ids: an array of thousands is built much faster so than by the driver
             "ids": "{" + ",".join(claim.message_ids) + "}",
@@ -185,15 +213,20 @@ class PostgresStore:
             "topic": record.topic,
             "partition": record.partition,
             "offset": record.offset,
-            "recorded_at": datetime.fromtimestamp(min(record.timestamp, LATEST_MS) / 1000, UTC),
+            "recorded_at": _time(record.timestamp),
             "key": record.key,
             "value": record.value,
-            "header_names": [storable(name) for name, _ in record.headers],
+            "header_names": [escaped(name) for name, _ in record.headers],
             "header_values": [value for _, value in record.headers],
             "message_id": parking.message_id,
-            "type": None if parking.type is None else storable(parking.type),
+            "type": None if parking.type is None else escaped(parking.type),
             "pause_s": parking.pause_s,
         }
+
+
+def _time(milliseconds: int) -> datetime:
+    within = min(max(milliseconds, EARLIEST_MS), LATEST_MS)
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=within)
 
 
 def _require_sound(transaction: Connection) -> None:

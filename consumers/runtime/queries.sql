@@ -2,7 +2,7 @@
 
 -- name: take
 -- Everything that makes an effect happen once, in one round trip: the ids that this consumer sees for the first time (of an
--- id given twice, the first), and the position, which moves only if it is where the batch begins.
+-- id given twice, the first), and the position, which moves only if it is where the batch begins, and in the same topic.
 with admitted as (
     insert into inbox (consumer, message_id)
     select %(consumer)s, id from unnest(%(ids)s::uuid[]) as delivered (id)
@@ -21,6 +21,7 @@ moved as (
     from counted
     where consumer = %(consumer)s and topic = %(topic)s and partition = %(partition)s
         and next_offset = %(base)s
+        and (topic_id is null or topic_id = coalesce(%(topic_id)s, topic_id))
     returning 1
 )
 select
@@ -31,13 +32,28 @@ select
 from counted;
 
 -- name: position
-select next_offset from consumer_offset
+select next_offset, topic_id from consumer_offset
 where consumer = %(consumer)s and topic = %(topic)s and partition = %(partition)s;
 
 -- name: begin
-insert into consumer_offset (consumer, topic, partition, next_offset)
-values (%(consumer)s, %(topic)s, %(partition)s, %(offset)s)
+insert into consumer_offset (consumer, topic, partition, next_offset, topic_id)
+values (%(consumer)s, %(topic)s, %(partition)s, %(offset)s, %(topic_id)s)
 on conflict do nothing;
+
+-- name: adopt
+update consumer_offset set topic_id = %(topic_id)s
+where consumer = %(consumer)s and topic = %(topic)s and partition = %(partition)s and topic_id is null;
+
+-- name: reset
+update consumer_offset
+set next_offset = %(offset)s,
+    topic_id = %(topic_id)s,
+    lost = lost + %(lost)s,
+    reset_at = clock_timestamp(),
+    reset_reason = %(reason)s,
+    updated_at = clock_timestamp()
+where consumer = %(consumer)s and topic = %(topic)s and partition = %(partition)s
+    and next_offset = %(base)s;
 
 -- name: move
 update consumer_offset set next_offset = %(offset)s, updated_at = clock_timestamp()
@@ -54,8 +70,9 @@ select first_id::text, end_id::text from maintain_inbox();
 -- name: parked_keys
 -- Locked, so that nobody takes a sequence out while messages are put behind it.
 select key from parked_sequence
-where consumer = %(consumer)s and topic = %(topic)s and key = any (%(keys)s)
-order by key
+where consumer = %(consumer)s and topic = %(topic)s
+    and sha256(key) = any (array(select sha256(given) from unnest(%(keys)s::bytea[]) as given))
+order by sequence_id
 for update;
 
 -- name: park
@@ -73,7 +90,7 @@ with sequence as (
             and partition = %(partition)s and "offset" = %(offset)s
             and message_id is not distinct from %(message_id)s::uuid
     )
-    on conflict (consumer, topic, key) do update set key = excluded.key
+    on conflict (consumer, topic, sha256(key)) do update set topic = excluded.topic
     returning sequence_id
 )
 insert into parked_message (

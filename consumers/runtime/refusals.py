@@ -1,18 +1,28 @@
 """What a worker refuses to start with, and why: settings under which it could not keep what it promises."""
 
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import faust
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # the documented name
+from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # the documented name
 
 from cdc.service import StartError
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.topics import new_admin
 
 EXACTLY_ONCE = "exactly_once"
 PICKLE = "pickle"
 TIMEOUT_S = 10.0
+
+PATIENCE_S = 15.0
+"""How long a worker that starts waits for Kafka and its topics, before it ends and leaves the rest to its supervisor.
+
+More than the seconds after which the supervisor takes a start for a success, and therefore starts it again at once.
+"""
+PAUSE_S = 0.2
 
 POLL_INTERVAL_S = 365 * 86_400.0
 """What a worker tells Kafka's client of how long it may go without a poll: a year, so that the client never minds.
@@ -21,6 +31,9 @@ While slow handlers keep all partitions full nothing is polled. The client would
 group, and join it again at the next poll, which never comes without partitions. Whether a worker goes on is for the
 watchdog to judge.
 """
+
+
+log = logging.getLogger(__name__)
 
 
 class RefusedError(StartError):
@@ -91,7 +104,7 @@ def _any_pickle(*codecs: object) -> bool:
 
 
 def _of_window(consumer: Consumer, bootstrap: str) -> Iterator[str]:
-    for topic, kept in retention(bootstrap, consumer.topics).items():
+    for topic, kept in _patient_retention(bootstrap, consumer.topics).items():
         window = consumer.inbox_window
         if window is None or (kept is not None and window >= kept):
             continue
@@ -103,6 +116,26 @@ def _of_window(consumer: Consumer, bootstrap: str) -> Iterator[str]:
         )
 
 
+class NoAnswerError(RefusedError):
+    """Kafka cannot be asked, or does not have a topic: that may pass."""
+
+
+def _patient_retention(bootstrap: str, topics: Sequence[str]) -> dict[str, timedelta | None]:
+    """Return how long Kafka keeps topics; a broker that starts, or a topic that is being made, is waited for."""
+    deadline = time.monotonic() + PATIENCE_S
+    waits = False
+    while True:
+        try:
+            return retention(bootstrap, topics)
+        except NoAnswerError as error:
+            if time.monotonic() > deadline:
+                raise
+            if not waits:
+                log.warning("%s It is waited for.", error)
+                waits = True
+            time.sleep(PAUSE_S)
+
+
 def retention(bootstrap: str, topics: Sequence[str]) -> dict[str, timedelta | None]:
     """Return how long Kafka keeps the records of topics, None for ever.
 
@@ -111,16 +144,16 @@ def retention(bootstrap: str, topics: Sequence[str]) -> dict[str, timedelta | No
         topics: Topics that exist.
 
     Raises:
-        RefusedError: Kafka cannot be asked, or does not have a topic.
+        NoAnswerError: Kafka cannot be asked, or does not have a topic.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin = new_admin(bootstrap)
     asked = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
     kept: dict[str, timedelta | None] = {}
     for resource, answer in admin.describe_configs(asked, request_timeout=TIMEOUT_S).items():
         try:
             entries = answer.result(TIMEOUT_S)
         except (KafkaException, TimeoutError) as error:
-            raise RefusedError(
+            raise NoAnswerError(
                 f"Kafka at {bootstrap} does not say how long it keeps {resource.name}: {error}."
             ) from error
         milliseconds = int(entries["retention.ms"].value)

@@ -5,6 +5,7 @@ import time
 from typing import Any, Protocol
 from uuid import UUID
 
+from cdc import causes
 from cdc.context import MessageContext
 from cdc.ids import new_id
 from consumers.runtime.consumer import Consumer
@@ -19,6 +20,9 @@ MOST_AT_ONCE = 100
 """Messages of one key that are tried in one transaction."""
 LONGEST_S = 10.0
 """How long that transaction goes on to another message: while it lasts, what comes of the key has to wait."""
+
+LONGEST_TOLD, LONGEST_NAME = 4000, 500
+"""Most characters told of an error's text, and of anything else; the parked message keeps the record whole."""
 
 log = logging.getLogger(__name__)
 
@@ -61,17 +65,17 @@ class DeadLetters:
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            key=record.key,
-            message_id=headers.get("ce_id"),
-            type=headers.get("ce_type"),
+            key=_cut_bytes(record.key),
+            message_id=_cut(headers.get("ce_id")),
+            type=_cut(headers.get("ce_type")),
             reason=ParkingReason(failure.reason),
-            error_class=failure.error_class,
-            error_text=failure.error_text,
+            error_class=_cut(failure.error_class) or "",
+            error_text=_cut(failure.error_text, LONGEST_TOLD) or "",
             attempts=attempts,
         )
         log.warning(
             "the message at %s is a dead letter after %d attempts: %s",
-            *(place_of(record), attempts, failure.error_text),
+            *(place_of(record), attempts, causes.in_line(failure.error_text)),
         )
         key = f"{self._consumer}/{place_of(record)}"
         await self._outbox.send(transaction, event, key=key, context=_context(headers))
@@ -168,6 +172,19 @@ class Retrier:
             await self._dead_letters.announce(
                 transaction, message.record, failure, attempts=attempts
             )
+
+
+def _cut(text: str | None, longest: int = LONGEST_NAME) -> str | None:
+    """Return the beginning of what is too long to be told, and how much is left out."""
+    if text is None or len(text) <= longest:
+        return text
+    return f"{text[:longest]} … ({len(text) - longest:,} characters left out)"
+
+
+def _cut_bytes(key: bytes | None) -> bytes | None:
+    if key is None or len(key) <= LONGEST_NAME:
+        return key
+    return key[:LONGEST_NAME] + f" … ({len(key) - LONGEST_NAME:,} bytes left out)".encode()
 
 
 def _context(headers: dict[str, str]) -> MessageContext:

@@ -22,6 +22,34 @@ class Place(NamedTuple):
     partition: int
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a consumer has come in a partition.
+
+    Args:
+        offset: Offset to go on from.
+        topic_id: Kafka's id of the topic that it is an offset of; None when that was not known.
+    """
+
+    offset: int
+    topic_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """Why a consumer goes on elsewhere than at its position, as Kafka does not have what lies there.
+
+    Args:
+        position: Where it goes on.
+        lost: Records that were deleted before it read them, as far as known.
+        reason: What has happened, as a sentence.
+    """
+
+    position: Position
+    lost: int
+    reason: str
+
+
 class FenceLostError(Exception):
     """Somebody else has moved the consumer's position in the partition; nothing of the batch has taken effect."""
 
@@ -123,7 +151,7 @@ class Store(Protocol):
     async def position(self, place: Place) -> int | None:
         """Return the offset to read on from; None when the consumer has never been in the partition."""
 
-    async def begin(self, place: Place, offset: int) -> int:
+    async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
         """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
 
     async def move(self, place: Place, base: int, offset: int) -> None:

@@ -9,12 +9,19 @@ committed offset rather than the database's; and the choice of partitions to fet
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import aiokafka
-from aiokafka.errors import IllegalStateError
+from aiokafka.consumer import fetcher
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
@@ -23,6 +30,7 @@ from faust.types.tuples import ConsumerMessage
 
 from consumers.runtime.delivery import Record
 from consumers.runtime.lanes import Lanes
+from consumers.runtime.lenient import LenientRecords
 from consumers.runtime.store import FenceLostError, Place
 
 LOOK_AGAIN_S = 0.01
@@ -36,6 +44,8 @@ that was drained meanwhile is not asked for: with a long wait, idle partitions s
 """
 
 PAUSE_S = 1.0
+POSITION_S = 0.5
+"""Within which the Kafka client says where it is; it does so at once, unless a rebalance comes in between."""
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +59,9 @@ class Assignee(Protocol):
 
     async def let_go(self) -> None:
         """Finish the transactions under way and work on nothing more."""
+
+    async def until_compared(self) -> None:
+        """Return when the positions were compared with Kafka a moment ago, as they are all the time."""
 
     async def take_over(self, places: Sequence[Place]) -> Mapping[Place, int]:
         """Stop what is being worked on, and return where to begin in each of these partitions."""
@@ -78,6 +91,8 @@ class FetchThread(AIOKafkaConsumerThread):
         # Arguments of the constructor that Faust does not pass on; the fetcher, made later, takes them from here.
         consumer._isolation_level = "read_committed"  # noqa: SLF001
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
+        # a header whose name is no UTF-8 would stop its partition for ever
+        fetcher.MemoryRecords = LenientRecords
         return consumer
 
 
@@ -89,6 +104,7 @@ class BatchConsumer(Consumer):
         self._assignee = cast(Assignee, self.app)
         self._fetching = asyncio.Lock()
         self._taking_over: asyncio.Task[None] | None = None
+        self._tried_at = 0.0
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return FetchThread(self, loop=self.loop, beacon=self.beacon)
@@ -97,6 +113,10 @@ class BatchConsumer(Consumer):
     def is_taking_over(self) -> bool:
         """Whether partitions are assigned that are not worked on yet."""
         return self._taking_over is not None and not self._taking_over.done()
+
+    def is_trying_to_take_over(self, limit_s: float) -> bool:
+        """Return whether that is tried again and again: an attempt fails sooner than it takes so long."""
+        return self.is_taking_over and time.monotonic() - self._tried_at < limit_s
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Have all partitions sought to the positions that the database holds; Kafka's own are advisory.
@@ -107,6 +127,11 @@ class BatchConsumer(Consumer):
         await self._give_up_taking_over()
         self._taking_over = asyncio.create_task(self._take_over())
         return {}
+
+    def take_over_again(self) -> None:
+        """Begin anew in all partitions, as Kafka does not have any more what lies at a position."""
+        if not self.is_taking_over and not self.app.rebalancing:
+            self._taking_over = asyncio.create_task(self._take_over())
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Seek, but not while a fetch is under way, which would take records from the new place for the lane before."""
@@ -125,12 +150,16 @@ class BatchConsumer(Consumer):
         await super().on_stop()
 
     async def _take_over(self) -> None:
+        told = ""
         while not self.app.should_stop:
+            self._tried_at = time.monotonic()
             try:
                 positions = await self._assignee.take_over([Place(*tp) for tp in self.assignment()])
                 await self.seek_wait({TP(*place): offset for place, offset in positions.items()})
             except Exception as error:  # noqa: BLE001 - whatever it is, without this nothing goes on
-                log.warning("partitions cannot be taken over: %r; again in %.0f s", error, PAUSE_S)
+                if repr(error) != told:
+                    log.warning("partitions cannot be taken over: %r; it is tried again", error)
+                told = repr(error)
                 await asyncio.sleep(PAUSE_S)
             else:
                 self._assignee.lanes.open(positions)
@@ -150,14 +179,19 @@ class BatchConsumer(Consumer):
         for place in list(lanes.places()):
             lane = lanes.get(place)
             if lane is None or not lane.is_idle:
-                continue
+                continue  # who has something to do is not held up by the lock
             try:
                 async with self._fetching:  # what is handed out meanwhile lies before the answer
-                    position = await self.position(TP(*place))
+                    if lanes.get(place) is not lane or not lane.is_idle:
+                        continue
+                    # dealt out anew, a partition has no position before it is sought, for which it takes this lock
+                    position = await asyncio.wait_for(self.position(TP(*place)), POSITION_S)
                     if position:
                         await lane.skip_to(position)
             except (IllegalStateError, FenceLostError):
                 continue  # the partition has just been given to another worker
+            except TimeoutError:
+                return
 
     async def _getmany(
         self,
@@ -172,10 +206,20 @@ class BatchConsumer(Consumer):
             return {}
         async with self._fetching:
             tickets = {place: lane.ticket for place, lane in room.items()}
-            records = await super()._getmany(
-                {TP(*place) for place in room},
-                timeout if len(room) == len(active) else LOOK_AGAIN_S,
-            )
+            try:
+                records = await super()._getmany(
+                    {TP(*place) for place in room},
+                    timeout if len(room) == len(active) else LOOK_AGAIN_S,
+                )
+            except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+                # said again at the next fetch: what was fetched before of the partition is finished first
+                await asyncio.sleep(LOOK_AGAIN_S)
+                if all(room[place].is_idle for place in _places_of(error) & room.keys()):
+                    self.take_over_again()
+                return {}
+            if records:
+                # after a freeze they may come from a topic that was made anew, whose lanes are closed then
+                await self._assignee.until_compared()
             for tp in records:
                 room[Place(*tp)].expect(tickets[Place(*tp)])
         return {
@@ -213,6 +257,12 @@ class BatchConsumer(Consumer):
         acked.clear()
         self._acked_index[tp].clear()
         return int(newest) + 1
+
+
+def _places_of(error: KafkaError) -> set[Place]:
+    """Return the partitions that an error of the fetcher is about."""
+    [about] = error.args
+    return {Place(*tp) for tp in (about if isinstance(about, dict) else [about])}
 
 
 class BatchTransport(Transport):

@@ -1,6 +1,6 @@
-"""Watches over a worker from a thread of its own: alive is who makes progress.
+"""Watches over a worker from a thread of its own: well is who holds what is his to hold, and makes progress.
 
-What it knows of the ends of partitions comes from a Kafka client of its own: the worker's may be what stands still.
+What it knows of topics and of the group comes from a Kafka client of its own: the worker's may be what stands still.
 """
 
 import logging
@@ -9,123 +9,88 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer as KafkaConsumer
-from confluent_kafka import ConsumerGroupState, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException
 
+from consumers.runtime.group import Group, read_group
+from consumers.runtime.judge import Judge, Verdict
 from consumers.runtime.lanes import Progress
-from consumers.runtime.store import Place
+from consumers.runtime.positions import find_reset
+from consumers.runtime.store import Place, Position
+from consumers.runtime.topics import Topic, bounds_of, new_admin, read_topics, shares_of
 
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 1.0
 TIMEOUT_S = 5.0
+BLIND_LOOKS = 3
+"""Looks in a row that Kafka does not answer until that is said."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """A partition that was seen behind, and did not move since.
+class Sight:
+    """What is seen of Kafka.
 
     Args:
-        position: Where it stood.
-        since: When it was first seen so, on the monotonic clock.
+        topics: The consumer's topics by name, without those that do not exist.
+        group: Its group.
     """
 
-    position: int
-    since: float
-
-
-class Judge:
-    """Tells whether a worker stands still, from what is seen of it again and again.
-
-    Args:
-        limit_s: How long a partition may be behind without anything being tried, in seconds.
-    """
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._behind: dict[Place, Sighting] = {}
-        self._groupless_since: float | None = None
-
-    def stalled(
-        self, progress: Mapping[Place, Progress], ends: Mapping[Place, int], now: float
-    ) -> str | None:
-        """Return what stands still, None when nothing does.
-
-        A partition stands still that is behind while its position does not move and nothing is tried in it: a fetcher
-        that fetches nothing, a handler that never returns. One that waits for the database or the registry, and tries
-        again and again, does not.
-
-        Args:
-            progress: How far each partition has come.
-            ends: Offset of the next record in each partition, as far as known.
-            now: The monotonic clock.
-        """
-        self._behind = {
-            place: self._sighting(place, progress[place].position, now)
-            for place, end in ends.items()
-            if place in progress and end > progress[place].position
-        }
-        for place, seen in self._behind.items():
-            last_sign = max(seen.since, progress[place].tried_at, progress[place].moved_at)
-            if now - last_sign > self._limit_s:
-                behind = ends[place] - seen.position
-                return (
-                    f"{place.topic}/{place.partition} is {behind} messages behind and stands still at {seen.position} "
-                    f"for {now - last_sign:.0f} s"
-                )
-        return None
-
-    def left_behind(self, group_has_members: bool, now: float) -> str | None:  # noqa: FBT001
-        """Return that the worker has dropped out of its group, None when it has not.
-
-        Args:
-            group_has_members: Whether Kafka knows any member of the group.
-            now: The monotonic clock.
-        """
-        if group_has_members:
-            self._groupless_since = None
-            return None
-        self._groupless_since = self._groupless_since or now
-        if now - self._groupless_since <= self._limit_s:
-            return None
-        return f"the consumer group has no member for {now - self._groupless_since:.0f} s"
-
-    def _sighting(self, place: Place, position: int, now: float) -> Sighting:
-        seen = self._behind.get(place)
-        return seen if seen and seen.position == position else Sighting(position, now)
+    topics: Mapping[str, Topic]
+    group: Group
 
 
 class Watchdog(threading.Thread):
-    """Looks at a worker every few seconds, and ends it when it stands still.
+    """Looks at a worker again and again, and ends it when it stands still and a new start may help.
 
     Args:
         group: Consumer group of the worker.
+        topics: What it reads.
         bootstrap: `host:port` of a broker.
         progress: Tells how far each partition has come.
+        topic_ids: Tells the topics, by name, that these positions are in.
+        is_taking_over: Tells whether partitions have been given to it that it does not work on yet.
+        moved: Called, from this thread, when Kafka does not have any more what lies at a position.
         limit_s: How long a partition may be behind without anything being tried, in seconds.
         end: Called, from this thread, with what stands still.
+
+    Attributes:
+        ends: Offset of the next record in each partition; empty while Kafka does not say.
+        known_ends: The same by topic id and partition, topics included that have been deleted since.
+        trouble: Why the worker does not hold what it should, or does not come on; empty when there is nothing to say.
+        seen_at: When the worker's positions were last compared with Kafka, on the monotonic clock.
+        is_spare: Whether there are more members in the group than partitions, so that one may hold none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that is watched
         self,
         *,
         group: str,
+        topics: Collection[str],
         bootstrap: str,
         progress: Callable[[], Mapping[Place, Progress]],
+        topic_ids: Callable[[], Mapping[str, str]],
+        is_taking_over: Callable[[], bool],
+        moved: Callable[[], None],
         limit_s: float,
         end: Callable[[str], None],
     ) -> None:
         super().__init__(name="watchdog", daemon=True)
         self.ends: Mapping[Place, int] = {}
-        """Offset of the next record in each partition, as last seen."""
+        self.known_ends: dict[tuple[str, int], int] = {}
+        self.trouble = ""
+        self.is_spare = False
+        self.seen_at = 0.0
         self._group = group
+        self._topics = topics
+        self._servers = bootstrap
         self._progress = progress
-        self._judge = Judge(limit_s)
+        self._topic_ids = topic_ids
+        self._is_taking_over = is_taking_over
+        self._moved = moved
+        self._judge = Judge(limit_s, topics)
         self._every_s = min(LOOK_EVERY_S, limit_s / 4)
         self._end = end
         self._stopped = threading.Event()
-        self._servers = bootstrap
 
     def stop(self) -> None:
         """Stop watching."""
@@ -133,37 +98,64 @@ class Watchdog(threading.Thread):
 
     def run(self) -> None:
         """Look at the worker until it is stopped."""
-        self._admin = AdminClient({"bootstrap.servers": self._servers, "log_level": 0})
-        self._kafka = KafkaConsumer(
-            {"bootstrap.servers": self._servers, "group.id": "watchdog", "log_level": 0}
-        )
+        self._admin = new_admin(self._servers)
+        blind = 0
+        looked_at = time.monotonic()
         while not self._stopped.wait(self._every_s):
+            if time.monotonic() - looked_at > 2 * self._every_s + 1:
+                # this process was frozen, or Kafka away: that nothing has moved meanwhile says nothing
+                self._judge.forget()
+            looked_at = time.monotonic()
             try:
-                trouble = self._look()
+                verdict = self._look()
+                blind, self.seen_at = 0, time.monotonic()
             except KafkaException as error:
-                log.debug("Kafka does not answer the watchdog: %r", error)  # nobody's standstill
+                blind += 1
+                self.ends, self.is_spare = {}, False
+                if blind >= BLIND_LOOKS:
+                    self.trouble = f"Kafka does not answer: {error.args[0].str()}"
                 continue
-            if trouble is not None:
-                self._end(trouble)
-        self._kafka.close()
+            except Exception:
+                log.exception("the watchdog failed in itself; it looks again")
+                continue
+            self.trouble = verdict.trouble
+            if verdict.is_final:
+                self._end(verdict.trouble)
 
-    def _look(self) -> str | None:
-        progress = self._progress()
-        self.ends = self._read_ends(progress)
-        trouble = self._judge.stalled(progress, self.ends, time.monotonic())
-        if trouble is None and not progress:
-            return self._judge.left_behind(self._group_has_members(), time.monotonic())
-        return trouble
+    def _look(self) -> Verdict:
+        progress = self._progress()  # before what it is compared with, which only grows
+        topic_ids = self._topic_ids()
+        sight = Sight(
+            read_topics(self._admin, self._topics, TIMEOUT_S), read_group(self._admin, self._group)
+        )
+        bounds = bounds_of(sight.topics)
+        if any(self._has_moved(place, seen, topic_ids, sight) for place, seen in progress.items()):
+            self._moved()
+        else:
+            self.known_ends |= {
+                (sight.topics[place.topic].topic_id, place.partition): each.end
+                for place, each in bounds.items()
+            }
+        self.ends = {place: each.end for place, each in bounds.items()}
+        self.is_spare = (
+            sight.group.is_stable and len(sight.group.members) > shares_of(sight.topics) > 0
+        )
+        return self._judge.judge(
+            progress,
+            sight.topics,
+            sight.group,
+            time.monotonic(),
+            is_taking_over=self._is_taking_over(),
+        )
 
-    def _read_ends(self, places: Collection[Place]) -> dict[Place, int]:
-        return {
-            place: self._kafka.get_watermark_offsets(TopicPartition(*place), timeout=TIMEOUT_S)[1]
-            for place in places
-        }
-
-    def _group_has_members(self) -> bool:
-        [answer] = self._admin.describe_consumer_groups(
-            [self._group], request_timeout=TIMEOUT_S
-        ).values()
-        state = answer.result().state
-        return state not in {ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD}
+    @staticmethod
+    def _has_moved(
+        place: Place, seen: Progress, topic_ids: Mapping[str, str], sight: Sight
+    ) -> bool:
+        topic = sight.topics.get(place.topic)
+        if topic is None or place.partition not in topic.bounds:
+            return False  # it is being deleted, or made: the group deals out anew what there is
+        if seen.position < topic.bounds[place.partition].begin and seen.oldest_ms is not None:
+            return False  # what it has fetched already is not lost
+        position = Position(seen.position, topic_ids.get(place.topic))
+        return find_reset(place, position, topic) is not None

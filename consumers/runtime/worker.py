@@ -4,32 +4,39 @@ import asyncio
 import gc
 import logging
 import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar, cast
 
 import faust
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.streams import Stream
-from faust.types import TP, EventT, StreamT
+from faust.tables.manager import TableManager
+from faust.types import TP, AppT, EventT, StreamT
 from faust.types.transports import TransportT
 
 from cdc import logs
 from cdc.database import Pool, open_pool
 from cdc.outbox import Outbox
 from cdc.service import load, start
+from cdc.thinning import EVERY_S, Thinning
 from consumers.runtime import refusals
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import is_transient
+from consumers.runtime.group import remove_left_behind
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes, Tools
-from consumers.runtime.positions import Bounds, find_positions
+from consumers.runtime.positions import find_positions
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.processor import Processor
 from consumers.runtime.retries import DeadLetters, Retrier
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
+from consumers.runtime.topics import Topic, new_admin, read_topics
 from consumers.runtime.transport import (
+    LOOK_AGAIN_S,
     BatchConsumer,
     BatchTransport,
     FetchedRecords,
@@ -59,6 +66,24 @@ MAINTAIN_EVERY_S = 3600.0
 SKIP_EVERY_S = 2.0
 COLLECT_EVERY_S = 10.0
 LONGEST_PAUSE_S = 10.0
+
+STALE_S = 3.0
+"""How long ago positions may have been compared with Kafka before records are held back until they are again."""
+
+SESSION_S = 10.0
+"""How long a worker may be silent until its partitions go to others.
+
+That matters when its machine is lost: a process that was killed is started again, and takes its former self out of the
+group. A shorter time would take a machine that is short of processor time for one that is lost.
+"""
+HEARTBEAT_S = 2.0
+
+METADATA_AGE_S = 2.0
+"""How old the client's knowledge of topics may be, instead of five minutes.
+
+A broker that has just started may say that a topic does not exist. Whoever leads the group then deals out nothing,
+until it asks again.
+"""
 
 S = TypeVar("S", bound=WorkerSettings)
 
@@ -93,6 +118,8 @@ class WorkerApp(faust.App):
     """
 
     lanes: Lanes
+    thinning: Thinning | None = None
+    """What leaves repeated lines out of the log, when something does."""
 
     def __init__(self, consumer: Consumer, settings: WorkerSettings, **options: Any) -> None:
         _require_declared(consumer)
@@ -104,10 +131,15 @@ class WorkerApp(faust.App):
                 # or BROKER_URL, say; so Faust's variables have a name of their own
                 "env_prefix": "FAUST",
                 "autodiscover": False,
+                "broker_client_id": _client_id(consumer.name, settings),
                 "broker_commit_interval": 1.0,
+                "broker_heartbeat_interval": HEARTBEAT_S,
+                "broker_session_timeout": SESSION_S,
                 "broker_max_poll_interval": refusals.POLL_INTERVAL_S,
                 "broker_max_poll_records": POLLED_BATCHES * consumer.max_batch,
-                "consumer_auto_offset_reset": "earliest",
+                # where a position does not exist is told of, and not passed over by the client
+                "consumer_auto_offset_reset": "none",
+                "consumer_metadata_max_age_ms": int(METADATA_AGE_S * 1000),
                 "datadir": str(settings.schema_cache / "faust"),
                 "store": "memory://",
                 "stream_buffer_maxsize": 16,
@@ -117,6 +149,8 @@ class WorkerApp(faust.App):
                 "web_enabled": False,
                 "worker_redirect_stdouts": False,
                 "ConsumerScheduler": WholeBatches,
+                "PartitionAssignor": EvenAssignor,
+                "TableManager": NoTables,
             }
             | options,
         )
@@ -147,16 +181,22 @@ class WorkerApp(faust.App):
                 turn=asyncio.Semaphore(consumer.parallel_partitions),
             )
         )
-        self._health = HealthServer(consumer.name, self._partition_health, self._is_ready)
+        self._health = HealthServer(consumer.name, self._partition_health, self._trouble)
+        self._admin = new_admin(settings.kafka_bootstrap)
         self._watchdog = Watchdog(
             group=consumer.name,
+            topics=consumer.topics,
             bootstrap=settings.kafka_bootstrap,
             progress=self.lanes.progress,
+            topic_ids=lambda: self._store.topic_ids,
+            is_taking_over=lambda: self._batch_consumer().is_trying_to_take_over(settings.stall_s),
+            moved=self._moved,
             limit_s=settings.stall_s,
             end=_end,
         )
-        self._is_checked = False
+        self._is_checked = self._has_started = False
         self._chores: list[asyncio.Task[None]] = []
+        self._resets: dict[Place, str] = {}
         topic = self.topic(
             *consumer.topics, key_type=bytes, value_type=bytes, value_serializer="raw"
         )
@@ -170,29 +210,41 @@ class WorkerApp(faust.App):
         """
         if not self._is_checked:
             self.finalize()
+            self._take_port()
             refusals.check(self, self.declared, self._settings.kafka_bootstrap)
             self._is_checked = True
 
     async def take_over(self, places: Sequence[Place]) -> Mapping[Place, int]:
         """Stop what is being worked on, and return where to begin in each of these partitions."""
         await self.lanes.close(STOP_S)
-        return await find_positions(places, self._store, self)
+        beginning = await find_positions(
+            places, self._store, self._read_topics, self._watchdog.known_ends
+        )
+        self._store.topic_ids = beginning.topic_ids
+        self._watchdog.seen_at = time.monotonic()
+        self._resets |= beginning.resets
+        return beginning.offsets
 
     async def let_go(self) -> None:
         """Finish the transactions under way and work on nothing more."""
         await self.lanes.close(STOP_S)
 
-    async def bounds(self, places: Sequence[Place]) -> Mapping[Place, Bounds]:
-        """Return what Kafka has of partitions."""
-        consumer = self._batch_consumer()
-        partitions = [TP(*place) for place in places]
-        begins = await consumer.earliest_offsets(*partitions) if partitions else {}
-        ends = await consumer.highwaters(*partitions) if partitions else {}
-        return {place: Bounds(begins[TP(*place)], ends[TP(*place)]) for place in places}
+    async def until_compared(self) -> None:
+        """Return when the positions were compared with Kafka a moment ago, as they are all the time."""
+        given_up_at = time.monotonic() + LONGEST_PAUSE_S
+        while time.monotonic() - self._watchdog.seen_at > STALE_S:
+            if time.monotonic() > given_up_at:
+                return
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     async def on_first_start(self) -> None:
         """Open the database, and see to the inbox, before the first batch comes."""
         self.check()
+        await self._health.start()
+        if self._settings.port:
+            await remove_left_behind(
+                self._settings.kafka_bootstrap, self.conf.id, self.conf.broker_client_id
+            )
         await self._pool.open(wait=True)
         await self._store.remember_for(self.declared.inbox_window)
         await self._store.maintain(self._window)
@@ -201,14 +253,14 @@ class WorkerApp(faust.App):
     async def on_started(self) -> None:
         """Begin with what is done beside consuming."""
         await super().on_started()
-        port = await self._health.start(self._settings.host, self._settings.port)
-        log.info("health endpoints", extra={"fields": {"host": self._settings.host, "port": port}})
+        self._has_started = True
         self._watchdog.start()
         self._chores = [
             asyncio.create_task(self._repeat(RETRY_LOOK_S, self._retry)),
             asyncio.create_task(self._repeat(MAINTAIN_EVERY_S, self._maintain)),
             asyncio.create_task(self._repeat(SKIP_EVERY_S, self._skip)),
             asyncio.create_task(self._repeat(COLLECT_EVERY_S, self._collect_garbage)),
+            asyncio.create_task(self._repeat(EVERY_S, self._tell_left_out)),
         ]
 
     async def on_stop(self) -> None:
@@ -222,6 +274,22 @@ class WorkerApp(faust.App):
         await self._health.stop()
         await self._pool.close()
 
+    def _take_port(self) -> None:
+        """Take the port of the health endpoints, which shows too that no process before this one is alive.
+
+        Raises:
+            RefusedError: there is one.
+        """
+        host, port = self._settings.host, self._settings.port
+        try:
+            taken = self._health.bind(host, port)
+        except OSError as error:
+            raise refusals.RefusedError(
+                f"{host}:{port}, for the health endpoints of {self.conf.id}, cannot be taken ({error.strerror}): a "
+                "worker may run there already; end it, or give this one another TAILRACE_PORT."
+            ) from error
+        log.info("health endpoints", extra={"fields": {"host": host, "port": taken}})
+
     def _new_transport(self) -> TransportT:
         return BatchTransport(self.conf.broker_consumer, self)
 
@@ -233,6 +301,13 @@ class WorkerApp(faust.App):
             lane = self.lanes.get(Place(*event.message.tp))
             if lane is not None:
                 lane.add(Batch(event.value, event))
+
+    async def _read_topics(self) -> Mapping[str, Topic]:
+        return await asyncio.to_thread(read_topics, self._admin, self.declared.topics)
+
+    def _moved(self) -> None:
+        """Begin anew in all partitions, as Kafka does not have what lies at a position; called by the watchdog."""
+        self.loop.call_soon_threadsafe(self._batch_consumer().take_over_again)
 
     async def _seek(self, place: Place, offset: int) -> None:
         await self._batch_consumer().seek_wait({TP(*place): offset})
@@ -246,6 +321,10 @@ class WorkerApp(faust.App):
 
     async def _skip(self) -> None:
         await self._batch_consumer().skip_gaps()
+
+    async def _tell_left_out(self) -> None:
+        if self.thinning is not None:
+            self.thinning.tell()
 
     @staticmethod
     async def _collect_garbage() -> None:
@@ -267,12 +346,45 @@ class WorkerApp(faust.App):
                 pause_s = every_s
             await asyncio.sleep(pause_s)
 
-    def _is_ready(self) -> bool:
-        settled = not self.rebalancing and not self._batch_consumer().is_taking_over
-        return settled and not self.should_stop
+    def _trouble(self) -> str:
+        """Return why the worker is not ready; empty when it holds what it should, and comes on."""
+        if self.should_stop or not self._has_started:
+            return "the worker is stopping" if self.should_stop else "the worker is starting"
+        if self.rebalancing:
+            return "the consumer group is being rebalanced"
+        if self._batch_consumer().is_taking_over:
+            return "partitions are being taken over"
+        holds_some = bool(self.lanes.places()) or self._watchdog.is_spare
+        return self._watchdog.trouble or ("" if holds_some else "the worker holds no partition")
 
     def _partition_health(self) -> list[PartitionHealth]:
-        return partition_health(self.lanes.progress(), self._watchdog.ends, time.time())
+        return partition_health(
+            self.lanes.progress(), self._watchdog.ends, self._resets, time.time()
+        )
+
+
+class EvenAssignor(PartitionAssignor):
+    """Faust's assignor without standbys of tables, with which one of four members would get none of six partitions."""
+
+    def __init__(self, app: AppT, replicas: int = 0) -> None:
+        super().__init__(app)
+
+
+class NoTables(TableManager):
+    """Faust's tables, of which a worker has none: they are not waited for."""
+
+    async def on_start(self) -> None:
+        """Be done at once, instead of after a second in which tables might be declared."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
+def _client_id(consumer: str, settings: WorkerSettings) -> str:
+    """Return the same id for each process that is started in the place of an ended one.
+
+    There can be one at a time: it listens on the port.
+    """
+    return f"{consumer}-{socket.gethostname()}-{settings.port}" if settings.port else consumer
 
 
 def _end(trouble: str) -> None:
@@ -303,6 +415,7 @@ def run(create_app: Callable[[S], WorkerApp], settings: type[S]) -> NoReturn:
 
     def create_checked(values: S) -> WorkerApp:
         app = create_app(values)
+        app.thinning = logs.configure(app.conf.id)
         app.check()
         return app
 
@@ -312,6 +425,5 @@ def run(create_app: Callable[[S], WorkerApp], settings: type[S]) -> NoReturn:
     # application collects by the clock instead.
     gc.freeze()
     gc.disable()
-    logs.configure(app.conf.id)
     worker = faust.Worker(app, override_logging=False, redirect_stdouts=False)
     worker.execute_from_commandline()

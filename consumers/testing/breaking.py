@@ -92,9 +92,9 @@ class BreakingStore:
         """Pass on."""
         return await self._store.position(place)
 
-    async def begin(self, place: Place, offset: int) -> int:
+    async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
         """Pass on."""
-        return await self._store.begin(place, offset)
+        return await self._store.begin(place, offset, topic_id)
 
     async def move(self, place: Place, base: int, offset: int) -> None:
         """Pass on."""

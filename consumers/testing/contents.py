@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from cdc.outbox import OutsideTransactionError
 from consumers.runtime.delivery import StoredRecord
 from consumers.runtime.failures import Failure
-from consumers.runtime.store import Place, SpoiltTransactionError, Transaction
+from consumers.runtime.store import Place, Reset, SpoiltTransactionError, Transaction
 from consumers.testing.copying import overwrite, require_changeable
 from consumers.testing.database import Sent
 
@@ -25,6 +25,8 @@ class Position:
     next_offset: int
     applied: int = 0
     duplicates: int = 0
+    topic_id: str | None = None
+    reset: Reset | None = None
 
 
 @dataclass(frozen=True, slots=True)

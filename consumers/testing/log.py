@@ -33,7 +33,7 @@ class Log:
 
     def append(self, record: NewRecord) -> StoredRecord:
         """Put a record at the end of its key's partition, and return it as it lies there."""
-        place = Place(record.topic, self._partition_of(record.key))
+        place = self.place_of(record)
         stored = StoredRecord(
             topic=place.topic,
             partition=place.partition,
@@ -46,6 +46,11 @@ class Log:
         self._records[place].append(stored)
         return stored
 
+    def place_of(self, record: NewRecord) -> Place:
+        """Return where a record goes: with others of its key, or, without one, where it is its turn."""
+        hashed = next(self._turn) if record.key is None else zlib.crc32(self._salt + record.key)
+        return Place(record.topic, self._first + hashed % self._partitions)
+
     def end(self, place: Place) -> int:
         """Return the offset of the next record."""
         return len(self._records[place])
@@ -53,7 +58,3 @@ class Log:
     def fetch(self, place: Place, offset: int, limit: int) -> list[StoredRecord]:
         """Return records from an offset on, as many as asked for where there are so many."""
         return self._records[place][offset : offset + limit]
-
-    def _partition_of(self, key: bytes | None) -> int:
-        hashed = next(self._turn) if key is None else zlib.crc32(self._salt + key)
-        return self._first + hashed % self._partitions

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from psycopg.errors import InFailedSqlTransaction
 
+from cdc import bounds
 from cdc.context import MessageContext
 from cdc.ids import new_id
 from cdc.outbox import ConcurrencyError, Outbox
@@ -114,10 +115,12 @@ class MemoryOutbox(Outbox):
     def _sent(
         self, message: Message, key: str, version: int | None, context: MessageContext
     ) -> Sent:
-        topic = catalogue().topic_of(message.NAME)
+        topic, payload = catalogue().topic_of(message.NAME), self._codec.encode(message)
+        size = bounds.size_of(payload, key, message.NAME, context.traceparent)
+        bounds.require_fitting(size, topic.name)
         return Sent(
             message_id=new_id(),
-            message=self._codec.decode(self._codec.encode(message)),
+            message=self._codec.decode(payload),
             topic=topic.name,
             key=key,
             version=version,

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
+from consumers.runtime import store
 from consumers.runtime.delivery import Record, StoredRecord
 from consumers.runtime.failures import Failure
 from consumers.runtime.store import (
@@ -45,11 +46,36 @@ class MemoryStore:
         at = self._database.committed.positions.get((self._consumer, place))
         return None if at is None else at.next_offset
 
-    async def begin(self, place: Place, offset: int) -> int:
+    async def stored_position(self, place: Place) -> store.Position | None:
+        """Return how far the consumer has come, and in which topic; None when it has never been in the partition."""
+        at = self._database.committed.positions.get((self._consumer, place))
+        return None if at is None else store.Position(at.next_offset, at.topic_id)
+
+    async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
         """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
+        new = Position(offset, topic_id=topic_id)
         async with self.transaction() as transaction:
             positions = self._database.within(transaction).positions
-            return positions.setdefault((self._consumer, place), Position(offset)).next_offset
+            return positions.setdefault((self._consumer, place), new).next_offset
+
+    async def adopt(self, place: Place, topic_id: str) -> None:
+        """Note which topic a position from before ids were kept is in."""
+        async with self.transaction() as transaction:
+            positions = self._database.within(transaction).positions
+            at = positions[self._consumer, place]
+            positions[self._consumer, place] = replace(at, topic_id=at.topic_id or topic_id)
+
+    async def reset(self, place: Place, base: int, reset: store.Reset) -> None:
+        """Go on elsewhere than at the position, unless somebody has moved it meanwhile.
+
+        Raises:
+            FenceLostError: the stored position is not the base.
+        """
+        async with self.transaction() as transaction:
+            at = self._move(transaction, place, base, reset.position.offset)
+            self._database.within(transaction).positions[self._consumer, place] = replace(
+                at, topic_id=reset.position.topic_id, reset=reset
+            )
 
     async def move(self, place: Place, base: int, offset: int) -> None:
         """Set a position to where Kafka has something, unless somebody has moved it meanwhile.

@@ -57,8 +57,13 @@ class Passage:
             self.log.append(record)
 
     def deal_out_anew(self) -> None:
-        """Let keys share partitions in a way that chance decides."""
-        self.log = Log(PARTITIONS, first=FIRST_PARTITION, salt=self.rng.randbytes(4))
+        """Let keys share partitions in a way that chance decides; several keys never all share one."""
+        keyed = [record for record in self.records if record.key is not None]
+        are_several = len({record.key for record in keyed}) > 1
+        while True:
+            self.log = Log(PARTITIONS, first=FIRST_PARTITION, salt=self.rng.randbytes(4))
+            if not are_several or len({self.log.place_of(record) for record in keyed}) > 1:
+                return
 
     def interleaved(self) -> list[NewRecord]:
         """Return the records in another order, those of a key in theirs; if there is another key, it comes first."""

@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
+from cdc.text import printable
 from infra.cli.interrupt import heeded
 from infra.cli.lazy import LazyGroup
+from infra.cli.screen import screened
 from infra.errors import explain
 
 # name -> where the command lives, and its line in `tailrace --help`. A new command is a line here.
@@ -50,19 +52,31 @@ def cli() -> None:
     """
 
 
+def _run() -> Any:
+    """Run the command line; wrong usage is explained here, where what it quotes passes the screen."""
+    try:
+        return cli.main(
+            standalone_mode=False, color=True
+        )  # the screen drops colours, except on a terminal
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+
+
 def main() -> None:
     """Run the command line; a failure the user can mend is one sentence on stderr."""
     try:
-        with heeded():
-            result: Any = cli.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        with heeded(), screened():
+            result = _run()
     except (click.Abort, KeyboardInterrupt):
         sys.exit("Interrupted.")
     except Exception as error:
         sentence = explain(error)
         if sentence is None:
             raise
-        sys.exit(f"tailrace: {sentence}")
+        told = f"tailrace: {printable(sentence)}"
+        if (code := getattr(error, "exit_code", 1)) == 1:
+            sys.exit(told)
+        click.echo(told, err=True)
+        sys.exit(code)
     sys.exit(result if isinstance(result, int) else 0)

@@ -5,10 +5,14 @@ from dataclasses import asdict
 import click
 
 from cdc import connector as debezium
-from infra.capture import connector_settings, examine, require_slot, slot
+from cdc.causes import redacted
+from infra.capture import connector_settings, examine, in_the_way, require_slot, slot
 from infra.cli import connector_recover
 from infra.cli.connector_text import sentence, slot_data, slot_lines
+from infra.cli.mended import data
 from infra.cli.output import json_option, print_json
+from infra.drift.database import open_database
+from infra.drift.publication import publication_differences
 from infra.local.pipeline import apply_connector
 from infra.local.publishing import require_connector
 from infra.settings import load_settings
@@ -75,15 +79,26 @@ def restart(*, as_json: bool) -> None:
 def status(context: click.Context, *, as_json: bool) -> None:
     """Show the state of the connector, its task and its slot.
 
-    Ends with 1 unless connector and task run and the slot is whole.
+    Ends with 1 unless connector and task run, slot and publication are whole, and no row stands in the way.
     """
     settings = require_connector(load_settings())
     state = debezium.status(settings.connect_url, debezium.NAME)
     held, diagnosis = slot(settings), examine(settings)
+    obstacles = in_the_way(settings)
+    with open_database(settings) as connection:
+        differing = publication_differences(connection)
     if as_json:
         print_json(
             asdict(state)
-            | {"running": state.is_running, "ailment": diagnosis.ailment, "slot": slot_data(held)}
+            | {
+                "trace": state.trace and redacted(state.trace),
+                "cause": state.cause and asdict(state.cause),
+                "running": state.is_running,
+                "ailment": diagnosis.ailment,
+                "obstacles": [asdict(each) | {"first": str(each.first)} for each in obstacles],
+                "slot": slot_data(held),
+                "differences": [data(each) for each in differing],
+            }
         )
     else:
         click.echo(f"{debezium.NAME}: connector {state.connector}, task {state.task}")
@@ -93,6 +108,11 @@ def status(context: click.Context, *, as_json: bool) -> None:
             click.echo(
                 f"{sentence(diagnosis.told)} `tailrace connector recover` mends it.", err=True
             )
-        if state.trace:
-            click.echo(state.trace, err=True)
-    context.exit(0 if state.is_running and not diagnosis.ailment else 1)
+        if state.cause:
+            click.echo(f"{sentence(str(state.cause))} `--json` has the whole trace.", err=True)
+        for each in obstacles:
+            click.echo(f"It stands still: {each.told}; {each.remedy}.", err=True)
+        for difference in differing:
+            click.echo(sentence(f"{difference}; {difference.remedy}"), err=True)
+    is_well = state.is_running and not diagnosis.ailment and not obstacles and not differing
+    context.exit(0 if is_well else 1)

@@ -10,10 +10,11 @@ from cdc import connector as debezium
 from cdc.recovery import Capture, Recovered, recover, rehearse
 from cdc.slot.health import Ailment, Diagnosis
 from infra.capture import connector_settings, examine, outbox_urls
-from infra.cli.moment import MOMENT
 from infra.cli.output import console, json_option, print_json
 from infra.cli.progress import counting
 from infra.cli.schema_baseline import examples
+from infra.cli.values import MOMENT
+from infra.local.pipeline import send_canary
 from infra.local.publishing import require_connector
 from infra.services import CAPTURE
 from infra.settings import Settings, load_settings
@@ -33,7 +34,8 @@ new slot in the place of the old one, and start the connector again. Services go
 @click.option(
     "--force",
     is_flag=True,
-    help="Do it although slot and connector look whole, as when rows are missing.",
+    help="Do it although slot and connector look whole, as when rows are missing; leave out rows that are too large "
+    "to be published, which are named.",
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -73,8 +75,15 @@ def command(
         return
     if not yes:
         click.confirm(f"{STEPS}\nGo on?", abort=True, err=True)
-    found = recover(capture, since, _progress(as_json=as_json), _teller(as_json=as_json))
+    found = recover(
+        capture,
+        since,
+        _progress(as_json=as_json),
+        _teller(as_json=as_json),
+        leave_out=force,
+    )
     _report(found, diagnosis, done=True, running=True, as_json=as_json)
+    send_canary(settings)  # which proves it, and gives the connector its first position
 
 
 def _capture(settings: Settings) -> Capture:
@@ -92,14 +101,15 @@ def _capture(settings: Settings) -> Capture:
 def _tell_whole(settings: Settings, diagnosis: Diagnosis, *, as_json: bool) -> int:
     """Say that there is nothing to recover, and whether the connector has another trouble; return the exit status."""
     state = debezium.status(settings.connect_url, debezium.NAME)
+    why = f" ({state.cause.text})" if state.cause else ""
     if as_json:
         print_json(_as_data(Recovered(), diagnosis, done=False, running=state.is_running))
     else:
         click.echo(f"Nothing to recover: {diagnosis.told}.")
         if not state.is_running:
             click.echo(
-                f"But the connector is {state.connector} and its task {state.task}: see `tailrace connector status`, "
-                "then `tailrace connector apply`. If it fails at the same row again, --force goes around that row.",
+                f"But the connector is {state.connector} and its task {state.task}{why}: see `tailrace connector "
+                "status`, then `tailrace connector apply`. If it fails at the same row again, --force goes around it.",
                 err=True,
             )
     return 0 if state.is_running else 1
@@ -130,6 +140,9 @@ def _as_data(
         ],
         "too_old": found.too_old,
         "without_topic": found.without_topic,
+        "too_large": [
+            asdict(each) | {"message_id": str(each.message_id)} for each in found.too_large
+        ],
         "seconds": found.seconds,
     }
 
@@ -151,6 +164,8 @@ def _report(
         click.echo(
             f"  {rows:,} rows are for {topic}, which Kafka does not have; they were left alone"
         )
+    for large in found.too_large:
+        click.echo(f"  {large}, more than a broker takes; it was left out and stays in its outbox")
     if done:
         click.echo(
             f"Recovered in {found.seconds:.1f} s: {found.rows:,} rows were published again. "

@@ -2,25 +2,26 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 
 from infra.cli.output import console, json_option, print_json
+from infra.cli.values import COUNT, Existing, Parsed, seconds, whole
 from infra.demo.demonstrate import demonstrate
 from infra.demo.display import open_display
 from infra.demo.generate import GeneratedOrders
-from infra.demo.mapping import SYNONYMS, MappingError
+from infra.demo.mapping import DEFAULT_CURRENCY, SYNONYMS, MappingError
 from infra.demo.orders import Source
 from infra.demo.report import report
 from infra.demo.source import open_orders
 from infra.settings import load_settings
 from schemas.rest.currencies import MINOR_UNIT_DECIMALS
 
-DEFAULT_CURRENCY = "USD"
 DEFAULT_ORDERS = 200
 ORDERS_PER_CORE = 2
 """On a machine that runs the stack as well, more under way add to the waiting and not to the rate."""
@@ -35,33 +36,33 @@ class Assignments(click.ParamType):
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dict[str, str]:
-        """Return column by field."""
+    ) -> list[tuple[str, str]]:
+        """Return fields with their columns."""
         before, *parts = self.START.split(str(value).strip())
         if before or not parts:
             fields = ", ".join(SYNONYMS)
             self.fail(f"{value!r} is not FIELD=COLUMN with a field of {fields}", param, ctx)
         columns = (column.strip() for column in parts[1::2])
-        return dict(zip(parts[::2], columns, strict=True))
+        return list(zip(parts[::2], columns, strict=True))
 
 
-def _currency(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value is not None and value.upper() not in MINOR_UNIT_DECIMALS:
-        raise click.BadParameter(f"{value!r} is not an active ISO 4217 currency code")
-    return value and value.upper()
+def _currency(text: str) -> str:
+    if text.upper() not in MINOR_UNIT_DECIMALS:
+        raise ValueError(f"{text!r} is not an active ISO 4217 currency code")
+    return text.upper()
 
 
 @click.command()
 @click.option(
     "--orders",
     "count",
-    type=click.IntRange(min=1),
+    type=COUNT,
     help=f"Make up so many.  [default: {DEFAULT_ORDERS}]",
 )
 @click.option(
     "--file",
     "path",
-    type=click.Path(path_type=Path),
+    type=Existing(dir_okay=False),
     help="Send those of a CSV or JSON lines file.",
 )
 @click.option(
@@ -73,21 +74,25 @@ def _currency(_: click.Context, __: click.Parameter, value: str | None) -> str |
 )
 @click.option(
     "--concurrency",
-    type=click.IntRange(1, 1000),
+    type=whole(1, 1000),
     help=f"Most orders under way at once.  [default: {ORDERS_PER_CORE} for each processor core]",
 )
 @click.option(
-    "--seed", type=int, default=1, show_default=True, help="The same seed makes up the same orders."
+    "--seed",
+    type=whole(-(2**63), 2**63 - 1),
+    default=1,
+    show_default=True,
+    help="The same seed makes up the same orders.",
 )
 @click.option(
     "--currency",
-    callback=_currency,
+    type=Parsed("CODE", _currency),
     help=f"Of amounts that name none  [default: {DEFAULT_CURRENCY}]; of all orders made up  [default: a mixture].",
 )
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=1),
+    type=seconds(1),
     default=60,
     show_default=True,
     help="Give up when nothing has moved for so many seconds.",
@@ -99,7 +104,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
     *,
     count: int | None,
     path: Path | None,
-    assignments: Sequence[Mapping[str, str]],
+    assignments: Sequence[Sequence[tuple[str, str]]],
     concurrency: int | None,
     seed: int,
     currency: str | None,
@@ -120,7 +125,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
     out = console(stderr=as_json)
     with _open_source(path, assignments, count, seed, currency) as source:
         for line in source.explanation:
-            out.print(line, markup=False, soft_wrap=True)
+            out.print(line, soft_wrap=True)
         with open_display(out, source.total) as display:
             result = demonstrate(
                 load_settings(), source, display, concurrency=concurrency, timeout_s=timeout_s
@@ -135,7 +140,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
 @contextmanager
 def _open_source(
     path: Path | None,
-    assignments: Sequence[Mapping[str, str]],
+    assignments: Sequence[Sequence[tuple[str, str]]],
     count: int | None,
     seed: int,
     currency: str | None,
@@ -143,8 +148,9 @@ def _open_source(
     if path is None:
         yield GeneratedOrders(count or DEFAULT_ORDERS, seed=seed, currency=currency)
         return
-    overrides = {field: column for part in assignments for field, column in part.items()}
-    currency = currency or DEFAULT_CURRENCY
+    overrides = dict(chain.from_iterable(assignments))
+    if len(overrides) < sum(map(len, assignments)):
+        raise click.UsageError("--map says of one field twice what it is.")
     with ExitStack() as stack:
         try:
             orders = stack.enter_context(open_orders(path, overrides=overrides, currency=currency))

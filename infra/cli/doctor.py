@@ -3,13 +3,13 @@
 from dataclasses import asdict
 
 import click
-from rich.markup import escape
+from rich.text import Text
 
 from infra.cli.output import console, json_option, print_json
 from infra.local.doctor import Finding, diagnose
 from infra.settings import load_settings
 
-SIGNS = {"ok": "[green]OK     [/]", "wrong": "[red]WRONG  [/]", "unknown": "[yellow]UNKNOWN[/]"}
+COLOURS = {"ok": "green", "wrong": "red", "unknown": "yellow"}
 
 
 @click.command()
@@ -26,10 +26,11 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     else:
         out = console()
         for finding in findings:
-            out.print(_line(finding), soft_wrap=True)
+            sign = Text(f"{finding.state.upper():<7}", COLOURS[finding.state])
+            out.print(sign, _line(finding), soft_wrap=True)
     context.exit(0 if all(finding.state == "ok" for finding in findings) else 1)
 
 
 def _line(finding: Finding) -> str:
-    remedy = f"; {escape(finding.remedy)}" if finding.remedy else ""
-    return f"{SIGNS[finding.state]}  {finding.name:<20} {escape(finding.detail)}{remedy}"
+    remedy = f"; {finding.remedy}" if finding.remedy else ""
+    return f" {finding.name:<20} {finding.detail}{remedy}"

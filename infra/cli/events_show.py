@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -15,11 +16,14 @@ from cdc.database import Connection
 from cdc.event_log import AsOf, BrokenLogError, LoggedEvent, State
 from cdc.event_log.events import stream
 from cdc.event_log.verification import unmoving
+from cdc.text import printable
+from consumers.replay.bounds import parse_moment
 from consumers.runtime.parked.payload import Payloads, first_bytes
 from infra.cli.output import json_option, print_json
-from infra.cli.parked_options import Parsed
 from infra.cli.parked_text import counted
 from infra.cli.schema_baseline import examples
+from infra.cli.screen import style
+from infra.cli.values import TEXT, Parsed
 from infra.errors import TailraceError
 from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log
 from infra.settings import Settings, load_settings
@@ -56,32 +60,32 @@ class _History:
         return not self.missing and not any(event["problem"] for event in self.events)
 
 
-def parse_moment(text: str) -> AsOf:
+def parse_as_of(text: str) -> AsOf:
     """Return the moment that a text names: a version, or a time in ISO 8601, local where it names no offset.
 
     Raises:
         ValueError: it is neither.
     """
-    if text.isascii() and text.isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
         if int(text) < 1:
-            raise ValueError("the first version is 1")
+            raise ValueError(f"{text!r} is no version: the first is 1")
         return AsOf(version=int(text))
     try:
-        return AsOf(time=datetime.fromisoformat(text).astimezone(UTC))
-    except ValueError:
-        raise ValueError(
-            f"{text!r} is neither a version such as 2 nor a time such as 2026-11-23T10:00"
-        ) from None
+        return AsOf(time=parse_moment(text, datetime.now(UTC)).astimezone(UTC))
+    except ValueError as error:
+        raise ValueError(f"{error}, nor a version such as 2") from None
+
+
+AS_OF = Parsed("VERSION|TIME", parse_as_of)
 
 
 @click.command()
-@click.argument("kind")
-@click.argument("aggregate_id", metavar="ID")
+@click.argument("kind", type=TEXT)
+@click.argument("aggregate_id", type=TEXT, metavar="ID")
 @click.option(
     "--as-of",
     "as_of",
-    type=Parsed("moment", parse_moment),
-    metavar="VERSION|TIME",
+    type=AS_OF,
     help="Only what had happened by then, and the state then; a time without an offset is local.",
 )
 @json_option
@@ -200,26 +204,26 @@ def _as_json(shown: _History) -> dict[str, Any]:
 
 
 def _lines(shown: _History) -> Iterator[str]:
-    yield f"{click.style(f'{shown.kind} {shown.aggregate_id}', bold=True)}  {counted(len(shown.events), 'event')}"
+    yield f"{style(printable(f'{shown.kind} {shown.aggregate_id}'), bold=True)}  {counted(len(shown.events), 'event')}"
     missing = set(shown.missing)
     for event in shown.events:
         version = event["version"]
         gap = [number for number in range(version - 1, 0, -1) if number in missing]
         for number in reversed(gap):
             missing.discard(number)
-            yield click.style(f"\n{number:>3}  is missing from the log", fg="red")
+            yield style(f"\n{number:>3}  is missing from the log", fg="red")
         # to the last digit, so that it can be handed to --as-of
         when = datetime.fromisoformat(event["occurred_at"]).astimezone().isoformat(" ")
-        yield f"\n{version:>3}  {when}  {click.style(event['type'], bold=True)}"
+        yield f"\n{version:>3}  {when}  {style(printable(event['type']), bold=True)}"
         yield f"     message {event['message_id']}, correlation {event['correlation_id']}"
         yield f"     caused by {event['causation_id'] or 'nothing before it'}"
         if event["problem"]:
-            yield click.style(f"     not readable: {event['problem']}", fg="red")
+            yield style(f"     not readable: {event['problem']}", fg="red")
             yield f"     {event['bytes']}"
         else:
             yield from _json_lines(event["payload"])
     if shown.state is not None:
-        yield f"\n{click.style('state', bold=True)}  after version {shown.state['version']}"
+        yield f"\n{style('state', bold=True)}  after version {shown.state['version']}"
         yield from _json_lines(shown.state["value"])
     elif shown.problem:
         yield f"\nNo state: {shown.problem}."
@@ -227,7 +231,7 @@ def _lines(shown: _History) -> Iterator[str]:
 
 def _json_lines(value: Any) -> Iterator[str]:
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    return (f"     {line}" for line in text.splitlines())
+    return (f"     {line}" for line in text.split("\n"))
 
 
 def _normal(aggregate_id: str) -> str:

@@ -8,38 +8,59 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from consumers.runtime.lag import PartitionLag, TopicLag
 from infra.cli.output import console, duration, json_option, print_json
 from infra.cli.schema_baseline import examples
+from infra.cli.values import CONSUMER
 from infra.lag import Lags, open_lags
 from infra.settings import load_settings
 
 WATCH_EVERY_S = 2.0
-COUNTED = ("messages behind", "for", "duplicates", "parked", "dead")
+COUNTED = ("messages behind", "for", "lost", "duplicates", "parked", "dead")
 
 
 @click.command()
-@click.argument("consumers", nargs=-1, metavar="[CONSUMER]...")
+@click.argument("consumers", nargs=-1, type=CONSUMER, metavar="[CONSUMER]...")
 @click.option("--partitions", "by_partition", is_flag=True, help="A line for each partition.")
 @click.option("-w", "--watch", is_flag=True, help="Measure again every 2 seconds until Ctrl-C.")
+@click.option(
+    "--settle",
+    is_flag=True,
+    help="Note that somebody has looked into what was lost: doctor and lag stop telling of it.",
+)
 @json_option
 @examples(
     "tailrace lag",
     "tailrace lag payments-worker --partitions",
     "tailrace lag --watch",
+    "tailrace lag payments-worker --settle",
 )
-def lag(*, consumers: Sequence[str], by_partition: bool, watch: bool, as_json: bool) -> None:
+def lag(
+    *,
+    consumers: Sequence[str],
+    by_partition: bool,
+    watch: bool,
+    settle: bool,
+    as_json: bool,
+) -> None:
     """Show how far each CONSUMER, or every one, is behind in its topics.
 
     The position is the one in the database, which decides; the end is Kafka's. A consumer is behind by the records that
     lie between, for as long as the oldest of them is old. With --json and --watch, one object a line.
+
+    Where records were deleted unread, or a topic was deleted and made anew, that is told of until --settle.
     """
+    if settle and not consumers:
+        raise click.UsageError("--settle needs the CONSUMER that is meant.")
     with open_lags(load_settings()) as lags:
         _require_known(consumers, lags)
+        if settle:
+            lags.settle(consumers)
         if not watch:
             _once(lags.measure(consumers), by_partition=by_partition, as_json=as_json)
             return
@@ -56,7 +77,13 @@ def _once(lags: Sequence[TopicLag], *, by_partition: bool, as_json: bool) -> Non
     if as_json:
         print_json(_as_json(lags))
     else:
-        console().print(_table(lags, by_partition=by_partition))
+        console().print(_shown(lags, by_partition=by_partition))
+
+
+def _shown(lags: Sequence[TopicLag], *, by_partition: bool) -> RenderableType:
+    table = _table(lags, by_partition=by_partition)
+    resets = [Text(f"{each.consumer}: {reset}") for each in lags for reset in each.resets]
+    return Group(table, "", *resets) if resets else table
 
 
 @contextmanager
@@ -67,9 +94,9 @@ def _screen(*, by_partition: bool, as_json: bool) -> Iterator[Callable[[Sequence
         yield lambda lags: click.echo(json.dumps({"lags": _as_json(lags)}))
     elif out.is_terminal:
         with Live(console=out, auto_refresh=False) as live:
-            yield lambda lags: live.update(_table(lags, by_partition=by_partition), refresh=True)
+            yield lambda lags: live.update(_shown(lags, by_partition=by_partition), refresh=True)
     else:
-        yield lambda lags: out.print(_table(lags, by_partition=by_partition), "")
+        yield lambda lags: out.print(_shown(lags, by_partition=by_partition), "")
 
 
 def _require_known(consumers: Sequence[str], lags: Lags) -> None:
@@ -87,9 +114,14 @@ def _table(lags: Sequence[TopicLag], *, by_partition: bool) -> RenderableType:
     for heading in (("partition", "position", "end") if by_partition else ()) + COUNTED:
         table.add_column(heading, justify="right", no_wrap=True)
     for each in lags:
-        counts = (_dim(each.parked), f"[red]{each.dead}[/]" if each.dead else _dim(0))
+        counts = (_dim(each.parked), Text(str(each.dead), "red") if each.dead else _dim(0))
         if not by_partition:
-            measured = (_messages(each.messages), _age(each.seconds), _dim(each.duplicates))
+            measured = (
+                _messages(each.messages),
+                _age(each.seconds),
+                _lost(each.lost),
+                _dim(each.duplicates),
+            )
             table.add_row(each.consumer, each.topic, *measured, *counts)
             continue
         for number, partition in enumerate(each.partitions):
@@ -99,21 +131,22 @@ def _table(lags: Sequence[TopicLag], *, by_partition: bool) -> RenderableType:
     return table
 
 
-def _partition(partition: PartitionLag) -> tuple[str, ...]:
+def _partition(partition: PartitionLag) -> tuple[RenderableType, ...]:
     return (
         str(partition.partition),
         "none" if partition.position is None else str(partition.position),
         "gone" if partition.end is None else str(partition.end),
         _messages(partition.messages),
         _age(partition.seconds),
+        _lost(partition.lost),
         _dim(partition.duplicates),
     )
 
 
-def _messages(number: int | None) -> str:
+def _messages(number: int | None) -> Text:
     if number is None:
-        return "topic gone"
-    return f"[yellow]{number:,}[/]" if number else _dim(0)
+        return Text("topic gone")
+    return Text(f"{number:,}", "yellow") if number else _dim(0)
 
 
 def _age(seconds: float | None) -> str:
@@ -122,8 +155,12 @@ def _age(seconds: float | None) -> str:
     return f"{seconds:.1f} s" if 0 < seconds < 10 else duration(int(seconds))
 
 
-def _dim(number: int) -> str:
-    return f"{number:,}" if number else "[dim]0[/]"
+def _lost(number: int) -> Text:
+    return Text(f"{number:,}", "red" if number else "dim")
+
+
+def _dim(number: int) -> Text:
+    return Text(f"{number:,}", "" if number else "dim")
 
 
 def _as_json(lags: Sequence[TopicLag]) -> list[dict[str, Any]]:
@@ -133,6 +170,8 @@ def _as_json(lags: Sequence[TopicLag]) -> list[dict[str, Any]]:
             "messages": each.messages,
             "seconds": each.seconds,
             "duplicates": each.duplicates,
+            "lost": each.lost,
+            "resets": each.resets,
             "partitions": [asdict(partition) for partition in each.partitions],
         }
         for each in lags

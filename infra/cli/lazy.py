@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from cdc.text import did_you_mean
+
 
 class LazyGroup(click.Group):
     """Lists its subcommands from a table and imports one only to run it.
@@ -29,6 +31,14 @@ class LazyGroup(click.Group):
         module, _, attribute = self._table[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called, or say which ones resemble it."""
+        if args[0] not in self._table and (near := did_you_mean(args[0], self._table)):
+            ctx.fail(f"No such command {args[0]!r}{near}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list for `--help` without importing anything."""

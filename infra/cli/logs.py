@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from infra.cli.values import whole
 from infra.errors import TailraceError
 from infra.local.aot import NAME as AOT_TRAINING
 from infra.local.parts import PART_NAMES
@@ -21,7 +22,7 @@ FOLLOW_INTERVAL_S = 0.2
 @click.command()
 @click.argument("service", type=click.Choice([*PART_NAMES, AOT_TRAINING, "supervisord"]))
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
-@click.option("-n", "--lines", default=50, show_default=True, type=click.IntRange(min=1))
+@click.option("-n", "--lines", default=50, show_default=True, type=whole(1, 1_000_000))
 def logs(service: str, *, follow: bool, lines: int) -> None:
     """Show the last lines of a part's log."""
     path = log_path(load_settings().home, service)

@@ -8,6 +8,10 @@ from infra.cli.lazy import LazyGroup
 COMMANDS = {
     "stats": ("infra.cli.outbox_stats:stats", "Show how much each outbox holds, and for how long."),
     "prune": ("infra.cli.outbox_prune:prune", "Drop days of messages that are published and old."),
+    "backfill": (
+        "infra.cli.outbox_backfill:backfill",
+        "Publish rows that connector or relay has passed over.",
+    ),
     "verify": ("infra.cli.outbox_verify:verify", "Prove that rows, logs and Kafka agree."),
 }
 

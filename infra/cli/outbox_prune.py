@@ -10,8 +10,10 @@ import click
 from cdc.retention.rounds import Day
 from infra.cli.output import json_option, print_json, size
 from infra.cli.schema_baseline import examples
+from infra.cli.screen import style
+from infra.cli.values import whole
 from infra.retention_access import look_after
-from infra.settings import load_settings
+from infra.settings import MAX_OUTBOX_DAYS, load_settings
 
 DRY_WORDS = {
     "dropped": "would be dropped",
@@ -25,8 +27,7 @@ COLOURS = {"dropped": "green", "missing": "red", "made": "cyan", "taken over": "
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why.")
 @click.option(
     "--keep",
-    type=click.IntRange(min=1),
-    metavar="DAYS",
+    type=whole(1, MAX_OUTBOX_DAYS, "DAYS"),
     help="Days that messages are kept at least, instead of the setting outbox_days.",
 )
 @json_option
@@ -60,10 +61,10 @@ def prune(context: click.Context, *, dry_run: bool, keep: int | None, as_json: b
 
 
 def _lines(schema: str, days: Sequence[Day], *, dry_run: bool) -> Iterator[str]:
-    yield click.style(schema, bold=True)
+    yield style(schema, bold=True)
     for day in days:
         word = DRY_WORDS.get(day.fate, day.fate) if dry_run else day.fate
-        fate = click.style(f"{word:<16}", fg=COLOURS.get(day.fate))
+        fate = style(f"{word:<16}", fg=COLOURS.get(day.fate))
         yield f"  {fate}  {day.name:<40}  {size(day.bytes):>9}  {day.why or ''}".rstrip()
     freed = sum(day.bytes for day in days if day.fate == "dropped")
     if freed:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from rich.text import Text
 
 from cdc.reconciliation import (
     WRONG,
@@ -122,17 +123,18 @@ def _print(report: TopicReport) -> None:
     window = f"from {report.since:%Y-%m-%d %H:%M:%S %Z}" if report.since else "from the beginning"
     until = f" to {report.until:%Y-%m-%d %H:%M:%S %Z}" if report.until else ""
     out.print(
-        f"{report.topic}, {window}{until}: {report.rows:,} rows, {report.records:,} records"
-        f" [dim]({report.seconds:.1f} s)[/]"
+        f"{report.topic}, {window}{until}: {report.rows:,} rows, {report.records:,} records",
+        Text(f"({report.seconds:.1f} s)", "dim"),
     )
     for kind in Kind:
         if count := report.counts[kind]:
             colour = "red" if kind in WRONG else "dim"
-            out.print(f"  [{colour}]{kind:<11} {count:>9,}[/]  {TOLD[kind]}")
+            out.print(Text(f"  {kind:<11} {count:>9,}", colour), f" {TOLD[kind]}")
             _print_named(report.named.get(kind, ()), count)
     for consumer in report.consumers:
         _print_consumer(consumer)
-    out.print("[green]Nothing is missing.[/]" if report.is_good else "[red]Something is wrong.[/]")
+    good = Text("Nothing is missing.", "green")
+    out.print(good if report.is_good else Text("Something is wrong.", "red"))
 
 
 def _print_consumer(consumer: ConsumerReport) -> None:
@@ -145,8 +147,8 @@ def _print_consumer(consumer: ConsumerReport) -> None:
         "forgotten": consumer.forgotten,
     }
     told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
-    missing = f"[red]{consumer.missing:,} missing[/]" if consumer.missing else "none missing"
-    console().print(f"  {consumer.consumer}: {told or 'nothing to take'}, {missing}")
+    missing = Text(f"{consumer.missing:,} missing", "red") if consumer.missing else "none missing"
+    console().print(f"  {consumer.consumer}: {told or 'nothing to take'},", missing)
     _print_named(consumer.named, consumer.missing)
 
 

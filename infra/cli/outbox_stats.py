@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
-import psycopg
 from rich.table import Table
 
-from cdc.retention.rounds import CONNECT_TIMEOUT_S, Day
+from cdc.database import connect
+from cdc.retention.rounds import Day
 from cdc.retention.stats import Held, Progress, measure, progress
 from infra.cli.output import console, json_option, print_json, size
 from infra.cli.parked_text import counted, local
@@ -62,9 +62,7 @@ def _measure(settings: Settings) -> tuple[list[_Outbox], Progress | None]:
     days = look_after(settings, timedelta(days=settings.outbox_days), dry_run=True)
     outboxes, behind = [], None
     for schema in OUTBOXES:
-        with psycopg.connect(
-            settings.database_url(schema), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
-        ) as connection:
+        with connect(settings.database_url(schema), autocommit=True) as connection:
             events, messages = measure(connection)
             behind = progress(connection, PUBLICATION)
         outboxes.append(_Outbox(schema, events, messages, days[schema]))

@@ -10,12 +10,13 @@ import click
 from click.core import ParameterSource
 
 from cdc.event_log.verification import Finding, Verification, unmoving
-from infra.cli.moment import MOMENT
 from infra.cli.outbox_reconcile import verify_topic
 from infra.cli.output import console, json_option, print_json
 from infra.cli.parked_text import counted
 from infra.cli.progress import counting
 from infra.cli.schema_baseline import examples
+from infra.cli.screen import style
+from infra.cli.values import CONSUMER, MOMENT, TOPIC, seconds, whole
 from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log
 from infra.settings import Settings, load_settings
 
@@ -44,7 +45,9 @@ class _Result:
 
 
 @click.command()
-@click.option("--topic", help="Compare outboxes, Kafka and inboxes for this topic instead.")
+@click.option(
+    "--topic", type=TOPIC, help="Compare outboxes, Kafka and inboxes for this topic instead."
+)
 @click.option(
     "--from",
     "since",
@@ -55,6 +58,7 @@ class _Result:
 @click.option(
     "--consumer",
     "others",
+    type=CONSUMER,
     multiple=True,
     metavar="NAME",
     help="Also a consumer that the catalogue does not declare.",
@@ -62,16 +66,15 @@ class _Result:
 @click.option(
     "--patience",
     "patience_s",
-    type=click.FloatRange(min=0),
+    type=seconds(),
     default=30.0,
     show_default=True,
-    metavar="SECONDS",
     help="How long to wait for what is not in Kafka yet.",
 )
 @click.option(
     "-n",
     "--limit",
-    type=click.IntRange(min=0),
+    type=whole(0),
     default=SHOWN,
     show_default=True,
     help="Most findings shown of each kind; all are counted.",
@@ -154,7 +157,7 @@ async def _compare(settings: Settings, kind: LoggedKind, limit: int, *, as_json:
 
 def _lines(result: _Result) -> Iterator[str]:
     for finding in result.findings:
-        yield f"{click.style(finding.what, fg='red', bold=True)}  {result.kind} {finding.aggregate_id}"
+        yield f"{style(finding.what, fg='red', bold=True)}  {result.kind} {finding.aggregate_id}"
         if finding.detail:
             yield f"    {finding.detail}"
         for each in finding.differences:

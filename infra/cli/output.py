@@ -1,20 +1,37 @@
 """What all commands share: the consoles, the `--json` option, sizes and times as words."""
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.text import Text
+
+from cdc.text import printable
+from infra.cli.screen import Screen
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON, for machines."
 )
 
 
+class PlainConsole(Console):
+    """Shows texts as they are: nothing in them is markup, an emoji or a control sequence."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return text for the console; `Text` says what is to have a style."""
+        plain = "\n".join(map(printable, text.split("\n")))
+        return super().render_str(plain, **options | {"markup": False, "emoji": False})
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console that neither wraps nor colours what goes into a file or a pipe."""
-    made = Console(stderr=stderr, highlight=False)
+    stream = sys.stderr if stderr else sys.stdout
+    # It tells its own escape sequences from those of others better than the screen could.
+    behind = stream.stream if isinstance(stream, Screen) else None
+    made = PlainConsole(stderr=stderr, file=behind, highlight=False)
     if not made.is_terminal:
         made.width = 200
     return made

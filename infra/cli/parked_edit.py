@@ -17,13 +17,13 @@ from consumers.runtime.parked.selection import Selection
 from infra.cli.output import json_option, print_json
 from infra.cli.parked_access import NotParkedError, one_at, open_desks
 from infra.cli.parked_options import (
-    Parsed,
     acting,
     consumer_option,
     message_id_option,
     place_argument,
 )
 from infra.cli.schema_baseline import examples
+from infra.cli.values import Existing, Parsed
 from infra.errors import TailraceError
 from infra.settings import load_settings
 from schemas.datum import UndecodableError
@@ -49,7 +49,7 @@ class EditError(TailraceError):
 @click.option(
     "--file",
     "path",
-    type=click.Path(path_type=Path, allow_dash=True, exists=True, dir_okay=False),
+    type=Existing(allow_dash=True, dir_okay=False),
     help="The whole message as JSON; - reads it from standard input.",
 )
 @click.option("--editor", is_flag=True, help="Open the message as JSON in your editor.")

@@ -10,7 +10,6 @@ from consumers.runtime.parked.selection import Selection
 from infra.cli.output import json_option, print_json
 from infra.cli.parked_access import find, open_desks
 from infra.cli.parked_options import (
-    KEY,
     consumer_option,
     optional_place_argument,
     selecting,
@@ -19,13 +18,12 @@ from infra.cli.parked_options import (
 from infra.cli.parked_text import action_as_json, action_line, counted, lines, summary
 from infra.cli.parked_text import as_json as message_as_json
 from infra.cli.schema_baseline import examples
+from infra.cli.values import COUNT, KEY, TOPIC
 from infra.settings import load_settings
 
 SHOWN = 20
 
-limit_option = click.option(
-    "-n", "--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True
-)
+limit_option = click.option("-n", "--limit", type=COUNT, default=SHOWN, show_default=True)
 
 
 @click.command("list")
@@ -71,7 +69,7 @@ def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: boo
 @click.command()
 @optional_place_argument
 @consumer_option
-@click.option("--topic", help="Only of this topic.")
+@click.option("--topic", type=TOPIC, help="Only of this topic.")
 @click.option("--key", type=KEY, help="Only of this key.")
 @click.option("--action", type=click.Choice(("retry", "edit", "skip")), help="Only this.")
 @limit_option

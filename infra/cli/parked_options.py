@@ -9,35 +9,17 @@ from typing import Any, TypeVar
 import click
 
 from consumers.runtime.parked.acting import By
-from consumers.runtime.parked.message import RecordPlace, key_of
-from consumers.runtime.parked.selection import REASONS, Selection, parse_age
+from consumers.runtime.parked.selection import REASONS, Selection
+from infra.cli.values import AGE, CONSUMER, KEY, PLACE, TEXT, TOPIC
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Parsed(click.ParamType):
-    """A value that a function reads; what it raises is the complaint."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return what the text says."""
-        try:
-            return self._parse(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-AGE = Parsed("age", parse_age)
-KEY = Parsed("key", key_of)
-
-place_argument = click.argument("place", type=Parsed("place", RecordPlace.parse), required=True)
-optional_place_argument = click.argument(
-    "place", type=Parsed("place", RecordPlace.parse), required=False
+place_argument = click.argument("place", type=PLACE, required=True)
+optional_place_argument = click.argument("place", type=PLACE, required=False)
+consumer_option = click.option(
+    "--consumer", type=CONSUMER, help="Only of this consumer, such as payments-worker."
 )
-consumer_option = click.option("--consumer", help="Only of this consumer, such as payments-worker.")
 message_id_option = click.option("--message-id", type=click.UUID, help="Only of this id.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 all_option = click.option("--all", "everything", is_flag=True, help="All that is parked.")
@@ -47,11 +29,13 @@ waiting_option = click.option(
 
 _FILTERS = {
     "consumer": consumer_option,
-    "topic": click.option("--topic", help="Only of this topic."),
-    "type": click.option("--type", help="Only this message, such as orders.OrderCreated."),
+    "topic": click.option("--topic", type=TOPIC, help="Only of this topic."),
+    "type": click.option(
+        "--type", type=TEXT, help="Only this message, such as orders.OrderCreated."
+    ),
     "key": click.option("--key", type=KEY, help="Only of this key; \\x… for bytes in hexadecimal."),
     "message_id": message_id_option,
-    "error": click.option("--error", metavar="TEXT", help="Only with this in the error."),
+    "error": click.option("--error", type=TEXT, help="Only with this in the error."),
     "reason": click.option("--reason", type=click.Choice(REASONS), help="Only parked for this."),
     "status": click.option(
         "--status",
@@ -59,11 +43,9 @@ _FILTERS = {
         help="Only those that wait for you, or that are tried again by themselves.",
     ),
     "older_than": click.option(
-        "--older-than", type=AGE, metavar="AGE", help="Only parked for longer than 30m, 2h, 3d ..."
+        "--older-than", type=AGE, help="Only parked for longer than 30m, 2h, 3d ..."
     ),
-    "newer_than": click.option(
-        "--newer-than", type=AGE, metavar="AGE", help="Only parked for less than that."
-    ),
+    "newer_than": click.option("--newer-than", type=AGE, help="Only parked for less than that."),
 }
 
 
@@ -88,12 +70,6 @@ def acting(command: Command) -> Any:
     return who_option(_why(call))
 
 
-def _said(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not value.strip():
-        raise click.BadParameter("say something: it is what others will find on record")
-    return value.strip()
-
-
 def _user() -> str:
     try:
         return getpass.getuser()
@@ -101,14 +77,12 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-_why = click.option(
-    "--why", required=True, callback=_said, metavar="TEXT", help="The reason; it goes on record."
-)
+_why = click.option("--why", required=True, type=TEXT, help="The reason; it goes on record.")
 who_option = click.option(
     "--who",
     envvar="TAILRACE_ACTOR",
     default=_user,
-    callback=_said,
+    type=TEXT,
     metavar="NAME",
     help="Who does it; by default $TAILRACE_ACTOR, or your user name.",
 )

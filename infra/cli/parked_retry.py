@@ -34,6 +34,7 @@ from infra.cli.parked_options import (
 from infra.cli.parked_text import counted, one_line
 from infra.cli.progress import counting
 from infra.cli.schema_baseline import examples
+from infra.cli.values import RATE, seconds
 from infra.settings import Settings, load_settings
 
 PATIENCE_S = 60.0
@@ -50,14 +51,14 @@ FAILURES_SHOWN = 20
 @yes_option
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=RATE,
     metavar="N",
     help="Only so many a second, so that who was just repaired is not overrun.",
 )
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0),
+    type=seconds(),
     metavar="SECONDS",
     help=f"How long to follow them.  [default: {PATIENCE_S:g}, and what --rate takes]",
 )

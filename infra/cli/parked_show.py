@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from cdc.text import printable
 from consumers.runtime.delivery import Headers
 from consumers.runtime.parked.message import Action, Content, Parked, RecordPlace, key_text
 from consumers.runtime.parked.payload import Payloads, differences, first_bytes
@@ -25,6 +26,7 @@ from infra.cli.parked_text import (
     status,
 )
 from infra.cli.schema_baseline import examples
+from infra.cli.screen import style
 from infra.settings import Settings, load_settings
 from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError, SchemaStore
@@ -151,7 +153,7 @@ def _gone(settings: Settings, actions: Sequence[Action]) -> _Told:
     last, payloads = actions[0], _payloads(settings)
     fate = "was skipped" if last.action == "skip" else "is not parked any more"
     lines = [
-        f"{click.style(last.type or 'of no known type', bold=True)}  {last.place}  {fate}",
+        f"{style(printable(last.type or 'of no known type'), bold=True)}  {last.place}  {fate}",
         *_fact("consumer", last.consumer),
         *_fact("key", key_text(last.key) or "none"),
         *_fact("recorded", local(last.recorded_at)),
@@ -192,7 +194,7 @@ def _payloads(settings: Settings) -> Payloads:
 
 def _facts(message: Parked) -> Iterator[str]:
     now = datetime.now(UTC)
-    yield f"{click.style(message.type or 'of no known type', bold=True)}  {message.place}"
+    yield f"{style(printable(message.type or 'of no known type'), bold=True)}  {message.place}"
     yield from _fact("consumer", message.consumer)
     yield from _fact("key", key_text(message.key) or "none")
     yield from _fact("message id", str(message.message_id or "none that can be used"))
@@ -209,13 +211,13 @@ def _facts(message: Parked) -> Iterator[str]:
 
 
 def _fact(name: str, value: str) -> Iterator[str]:
-    yield f"  {name:<11} {value}"
+    yield f"  {name:<11} {printable(value)}"
 
 
 def _headers(headers: Headers) -> Iterator[str]:
     yield from _section("headers")
     for name, value in _header_pairs(headers):
-        yield f"  {name}: {'without a value' if value is None else value}"
+        yield f"  {printable(name)}: {'without a value' if value is None else value}"
 
 
 def _header_pairs(headers: Headers) -> list[tuple[str, str | None]]:
@@ -233,7 +235,7 @@ def _others(message: Parked, others: Sequence[tuple[RecordPlace, str | None]]) -
         return
     yield from _section("others of its key")
     for place, type_ in others:
-        yield f"  {place}  {type_ or 'of no known type'}"
+        yield f"  {place}  {printable(type_ or 'of no known type')}"
     more = message.number - 1 + message.behind - len(others)
     if more > 0:
         yield f"  and {more} more"
@@ -264,7 +266,7 @@ def _action_as_json(payloads: Payloads, action: Action) -> dict[str, Any]:
 
 def _section(heading: str) -> Iterator[str]:
     yield ""
-    yield click.style(heading, bold=True)
+    yield style(heading, bold=True)
 
 
 def _indented(text: str) -> Iterator[str]:

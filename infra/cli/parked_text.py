@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
+from cdc.text import printable
 from consumers.runtime.parked.message import Action, Parked, Totals, key_text
 from infra.cli.output import duration
+from infra.cli.screen import style
 
 COLOURS = {"dead": "red", "retrying": "yellow", "waiting": "blue"}
 LONGEST_ERROR = 160
@@ -16,8 +16,8 @@ DAY_S = 24 * 60 * 60
 
 def lines(message: Parked, now: datetime) -> Iterator[str]:
     """Yield the lines that stand for a message in a list."""
-    state = click.style(f"{message.state:<8}", fg=COLOURS[message.state])
-    type_ = click.style(message.type or "of no known type", bold=True)
+    state = style(f"{message.state:<8}", fg=COLOURS[message.state])
+    type_ = style(printable(message.type or "of no known type"), bold=True)
     key = key_text(message.key)
     yield (
         f"{state}  {message.place}  {type_}  {message.consumer}  {'no key' if key is None else f'key {key}'}"
@@ -39,7 +39,7 @@ def error(message: Parked) -> str:
 
 def one_line(error_class: str, error_text: str) -> str:
     """Return an error on one line, cut where it is long."""
-    text = " ".join(f"{error_class.rpartition('.')[2]}: {error_text}".split())
+    text = printable(" ".join(f"{error_class.rpartition('.')[2]}: {error_text}".split()))
     return text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]}…"
 
 
@@ -91,10 +91,10 @@ def action_line(action: Action, *, of_one_message: bool = False) -> str:
         action: The action.
         of_one_message: The history is that of one message, which need not be named.
     """
-    what = f"{action.place}  {action.type or 'of no known type'}  {action.consumer}  "
+    what = f"{action.place}  {printable(action.type or 'of no known type')}  {action.consumer}  "
     return (
         f"{local(action.at)}  {action.action:<5}  {'' if of_one_message else what}"
-        f"by {action.actor}: {action.why}"
+        f"by {printable(action.actor)}: {printable(action.why)}"
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -42,8 +41,8 @@ class TerminalReport:
         """Print the stage's line."""
         self._running.remove(stage)
         self._show_running()
-        line = f"  [green]ok[/]  {stage:<18}[dim]{seconds:6.1f} s[/]  {escape(detail)}"
-        self._console.print(line, soft_wrap=True)
+        took = Text(f"{stage:<18}").append(f"{seconds:6.1f} s", "dim")
+        self._console.print(Text(" ok", "green"), "", took, "", detail, soft_wrap=True)
 
     def downloading(self, name: str, done_bytes: int, total_bytes: int) -> None:
         """Move the bar; a pipe gets a line for every tenth."""

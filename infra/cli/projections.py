@@ -15,6 +15,7 @@ from infra.cli.parked_text import counted
 from infra.cli.progress import working_of
 from infra.cli.replay_request import subject_named
 from infra.cli.schema_baseline import examples
+from infra.cli.values import CONSUMER
 from infra.replay import leave_to_the_report, subject_of
 from infra.services import WORKERS
 from infra.settings import load_settings
@@ -47,7 +48,7 @@ def list_projections(*, as_json: bool) -> None:
 
 
 @projections.command()
-@click.argument("consumer")
+@click.argument("consumer", type=CONSUMER)
 @json_option
 @examples("tailrace projections rebuild analytics")
 def rebuild(*, consumer: str, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from infra.cli.output import json_option
 from infra.cli.parked_options import who_option, yes_option
 from infra.cli.replay_options import choosing
 from infra.cli.schema_baseline import examples
+from infra.cli.values import CONSUMER, RATE, REVISION, RUN, TEXT, TOPIC, whole
 
 # name -> where the command lives, and its line in `tailrace replay --help`
 COMMANDS = {
@@ -20,7 +21,11 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, commands=COMMANDS, invoke_without_command=True)
 @choosing
-@click.option("--consumer", help="Whose handlers are called, such as analytics or payments-worker.")
+@click.option(
+    "--consumer",
+    type=CONSUMER,
+    help="Whose handlers are called, such as analytics or payments-worker.",
+)
 @click.option(
     "--into",
     type=click.Choice(["sandbox"]),
@@ -28,7 +33,7 @@ COMMANDS = {
 )
 @click.option(
     "--to-topic",
-    metavar="NAME",
+    type=TOPIC,
     help="Publish to this topic instead: bytes and headers as they were, and replayed_from.",
 )
 @click.option("--create", is_flag=True, help="Make the topic of --to-topic if it is missing.")
@@ -36,7 +41,7 @@ COMMANDS = {
 @click.option(
     "--force", is_flag=True, help="With --live: make messages take effect that had been taken."
 )
-@click.option("--why", metavar="TEXT", help="The reason; it goes on record.")
+@click.option("--why", type=TEXT, help="The reason; it goes on record.")
 @who_option
 @yes_option
 @click.option(
@@ -47,26 +52,25 @@ COMMANDS = {
 @click.option("--dry-run", is_flag=True, help="Only count what would be replayed.")
 @click.option(
     "--code",
-    metavar="REF",
+    type=REVISION,
     help="With the handlers of another git revision, to try a change before it ships.",
 )
 @click.option("--keep", is_flag=True, help="Leave the sandbox to look around in.")
 @click.option(
     "--rows",
-    type=click.IntRange(min=0),
-    metavar="N",
+    type=whole(0),
     help="Most rows to list of each table that differs.  [default: 20, with --json 1000]",
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="N",
+    type=RATE,
     help="Only so many messages a second.",
 )
 @click.option(
     "--resume",
     is_flag=False,
     flag_value="last",
+    type=RUN,
     metavar="[RUN]",
     help="Go on with a replay that was interrupted, the last one or the one named.",
 )

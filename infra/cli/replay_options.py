@@ -11,36 +11,47 @@ from consumers.replay.bounds import Bound
 from consumers.replay.selection import Selection
 from consumers.replay.where import Condition
 from consumers.runtime.parked.message import key_of
+from infra.cli.values import BOUND, CONDITION, KEY_TEXT, TEXT, TOPIC
 from schemas.catalogue import catalogue
 
 _CHOOSING = (
-    click.option("--topic", "topics", multiple=True, help="Of this topic; may be repeated."),
+    click.option(
+        "--topic", "topics", type=TOPIC, multiple=True, help="Of this topic; may be repeated."
+    ),
     click.option(
         "--from",
         "start",
+        type=BOUND,
         multiple=True,
-        metavar="TIME|P:OFFSET",
         help="From this time on, such as 2026-11-23T10:00 or 2h ago (2h); or from an offset of a partition.",
     ),
     click.option(
         "--to",
         "end",
+        type=BOUND,
         multiple=True,
-        metavar="TIME|P:OFFSET",
         help="Up to this time or offset, that not included.  [default: now]",
     ),
     click.option(
-        "--key", "keys", multiple=True, help="Of this key; \\x… for bytes in hexadecimal."
+        "--key",
+        "keys",
+        type=KEY_TEXT,
+        multiple=True,
+        help="Of this key; \\x… for bytes in hexadecimal.",
     ),
     click.option(
-        "--type", "types", multiple=True, help="This message, such as orders.OrderCreated."
+        "--type",
+        "types",
+        type=TEXT,
+        multiple=True,
+        help="This message, such as orders.OrderCreated.",
     ),
     click.option("--id", "ids", type=click.UUID, multiple=True, help="Of this message id."),
     click.option(
         "--where",
         "where",
+        type=CONDITION,
         multiple=True,
-        metavar="CONDITION",
         help="That says this: currency=EUR, total>100, lines.0.sku=book-1. All of them must hold.",
     ),
 )
@@ -65,7 +76,7 @@ def selection_of(asked: Mapping[str, Any], topics: Sequence[str] = ()) -> Select
     named = tuple(dict.fromkeys(asked["topics"])) or tuple(topics)
     if not named:
         raise click.UsageError("Say which topic is meant: --topic order.events.")
-    _require_types(named, asked["types"])
+    require_types(named, asked["types"])
     now = datetime.now(UTC)
     return Selection(
         topics=named,
@@ -85,7 +96,12 @@ def _read(option: str, read: Callable[[Any], Any], text: Any) -> Any:
         raise click.UsageError(f"{option}: {error}.") from error
 
 
-def _require_types(topics: Sequence[str], types: Sequence[str]) -> None:
+def require_types(topics: Sequence[str], types: Sequence[str]) -> None:
+    """Refuse to look for messages that the topics cannot carry.
+
+    Raises:
+        click.UsageError: there are some.
+    """
     declared = [catalogue().topics[topic] for topic in topics if topic in catalogue().topics]
     if len(declared) < len(topics):
         return  # a topic that the catalogue does not know may carry anything

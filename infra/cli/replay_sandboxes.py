@@ -10,6 +10,7 @@ from consumers.replay.sandbox import Listed, drop_sandbox, list_sandboxes
 from infra.cli.output import console, json_option, print_json
 from infra.cli.parked_text import age, counted
 from infra.cli.schema_baseline import examples
+from infra.cli.values import SANDBOX
 from infra.services import OWNER
 from infra.settings import load_settings
 
@@ -30,7 +31,7 @@ def sandboxes(*, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, type=SANDBOX, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="All in which no replay is at work.")
 @examples(
     "tailrace replay drop replay_analytics_20261123_100000_1f3c", "tailrace replay drop --all"

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, get_args
 
-import click
 from rich.table import Table
 
 from consumers.replay import plan as plans
@@ -15,6 +14,7 @@ from consumers.replay.sandboxed import Outcome
 from consumers.replay.selection import Selection
 from consumers.replay.source import Plan
 from infra.cli.parked_text import counted, local, one_line
+from infra.cli.screen import style
 
 SOURCES = {"kafka": "Kafka", "log": "the event log"}
 SAMPLES = 5
@@ -115,7 +115,7 @@ def outcome_as_json(
 
 
 def _table_lines(table: TableDiff) -> Iterator[str]:
-    name = click.style(table.table, bold=True)
+    name = style(table.table, bold=True)
     if table.is_equal:
         yield f"{name}: the same as live, {counted(table.equal, 'row')}."
     else:
@@ -146,7 +146,7 @@ def _table_lines(table: TableDiff) -> Iterator[str]:
 
 def _row(row: RowDiff) -> str:
     key = " ".join(f"{name}={value}" for name, value in row.key.items())
-    kind = click.style(f"{row.kind:<9}", fg=COLOURS[row.kind])
+    kind = style(f"{row.kind:<9}", fg=COLOURS[row.kind])
     if row.kind == "different":
         told = ", ".join(
             f"{name} {made} (live {live})" for name, (made, live) in row.columns.items()

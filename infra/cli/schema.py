@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cdc.text import did_you_mean
 from infra.cli.lazy import LazyGroup
 from infra.cli.output import console, json_option, print_json
 from infra.cli.schema_baseline import (
@@ -16,14 +17,16 @@ from infra.cli.schema_baseline import (
     Against,
     directory_option,
     examples,
+    findings_only,
     open_baseline,
     open_subjects,
 )
+from infra.cli.values import COUNT, SUBJECT
 from schemas.catalogue import Catalogue
 from schemas.gate import tree
 from schemas.gate.diff import diff
 from schemas.gate.git import GitError
-from schemas.gate.sources import catalogue
+from schemas.gate.sources import MalformedFileError, catalogue, document
 
 # name -> where the command lives, and its line in `tailrace schema --help`
 COMMANDS = {
@@ -33,6 +36,7 @@ COMMANDS = {
     "diff": ("infra.cli.schema_diff:show_diff", "Show what changed, field by field."),
     "impact": ("infra.cli.schema_diff:show_impact", "Show who reads what changed."),
     "publish": ("infra.cli.schema_registry:publish", "Register what changed in the registry."),
+    "restore": ("infra.cli.schema_restore:restore", "Put lost ids back into the registry."),
     "history": ("infra.cli.schema_registry:history", "Show who published what, and when."),
 }
 
@@ -54,10 +58,14 @@ def schema() -> None:
     "tailrace schema list",
     "tailrace schema list --registry",
 )
+@findings_only()
 def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
     """Show every message: topic, owner, promise, and whether it changed since main."""
     files = tree.read(directory)
-    declared = catalogue(files)
+    try:
+        declared = catalogue(files)
+    except MalformedFileError as error:
+        raise click.ClickException(f"{tree.CATALOGUE} is malformed: {error}. Mend it.") from error
     changed = _changed(directory, files)
     rows = [_row(name, declared, changed) for name in declared.messages]
     if registry:
@@ -76,8 +84,8 @@ def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("subject")
-@click.option("--version", type=click.IntRange(min=1), help="That version of the registry.")
+@click.argument("subject", type=SUBJECT)
+@click.option("--version", type=COUNT, help="That version of the registry.")
 @click.option(
     "--against",
     type=Against(),
@@ -91,6 +99,7 @@ def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
     "tailrace schema show orders.OrderCreated --against git:main",
     "tailrace schema show orders.OrderCreated --version 1",
 )
+@findings_only()
 def show(
     *, subject: str, version: int | None, against: str | None, directory: Path, as_json: bool
 ) -> None:
@@ -100,13 +109,21 @@ def show(
     where = f"version {version}" if version else against or "working tree"
     text = _text(subject, version, against, directory)
     if text is None:
+        near = did_you_mean(subject, catalogue(tree.read(directory)).messages)
         raise click.UsageError(
-            f"there is no {subject} in {where}; `tailrace schema list` shows what there is"
+            f"there is no {subject} in {where}{near or '; `tailrace schema list` shows what there is'}"
         )
     if as_json:
-        print_json({"subject": subject, "where": where, "schema": json.loads(text)})
+        print_json({"subject": subject, "where": where, "schema": _content(subject, text)})
     else:
-        _print_schema(text)
+        _print_schema(subject, text)
+
+
+def _content(subject: str, text: str) -> Any:
+    try:
+        return document(text)
+    except MalformedFileError as error:
+        raise click.ClickException(f"the schema of {subject} is malformed: {error}.") from error
 
 
 def _text(subject: str, version: int | None, against: str | None, directory: Path) -> str | None:
@@ -120,9 +137,10 @@ def _text(subject: str, version: int | None, against: str | None, directory: Pat
     return files.get(tree.path_of(subject))
 
 
-def _print_schema(text: str) -> None:
+def _print_schema(subject: str, text: str) -> None:
     """Print a file as it is written, and what the registry keeps on one line over several."""
-    pretty = text.rstrip() if "\n" in text.strip() else json.dumps(json.loads(text), indent=2)
+    is_pretty = "\n" in text.strip()
+    pretty = text.rstrip() if is_pretty else json.dumps(_content(subject, text), indent=2)
     out = console()
     if not out.is_terminal:
         click.echo(pretty)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import getdoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from infra.cli.values import Existing
+from infra.errors import explain
 from schemas.gate import tree
 from schemas.gate.baseline import Baseline, from_git, from_registry
 from schemas.gate.catalogued import Promises
@@ -30,9 +32,10 @@ class Against(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the value, or refuse it."""
         kind, _, ref = str(value).partition(":")
-        if value != REGISTRY and not (kind == "git" and ref):
+        is_ref = kind == "git" and ref.isprintable() and bool(ref.strip()) and ref[0] != "-"
+        if value != REGISTRY and not is_ref:
             self.fail(
-                f"{value!r} is neither `registry` nor `git:` with a branch, tag or commit, such as `git:main`",
+                f"{value!r} is neither `registry` nor `git:` with a branch, tag or commit, such as `git:main`.",
                 param,
                 ctx,
             )
@@ -50,7 +53,7 @@ against_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.optio
 directory_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--schemas",
     "directory",
-    type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
+    type=Existing(file_okay=False, resolve_path=True),
     default=tree.contracts_directory,
     help="Directory of the contracts in the working tree; by default that of this program.",
 )
@@ -83,6 +86,30 @@ def open_baseline(against: str, directory: Path, files: tree.Files) -> Baseline:
             return {each.version: each.text for each in subjects.versions(name)}
 
         return from_registry(directory, Promises.of(files).messages, ask)
+
+
+class CannotJudgeError(click.ClickException):
+    """There is nothing to compare or nobody to ask, which is no finding: the command ends with 2."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it as other failures are."""
+        click.echo(f"tailrace: {self.format_message()}", file=file, err=True)
+
+
+@contextmanager
+def findings_only() -> Iterator[None]:
+    """Let a command end with 1 for findings alone: what fails for another reason ends with 2."""
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit):
+        raise
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        raise CannotJudgeError(sentence) from error
 
 
 @contextmanager

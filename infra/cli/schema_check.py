@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -11,9 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.cli.output import json_option, print_json
-from infra.cli.schema_baseline import against_option, directory_option, examples, open_baseline
+from infra.cli.schema_baseline import (
+    against_option,
+    directory_option,
+    examples,
+    findings_only,
+    open_baseline,
+)
+from infra.cli.values import OUTPUT, whole
 from schemas.gate import report, tree
 from schemas.gate.check import check as check_contracts
+from schemas.gate.sarif import as_sarif
 
 if TYPE_CHECKING:
     from infra.data_check import TopicCheck
@@ -30,7 +39,7 @@ SHOWN = 10
     "last",
     is_flag=False,
     flag_value=DEFAULT_RECORDS,
-    type=click.IntRange(min=1),
+    type=whole(1, 1_000_000),
     metavar="[N]",
     help=f"Also read the last N records of each topic ({DEFAULT_RECORDS} unless told); needs the stack.",
 )
@@ -41,6 +50,12 @@ SHOWN = 10
     default="text",
     help="`github` prints annotations for a pull request.",
 )
+@click.option(
+    "--sarif",
+    "sarif_file",
+    type=OUTPUT,
+    help="Also write the findings to a file in SARIF 2.1.0, for code scanning.",
+)
 @directory_option
 @json_option
 @click.pass_context
@@ -49,13 +64,16 @@ SHOWN = 10
     "tailrace schema check --against git:origin/main --format github",
     "tailrace schema check --against registry",
     "tailrace schema check --data 5000",
+    "tailrace schema check --sarif contracts.sarif",
 )
+@findings_only()
 def check(
     context: click.Context,
     *,
     against: str,
     last: int | None,
     style: str,
+    sarif_file: Path | None,
     directory: Path,
     as_json: bool,
 ) -> None:
@@ -64,13 +82,16 @@ def check(
     Events are judged by the promise of each message in schemas/catalogue.toml, protos and OpenAPI documents by the
     rules of gRPC and REST. Against git, nothing needs to run. The registry has the events alone.
 
-    Ends with 0 if nobody is broken, with 1 otherwise.
+    Ends with 0 if nobody is broken, with 1 on findings, with 2 if there is nothing to compare with or nobody to ask.
     """
     started = time.perf_counter()
     files = tree.read(directory)
     baseline = open_baseline(against, directory, files)
     judged = check_contracts(files, baseline, today=datetime.now(UTC).date(), started=started)
     checked = _check_topics(files, last) if last and judged.is_readable else []
+    if sarif_file:
+        content = json.dumps(as_sarif(judged, baseline.prefix), indent=2)
+        sarif_file.write_text(f"{content}\n", encoding="utf-8")
     if as_json:
         print_json(report.as_json(judged) | _data(checked, last))
     else:

@@ -9,7 +9,15 @@ from pathlib import Path
 import click
 
 from infra.cli.output import json_option, print_json
-from infra.cli.schema_baseline import against_option, directory_option, examples, open_baseline
+from infra.cli.schema_baseline import (
+    against_option,
+    directory_option,
+    examples,
+    findings_only,
+    open_baseline,
+)
+from infra.cli.screen import style
+from infra.cli.values import SUBJECT
 from schemas.gate import tree
 from schemas.gate.baseline import Baseline
 from schemas.gate.diff import FieldChange, MessageChange, diff
@@ -20,22 +28,31 @@ SIGNS = {
     "removed": ("-", "red"),
     "changed": ("~", "yellow"),
     "renamed": ("~", "yellow"),
+    "malformed": ("!", "red"),
+    "mended": ("~", "yellow"),
 }
 
 
 @click.command("diff")
-@click.argument("subject", required=False)
+@click.argument("subject", type=SUBJECT, required=False)
 @against_option
 @directory_option
 @json_option
+@click.pass_context
 @examples(
     "tailrace schema diff",
     "tailrace schema diff orders.OrderCreated",
     "tailrace schema diff --against git:v1.2",
     "tailrace schema diff --against registry --json",
 )
-def show_diff(*, subject: str | None, against: str, directory: Path, as_json: bool) -> None:
-    """Show what changed in the events, field by field, in SUBJECT or in all."""
+@findings_only()
+def show_diff(
+    context: click.Context, *, subject: str | None, against: str, directory: Path, as_json: bool
+) -> None:
+    """Show what changed in the events, field by field, in SUBJECT or in all.
+
+    Ends with 0, or with 1 if a schema is malformed.
+    """
     files = tree.read(directory)
     baseline = open_baseline(against, directory, files)
     if subject and tree.path_of(subject) not in {**files, **baseline.files}:
@@ -43,40 +60,43 @@ def show_diff(*, subject: str | None, against: str, directory: Path, as_json: bo
     changes = diff(files, baseline, subject)
     if as_json:
         print_json([asdict(change) for change in changes])
-        return
-    for change in changes:
-        click.echo("\n".join(_message(change)))
-    if not changes:
-        click.echo(_nothing(baseline))
+    else:
+        lines = [line for change in changes for line in _message(change)]
+        click.echo("\n".join(lines or [_nothing(baseline)]))
+    context.exit(1 if any(change.kind == "malformed" for change in changes) else 0)
 
 
 @click.command("impact")
 @against_option
 @directory_option
 @json_option
+@click.pass_context
 @examples(
     "tailrace schema impact",
     "tailrace schema impact --against registry",
 )
-def show_impact(*, against: str, directory: Path, as_json: bool) -> None:
+@findings_only()
+def show_impact(context: click.Context, *, against: str, directory: Path, as_json: bool) -> None:
     """Show which consumers read the fields that changed, and what that means for them.
 
     A consumer that pins a schema under schemas/readers reads its fields; any other reads the whole message.
+
+    Ends with 0, or with 1 if a schema is malformed.
     """
     files = tree.read(directory)
     baseline = open_baseline(against, directory, files)
     impacts = impact(files, baseline)
     if as_json:
         print_json([asdict(each) for each in impacts])
-        return
-    for each in impacts:
-        click.echo("\n".join(_impact(each)))
-    if not impacts:
-        click.echo(_nothing(baseline))
+    else:
+        lines = [line for each in impacts for line in _impact(each)]
+        click.echo("\n".join(lines or [_nothing(baseline)]))
+    context.exit(1 if any(each.field.kind == "malformed" for each in impacts) else 0)
 
 
 def _message(change: MessageChange) -> Iterator[str]:
-    yield _signed(change.kind, change.subject, change.kind)
+    problem = f": {change.problem}" if change.problem else ""
+    yield _signed(change.kind, change.subject, f"{change.kind}{problem}")
     for field in change.fields if change.kind == "changed" else ():
         yield "  " + _signed(field.kind, _name(field), _was(field))
         yield from (f"      {line}" for line in _traits(field))
@@ -84,7 +104,7 @@ def _message(change: MessageChange) -> Iterator[str]:
 
 def _signed(kind: str, name: str, rest: str) -> str:
     sign, colour = SIGNS[kind]
-    return click.style(f"{sign} {name}", fg=colour) + (f"  {rest}" if rest else "")
+    return style(f"{sign} {name}", fg=colour) + (f"  {rest}" if rest else "")
 
 
 def _name(field: FieldChange) -> str:
@@ -98,8 +118,8 @@ def _was(field: FieldChange) -> str:
 def _traits(field: FieldChange) -> Iterator[str]:
     """Yield what is new, gone or different in a field."""
     for trait in dict.fromkeys((*field.before, *field.after)):
-        old = click.style(field.before.get(trait, "(none)"), fg="red")
-        new = click.style(field.after.get(trait, "(none)"), fg="green")
+        old = style(field.before.get(trait, "(none)"), fg="red")
+        new = style(field.after.get(trait, "(none)"), fg="green")
         values = {"added": new, "removed": old}
         yield f"{trait}: {values.get(field.kind, f'{old} -> {new}')}"
 
@@ -115,7 +135,7 @@ def _impact(each: Impact) -> Iterator[str]:
 
 
 def _effect(effect: Effect, width: int) -> str:
-    meaning = click.style(effect.meaning, fg="red") if effect.breaks else effect.meaning
+    meaning = style(effect.meaning, fg="red") if effect.breaks else effect.meaning
     return f"{effect.consumer:<{width}}  {'reads it: ' if effect.reads else ''}{meaning}"
 
 

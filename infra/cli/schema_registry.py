@@ -13,9 +13,12 @@ from rich.table import Table
 
 from infra.cli.output import console, json_option, print_json
 from infra.cli.schema_baseline import examples
+from infra.cli.values import SUBJECT
+from infra.drift.difference import told
+from infra.drift.registry import id_differences
 from infra.errors import TailraceError
 from infra.registry_access import publication_log, reading, writing
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from schemas import publish as publishing
 from schemas import publisher
 from schemas.gate.finding import Finding
@@ -23,6 +26,10 @@ from schemas.publications import Publication
 from schemas.publish import Published
 from schemas.publish_plan import BrokenContractError, Planned, Progress, contracts, plan
 from schemas.registry_subjects import Registered, Subjects
+
+
+class LostIdsError(TailraceError):
+    """The registry does not know ids that are in use."""
 
 
 class UnknownSubjectError(TailraceError):
@@ -42,13 +49,16 @@ class HistoryEntry:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Ask the gate and say what would be done.")
+@click.option(
+    "--new-ids", is_flag=True, help="Go on although the registry has lost ids that are in use."
+)
 @json_option
 @examples(
     "tailrace schema publish --dry-run",
     "tailrace schema publish",
 )
 @click.pass_context
-def publish(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
+def publish(context: click.Context, *, dry_run: bool, new_ids: bool, as_json: bool) -> None:
     """Register the schemas that the registry does not hold yet.
 
     All of them must pass the gate, or none is registered. The second time there is nothing to do.
@@ -61,6 +71,8 @@ def publish(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
                 with Subjects.open(reading(settings)) as subjects:
                     done = plan(subjects, contracts(), progress)
             else:
+                if not new_ids:
+                    _require_known_ids(settings)
                 done = publishing.publish(
                     writing(settings),
                     publication_log(settings),
@@ -73,8 +85,18 @@ def publish(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
     _tell([_row(each) for each in done], dry_run=dry_run, as_json=as_json)
 
 
+def _require_known_ids(settings: Settings) -> None:
+    """Hand out no second id for a schema that messages name by its first."""
+    if lost := id_differences(settings):
+        what, remedy = told(lost)
+        raise LostIdsError(
+            f"Nothing was published, because the registry has lost ids that messages name: {what}. {remedy[0].upper()}"
+            f"{remedy[1:]}; --new-ids publishes all the same."
+        )
+
+
 @click.command()
-@click.argument("subject")
+@click.argument("subject", type=SUBJECT)
 @json_option
 @examples(
     "tailrace schema history orders.OrderCreated",

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from infra.cli.output import console, duration, json_option, print_json
 from infra.local.status import PartStatus
@@ -39,7 +40,7 @@ def _table(parts: Sequence[PartStatus]) -> Table:
     for part in parts:
         table.add_row(
             part.name,
-            f"[{COLOURS.get(part.state, 'red')}]{part.state}[/]",
+            Text(part.state, COLOURS.get(part.state, "red")),
             str(part.pid or ""),
             part.url or "",
             duration(part.uptime_s),

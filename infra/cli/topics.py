@@ -10,7 +10,14 @@ from rich.table import Table
 
 from cdc import topics as kafka_topics
 from cdc.tail import Tail, TailedRecord
+from cdc.text import printable, text_of
+from infra.cli.mended import tell_mended
 from infra.cli.output import console, json_option, print_json
+from infra.cli.replay_options import require_types
+from infra.cli.screen import style
+from infra.cli.values import KEY, TEXT, TOPIC, whole
+from infra.drift.topics import topic_differences
+from infra.local.pipeline import apply_topics
 from infra.settings import Settings, load_settings
 from schemas.codec import Codec
 from schemas.registry import SchemaStore
@@ -42,27 +49,49 @@ def list_topics(*, as_json: bool) -> None:
 
 
 @topics.command()
-@click.argument("topic")
-@click.option("-n", "--last", "count", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--add-partitions",
+    is_flag=True,
+    help="Add partitions too where there are fewer than declared; keys move by that.",
+)
+@json_option
+@click.pass_context
+def apply(context: click.Context, /, *, add_partitions: bool, as_json: bool) -> None:
+    """Create the topics that are missing, and put settings back to what the catalogue declares.
+
+    Ends with 1 if something is left that no command mends.
+    """
+    settings = load_settings()
+    done = apply_topics(settings, add_partitions=add_partitions)
+    left = topic_differences(settings)
+    tell_mended(done, left, as_json=as_json)
+    context.exit(1 if left else 0)
+
+
+@topics.command()
+@click.argument("topic", type=TOPIC)
+@click.option("-n", "--last", "count", type=whole(1, 1_000_000), default=10, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Then go on with new records until Ctrl-C.")
-@click.option("--key", help="Only records of this key, such as an order id.")
-@click.option("--type", "type_", help="Only this message, such as orders.OrderCreated.")
+@click.option("--key", type=KEY, help="Only records of this key, such as an order id.")
+@click.option("--type", "type_", type=TEXT, help="Only this message, such as orders.OrderCreated.")
 @json_option
 def tail(
-    *, topic: str, count: int, follow: bool, key: str | None, type_: str | None, as_json: bool
+    *, topic: str, count: int, follow: bool, key: bytes | None, type_: str | None, as_json: bool
 ) -> None:
     """Show the last records of TOPIC, decoded, with their headers.
 
     With --json, one object a line.
     """
+    require_types([topic], [type_] if type_ else [])
+    text = None if key is None else text_of(key)
 
     def wanted(record: TailedRecord) -> bool:
-        return key in {None, record.key} and type_ in {None, record.type}
+        return text in {None, record.key} and type_ in {None, record.type}
 
     reader = _open(load_settings(), topic)
     render = _line if as_json else _block
     try:
-        for record in reader.last(count, wanted if key or type_ else None):
+        for record in reader.last(count, wanted if text is not None or type_ else None):
             click.echo(render(record))
         for record in filter(wanted, reader.follow() if follow else ()):
             click.echo(render(record))
@@ -83,17 +112,17 @@ def _line(record: TailedRecord) -> str:
 
 def _block(record: TailedRecord) -> str:
     """Return a record as a few lines: what and where, the headers, the value."""
-    title = click.style(record.type or "undecodable", bold=True)
+    title = style(printable(record.type or "undecodable"), bold=True)
     place = f"{record.topic}/{record.partition}/{record.offset}"
-    lines = [f"{title}  {place}  key {record.key}  {record.timestamp.isoformat()}"]
-    lines += [f"  {name}: {value}" for name, value in record.headers.items() if value is not None]
-    lines.append(_indented(record.value) if record.error is None else f"  {record.error}")
+    lines = [f"{title}  {place}  key {printable(str(record.key))}  {record.timestamp.isoformat()}"]
+    headers = (f"{name}: {value}" for name, value in record.headers.items() if value is not None)
+    shown = [record.error] if record.error is not None else _json_lines(record.value)
+    lines += [f"  {printable(line)}" for line in (*headers, *shown)]
     return "\n".join(lines) + "\n"
 
 
-def _indented(value: dict[str, Any] | None) -> str:
-    text = json.dumps(value, default=_text, indent=2, ensure_ascii=False)
-    return "\n".join("  " + line for line in text.splitlines())
+def _json_lines(value: dict[str, Any] | None) -> list[str]:
+    return json.dumps(value, default=_text, indent=2, ensure_ascii=False).split("\n")
 
 
 def _text(value: object) -> str:

@@ -1,14 +1,20 @@
-"""Reads single cells of a row: text, whole numbers, amounts."""
+"""Reads single cells of a row: names, whole numbers, amounts. What can be read in two ways is refused."""
 
 import re
 from decimal import Decimal
 from typing import Any
 
+from cdc.text import quoted
 from schemas.rest.fields import MAX_QUANTITY
 
-MAX_QUOTED = 40
 # As many digits as any amount or quantity has; no exponents, which could stand for gigabytes of zeros.
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+# Two and a half, or two thousand five hundred: the locale of whoever wrote it would tell.
+_AMBIGUOUS = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}", re.ASCII)
+# What programs write for a long number, a broken formula or nothing at all: different ids become the same text.
+_MANGLED = re.compile(
+    r"[0-9](\.[0-9]+)?E\+[0-9]+|#(NAME\?|NULL!|NUM!|REF!|VALUE!|DIV/0!|#+)|#?N/A|[Nn]a[Nn]|NULL|null|None|<NA>"
+)
 
 Cells = dict[str, Any]
 """Cells of a row by column: text, or what JSON knows besides."""
@@ -18,18 +24,17 @@ class CellError(ValueError):
     """What is wrong with a cell, beginning with the name of its column."""
 
 
-def reference(cells: Cells, column: str | None) -> str | None:
-    """Return the order that a row says it belongs to, None when it says nothing."""
-    value = cells.get(column) if column else None
-    return None if value is None else str(value).strip() or None
+def name_of(cells: Cells, column: str) -> str:
+    """Return the name of an order, customer or article."""
+    text = text_of(cells, column)
+    value = cells[column]
+    if _MANGLED.fullmatch(text) or (isinstance(value, Decimal) and value.as_tuple().exponent):
+        raise CellError(f"{column} {quoted(text)} is what a program writes instead of a name")
+    return text
 
 
 def text_of(cells: Cells, column: str) -> str:
-    """Return text that is not empty.
-
-    Raises:
-        CellError: there is none, or it is not UTF-8.
-    """
+    """Return text that is not empty."""
     text = plain(cells, column)
     if not text:
         raise CellError(f"{column} is empty")
@@ -41,37 +46,25 @@ def text_of(cells: Cells, column: str) -> str:
 
 
 def quantity_of(cells: Cells, column: str) -> int:
-    """Return a whole number of units; `2.0`, as spreadsheets write it, is one.
-
-    Raises:
-        CellError: it is none, or out of range.
-    """
+    """Return a whole number of units; `2.0`, as spreadsheets write it, is one."""
     text = text_of(cells, column)
-    if not _NUMBER.fullmatch(text) or (value := Decimal(text)) != int(value):
+    if not _NUMBER.fullmatch(text) or (value := _unambiguous(cells, column)) != int(value):
         raise CellError(f"{column} {quoted(text)} is not a whole number")
     if not 1 <= value <= MAX_QUANTITY:
         raise CellError(f"{column} {quoted(text)} is not from 1 to {MAX_QUANTITY:,}")
     return int(value)
 
 
-def number_of(cells: Cells, column: str) -> Decimal:
-    """Return an exact decimal.
-
-    Raises:
-        CellError: it is none.
-    """
+def number_of(cells: Cells, column: str, *, decimals: int) -> Decimal:
+    """Return an exact decimal; where three decimals are usual they are no group of thousands."""
     text = text_of(cells, column)
-    if not _NUMBER.fullmatch(text):
+    if not _NUMBER.fullmatch(text) or text.startswith("-0"):
         raise CellError(f"{column} {quoted(text)} is not a decimal number such as 29.33")
-    return Decimal(text)
+    return Decimal(text) if decimals == 3 else _unambiguous(cells, column)
 
 
 def plain(cells: Cells, column: str) -> str:
-    """Return what stands in a cell, the empty string if nothing does.
-
-    Raises:
-        CellError: JSON holds something else there than text or a number.
-    """
+    """Return what stands in a cell, the empty string if nothing does."""
     value = cells.get(column)
     if value is None:
         return ""
@@ -82,15 +75,10 @@ def plain(cells: Cells, column: str) -> str:
     raise CellError(f"{column} is neither text nor a number")
 
 
-def quoted(text: str) -> str:
-    """Return text that may be anything, short and printable."""
-    shown = text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
-    return '"' + "".join(map(_printable, shown)) + '"'
-
-
-def _printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte that is not UTF-8
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode()
+def _unambiguous(cells: Cells, column: str) -> Decimal:
+    """Return a number; in JSON, where numbers are not text, a dot has one meaning."""
+    text = plain(cells, column)
+    if isinstance(cells[column], str) and _AMBIGUOUS.fullmatch(text):
+        reason = "is ambiguous: its dot may separate thousands or decimals"
+        raise CellError(f"{column} {quoted(text)} {reason}")
+    return Decimal(text)

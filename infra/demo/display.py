@@ -47,9 +47,6 @@ class Display:
     def moved(self, rows: int) -> None:
         """So many more rows are done with."""
         before, self._done = self._done, self._done + rows
-        if self._total is not None and self._done > self._total:
-            self._total = self._done  # an estimate by line breaks, which the last line may lack
-            self._progress.update(self._task, total=self._total)
         self._progress.update(self._task, completed=self._done)
         if not self._console.is_terminal and self._total and self._total >= LONG:
             tenth = self._done * TENTHS // self._total
@@ -58,7 +55,7 @@ class Display:
 
     def problem(self, problem: str) -> None:
         """Name a row or an order that went wrong."""
-        self._console.print(Text(problem), soft_wrap=True)
+        self._console.print(problem, soft_wrap=True)
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 import psycopg
 
+from cdc.database import connect
 from infra.demo.orders import DemoError
 from infra.services import WORKERS
 from infra.settings import Settings
 
 QUERY = "select coalesce(sum(duplicates), 0)::bigint from consumer_offset where consumer = %s"
-CONNECT_TIMEOUT_S = 15
 
 
 def suppressed(settings: Settings) -> int:
@@ -22,7 +22,7 @@ def suppressed(settings: Settings) -> int:
 def _of(consumer: str, role: str, settings: Settings) -> int:
     url = settings.database_url(role)
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+        with connect(url) as connection:
             row = connection.execute(QUERY, (consumer,)).fetchone()
     except psycopg.Error as error:
         raise DemoError(

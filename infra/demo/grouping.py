@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import chain, groupby, islice
+from itertools import groupby
 
-from infra.demo.cells import quoted
+from cdc.text import quoted
 from infra.demo.orders import BadRow, NewOrder, lines_of
 from infra.demo.rows import PricedRow
-from schemas.rest.fields import MAX_LINES
 
 
 def orders(rows: Iterable[PricedRow | BadRow]) -> Iterator[NewOrder | BadRow]:
@@ -17,13 +16,7 @@ def orders(rows: Iterable[PricedRow | BadRow]) -> Iterator[NewOrder | BadRow]:
     corrected file again would order the other half twice.
     """
     for _, members in groupby(rows, key=_key):
-        taken = list(islice(members, MAX_LINES + 1))
-        if len(taken) > MAX_LINES:
-            reason = f"not sent: its order has more than {MAX_LINES} rows"
-            for row in chain(taken, members):
-                yield row if isinstance(row, BadRow) else BadRow(row.line, row.line, reason)
-        else:
-            yield from _order(taken)
+        yield from _order(list(members))
 
 
 def _key(row: PricedRow | BadRow) -> tuple[bool, str | int]:

@@ -19,7 +19,7 @@ def report(result: Result, console: Console) -> None:
     """Print everything about a run."""
     console.print(Group("", _counts(result), "", _sums(result), ""))
     for sentence in verdict(result):
-        console.print(Text(sentence), soft_wrap=True)
+        console.print(sentence, soft_wrap=True)
 
 
 def verdict(result: Result) -> Iterator[str]:

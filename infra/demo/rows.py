@@ -3,23 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from infra.demo.cells import (
-    CellError,
-    Cells,
-    number_of,
-    plain,
-    quantity_of,
-    quoted,
-    reference,
-    text_of,
-)
-from infra.demo.files import Row
-from infra.demo.mapping import ONLY_ARTICLE, Columns
+from cdc.text import quoted
+from infra.demo.cells import CellError, Cells, name_of, number_of, plain, quantity_of, text_of
+from infra.demo.files import LINES, Row
+from infra.demo.mapping import ONLY_ARTICLE, SYNONYMS, Columns, meaning
 from infra.demo.orders import BadRow, Line
 from schemas.rest.currencies import MINOR_UNIT_DECIMALS
 from schemas.rest.money import MoneyError, in_currency
+
+OF_LINES = frozenset({"sku", "quantity", "unit_price", "amount"})
+"""Fields that each line of an order has for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +40,31 @@ class PricedRow:
 
 
 class RowReader:
-    """Reads rows of one file.
+    """Reads rows of one file."""
 
-    Args:
-        columns: Meaning of the columns.
-        currency: ISO 4217 code of amounts that name none.
-    """
-
-    def __init__(self, columns: Columns, *, currency: str) -> None:
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
         self._of = columns.of
-        self._currency = columns.currency or currency
+        self._known = {*columns.of.values(), *columns.unused}
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether rows say which order they belong to."""
+        return "order" in self._of
+
+    def place(self, row: Row | BadRow) -> tuple[str | None, int]:
+        """Return the order of a row, None when it does not tell, and the row's line if that is a whole order."""
+        if isinstance(row, BadRow):
+            return None, 0
+        try:
+            order = name_of(row.cells, self._of["order"])
+        except (KeyError, CellError):
+            order = None
+        return order, row.line if row.shared is not None else 0
 
     def read(self, row: Row) -> PricedRow | BadRow:
         """Understand a row, or say everything that is wrong with it."""
-        problems: list[str] = []
+        problems = self._misplaced(row)
 
         def cell(field: str, read: Callable[[Cells, str], Any], default: Any = None) -> Any:
             try:
@@ -65,13 +72,14 @@ class RowReader:
             except CellError as error:
                 problems.append(str(error))
 
-        order = reference(row.cells, self._of.get("order"))
-        customer_id = cell("customer", text_of)
-        currency = cell("currency", self._code, self._currency)
-        sku = cell("sku", text_of, ONLY_ARTICLE)
+        order = cell("order", name_of)
+        customer_id = cell("customer", name_of)
+        currency = cell("currency", self._code, self._columns.currency)
+        number = partial(number_of, decimals=MINOR_UNIT_DECIMALS.get(currency, 2))
+        sku = cell("sku", name_of, ONLY_ARTICLE)
         quantity = cell("quantity", quantity_of, 1)
-        unit_price = cell("unit_price", number_of)
-        amount = cell("amount", number_of)
+        unit_price = cell("unit_price", number)
+        amount = cell("amount", number)
         if not problems:
             try:
                 lines, raw = self._priced(sku, quantity, currency, unit_price, amount)
@@ -81,12 +89,32 @@ class RowReader:
                 return PricedRow(row.line, order, customer_id, currency, lines, raw)
         return BadRow(row.line, row.line, "; ".join(problems), order)
 
+    def _misplaced(self, row: Row) -> list[str]:
+        """Name what a JSON object has in another place than the first one of the file, or beside its lines."""
+        problems = [
+            f"has {quoted(column)}, which the first object has not"
+            for column in row.cells
+            if column not in self._known and meaning(column)
+        ]
+        if row.shared is not None:
+            problems += [
+                f"{column} stands beside {LINES}, each of which needs its own"
+                for field in SYNONYMS
+                if field in OF_LINES and (column := self._of.get(field)) in row.shared
+            ]
+        return problems
+
     def _code(self, cells: Cells, column: str) -> str:
-        if not plain(cells, column):
-            return self._currency
+        default = self._columns.currency
+        if default and not plain(cells, column):
+            return default
         code = text_of(cells, column).upper()
         if code not in MINOR_UNIT_DECIMALS:
             raise CellError(f"{column} {quoted(code)} is not an active ISO 4217 currency code")
+        if self._columns.heading not in {None, code}:
+            raise CellError(
+                f"{column} {quoted(code)} is not {self._columns.heading}, as a heading says"
+            )
         return code
 
     def _priced(
@@ -119,14 +147,9 @@ class RowReader:
 
 
 def split(sku: str, quantity: int, amount: Decimal) -> tuple[Line, ...]:
-    """Return lines that keep quantity and amount exactly.
+    """Return lines that keep quantity and amount exactly; the amount has the decimals of its currency.
 
-    When the amount cannot be shared out evenly, some units cost one minor unit more than the others.
-
-    Args:
-        sku: Article.
-        quantity: Units, at least one.
-        amount: Price of all of them, with as many decimals as its currency's minor unit has.
+    When it cannot be shared out evenly, some units cost one minor unit more than the others.
     """
     exponent = amount.as_tuple().exponent
     assert isinstance(exponent, int)  # noqa: S101 - the amount is finite

@@ -2,96 +2,82 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
 
+from cdc.text import quoted
 from infra.demo.files import Row, Table, open_table
 from infra.demo.grouping import orders
 from infra.demo.mapping import explain, resolve
 from infra.demo.orders import BadRow, DemoError, NewOrder
 from infra.demo.rows import PricedRow, RowReader
-
-MAX_SHAPES = 100
+from schemas.rest.fields import MAX_LINES
 
 
 class FileOrders:
-    """The orders of an open file; build it with `open_orders`.
-
-    Args:
-        path: The file.
-        table: Its content.
-        overrides: Column by field, as the user says.
-        currency: ISO 4217 code of amounts that name none.
-    """
+    """The orders of an open file; build it with `open_orders`."""
 
     def __init__(
-        self, path: Path, table: Table, *, overrides: Mapping[str, str], currency: str
+        self, path: Path, table: Table, *, overrides: Mapping[str, str], currency: str | None
     ) -> None:
         self.name = path.name
-        self.total = table.total
-        columns = resolve(table.columns, overrides)
-        self.explanation: Sequence[str] = [
-            f"{path.name}: {table.format}",
-            *explain(columns, currency=currency),
-        ]
-        self._rows = _some(path, table)
-        self._headed = table.headed
-        self._overrides = overrides
-        self._currency = currency
-        self._reader = RowReader(columns, currency=currency)
-        self._shapes: dict[tuple[str, ...], RowReader] = {}
+        columns = resolve(table.columns, overrides, currency)
+        self.explanation: Sequence[str] = [f"{path.name}: {table.format}", *explain(columns)]
+        self._table = table
+        self._reader = RowReader(columns)
+        # The file is read once before the first order is sent: later would be too late to find out.
+        self._count, self._broken = _survey(table, self._reader)
+        self.total: int | None = self._count
+        if not self._count:
+            raise DemoError(f"{path} has column names but no rows.")
 
     def __iter__(self) -> Iterator[NewOrder | BadRow]:
-        """Yield them once, reading the file along the way.
-
-        Raises:
-            DemoError: the file breaks off in a way that no later row can be told.
-        """
-        return orders(self._read(row) for row in self._rows)
+        """Yield them, reading the file along the way."""
+        # Rows that were written behind those surveyed could belong to orders that were sent already.
+        return orders(self._read(row) for row in islice(self._table.rows(), self._count))
 
     def _read(self, row: Row | BadRow) -> PricedRow | BadRow:
-        if isinstance(row, BadRow):
-            return row
-        try:
-            return self._reader_of(row.cells).read(row)
-        except DemoError as error:
-            return BadRow(row.line, row.line, str(error))
-
-    def _reader_of(self, cells: Mapping[str, Any]) -> RowReader:
-        """Return the reader for a row: JSON objects may have other members than the first one had."""
-        if self._headed:
-            return self._reader
-        shape = tuple(cells)
-        if shape not in self._shapes:
-            if len(self._shapes) == MAX_SHAPES:
-                self._shapes.clear()
-            columns = resolve(
-                shape, {f: c for f, c in self._overrides.items() if not c or c in cells}
-            )
-            self._shapes[shape] = RowReader(columns, currency=self._currency)
-        return self._shapes[shape]
+        read = row if isinstance(row, BadRow) else self._reader.read(row)
+        if isinstance(read, PricedRow) and read.order and (why := self._broken.get(read.order)):
+            reason = f"not sent: order {quoted(read.order)} {why}"
+            return BadRow(read.line, read.line, reason, read.order)
+        return read
 
 
-def _some(path: Path, table: Table) -> Iterator[Row | BadRow]:
-    first = next(table.rows, None)
-    if first is None:
-        raise DemoError(f"{path} has column names but no rows.")
-    return chain([first], table.rows)
+def _survey(table: Table, reader: RowReader) -> tuple[int, Mapping[str, str]]:
+    """Count the rows, and find the orders that may not be whole or come twice: order -> what is wrong with it."""
+    broken: dict[str, str] = {}
+    seen: set[str | None] = set()
+    before: str | None = None
+    count = 0
+    for (order, _), rows in groupby(table.rows(), key=reader.place):
+        number = sum(1 for _ in rows)
+        if reader.has_orders and count and None in {before, order}:
+            broken[order or before or ""] = "stands beside a row that does not say whose it is"
+        if order and order in seen:
+            broken[order] = "is in several places of the file: put its rows together"
+        elif order and number > MAX_LINES:
+            broken[order] = f"has more than {MAX_LINES} rows"
+        seen.add(order)
+        before = order
+        count += number
+    return count, broken
 
 
 @contextmanager
-def open_orders(path: Path, *, overrides: Mapping[str, str], currency: str) -> Iterator[FileOrders]:
+def open_orders(
+    path: Path, *, overrides: Mapping[str, str], currency: str | None = None
+) -> Iterator[FileOrders]:
     """Open a file of orders and close it at the end.
 
     Args:
         path: CSV or JSON lines.
         overrides: Column by field, where the headings do not speak for themselves.
-        currency: ISO 4217 code of amounts that name none.
+        currency: ISO 4217 code of amounts that name none, if the user says it.
 
     Raises:
-        MappingError: an override does not fit the file.
-        DemoError: the file cannot be read or has no usable columns.
+        MappingError: an option does not fit the file.
+        DemoError: the file cannot be read, has no usable columns, or can be understood in two ways.
     """
     with open_table(path) as table:
         yield FileOrders(path, table, overrides=overrides, currency=currency)

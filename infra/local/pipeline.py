@@ -3,27 +3,37 @@
 import threading
 from collections.abc import Sequence
 
-from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from cdc import canary, connector, migrations, topics
+from cdc import canary, connector, migrations, topic_settings, topics
+from consumers.runtime.group import read_group
+from consumers.runtime.topics import places_of, read_topics
 from infra.capture import connector_settings, require_slot
+from infra.drift.database import mend_tables
+from infra.drift.registry import restore_ids
 from infra.local.probe import wait_until
 from infra.registry_access import publication_log, writing
 from infra.services import MIGRATIONS, OWNER, PUBLICATION, WORKERS
 from infra.settings import Settings
 from schemas import publish, publisher
+from schemas.catalogue import catalogue
 
 CONNECTOR_TIMEOUT_S = 60.0
 GROUPS_TIMEOUT_S = 60.0
 CANARY_TIMEOUT_S = 30.0
+MOST_NAMED = 3
 
 GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its name
 
 
 def migrate(settings: Settings) -> list[str]:
-    """Bring every package of migrations to its newest revision; return `schema/revision` of those applied."""
-    return [
+    """Bring every package of migrations to its newest revision, and tables and publication back to what is declared.
+
+    Returns:
+        `schema/revision` of those applied, and a line for each thing that was brought back.
+    """
+    applied = [
         f"{step.schema}/{revision}"
         for step in MIGRATIONS
         for revision in migrations.upgrade(
@@ -33,17 +43,21 @@ def migrate(settings: Settings) -> list[str]:
             publication=PUBLICATION if step.publishes else None,
         )
     ]
+    return applied + mend_tables(settings)
 
 
-def create_topics(settings: Settings) -> list[str]:
-    """Create the catalogue's missing topics and return their names."""
-    return topics.ensure(settings.kafka_bootstrap)
+def apply_topics(settings: Settings, *, add_partitions: bool = False) -> list[str]:
+    """Create the catalogue's missing topics, put settings back to what it declares, and return what was done."""
+    bootstrap = settings.kafka_bootstrap
+    mended = topic_settings.mend_settings(bootstrap, add_partitions=add_partitions)
+    return topics.ensure(bootstrap) + mended
 
 
 def publish_schemas(settings: Settings) -> list[str]:
-    """Publish the catalogue's schemas and return the subjects that were new to the registry."""
+    """Put back lost ids and publish the catalogue's schemas; return a line for each that was new to the registry."""
+    restored = restore_ids(settings)
     published = publish.publish(writing(settings), publication_log(settings), publisher.present())
-    return [entry.subject for entry in published if entry.new]
+    return restored + [entry.subject for entry in published if entry.new]
 
 
 def apply_connector(settings: Settings) -> str:
@@ -63,10 +77,10 @@ def apply_connector(settings: Settings) -> str:
 def wait_for_groups(
     settings: Settings, cancelled: threading.Event, groups: Sequence[str] = GROUPS
 ) -> str:
-    """Wait until the consumer groups are stable and have a member; return how many there are."""
+    """Wait until the consumer groups hold all partitions of their topics; return how many there are."""
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
     wait_until(
-        f"these workers have not joined their consumer groups: {', '.join(groups)} (see `tailrace logs {groups[0]}`)",
+        f"these workers do not hold their partitions: {', '.join(groups)} (see `tailrace logs {groups[0]}`)",
         lambda: not unstable_groups(admin, groups),
         timeout_s=GROUPS_TIMEOUT_S,
         interval_s=0.2,
@@ -76,18 +90,25 @@ def wait_for_groups(
 
 
 def unstable_groups(admin: AdminClient, groups: Sequence[str] = GROUPS) -> dict[str, str]:
-    """Return group -> state of each consumer group that is not at work."""
-    pending = admin.describe_consumer_groups(list(groups), request_timeout=10)
-    found: dict[str, str] = {}
-    for name, future in pending.items():
-        try:
-            group = future.result()
-        except KafkaException as error:
-            found[name] = str(error)
-            continue
-        if group.state != ConsumerGroupState.STABLE or not group.members:
-            found[name] = group.state.name.lower() if group.members else "no member"
-    return found
+    """Return group -> what is wrong with each consumer group that does not hold all that it should."""
+    found = {name: _trouble_of(admin, name) for name in groups}
+    return {name: trouble for name, trouble in found.items() if trouble}
+
+
+def _trouble_of(admin: AdminClient, name: str) -> str:
+    """Return what is wrong with a group, by what the catalogue says that it reads; empty when nothing is."""
+    read = [topic.name for topic in catalogue().topics.values() if name in topic.consumers]
+    try:
+        group = read_group(admin, name)
+        places = places_of(read_topics(admin, read))
+    except KafkaException as error:
+        return str(error)
+    if not group.is_stable:
+        return group.state.name.lower() if group.members else "no member"
+    unheld = sorted(places - group.held)
+    listed = ", ".join(f"{place.topic}/{place.partition}" for place in unheld[:MOST_NAMED])
+    more = f" and {len(unheld) - MOST_NAMED} more" if len(unheld) > MOST_NAMED else ""
+    return f"nobody holds {listed}{more}" if unheld else ""
 
 
 def send_canary(settings: Settings) -> float:

@@ -5,11 +5,13 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from cdc.database import connect
+from infra.drift.database import mend_roles
 from infra.errors import TailraceError
 from infra.local.home import write_private
 from infra.local.passwords import ensure_password, ensure_secret
 from infra.local.postgres import SUPERUSER
-from infra.services import CAPTURE, OWNER, PUBLISHER, REGISTRY, RETENTION, SCHEMAS
+from infra.services import CAPTURE, OWNER, PUBLISHER, REGISTRY, REGISTRY_ADMIN, RETENTION, SCHEMAS
 from infra.settings import Settings
 
 DATABASE = "tailrace"
@@ -26,7 +28,8 @@ def ensure_passwords(settings: Settings) -> None:
     """Generate the password files that are missing."""
     for role in ROLES:
         ensure_password(settings.secrets, role)
-    ensure_secret(settings.secrets, PUBLISHER)
+    for name in (PUBLISHER, REGISTRY_ADMIN):
+        ensure_secret(settings.secrets, name)
     _hand_to_connect(settings)
 
 
@@ -40,7 +43,7 @@ def _hand_to_connect(settings: Settings) -> None:
 
 
 def provision(settings: Settings) -> list[str]:
-    """Create what is missing and return a line for each thing created or repaired.
+    """Create what is missing, bring back what was changed, and return a line for each of these.
 
     Raises:
         ProvisionError: the superuser's password file does not fit the database.
@@ -57,13 +60,13 @@ def provision(settings: Settings) -> list[str]:
         _execute(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
         for schema in SCHEMAS:
             changes += _ensure_schema(connection, schema)
-    return changes
+    return changes + mend_roles(settings)
 
 
 def _superuser(settings: Settings, database: str) -> Connection:
     url = settings.database_url(SUPERUSER, database)
     try:
-        return psycopg.connect(url, autocommit=True, connect_timeout=5)
+        return connect(url, autocommit=True)
     except psycopg.OperationalError as error:
         reason = str(error).splitlines()[-1].strip()
         raise ProvisionError(
@@ -96,7 +99,7 @@ def _ensure_role(connection: Connection, settings: Settings, role: str) -> list[
 def _may_log_in(settings: Settings, role: str) -> bool:
     database = REGISTRY if role == REGISTRY else DATABASE
     try:
-        psycopg.connect(settings.database_url(role, database), connect_timeout=5).close()
+        connect(settings.database_url(role, database)).close()
     except psycopg.OperationalError as error:
         return "password authentication failed" not in str(error)
     return True

@@ -9,6 +9,7 @@ import psutil
 from infra.local.parts import Part, parts_with
 from infra.local.programs import publisher
 from infra.local.supervision.client import Process, Supervisor
+from infra.local.supervision.frozen import frozen
 from infra.settings import Settings
 
 STARTING_TIME_S = 60
@@ -20,8 +21,8 @@ class PartStatus:
 
     Args:
         state: "running" (and ready), "starting", "unresponsive" (runs, but has not answered for long
-            enough to worry), "restarting" (waits for its next attempt), "failed" (given up),
-            "stopping" or "stopped".
+            enough to worry), "frozen" (one of its processes is stopped by a signal), "restarting" (waits
+            for its next attempt), "failed" (given up), "stopping" or "stopped".
         uptime_s: seconds since its process was started.
         restarts: how often it was started again after ending by itself, since the stack was started.
         memory_mb: memory of its processes, shared pages counted once where the system can tell.
@@ -69,6 +70,8 @@ def _state(settings: Settings, part: Part, process: Process | None, uptime_s: in
     if process is None or uptime_s is None:
         idle = {"BACKOFF": "restarting", "FATAL": "failed", "STOPPING": "stopping"}
         return idle.get(process.state, "stopped") if process else "stopped"
+    if frozen(process.pid):
+        return "frozen"
     if part.is_ready(settings):
         return "running"
     return "starting" if uptime_s < STARTING_TIME_S else "unresponsive"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from infra.capture import LostSlotError
+from infra.drift.everything import DifferenceError, require_declared
 from infra.local import aot, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
@@ -100,7 +101,7 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
         Stage("database", lambda: _listed(provision(settings)), after=("postgres",)),
         Stage("registry", up_by_name["registry"], after=("database",)),
         Stage("migrations", lambda: _listed(pipeline.migrate(settings)), after=("database",)),
-        Stage("topics", lambda: _listed(pipeline.create_topics(settings)), after=("kafka",)),
+        Stage("topics", lambda: _listed(pipeline.apply_topics(settings)), after=("kafka",)),
         Stage(
             "schemas",
             lambda: _listed(pipeline.publish_schemas(settings)),
@@ -123,6 +124,7 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
             lambda: f"commit to Kafka in {pipeline.send_canary(settings) * 1000:.0f} ms",
             after=(by, "schemas"),
         ),
+        Stage("declared", lambda: require_declared(settings), after=("canary", "groups")),
     ]
 
 
@@ -198,7 +200,7 @@ def _taken_back_on_failure(settings: Settings, supervisor: Supervisor) -> Iterat
     starter = Starter(settings, supervisor)
     try:
         yield starter
-    except LostSlotError:
+    except (LostSlotError, DifferenceError):
         raise  # what mends it needs Postgres, Kafka and Connect
     except BaseException:
         if ran_before:

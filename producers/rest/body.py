@@ -10,16 +10,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
-from producers.rest import strict_json
+from producers.rest import limits, strict_json
 from producers.rest.problems import ProblemError
 from schemas.rest.problem import ProblemType
 
-MAX_BODY_BYTES = 1024 * 1024
-MAX_DISCARDED_BYTES = 16 * MAX_BODY_BYTES
-"""A body that is too large is read up to here before it is refused: a client that is still sending when the
-connection closes would see a broken connection, not the reason."""
-BODY_TIMEOUT_S = 10.0
 FORM = "application/x-www-form-urlencoded"
+CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
+IDENTITY = "identity"
+_JSON = {"accept": "application/json"}
 
 
 class JsonRequest(Request):
@@ -33,12 +31,11 @@ class JsonRequest(Request):
         """
         if not hasattr(self, "_body"):
             try:
-                async with asyncio.timeout(BODY_TIMEOUT_S):
+                async with asyncio.timeout(limits.BODY_TIMEOUT_S):
                     self._body = await self._read()
             except TimeoutError:
-                raise ProblemError(
-                    408, f"the body did not arrive within {BODY_TIMEOUT_S:g} seconds; send it again"
-                ) from None
+                detail = f"the body did not arrive within {limits.BODY_TIMEOUT_S:g} seconds"
+                raise ProblemError(408, f"{detail}; send it again") from None
         return self._body
 
     async def json(self) -> Any:
@@ -54,17 +51,13 @@ class JsonRequest(Request):
             raise ProblemError(400, detail, kind=ProblemType.MALFORMED_BODY) from None
 
     async def _read(self) -> bytes:
-        body, size = bytearray(), 0
+        body, declared = bytearray(), int(self.headers.get("content-length", 0))
+        if declared > limits.MAX_BODY_BYTES:
+            raise _too_large()
         async for chunk in self.stream():
-            size += len(chunk)
-            if size <= MAX_BODY_BYTES:
-                body += chunk
-            elif size > MAX_DISCARDED_BYTES:
-                break
-        if size > MAX_BODY_BYTES:
-            raise ProblemError(
-                413, f"the body is larger than {MAX_BODY_BYTES} bytes; split the order"
-            )
+            body += chunk
+            if len(body) > limits.MAX_BODY_BYTES:
+                raise _too_large()
         if not body:
             detail = "the body is empty; send a JSON object"
             raise ProblemError(400, detail, kind=ProblemType.MALFORMED_BODY)
@@ -92,12 +85,26 @@ class JsonRoute(APIRoute):
         return handle
 
 
+def _too_large() -> ProblemError:
+    return ProblemError(
+        413, f"the body is larger than {limits.MAX_BODY_BYTES} bytes; split the order"
+    )
+
+
 def _require_json(headers: Headers) -> None:
-    """Let JSON through, also in the disguise that `curl -d` gives it.
+    """Let JSON in UTF-8 through as it is, also in the disguise that `curl -d` gives it.
 
     A browser sends form and untyped posts across sites without asking; it always tells the origin then.
     """
+    if {coding.strip().lower() for coding in headers.getlist("content-encoding")} - {IDENTITY}:
+        raise ProblemError(
+            415,
+            "a compressed body is not taken here; send it without Content-Encoding",
+            headers={"accept-encoding": IDENTITY},
+        )
     content_type = headers.get("content-type")
+    if _charset(content_type or "") not in CHARSETS:
+        raise ProblemError(415, "JSON is taken in UTF-8 only", headers=_JSON)
     if _is_json(content_type):
         return
     if "origin" not in headers and (content_type is None or _media_type(content_type) == FORM):
@@ -105,7 +112,7 @@ def _require_json(headers: Headers) -> None:
     raise ProblemError(
         415,
         "only JSON is taken here; send it with the header `Content-Type: application/json`",
-        headers={"accept": "application/json"},
+        headers=_JSON,
     )
 
 
@@ -117,6 +124,14 @@ def _is_json(content_type: str | None) -> bool:
 
 
 def _media_type(content_type: str) -> str:
+    return _header(content_type).get_content_type()
+
+
+def _charset(content_type: str) -> str:
+    return _header(content_type).get_content_charset("utf-8").lower()
+
+
+def _header(content_type: str) -> MimeHeader:
     header = MimeHeader()
     header["content-type"] = content_type
-    return header.get_content_type()
+    return header

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cdc.context import MessageContext, next_traceparent
 from cdc.ids import new_id
+from cdc.thinning import CLIENTS
 from producers.rest.problems import ProblemError, response_of
 
 CORRELATION_ID = "x-correlation-id"
@@ -19,6 +20,7 @@ TRACEPARENT = "traceparent"
 QUIET_PATHS = frozenset({"/health"})
 
 log = logging.getLogger(__name__)
+log_refused = logging.getLogger(__name__ + CLIENTS)
 
 
 class RequestContext:
@@ -40,16 +42,21 @@ class RequestContext:
         scope.setdefault("state", {}).update(context=context, answer_headers={})
         answer_headers(scope)[CORRELATION_ID] = str(context.correlation_id)
         started, status = time.perf_counter(), 0
+        is_head = scope["method"] == "HEAD"
 
         async def send_answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message).update(answer_headers(scope))
+            elif is_head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
-            await self._app(scope, receive, send_answer)
+            # HEAD is answered as GET is, and loses its body on the way out
+            asked = {**scope, "method": "GET"} if is_head else scope
+            await self._app(asked, receive, send_answer)
         except Exception:
             log.exception("failed", extra={"fields": _identity(context)})
             if status:
@@ -115,7 +122,9 @@ def _log_request(scope: Scope, context: MessageContext, status: int, duration_s:
         "duration_ms": f"{duration_s * 1000:.1f}",
         **_identity(context),
     }
-    log.log(logging.WARNING if status >= 500 else logging.INFO, "request", extra={"fields": fields})
+    told = log_refused if 400 <= status < 500 else log
+    level = logging.WARNING if status >= 500 else logging.INFO
+    told.log(level, "request", extra={"fields": fields})
 
 
 async def _last_resort(scope: Scope, receive: Receive, send: Send) -> None:

@@ -100,6 +100,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED or request.scope["path"] == "*":
+            error.headers = {"allow": _allowed(error.headers or {})}
+            if request.method == "OPTIONS":
+                return Response(status_code=HTTPStatus.NO_CONTENT, headers=error.headers)
         return response_of(_explained(error, request), request)
 
     @app.exception_handler(RequestValidationError)
@@ -133,6 +137,12 @@ def pointer(location: Sequence[int | str]) -> str:
     """Return a location as a JSON Pointer in its URI fragment form, such as `#/lines/0/sku`."""
     tokens = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
     return "#" + "".join("/" + quote(token, safe="~", errors="surrogatepass") for token in tokens)
+
+
+def _allowed(headers: Mapping[str, str]) -> str:
+    """Return the methods of a path: those of its route, or of all, and what every path answers to."""
+    methods = set(headers.get("Allow", "GET, POST").split(", "))
+    return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _explained(error: HTTPException, request: Request) -> HTTPException:

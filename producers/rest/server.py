@@ -1,4 +1,4 @@
-"""Runs a service until it is asked to stop: uvicorn with problems for broken HTTP and an orderly end."""
+"""Runs a service until it is asked to stop: uvicorn with bounded connections and an orderly end."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,16 @@ import socket
 import sys
 from collections.abc import Iterator
 
-import h11
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from schemas.rest.problem import MEDIA_TYPE, Problem
+from producers.rest import limits
+from producers.rest.protocol import ProblemProtocol
 
 GRACE_S = 10
+BACKLOG = 512
+"""Connections that the kernel keeps until they are accepted."""
+TICKS_A_SECOND = 10
 FAILURE = 1
 
 log = logging.getLogger(__name__)
@@ -25,29 +27,23 @@ class StartupError(Exception):
     """The service cannot start; the message is a sentence for the person who started it."""
 
 
-class ProblemProtocol(H11Protocol):
-    """HTTP/1.1 that also answers bytes which are no HTTP request with a problem."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer and hang up: where the next request would begin is unknown."""
-        problem = Problem(title="Bad Request", status=400, detail=msg)
-        body = problem.model_dump_json(exclude_none=True).encode()
-        headers = [
-            ("content-type", MEDIA_TYPE),
-            ("content-length", str(len(body))),
-            ("connection", "close"),
-        ]
-        for event in (
-            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-            h11.Data(data=body),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
-
-
 class Server(uvicorn.Server):
-    """A server for which being told to stop is no failure."""
+    """A server for which being told to stop is no failure, and which looks after its connections."""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Close, once a second, what has kept the service waiting for too long."""
+        if counter % TICKS_A_SECOND == 0:
+            now_s = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, ProblemProtocol):
+                    connection.check(now_s)
+        return await super().on_tick(counter)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; the kernel may queue more connections than are accepted in one turn of the loop."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(BACKLOG)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -74,6 +70,8 @@ def run(app: FastAPI, *, host: str, port: int) -> int:
     Returns:
         Exit status: 0 after an orderly end, 1 when it could not start (a sentence says why).
     """
+    # Its warnings repeat, without a reason, what the protocol says of refused requests.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         with _listen(host, port) as listener:
             asyncio.run(_serve(app, listener))
@@ -89,6 +87,8 @@ async def _serve(app: FastAPI, listener: socket.socket) -> None:
         http=ProblemProtocol,
         ws="none",
         lifespan="off",  # entered here, so that what fails in it reaches the caller as an exception
+        # asyncio accepts as many in one turn of the loop, before any of them can be counted
+        backlog=max(1, limits.max_connections() // 4),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -1,9 +1,12 @@
 """Client of the orders service: pooled connections, bounded waiting, every failure a problem."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import httpx2
@@ -21,11 +24,30 @@ CONNECT_TIMEOUT_S = 1.0
 KEEPALIVE_S = 2.0
 """Shorter than the server's 5 s: a connection that it is just closing must not be used for a request."""
 MAX_CONNECTIONS = 100
-PASSED_HEADERS = ("retry-after",)
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+"""An order of 500 lines, each shown as two and every character escaped, has a third of it."""
 BEHIND = answers(502, 503, 504)
 """What the API description says about answers of whoever asks the orders service."""
 
+_SECONDS = re.compile("[0-9]{1,9}", re.ASCII)
+_PROBLEM_STATUSES = frozenset(status for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
+
 Order = TypeVar("Order", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the orders service answered, whole."""
+
+    status: int
+    headers: httpx2.Headers
+    body: bytes
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it is a problem that can be passed on."""
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return media_type == MEDIA_TYPE and self.status in _PROBLEM_STATUSES
 
 
 class OrdersClient:
@@ -84,11 +106,14 @@ class OrdersClient:
         *,
         headers: dict[str, str],
         content: str | None = None,
-    ) -> httpx2.Response:
-        headers = {**headers, **headers_of(context)}
+    ) -> Answer:
+        headers = {**headers, **headers_of(context), "accept-encoding": "identity"}
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._http.request(method, path, content=content, headers=headers)
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._http.stream(method, path, content=content, headers=headers) as response,
+            ):
+                return await _read(response)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise unavailable("the orders service cannot be reached; try again") from error
         except (TimeoutError, httpx2.TimeoutException) as error:
@@ -123,29 +148,43 @@ async def open_client(base_url: str, *, timeout_s: float) -> AsyncIterator[Order
         yield OrdersClient(http, timeout_s=timeout_s)
 
 
-def _order_in(response: httpx2.Response, resource: type[Order]) -> Order:
+async def _read(response: httpx2.Response) -> Answer:
+    """Return the answer, undecoded: what was not asked for, such as compression, is no answer.
+
+    Raises:
+        ProblemError: it is too large, or two lengths were told of it.
+    """
+    if "content-length" in response.headers and "transfer-encoding" in response.headers:
+        raise _unusable("told two lengths of its answer")
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise _unusable(f"answered with more than {MAX_ANSWER_BYTES} bytes")
+    return Answer(response.status_code, response.headers, bytes(body))
+
+
+def _order_in(answer: Answer, resource: type[Order]) -> Order:
     try:
-        if response.is_success:
-            return resource.model_validate_json(response.content)
-        if response.headers.get("content-type") == MEDIA_TYPE:
-            raise _passed_on(Problem.model_validate_json(response.content), response)
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return resource.model_validate_json(answer.body)
+        if answer.is_problem:
+            raise _passed_on(Problem.model_validate_json(answer.body), answer)
     except ValidationError as error:
         raise _unusable("answered with something else than an order or a problem") from error
-    raise _unusable(f"answered with status {response.status_code} and no problem")
+    raise _unusable(f"answered with status {answer.status} and no problem")
 
 
-def _passed_on(problem: Problem, response: httpx2.Response) -> ProblemError:
+def _passed_on(problem: Problem, answer: Answer) -> ProblemError:
     """Return the problem that orders answered with, to be answered again."""
-    passed: dict[str, Any] = {
-        name: response.headers[name] for name in PASSED_HEADERS if name in response.headers
-    }
+    wait_s = answer.headers.get("retry-after", "")
     kinds = {kind.value: kind for kind in ProblemType}
     return ProblemError(
-        response.status_code,
+        answer.status,
         problem.detail,
         kind=kinds.get(problem.type, ProblemType.BLANK),
         errors=problem.errors or (),
-        headers=passed,
+        headers={"retry-after": wait_s} if _SECONDS.fullmatch(wait_s) else None,
     )
 
 

@@ -7,7 +7,8 @@ The contested corners are decided in `docs/decisions/0008-avro-contested-cases.m
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from schemas.gate.avro_logical import change
 from schemas.gate.avro_model import (
@@ -23,9 +24,10 @@ from schemas.gate.avro_model import (
     Record,
     Type,
     Union,
+    named_types,
 )
 from schemas.gate.avro_renames import likely_renames
-from schemas.gate.avro_rules import ONE_SIDED, Mismatch, Rule
+from schemas.gate.avro_rules import LEGAL, Mismatch, Rule
 
 PROMOTIONS = {
     "int": {"long", "float", "double"},
@@ -34,6 +36,10 @@ PROMOTIONS = {
     "string": {"bytes"},
     "bytes": {"string"},
 }
+
+
+LOSSY = {("int", "float"), ("long", "float"), ("long", "double")}
+"""Promotions to a type that has no room for all digits of the writer's."""
 
 
 def check(reader: Type, writer: Type) -> list[Mismatch]:
@@ -45,28 +51,50 @@ def check(reader: Type, writer: Type) -> list[Mismatch]:
         reader: Schema that the data is read with.
         writer: Schema that the data was written with.
     """
-    return [found for found in check_strictly(reader, writer) if found.rule not in ONE_SIDED]
+    return [found for found in check_strictly(reader, writer) if found.rule not in LEGAL]
 
 
 def check_strictly(reader: Type, writer: Type) -> list[Mismatch]:
-    """Return the same, and where only one of the two says what the values mean.
+    """Return the same, and what Avro allows although values come to mean something else, or cannot be read.
 
-    Avro reads such values as the bare numbers, strings or bytes they are; programs take them for something else.
+    Only one side may say what the values mean; numbers may have more digits than the reader has room for; bytes may
+    be no text.
     """
-    return list(_Comparison().types(reader, writer, Place()))
+    compared = Comparison.with_writer(writer).types(reader, writer, Place())
+    return [found for found in compared if found.rule is not Rule.HIDDEN]
 
 
-class _Comparison:
+def hidden_symbols(reader: Type, writer: Type) -> list[Mismatch]:
+    """Return where symbols of the writer would be read as the default of the reader's enum."""
+    compared = Comparison.with_writer(writer).types(reader, writer, Place())
+    return [found for found in compared if found.rule is Rule.HIDDEN]
+
+
+@dataclass(slots=True, kw_only=True)
+class Comparison:
     """One walk over two schemas.
 
     Args:
+        written: Names of all the types of the writer.
+        fitting: Whether a branch of a union takes a type, as far as it is known.
+        probing: Whether only that is asked.
         met: Pairs of records taken to fit, because they are judged elsewhere in the walk; this ends recursion.
+        trail: Those of them that this walk met.
     """
 
-    def __init__(self, met: frozenset[tuple[int, int]] = frozenset()) -> None:
-        self._met = set(met)
+    written: frozenset[str]
+    fitting: dict[tuple[int, int], bool] = field(default_factory=dict)
+    probing: bool = False
+    met: set[tuple[int, int]] = field(default_factory=set)
+    trail: list[tuple[int, int]] = field(default_factory=list)
+
+    @classmethod
+    def with_writer(cls, writer: Type) -> Self:
+        """Return a walk over what a schema wrote."""
+        return cls(written=frozenset(each.name for each, _ in named_types(writer)))
 
     def types(self, reader: Type, writer: Type, place: Place) -> Iterator[Mismatch]:
+        """Yield what of a writer's type the reader's cannot read, and where."""
         match reader, writer:
             case _, Union():
                 for index, branch in enumerate(writer.branches):
@@ -76,18 +104,18 @@ class _Comparison:
             case Record(), Record():
                 yield from self._records(reader, writer, place)
             case Enum(), Enum():
-                yield from _names(reader, writer, place)
-                yield from _symbols(reader, writer, place)
+                yield from self._enums(reader, writer, place)
             case Fixed(), Fixed():
-                yield from _names(reader, writer, place)
+                yield from self._names(reader, writer, place)
                 yield from _sizes(reader, writer, place)
                 yield from _logical(reader, writer, place)
             case Array(), Array():
                 yield from self.types(reader.items, writer.items, place.at("items"))
             case Map(), Map():
                 yield from self.types(reader.values, writer.values, place.at("values"))
-            case Primitive(), Primitive() if _promotes(reader, writer):
+            case Primitive(), Primitive() if promotes(reader, writer):
                 yield from _logical(reader, writer, place)
+                yield from _promoted(reader, writer, place)
             case _:
                 yield Mismatch(Rule.TYPE, place, str(reader), str(writer))
 
@@ -113,39 +141,75 @@ class _Comparison:
             place: Where the union stands.
             missing: Where to report that no branch does.
         """
-        branches = sorted(
-            enumerate(reader.branches), key=lambda each: not _is_same(each[1], writer)
-        )
-        for index, branch in branches:
-            if self._fits(branch, writer, place):
-                yield from self.types(branch, writer, place.at(index))
-                return
-        meant = [each for each in branches if _is_meant(each[1], writer)]
+        index = self.branch(reader, writer)
+        if index is not None:
+            if not self.probing:  # a branch that fits has nothing but silent faults
+                yield from self.types(reader.branches[index], writer, place.at(index))
+            return
+        meant = [each for each in enumerate(reader.branches) if _is_meant(each[1], writer)]
         causes: list[Mismatch] = []
-        if len(meant) == 1:
+        if len(meant) == 1 and not self.probing:
             [(index, branch)] = meant
             causes.extend(self.types(branch, writer, place.at(index)))
         yield Mismatch(Rule.TYPE, missing, str(reader), str(writer), tuple(causes))
 
-    def _fits(self, reader: Type, writer: Type, place: Place) -> bool:
-        attempt = _Comparison(frozenset(self._met))
-        return all(found.rule.is_silent for found in attempt.types(reader, writer, place))
+    def branch(self, reader: Union, writer: Type) -> int | None:
+        """Return the index of the branch that takes a type: the same type, or else the first that can."""
+        order = sorted(enumerate(reader.branches), key=lambda each: not _is_same(each[1], writer))
+        return next((index for index, branch in order if self._fits(branch, writer)), None)
+
+    def _fits(self, reader: Type, writer: Type) -> bool:
+        """Tell whether a branch takes a type; found once for each pair, and assumed while it is being found.
+
+        What rested on such an assumption is found anew if the assumption fails.
+        """
+        pair = id(reader), id(writer)
+        if pair not in self.fitting:
+            before = len(self.fitting)
+            self.fitting[pair] = True
+            probe = replace(self, probing=True, trail=[])
+            fits = all(each.rule.is_silent for each in probe.types(reader, writer, Place()))
+            self.met.difference_update(probe.trail)
+            if not fits:
+                for later in [*self.fitting][before:]:
+                    if self.fitting[later]:
+                        del self.fitting[later]
+                self.fitting[pair] = False
+        return self.fitting[pair]
+
+    def _is_new(self, reader: Type, writer: Type) -> bool:
+        pair = id(reader), id(writer)
+        if pair in self.met:
+            return False
+        self.met.add(pair)
+        self.trail.append(pair)
+        return True
+
+    def _enums(self, reader: Enum, writer: Enum, place: Place) -> Iterator[Mismatch]:
+        if self._is_new(reader, writer):
+            yield from self._names(reader, writer, place)
+            yield from _symbols(reader, writer, place)
 
     def _records(self, reader: Record, writer: Record, place: Place) -> Iterator[Mismatch]:
-        pair = id(reader), id(writer)
-        if pair in self._met:
+        if not self._is_new(reader, writer):
             return
-        self._met.add(pair)
-        yield from _names(reader, writer, place)
-        renames = likely_renames(reader, writer)
-        for index, field in enumerate(reader.fields):
-            here = place.field(index, field.name)
-            source = source_of(field, reader, writer)
+        yield from self._names(reader, writer, place)
+        renames = {} if self.probing else likely_renames(reader, writer)
+        for index, each in enumerate(reader.fields):
+            here = place.field(index, each.name)
+            source = source_of(each, reader, writer)
             if source is not None:
-                yield from self.types(field.type, source.type, here.at("type"))
-            elif field.default is NO_DEFAULT:
-                yield _missing(field, renames.get(field.name), here)
-            yield from _ambiguous(field, reader, writer, here)
+                yield from self.types(each.type, source.type, here.at("type"))
+            elif each.default is NO_DEFAULT:
+                yield _missing(each, renames.get(each.name), here)
+            yield from _ambiguous(each, reader, writer, here)
+
+    def _names(self, reader: Named, writer: Named, place: Place) -> Iterator[Mismatch]:
+        if not reader.reads(writer):
+            yield Mismatch(Rule.NAME, place.at("name"), reader.name, writer.name)
+        for alias in reader.aliases:
+            if alias != reader.name and {alias, reader.name} <= self.written:
+                yield Mismatch(Rule.ALIAS_AMBIGUOUS, place.at("aliases"), reader.name, alias)
 
 
 def source_of(field: Field, reader: Record, writer: Record) -> Field | None:
@@ -170,15 +234,11 @@ def _ambiguous(field: Field, reader: Record, writer: Record, place: Place) -> It
             yield Mismatch(Rule.ALIAS_AMBIGUOUS, place.at("aliases"), field.name, alias)
 
 
-def _names(reader: Named, writer: Named, place: Place) -> Iterator[Mismatch]:
-    if not reader.reads(writer):
-        yield Mismatch(Rule.NAME, place.at("name"), reader.name, writer.name)
-
-
 def _symbols(reader: Enum, writer: Enum, place: Place) -> Iterator[Mismatch]:
     unknown = [symbol for symbol in writer.symbols if symbol not in reader.symbols]
-    if unknown and reader.default is None:
-        yield Mismatch(Rule.SYMBOLS, place.at("symbols"), reader.name, ", ".join(unknown))
+    if unknown:
+        rule = Rule.SYMBOLS if reader.default is None else Rule.HIDDEN
+        yield Mismatch(rule, place.at("symbols"), str(reader.default), ", ".join(unknown))
 
 
 def _sizes(reader: Fixed, writer: Fixed, place: Place) -> Iterator[Mismatch]:
@@ -194,7 +254,16 @@ def _logical(
         yield Mismatch(rule, place, str(reader.logical or reader), str(writer.logical or writer))
 
 
-def _promotes(reader: Primitive, writer: Primitive) -> bool:
+def _promoted(reader: Primitive, writer: Primitive, place: Place) -> Iterator[Mismatch]:
+    """Judge what Avro allows although some values have no place in the reader's type."""
+    if (writer.kind, reader.kind) in LOSSY:
+        yield Mismatch(Rule.ROUNDED, place, str(reader), str(writer))
+    elif (writer.kind, reader.kind) == ("bytes", "string"):
+        yield Mismatch(Rule.TEXT, place, str(reader), str(writer))
+
+
+def promotes(reader: Primitive, writer: Primitive) -> bool:
+    """Whether a primitive type is read as another."""
     return reader.kind == writer.kind or reader.kind in PROMOTIONS.get(writer.kind, ())
 
 

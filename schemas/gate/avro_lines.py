@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s,:{}\[\]"]+')
@@ -28,15 +29,47 @@ def line_of(text: str, path: str) -> int:
         path: Path of a finding, such as `/fields/3/type/items/fields/1 lines.quantity`. What the file does not have,
             such as a field that was removed, is found as the record that it would stand in.
     """
-    tokens = TOKEN.finditer(text)
-    node = _read(next(tokens), tokens)
-    names = path.partition(" ")[2]
-    for name in filter(None, names.split(".")):
-        inner = next((each for each in _fields(node) if _name(each) == name), None)
-        if inner is None:
-            break
-        node = inner
+    starts, names = _starts(text), path.partition(" ")[2]
+    while names not in starts:
+        names = names.rpartition(".")[0]
+    return text.count("\n", 0, starts[names]) + 1
+
+
+def line_at(text: str, pointer: Iterable[str | int]) -> int:
+    """Return the line of what stands at the steps of a JSON pointer, or of the last of them that is there."""
+    node = _root(text)
+    for step in pointer:
+        match node.value, step:
+            case dict() as members, _ if step in members:
+                node = members[step]
+            case list() as items, int() if step < len(items):
+                node = items[step]
+            case _:
+                break
     return text.count("\n", 0, node.start) + 1
+
+
+@lru_cache(maxsize=64)
+def _root(text: str) -> Node:
+    tokens = TOKEN.finditer(text)
+    return _read(next(tokens), tokens)
+
+
+@lru_cache(maxsize=64)
+def _starts(text: str) -> dict[str, int]:
+    """Return where the fields of a schema start, by their names with those of the fields around them."""
+    root = _root(text)
+    found = {"": root.start}
+
+    def note(node: Node, at: str) -> None:
+        for field in _fields(node):
+            name = f"{at}.{_name(field)}" if at else str(_name(field))
+            if name not in found:
+                found[name] = field.start
+                note(field, name)
+
+    note(root, "")
+    return found
 
 
 def _fields(node: Node) -> Iterator[Node]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,10 +77,12 @@ class Named:
     Args:
         name: Full name.
         aliases: Full names it had before.
+        doc: What people are told of it.
     """
 
     name: str
     aliases: tuple[str, ...] = ()
+    doc: str = ""
 
     @property
     def short(self) -> str:
@@ -120,6 +122,7 @@ class Field:
     type: Type
     aliases: tuple[str, ...] = ()
     default: Any = NO_DEFAULT
+    doc: str = ""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -127,10 +130,16 @@ class Record(Named):
     """Fields in order. They are set after construction, as they may refer to the record itself."""
 
     fields: tuple[Field, ...] = field(default=())
+    _by_name: dict[str, Field] = field(default_factory=dict)
+
+    def complete(self, fields: Iterable[Field]) -> None:
+        """Set the fields."""
+        self.fields = tuple(fields)
+        self._by_name = {each.name: each for each in self.fields}
 
     def field(self, name: str) -> Field | None:
         """Return the field of that very name."""
-        return next((each for each in self.fields if each.name == name), None)
+        return self._by_name.get(name)
 
 
 Type = Primitive | Array | Map | Union | Enum | Fixed | Record
@@ -169,3 +178,39 @@ def children(schema: Type, place: Place) -> Iterator[tuple[Type, Place]]:
         case Record():
             for index, each in enumerate(schema.fields):
                 yield each.type, place.field(index, each.name).at("type")
+
+
+def named_types(schema: Type) -> Iterator[tuple[Enum | Fixed | Record, Place]]:
+    """Yield each record, enum and fixed type once, with its first place."""
+    met: set[int] = set()
+
+    def walk(each: Type, place: Place) -> Iterator[tuple[Enum | Fixed | Record, Place]]:
+        if id(each) in met:
+            return
+        met.add(id(each))
+        if isinstance(each, Named):
+            yield each, place
+        for child, inner in children(each, place):
+            yield from walk(child, inner)
+
+    return walk(schema, Place())
+
+
+def is_plural(union: Union) -> bool:
+    """Whether a union has several types besides null, so that a value does not tell which one it is of."""
+    return sum(type_name(branch) != "null" for branch in union.branches) > 1
+
+
+def type_name(schema: Type) -> str:
+    """Return what a type is called as a branch of a union: its full name, or its kind where it has none."""
+    match schema:
+        case Primitive():
+            return schema.kind
+        case Array():
+            return "array"
+        case Map():
+            return "map"
+        case Union():
+            return "union"
+        case _:
+            return schema.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
@@ -20,10 +21,15 @@ from schemas.gate.avro_model import (
     Record,
     Type,
     Union,
+    type_name,
 )
 
 PRIMITIVES = frozenset("null boolean int long float double bytes string".split())
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+LONGEST = 60
+"""Characters of a document that a message repeats."""
+DEEPEST = 64
+"""Most types within each other. Every program that reads a schema goes down into it, few as far as this."""
 
 
 class MalformedSchemaError(ValueError):
@@ -56,13 +62,35 @@ def parse(document: Any, *, references: Iterable[Any] = ()) -> Type:
     return parser.parse(document, "", Place())
 
 
+def record(document: Any) -> Record:
+    """Return the schema of a message.
+
+    Raises:
+        MalformedSchemaError: the document is none, or one of something else than a record.
+    """
+    schema = parse(document)
+    if not isinstance(schema, Record):
+        raise MalformedSchemaError(Place(), f"a message is a record, and this is {schema}")
+    return schema
+
+
 class _Parser:
     """Remembers the named types of the documents it has read."""
 
     def __init__(self) -> None:
         self._named: dict[str, Enum | Fixed | Record] = {}
+        self._depth = 0
 
     def parse(self, document: Any, namespace: str, place: Place) -> Type:
+        if self._depth > DEEPEST:
+            problem = f"more than {DEEPEST} types stand within each other"
+            raise MalformedSchemaError(Place(names=place.names), problem)
+        self._depth += 1
+        schema = self._parse(document, namespace, place)
+        self._depth -= 1
+        return schema
+
+    def _parse(self, document: Any, namespace: str, place: Place) -> Type:
         match document:
             case str():
                 return self._refer(document, namespace, place)
@@ -72,7 +100,7 @@ class _Parser:
                 return self._define(document, namespace, place)
             case {"type": _}:
                 return self._unnamed(document, namespace, place)
-        raise MalformedSchemaError(place, f"{json.dumps(document)} is not a type")
+        raise MalformedSchemaError(place, f"{_told(document)} is not a type")
 
     def _unnamed(self, document: Mapping[str, Any], namespace: str, place: Place) -> Type:
         match document:
@@ -98,7 +126,7 @@ class _Parser:
     def _refer(self, name: str, namespace: str, place: Place) -> Type:
         if name in PRIMITIVES:
             return Primitive(name)
-        found = self._named.get(qualify(name, namespace)) or self._named.get(name)
+        found = self._named.get(qualify(name, namespace))
         if found is None:
             raise MalformedSchemaError(
                 place, f"there is no type {name}, or it is defined further down"
@@ -109,7 +137,7 @@ class _Parser:
         branches = tuple(
             self.parse(each, namespace, place.at(index)) for index, each in enumerate(documents)
         )
-        kinds = [_kind(branch) for branch in branches]
+        kinds = [type_name(branch) for branch in branches]
         for index, kind in enumerate(kinds):
             if kind == "union":
                 raise MalformedSchemaError(place.at(index), "a union stands directly in a union")
@@ -121,11 +149,9 @@ class _Parser:
         fields, inner = document.get("fields"), namespace_of(name)
         if not isinstance(fields, list):
             raise MalformedSchemaError(place, f"the record {name} has no list of fields")
-        record = Record(name=name, aliases=_aliases(document, inner, place))
-        self._named[name] = record
-        record.fields = tuple(
-            self._field(each, inner, place, index) for index, each in enumerate(fields)
-        )
+        aliases, doc = _aliases(document, inner, place), _doc(document, place)
+        self._named[name] = record = Record(name=name, aliases=aliases, doc=doc)
+        record.complete(self._field(each, inner, place, index) for index, each in enumerate(fields))
         _refuse_repeated([each.name for each in record.fields], "field", place)
         return record
 
@@ -142,21 +168,23 @@ class _Parser:
             type=self.parse(kind, namespace, place.at("type")),
             aliases=_aliases(document, "", place),
             default=document.get("default", NO_DEFAULT),
+            doc=_doc(document, place),
         )
 
     def _enum(self, document: Mapping[str, Any], name: str, place: Place) -> Enum:
-        symbols, default = document.get("symbols"), document.get("default")
+        symbols = document.get("symbols")
         if not _are_strings(symbols) or not all(map(NAME.fullmatch, symbols)):
             raise MalformedSchemaError(
                 place, f"the enum {name} has no list of symbols that are names"
             )
         _refuse_repeated(symbols, "symbol", place.at("symbols"))
-        if default is not None and default not in symbols:
+        default = document.get("default")
+        if "default" in document and default not in symbols:
             raise MalformedSchemaError(
-                place.at("default"), f"{json.dumps(default)} is not a symbol of {name}"
+                place.at("default"), f"{_told(default)} is not a symbol of {name}"
             )
-        aliases = _aliases(document, namespace_of(name), place)
-        enum = Enum(name=name, aliases=aliases, symbols=tuple(symbols), default=default)
+        aliases, doc = _aliases(document, namespace_of(name), place), _doc(document, place)
+        enum = Enum(name=name, aliases=aliases, doc=doc, symbols=tuple(symbols), default=default)
         self._named[name] = enum
         return enum
 
@@ -164,9 +192,15 @@ class _Parser:
         size = document.get("size")
         if type(size) is not int or size < 0:
             raise MalformedSchemaError(place, f"the fixed type {name} has no size")
-        aliases = _aliases(document, namespace_of(name), place)
         logical, ignored = annotation(document, "fixed")
-        fixed = Fixed(name=name, aliases=aliases, size=size, logical=logical, ignored=ignored)
+        fixed = Fixed(
+            name=name,
+            aliases=_aliases(document, namespace_of(name), place),
+            doc=_doc(document, place),
+            size=size,
+            logical=logical,
+            ignored=ignored,
+        )
         self._named[name] = fixed
         return fixed
 
@@ -199,25 +233,23 @@ def _aliases(document: Mapping[str, Any], namespace: str, place: Place) -> tuple
     return tuple(qualify(each, namespace) for each in aliases)
 
 
+def _doc(document: Mapping[str, Any], place: Place) -> str:
+    doc = document.get("doc") or ""
+    if not isinstance(doc, str):
+        raise MalformedSchemaError(place.at("doc"), "not a text")
+    return doc
+
+
+def _told(document: Any) -> str:
+    text = json.dumps(document)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def _are_strings(values: Any) -> TypeGuard[list[str]]:
     return isinstance(values, list) and all(isinstance(each, str) for each in values)
 
 
-def _kind(schema: Type) -> str:
-    match schema:
-        case Primitive():
-            return schema.kind
-        case Array():
-            return "array"
-        case Map():
-            return "map"
-        case Union():
-            return "union"
-        case _:
-            return schema.name
-
-
 def _refuse_repeated(names: list[str], what: str, place: Place) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    for name, times in Counter(names).items():
+        if times > 1:
             raise MalformedSchemaError(place, f"the {what} {name} is there twice")

@@ -9,6 +9,9 @@ from schemas.gate.avro_model import Field, Record
 SIMILAR = 0.6
 """Share of letters in common from which two names count as alike: `total` and `total_amount`, not `note` and `city`."""
 
+MOST_PAIRS = 2500
+"""Most pairs of names that are compared, letter by letter; beyond that many the fields were replaced, not renamed."""
+
 
 def likely_renames(reader: Record, writer: Record) -> dict[str, str]:
     """Return, for fields the writer lacks, the name under which the writer probably has them.
@@ -19,6 +22,8 @@ def likely_renames(reader: Record, writer: Record) -> dict[str, str]:
     read = {name for field in reader.fields for name in (field.name, *field.aliases)}
     spare = [field for field in writer.fields if field.name not in read]
     orphans = [field for field in reader.fields if not _is_read(field, writer)] if spare else []
+    if len(orphans) * len(spare) > MOST_PAIRS:
+        return {}
     renames: dict[str, str] = {}
     for orphan in orphans:
         scored = [(_likeness(orphan, each, reader, writer), each) for each in spare]

@@ -36,6 +36,12 @@ class Rule(Enum):
     """Only the reader is annotated."""
     LOGICAL_LOST = auto()
     """Only the writer is annotated."""
+    ROUNDED = auto()
+    """Numbers are read as floating point, which has no room for all their digits."""
+    TEXT = auto()
+    """Bytes are read as a string, and not all bytes are UTF-8."""
+    HIDDEN = auto()
+    """The reader's enum lacks symbols of the writer's, and takes its default for them."""
 
     @property
     def is_silent(self) -> bool:
@@ -43,8 +49,9 @@ class Rule(Enum):
         return self in SILENT
 
 
-ONE_SIDED = frozenset({Rule.LOGICAL_GAINED, Rule.LOGICAL_LOST})
-SILENT = ONE_SIDED | {Rule.SCALE, Rule.PRECISION, Rule.UNIT, Rule.LOGICAL}
+LEGAL = frozenset({Rule.LOGICAL_GAINED, Rule.LOGICAL_LOST, Rule.ROUNDED, Rule.TEXT, Rule.HIDDEN})
+"""What Avro allows without reserve."""
+SILENT = LEGAL | {Rule.SCALE, Rule.PRECISION, Rule.UNIT, Rule.LOGICAL}
 
 
 @dataclass(frozen=True, slots=True)

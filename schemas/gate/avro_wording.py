@@ -154,6 +154,20 @@ ANNOTATED = Phrase(
     forward="no longer knows what the {old} means",
     fix=BESIDE,
 )
+ROUNDED = Phrase(
+    rule="number-rounded",
+    what="changed from {old} to {new}",
+    backward="reads large {old} numbers rounded, or not at all",
+    forward="reads large {new} numbers rounded, or not at all",
+    fix=BESIDE,
+)
+TEXT = Phrase(
+    rule="bytes-read-as-string",
+    what="changed from {old} to {new}",
+    backward="cannot read those that are no UTF-8, or gets other characters",
+    forward="cannot read those that are no UTF-8, or gets other characters",
+    fix=BESIDE,
+)
 BARED = Phrase(
     rule="logical-type-dropped",
     what="changed from {old} to {new}",
@@ -177,6 +191,8 @@ PHRASES: dict[Rule, tuple[Phrase, Phrase]] = {
     Rule.LOGICAL: (LOGICAL, LOGICAL),
     Rule.LOGICAL_GAINED: (ANNOTATED, BARED),
     Rule.LOGICAL_LOST: (BARED, ANNOTATED),
+    Rule.ROUNDED: (ROUNDED, ROUNDED),
+    Rule.TEXT: (TEXT, TEXT),
 }
 """What a mismatch is called when the new schema reads the old, and when the old reads the new."""
 

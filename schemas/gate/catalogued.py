@@ -18,14 +18,17 @@ class Promises:
     """What a catalogue says of messages, read leniently: an older one may lack what today's must have."""
 
     content: dict[str, Any]
+    is_readable: bool = True
 
     @classmethod
     def of(cls, files: Files) -> Promises:
         """Return those of a state of the repository; none if it has no catalogue that can be read."""
         try:
-            return cls(tomllib.loads(files.get(CATALOGUE, "")))
-        except tomllib.TOMLDecodeError:
-            return cls({})
+            content = tomllib.loads(files.get(CATALOGUE, ""))
+        except (tomllib.TOMLDecodeError, RecursionError):
+            return cls({}, is_readable=False)
+        topics = {name: _topic(entry) for name, entry in _tables(content, "topics").items()}
+        return cls({"topics": topics, "messages": _tables(content, "messages")})
 
     @property
     def messages(self) -> set[str]:
@@ -36,7 +39,7 @@ class Promises:
     def mode(self, message: str) -> Mode:
         """Return what a message promises."""
         declared = self.content.get("messages", {}).get(message, {}).get("compatibility")
-        return Mode(declared if declared in PROMISES else DEFAULT_COMPATIBILITY)
+        return Mode(declared if declared in [*PROMISES] else DEFAULT_COMPATIBILITY)
 
     def topic(self, message: str) -> tuple[str, dict[str, Any]] | None:
         """Return the topic that carries a message, by name and with its entry."""
@@ -46,10 +49,31 @@ class Promises:
     def consumers(self, message: str) -> tuple[str, ...]:
         """Return the consumer groups that handle a message."""
         _, entry = self.topic(message) or ("", {})
-        groups = entry.get("consumers")
-        if not isinstance(groups, dict):
-            return ()
+        groups = entry.get("consumers", {})
         return tuple(name for name, handled in groups.items() if message in handled)
+
+
+def _tables(content: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    """Return the tables below a key; what is none is passed over."""
+    found = content.get(name)
+    members = found.items() if isinstance(found, dict) else ()
+    return {key: each for key, each in members if isinstance(each, dict)}
+
+
+def _topic(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what a topic says in the form that it must have; what has another form is passed over."""
+    groups = entry.get("consumers")
+    members = groups.items() if isinstance(groups, dict) else ()
+    retention = entry.get("retention_hours")
+    return entry | {
+        "messages": _names(entry.get("messages")),
+        "consumers": {group: _names(handled) for group, handled in members},
+        "retention_hours": retention if isinstance(retention, int) else -1,
+    }
+
+
+def _names(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def removed(name: str, promises: Promises, prefix: str) -> Finding:
@@ -75,6 +99,33 @@ def removed(name: str, promises: Promises, prefix: str) -> Finding:
     )
 
 
+def moved(name: str, before: Promises, topic: Topic, catalogue: str, prefix: str) -> Finding | None:
+    """Return the finding about a message that another topic carried before, None if none did.
+
+    Args:
+        name: Its full name.
+        before: What the catalogue said before.
+        topic: The topic that carries it now.
+        catalogue: The catalogue's text.
+        prefix: Path of the contracts below the root of the repository.
+    """
+    was, _ = before.topic(name) or (topic.name, {})
+    if was == topic.name:
+        return None
+    readers = " and ".join(before.consumers(name)) or "whoever reads it"
+    return Finding(
+        subject=name,
+        path="/",
+        rule="message-moved",
+        problem=f"moved from {was} to {topic.name}; as deployed, {readers} waits for it in {was} and gets no more of "
+        "it, and its events are no longer in one order with the others",
+        fix=f'Leave it in {was}; or withdraw its promise with compatibility = "NONE" in the catalogue, and deploy its '
+        "consumers with the new catalogue before its producer",
+        file=prefix + CATALOGUE,
+        line=_line(name, catalogue),
+    )
+
+
 def missing(name: str, topic: Topic, catalogue: str, prefix: str) -> Finding:
     """Return the finding about a message without a schema; `catalogue` is the catalogue's text."""
     return Finding(
@@ -84,8 +135,13 @@ def missing(name: str, topic: Topic, catalogue: str, prefix: str) -> Finding:
         problem=f"{topic.name} carries it by the catalogue, and there is no {prefix}{path_of(name)}",
         fix="Add the schema, or take the message out of the catalogue",
         file=prefix + CATALOGUE,
-        line=catalogue.count("\n", 0, max(catalogue.find(f'"{name}"'), 0)) + 1,
+        line=_line(name, catalogue),
     )
+
+
+def _line(name: str, catalogue: str) -> int:
+    """Return the line at which a catalogue first names a message."""
+    return catalogue.count("\n", 0, max(catalogue.find(f'"{name}"'), 0)) + 1
 
 
 def not_catalogued(name: str, path: str, prefix: str) -> Finding:

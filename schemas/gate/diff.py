@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.gate.avro_model import NO_DEFAULT, Array, Enum, Field, Fixed, Map, Record, Type, Union
 from schemas.gate.baseline import Baseline
+from schemas.gate.deep import deeply
 from schemas.gate.sources import MalformedFileError, document, record, whole
 from schemas.gate.tree import AVRO, Files, below, message_of, path_of
 
@@ -17,10 +18,6 @@ Traits = dict[str, str]
 
 MEANINGLESS = frozenset({"doc", "aliases"})
 """Traits that change nothing in what is read from events of this name."""
-
-
-class NotComparableError(Exception):
-    """A schema cannot be read, so that nothing can be said of what changed in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +46,19 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageChange:
-    """What happened to one message: `added`, `removed` or `changed`."""
+    """What happened to one message.
+
+    Args:
+        subject: Its full name.
+        kind: `added`, `removed` or `changed`; `malformed` if it cannot be read, `mended` if it could not be before.
+        fields: What happened to its fields.
+        problem: What is wrong with a malformed one, or was with a mended one, as a clause.
+    """
 
     subject: str
     kind: str
-    fields: tuple[FieldChange, ...]
+    fields: tuple[FieldChange, ...] = ()
+    problem: str | None = None
 
 
 def diff(tree: Files, baseline: Baseline, subject: str | None = None) -> list[MessageChange]:
@@ -63,10 +68,11 @@ def diff(tree: Files, baseline: Baseline, subject: str | None = None) -> list[Me
         tree: The contract files as they are now.
         baseline: What they were before; what a registry lacks was not published yet.
         subject: The one message.
-
-    Raises:
-        NotComparableError: a schema is malformed.
     """
+    return deeply(lambda: _diff(tree, baseline, subject))
+
+
+def _diff(tree: Files, baseline: Baseline, subject: str | None) -> list[MessageChange]:
     paths = [path_of(subject)] if subject else sorted(_schemas(tree) | _schemas(baseline.files))
     states = (baseline.files, tree)
     texts = (
@@ -77,16 +83,13 @@ def diff(tree: Files, baseline: Baseline, subject: str | None = None) -> list[Me
     return [each for each in found if each is not None]
 
 
-def traits(name: str, text: str) -> dict[str, Traits]:
+def traits(text: str) -> dict[str, Traits]:
     """Return what there is to say of every field of a message, by its full name within the message.
 
     Raises:
-        NotComparableError: the schema is malformed.
+        MalformedFileError: the schema is malformed.
     """
-    try:
-        return dict(_record(document(text), record(text), ""))
-    except MalformedFileError as error:
-        raise NotComparableError(f"{name} cannot be compared: {error}") from error
+    return dict(_record(document(text), record(text), ""))
 
 
 def _schemas(files: Files) -> set[str]:
@@ -94,7 +97,14 @@ def _schemas(files: Files) -> set[str]:
 
 
 def _message(name: str, before: str | None, after: str | None) -> MessageChange | None:
-    old, new = (traits(name, text) if text else {} for text in (before, after))
+    try:
+        new = {} if after is None else traits(after)
+    except MalformedFileError as error:
+        return MessageChange(subject=name, kind="malformed", problem=str(error))
+    try:
+        old = {} if before is None else traits(before)
+    except MalformedFileError as error:
+        return MessageChange(subject=name, kind="mended", problem=str(error)) if new else None
     if old == new:
         return None
     kind = "changed" if old and new else "added" if new else "removed"

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from schemas.gate.baseline import Baseline
 from schemas.gate.catalogued import Promises
+from schemas.gate.deep import deeply
 from schemas.gate.diff import FieldChange, MessageChange, Traits, diff, traits
 from schemas.gate.pinned import unreadable
-from schemas.gate.sources import record, whole
+from schemas.gate.sources import MalformedFileError, record, whole
 from schemas.gate.tree import READERS, SUFFIXES, Files, path_of
 
 
@@ -50,10 +51,11 @@ def impact(tree: Files, baseline: Baseline) -> list[Impact]:
     Args:
         tree: The contract files as they are now.
         baseline: What they were before.
-
-    Raises:
-        NotComparableError: a schema is malformed.
     """
+    return deeply(lambda: _impact(tree, baseline))
+
+
+def _impact(tree: Files, baseline: Baseline) -> list[Impact]:
     declared = (Promises.of(tree), Promises.of(baseline.files))
     found = []
     for change in diff(tree, baseline):
@@ -68,10 +70,17 @@ def impact(tree: Files, baseline: Baseline) -> list[Impact]:
                 field=field,
                 effects=tuple(consumer.effect(field) for consumer in consumers),
             )
-            for field in change.fields
+            for field in _fields(change)
             if not field.is_wording and (change.kind == "changed" or not field.name)
         ]
     return found
+
+
+def _fields(change: MessageChange) -> tuple[FieldChange, ...]:
+    """Return what happened to the fields of a message; of one that cannot be compared, that it is so."""
+    if change.problem is None:
+        return change.fields
+    return (FieldChange(name="", kind=change.kind, before={}, after={}),)
 
 
 class _Consumer:
@@ -83,10 +92,24 @@ class _Consumer:
         pinned = tree.get(f"{READERS}{name}/{change.subject}{SUFFIXES[READERS]}")
         self._pins = pinned is not None
         path = path_of(change.subject)
-        text = pinned or (whole(path, baseline.files) if path in baseline.files else None)
-        self._fields = traits(change.subject, text) if text else {}
+        text = (
+            pinned
+            if self._pins
+            else (whole(path, baseline.files) if path in baseline.files else None)
+        )
         now = whole(path, tree) if path in tree else None
-        self._broken = dict(_broken(change.subject, now, text)) if now and text else {}
+        self._fields: dict[str, Traits] = {}
+        self._broken: dict[str, str] = {}
+        self._unknown = _UNKNOWN.get(change.kind)
+        if self._unknown or text is None:
+            return
+        try:
+            self._fields = traits(text)
+            self._broken = dict(_broken(change.subject, now, text)) if now else {}
+        except MalformedFileError as error:
+            self._unknown = (
+                f"what it means to it is unknown, for the schema it pins is malformed: {error}"
+            )
 
     def effect(self, field: FieldChange) -> Effect:
         """Return what the change of a field means to it."""
@@ -98,7 +121,7 @@ class _Consumer:
             pins=self._pins,
             reads=reads,
             breaks=broken is not None,
-            meaning=broken or self._meaning(field, self._fields.get(before)),
+            meaning=self._unknown or broken or self._meaning(field, self._fields.get(before)),
         )
 
     def _meaning(self, field: FieldChange, known: Traits | None) -> str:
@@ -118,6 +141,12 @@ class _Consumer:
                 return f"gets the default {default} from now on"
             case _:
                 return "reads what is written before and after alike"
+
+
+_UNKNOWN = {
+    "malformed": "what it means to it is unknown, for the schema is malformed",
+    "mended": "what it means to it is unknown, for the schema was malformed before",
+}
 
 
 def _broken(name: str, now: str, read: str) -> Iterator[tuple[str, str]]:

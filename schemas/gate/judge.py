@@ -12,7 +12,7 @@ from schemas.gate.modes import Mode, Version, compare
 
 
 def judge(subject: str, new: Type, olds: Sequence[Version], mode: Mode) -> list[Finding]:
-    """Return every reason to refuse a schema.
+    """Return every reason to refuse a schema. What the latest published one broke already is none.
 
     Args:
         subject: What the findings call it.
@@ -20,7 +20,17 @@ def judge(subject: str, new: Type, olds: Sequence[Version], mode: Mode) -> list[
         olds: The published ones, oldest first.
         mode: What the subject promises.
     """
-    found = compare(subject, new, olds, mode)
+    latest = olds[-1].schema if olds else None
+    found = compare(subject, new, olds, mode, agreed=latest)
     if Side.BACKWARD in mode.sides:
-        found += forgotten(subject, new, olds if mode.is_transitive else olds[-1:])
+        against = olds if mode.is_transitive else olds[-1:]
+        found += forgotten(subject, new, [each for each in against if _forgets(new, latest, each)])
     return found
+
+
+def _forgets(new: Type, latest: Type | None, old: Version) -> bool:
+    """Whether a schema hides other symbols of an older one than the latest schema does."""
+    lost = [each.problem for each in forgotten("", new, [old])]
+    return bool(lost) and lost != (
+        [each.problem for each in forgotten("", latest, [old])] if latest else []
+    )

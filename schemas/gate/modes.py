@@ -55,7 +55,9 @@ class _Verdict:
     versions: tuple[str, ...]
 
 
-def compare(subject: str, new: Type, olds: Sequence[Version], mode: Mode) -> list[Finding]:
+def compare(
+    subject: str, new: Type, olds: Sequence[Version], mode: Mode, *, agreed: Type | None = None
+) -> list[Finding]:
     """Return what a new schema breaks, each change once whomever it hurts, and what is wrong with it by itself.
 
     Args:
@@ -63,15 +65,23 @@ def compare(subject: str, new: Type, olds: Sequence[Version], mode: Mode) -> lis
         new: The schema that is to be published.
         olds: The published ones, oldest first.
         mode: What the subject promises.
+        agreed: The schema that is in use; what it broke itself was agreed on, and is not held against the new one.
     """
     against = olds if mode.is_transitive else olds[-1:]
     verdicts: dict[Change, _Verdict] = {}
     for side in mode.sides:
         for old in against:
-            for found in _mismatches(new, old.schema, side):
-                _note(verdicts, Change.of(found, side), found.place, side, old.label)
+            found = {Change.of(each, side): each for each in _mismatches(new, old.schema, side)}
+            known = _changes(agreed, old.schema, side) if found and agreed else set()
+            for change, mismatch in found.items():
+                if change not in known:
+                    _note(verdicts, change, mismatch.place, side, old.label)
     findings = [_finding(subject, each, verdicts[each], against, mode) for each in verdicts]
     return findings + faults(subject, new)
+
+
+def _changes(new: Type, old: Type, side: Side) -> set[Change]:
+    return {Change.of(each, side) for each in _mismatches(new, old, side)}
 
 
 def _mismatches(new: Type, old: Type, side: Side) -> Iterator[Mismatch]:

@@ -4,8 +4,16 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
+from schemas.gate.avro_lines import line_at
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_document import Document, UnknownReferenceError, canonical
+from schemas.gate.openapi_access import check_access
+from schemas.gate.openapi_document import (
+    BROKEN,
+    BrokenPartError,
+    Document,
+    UnknownReferenceError,
+    canonical,
+)
 from schemas.gate.openapi_lifetimes import check_removal, check_sunset
 from schemas.gate.openapi_operations import Operation, Site, operations
 from schemas.gate.openapi_requests import check_request
@@ -13,6 +21,7 @@ from schemas.gate.openapi_responses import check_responses
 from schemas.gate.openapi_rules import Direction
 from schemas.gate.openapi_schemas import Comparison
 from schemas.gate.openapi_shapes import text
+from schemas.gate.openapi_structure import Fault, sound
 
 __all__ = ["canonical", "check"]
 
@@ -24,8 +33,11 @@ def check(
     *,
     today: date,
     file: str | None = None,
+    source: str = "",
 ) -> list[Finding]:
-    """Return every change between two OpenAPI documents that breaks a client.
+    """Return every change between two OpenAPI documents that breaks a client, and what is malformed in the new one.
+
+    What is malformed in the old one is no measure.
 
     Args:
         service: Name of the service that they describe.
@@ -33,33 +45,60 @@ def check(
         tree: The document as it is now.
         today: The day of the check, for operations that may go after their Sunset date.
         file: Path of the document relative to the root of the repository.
+        source: The text of the new document, in which lines are counted.
     """
-    for content in (baseline, tree):
-        if not str(content.get("openapi")).startswith("3.1."):
-            return [_version_unknown(service, content.get("openapi"), file)]
-    if text(baseline) == text(tree):
-        return []
-    gate = _Gate(service, Document(baseline), Document(tree), today, file)
-    return list(dict.fromkeys(gate.findings()))
+    if not is_known(tree):
+        return [_version_unknown(service, tree.get("openapi"), file)]
+    new, faults = sound(tree)
+    findings = [_malformed(service, fault, file, source) for fault in faults]
+    old, _ = sound(baseline)
+    if is_known(baseline) and BROKEN not in (old, new) and text(old) != text(new):
+        gate = _Gate(service, Document(old, is_old=True), Document(new), today, (file, source))
+        findings += gate.findings()
+    return list(dict.fromkeys(findings))
+
+
+def is_known(content: Mapping[str, Any]) -> bool:
+    """Whether a document is written in a version of OpenAPI that the gate knows."""
+    return str(content.get("openapi")).startswith("3.1.")
+
+
+def _malformed(service: str, fault: Fault, file: str | None, source: str) -> Finding:
+    return Finding(
+        subject=service,
+        path=fault.path,
+        rule="document-malformed",
+        problem=fault.problem,
+        fix="Mend the file; what refers to it cannot be compared before",
+        file=file,
+        line=line_at(source, fault.pointer) if source else None,
+    )
 
 
 class _Gate:
     """Two documents of one service, and what remembers their schemas."""
 
     def __init__(
-        self, service: str, old: Document, new: Document, today: date, file: str | None
+        self,
+        service: str,
+        old: Document,
+        new: Document,
+        today: date,
+        written: tuple[str | None, str],
     ) -> None:
         self._service = service
         self._old, self._new = old, new
         self._today = today
-        self._file = file
+        self._written = written
         self._requests = Comparison(Direction.REQUEST, old, new)
         self._responses = Comparison(Direction.RESPONSE, old, new)
 
     def findings(self) -> Iterator[Finding]:
         now = operations(self._new)
         for call, old in operations(self._old).items():
-            site = Site(self._service, old, self._file)
+            site = Site(self._service, old, *self._written)
+            if "$ref" in old.spec:
+                continue  # it could not be read before, and is no measure
             if call in now:
                 yield from self._checked(site, old, now[call])
             else:
@@ -67,9 +106,13 @@ class _Gate:
 
     def _checked(self, site: Site, old: Operation, new: Operation) -> Iterator[Finding]:
         try:
+            self._new.resolve(new.spec)
             yield from check_sunset(site, old, new)
+            yield from check_access(site, old, new)
             yield from check_request(site, self._requests, old, new)
             yield from check_responses(site, self._responses, old, new)
+        except BrokenPartError:
+            return  # it has been said of the part
         except UnknownReferenceError as error:
             problem = f"{error}, so that this operation cannot be judged"
             yield site.finding("", "reference-unknown", problem, "Mend the reference")

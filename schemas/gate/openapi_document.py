@@ -1,12 +1,22 @@
 """An OpenAPI document as the gate reads it: references resolved, embedded definitions lifted, one text to commit."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+_INDEX = re.compile(r"[0-9]{1,9}")
 _DEFINITIONS = "#/$defs/"
 _COMPONENTS = "#/components/schemas/"
+
+
+BROKEN = {"$ref": "malformed"}
+"""Stands where a document is malformed. Whoever follows it learns that there is nothing to compare."""
+
+
+class BrokenPartError(Exception):
+    """A part that is to be compared is malformed, which is said of the part itself."""
 
 
 class UnknownReferenceError(Exception):
@@ -22,22 +32,25 @@ class Document:
 
     Args:
         content: The document as FastAPI generates it or as it was read from JSON.
+        is_old: Whether it is the one before a change, of which what leads nowhere is no measure.
     """
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
+    def __init__(self, content: Mapping[str, Any], *, is_old: bool = False) -> None:
         self.content = lift(content)
+        self._is_old = is_old
 
     def resolve(self, node: Any) -> Any:
         """Return what a node refers to, or the node itself if it is no reference. For everything but schemas.
 
         Raises:
             UnknownReferenceError: the reference leads nowhere, out of the document, or in a circle.
+            BrokenPartError: it is malformed.
         """
         seen: set[str] = set()
         while isinstance(node, dict) and isinstance(node.get("$ref"), str):
             reference = node["$ref"]
             if reference in seen:
-                raise UnknownReferenceError(reference)
+                raise BrokenPartError if self._is_old else UnknownReferenceError(reference)
             seen.add(reference)
             node = self.find(reference)
         return node
@@ -47,19 +60,32 @@ class Document:
 
         Raises:
             UnknownReferenceError: nothing stands there, or it is in another document.
+            BrokenPartError: the reference stands for a part that is malformed.
         """
-        if not reference.startswith("#"):
+        try:
+            return find(self.content, reference)
+        except UnknownReferenceError as error:
+            if self._is_old:
+                raise BrokenPartError from error
+            raise
+
+
+def find(content: Any, reference: str) -> Any:
+    """Return what stands at a reference in a document; raises as `Document.find` does."""
+    if reference == BROKEN["$ref"]:
+        raise BrokenPartError
+    if not reference.startswith("#"):
+        raise UnknownReferenceError(reference)
+    node = content
+    for step in unquote(reference[1:]).split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, list) and _INDEX.fullmatch(key) and int(key) < len(node):
+            node = node[int(key)]
+        elif isinstance(node, dict) and key in node:
+            node = node[key]
+        else:
             raise UnknownReferenceError(reference)
-        node: Any = self.content
-        for step in unquote(reference[1:]).split("/")[1:]:
-            key = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
-                node = node[int(key)]
-            elif isinstance(node, dict) and key in node:
-                node = node[key]
-            else:
-                raise UnknownReferenceError(reference)
-        return node
+    return node
 
 
 def canonical(content: Mapping[str, Any]) -> str:

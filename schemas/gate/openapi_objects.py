@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from schemas.gate.openapi_document import BROKEN
 from schemas.gate.openapi_rules import Breach, Breaches, Compares, Kind, breach
 from schemas.gate.openapi_shapes import Shape
 
@@ -13,9 +14,19 @@ def check_objects(comparison: Compares, narrow: Shape, wide: Shape) -> Iterator[
     A property that is declared by neither shape's `properties` is expected not to come, unless `additionalProperties`
     describes it: otherwise nothing could ever be added to an object that is open, as most are.
     """
+    known = narrow.get("properties", {}), wide.get("properties", {})
+    narrow, wide = (
+        _sent(comparison, narrow, is_narrow=True),
+        _sent(comparison, wide, is_narrow=False),
+    )
     mine, theirs = narrow.get("properties", {}), wide.get("properties", {})
+    hidden = (
+        known[comparison.is_request].keys() - (theirs if comparison.is_request else mine).keys()
+    )
     for name in mine | theirs:
-        if name in mine and name in theirs:
+        if name in hidden:
+            found: Breaches = (breach(comparison.direction, Kind.HIDDEN),)
+        elif name in mine and name in theirs:
             found = comparison.default(mine[name], theirs[name])
             found += comparison.covered(mine[name], theirs[name])
         else:
@@ -30,6 +41,20 @@ def check_objects(comparison: Compares, narrow: Shape, wide: Shape) -> Iterator[
         yield from (one.below("propertyNames") for one in found)
 
 
+def _sent(comparison: Compares, shape: Shape, *, is_narrow: bool) -> Shape:
+    """Return a shape without the properties that are not sent in this direction, which nobody can require there."""
+    properties = shape.get("properties", {})
+    hidden = {
+        name for name, each in properties.items() if comparison.hides(each, is_narrow=is_narrow)
+    }
+    if not hidden:
+        return shape
+    return shape | {
+        "properties": {name: each for name, each in properties.items() if name not in hidden},
+        "required": [name for name in shape.get("required", ()) if name not in hidden],
+    }
+
+
 def _one_sided(comparison: Compares, name: str, narrow: Shape, wide: Shape) -> Breaches:
     """Return what is wrong with a property that only one of two shapes declares."""
     if name in narrow.get("properties", {}):
@@ -42,6 +67,8 @@ def _one_sided(comparison: Compares, name: str, narrow: Shape, wide: Shape) -> B
             not comparison.is_request,
         )
         pair = others, schema
+    if schema == BROKEN:
+        return ()
     if _is_map(others):
         return comparison.covered(*pair)
     if is_old:

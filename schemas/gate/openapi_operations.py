@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.gate.avro_lines import line_at
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_document import Document
+from schemas.gate.openapi_document import BrokenPartError, Document, UnknownReferenceError
 from schemas.gate.openapi_rules import Breach
+from schemas.gate.openapi_structure import METHODS
 
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _PLACEHOLDER = re.compile(r"\{[^}]*\}")
 _VERSION = re.compile(r"/v([0-9]+)(?:/|$)")
 
@@ -19,13 +20,14 @@ Call = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation and the document that it stands in; `shared` are the parameters of its whole path."""
+    """One operation and the document that it stands in; `item` is its whole path's, `shared` the path's parameters."""
 
     method: str
     path: str
     spec: dict[str, Any]
     shared: tuple[Any, ...]
     document: Document
+    item: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -42,11 +44,14 @@ def operations(document: Document) -> dict[Call, Operation]:
     """Return the operations of a document by what clients call."""
     found = {}
     for path, node in document.content.get("paths", {}).items():
-        item = document.resolve(node)
-        for method in _METHODS:
+        try:
+            item = document.resolve(node)
+        except (UnknownReferenceError, BrokenPartError):
+            item = dict.fromkeys(METHODS, node)  # whoever reads one of them learns it
+        for method in METHODS:
             if method in item:
                 shared = tuple(item.get("parameters", ()))
-                operation = Operation(method, path, item[method], shared, document)
+                operation = Operation(method, path, item[method], shared, document, item)
                 found[method, _PLACEHOLDER.sub("{}", path)] = operation
     return found
 
@@ -59,11 +64,13 @@ class Site:
         service: Name of the service.
         operation: The operation, as it was before the change.
         file: Path of the document relative to the root of the repository.
+        source: Text of the document, in which lines are counted.
     """
 
     service: str
     operation: Operation
     file: str | None
+    source: str = ""
 
     def finding(self, where: str, rule: str, problem: str, fix: str) -> Finding:
         """Return a finding about a part of the operation, or about all of it if `where` is empty."""
@@ -74,6 +81,7 @@ class Site:
             problem=problem,
             fix=fix,
             file=self.file,
+            line=line_at(self.source, ("paths", self.operation.path)) if self.source else None,
         )
 
     def breaking(self, where: str, rule: str, problem: str, fix: str) -> Finding:

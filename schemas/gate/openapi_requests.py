@@ -11,6 +11,7 @@ from schemas.gate.openapi_shapes import text
 
 _REFUSED = "a request without it was accepted and is refused now"
 _IGNORED_HEADERS = {"accept", "content-type", "authorization"}  # as the specification demands
+_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 _STYLES = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
 
 Parameters = dict[tuple[str, str], dict[str, Any]]
@@ -22,7 +23,6 @@ def check_request(
     """Yield what is wrong for those who send requests to an operation."""
     yield from _check_parameters(site, comparison, _parameters(old), _parameters(new))
     yield from _check_body(site, comparison, old, new)
-    yield from _check_security(site, old, new)
 
 
 def _parameters(operation: Operation) -> Parameters:
@@ -71,7 +71,12 @@ def _check_parameter(
         )
         fix = f"Keep {was}"
         yield site.breaking(where, "request-parameter-style-changed", problem, fix)
-    yield from site.breaches(where, comparison.compare(_schema(old), _schema(new)))
+    for flag in ("allowEmptyValue", "allowReserved"):
+        if old.get(flag, False) and not new.get(flag, False):
+            problem = f"{flag} was withdrawn; a request that was accepted is refused now"
+            yield site.breaking(where, "request-parameter-style-changed", problem, f"Keep {flag}")
+    compares = comparison if "content" in old else comparison.of_text
+    yield from site.breaches(where, compares.compare(_schema(old), _schema(new)))
 
 
 def _schema(parameter: Mapping[str, Any]) -> Any:
@@ -115,7 +120,7 @@ def _check_content(
 ) -> Iterator[Finding]:
     was, is_now = old.get("content", {}), new.get("content", {})
     for media_type, body in was.items():
-        match = media_type if media_type in is_now else _matching(media_type, is_now)
+        match = matching(media_type, was, is_now)
         if match is None:
             problem = (
                 f"{media_type} is no longer accepted; a request that was accepted is refused now"
@@ -124,42 +129,59 @@ def _check_content(
             yield site.breaking("request", "request-content-type-removed", problem, fix)
         else:
             where = "request" if len(was) == 1 else f"request {media_type}"
-            breaches = comparison.compare(body.get("schema", {}), is_now[match].get("schema", {}))
+            compares = comparison.of_text if essence(media_type) in _FORMS else comparison
+            breaches = compares.compare(body.get("schema", {}), is_now[match].get("schema", {}))
             yield from site.breaches(where, breaches)
+            yield from _check_encoding(site, where, body, is_now[match])
+
+
+def _check_encoding(
+    site: Site, where: str, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Yield what is wrong with how the parts of a form are written."""
+    now = new.get("encoding", {})
+    for part, was in old.get("encoding", {}).items():
+        is_now = now.get(part, {})
+        taken = [each.strip() for each in is_now.get("contentType", "*").split(",")]
+        for kind in (each.strip() for each in was.get("contentType", "").split(",")):
+            if kind and not any(fnmatchcase(kind, pattern) for pattern in taken):
+                problem = (
+                    f"{kind} is no longer accepted; a request that was accepted is refused now"
+                )
+                place = f"{where} part {part}"
+                fix = f"Keep accepting {kind}"
+                yield site.breaking(place, "request-part-type-removed", problem, fix)
+        for key in ("style", "explode"):
+            if key in was and key in is_now and was[key] != is_now[key]:
+                change = f"{key} went from {text(was[key])} to {text(is_now[key])}"
+                problem = f"{change}; what an old client writes is misread"
+                place = f"{where} part {part}"
+                yield site.breaking(
+                    place, "request-part-style-changed", problem, f"Keep {text(was[key])}"
+                )
+
+
+def essence(media_type: str) -> str:
+    """Return a media type without its parameters, in small letters."""
+    return media_type.partition(";")[0].strip().lower()
+
+
+def matching(media_type: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> str | None:
+    """Return the one of the new media types that takes one of the old ones.
+
+    Parameters such as `charset` matter only where several types differ by them alone, as versions do.
+    """
+    if media_type in news:
+        return media_type
+    kind = essence(media_type)
+    rivals = [each for each in olds if essence(each) == kind]
+    same = [each for each in news if essence(each) == kind]
+    if len(same) == len(rivals) == 1:
+        return same[0]
+    return _matching(kind, news)
 
 
 def _matching(media_type: str, content: Mapping[str, Any]) -> str | None:
     """Return the range of media types, such as `text/*`, that takes a media type."""
     ranges = (pattern for pattern in content if fnmatchcase(media_type, pattern))
     return next(ranges, None)
-
-
-def _check_security(site: Site, old: Operation, new: Operation) -> Iterator[Finding]:
-    """Yield a finding for every way of being allowed in that does not open the door any more."""
-    ways = _ways_in(new)
-    for way in _ways_in(old):
-        if not any(other <= way for other in ways):
-            names = " and ".join(sorted(name for name, _ in way))
-            how = f"with {names}" if names else "without credentials"
-            problem = f"a client {how} was let in and is refused now"
-            fix = f"Keep letting it in {how}"
-            yield site.breaking("request", "request-security-added", problem, fix)
-
-
-def _ways_in(operation: Operation) -> list[frozenset[tuple[str, str]]]:
-    """Return what is needed to be let in, as alternatives: schemes by name, with all that identifies them."""
-    content = operation.document.content
-    demands = operation.spec.get("security", content.get("security", [])) or [{}]
-    return [
-        frozenset(
-            item for name, scopes in demand.items() for item in _needs(operation, name, scopes)
-        )
-        for demand in demands
-    ]
-
-
-def _needs(operation: Operation, name: str, scopes: list[str]) -> Iterator[tuple[str, str]]:
-    schemes = operation.document.content.get("components", {}).get("securitySchemes", {})
-    scheme = operation.document.resolve(schemes.get(name, {}))
-    yield name, text({key: scheme.get(key) for key in ("type", "scheme", "in", "name")})
-    yield from ((f"{name} {scope}", "scope") for scope in scopes)

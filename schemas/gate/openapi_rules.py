@@ -31,6 +31,8 @@ class Kind(StrEnum):
     CLOSED = "closed"
     DEFAULT = "default"
     OPAQUE = "opaque"
+    HIDDEN = "hidden"
+    AMBIGUOUS = "ambiguous"
 
 
 RULES: dict[Direction, dict[Kind, Rule]] = {
@@ -90,6 +92,16 @@ RULES: dict[Direction, dict[Kind, Rule]] = {
             "`{keyword}` changed, and whether all that was accepted still is cannot be told",
             "Leave `{keyword}` as it was",
         ),
+        Kind.HIDDEN: (
+            "request-property-made-read-only",
+            "the property became read-only; what clients send in it is ignored or refused now",
+            "Keep taking it",
+        ),
+        Kind.AMBIGUOUS: (
+            "request-alternatives-overlap",
+            f"a value may fit several alternatives of oneOf now, which allows one only; {_REFUSED}",
+            "Tell them apart by a required property, or use anyOf",
+        ),
     },
     Direction.RESPONSE: {
         Kind.TYPE: (
@@ -142,6 +154,11 @@ RULES: dict[Direction, dict[Kind, Rule]] = {
             "`{keyword}` changed, and whether all that may come was allowed before cannot be told",
             "Leave `{keyword}` as it was",
         ),
+        Kind.HIDDEN: (
+            "response-property-made-write-only",
+            "the property became write-only; a client that reads it finds nothing",
+            "Keep sending it",
+        ),
     },
 }
 
@@ -191,6 +208,9 @@ class Compares(Protocol):
     @property
     def is_request(self) -> bool:
         """Whether requests are compared, so that the narrow side is the old one."""
+
+    def hides(self, schema: Any, *, is_narrow: bool) -> bool:
+        """Whether a property is never sent in this direction: `readOnly` in requests, `writeOnly` in responses."""
 
     def covered(self, narrow: Any, wide: Any) -> Breaches:
         """Return why not every value of the narrow schema is allowed by the wide one."""

@@ -1,16 +1,29 @@
 """Compares two schemas: whether every value that one allows is allowed by the other, and what is wrong if not."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
-from schemas.gate.openapi_document import Document
+from schemas.gate.openapi_document import BrokenPartError, Document, UnknownReferenceError
 from schemas.gate.openapi_limits import check_limits
 from schemas.gate.openapi_objects import check_objects
+from schemas.gate.openapi_overlap import fitting
 from schemas.gate.openapi_rules import Breach, Breaches, Direction, Kind, breach
-from schemas.gate.openapi_shapes import ALL_TYPES, Shape, kind_of, shapes, takes, text
+from schemas.gate.openapi_shapes import (
+    ALL_TYPES,
+    Numbers,
+    Shape,
+    TooManyAlternativesError,
+    kind_of,
+    shapes,
+    takes,
+    text,
+)
 
 _NESTED = {"array", "object"}
+_WRITTEN = {"integer", "number", "boolean"}
 _ALL_VALUES: dict[str, list[Any]] = {"boolean": [True, False], "null": [None]}
 
 
@@ -24,13 +37,24 @@ class Comparison:
         direction: Whether the schemas describe requests or responses.
         old: The document before the change.
         new: The document after it.
+        is_text: Whether values are written without quotation marks, so that a text may be any number, as in a URL.
     """
 
-    def __init__(self, direction: Direction, old: Document, new: Document) -> None:
+    def __init__(
+        self, direction: Direction, old: Document, new: Document, *, is_text: bool = False
+    ) -> None:
         self.direction = direction
+        self._documents = old, new
+        self._is_text = is_text
         self._narrow, self._wide = (old, new) if self.is_request else (new, old)
-        self._assumed: set[tuple[str, str]] = set()
-        self._failed: dict[tuple[str, str], Breaches] = {}
+        self._numbers = Numbers()
+        self._assumed: dict[tuple[int, int], None] = {}
+        self._failed: dict[tuple[int, int], Breaches] = {}
+
+    @cached_property
+    def of_text(self) -> "Comparison":
+        """The same comparison of what is written as text: parameters, headers and forms."""
+        return Comparison(self.direction, *self._documents, is_text=True)
 
     @property
     def is_request(self) -> bool:
@@ -58,20 +82,67 @@ class Comparison:
 
     def covered(self, narrow: Any, wide: Any) -> Breaches:
         """Return why not every value of the narrow schema is allowed by the wide one."""
-        return self._compared(shapes(narrow, self._narrow), shapes(wide, self._wide))
+        try:
+            found = self._compared(shapes(narrow, self._narrow), shapes(wide, self._wide))
+            return found + self._ambiguous(narrow, wide)
+        except TooManyAlternativesError:
+            return self._by_parts(narrow, wide)
+        except BrokenPartError:
+            return ()  # it has been said of the part
+
+    def hides(self, schema: Any, *, is_narrow: bool) -> bool:
+        """Whether a property is never sent in this direction."""
+        keyword = "readOnly" if self.is_request else "writeOnly"
+        document = self._narrow if is_narrow else self._wide
+        with suppress(BrokenPartError, UnknownReferenceError):
+            both = [schema, document.resolve(schema)]
+            return any(isinstance(each, dict) and each.get(keyword) is True for each in both)
+        return False
+
+    def _ambiguous(self, narrow: Any, wide: Any) -> Breaches:
+        """Return a breach if a request that fitted may fit several alternatives now, where one only is allowed."""
+        unions = _unions(wide, self._wide) if self.is_request else []
+        known = _unions(narrow, self._narrow) if unions else []
+        for shape in shapes(narrow, self._narrow) if unions else ():
+            if any(fitting(shape, self._narrow, each, self._narrow) > 1 for each in known):
+                continue  # it was refused before, or is told apart by what cannot be seen here
+            if any(fitting(shape, self._narrow, each, self._wide) > 1 for each in unions):
+                return (breach(self.direction, Kind.AMBIGUOUS),)
+        return ()
+
+    def _by_parts(self, narrow: Any, wide: Any) -> Breaches:
+        """Return why a conjunction is not covered: each part of the wide one must take some part of the narrow one."""
+        parts, demands = _parts(narrow, self._narrow), _parts(wide, self._wide)
+        if len(parts) < 2 and len(demands) < 2:
+            is_same = text(narrow) == text(wide)
+            return () if is_same else (breach(self.direction, Kind.OPAQUE, keyword="anyOf"),)
+        found: dict[Breach, None] = {}
+        for index, demand in enumerate(demands):
+            first = parts[index : index + 1]
+            attempts = (self.covered(part, demand) for part in (*first, *parts))
+            found |= dict.fromkeys(_best(attempts))
+        return tuple(found)
 
     def _compared(self, narrow: list[Shape], wide: list[Shape]) -> Breaches:
         """Return the breaches of every narrow shape against the wide one that it comes closest to."""
         found: dict[Breach, None] = {}
         for shape in (single for several in narrow for single in _singles(several)):
-            rivals = [rival for rival in wide if takes(rival["type"], shape["type"])]
-            if rivals:
-                attempts: list[Breaches] = [self._attempt(shape, rival) for rival in rivals]
-                closest = min(attempts, key=_distance)
-                found |= dict.fromkeys(closest)
+            pairs = [*self._pairs(shape, wide)]
+            if pairs:
+                found |= dict.fromkeys(_best(self._attempt(*pair) for pair in pairs))
             else:
                 found[self._type_breach(narrow, wide)] = None
         return tuple(found)
+
+    def _pairs(self, shape: Shape, wide: list[Shape]) -> Iterator[tuple[Shape, Shape]]:
+        """Yield a shape with each wide one that may take it, those of the same tag first."""
+        for rival in sorted(
+            wide, key=lambda each: each.get("properties") != shape.get("properties")
+        ):
+            if takes(rival["type"], shape["type"]):
+                yield shape, rival
+            elif self._is_text and rival["type"] == "string" and shape["type"] in _WRITTEN:
+                yield _written(shape), rival
 
     def _type_breach(self, narrow: list[Shape], wide: list[Shape]) -> Breach:
         old, new = (narrow, wide) if self.is_request else (wide, narrow)
@@ -85,16 +156,17 @@ class Comparison:
         """
         if narrow["type"] not in _NESTED:
             return tuple(self._against(narrow, wide))
-        pair = text(narrow), text(wide)
+        pair = self._numbers.of(narrow), self._numbers.of(wide)
         if pair in self._assumed:
             return ()
         if pair not in self._failed:
-            before = set(self._assumed)
-            self._assumed.add(pair)
-            found = _once("\n".join(pair), self._against(narrow, wide))
+            before = len(self._assumed)
+            self._assumed[pair] = None
+            found = _once(f"{pair}", self._against(narrow, wide))
             if not found:
                 return ()
-            self._assumed = before
+            while len(self._assumed) > before:
+                self._assumed.popitem()
             self._failed[pair] = found
         return self._failed[pair]
 
@@ -127,6 +199,43 @@ class Comparison:
         if most > positions:
             found = self.covered(narrow.get("items", {}), wide.get("items", {}))
             yield from (one.below("items") for one in found)
+
+
+def _best(attempts: Iterable[Breaches]) -> Breaches:
+    """Return the attempt that comes closest; after one that succeeds no other is made."""
+    found: list[Breaches] = []
+    for attempt in attempts:
+        if not attempt:
+            return ()
+        found.append(attempt)
+    return min(found, key=_distance)
+
+
+def _written(shape: Shape) -> Shape:
+    """Return the shape of a text that a number or truth value is written as."""
+    if "enum" not in shape:
+        return {"type": "string"}
+    return {"type": "string", "enum": [text(value) for value in shape["enum"]]}
+
+
+def _unions(schema: Any, document: Document) -> list[list[Any]]:
+    """Return the alternatives of which a schema allows one only, for each `oneOf` of it."""
+    parts = _parts(schema, document)
+    return [part["oneOf"] for part in parts if isinstance(part, dict) and "oneOf" in part]
+
+
+def _parts(schema: Any, document: Document, above: frozenset[str] = frozenset()) -> list[Any]:
+    """Return the schemas that all hold where one does: its own keywords, its reference, and its `allOf`."""
+    if not isinstance(schema, dict):
+        return [schema]
+    own = {key: value for key, value in schema.items() if key not in {"$ref", "allOf"}}
+    found: list[Any] = [own] if own else []
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference not in above:
+        found += _parts(document.find(reference), document, above | {reference})
+    for part in schema.get("allOf", ()):
+        found += _parts(part, document, above)
+    return found
 
 
 def _singles(shape: Shape) -> list[Shape]:

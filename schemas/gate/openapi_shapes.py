@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from itertools import zip_longest
+from itertools import product, zip_longest
 from typing import Any
 
 from schemas.gate.openapi_document import Document
@@ -20,6 +20,7 @@ _KINDS = {type(None): "null", bool: "boolean", int: "integer", float: "number"} 
 OPAQUE = (
     *("not", "if", "then", "else", "contains", "minContains", "maxContains"),
     *("dependentRequired", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties"),
+    "$dynamicRef",
 )
 """Keywords that the gate can tell to be equal, but not to be wider or narrower than others."""
 
@@ -38,9 +39,40 @@ _KEYWORDS = {
 }
 
 
+MAX_ALTERNATIVES = 100
+"""Of one schema with all combinations; more would take longer than anybody waits."""
+
+
+class TooManyAlternativesError(Exception):
+    """A schema combines so many alternatives that they cannot be compared one by one."""
+
+
 def text(value: Any) -> str:
     """Return the JSON of a value, the same for equal values such as `1` and `1.0`, not for `1` and `true`."""
     return json.dumps(_whole(value), sort_keys=True, ensure_ascii=False)
+
+
+class Numbers:
+    """Gives equal JSON values one number, in time that grows with what is new of them."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Any, int] = {}
+        self._known: dict[int, tuple[Any, int]] = {}
+
+    def of(self, value: Any) -> int:
+        """Return the number of a value that nobody changes afterwards."""
+        if not isinstance(value, dict | list):
+            kind = "truth" if isinstance(value, bool) else "other"  # True is no 1, and 1.0 is
+            return self._numbers.setdefault((kind, value), len(self._numbers))
+        if id(value) not in self._known:
+            members: Any
+            if isinstance(value, dict):
+                members = frozenset((key, self.of(each)) for key, each in value.items())
+            else:
+                members = tuple(map(self.of, value))
+            number = self._numbers.setdefault(members, len(self._numbers))
+            self._known[id(value)] = value, number  # held, so that its id is no other's
+        return self._known[id(value)][1]
 
 
 def _whole(value: Any) -> Any:
@@ -78,9 +110,33 @@ def shapes(schema: Any, document: Document, above: frozenset[str] = frozenset())
         found = _both(found, shapes(part, document, above))
     for union in ("anyOf", "oneOf"):
         if union in schema:
-            options = (shapes(option, document, above) for option in schema[union])
+            options = (
+                _tagged(schema.get("discriminator"), option, shapes(option, document, above))
+                for option in schema[union]
+            )
             found = _both(found, [shape for option in options for shape in option])
     return found
+
+
+def _tagged(discriminator: Any, option: Any, found: list[Shape]) -> list[Shape]:
+    """Return the shapes of an alternative with the values of the tag that stand for it, unless it says them itself."""
+    reference = option.get("$ref", "") if isinstance(option, dict) else ""
+    mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
+    if not mapping or not reference:
+        return found
+    targets, name = (reference, reference.rpartition("/")[2]), discriminator["propertyName"]
+    values = [value for value, target in mapping.items() if target in targets] or [targets[1]]
+    return [_with_tag(shape, name, values) for shape in found]
+
+
+def _with_tag(shape: Shape, name: str, values: list[str]) -> Shape:
+    properties = shape.get("properties", {})
+    known = properties.get(name, {})
+    if shape["type"] != "object" or not isinstance(known, dict):
+        return shape
+    if known.keys() & {"const", "enum", "$ref", "allOf", "anyOf", "oneOf"}:
+        return shape
+    return shape | {"properties": properties | {name: known | {"enum": values}}}
 
 
 def _own(schema: dict[str, Any]) -> list[Shape]:
@@ -122,8 +178,13 @@ def takes(wide: str, narrow: str) -> bool:
 
 def _both(left: list[Shape], right: list[Shape]) -> list[Shape]:
     """Return what both lists of alternatives allow."""
-    merged = (_merge(a, b) for a in left for b in right)
-    return [shape for shape in merged if shape is not None]
+    found: list[Shape] = []
+    for a, b in product(left, right):
+        shape = _merge(a, b)
+        found += [] if shape is None else [shape]
+        if len(found) > max(MAX_ALTERNATIVES, len(left), len(right)):
+            raise TooManyAlternativesError
+    return found
 
 
 def _merge(left: Shape, right: Shape) -> Shape | None:

@@ -10,21 +10,29 @@ from schemas.gate.finding import Finding
 from schemas.gate.modes import Mode, Version, compare
 
 
-def unreadable(subject: str, written: Record, reader: Record) -> list[Finding]:
+def unreadable(
+    subject: str, written: Record, reader: Record, *, agreed: Record | None = None
+) -> list[Finding]:
     """Return what a reader cannot read of what a schema writes; places are those of the reader.
 
     Args:
         subject: What the findings call it.
         written: The schema that events are written with.
         reader: The consumer's schema.
+        agreed: The schema that they are written with already; what of it the reader cannot read was agreed on.
     """
     by_itself = faults(subject, written)
-    found = compare(subject, written, [Version("", reader)], Mode.FORWARD)
+    found = compare(subject, written, [Version("", reader)], Mode.FORWARD, agreed=agreed)
     return [each for each in found if each not in by_itself]
 
 
 def unfillable(
-    subject: str, reader: Record, olds: Sequence[Version], promise: Mode
+    subject: str,
+    reader: Record,
+    olds: Sequence[Version],
+    promise: Mode,
+    *,
+    agreed: Record | None = None,
 ) -> list[Finding]:
     """Return what a reader misses in older events, and what is wrong with it by itself.
 
@@ -33,8 +41,9 @@ def unfillable(
         reader: The consumer's schema.
         olds: The schemas that events were written with, oldest first.
         promise: What the message promises, which says how far back its events are read.
+        agreed: The reader's schema that is in use; what it misses was agreed on.
     """
     if promise is Mode.NONE:
         return faults(subject, reader)
     against = olds if promise.is_transitive else olds[-1:]
-    return compare(subject, reader, against, Mode.BACKWARD_TRANSITIVE)
+    return compare(subject, reader, against, Mode.BACKWARD_TRANSITIVE, agreed=agreed)

@@ -4,17 +4,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from schemas.gate.finding import Finding
-from schemas.gate.proto_compiler import Diagnostic, ProtoCompileError, compile_protos
+from schemas.gate.proto_compiler import Diagnostic, compile_each, is_unreadable
 from schemas.gate.proto_enums import check_enum
 from schemas.gate.proto_messages import check_message
 from schemas.gate.proto_model import Enum, File, Message, Service, Type
-from schemas.gate.proto_place import Place
+from schemas.gate.proto_place import Place, check_options
 from schemas.gate.proto_services import check_service
 
 ROOT = "schemas/proto"
 """Where the protos are, relative to the root of the repository."""
 
+LEFT_OUT = "baseline-does-not-compile"
+"""Rule of what is no fault of the change, but leaves a file without a measure."""
+
 Files = Mapping[str, File]
+
+__all__ = ["LEFT_OUT", "ROOT", "check", "is_unreadable", "read"]
 
 
 def read(directory: Path) -> dict[str, str]:
@@ -35,18 +40,18 @@ def check(baseline: Mapping[str, str], tree: Mapping[str, str]) -> list[Finding]
     Raises:
         ProtoCompilerMissingError: grpcio-tools is not installed.
     """
-    try:
-        new = compile_protos(tree)
-    except ProtoCompileError as error:
-        return [_does_not_compile(diagnostic) for diagnostic in error.diagnostics]
-    foreign = [_foreign_syntax(file) for file in new.values() if file.syntax != "proto3"]
-    if foreign or baseline == tree:
-        return foreign
-    try:
-        old = compile_protos(baseline)
-    except ProtoCompileError as error:
-        return [_baseline_does_not_compile(diagnostic) for diagnostic in error.diagnostics]
-    return [finding for file in old.values() for finding in _check_file(file, new)]
+    new, complaints = compile_each(tree)
+    findings = [_does_not_compile(each) for each in complaints]
+    findings += [_foreign_syntax(file) for file in new.values() if file.syntax != "proto3"]
+    if baseline == tree:
+        return findings
+    old, complaints = compile_each(baseline)
+    findings += [_baseline_does_not_compile(each) for each in complaints]
+    uncompiled = tree.keys() - new.keys()
+    for file in old.values():
+        if file.path not in uncompiled and file.syntax == "proto3":
+            findings += _check_file(file, new)
+    return findings
 
 
 def _check_file(old: File, files: Files) -> Iterator[Finding]:
@@ -56,6 +61,8 @@ def _check_file(old: File, files: Files) -> Iterator[Finding]:
         return
     if new is None:
         yield _file_removed(old, files)
+    if new is not None:
+        yield from _check_rest(old, new)
     removed: set[str] = set()
     for name, was in old.types.items():
         home = new if new and name in new.types else _home(files, old.package, name)
@@ -66,6 +73,20 @@ def _check_file(old: File, files: Files) -> Iterator[Finding]:
         if new is not None and not any(name.startswith(f"{outer}.") for outer in removed):
             yield _type_removed(old, was)
         removed.add(name)
+
+
+def _check_rest(old: File, new: File) -> Iterator[Finding]:
+    """Yield what changed of a file beside its types: its options and extensions."""
+    place = Place(_package(old), _in_repository(new.path), old.path, 1)
+    yield from check_options(place, "", old.options, new.options, 1)
+    for name, was in old.extensions.items():
+        is_now = new.extensions.get(name)
+        if is_now is None:
+            problem = "the extension was removed or renamed; what uses it no longer compiles"
+            yield place.finding(name, "extension-removed", problem, f"Bring {name} back")
+        elif is_now != was:
+            problem = f"the extension went from {was} to {is_now}; neither reads the other"
+            yield place.finding(name, "extension-changed", problem, f"Keep {was}")
 
 
 def _check_type(old: File, was: Type, home: File) -> Iterator[Finding]:
@@ -159,11 +180,13 @@ def _does_not_compile(diagnostic: Diagnostic) -> Finding:
 
 
 def _baseline_does_not_compile(diagnostic: Diagnostic) -> Finding:
+    line = f" (line {diagnostic.line})" if diagnostic.line else ""
     return Finding(
         subject="protos",
         path=f"/{diagnostic.file or ''}",
-        rule="baseline-does-not-compile",
-        problem=f"the baseline does not compile: {diagnostic.sentence.removesuffix('.')}",
+        rule=LEFT_OUT,
+        problem=f"{diagnostic.file or 'what'} was left out, for in the baseline it does not compile: "
+        f"{diagnostic.sentence.removesuffix('.')}{line}",
         fix="Compare with a state that compiles",
     )
 

@@ -53,9 +53,16 @@ def _gone(place: Place, value: Value, old: Enum, new: Enum) -> Iterator[Finding]
         fix = f"Keep the name {value.name}, or give {heir.name} a number of its own"
         yield place.finding(value.name, "enum-value-renamed", problem, fix, line=heir.line)
         return
-    if heirs:  # an alias is left, and its number with it
-        if value.name not in new.reserved.names:
-            yield _not_reserved(place, value, f'name "{value.name}"')
+    if heirs and value.name not in new.reserved.names:
+        yield _not_reserved(place, value, f'name "{value.name}"')
+        return
+    if heirs:
+        problem = (
+            f"the name {value.name} of value {value.number} was removed; code that uses it no longer "
+            "compiles, and JSON with it is not understood"
+        )
+        fix = f"Keep {value.name} as an alias"
+        yield place.finding(value.name, "enum-value-renamed", problem, fix, line=heirs[0].line)
         return
     missing = not_reserved(new.reserved, value.number, value.name)
     if missing:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from schemas.gate.finding import Finding
 from schemas.gate.proto_model import Field, Message
-from schemas.gate.proto_place import Place, dropped_reservations, not_reserved
+from schemas.gate.proto_place import Place, check_options, dropped_reservations, not_reserved
 
 _SAME_WIRE = (
     frozenset({"int32", "int64", "uint32", "uint64", "bool", "enum"}),
@@ -33,6 +33,10 @@ def check_message(place: Place, old: Message, new: Message) -> Iterator[Finding]
             yield _renumbered(place, field, same)
         else:
             yield from _changed(place, field, same)
+    left = {field.oneof for field in old.fields if field.name in by_name}  # of these that is said
+    for oneof in sorted(set(old.oneofs) - set(new.oneofs) - left):
+        problem = "the oneof was removed or renamed; code that asks which of its fields is set no longer fits"
+        yield place.finding(oneof, "oneof-removed", problem, f"Keep the oneof {oneof}")
     yield from dropped_reservations(place, old.reserved, new.reserved)
 
 
@@ -109,6 +113,7 @@ def _changed(place: Place, old: Field, new: Field) -> Iterator[Finding]:
             "name is not understood"
         )
         yield _refused(place, new, "field-json-name-changed", problem, f'"{old.json_name}"')
+    yield from check_options(place, new.name, old.options, new.options, new.line)
 
 
 def _refused(place: Place, new: Field, rule: str, problem: str, kept: str) -> Finding:

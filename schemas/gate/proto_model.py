@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from schemas.gate import proto_options
+from schemas.gate.proto_options import Options
+
 Cardinality = Literal["singular", "optional", "required", "repeated", "map"]
 
 # Numbers of fields in Google's descriptor.proto: a source path is made of these and of indexes.
@@ -39,6 +42,7 @@ class Field:
     oneof: str | None
     json_name: str
     line: int | None
+    options: Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Message:
     fields: tuple[Field, ...]
     reserved: Reserved
     line: int | None
+    oneofs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Method:
     client_streams: bool
     server_streams: bool
     line: int | None
+    options: Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +102,19 @@ Type = Message | Enum | Service
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One `.proto` file. `syntax` is `proto2`, `proto3` or `editions`; `types` are found by name within the package."""
+    """One `.proto` file.
+
+    `syntax` is `proto2`, `proto3` or `editions`; `types` are found by name within the package, `extensions` are told by
+    name, what they extend, number and type.
+    """
 
     path: str
     package: str
     syntax: str
     types: Mapping[str, Type]
     package_line: int | None
+    options: Options
+    extensions: Mapping[str, str]
 
 
 def read_file(descriptor: Any) -> File:
@@ -118,6 +130,8 @@ def read_file(descriptor: Any) -> File:
         syntax=descriptor.syntax or "proto2",
         types={found.name: found for found in reader.types()},
         package_line=reader.line((_PACKAGE,)),
+        options=proto_options.of_file(descriptor.options),
+        extensions=dict(reader.extensions(descriptor, "")),
     )
 
 
@@ -132,6 +146,14 @@ class _Reader:
     def line(self, path: SourcePath) -> int | None:
         line: int | None = self._lines.get(path)
         return line
+
+    def extensions(self, holder: Any, around: str) -> Iterator[tuple[str, str]]:
+        """Yield what a file or message adds to messages of others."""
+        for field in holder.extension:
+            extended = field.extendee.removeprefix(".")
+            yield f"{around}{field.name}", f"{extended} {field.number} {_type_of(field)[1]}"
+        for message in holder.message_type if not around else holder.nested_type:
+            yield from self.extensions(message, f"{around}{message.name}.")
 
     def types(self) -> Iterator[Type]:
         for index, message in enumerate(self._file.message_type):
@@ -150,7 +172,8 @@ class _Reader:
         )
         ranges = tuple((taken.start, taken.end - 1) for taken in message.reserved_range)
         reserved = Reserved(ranges, frozenset(message.reserved_name))
-        yield Message(name, fields, reserved, self.line(path))
+        oneofs = {each.name for each in message.oneof_decl} & {each.oneof for each in fields}
+        yield Message(name, fields, reserved, self.line(path), tuple(sorted(oneofs)))
         for index, nested in enumerate(message.nested_type):
             if not _is_map(nested):
                 inside = (*path, _NESTED_MESSAGE, index)
@@ -179,6 +202,7 @@ class _Reader:
             oneof,
             field.json_name,
             self.line(path),
+            proto_options.of_field(field.options),
         )
 
     def _enum(self, enum: Any, name: str, path: SourcePath) -> Enum:
@@ -198,6 +222,7 @@ class _Reader:
                 method.client_streaming,
                 method.server_streaming,
                 self.line((*path, _METHOD, index)),
+                proto_options.of_method(method.options),
             )
             for index, method in enumerate(service.method)
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from schemas.gate.finding import Finding
 from schemas.gate.proto_model import Reserved
+from schemas.gate.proto_options import Options
 
 _LARGEST = {2**29 - 1, 2**31 - 1}  # what `max` stands for, in messages and in enums
 
@@ -39,6 +40,17 @@ class Place:
             file=self.file,
             line=line or self.line,
         )
+
+
+def check_options(
+    place: Place, member: str, old: Options, new: Options, line: int | None
+) -> Iterator[Finding]:
+    """Yield a finding for every option that says something else now."""
+    for name, was in old.items():
+        is_now = new.get(name, was)
+        if was != is_now:
+            problem = f"the option {name} went from {was} to {is_now}; code that is generated from now on does not fit"
+            yield place.finding(member, "option-changed", problem, f"Keep {was}", line=line)
 
 
 def not_reserved(reserved: Reserved, number: int, name: str) -> str | None:

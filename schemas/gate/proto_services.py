@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from schemas.gate.finding import Finding
 from schemas.gate.proto_model import Method, Service
-from schemas.gate.proto_place import Place
+from schemas.gate.proto_place import Place, check_options
 
 _STREAMING = {
     (False, False): "one request and one response",
@@ -45,6 +45,7 @@ def _changed(place: Place, old: Method, new: Method) -> Iterator[Finding]:
         problem = f"went from {was} to {is_now}; old stubs speak the other way"
         fix = f"Keep {was}, or add an rpc with a name of its own"
         yield place.finding(new.name, "rpc-streaming-changed", problem, fix, line=new.line)
+    yield from check_options(place, new.name, old.options, new.options, new.line)
 
 
 def _streaming(method: Method) -> str:

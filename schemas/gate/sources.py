@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -15,11 +14,12 @@ from schemas.gate.avro_lines import line_of
 from schemas.gate.avro_model import Record
 from schemas.gate.avro_parse import MalformedSchemaError, parse
 from schemas.gate.finding import Finding
-from schemas.gate.tree import CATALOGUE, Files, path_of
+from schemas.gate.json_text import JsonError, parse_json
+from schemas.gate.tree import CATALOGUE, Files, Unreadable, path_of
 from schemas.references import inlined
 
-_KEY_OR_BRACKET = re.compile(r'(?P<key>"(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}\[\]]')
 _TOML_LINE = re.compile(r"\(at line (\d+)")
+_NAMED = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 
 
 class MalformedFileError(Exception):
@@ -53,27 +53,23 @@ class MalformedFileError(Exception):
 _MALFORMED = (MalformedFileError, LookupError, TypeError, AttributeError)
 
 
-@cache
 def document(text: str) -> Any:
     """Return a JSON document; the same one for the same text, so that nobody may change it.
 
     Raises:
         MalformedFileError: it is not JSON, or not UTF-8.
     """
+    if isinstance(text, Unreadable):
+        raise MalformedFileError("/", text, 1)
+    return _document(text)
+
+
+@cache
+def _document(text: str) -> Any:
     try:
-        text.encode()
-        return json.loads(text, object_pairs_hook=_unique)
-    except UnicodeEncodeError as error:
-        line = text.count("\n", 0, error.start) + 1
-        raise MalformedFileError("/", "the file is not UTF-8", line) from error
-    except json.JSONDecodeError as error:
-        problem = f"not JSON: {error.msg} in column {error.colno}"
-        raise MalformedFileError("/", problem, error.lineno) from error
-    except _RepeatedKeyError as error:
-        problem = f"the key {error.key} is there twice"
-        raise MalformedFileError("/", problem, _line_of_repetition(text)) from error
-    except RecursionError as error:
-        raise MalformedFileError("/", "nested too deeply", 1) from error
+        return parse_json(text)
+    except JsonError as error:
+        raise MalformedFileError("/", error.problem, error.line) from error
 
 
 def record(text: str, *, within: str | None = None) -> Record:
@@ -105,15 +101,27 @@ def catalogue(files: Files) -> Catalogue:
     """
     if CATALOGUE not in files:
         raise MalformedFileError("/", "the file is missing", 1)
+    text = files[CATALOGUE]
+    if isinstance(text, Unreadable):
+        raise MalformedFileError("/", text, 1)
     try:
-        return parse_catalogue(files[CATALOGUE])
-    except KeyError as error:
-        raise MalformedFileError("/", f"it has no {error.args[0]}", 1) from error
-    except (ValueError, TypeError, AttributeError) as error:
-        found = (
-            _TOML_LINE.search(str(error)) if isinstance(error, tomllib.TOMLDecodeError) else None
-        )
-        raise MalformedFileError("/", str(error), int(found[1]) if found else 1) from error
+        text.encode()
+        return parse_catalogue(text)
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise MalformedFileError("/", "the file is not UTF-8", line) from error
+    except RecursionError as error:
+        raise MalformedFileError("/", "nested too deeply", 1) from error
+    except ValueError as error:
+        found = _TOML_LINE.search(str(error))
+        line = int(found[1]) if found else _line_of_name(text, str(error))
+        raise MalformedFileError("/", str(error), line) from error
+
+
+def _line_of_name(text: str, problem: str) -> int:
+    """Return the line of the first thing in quotation marks or table of the catalogue that a sentence names."""
+    places = (text.find(f'"{name}"') for name in _NAMED.findall(problem))
+    return text.count("\n", 0, max(next((each for each in places if each >= 0), 0), 0)) + 1
 
 
 @cache
@@ -151,34 +159,3 @@ def whole(path: str, files: Files) -> str:
     with suppress(*_MALFORMED):
         return json.dumps(inlined(document(text), lambda name: document(files[path_of(name)])))
     return text
-
-
-class _RepeatedKeyError(Exception):
-    """An object of a JSON document has a key twice, of which readers would heed the second alone."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
-    return members
-
-
-def _line_of_repetition(text: str) -> int:
-    """Return the line of the first key of well-formed JSON that its object has already."""
-    keys: list[set[str]] = []
-    for token in _KEY_OR_BRACKET.finditer(text):
-        if token[0] in {"{", "["}:
-            keys.append(set())
-        elif token[0] in {"}", "]"}:
-            keys.pop()
-        elif key := token["key"]:
-            if key in keys[-1]:
-                return text.count("\n", 0, token.start()) + 1
-            keys[-1].add(key)
-    return 1

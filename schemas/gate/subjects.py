@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from schemas.catalogue import Catalogue
@@ -14,6 +15,7 @@ from schemas.gate.catalogued import (
     Promises,
     misnamed,
     missing,
+    moved,
     not_catalogued,
     removed,
     useless_reader,
@@ -49,14 +51,25 @@ class AvroGate:
 
     def findings(self) -> Iterator[Finding]:
         """Yield whatever is wrong, and count the messages that were checked."""
+        if self._baseline.is_whole and not self._before.is_readable:
+            self.notes.append(
+                f"{CATALOGUE} of {self._baseline.title} is malformed, so that no removed message is noticed."
+            )
         try:
             declared = catalogue(self._tree)
         except MalformedFileError as error:
             yield error.finding(CATALOGUE, "catalogue-malformed", self._prefix + CATALOGUE)
+            with suppress(MalformedFileError):
+                yield from self._judged(catalogue(self._baseline.files))
             return
-        for name in declared.messages:
-            yield from self._message(name, declared)
+        yield from self._judged(declared)
         yield from self._strays(set(declared.messages))
+
+    def _judged(self, declared: Catalogue) -> Iterator[Finding]:
+        """Yield what is wrong with the messages that a catalogue declares, and with their readers."""
+        for name in declared.messages:
+            yield from self._moved(name, declared)
+            yield from self._message(name, declared)
         for path in below(self._tree, READERS):
             yield from self._reader(path, declared)
 
@@ -73,12 +86,25 @@ class AvroGate:
             if name not in declared | carried:
                 yield not_catalogued(name, path, self._prefix)
 
+    def _moved(self, name: str, declared: Catalogue) -> Iterator[Finding]:
+        """Yield that a message moved to another topic; one that promises nothing may, which is told."""
+        text = self._tree.get(CATALOGUE, "")
+        found = moved(name, self._before, declared.topic_of(name), text, self._prefix)
+        if found is None or not self._baseline.is_whole:
+            return
+        if Mode.NONE in {self._before.mode(name), Mode(declared.compatibility_of(name))}:
+            self.notes.append(f"{name} {found.problem}.")
+        else:
+            yield found
+
     def _message(self, name: str, declared: Catalogue) -> Iterator[Finding]:
         self.checked += 1
         path, mode = path_of(name), Mode(declared.compatibility_of(name))
         file = self._prefix + path
         if path not in self._tree:
-            yield missing(name, declared.topic_of(name), self._tree[CATALOGUE], self._prefix)
+            yield missing(
+                name, declared.topic_of(name), self._tree.get(CATALOGUE, ""), self._prefix
+            )
             return
         text, complete = self._tree[path], whole(path, self._tree)
         try:
@@ -149,15 +175,25 @@ class AvroGate:
             return
         promise = Mode(declared.compatibility_of(name))
         olds = self._versions(name, self._baseline.history(name))
-        for found in unfillable(subject, reader, olds, promise):
+        agreed = self._was(path)
+        for found in unfillable(subject, reader, olds, promise, agreed=agreed):
             yield replace(found, file=file, line=line_of(text, found.path))
-        yield from self._read_by(subject, reader, name)
+        is_same = self._baseline.files.get(path) == text
+        written = self._was(path_of(name)) if is_same else None
+        yield from self._read_by(subject, reader, name, written)
 
-    def _read_by(self, subject: str, reader: Record, name: str) -> Iterator[Finding]:
+    def _was(self, path: str) -> Record | None:
+        """Return the schema that a file held before, None if it held none that can be read."""
+        files = self._baseline.files
+        return self._schema(whole(path, files)) if path in files else None
+
+    def _read_by(
+        self, subject: str, reader: Record, name: str, agreed: Record | None
+    ) -> Iterator[Finding]:
         """Judge whether it reads what is written from now on; what the message is refused for is said once."""
         path = path_of(name)
         written = self._schema(whole(path, self._tree)) if path in self._tree else None
-        for found in unreadable(subject, written, reader) if written else ():
+        for found in unreadable(subject, written, reader, agreed=agreed) if written else ():
             if (name, _old_field(found)) not in self._refused:
                 line = line_of(self._tree[path], found.path)
                 yield replace(found, file=self._prefix + path, line=line)

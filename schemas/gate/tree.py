@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,12 @@ Files = Mapping[str, str]
 """Texts by path; bytes that are not UTF-8 are there as lone surrogates."""
 
 
+class Unreadable(str):
+    """Stands in for the text of a contract file that cannot be read, and says why as a clause."""
+
+    __slots__ = ()
+
+
 def contracts_directory() -> Path:
     """Return the `schemas/` directory that this code runs from."""
     return Path(schemas.__path__[0])
@@ -24,13 +31,23 @@ def contracts_directory() -> Path:
 
 def read(directory: Path) -> dict[str, str]:
     """Return the contract files below a directory as they are on disk."""
-    found = [directory / CATALOGUE] if (directory / CATALOGUE).is_file() else []
+    found = [directory / CATALOGUE] if os.path.lexists(directory / CATALOGUE) else []
     for folder, suffix in SUFFIXES.items():
         found += sorted((directory / folder).rglob(f"*{suffix}"))
-    return {
-        path.relative_to(directory).as_posix(): path.read_text("utf-8", errors="surrogateescape")
-        for path in found
-    }
+    return {path.relative_to(directory).as_posix(): _text(path) for path in found}
+
+
+def _text(path: Path) -> str:
+    if path.is_dir():
+        return Unreadable("it is a directory, and a file is expected")
+    if path.is_symlink() and not path.exists():
+        return Unreadable(f"it is a symbolic link to {path.readlink()}, which is not there")
+    if not path.is_file():  # reading a pipe would wait for ever
+        return Unreadable("it is no regular file")
+    try:
+        return path.read_text("utf-8", errors="surrogateescape")
+    except OSError as error:
+        return Unreadable(f"it cannot be read: {error.strerror}")
 
 
 def is_contract(path: str) -> bool:

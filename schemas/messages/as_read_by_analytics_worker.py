@@ -6,8 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
-from schemas.message import fit
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCancelled:
@@ -55,7 +53,7 @@ class OrderConfirmed:
         """Return the datum that the Avro encoder takes."""
         return {
             "currency": self.currency,
-            "total": fit(self.total, 19, 4),
+            "total": self.total,
             "confirmed_at": self.confirmed_at,
         }
 

@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from schemas.message import fit
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCreated:
@@ -31,7 +29,7 @@ class OrderCreated:
             "order_id": self.order_id,
             "customer_id": self.customer_id,
             "currency": self.currency,
-            "total": fit(self.total, 19, 4),
+            "total": self.total,
         }
 
     @classmethod

@@ -7,8 +7,6 @@ from decimal import Decimal
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from schemas.message import fit
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
@@ -30,9 +28,9 @@ class OrderLine:
         return {
             "sku": self.sku,
             "quantity": self.quantity,
-            "unit_price": fit(self.unit_price, 19, 4),
-            "tax_rate": None if self.tax_rate is None else fit(self.tax_rate, 7, 6),
-            "tax": None if self.tax is None else fit(self.tax, 19, 4),
+            "unit_price": self.unit_price,
+            "tax_rate": self.tax_rate,
+            "tax": self.tax,
         }
 
     @classmethod
@@ -74,7 +72,7 @@ class OrderCreated:
             "customer_id": self.customer_id,
             "currency": self.currency,
             "lines": [item.to_avro() for item in self.lines],
-            "total": fit(self.total, 19, 4),
+            "total": self.total,
             "placed_at": self.placed_at,
         }
 
@@ -115,7 +113,7 @@ class OrderConfirmed:
             "order_id": self.order_id,
             "payment_id": self.payment_id,
             "currency": self.currency,
-            "total": fit(self.total, 19, 4),
+            "total": self.total,
             "confirmed_at": self.confirmed_at,
         }
 
@@ -155,7 +153,7 @@ class OrderCancelled:
             "order_id": self.order_id,
             "reason": self.reason,
             "currency": self.currency,
-            "total": fit(self.total, 19, 4),
+            "total": self.total,
             "cancelled_at": self.cancelled_at,
         }
 

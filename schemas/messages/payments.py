@@ -8,8 +8,6 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from schemas.message import fit
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentCompleted:
@@ -35,7 +33,7 @@ class PaymentCompleted:
             "payment_id": self.payment_id,
             "order_id": self.order_id,
             "currency": self.currency,
-            "amount": fit(self.amount, 19, 4),
+            "amount": self.amount,
             "completed_at": self.completed_at,
         }
 
@@ -86,7 +84,7 @@ class PaymentFailed:
             "payment_id": self.payment_id,
             "order_id": self.order_id,
             "currency": self.currency,
-            "amount": fit(self.amount, 19, 4),
+            "amount": self.amount,
             "reason": self.reason.value,
             "failed_at": self.failed_at,
         }

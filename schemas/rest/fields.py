@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from schemas.rest.currencies import MINOR_UNIT_DECIMALS
 from schemas.rest.money import MoneyError, amount
 from schemas.rest.tax import RateError, rate
+from schemas.rest.text import TextError, readable
 
 MAX_TEXT = 128
 MAX_QUANTITY = 1_000_000
@@ -18,13 +19,11 @@ MAX_LINES = 500
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 
 
-def _printable(text: str) -> str:
-    """Refuse what no label or log line can show: control characters, NUL, lone surrogates, blank edges."""
-    if not text.isprintable():
-        raise PydanticCustomError("printable", "must consist of printable characters")
-    if text != text.strip():
-        raise PydanticCustomError("blank_edges", "must not begin or end with a blank")
-    return text
+def _readable(text: str) -> str:
+    try:
+        return readable(text)
+    except TextError as error:
+        raise PydanticCustomError("readable", "{reason}", {"reason": str(error)}) from None
 
 
 def _active_currency(code: str) -> str:
@@ -60,9 +59,9 @@ def _rate(value: Any) -> Decimal:
 
 
 Text = Annotated[
-    str, Field(strict=True, min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)
+    str, Field(strict=True, min_length=1, max_length=MAX_TEXT), AfterValidator(_readable)
 ]
-"""1 to 128 printable characters without blanks at the edges."""
+"""1 to 128 characters of any language or emoji, without blanks at the edges."""
 
 Quantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]
 """Whole units, 1 to a million."""

@@ -1,30 +1,30 @@
 """Runs benchmarks: `python -m tests.bench consumer`, or `make bench BENCH=consumer`."""
 
 import signal
-import sys
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from infra.cli.output import console
-from infra.errors import explain
-from tests.bench import consumer, inbox, replay
-from tests.bench.errors import BenchError
+from infra.settings import Publisher
+from tests.bench import consumer, inbox, recovery, replay
+from tests.bench.command import run_to_exit
 from tests.bench.measurements import CONTENDERS
 from tests.bench.options import Options, names_of
 from tests.bench.outcome import Outcome
 from tests.bench.progress import Progress
 from tests.bench.publish import run as publish
 from tests.bench.report import show
+from tests.faults.plan import parts_at_risk
 
 BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     consumer.NAME: consumer.run,
     inbox.NAME: inbox.run,
     publish.NAME: publish.run,
+    recovery.NAME: recovery.run,
     replay.NAME: replay.run,
 }
-INTERRUPTED = 130
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -55,6 +55,14 @@ def _contenders(_: click.Context, __: click.Parameter, value: str) -> frozenset[
         raise click.BadParameter(str(error)) from error
 
 
+def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]:
+    known = parts_at_risk(context.params["publisher"])
+    try:
+        return names_of(value, known, "part") if value else []
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("names", default="")
 @_option("rounds", COUNT, 3, "How often each contender is measured.")
@@ -78,6 +86,17 @@ def _contenders(_: click.Context, __: click.Parameter, value: str) -> frozenset[
 )
 @_option("inbox-rows", COUNT, 5_000_000, "Ids in the full inbox.")
 @_option("transactions", COUNT, 1_000, "Transactions whose cost is measured.")
+@_option("times", COUNT, 10, "How often each part is killed, and frozen.")
+@_option(
+    "publisher",
+    click.Choice(get_args(Publisher)),
+    "cdc",
+    "Who carries the outbox to Kafka while parts are killed.",
+    is_eager=True,
+)
+@_option("parts", click.STRING, "", "Parts to kill and freeze; all by default.", callback=_parts)
+@_option("orders-per-s", POSITIVE, 20.0, "Orders per second meanwhile.")
+@_option("seed", click.IntRange(min=0), 0, "Which orders.")
 def bench(names: str, **options: Any) -> None:
     """Measure NAMES: a benchmark, or several with commas between them.
 
@@ -105,6 +124,12 @@ def bench(names: str, **options: Any) -> None:
                          nowhere
                order     keys of which a version came before an earlier one, with
                          two publishers at once
+    recovery   each part killed (kill), and frozen for 20 s (freeze), under a load of
+               orders: seconds from the signal, or from the wake-up, until an order
+               sent after it had its last effect (effects) and until none waits that
+               was sent before (backlog_gone); orders refused for the moment and
+               unanswered; what was lost, repeated or reordered. Ratios are to the aim
+               for the part, at the median and at most
     replay     orders replayed into a sandbox of analytics (sandbox) against the
                live worker that takes the same ones (live_worker); the sandbox must
                come to the same rows
@@ -124,22 +149,5 @@ def bench(names: str, **options: Any) -> None:
         click.echo(f"kept in {path}", err=True)
 
 
-def main() -> None:
-    """Run the command; a failure is a sentence, and an interruption leaves nothing running."""
-    try:
-        bench.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; what was started is gone.", err=True)
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        sentence = str(error) if isinstance(error, BenchError) else explain(error)
-        if sentence is None:
-            raise
-        sys.exit(f"bench: {sentence}")
-
-
 if __name__ == "__main__":
-    main()
+    run_to_exit(bench, "bench")

@@ -1,7 +1,9 @@
 """What can be asked of a benchmark, and reading lists of names."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+from infra.settings import Publisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,11 @@ class Options:
         only: Names of the contenders to measure.
         inbox_rows: Ids in a full inbox.
         transactions: Transactions whose cost is measured.
+        times: How often each part is killed, and frozen.
+        parts: Names of the parts that are; none for all that orders need.
+        orders_per_s: Orders per second while they are.
+        seed: Which orders.
+        publisher: Who carries the outbox to Kafka meanwhile.
     """
 
     rounds: int
@@ -31,6 +38,11 @@ class Options:
     only: frozenset[str]
     inbox_rows: int
     transactions: int
+    times: int
+    parts: Sequence[str]
+    orders_per_s: float
+    seed: int
+    publisher: Publisher
 
 
 def names_of(text: str, known: Collection[str], what: str) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 
 class Progress:
@@ -29,12 +29,14 @@ class Progress:
         with self._status:
             yield
         seconds = time.monotonic() - begin
-        self._console.print(f"  [green]ok[/]  {escape(title)}  [dim]{seconds:.1f} s[/]")
+        self._console.print(
+            Text.assemble("  ", ("ok", "green"), f"  {title}  ", (f"{seconds:.1f} s", "dim"))
+        )
 
     def now(self, detail: str) -> None:
         """Show how far the step is."""
-        self._status.update(f"{escape(self._title)}  [dim]{escape(detail)}[/]")
+        self._status.update(Text.assemble(f"{self._title}  ", (detail, "dim")))
 
     def found(self, line: str) -> None:
         """Show what a step has found."""
-        self._console.print(f"      {escape(line)}")
+        self._console.print(Text(f"      {line}"))

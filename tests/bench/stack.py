@@ -13,7 +13,7 @@ from infra.local.down import reset
 from infra.local.parts import parts_with
 from infra.local.postgres import SUPERUSER
 from infra.local.supervision.client import Supervisor
-from infra.settings import REPOSITORY
+from infra.settings import REPOSITORY, Publisher
 from tests.bench.errors import BenchError
 from tests.stack import RunningStack, make_directory, own_settings
 
@@ -21,21 +21,22 @@ LOGS_KEPT = REPOSITORY / "build" / "bench-logs"
 
 
 @contextmanager
-def own_stack(*needed: str) -> Iterator[RunningStack]:
+def own_stack(*needed: str, publisher: Publisher = "cdc") -> Iterator[RunningStack]:
     """Start a stack of its own, with its home and ports, and delete it whatever happens.
 
     Args:
         needed: Names of the parts to leave running; the others are stopped once the pipeline stands.
+        publisher: Who carries the outbox to Kafka.
     """
     directory = make_directory()
     try:
-        stack = RunningStack(own_settings(directory / "home"))
+        stack = RunningStack(own_settings(directory / "home", publisher=publisher))
         try:
             _start(stack)
             _quieten(stack, needed)
             yield stack
         except BaseException:
-            _keep_logs(stack)
+            keep_logs(stack)
             raise
         finally:
             _delete(stack)
@@ -76,7 +77,8 @@ def _quieten(stack: RunningStack, needed: tuple[str, ...]) -> None:
         )
 
 
-def _keep_logs(stack: RunningStack) -> None:
+def keep_logs(stack: RunningStack) -> None:
+    """Copy the logs of a stack to where they stay."""
     logs = stack.settings.home / "logs"
     shutil.rmtree(LOGS_KEPT, ignore_errors=True)
     if logs.is_dir():

@@ -119,4 +119,4 @@ def alter_cleaner(stack: RunningStack, operation: AlterConfigOpType) -> None:
 def lag(worker: WorkerProcess) -> int | None:
     """Return how many messages the worker says that it is behind, None when it does not say."""
     health = worker.health()
-    return None if health is None else int(health["lag"])
+    return None if health is None or health["lag"] is None else int(health["lag"])

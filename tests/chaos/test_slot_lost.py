@@ -137,6 +137,7 @@ def test_a_whole_slot_is_left_alone(stack: RunningStack) -> None:
         "published": [],
         "too_old": 0,
         "without_topic": {},
+        "too_large": [],
         "seconds": 0,
         "running": True,
     }

@@ -22,7 +22,8 @@ def test_adding_and_ending_workers_loses_and_repeats_nothing(
 ) -> None:
     chance = make_chance()
     with open_trial(stack, tmp_path, partitions=6, keys=200) as trial:
-        trial.fleet.start(2, TAILRACE_LEDGER_DELAY_S="0.002")
+        # each is ready only if it holds some of the 6 partitions
+        trial.fleet.start(MOST_WORKERS, TAILRACE_LEDGER_DELAY_S="0.002")
         with trial.load.flowing(per_s=EVENTS_PER_S):
             for _ in range(CHANGES):
                 change(trial, chance)

@@ -103,8 +103,8 @@ EXPECTED: dict[str, Message] = {
 def test_old_bytes_mean_what_they_meant(tmp_path: Path, version: str) -> None:
     [golden] = [g for g in goldens() if g.label == version]
     store = SchemaStore("http://127.0.0.1:9", tmp_path)
-    [cache] = tmp_path.iterdir()
-    (cache / "7.avsc").write_text(json.dumps(golden.schema))
+    store.directory.mkdir()
+    (store.directory / "7.avsc").write_text(json.dumps(golden.schema))
     data = HEADER.pack(0, 7) + golden.datum
     assert Codec(store, ALL).decode(data) == EXPECTED[version]
 

@@ -23,11 +23,16 @@ DOCUMENTS = [
     if SHELL_BLOCK.search(path.read_text())
 ]
 PUBLISHERS = ("cdc",)  # some of the commands are about the connector
+LONG = "takes minutes on a stack of its own; tests/chaos/test_faults.py runs the same with fewer faults"
 ELSEWHERE = {
     "make test": "is what runs this test",
     "make test-unit": "is part of what runs this test",
     "make lint typecheck": "judges the source, not the product",
     "make down": "is run by test_stack.py, on a stack that nobody else needs",
+    "make chaos": LONG,
+    "make chaos SEED=7 FAULTS=200": LONG,
+    'make chaos SEED=7 FAULTS=40 PUBLISHER=relay ARGS="--rate 5 --json"': LONG,
+    'make chaos ARGS="--parts kafka,postgres-backend"': LONG,
 }
 
 

@@ -9,6 +9,13 @@ from tests.kafka import records_of
 from tests.orders import effects, find, place, projection, wait_until_decided
 from tests.stack import RunningStack
 
+NAMES = (
+    "می\u200cخواهم O\u2019Brien\u00a0& \u200fשרה\u200e Nguye\u0302\u0303n 山田\u3000太郎 क\u094dष"  # noqa: RUF001 - letters of Persian
+)
+"""Joiner, apostrophe, no-break and wide blank, marks of direction, letters with two accents."""
+EMOJI = "👩\u200d👩\u200d👧\u200d👦 ❤\ufe0f 🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f 🇩🇪 👍🏽"
+"""A family put together with joiners, a variant, the flag of Wales by tags, a flag, a tone."""
+
 
 def test_an_order_is_paid_and_confirmed(stack: RunningStack) -> None:
     before = projection(stack)
@@ -69,14 +76,17 @@ def test_one_trace_and_one_correlation_run_from_the_request_to_the_last_event(
 
 
 def test_records_can_be_read_decoded_with_their_headers(stack: RunningStack) -> None:
-    order = place(stack)
-    wait_until_decided(stack, [order["order_id"]])
+    order = place(stack, customer_id=NAMES, lines=[{"sku": EMOJI, "quantity": 2, "unit_price": 1}])
+    assert wait_until_decided(stack, [order["order_id"]]) == {"confirmed": 1}
+    assert find(stack, order["order_id"])["customer_id"] == NAMES
     printed = stack.cli(
         "topics", "tail", "order.events", "--key", order["order_id"], "--json"
     ).stdout
     created, confirmed = [json.loads(line) for line in printed.splitlines()]
     assert (created["type"], confirmed["type"]) == ("orders.OrderCreated", "orders.OrderConfirmed")
-    assert created["value"]["total"] == "25.0000"
+    assert created["value"]["total"] == "2.0000"
+    assert created["value"]["customer_id"] == NAMES
+    assert created["value"]["lines"][0]["sku"] == EMOJI
     assert created["headers"]["ce_specversion"] == "1.0"
     assert confirmed["headers"]["causation_id"]
 

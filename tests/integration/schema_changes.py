@@ -7,7 +7,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 BOTH = frozenset({"BACKWARD", "FORWARD"})
-FORWARD = frozenset({"FORWARD"})
+BACKWARD, FORWARD = frozenset({"BACKWARD"}), frozenset({"FORWARD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,10 @@ DIFFERENCES = {
     "aliases that cross": Difference(
         FORWARD,
         "decoders disagree on which field gets which value; BACKWARD the registry refuses as well",
+    ),
+    "long to float": Difference(BACKWARD, "numbers beyond 24 bits would be read rounded"),
+    "string to bytes": Difference(
+        FORWARD, "a consumer of the old schema would be handed bytes that are no text"
     ),
 }
 """By the names of the changes. `docs/decisions/0008-avro-contested-cases.md` has them at length."""

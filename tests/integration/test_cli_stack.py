@@ -87,7 +87,10 @@ def test_up_makes_a_deleted_topic_again(stack: RunningStack) -> None:
         lambda: "canary.events" not in admin.list_topics(timeout=10).topics,
         timeout_s=20,
     )
-    assert findings(stack)["topics"]["detail"] == "missing: canary.events"
+    assert (
+        findings(stack)["topics"]["detail"]
+        == "topic canary.events is missing, and is declared as there"
+    )
     stack.cli("up")
     assert findings(stack)["topics"]["state"] == "ok"
 

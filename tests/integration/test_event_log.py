@@ -186,6 +186,8 @@ def test_a_handler_takes_the_snapshot_in_its_own_transaction(own_log: LogSchema)
 
 def test_a_hole_is_named(own_log: LogSchema) -> None:
     first = created(new_id())
+    with own_log.owner() as owner:  # the outbox would refuse it
+        owner.execute("alter table outbox_event disable trigger outbox_follow")
 
     async def run() -> None:
         async with await own_log.connect() as connection:
@@ -354,7 +356,7 @@ def test_the_commands_tell_of_an_order(stack: RunningStack) -> None:
         (("order", order["order_id"], "--as-of", "2020-01-01"), 1, "did not exist yet"),
         (("order", order["order_id"], "--as-of", "9"), 1, "has not come to 9 yet"),
         (("parcel", order["order_id"]), 2, "there are order, payment, canary"),
-        (("order", order["order_id"], "--as-of", "noon"), 2, "neither a version such as 2"),
+        (("order", order["order_id"], "--as-of", "noon"), 2, "is neither a time such as"),
     )
     for names, status, words in wrong:
         refused = stack.cli("events", "show", *names, check=False)

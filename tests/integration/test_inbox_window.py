@@ -134,7 +134,10 @@ def test_the_migration_keeps_what_the_inbox_holds(stack: RunningStack, inbox: In
         connection.execute(runtime.encode())
         connection.execute("drop table parked_message, parked_sequence, parked_action, outbox")
         connection.execute(
-            "drop table outbox_day_end, outbox_hold; drop function outbox_days(), outbox_midnight(date),"
+            "drop table outbox_day_end, outbox_hold, outbox_topic;"
+            " alter table consumer_offset drop topic_id, drop lost, drop reset_at, drop reset_reason;"
+            " drop function outbox_admit(), outbox_follow();"
+            " drop function outbox_days(), outbox_midnight(date),"
             " maintain_outbox(text, interval, boolean), outbox_take_over(), outbox_unpublished(text, pg_lsn, xid8),"
             " notify_relay()"
         )

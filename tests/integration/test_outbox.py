@@ -211,6 +211,6 @@ def test_a_message_without_a_payload_is_refused(stack: RunningStack) -> None:
     ):
         connection.execute(
             "insert into outbox (id, kind, topic, aggregate_type, aggregate_id, aggregate_version, type,"
-            " payload, correlation_id) values (%s, 'event', 't', 'a', 'b', 1, 'c', null, %s)",
+            " payload, correlation_id) values (%s, 'event', 'canary.events', 'a', 'b', 1, 'c', null, %s)",
             [new_id(), new_id()],
         )

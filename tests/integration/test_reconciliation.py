@@ -12,6 +12,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cdc.ids import new_id
+from cdc.reconciliation.kafka import TopicReader
 from infra.local.probe import wait_until
 from infra.services import OWNER
 from tests.canaries import Canaries
@@ -201,6 +202,11 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     refused = stack.cli("outbox", "verify", *arguments, check=False)
     assert (refused.returncode, why in refused.stderr) == (2, True), refused.stderr
+
+
+def test_of_a_topic_that_is_gone_there_is_nothing_to_read(stack: RunningStack) -> None:
+    with TopicReader(stack.settings.kafka_bootstrap, "no.such.topic") as reader:
+        assert reader.spans() == reader.spans(since=datetime.now(UTC)) == []
 
 
 def deliver(stack: RunningStack, topic: str, *, events: int) -> Sequence[UUID]:

@@ -11,6 +11,7 @@ from psycopg.rows import args_row
 from cdc.ids import new_id
 from cdc.records import COLUMNS, OutboxRow, open_producer, record_of
 from infra.services import OWNER
+from tests.declaring import declare_topic
 from tests.kafka import raw_records
 from tests.produce import create_topic
 from tests.relays.world import open_world
@@ -59,7 +60,7 @@ def test_every_header_may_have_a_value(stack: RunningStack) -> None:
         stack,
         MOMENTS["microseconds"],
         kind="event",
-        aggregate_version=7,
+        aggregate_version=1,
         causation_id=UUID("01a20999-13c2-7477-bc0d-7ecf0b47d38d"),
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         source="/elsewhere",
@@ -75,10 +76,12 @@ def test_the_relays_records_are_the_connectors(stack: RunningStack) -> None:
     )
     rows.append(
         insert(
-            stack, MOMENTS["microseconds"], kind="event", aggregate_version=7, causation_id=new_id()
+            stack, MOMENTS["microseconds"], kind="event", aggregate_version=1, causation_id=new_id()
         )
     )
     with open_world(stack) as world:
+        for row in rows:
+            declare_topic(stack, row.topic, world.outbox)
         with psycopg.connect(stack.database_url(OWNER)) as connection:
             connection.execute(
                 sql.SQL(

@@ -13,6 +13,7 @@ from tests.stack import RunningStack
 
 FAILURE = 1
 PROGRAM = """
+from consumers.runtime import refusals
 from consumers.runtime.worker import run
 from tests.workers.ledger import LedgerSettings, create_app
 
@@ -140,4 +141,5 @@ def test_every_reason_is_told_at_once(stack: RunningStack, topic: str, tmp_path:
 
 
 def test_a_topic_that_is_not_there(stack: RunningStack, tmp_path: Path) -> None:
-    assert "no-such-topic" in refusal(stack, "no-such-topic", tmp_path)
+    at_once = "refusals.PATIENCE_S = 0"
+    assert "no-such-topic" in refusal(stack, "no-such-topic", tmp_path, more=at_once)

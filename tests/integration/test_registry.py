@@ -155,7 +155,9 @@ def test_all_of_the_catalogue_is_published_with_its_rules_and_noted(
             assert held is not None, name
             assert registry.rule(name) == catalogue().compatibility_of(name)
             noted = [each for each in log.read(name) if each.version == held.version]
-            assert [each.schema_id for each in noted] == [held.schema_id]
+            # a registry that was lost and filled anew counts its versions from the beginning
+            assert noted[-1].schema_id == held.schema_id
+            assert len({each.schema_id for each in noted}) == len(noted)
 
 
 def test_a_second_publish_does_nothing_and_says_so(

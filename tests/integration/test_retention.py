@@ -17,6 +17,7 @@ from cdc.retention.rounds import Day, hold, release, troubles
 from infra.local.probe import wait_until
 from infra.services import PUBLICATION
 from tests.canaries import Canaries
+from tests.declaring import declare_topic
 from tests.kafka import records_of
 from tests.outboxes import (
     OutboxSchema,
@@ -89,7 +90,9 @@ def test_days_are_made_ahead_and_take_what_the_service_sends(outbox: OutboxSchem
     )
 
 
-def test_the_migration_leaves_every_row_where_it_is(outbox: OutboxSchema) -> None:
+def test_the_migration_leaves_every_row_where_it_is(
+    stack: RunningStack, outbox: OutboxSchema
+) -> None:
     with outbox.owner() as connection:  # as it was before
         connection.execute(
             "drop function maintain_outbox(text, interval, boolean), outbox_take_over(), outbox_days(),"
@@ -104,7 +107,9 @@ def test_the_migration_leaves_every_row_where_it_is(outbox: OutboxSchema) -> Non
     with outbox.owner() as connection:
         query = "select pg_relation_filenode('outbox_message_default')"
         file_before = connection.execute(query).fetchone()
+    outbox.drop_bounds()
     assert "canary_0003" in outbox.upgrade()
+    declare_topic(stack, "none", outbox.schema)
     assert outbox.ids() == ids
     earlier = f"outbox_message_until_{today():%Y%m%d}"
     with outbox.owner() as connection:
@@ -213,7 +218,7 @@ def test_a_day_is_not_over_while_a_transaction_that_wrote_to_it_is_open(
     [old] = outbox.make_past([20])
     with outbox.owner() as writer:
         writer.execute(
-            f"{BACKDATED} select id, 'message', 't', 'a', 'b', 'c', '', id, %s from gen_random_uuid() as id".encode(),
+            f"{BACKDATED} select id, 'message', 'none', 'a', 'b', '', '', id, %s from gen_random_uuid() as id".encode(),
             [day_before(20)],
         )
         told = two_rounds(outbox, publisher)[old]

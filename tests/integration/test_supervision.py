@@ -14,11 +14,25 @@ from infra.local.program import Program
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor, SupervisorError
 from infra.local.supervision.conf import MARKER_VARIABLE
+from infra.local.supervision.frozen import frozen
 
 SERVE = "import os, signal; print('serving', os.environ.get('WHO'), flush=True); signal.pause()"
 STUBBORN = (
     "import signal; signal.signal(15, signal.SIG_IGN); [signal.pause() for _ in iter(int, 1)]"
 )
+
+PARENT = """
+import signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
+def end(*_):
+    child.terminate()
+    print("child ended with", child.wait(), flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("serving", flush=True)
+while True:
+    signal.pause()
+"""
 
 
 @pytest.fixture
@@ -156,3 +170,20 @@ def test_another_stack_is_left_alone(home: Path, tmp_path_factory: pytest.TempPa
     supervisor = started(home, program(home, "one"))
     assert leftovers.end(tmp_path_factory.mktemp("other")) == 0
     assert supervisor.processes()["one"].is_alive
+
+
+def test_what_is_frozen_is_seen_and_ends_in_good_order(home: Path) -> None:
+    """A child of another process group too, which a kill of the whole group would leave behind."""
+    path = home / "parent.py"
+    path.write_text(PARENT)
+    supervisor = started(home, program(home, "parent", argv=(sys.executable, str(path))))
+    pid = supervisor.processes()["parent"].pid
+    assert frozen(pid) == []
+    [child] = psutil.Process(pid).children()
+    family = [psutil.Process(pid), child]
+    for process in family:
+        process.suspend()
+    wait_until("they do not stand still", lambda: frozen(pid) == family, timeout_s=10)
+    supervisor.stop(["parent"])
+    assert supervisor.log_tail("parent") == ["child ended with -15"]
+    assert not any(process.is_running() for process in family)

@@ -16,6 +16,7 @@ from cdc.relay.handover import BEGINNING, SHARDS
 from infra.local.probe import ProbeTimeoutError, wait_until
 from infra.services import OWNER, RELAY
 from tests.canaries import Canaries
+from tests.declaring import declare_topic
 from tests.produce import create_topic
 from tests.stack import RunningStack
 from tests.workers.process import WorkerProcess
@@ -133,6 +134,7 @@ def open_world(
                     last=sql.Literal(SHARDS - 1),
                 )
             )
+            declare_topic(stack, world.topic, name)
             yield world
         finally:
             for relay in world.relays:

@@ -13,6 +13,7 @@ class Unchecked(WorkerApp):
     def check(self) -> None:
         """Refuse nothing."""
         self.finalize()
+        self._take_port()
 
 
 def create_app(settings: LedgerSettings) -> WorkerApp:

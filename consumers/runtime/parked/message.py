@@ -34,7 +34,7 @@ class RecordPlace(NamedTuple):
         match = PLACE.fullmatch(text)
         if match is None:
             raise ValueError(
-                f"{text} is no place such as order.events/3/17: topic/partition/offset"
+                f"{text!r} is no place such as order.events/3/17: topic/partition/offset"
             )
         return cls(match[1], int(match[2]), int(match[3]))
 
@@ -217,7 +217,8 @@ def key_text(key: bytes | None) -> str | None:
         text = key.decode()
     except UnicodeDecodeError:
         return HEX + key.hex()
-    return text if text.isprintable() and not text.startswith(HEX) else HEX + key.hex()
+    is_plain = text and text.isprintable() and not text.startswith(HEX)
+    return text if is_plain else HEX + key.hex()
 
 
 def key_of(text: str) -> bytes:
@@ -226,4 +227,11 @@ def key_of(text: str) -> bytes:
     Raises:
         ValueError: it begins with `HEX` and goes on with something else than hexadecimal digits.
     """
-    return bytes.fromhex(text.removeprefix(HEX)) if text.startswith(HEX) else text.encode()
+    if not text.startswith(HEX):
+        if not text:
+            raise ValueError(f"the empty key is written {HEX}")
+        return text.encode(errors="surrogateescape")  # the bytes that were typed
+    try:
+        return bytes.fromhex(text.removeprefix(HEX))
+    except ValueError:
+        raise ValueError(f"{text!r} goes on with something else than hexadecimal digits") from None

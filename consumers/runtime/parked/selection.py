@@ -9,6 +9,8 @@ from uuid import UUID
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 AGE = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 
+LONGEST_AGE = timedelta(days=20 * 365)
+
 REASONS = ("failed", "undecodable", "malformed", "unknown_type", "too_old", "behind")
 
 
@@ -63,6 +65,7 @@ def parse_age(text: str) -> timedelta:
         ValueError: it is none.
     """
     match = AGE.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text} is no age such as 45s, 30m, 2h, 3d or 1w")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+    age = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
+    if age is None or age > LONGEST_AGE:
+        raise ValueError(f"{text!r} is no age such as 45s, 30m, 2h, 3d or 1w, of at most 20 years")
+    return age

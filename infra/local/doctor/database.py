@@ -1,45 +1,54 @@
-"""Checks of the database: what change data capture rests on."""
+"""Checks of the database: what change data capture rests on, and everything else that is declared of it."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import psycopg
-
-from infra.local.doctor.check import Check, Trouble
-from infra.services import MIGRATIONS, OWNER, PUBLICATION
+from cdc.database import SyncConnection
+from infra.drift.database import open_database
+from infra.drift.difference import Difference
+from infra.drift.publication import publication_differences
+from infra.drift.roles import role_differences
+from infra.drift.schemas import schema_differences
+from infra.drift.server import server_differences
+from infra.local.doctor.check import Check
+from infra.local.doctor.differences import require_none
+from infra.services import PUBLICATION, SCHEMAS
 from infra.settings import Publisher, Settings
 
-PUBLISHED = """
-select schemaname || '.' || tablename from pg_publication_tables where pubname = %s order by 1
-"""
+Compare = Callable[[SyncConnection], Sequence[Difference]]
 
 
-def _wal_level(settings: Settings) -> str:
-    level = str(_rows(settings, "show wal_level")[0][0])
-    if level != "logical":
-        raise Trouble(
-            f"is {level}, and only 'logical' can be captured", "run `make down`, then `make up`"
-        )
-    return level
+def _server(settings: Settings) -> str:
+    return _as_declared(settings, server_differences, "as declared")
+
+
+def _roles(settings: Settings) -> str:
+    return _as_declared(settings, role_differences, "as declared")
+
+
+def _tables(settings: Settings) -> str:
+    def compare(connection: SyncConnection) -> Sequence[Difference]:
+        return schema_differences(settings, connection)
+
+    return _as_declared(settings, compare, f"as the migrations make them, of {', '.join(SCHEMAS)}")
 
 
 def _publication(settings: Settings) -> str:
-    tables = {row[0] for row in _rows(settings, PUBLISHED, PUBLICATION)}
-    wanted = {f"{step.schema}.outbox" for step in MIGRATIONS if step.publishes}
-    if missing := sorted(wanted - tables):
-        raise Trouble(f"lacks {', '.join(missing)}", "run `tailrace migrate`")
-    return ", ".join(sorted(tables))
+    return _as_declared(settings, publication_differences, f"{PUBLICATION} carries every outbox")
 
 
-def _rows(settings: Settings, query: str, *values: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(settings.database_url(OWNER), connect_timeout=5) as connection:
-        return connection.execute(query.encode(), values or None).fetchall()
+def _as_declared(settings: Settings, compare: Compare, well: str) -> str:
+    with open_database(settings) as connection:
+        require_none(compare(connection))
+    return well
 
 
 def database_checks(publisher: Publisher) -> tuple[Check, ...]:
     """Return the checks of a database with this publisher."""
-    if publisher == "relay":
-        return ()
-    return (
-        Check("wal_level", _wal_level, needs=("postgres",)),
-        Check("publication", _publication, needs=("postgres",)),
+    checks = (
+        Check("server settings", _server, needs=("postgres",)),
+        Check("roles", _roles, needs=("postgres",)),
+        Check("tables", _tables, needs=("postgres", "roles")),
     )
+    if publisher == "relay":
+        return checks
+    return (*checks, Check("publication", _publication, needs=("postgres",)))

@@ -2,9 +2,14 @@
 
 from collections.abc import Callable
 
+import httpx2
+
 from infra.local.doctor.check import Check, Trouble
+from infra.local.pipeline import GROUPS
 from infra.local.status import PartStatus, status
 from infra.settings import Settings
+
+TIMEOUT_S = 2.0
 
 
 def part_checks(settings: Settings) -> tuple[Check, ...]:
@@ -17,11 +22,23 @@ def _told(part: PartStatus) -> Callable[[Settings], str]:
         if part.state == "stopped":
             raise Trouble("is not running", "run `make up`")
         if not part.is_running:
+            reason = f": {trouble}" if (trouble := _trouble(part)) else ""
             remedy = f"see `make logs SERVICE={part.name}`, then run `tailrace restart {part.name}`"
-            raise Trouble(f"is {part.state}{_restarted(part)}", remedy)
+            raise Trouble(f"is {part.state}{_restarted(part)}{reason}", remedy)
         return f"running{_restarted(part)}"
 
     return run
+
+
+def _trouble(part: PartStatus) -> str:
+    """Return what a worker itself says of why it is not ready; empty when it says nothing."""
+    if part.name not in GROUPS or part.url is None or part.pid is None:
+        return ""
+    try:
+        answer = httpx2.get(f"{part.url}/ready", timeout=TIMEOUT_S).json()
+    except (httpx2.HTTPError, ValueError):
+        return ""
+    return str(answer.get("trouble") or "")
 
 
 def _restarted(part: PartStatus) -> str:

@@ -1,17 +1,20 @@
 """Checks of the pipeline: topics, schemas, connector, consumer groups, dead letters, and a message through it."""
 
-import textwrap
-
 from confluent_kafka.admin import AdminClient
 
-from cdc import connector, topics
+from cdc import connector
 from cdc.relay.backlog import situation
+from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
+from infra import capture
 from infra.capture import connector_settings
 from infra.consumer_access import open_schemas
+from infra.drift.registry import id_differences, rule_differences
+from infra.drift.topics import topic_differences
 from infra.lag import open_lags
 from infra.local import pipeline
 from infra.local.doctor.check import Check, Trouble
+from infra.local.doctor.differences import require_none
 from infra.registry_access import reading
 from infra.services import RELAY, WORKERS
 from infra.settings import Publisher, Settings
@@ -22,45 +25,45 @@ from schemas.registry_subjects import Subjects
 
 WORRYING_LAG = 10_000
 WORRYING_AGE_S = 60.0
-LONGEST_CAUSE = 200
 
 
 def _topics(settings: Settings) -> str:
-    if missing := topics.missing(settings.kafka_bootstrap):
-        names = ", ".join(topic.name for topic in missing)
-        raise Trouble(f"missing: {names}", "run `make up`")
+    require_none(topic_differences(settings))
     return ", ".join(catalogue().topics)
 
 
 def _schemas(settings: Settings) -> str:
     try:
+        require_none(id_differences(settings))
         with Subjects.open(reading(settings)) as subjects:
             unpublished = [
                 name
                 for name in catalogue().messages
                 if subjects.find(name, canonical(name)) is None
             ]
+        rules = rule_differences(settings)
     except RegistryUnavailableError as error:
         raise Trouble(str(error), "see `make logs SERVICE=registry`") from error
     if unpublished:
         raise Trouble(f"not published: {', '.join(unpublished)}", "run `make schema-publish`")
+    require_none(rules)
     return f"{len(catalogue().messages)} published"
 
 
 def _connector(settings: Settings) -> str:
     state = connector.status(settings.connect_url, connector.NAME)
     if not state.is_running:
-        cause = f": {_in_short(state.trace)}" if state.trace else ""
-        raise Trouble(f"{state.connector}, its task {state.task}{cause}", "run `make up`")
+        told, cause = f"{state.connector}, its task {state.task}", state.cause
+        if cause is None:
+            raise Trouble(told, "run `make up`")
+        raise Trouble(f"{told}: {cause.text}", cause.advice or "see `tailrace connector status`")
+    if in_the_way := capture.in_the_way(settings):
+        told = "; ".join(obstacle.told for obstacle in in_the_way)
+        raise Trouble(f"stands still: {told}", in_the_way[0].remedy)
     held = connector.show(settings.connect_url, connector.NAME)
     if held != connector.render(connector_settings(settings)):
         raise Trouble("runs with other settings than these", "run `tailrace connector apply`")
     return "running, and so is its task"
-
-
-def _in_short(trace: str) -> str:
-    """Return what a Java stack trace begins with; `tailrace connector status` has the whole."""
-    return textwrap.shorten(trace.splitlines()[0], LONGEST_CAUSE, placeholder=" …")
 
 
 def _groups(settings: Settings) -> str:
@@ -69,20 +72,42 @@ def _groups(settings: Settings) -> str:
         listed = ", ".join(f"{name} ({state})" for name, state in unstable.items())
         raise Trouble(f"not at work: {listed}", "run `tailrace restart` with its name")
     lags = _lags(settings)
-    listed = ", ".join(f"{name} {lag}" for name, lag in lags.items())
-    if max(lags.values()) > WORRYING_LAG:
+    listed = ", ".join(
+        f"{name} {sum(lag.messages or 0 for lag in of)}" for name, of in lags.items()
+    )
+    behind = [lag for of in lags.values() for lag in of if _is_worrying(lag)]
+    if behind:
         raise Trouble(f"far behind, messages to go: {listed}", "see `tailrace lag`")
     return f"at work, messages to go: {listed}"
 
 
-def _lags(settings: Settings) -> dict[str, int]:
-    """Consumer -> messages between its positions and the ends of its partitions."""
+def _is_worrying(lag: TopicLag) -> bool:
+    return (lag.messages or 0) > WORRYING_LAG or (lag.seconds or 0.0) > WORRYING_AGE_S
+
+
+def _positions(settings: Settings) -> str:
+    resets = [
+        f"{name}: {reset}"
+        for name, lags in _lags(settings).items()
+        for lag in lags
+        for reset in lag.resets
+    ]
+    if resets:
+        more = f" and {len(resets) - 1} more" if len(resets) > 1 else ""
+        raise Trouble(
+            f"{resets[0]}{more}",
+            "see `tailrace lag`; `tailrace outbox verify --topic TOPIC` names what was lost, and "
+            "`tailrace lag CONSUMER --settle` ends this",
+        )
+    return "each where Kafka has what comes next"
+
+
+def _lags(settings: Settings) -> dict[str, list[TopicLag]]:
+    """Consumer -> how far it is behind in each of its topics."""
     names = [worker.name for worker in WORKERS]
     with open_lags(settings) as lags:
         measured = lags.measure(names)
-    return {
-        name: sum(lag.messages or 0 for lag in measured if lag.consumer == name) for name in names
-    }
+    return {name: [lag for lag in measured if lag.consumer == name] for name in names}
 
 
 def _dead_letters(settings: Settings) -> str:
@@ -113,6 +138,9 @@ def _backlog(settings: Settings) -> str:
     if free := [shard.number for shard in found.shards if shard.holder is None]:
         listed = ", ".join(map(str, free))
         raise Trouble(f"nobody holds the shards {listed}", "see `make logs SERVICE=relay`")
+    if found.set_aside:
+        told = "; ".join(each.told for each in found.set_aside)
+        raise Trouble(told, found.set_aside[0].remedy)
     waits = "" if found.oldest_s is None else f", the oldest for {found.oldest_s:.1f} s"
     if (found.oldest_s or 0) > WORRYING_AGE_S:
         raise Trouble(
@@ -127,7 +155,7 @@ def pipeline_checks(publisher: Publisher) -> tuple[Check, ...]:
         publishing = Check("outbox backlog", _backlog, needs=("postgres", "relay"))
         needs: tuple[str, ...] = ("relay", "outbox backlog", "topics", "schemas")
     else:
-        publishing = Check("connector", _connector, needs=("connect",))
+        publishing = Check("connector", _connector, needs=("connect", "kafka", "postgres"))
         needs = ("connector", "replication slot", "topics", "schemas", "publication")
     return (
         Check("topics", _topics, needs=("kafka",)),
@@ -138,6 +166,7 @@ def pipeline_checks(publisher: Publisher) -> tuple[Check, ...]:
             _groups,
             needs=("postgres", "kafka", *(worker.name for worker in WORKERS)),
         ),
+        Check("consumer positions", _positions, needs=("postgres", "kafka")),
         Check("dead letters", _dead_letters, needs=("postgres",)),
         Check("pipeline", _canary, needs=needs),
     )

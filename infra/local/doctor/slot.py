@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 
 from cdc.slot import Slot
 from infra import capture
+from infra.drift import everything
+from infra.drift.delivery import delivery_differences
 from infra.local.doctor.check import Check, Trouble
+from infra.local.doctor.differences import require_none
 from infra.settings import Publisher, Settings
 
 WORRYING_SHARE = 0.5
@@ -71,6 +74,11 @@ def _unpublished(settings: Settings) -> str:
     return told
 
 
+def _delivered(settings: Settings) -> str:
+    require_none(delivery_differences(settings, everything.PATIENCE_S))
+    return "no row is missing in Kafka that its publisher is past"
+
+
 def _no_slot(settings: Settings) -> str:
     slot = capture.slot(settings)
     if slot is not None:
@@ -84,8 +92,12 @@ def _no_slot(settings: Settings) -> str:
 def slot_checks(publisher: Publisher) -> tuple[Check, ...]:
     """Return the checks of the slot with this publisher."""
     if publisher == "relay":
-        return (Check("replication slot", _no_slot, needs=("postgres",)),)
+        return (
+            Check("replication slot", _no_slot, needs=("postgres",)),
+            Check("delivered rows", _delivered, needs=("postgres", "kafka", "relay")),
+        )
     return (
         Check("replication slot", _slot, needs=("postgres", "connect")),
         Check("unpublished rows", _unpublished, needs=("postgres", "connect")),
+        Check("delivered rows", _delivered, needs=("postgres", "kafka", "connect")),
     )

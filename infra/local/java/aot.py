@@ -22,6 +22,7 @@ from infra.local.java import artifacts, connect, exercise, jvm, kafka, registry
 from infra.local.java.flock import exclusive
 from infra.local.java.process import Process
 from infra.local.probe import ProbeTimeoutError, wait_until
+from infra.services import PUBLISHER
 from infra.settings import HOST
 
 PARTS = ("kafka", "connect", "registry")
@@ -100,7 +101,7 @@ def _train_connect(cache: Path, scratch: Path) -> None:
 def _train_registry(cache: Path, scratch: Path) -> None:
     port, password = _free_port(), token_urlsafe()
     process = registry.describe(
-        home=scratch, cache=cache, port=port, storage={}, publisher_password=password, aot=False
+        home=scratch, cache=cache, port=port, storage={}, passwords={PUBLISHER: password}, aot=False
     )
     with _running(_recorded(process, scratch), lambda: registry.is_ready(port)):
         exercise.registry(port, password)

@@ -116,7 +116,7 @@ def settings(
         "reconnect.backoff.max.ms": 250,
         # after a crash the only worker takes its tasks back as soon as the broker has missed it,
         # instead of leaving them to the dead one for five minutes
-        "session.timeout.ms": 6000,
-        "heartbeat.interval.ms": 2000,
+        "session.timeout.ms": 4000,
+        "heartbeat.interval.ms": 1000,
         "scheduled.rebalance.max.delay.ms": 0,
     }

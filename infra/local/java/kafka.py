@@ -19,6 +19,7 @@ from infra.local.java.configuration import (
 from infra.local.java.process import Process
 from infra.local.probe import port_answers
 from infra.settings import HOST
+from schemas.catalogue import catalogue
 
 HEAP_MB = 320
 NODE_ID = 1
@@ -96,6 +97,9 @@ def settings(data: Path, *, port: int, controller_port: int) -> dict[str, object
         "log.dirs": data,
         # topics come from the catalogue alone
         "auto.create.topics.enable": False,
+        # whatever an outbox has taken passes
+        "message.max.bytes": catalogue().batch_bytes,
+        "replica.fetch.max.bytes": catalogue().batch_bytes,
         "default.replication.factor": 1,
         "min.insync.replicas": 1,
         "offsets.topic.replication.factor": 1,
@@ -116,9 +120,12 @@ def settings(data: Path, *, port: int, controller_port: int) -> dict[str, object
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
         "log.segment.bytes": 128 * 1024 * 1024,
         "log.index.size.max.bytes": 1024 * 1024,
-        # after a crash the broker waits until its former self is given up
-        "broker.session.timeout.ms": 5000,
-        "broker.heartbeat.interval.ms": 1000,
+        # after a crash the broker waits until its former self is given up, counted from its own start;
+        # six heartbeats, as a machine short of processor time must not look like a crash
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
+        # whoever shares a machine with the broker may be missed sooner than over a network
+        "group.min.session.timeout.ms": 3000,
         # an idle quorum of one writes an empty record twice a second otherwise
         "metadata.max.idle.interval.ms": 5000,
     }

@@ -8,11 +8,13 @@ from infra.local.java import artifacts, jvm
 from infra.local.java.configuration import jvm_options, make_directory, write_properties
 from infra.local.java.process import Process
 from infra.local.probe import http_ok
-from infra.services import PUBLISHER
+from infra.services import PUBLISHER, REGISTRY_ADMIN
 from infra.settings import HOST
 
 HEAP_MB = 256
 ROLE = DATABASE = "registry"
+USERS = {PUBLISHER: "sr-developer", REGISTRY_ADMIN: "sr-admin"}
+"""Who may change something -> by which role of the registry's."""
 
 # The distribution is made to be run by a launcher with class loaders of its own, whose classes a
 # start-up cache cannot hold; with all jars on the class path it starts in 60% of the time.
@@ -49,9 +51,9 @@ def prepare(*, home: Path, cache: Path, port: int, postgres_port: int, aot: bool
         "apicurio.datasource.username": ROLE,
         "apicurio.datasource.password": _secret(home, ROLE),
     }
-    password = _secret(home, PUBLISHER)
+    passwords = {name: _secret(home, name) for name in USERS}
     return describe(
-        home=home, cache=cache, port=port, storage=storage, publisher_password=password, aot=aot
+        home=home, cache=cache, port=port, storage=storage, passwords=passwords, aot=aot
     )
 
 
@@ -61,14 +63,14 @@ def describe(
     cache: Path,
     port: int,
     storage: Mapping[str, str],
-    publisher_password: str,
+    passwords: Mapping[str, str],
     aot: bool,
 ) -> Process:
     """The same with any storage; with none given the registry keeps everything in memory."""
     directory = make_directory(home, "registry")
     configuration = write_properties(
         directory / "application.properties",
-        {**settings(directory, port=port), **access(publisher_password), **storage},
+        {**settings(directory, port=port), **access(passwords), **storage},
     )
     program = jvm.Program(
         name="registry",
@@ -91,8 +93,8 @@ def is_ready(port: int) -> bool:
     return http_ok(port, "/apis/ccompat/v7/config")
 
 
-def access(publisher_password: str) -> dict[str, object]:
-    """Everybody may read; to write takes the publisher's password.
+def access(passwords: Mapping[str, str]) -> dict[str, object]:
+    """Everybody may read; to write takes the publisher's password, to put lost ids back the administrator's.
 
     The publisher may register versions and set the rules of subjects, but not change the registry
     itself: its global rule, its settings, its import.
@@ -101,8 +103,8 @@ def access(publisher_password: str) -> dict[str, object]:
     return {
         "quarkus.http.auth.basic": True,
         f"{users}.plain-text": True,
-        f"{users}.users.{PUBLISHER}": publisher_password,
-        f"{users}.roles.{PUBLISHER}": "sr-developer",
+        **{f"{users}.users.{name}": password for name, password in passwords.items()},
+        **{f"{users}.roles.{name}": USERS[name] for name in passwords},
         "apicurio.auth.role-based-authorization": True,
         "apicurio.auth.anonymous-read-access.enabled": True,
     }

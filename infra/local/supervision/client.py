@@ -23,6 +23,7 @@ from infra.local.supervision.conf import (
     socket_path,
     write_configuration,
 )
+from infra.local.supervision.frozen import wake
 from infra.settings import REPOSITORY
 
 # what the programs may inherit; anything else (PGPASSWORD, JAVA_TOOL_OPTIONS, ...) would change them unseen
@@ -169,6 +170,9 @@ class Supervisor:
         wanted = {name for name in names if name in known and known[name].state not in _IDLE_STATES}
         for name in wanted:
             self._call("supervisor.stopProcess", name, False, accept=(Faults.NOT_RUNNING,))
+            if pid := known[name].pid:
+                # a frozen process would be killed in the end, and leave a frozen child behind with what it holds
+                wake(pid)
 
         def all_idle() -> bool:
             processes = self.processes()

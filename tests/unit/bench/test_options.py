@@ -45,9 +45,8 @@ def test_several_benchmarks_are_measured_one_after_the_other(asked: list[Options
 
 def test_every_option_has_a_variable(asked: list[Options]) -> None:
     variables = {f"BENCH_{field.name.upper()}": "7" for field in fields(Options)}
-    result = CliRunner().invoke(
-        command.bench, ["consumer"], env=variables | {"BENCH_ONLY": "ours,plain_agent"}
-    )
+    named = {"BENCH_ONLY": "ours,plain_agent", "BENCH_PUBLISHER": "relay", "BENCH_PARTS": "relay"}
+    result = CliRunner().invoke(command.bench, ["consumer"], env=variables | named)
     assert result.exit_code == 0, result.output
     assert asked == [
         Options(
@@ -61,6 +60,11 @@ def test_every_option_has_a_variable(asked: list[Options]) -> None:
             only=frozenset({"ours", "plain_agent"}),
             inbox_rows=7,
             transactions=7,
+            times=7,
+            parts=["relay"],
+            orders_per_s=7.0,
+            seed=7,
+            publisher="relay",
         )
     ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests.bench import recovery
 from tests.bench.measurements import CONTENDERS, Measurement, ratios, schedule
 from tests.bench.options import Options
 from tests.bench.outcome import Outcome, Run, machine
@@ -33,6 +34,11 @@ def options(*, rounds: int = 1, backlog: int = 0, only: tuple[str, ...] = CONTEN
         only=frozenset(only),
         inbox_rows=1000,
         transactions=9,
+        times=1,
+        parts=[],
+        orders_per_s=20.0,
+        seed=0,
+        publisher="cdc",
     )
 
 
@@ -107,3 +113,18 @@ def test_the_tables_show_medians_and_ratios() -> None:
     lines = printed.getvalue().splitlines()
     assert any("plain_agent" in line and "200" in line and "rate" in line for line in lines)
     assert any("vs_handwritten" in line and "0.50" in line for line in lines)
+
+
+def test_recovery_is_told_in_units_of_the_aim_for_the_part() -> None:
+    seconds = {("connect", "kill"): [4.0, 6.0, 12.0], ("connect", "freeze"): [5.0]}
+    runs = [
+        Run(contender=part, kind=kind, round=n, events=1, figures={"effects_s": value})
+        for (part, kind), values in seconds.items()
+        for n, value in enumerate(values, 1)
+    ]
+    assert recovery.ratios(runs) == {
+        "kill_connect_p50_vs_aim": 0.75,
+        "kill_connect_max_vs_aim": 1.5,
+        "freeze_connect_p50_vs_aim": 1.0,
+        "freeze_connect_max_vs_aim": 1.0,
+    }

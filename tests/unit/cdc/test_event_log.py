@@ -15,7 +15,7 @@ from cdc.event_log.fold import Fold
 from cdc.event_log.verification import Difference, differences
 from cdc.ids import new_id
 from consumers.testing.schemas import LocalSchemas
-from infra.cli.events_show import parse_moment
+from infra.cli.events_show import parse_as_of
 from producers.orders.domain import Order, Status
 from producers.orders.event_log import orders_fold
 from schemas.codec import HEADER, MAGIC
@@ -158,13 +158,13 @@ def test_differences_are_told_by_column() -> None:
 
 
 def test_a_moment_is_a_version_or_a_time() -> None:
-    assert parse_moment("3") == AsOf(version=3)
-    assert parse_moment("2026-01-01T13:00+01:00") == AsOf(time=NOON)
+    assert parse_as_of("3") == AsOf(version=3)
+    assert parse_as_of("2026-01-01T13:00+01:00") == AsOf(time=NOON)
     local = NOON.astimezone().replace(tzinfo=None)
-    assert parse_moment(local.isoformat()) == AsOf(time=NOON)
+    assert parse_as_of(local.isoformat()) == AsOf(time=NOON)
     for wrong in ("0", "-1", "noon", "", "٣"):
         with pytest.raises(ValueError, match="version"):
-            parse_moment(wrong)
+            parse_as_of(wrong)
 
 
 def test_as_of_includes_what_had_happened() -> None:

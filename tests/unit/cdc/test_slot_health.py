@@ -22,6 +22,8 @@ SLOT = Slot(
     limit_bytes=None,
     inactive_since=None,
     failover=True,
+    plugin="pgoutput",
+    is_here=True,
 )
 RUNNING = ConnectorStatus("RUNNING", "RUNNING")
 STOPPED = ConnectorStatus("STOPPED", "ABSENT")
@@ -52,6 +54,14 @@ BEHIND, LEVEL = Position(0x1FF, None), Position(0x200, None)
             FAILED,
             LEVEL,
             Ailment.LOST,
+        ),
+        (dataclasses.replace(SLOT, plugin="wal2json"), FAILED, LEVEL, Ailment.OF_ANOTHER_KIND),
+        (dataclasses.replace(SLOT, is_here=False), FAILED, LEVEL, Ailment.OF_ANOTHER_KIND),
+        (
+            dataclasses.replace(SLOT, plugin=None, is_here=False),
+            FAILED,
+            None,
+            Ailment.OF_ANOTHER_KIND,
         ),
     ],
 )

@@ -1,10 +1,14 @@
-"""How partitions are told to be."""
+"""How a worker is told to be."""
 
+import asyncio
 import time
+from collections.abc import Mapping
+from typing import Any
 
+import httpx2
 import pytest
 
-from consumers.runtime.health import PartitionHealth, partition_health
+from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.lanes import Progress
 from consumers.runtime.store import Place
 
@@ -12,7 +16,7 @@ PLACE = Place("order.events", 0)
 
 
 def health(progress: Progress, end: int | None, now_s: float = 100.0) -> PartitionHealth:
-    [told] = partition_health({PLACE: progress}, {} if end is None else {PLACE: end}, now_s)
+    [told] = partition_health({PLACE: progress}, {} if end is None else {PLACE: end}, {}, now_s)
     return told
 
 
@@ -54,7 +58,65 @@ def test_partitions_come_in_their_order_with_what_is_counted() -> None:
         Place("order.events", 1): Progress(2, waiting_for="PoolTimeout: no connection is free"),
         Place("order.events", 0): Progress(3, applied=7, duplicates=2, parked=1),
     }
-    first, second, third = partition_health(seen, {}, 100.0)
+    first, second, third = partition_health(seen, {}, {PLACE: "records were deleted"}, 100.0)
     assert [(each.topic, each.partition) for each in (first, second, third)] == sorted(seen)
     assert (first.applied, first.duplicates, first.parked) == (7, 2, 1)
     assert second.waiting_for == "PoolTimeout: no connection is free"
+    assert (first.reset, second.reset) == ("records were deleted", None)
+
+
+def asked(
+    progress: Mapping[Place, Progress], ends: Mapping[Place, int], trouble: str = ""
+) -> tuple[int, dict[str, Any]]:
+    """Return what `/ready` and `/health` answer, which say the same."""
+
+    async def run() -> tuple[int, dict[str, Any]]:
+        partitions = partition_health(progress, ends, {}, time.time())
+        server = HealthServer("worker", lambda: partitions, lambda: trouble)
+        port = server.bind("127.0.0.1", 0)
+        await server.start()
+        try:
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+                ready, health = await client.get("/ready"), await client.get("/health")
+        finally:
+            await server.stop()
+        assert health.status_code == httpx2.codes.OK
+        assert health.json() == ready.json()
+        return ready.status_code, ready.json()
+
+    return asyncio.run(run())
+
+
+def test_who_is_well_says_how_far_behind_it_is() -> None:
+    other = PLACE._replace(partition=1)
+    status, told = asked({PLACE: Progress(5), other: Progress(2)}, {PLACE: 8, other: 2})
+    assert (status, told["ready"], told["trouble"], told["lag"]) == (200, True, None, 3)
+
+
+def test_who_is_in_trouble_says_which() -> None:
+    status, told = asked({PLACE: Progress(5)}, {PLACE: 8}, "it stands still")
+    assert (status, told["ready"], told["trouble"]) == (503, False, "it stands still")
+
+
+def test_one_end_that_is_not_known_makes_the_lag_unknown() -> None:
+    other = PLACE._replace(partition=1)
+    _, told = asked({PLACE: Progress(5), other: Progress(2)}, {PLACE: 8})
+    assert (told["lag"], told["lag_s"]) == (None, None)
+
+
+def test_without_a_partition_that_it_should_hold_the_lag_is_unknown() -> None:
+    _, told = asked({}, {}, "the worker holds no partition")
+    assert (told["lag"], told["lag_s"], told["partitions"]) == (None, None, [])
+
+
+def test_a_worker_that_may_hold_none_is_not_behind() -> None:
+    status, told = asked({}, {})
+    assert (status, told["lag"], told["lag_s"]) == (200, 0, 0.0)
+
+
+def test_a_port_is_taken_once() -> None:
+    first = HealthServer("a", list, str)
+    port = first.bind("127.0.0.1", 0)
+    with pytest.raises(OSError, match="in use"):
+        HealthServer("b", list, str).bind("127.0.0.1", port)
+    asyncio.run(first.stop())

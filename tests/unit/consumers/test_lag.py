@@ -4,15 +4,28 @@ import time
 
 import pytest
 
-from consumers.runtime.lag import PartitionLag, Seen, TopicLag, partition_lag, start_in
-from consumers.runtime.positions import Bounds
+from consumers.runtime.lag import (
+    KeptPosition,
+    PartitionLag,
+    Seen,
+    TopicLag,
+    partition_lag,
+    resolved,
+    start_in,
+)
+from consumers.runtime.store import Place, Position
+from consumers.runtime.topics import Bounds, Topic
 
 
 def lag(
     position: int | None, bounds: Bounds | None, oldest: Seen | None = None
 ) -> tuple[int | None, float | None]:
-    measured = partition_lag(0, (position, 0), bounds, oldest)
+    measured = partition_lag(0, kept(position), bounds, oldest)
     return measured.messages, measured.seconds
+
+
+def kept(position: int | None) -> KeptPosition:
+    return KeptPosition(position=None if position is None else Position(position, "old"))
 
 
 def ago(seconds: float) -> int:
@@ -20,12 +33,25 @@ def ago(seconds: float) -> int:
 
 
 @pytest.mark.parametrize(
-    ("position", "begins"),
-    [(None, 10), (10, 10), (15, 15), (20, 20), (9, 10), (21, 10)],
-    ids=["new", "at the beginning", "within", "at the end", "deleted unread", "made anew"],
+    ("position", "topic_id", "begins", "lost", "said"),
+    [
+        (None, "old", 10, 0, None),
+        (10, "old", 10, 0, None),
+        (20, "old", 20, 0, None),
+        (8, "old", 10, 2, "2 records from 8 on were deleted unread"),
+        (21, "old", 10, 0, "the topic ends at 20, before the position 21"),
+        (15, "new", 10, 0, "the topic was deleted and made anew, with 10 records now"),
+    ],
+    ids=["new", "at the beginning", "at the end", "deleted unread", "cut off", "made anew"],
 )
-def test_a_worker_would_begin_at(position: int | None, begins: int) -> None:
-    assert start_in(position, Bounds(10, 20)) == begins
+def test_a_worker_would_begin_at(
+    position: int | None, topic_id: str, begins: int, lost: int, said: str | None
+) -> None:
+    bounds = Bounds(10, 20)
+    state = resolved(Place("t", 0), kept(position), Topic(topic_id, 1, {0: bounds}))
+    assert (start_in(state, bounds), state.lost) == (begins, lost)
+    assert bool(state.reset) == bool(said)
+    assert (state.reset or "").startswith(said or "")
 
 
 def test_a_consumer_at_the_end_is_not_behind() -> None:

@@ -2,26 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import psycopg
 import pytest
 
 from consumers.runtime import positions
-from consumers.runtime.positions import Bounds, find_positions
-from consumers.runtime.store import Place
+from consumers.runtime.positions import TopicGoneError, find_positions
+from consumers.runtime.store import FenceLostError, Place, Position
+from consumers.runtime.topics import Bounds, Topic
 from consumers.testing.memory import MemoryDatabase
 from consumers.testing.memory_store import MemoryStore
 
 PLACE = Place("order.events", 0)
 
 
-class Kafka:
-    def __init__(self, begin: int, end: int) -> None:
-        self._bounds = Bounds(begin, end)
+TOPIC_ID = "the id of the topic"
 
-    async def bounds(self, places: Sequence[Place]) -> Mapping[Place, Bounds]:
-        return dict.fromkeys(places, self._bounds)
+
+class Kafka:
+    def __init__(self, begin: int, end: int, topic_id: str = TOPIC_ID) -> None:
+        self._topic = Topic(topic_id, 1, {0: Bounds(begin, end)})
+
+    async def read(self) -> Mapping[str, Topic]:
+        return {PLACE.topic: self._topic}
 
 
 class TroubledStore(MemoryStore):
@@ -29,24 +33,35 @@ class TroubledStore(MemoryStore):
 
     troubles = 2
 
-    async def position(self, place: Place) -> int | None:
+    async def stored_position(self, place: Place) -> Position | None:
         if self.troubles:
             self.troubles -= 1
             raise psycopg.OperationalError("the connection is lost")
-        return await super().position(place)
+        return await super().stored_position(place)
 
 
 def new_store(kind: type[MemoryStore] = MemoryStore) -> MemoryStore:
     return kind("c", MemoryDatabase([]))
 
 
-def begins(store: MemoryStore, position: int | None, begin: int, end: int) -> int:
+def begins(
+    store: MemoryStore,
+    position: int | None,
+    kafka: Kafka,
+    *,
+    topic_id: str | None = TOPIC_ID,
+    known_end: int | None = None,
+) -> int:
+    ends = {} if known_end is None else {(topic_id or "", 0): known_end}
+
     async def run() -> int:
         if position is not None:
-            await store.begin(PLACE, position)
-        found = await find_positions([PLACE], store, Kafka(begin, end))
-        assert await store.position(PLACE) == found[PLACE]
-        return found[PLACE]
+            await store.begin(PLACE, position, topic_id)
+        found = await find_positions([PLACE], store, kafka.read, ends)
+        topic = (await kafka.read())[PLACE.topic]
+        assert await store.stored_position(PLACE) == Position(found.offsets[PLACE], topic.topic_id)
+        assert found.topic_ids == {PLACE.topic: topic.topic_id}
+        return found.offsets[PLACE]
 
     return asyncio.run(run())
 
@@ -59,38 +74,89 @@ def begins(store: MemoryStore, position: int | None, begin: int, end: int) -> in
 def test_a_worker_goes_on_where_its_consumer_is(
     caplog: pytest.LogCaptureFixture, position: int | None, expected: int
 ) -> None:
-    assert begins(new_store(), position, 10, 20) == expected
+    assert begins(new_store(), position, Kafka(10, 20)) == expected
+    assert caplog.records == []
+
+
+def test_a_position_from_before_ids_were_kept_is_one_of_the_topic_that_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert begins(new_store(), 15, Kafka(10, 20), topic_id=None) == 15
     assert caplog.records == []
 
 
 @pytest.mark.parametrize(
-    ("position", "trouble"),
+    ("position", "topic_id", "known_end", "trouble", "lost"),
     [
-        (4, "the position is 4, but 6 records were deleted unread; going on at 10"),
-        (21, "the position is 21, but the topic ends at 20, it must have been made anew"),
+        (4, TOPIC_ID, None, "6 records from 4 on were deleted unread", 6),
+        (21, TOPIC_ID, None, "the topic ends at 20, before the position 21", 0),
+        (15, "another", None, "made anew, with 10 records now; an unknown number of records", 0),
+        (
+            15,
+            "another",
+            18,
+            "made anew, with 10 records now; at least 3 records of the deleted one",
+            3,
+        ),
+        (15, "another", 15, "made anew, with 10 records now; an unknown number of records", 0),
+        (4, "another", None, "made anew, with 10 records now", 0),
     ],
-    ids=["deleted unread", "made anew"],
+    ids=["deleted unread", "cut off", "anew", "known end", "all read", "anew, further on"],
 )
-def test_a_position_that_kafka_does_not_have_is_told_of(
-    caplog: pytest.LogCaptureFixture, position: int, trouble: str
+def test_a_position_that_kafka_does_not_have_is_told_of_and_kept(
+    caplog: pytest.LogCaptureFixture,
+    position: int,
+    topic_id: str,
+    known_end: int | None,
+    trouble: str,
+    lost: int,
 ) -> None:
-    assert begins(new_store(), position, 10, 20) == 10
+    database: MemoryDatabase[list[int]] = MemoryDatabase([])
+    store = MemoryStore("c", database)
+    kafka = Kafka(10, 20)
+    assert begins(store, position, kafka, topic_id=topic_id, known_end=known_end) == 10
     [record] = caplog.records
     assert record.levelno == logging.ERROR
     assert trouble in record.getMessage()
+    reset = database.committed.positions["c", PLACE].reset
+    assert reset is not None
+    assert reset.lost == lost
+    assert trouble in reset.reason
+
+
+def test_who_is_overtaken_while_it_looks_looks_again() -> None:
+    store = new_store()
+
+    class Overtaken(Kafka):
+        async def read(self) -> Mapping[str, Topic]:
+            await store.move(PLACE, 4, 12)
+            return await super().read()
+
+    with pytest.raises(FenceLostError):
+        begins(store, 4, Overtaken(10, 20))
+    assert asyncio.run(store.position(PLACE)) == 12
+
+
+def test_a_partition_that_is_gone_cannot_be_begun() -> None:
+    async def nothing() -> Mapping[str, Topic]:
+        return {}
+
+    with pytest.raises(TopicGoneError, match=r"order\.events/0"):
+        asyncio.run(find_positions([PLACE], new_store(), nothing, {}))
 
 
 def test_an_empty_partition_is_begun_at_its_end() -> None:
-    assert begins(new_store(), None, 7, 7) == 7
+    assert begins(new_store(), None, Kafka(7, 7)) == 7
 
 
 def test_the_database_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(positions, "PAUSE_S", 0.0)
     store = new_store(TroubledStore)
-    assert begins(store, None, 10, 20) == 10
+    assert begins(store, None, Kafka(10, 20)) == 10
     assert isinstance(store, TroubledStore)
     assert store.troubles == 0
 
 
 def test_nothing_is_asked_without_partitions() -> None:
-    assert asyncio.run(find_positions([], new_store(), Kafka(0, 0))) == {}
+    found = asyncio.run(find_positions([], new_store(), Kafka(0, 0).read, {}))
+    assert found.offsets == {}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -147,20 +148,30 @@ def test_what_cannot_be_compared_with_is_wrong_usage(schema: Run, against: str) 
     assert "is neither `registry` nor `git:` with a branch" in ended.err
 
 
-def test_an_unknown_revision_is_a_failure_in_one_sentence(schema: Run) -> None:
-    ended = schema("check", "--against", "git:nowhere")
-    assert ended.code == 1
+@pytest.mark.parametrize("command", ["check", "diff", "impact"])
+def test_an_unknown_revision_is_no_finding(schema: Run, command: str) -> None:
+    ended = schema(command, "--against", "git:nowhere")
+    assert ended.code == 2
     assert ended.err.startswith("tailrace: the repository has no revision nowhere: run `git fetch ")
 
 
-def test_a_registry_that_is_not_there_is_a_failure_in_one_sentence(
+def test_outside_a_repository_there_is_no_finding(
+    repository: ContractRepository, schema: Run
+) -> None:
+    shutil.rmtree(repository.root / ".git")
+    ended = schema("check")
+    assert ended.code == 2
+    assert "is in no git repository" in ended.err
+
+
+def test_a_registry_that_is_not_there_is_no_finding(
     schema: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"http://127.0.0.1:{NOBODY_LISTENS}/apis/ccompat/v7"
     monkeypatch.setenv("TAILRACE_REGISTRY_URL", url)
     monkeypatch.setenv("TAILRACE_REGISTRY_RETRIES", "0")
     ended = schema("check", "--against", "registry")
-    assert ended.code == 1
+    assert ended.code == 2
     assert ended.err.startswith(f"tailrace: the schema registry at {url} cannot be asked")
 
 
@@ -168,13 +179,14 @@ def test_data_cannot_be_read_without_kafka(schema: Run, monkeypatch: pytest.Monk
     monkeypatch.setattr(tail, "TIMEOUT_S", 0.3)
     monkeypatch.setenv("TAILRACE_KAFKA_PORT", str(NOBODY_LISTENS))
     ended = schema("check", "--data", "5")
-    assert ended.code == 1
+    assert ended.code == 2
     assert ended.err.startswith(f"tailrace: Kafka at 127.0.0.1:{NOBODY_LISTENS} cannot be asked")
 
 
 def test_real_bytes_are_read_with_the_schema_of_the_tree(tmp_path: Path) -> None:
     store = SchemaStore(f"http://127.0.0.1:{NOBODY_LISTENS}", tmp_path)
-    [cache] = tmp_path.iterdir()
+    cache = store.directory
+    cache.mkdir(parents=True)
     name, text = "canary.CanaryEmitted", canonical("canary.CanaryEmitted")
     (cache / f"{fingerprint(text)}.id").write_text("1")
     (cache / "1.avsc").write_text(text)

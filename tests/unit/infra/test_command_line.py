@@ -55,9 +55,9 @@ def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     assert tailrace(tmp_path / "home", "up", "--fast").returncode == 2
 
 
-def test_a_bad_setting_is_one_sentence_and_ends_with_1(tmp_path: Path) -> None:
+def test_a_bad_setting_is_one_sentence_and_ends_with_2(tmp_path: Path) -> None:
     result = tailrace(tmp_path / "home", "status", TAILRACE_KAFKA_PORT="many")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.startswith("tailrace: TAILRACE_KAFKA_PORT is 'many' but should be")
     assert result.stderr.count("\n") == 1

@@ -36,6 +36,7 @@ def home(tmp_path: Path) -> Path:
     (home / "secrets").mkdir(parents=True)
     (home / "secrets" / "registry.password").write_text(PASSWORD)
     (home / "secrets" / "publisher.password").write_text(PUBLISHER_PASSWORD)
+    (home / "secrets" / "registry-admin.password").write_text(PASSWORD)
     (home / "kafka" / "data").mkdir(parents=True)
     (home / "kafka" / "data" / "meta.properties").touch()  # formatted already
     return home

@@ -9,7 +9,7 @@ import pytest
 from infra.settings import REPOSITORY
 
 TARGETS = (
-    "up down reset status logs doctor lag parked demo test test-unit bench lint typecheck lock generate"
+    "up down reset status logs doctor lag parked demo test test-unit bench chaos lint typecheck lock generate"
     " replay schema-check schema-publish connector clean help"
 )
 

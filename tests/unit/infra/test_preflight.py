@@ -2,6 +2,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -54,13 +55,13 @@ def test_a_full_disk_is_refused(tmp_path: Path) -> None:
     preflight.check_disk(tmp_path, 0)
 
 
-def test_a_directory_closed_to_the_database_account_is_named(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    (closed / "home").mkdir(parents=True)
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
-    account = Account("nobody", uid=65534, gid=65534)
-    require_access(closed / "home", account)
-    closed.chmod(0o700)
-    with pytest.raises(AccountError, match=rf"'nobody'.* cannot enter {closed}:"):
+def test_a_directory_closed_to_the_database_account_is_named() -> None:
+    with TemporaryDirectory() as directory:  # pytest's own are closed to others
+        closed = Path(directory, "closed")
+        (closed / "home").mkdir(parents=True)
+        closed.parent.chmod(0o755)
+        account = Account("nobody", uid=65534, gid=65534)
         require_access(closed / "home", account)
+        closed.chmod(0o700)
+        with pytest.raises(AccountError, match=rf"'nobody'.* cannot enter {closed}:"):
+            require_access(closed / "home", account)

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from infra.cli.output import duration
+from infra.cli.output import PlainConsole, duration
 from infra.cli.progress import counting, terminal_report
 
 MEGABYTE = 2**20
@@ -11,7 +11,7 @@ MEGABYTE = 2**20
 
 @pytest.fixture
 def pipe() -> Console:
-    return Console(file=io.StringIO(), width=200, force_terminal=False)
+    return PlainConsole(file=io.StringIO(), width=200, force_terminal=False)
 
 
 def written(pipe: Console) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import httpx2
 import pytest
 
 from producers.storefront.bootstrap import StorefrontSettings, create_app
+from tests.answers import http
 
 Ask = Callable[..., httpx2.Response]
 Recording = Callable[[bytes | None], tuple[str, list[bytes]]]
@@ -66,6 +68,24 @@ def answering(recording: Recording) -> Answering:
     return lambda answer: recording(answer)[0]
 
 
+@pytest.fixture
+def trickling() -> Iterator[str]:
+    """Start a server that answers a byte at a time and comes to no end; return its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_trickle, args=(listener,))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+def _trickle(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.sendall(http(200, b"", "application/json").replace(b"length: 0", b"length: 999"))
+        while not select.select([connection], [], [], 0.02)[0] or connection.recv(65536):
+            connection.sendall(b" ")
+
+
 @contextlib.contextmanager
 def _server(answer: bytes | None) -> Iterator[tuple[str, list[bytes]]]:
     received: list[bytes] = []
@@ -95,7 +115,8 @@ def _serve(
                 continue
             with connection:
                 received.append(connection.recv(65536))
-                connection.sendall(answer)
-                connection.shutdown(socket.SHUT_WR)
-                while connection.recv(65536):
-                    pass
+                with contextlib.suppress(OSError):  # who is answered too much hangs up
+                    connection.sendall(answer)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass

@@ -71,6 +71,42 @@ def test_the_bounds_themselves_are_allowed() -> None:
     assert len(place(lines=[line] * 500).lines) == 500
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a non-joiner
+        "\u0dc1\u0dca\u200d\u0dbb\u0dd3 \u0dbd\u0d82\u0d9a\u0dcf",  # Sinhala, with a joiner
+        "\u0928\u094d\u200d",  # Nepali, ending with a joiner
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466",  # a family
+        "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f",  # Wales
+        "\u2764\ufe0f 1\ufe0f\u20e3",  # variation selectors and a keycap
+        "Jean\u00a0Dupont, 12\u202f000, \u5c71\u7530\u3000\u592a\u90ce",  # blanks of typographers
+        "e\u0301 q\u0323\u0307",  # combining marks, also such as have no composed letter
+        "\u05d0\u05d1\u05f4\u05d2 (\u05d0)\u200f!",  # Hebrew, with a mark of direction
+        "\u0600\u0661\u0662",  # an Arabic number sign
+        "\U0001fadf \U000323af",  # an emoji and a letter that this Python has not heard of
+    ],
+)
+def test_a_name_of_any_language_is_welcome(name: str) -> None:
+    assert place(customer_id=name, lines=[{**LINE, "sku": name}]).lines[0].sku == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a\u202eb", "a\u2066b", "a\u202ab", "a\ufeffb", "a\ufff9b", "a\U000e0041b"),
+        *("a\u0000b", "a\u001bb", "a\u0085b", "a\u009bb", "a\u2028b", "a\u2029b"),
+        *("a\ufffeb", "a\ufdd0b", "a\U0010ffffb", "a\ue000b", "a\ud83db"),
+        *("\u00a0a", "a\u3000", "\u00a0", "\u200d", "\u200e\u200c"),
+    ],
+    ids=ascii,
+)
+def test_what_hides_or_forges_text_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        place(customer_id=name)
+    assert [error["loc"] for error in caught.value.errors()] == [("customer_id",)]
+
+
 @given(st.text(max_size=200))
 def test_a_text_is_taken_as_it_is_or_refused(text: str) -> None:
     try:

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from cdc.context import TRACEPARENT
 from cdc.logs import KeyValueFormatter
-from producers.rest import body
+from producers.rest import limits
 from producers.rest.app import build_app
 from producers.rest.body import JsonRoute
 from producers.rest.context import Context
@@ -123,7 +123,7 @@ def test_a_broken_trace_begins_anew(header: str) -> None:
 
 
 def test_a_body_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(limits, "BODY_TIMEOUT_S", 0.05)
 
     async def dribble() -> AsyncIterator[bytes]:
         yield b"{"

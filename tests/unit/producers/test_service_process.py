@@ -1,57 +1,22 @@
 """Services as processes: what they say when they cannot start, and how they end."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 
-ROOT = Path(__file__).parents[3]
-NOBODY_LISTENS = "http://127.0.0.1:9"
-PATIENCE_S = 60
-
-
-def start(module: str, **settings: str) -> subprocess.Popen[str]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TAILRACE_")}
-    environment = inherited | {
-        f"TAILRACE_{name.upper()}": value for name, value in settings.items()
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", module], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-    )
-
-
-def end(process: subprocess.Popen[str]) -> tuple[int, str]:
-    try:
-        _, errors = process.communicate(timeout=PATIENCE_S)
-    finally:
-        process.kill()
-    return process.returncode, errors
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-@contextmanager
-def running_storefront() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    port = free_port()
-    process = start("producers.storefront", port=str(port), orders_url=NOBODY_LISTENS)
-    try:
-        wait_until_healthy(process, port)
-        yield process, port
-    finally:
-        process.kill()
-        process.communicate()
+from tests.services import (
+    NOBODY_LISTENS,
+    PATIENCE_S,
+    end,
+    free_port,
+    running_storefront,
+    say,
+    start,
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +26,8 @@ def port() -> Iterator[int]:
         yield number
 
 
-def wait_until_healthy(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx2.get(f"http://127.0.0.1:{port}/health", trust_env=False).is_success:
-                return
-        except httpx2.TransportError:
-            time.sleep(0.02)
-    pytest.fail("the storefront did not become healthy")
-
-
 def test_missing_settings_are_named_and_status_is_2() -> None:
-    status, errors = end(start("producers.orders"))
+    status, errors = end(start("-m", "producers.orders"))
     assert status == 2
     for name in ("PORT", "DATABASE_URL", "REGISTRY_URL", "SCHEMA_CACHE"):
         assert f"TAILRACE_{name} is not set" in errors
@@ -81,7 +35,7 @@ def test_missing_settings_are_named_and_status_is_2() -> None:
 
 
 def test_a_setting_that_makes_no_sense_is_named_and_not_repeated() -> None:
-    status, errors = end(start("producers.storefront", port="secret", orders_url="nowhere"))
+    status, errors = end(start("-m", "producers.storefront", port="secret", orders_url="nowhere"))
     assert status == 2
     assert "TAILRACE_PORT cannot be used" in errors
     assert "TAILRACE_ORDERS_URL cannot be used" in errors
@@ -91,7 +45,9 @@ def test_a_setting_that_makes_no_sense_is_named_and_not_repeated() -> None:
 def test_a_taken_port_is_one_sentence_and_status_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        status, errors = end(start("producers.storefront", port=port, orders_url=NOBODY_LISTENS))
+        status, errors = end(
+            start("-m", "producers.storefront", port=port, orders_url=NOBODY_LISTENS)
+        )
     assert status == 1
     assert f"cannot listen on 127.0.0.1 port {port}" in errors
     assert "Traceback" not in errors
@@ -99,6 +55,7 @@ def test_a_taken_port_is_one_sentence_and_status_1() -> None:
 
 def test_orders_without_registry_and_cache_is_one_sentence_and_status_1(tmp_path: Path) -> None:
     process = start(
+        "-m",
         "producers.orders",
         port=str(free_port()),
         database_url="postgresql://nobody@127.0.0.1:9/none",
@@ -122,9 +79,7 @@ def test_being_told_to_stop_is_no_failure(number: signal.Signals) -> None:
 
 
 def test_bytes_that_are_no_http_request_are_answered_with_a_problem(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
-        connection.sendall(b"HELLO\r\n\r\n")
-        answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    answer = say(port, b"HELLO\r\n\r\n").decode()
     assert answer.startswith("HTTP/1.1 400 ")
     assert "content-type: application/problem+json" in answer
     assert '"status":400' in answer

@@ -1,5 +1,6 @@
 """The storefront: what it refuses itself, and what it makes of an orders service that fails."""
 
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -30,6 +31,7 @@ PLACED = json.dumps(
         "version": 1,
     }
 ).encode()
+PROBLEM = json.dumps({"title": "Later", "status": 503, "detail": "the database is away"}).encode()
 
 
 @pytest.mark.parametrize("bad", BAD_REQUESTS, ids=lambda bad: bad.name)
@@ -103,11 +105,44 @@ def test_orders_silent_is_504(storefront: Open, answering: Answering) -> None:
         http(500, b"<h1>oops</h1>", "text/html"),
         http(302, b"", "text/plain", "location: http://127.0.0.1:9/"),
         http(404, b"not a problem", "application/problem+json"),
+        http(599, PROBLEM, "application/problem+json"),
+        http(204, b"", "application/json"),
+        http(200, b"[" * 200_000, "application/json"),
+        http(200, b'{"order_id": "\\ud83d"}', "application/json"),
+        http(200, gzip.compress(PLACED), "application/json", "content-encoding: gzip"),
+        http(201, PLACED, "application/json", "transfer-encoding: chunked"),
+        http(201, PLACED, "application/json", "content-length: 1"),
+        http(201, PLACED, "application/json", "content-length: -1"),
+        http(201, b" " * 5_000_000 + PLACED, "application/json"),
+        http(201, PLACED, "application/json", "x: " + "x" * 1_000_000),
+        http(201, PLACED, "application/json", "a b: c"),
+        b"HTTP/1.1 201 X\r\ntransfer-encoding: chunked\r\n\r\nfff\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 201 X\r\ntransfer-encoding: chunked\r\n\r\n-1\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 103 X\r\n\r\n" * 1000,
+        b"HTTP/1.1 101 X\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n",
+        b"HTTP/2.0 201 X\r\n\r\n",
+        b"\x00" * 200_000,
     ],
+    ids=lambda answer: repr(answer[:90]),
 )
 def test_orders_confused_is_502(storefront: Open, answering: Answering, answer: bytes) -> None:
     response = storefront(answering(answer))("POST", "/v1/orders", content=BODY)
     assert_problem(response, 502)
+
+
+@pytest.mark.parametrize("wait", ["soon", "-1", "1\u0661", "7, 7"])
+def test_a_time_to_try_again_that_is_none_is_not_passed_on(
+    storefront: Open, answering: Answering, wait: str
+) -> None:
+    answer = http(503, PROBLEM, "application/problem+json; charset=utf-8", f"retry-after: {wait}")
+    response = storefront(answering(answer))("POST", "/v1/orders", content=BODY)
+    assert_problem(response, 503)
+    assert "retry-after" not in response.headers
+
+
+def test_an_answer_that_trickles_is_504(storefront: Open, trickling: str) -> None:
+    response = storefront(trickling, timeout_ms=200)("GET", f"/v1/orders/{ORDER_ID}")
+    assert_problem(response, 504)
 
 
 def test_a_problem_of_orders_is_passed_on(storefront: Open, answering: Answering) -> None:

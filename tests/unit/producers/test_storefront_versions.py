@@ -162,4 +162,4 @@ def test_there_is_no_other_version(lonely_storefront: Ask, path: str) -> None:
 def test_a_path_without_a_version_knows_its_methods(lonely_storefront: Ask) -> None:
     response = lonely_storefront("DELETE", f"/orders/{ORDER_ID}")
     assert_problem(response, 405)
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, HEAD, OPTIONS"

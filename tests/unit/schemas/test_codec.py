@@ -41,13 +41,13 @@ def store(tmp_path: Path) -> SchemaStore:
 
 
 @pytest.fixture
-def seed(tmp_path: Path, store: SchemaStore) -> Seed:
+def seed(store: SchemaStore) -> Seed:
     """Keep a schema in the cache on disk, as an earlier run of the program would have left it."""
-    [directory] = tmp_path.iterdir()
+    store.directory.mkdir()
 
     def keep(schema_id: int, schema: str) -> None:
-        (directory / f"{fingerprint(schema)}.id").write_text(str(schema_id))
-        (directory / f"{schema_id}.avsc").write_text(schema)
+        (store.directory / f"{fingerprint(schema)}.id").write_text(str(schema_id))
+        (store.directory / f"{schema_id}.avsc").write_text(schema)
 
     return keep
 
@@ -105,12 +105,11 @@ def test_any_message_comes_back_as_it_was(
 @pytest.fixture(scope="module")
 def roomy_codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
     """A codec for many examples of one test, which a fixture made for each test could not serve."""
-    cache = tmp_path_factory.mktemp("schemas")
-    store = SchemaStore(NOBODY_LISTENS, cache)
+    store = SchemaStore(NOBODY_LISTENS, tmp_path_factory.mktemp("schemas"))
+    store.directory.mkdir()
     schema = canonical(OrderCreated.NAME)
-    [directory] = cache.iterdir()
-    (directory / f"{fingerprint(schema)}.id").write_text("1")
-    (directory / "1.avsc").write_text(schema)
+    (store.directory / f"{fingerprint(schema)}.id").write_text("1")
+    (store.directory / "1.avsc").write_text(schema)
     return Codec(store, [OrderCreated])
 
 

@@ -1,12 +1,15 @@
 """The committed message classes are what the schemas say."""
 
 from importlib import resources
+from typing import Any
 
 import pytest
 
 from schemas import messages
 from schemas.catalogue import catalogue
-from schemas.generate import Module, render_all
+from schemas.gate.avro_parse import record
+from schemas.generate import render_all
+from schemas.module import Module
 
 
 @pytest.mark.parametrize(("name", "text"), render_all().items())
@@ -19,14 +22,32 @@ def test_there_is_a_class_for_every_message_and_no_other() -> None:
     assert tuple(message.NAME for message in messages.ALL) == catalogue().messages
 
 
-def test_a_type_without_a_python_form_is_refused() -> None:
-    field = {"name": "f", "type": {"type": "map", "values": "int"}, "doc": ""}
-    with pytest.raises(ValueError, match="map"):
-        Module().add({"type": "record", "name": "R", "doc": "", "fields": [field]})
-
-
 def test_optional_fields_may_be_left_out() -> None:
-    module = Module()
     field = {"name": "note", "type": ["null", "string"], "default": None, "doc": "A note."}
-    module.add({"type": "record", "name": "R", "doc": "A record.", "fields": [field]}, "x.R")
-    assert "note: str | None = None" in module.render("x")
+    assert "note: str | None = None" in rendered(["x.R"], fields=[field])
+
+
+def rendered(names: list[str], fields: list[Any]) -> str:
+    module = Module()
+    for name in names:
+        module.add(record({"type": "record", "name": name, "fields": fields}), name)
+    return module.render("x")
+
+
+def test_types_of_one_name_that_differ_are_classes_of_their_own() -> None:
+    module = Module()
+    for name, symbol in (("x.A", "P"), ("x.B", "P"), ("x.C", "Q")):
+        status = {"type": "enum", "name": "Status", "symbols": [symbol]}
+        fields = [{"name": "status", "type": status}]
+        module.add(record({"type": "record", "name": name, "fields": fields}), name)
+    assert [*module.classes] == ["Status", "A", "B", "XStatus", "C"]
+
+
+def test_a_message_within_another_is_one_class() -> None:
+    inner = {"type": "record", "name": "x.Part", "fields": []}
+    outer = {"type": "record", "name": "x.Whole", "fields": [{"name": "part", "type": inner}]}
+    module = Module()
+    for each in (outer, inner):
+        module.add(record(each), str(each["name"]))
+    assert [*module.classes] == ["Part", "Whole"]
+    assert 'NAME: ClassVar[str] = "x.Part"' in module.render("x")

@@ -143,3 +143,9 @@ def test_a_registry_that_dawdles_is_given_up(tmp_path: Path) -> None:
         settings = RegistrySettings(url=server.url, retries=0, timeout_s=0.2)
         with pytest.raises(RegistryUnavailableError, match=r"cannot be asked \(timed out\)"):
             SchemaStore(settings, tmp_path).schema_of(1)
+
+
+def test_a_store_that_keeps_nothing_makes_no_directory(tmp_path: Path) -> None:
+    SchemaStore("http://127.0.0.1:1", tmp_path / "home" / "schema-cache")
+
+    assert list(tmp_path.iterdir()) == []

@@ -4,14 +4,11 @@ import copy
 import itertools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
-
-import fastavro
-from fastavro.schema import SchemaParseException
 
 from schemas.gate.avro_faults import faults
 from schemas.gate.avro_model import (
@@ -25,6 +22,8 @@ from schemas.gate.avro_model import (
     Type,
     Union,
     children,
+    is_plural,
+    type_name,
 )
 from schemas.gate.avro_parse import MalformedSchemaError, parse
 
@@ -33,21 +32,25 @@ RELATIVES = ("int long float double".split(), "bytes string".split())
 EXAMPLES: dict[str, Any] = {
     "null": None,
     "boolean": True,
-    "int": 7,
-    "long": 2**40,
+    "int": 2**31 - 1,
+    "long": 2**53 + 1,
     "float": 0.5,
     "double": 0.1,
-    "bytes": b"seven",  # ASCII, as fastavro decodes bytes that are read as a string strictly
+    "bytes": b"\xff\xfe",
     "string": "eight",
 }
-DEFAULTS = {"null": None, "boolean": False, "int": 0, "long": 0, "float": 0.0, "double": 0.0} | {
-    "string": "none"
+DEFAULTS = {"null": None, "boolean": False, "int": 0, "long": 0, "float": 0.1, "double": 0.1} | {
+    "string": "none",
+    "bytes": "\u00ff",
 }
 LOGICAL: list[Any] = [
     {"type": "long", "logicalType": "timestamp-micros"},
     {"type": "long", "logicalType": "timestamp-millis"},
     {"type": "int", "logicalType": "date"},
     {"type": "string", "logicalType": "uuid"},
+    {"type": "int", "logicalType": "time-millis"},
+    {"type": "long", "logicalType": "time-micros"},
+    {"type": "long", "logicalType": "local-timestamp-micros"},
     {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
     {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 4},
 ]
@@ -55,9 +58,19 @@ LOGICAL_EXAMPLES: dict[str, Any] = {
     "timestamp-micros": datetime(2026, 5, 4, 12, tzinfo=UTC),
     "timestamp-millis": datetime(2026, 5, 4, 12, tzinfo=UTC),
     "date": date(2026, 5, 4),
+    "time-millis": time(12, 30, 0, 1000),
+    "time-micros": time(12, 30, 0, 1),
+    "timestamp-nanos": 7,
+    "local-timestamp-millis": datetime(2026, 5, 4, 12),  # noqa: DTZ001 - that is what it is
+    "local-timestamp-micros": datetime(2026, 5, 4, 12),  # noqa: DTZ001 - that is what it is
     "uuid": UUID(int=7),
-    "decimal": Decimal("12.5"),
+    "decimal": Decimal(12),
 }
+LOGICAL_DEFAULTS: dict[str, Any] = {
+    "uuid": "00000000-0000-0000-0000-000000000007",
+    "decimal": "\u0001",
+}
+"""Where it is not a number, 0."""
 Document = Any
 
 
@@ -67,25 +80,35 @@ class World:
 
     dice: random.Random
     numbers: Iterator[int]
+    named: list[Document] = field(default_factory=list)
 
     @classmethod
     def of(cls, dice: random.Random) -> "World":
         return cls(dice, itertools.count())
 
     def pair(self) -> tuple[Document, Document]:
-        """Return a schema and an edited copy of it.
-
-        The two never differ in namespace and aliases at once: fastavro takes an alias without its namespace.
-        """
-        schema = next(each for each in iter(lambda: self.record(depth=3), None) if is_valid(each))
+        """Return a schema and an edited copy of it."""
+        schema = self.schema()
         edited = copy.deepcopy(schema)
         for _ in range(self.dice.randint(1, 3)):
             edited = self._edited(edited)
-        if self.dice.random() < 0.1 and "aliases" not in str(edited):
+        if self.dice.random() < 0.1:
             edited["namespace"] = "elsewhere"
-        return schema, edited
+        return referred(schema), referred(edited)
+
+    def schema(self) -> Document:
+        """Return a schema whose types are written out wherever they are used; `referred` makes it one of Avro."""
+        return next(each for each in iter(lambda: self.record(depth=3), None) if is_valid(each))
 
     def type(self, depth: int) -> Document:
+        if self.named and self.dice.random() < 0.2:
+            return copy.deepcopy(self.dice.choice(self.named))
+        made = self._new_type(depth)
+        if isinstance(made, dict) and "name" in made:
+            self.named.append(made)
+        return made
+
+    def _new_type(self, depth: int) -> Document:
         kinds = [self.primitive, self.enum, self.fixed]
         if depth > 0:
             kinds += [self.record, self.array, self.map, self.union]
@@ -121,14 +144,11 @@ class World:
         return {"type": "record", "name": name, "fields": fields}
 
     def field(self, depth: int) -> dict[str, Document]:
-        field = {"name": self._name("f"), "type": self.type(depth)}
-        if (
-            isinstance(field["type"], str)
-            and field["type"] in DEFAULTS
-            and self.dice.random() < 0.5
-        ):
-            field["default"] = DEFAULTS[field["type"]]
-        return field
+        made = {"name": self._name("f"), "type": self.type(depth)}
+        if self.dice.random() < 0.5:
+            for each in default(made["type"]):
+                made["default"] = each
+        return made
 
     def _name(self, kind: str) -> str:
         return f"{kind}{next(self.numbers)}"
@@ -214,11 +234,57 @@ class World:
 def is_valid(schema: Document) -> bool:
     """Whether a schema is sound, and has data for each of its types: no endless recursion, no empty union."""
     try:
-        parsed = parse(schema)
-        fastavro.parse_schema(schema)
-    except (MalformedSchemaError, SchemaParseException):
+        parsed = parse(referred(schema))
+    except MalformedSchemaError:
         return False
     return not faults("", parsed) and all(data(each) for each in _types(parsed, set()))
+
+
+def default(schema: Document) -> list[Any]:  # noqa: PLR0911 - one return for each Avro type
+    """Return a default that a type may have, if one is known."""
+    match schema:
+        case str():
+            return [DEFAULTS[schema]] if schema in DEFAULTS else []
+        case {"logicalType": str(logical)}:
+            return [LOGICAL_DEFAULTS.get(logical, 0)]
+        case {"type": "enum", "symbols": [*_, symbol]}:
+            return [symbol]
+        case {"type": "fixed", "size": int(size)}:
+            return ["\u00ff" * size]
+        case {"type": "array", "items": items}:
+            return [[each] for each in default(items)] or [[]]
+        case {"type": "map", "values": values}:
+            return [{"key": each} for each in default(values)] or [{}]
+        case {"type": "record", "fields": [*fields]}:
+            found = {each["name"]: default(each["type"]) for each in fields}
+            return [{name: each[0] for name, each in found.items()}] if all(found.values()) else []
+        case [*branches]:
+            return [each for branch in branches for each in default(branch)][:1]
+    return []
+
+
+def referred(schema: Document) -> Document:
+    """Return a schema in which every type that was there before stands by its name alone."""
+    return _referred(schema, {})
+
+
+def _referred(schema: Document, met: dict[str, str]) -> Document:
+    match schema:
+        case [*branches]:
+            return [_referred(each, met) for each in branches]
+        case {"name": str(name)} if name in met:
+            return met[name]
+        case {"type": "array"}:
+            return schema | {"items": _referred(schema["items"], met)}
+        case {"type": "map"}:
+            return schema | {"values": _referred(schema["values"], met)}
+        case {"name": str(name)}:
+            met[name] = name
+            fields = [
+                each | {"type": _referred(each["type"], met)} for each in schema.get("fields", [])
+            ]
+            return schema | ({"fields": fields} if "fields" in schema else {})
+    return schema
 
 
 def _types(schema: Type, met: set[int]) -> Iterator[Type]:
@@ -257,7 +323,7 @@ def _without_twins(branches: list[Document]) -> list[Document]:
 def data(schema: Type, depth: int = 0) -> list[Any]:
     """Return data of a schema that meet every branch, every symbol and every field at least once.
 
-    Unions are written as `(type, value)`, so that no library chooses a branch for us. Recursion ends after some rounds.
+    A value of a union of several types comes with the name of its type. Recursion ends after some rounds.
     """
     match schema:
         case Array():
@@ -266,7 +332,7 @@ def data(schema: Type, depth: int = 0) -> list[Any]:
             return [{}, *({"key": value} for value in data(schema.values, depth))]
         case Union():
             return [
-                (_branch_name(branch), datum)
+                (type_name(branch), datum) if datum is not None and is_plural(schema) else datum
                 for branch in schema.branches
                 for datum in data(branch, depth)
             ]
@@ -279,12 +345,11 @@ def _scalars(schema: Primitive | Enum | Fixed) -> list[Any]:
     match schema:
         case Enum():
             return [*schema.symbols]
-        case Fixed():
+        case Fixed(logical=None):
             return [b"x" * schema.size]
         case Primitive(logical=None):
             return [EXAMPLES[schema.kind]]
-        case Primitive(logical=logical):
-            return [LOGICAL_EXAMPLES[str(logical).partition("(")[0]]]
+    return [LOGICAL_EXAMPLES[str(schema.logical).partition("(")[0]]]
 
 
 def _records(record: Record, depth: int) -> list[dict[str, Any]]:
@@ -298,17 +363,3 @@ def _records(record: Record, depth: int) -> list[dict[str, Any]]:
         first,
         *(first | {name: each} for name, choices in values.items() for each in choices[1:]),
     ]
-
-
-def _branch_name(branch: Type) -> str:
-    match branch:
-        case Primitive():
-            return branch.kind
-        case Array():
-            return "array"
-        case Map():
-            return "map"
-        case Union():
-            raise AssertionError("a union stands directly in a union")
-        case _:
-            return branch.name

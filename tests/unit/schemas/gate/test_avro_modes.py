@@ -181,7 +181,7 @@ def test_sentences(mode: Mode, edits: list[Edit], expected: str) -> None:
         (remove("total"), True, False),
         (change("total", name="amount"), False, False),
         (change("total", name="amount", aliases=["total"]), True, False),
-        (change("customer_id", type="bytes"), True, True),
+        (change("customer_id", type="bytes"), True, False),
         (change("customer_id", type=["null", "string"]), True, False),
         (annotate("total", precision=21), True, False),
         (annotate("total", precision=12), False, True),

@@ -219,6 +219,63 @@ def test_another_kind_of_credentials_under_the_same_name_is_noticed() -> None:
     assert len(check(secured("header"), secured("query"))) == 1
 
 
+def _oauth(name: str, url: str) -> dict[str, Any]:
+    made = document({"responses": {}, "security": [{name: ["write"]}]})
+    flows = {"clientCredentials": {"tokenUrl": url, "scopes": {"write": ""}}}
+    made["components"]["securitySchemes"] = {name: {"type": "oauth2", "flows": flows}}
+    return made
+
+
+def test_a_renamed_scheme_lets_the_same_clients_in() -> None:
+    assert _said(_oauth("oauth", "https://a.example"), _oauth("login", "https://a.example")) == []
+
+
+def test_a_token_that_is_got_elsewhere_is_noticed() -> None:
+    before, after = _oauth("oauth", "https://a.example"), _oauth("oauth", "https://b.example")
+    assert [each.rule for each in check(before, after)] == ["security-url-changed"]
+    flows = after["components"]["securitySchemes"]["oauth"]["flows"]
+    flows["password"] = flows.pop("clientCredentials")
+    assert [each.rule for each in check(before, after)] == ["security-flow-removed"]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "path"),
+    [
+        ({"card": "Card", "coins": "Cash"}, "request /t"),
+        ({"card": "Cash", "cash": "Card"}, "request /no"),
+    ],
+)
+def test_what_stands_for_an_alternative_counts(mapping: dict[str, str], path: str) -> None:
+    def pay(names: dict[str, str]) -> dict[str, Any]:
+        options = [{"$ref": f"{REF}Card"}, {"$ref": f"{REF}Cash"}]
+        known = {key: f"{REF}{name}" for key, name in names.items()}
+        tag = {"propertyName": "t", "mapping": known}
+        card = {"type": "object", "required": ["t", "no"], "properties": {"t": TEXT, "no": TEXT}}
+        cash = {"type": "object", "required": ["t"], "properties": {"t": TEXT}}
+        return with_request({"oneOf": options, "discriminator": tag}, Card=card, Cash=cash)
+
+    before = pay({"card": "Card", "cash": "Cash"})
+    assert _said(before, before | {"info": {}}) == []
+    assert path in {
+        each.path.removeprefix("POST /v1/orders ") for each in check(before, pay(mapping))
+    }
+
+
+@pytest.mark.parametrize("size", [4, 6])
+def test_combinations_of_alternatives_are_compared_part_by_part(size: int) -> None:
+    def combined(kind: str) -> dict[str, Any]:
+        def option(name: str) -> dict[str, Any]:
+            value = {"type": kind if name == "p1_1" else "string"}
+            return {"type": "object", "properties": {name: value}, "required": [name]}
+
+        unions = [{"anyOf": [option(f"p{i}_{j}") for j in range(4)]} for i in range(size)]
+        return with_request({"allOf": unions})
+
+    assert _said(combined("string"), combined("string") | {"info": {}}) == []
+    findings = check(combined("string"), combined("integer"))
+    assert [each.path for each in findings] == ["POST /v1/orders request /p1_1"]
+
+
 @pytest.mark.parametrize("version", ["3.0.3", "2.0", None])
 def test_another_version_of_openapi_is_refused(version: str | None) -> None:
     made = document({"responses": {}})

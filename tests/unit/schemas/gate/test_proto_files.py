@@ -119,3 +119,48 @@ def test_reading_a_directory_finds_nested_files(tmp_path: Path) -> None:
     (tmp_path / "a" / "v1" / "a.proto").write_text("x")
     (tmp_path / "notes.txt").write_text("y")
     assert proto.read(tmp_path) == {"a/v1/a.proto": "x"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rule"),
+    [
+        ('option go_package = "a/b";', 'option go_package = "b/c";', "option-changed"),
+        ('option java_package = "a";', "", "option-changed"),
+        ("", "option optimize_for = LITE_RUNTIME;", "option-changed"),
+        (
+            "message N { int64 a = 1; }",
+            "message N { int64 a = 1 [jstype = JS_STRING]; }",
+            "option-changed",
+        ),
+        (
+            "service S { rpc X(Item) returns (Item) { option idempotency_level = IDEMPOTENT; } }",
+            "service S { rpc X(Item) returns (Item); }",
+            "option-changed",
+        ),
+        (
+            "message N { oneof o { string b = 2; } }",
+            'message N { reserved 2; reserved "b"; }',
+            "oneof-removed",
+        ),
+        (
+            "enum E { option allow_alias = true; Z = 0; A = 1; B = 1; }",
+            'enum E { reserved "B"; Z = 0; A = 1; }',
+            "enum-value-renamed",
+        ),
+        (
+            "extend google.protobuf.FieldOptions { string note = 50001; }",
+            "",
+            "extension-removed",
+        ),
+        (
+            "extend google.protobuf.FieldOptions { string note = 50001; }",
+            "extend google.protobuf.FieldOptions { string note = 50002; }",
+            "extension-changed",
+        ),
+    ],
+)
+def test_what_generators_heed_is_judged(before: str, after: str, rule: str) -> None:
+    head = HEAD + 'import "google/protobuf/descriptor.proto";\n'
+    item = ITEM.removeprefix(HEAD)
+    found = proto.check({"a.proto": head + before + item}, {"a.proto": head + after + item})
+    assert [finding.rule for finding in found] == [rule]

@@ -1,0 +1,87 @@
+"""Bounds of what may be written to an outbox: what cannot be published is refused in the writer's transaction.
+
+The limit on a message is declared in the catalogue, and everything that carries messages is configured from it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from schemas.catalogue import catalogue
+
+CONSTRAINTS = frozenset(
+    {
+        "outbox_topic_declared",
+        "outbox_message_fits",
+        "outbox_time_representable",
+        "outbox_event_follows",
+    }
+)
+"""What the outbox's triggers name as violated, see `ddl/1_outbox.sql`."""
+
+FIXED_BYTES = 260
+"""Names of the headers, and values of those that are as long in every message; the same number as in the trigger."""
+
+
+class MessageRefusedError(ValueError):
+    """A message could never be published, or its event would leave a gap in the log of its aggregate."""
+
+
+def size_of(*parts: bytes | str | None) -> int:
+    """Return how large a message is with its key and headers, as the outbox counts it.
+
+    Args:
+        parts: Payload, key, and the header values whose length differs.
+    """
+    return FIXED_BYTES + sum(
+        len(part.encode() if isinstance(part, str) else part) for part in parts if part
+    )
+
+
+def require_fitting(size: int, topic: str) -> None:
+    """Refuse a message that is too large.
+
+    Raises:
+        MessageRefusedError: it is.
+    """
+    most = catalogue().message_bytes
+    if size > most:
+        raise MessageRefusedError(
+            f"a message of {size:,} bytes for {topic} is larger than the limit of {most:,} bytes for key, value and "
+            "headers together; split it, or send a reference to what is large"
+        )
+
+
+def admitted() -> dict[str, int]:
+    """Return the topics that an outbox is to admit -> how many bytes a message for it may have."""
+    declared = catalogue()
+    return {
+        topic.name: declared.message_bytes for topic in declared.topics.values() if topic.messages
+    }
+
+
+def declare(connection: psycopg.Connection[Any]) -> Sequence[str]:
+    """Bring the topics that an outbox admits into step with the catalogue.
+
+    Args:
+        connection: Works as the owner of the schema, with it as its search path.
+
+    Returns:
+        Topics that are new, have another limit, or are gone; nothing for a schema without an outbox.
+    """
+    [[table]] = connection.execute("select to_regclass('outbox_topic')").fetchall()
+    if table is None:
+        return []
+    wanted = admitted()
+    gone = connection.execute(
+        "delete from outbox_topic where name <> all(%s) returning name", [list(wanted)]
+    ).fetchall()
+    changed = connection.execute(
+        "insert into outbox_topic as known (name, max_bytes)"
+        " select * from unnest(%s::text[], %s::int[])"
+        " on conflict (name) do update set max_bytes = excluded.max_bytes"
+        " where known.max_bytes <> excluded.max_bytes returning name",
+        [list(wanted), list(wanted.values())],
+    ).fetchall()
+    return [str(name) for (name,) in (*gone, *changed)]

@@ -1,0 +1,1 @@
+"""Tables, functions and triggers that refuse what could not be published."""

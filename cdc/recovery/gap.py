@@ -1,0 +1,102 @@
+"""Rows of outboxes that whoever publishes has passed over, and will never publish: found, and published here.
+
+So it is with rows that were committed while the publication did not carry them, or while they could not be seen. What
+is missing in Kafka counts once the publisher has come behind it; before, it may still be on its way.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
+from cdc.reconciliation.kafka import TopicReader
+from cdc.reconciliation.report import Kind
+from cdc.reconciliation.spool import MissingRow, Spool
+from cdc.reconciliation.topic import Publisher as WhoPublishes
+from cdc.reconciliation.topic import wait_for_missing
+from cdc.recovery.publish import Published, Publisher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where to look.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+        outboxes: Schema -> libpq URL of the role that may read the outbox there.
+        publisher: Who publishes them.
+        window: Which rows.
+        patience_s: How long a row is waited for that may be on its way, in seconds.
+    """
+
+    bootstrap: str
+    outboxes: Mapping[str, str]
+    publisher: WhoPublishes
+    window: Window = field(default_factory=Window)
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Rows for a topic that Kafka lacks.
+
+    Args:
+        topic: The topic.
+        rows: How many.
+        first: When the first of them was written, as text.
+        is_certain: Whether the publisher has passed over them; otherwise they may still be on their way.
+    """
+
+    topic: str
+    rows: int
+    first: str
+    is_certain: bool
+
+
+def find_gap(place: Place, topic: str, progress: Progress) -> Gap | None:
+    """Return which rows for a topic Kafka lacks; None when it lacks none.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    with _missing(place, topic, progress) as (spool, is_certain):
+        return _gap(topic, spool, is_certain=is_certain)
+
+
+def fill_gap(place: Place, topic: str, progress: Progress) -> Published | Gap | None:
+    """Publish what the publisher of a topic has passed over, in the order in which it was written.
+
+    Returns:
+        What was published; None when Kafka lacks nothing; the gap when it is not certain, and nothing was done.
+
+    Raises:
+        PublishError: Kafka does not take the rows.
+        TopicError: Kafka cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    with _missing(place, topic, progress) as (spool, is_certain):
+        gap = _gap(topic, spool, is_certain=is_certain)
+        if gap is None or not is_certain:
+            return gap
+        with progress(f"rows for {topic}", gap.rows) as show:
+            return Publisher(place.bootstrap).publish(topic, spool.missing(), show)
+
+
+@contextmanager
+def _missing(place: Place, topic: str, progress: Progress) -> Iterator[tuple[Spool, bool]]:
+    with Spool(topic) as spool, TopicReader(place.bootstrap, topic) as reader:
+        comparison = Comparison(reader, spool, place.window, progress)
+        comparison.read_topic()
+        with open_outboxes(place.outboxes) as outboxes:
+            comparison.compare(topic, outboxes)
+            wal_end = outboxes.wal_end
+        kind = wait_for_missing(comparison, place.publisher, wal_end, place.patience_s)
+        yield spool, kind is Kind.MISSING
+
+
+def _gap(topic: str, spool: Spool, *, is_certain: bool) -> Gap | None:
+    first: MissingRow | None = min(spool.missing(), key=lambda row: row.occurred_at, default=None)
+    if first is None:
+        return None
+    return Gap(topic, spool.count_missing(), first.occurred_at, is_certain)

@@ -1,0 +1,178 @@
+"""The settings of the catalogue's topics and of the broker in Kafka, held against what is declared of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documented names
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+    ResourceType,
+)
+from confluent_kafka.cimpl import NewPartitions
+
+from cdc.topics import TIMEOUT_S, TopicError, config_of, missing
+from schemas.catalogue import Topic, catalogue
+
+ONE_BROKER = ConfigSource.DYNAMIC_BROKER_CONFIG
+BY_HAND = frozenset({ONE_BROKER, ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG})
+"""Where settings of a broker come from that were given to it while it ran, and not by its configuration."""
+BROKER = "the broker"
+PARTITIONS = "partitions"
+KRAFT_OWN = "min.insync.replicas"
+"""Kept by the controller itself as a setting of the cluster, which refuses to take it back."""
+AUTO_CREATE = "auto.create.topics.enable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingDifference:
+    """A setting that is not as declared.
+
+    Args:
+        place: Name of the topic, or `BROKER`.
+        name: Name of the setting, or `PARTITIONS`.
+        declared: What is declared; None where nothing is.
+        actual: What it is; None where it is not set.
+        mend: By what it is mended: `settings` are put back, `partitions` can be added, with `neither` nothing helps.
+    """
+
+    place: str
+    name: str
+    declared: str | None
+    actual: str | None
+    mend: Literal["settings", "partitions", "neither"]
+
+
+def setting_differences(bootstrap: str) -> list[SettingDifference]:
+    """Return which settings of topics and broker are not as declared; topics that are missing are not told of.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+    """
+    absent = {topic.name for topic in missing(bootstrap)}
+    topics = [topic for topic in catalogue().topics.values() if topic.name not in absent]
+    admin = _admin(bootstrap)
+    try:
+        return [
+            *_partitions(admin, topics),
+            *(found for topic in topics for found in _settings(admin, topic)),
+            *_broker(admin),
+        ]
+    except KafkaException as error:
+        raise TopicError(f"Kafka at {bootstrap} cannot be asked: {error}") from error
+
+
+def mend_settings(bootstrap: str, *, add_partitions: bool = False) -> list[str]:
+    """Put the settings back to what is declared; return a line for each that was.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+        add_partitions: Add partitions as well where there are fewer than declared. Keys move by that: what is written
+            of a key then may be read before what is unread of it now.
+
+    Raises:
+        TopicError: Kafka cannot be asked, or refuses.
+    """
+    found = setting_differences(bootstrap)
+    mended = [
+        each
+        for each in found
+        if each.mend == "settings" or (each.mend == "partitions" and add_partitions)
+    ]
+    admin = _admin(bootstrap)
+    try:
+        for each in mended:
+            _mend(admin, each)
+    except KafkaException as error:
+        raise TopicError(f"Kafka at {bootstrap} refuses to change a setting: {error}") from error
+    return [f"{each.place}: {each.name} {each.declared or 'not set'} again" for each in mended]
+
+
+def _admin(bootstrap: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+
+def _partitions(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[SettingDifference]:
+    known = admin.list_topics(timeout=TIMEOUT_S).topics
+    for topic in topics:
+        count = len(known[topic.name].partitions)
+        if count != topic.partitions:
+            yield SettingDifference(
+                place=topic.name,
+                name=PARTITIONS,
+                declared=str(topic.partitions),
+                actual=str(count),
+                mend="partitions" if count < topic.partitions else "neither",
+            )
+
+
+def _settings(admin: AdminClient, topic: Topic) -> Iterator[SettingDifference]:
+    given = _described(admin, ConfigResource(ResourceType.TOPIC, topic.name))
+    own = ConfigSource.DYNAMIC_TOPIC_CONFIG
+    actual = {each.name: str(each.value) for each in given if ConfigSource(each.source) is own}
+    declared = config_of(topic)
+    for name in sorted(declared.keys() | actual.keys()):
+        if declared.get(name) != actual.get(name):
+            yield SettingDifference(
+                place=topic.name,
+                name=name,
+                declared=declared.get(name),
+                actual=actual.get(name),
+                mend="settings",
+            )
+
+
+def _broker(admin: AdminClient) -> Iterator[SettingDifference]:
+    for number in admin.list_topics(timeout=TIMEOUT_S).brokers:
+        for entry in _described(admin, ConfigResource(ResourceType.BROKER, str(number))):
+            if entry.name == AUTO_CREATE and entry.value != "false":
+                yield SettingDifference(
+                    place=BROKER,
+                    name=entry.name,
+                    declared="false",
+                    actual=entry.value,
+                    mend="neither",
+                )
+            elif ConfigSource(entry.source) in BY_HAND and entry.name != KRAFT_OWN:
+                yield SettingDifference(
+                    place=BROKER,
+                    name=entry.name,
+                    declared=None,
+                    actual=entry.value,
+                    # librdkafka has no name for what is set for all brokers
+                    mend="settings" if ConfigSource(entry.source) is ONE_BROKER else "neither",
+                )
+
+
+def _described(admin: AdminClient, resource: ConfigResource) -> list[ConfigEntry]:
+    [answer] = admin.describe_configs([resource], request_timeout=TIMEOUT_S).values()
+    return list(answer.result().values())
+
+
+def _mend(admin: AdminClient, difference: SettingDifference) -> None:
+    if difference.name == PARTITIONS:
+        wanted = NewPartitions(difference.place, int(difference.declared or 0))
+        [answer] = admin.create_partitions([wanted], request_timeout=TIMEOUT_S).values()
+        answer.result()
+        return
+    for resource in _resources(admin, difference.place):
+        operation = AlterConfigOpType.SET if difference.declared else AlterConfigOpType.DELETE
+        resource.add_incremental_config(
+            ConfigEntry(difference.name, difference.declared, incremental_operation=operation)
+        )
+        [answer] = admin.incremental_alter_configs([resource], request_timeout=TIMEOUT_S).values()
+        answer.result()
+
+
+def _resources(admin: AdminClient, place: str) -> list[ConfigResource]:
+    if place != BROKER:
+        return [ConfigResource(ResourceType.TOPIC, place)]
+    names = map(str, admin.list_topics(timeout=TIMEOUT_S).brokers)
+    return [ConfigResource(ResourceType.BROKER, name) for name in names]

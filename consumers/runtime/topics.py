@@ -1,0 +1,164 @@
+"""Topics as Kafka has them now: which topic goes by a name, its partitions, and from where to where each is kept."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from confluent_kafka import (
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the documented name
+
+from consumers.runtime.store import Place
+
+TIMEOUT_S = 10.0
+_PASSES = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+    }
+)
+"""What is said of a partition while its topic is made or deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What Kafka has of a partition.
+
+    Args:
+        begin: Offset of the oldest record, or of the next one when there is none.
+        end: Offset of the next record, as far as committed.
+    """
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic.
+
+    Args:
+        topic_id: What tells it from another topic that had, or will have, the same name.
+        partitions: How many it has.
+        bounds: What Kafka has of each partition; those are left out that nobody leads just now.
+    """
+
+    topic_id: str
+    partitions: int
+    bounds: Mapping[int, Bounds]
+
+
+def new_admin(bootstrap: str) -> AdminClient:
+    """Return a client that is back soon after a broker is."""
+    return AdminClient(
+        {
+            "bootstrap.servers": bootstrap,
+            "log_level": 0,
+            "reconnect.backoff.max.ms": 500,
+            # A broker that shuts down may tell of no brokers. By default the client then forgets the one it has, is
+            # blind for five minutes, and librdkafka aborts the process when it begins anew with a request under way.
+            "metadata.recovery.strategy": "none",
+        }
+    )
+
+
+def read_topics(
+    admin: AdminClient, names: Collection[str], timeout_s: float = TIMEOUT_S
+) -> dict[str, Topic]:
+    """Return topics by name, without those that Kafka does not have.
+
+    Args:
+        admin: Client of the cluster.
+        names: Which.
+        timeout_s: How long each answer may take, in seconds.
+
+    Raises:
+        KafkaException: Kafka cannot be asked.
+    """
+    described = _describe(admin, names, timeout_s)
+    places = [
+        TopicPartition(name, partition.id)
+        for name, topic in described.items()
+        for partition in topic.partitions
+    ]
+    bounds = _bounds(admin, places, timeout_s)
+    return {
+        name: Topic(
+            str(topic.topic_id),
+            len(topic.partitions),
+            {place.partition: each for place, each in bounds.items() if place.topic == name},
+        )
+        for name, topic in described.items()
+    }
+
+
+def bounds_of(topics: Mapping[str, Topic]) -> dict[Place, Bounds]:
+    """Return what Kafka has of each partition of topics."""
+    return {
+        Place(name, partition): bounds
+        for name, topic in topics.items()
+        for partition, bounds in topic.bounds.items()
+    }
+
+
+def places_of(topics: Mapping[str, Topic]) -> set[Place]:
+    """Return all partitions of topics."""
+    return {
+        Place(name, partition)
+        for name, topic in topics.items()
+        for partition in range(topic.partitions)
+    }
+
+
+def shares_of(topics: Mapping[str, Topic]) -> int:
+    """Return among how many members these topics can be dealt out: partitions of one number go to one member."""
+    return max((topic.partitions for topic in topics.values()), default=0)
+
+
+def _describe(admin: AdminClient, names: Collection[str], timeout_s: float) -> dict[str, Any]:
+    if not names:
+        return {}
+    answers = admin.describe_topics(TopicCollection(sorted(names)), request_timeout=timeout_s)
+    return dict(_answered(answers.items()))
+
+
+def _bounds(
+    admin: AdminClient, places: Sequence[TopicPartition], timeout_s: float
+) -> dict[Place, Bounds]:
+    # the class carries no types
+    earliest, latest = cast(Any, OffsetSpec).earliest(), cast(Any, OffsetSpec).latest()
+    begins = _offsets(admin, places, earliest, timeout_s)
+    ends = _offsets(admin, places, latest, timeout_s)
+    return {place: Bounds(begins[place], ends[place]) for place in begins.keys() & ends.keys()}
+
+
+def _offsets(
+    admin: AdminClient, places: Sequence[TopicPartition], spec: Any, timeout_s: float
+) -> dict[Place, int]:
+    if not places:
+        return {}
+    answers = admin.list_offsets(
+        dict.fromkeys(places, spec),
+        isolation_level=IsolationLevel.READ_COMMITTED,
+        request_timeout=timeout_s,
+    )
+    return {
+        Place(place.topic, place.partition): answer.offset
+        for place, answer in _answered(answers.items())
+    }
+
+
+def _answered(answers: Iterable[tuple[Any, Any]]) -> Iterable[tuple[Any, Any]]:
+    """Yield what was answered, without what is being made or deleted just now."""
+    for asked, answer in answers:
+        try:
+            yield asked, answer.result()
+        except KafkaException as error:
+            if error.args[0].code() not in _PASSES:
+                raise

@@ -1,0 +1,27 @@
+"""How commands tell of what they have brought back to what is declared, and of what they could not."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from infra.cli.output import print_json
+from infra.drift.difference import Difference
+
+
+def tell_mended(done: Sequence[str], left: Sequence[Difference], *, as_json: bool) -> None:
+    """Print what was done, and on standard error what is left and what mends it."""
+    if as_json:
+        print_json({"done": list(done), "left": [data(each) for each in left]})
+        return
+    for line in done:
+        click.echo(line)
+    if not done and not left:
+        click.echo("Everything is as declared.")
+    for each in left:
+        click.echo(f"{each}: {each.remedy}.", err=True)
+
+
+def data(difference: Difference) -> dict[str, object]:
+    """Return a difference as JSON holds it."""
+    return {key: value for key, value in asdict(difference).items() if key != "statements"}

@@ -1,0 +1,101 @@
+"""The database held against what is declared of it, and brought back to that."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+
+import psycopg
+
+from cdc.database import SyncConnection, connect
+from infra.drift.difference import Difference
+from infra.drift.publication import publication_differences
+from infra.drift.roles import DATABASE, role_differences
+from infra.drift.schemas import schema_differences
+from infra.drift.server import server_differences
+from infra.local.postgres import SUPERUSER
+from infra.settings import Settings
+
+LOCK_TIMEOUT = "5s"
+RELOAD_S = 2.0
+POLL_S = 0.05
+
+
+def database_differences(settings: Settings) -> list[Difference]:
+    """Return what of the database is not as declared.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    with open_database(settings) as connection:
+        return [*_server_and_roles(connection), *_tables(settings, connection)]
+
+
+def mend_roles(settings: Settings) -> list[str]:
+    """Bring roles and settings of the server back to what is declared; return a line for each thing changed.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    with open_database(settings) as connection:
+        done = _mended(connection, _server_and_roles(connection))
+        _reload(connection)
+    return done
+
+
+def mend_tables(settings: Settings) -> list[str]:
+    """Bring tables, grants and the publication back to what is declared, as far as that costs no row.
+
+    Raises:
+        psycopg.Error: the database does not let us in.
+    """
+    with open_database(settings) as connection:
+        return _mended(connection, _tables(settings, connection))
+
+
+def _server_and_roles(connection: SyncConnection) -> list[Difference]:
+    return [*server_differences(connection), *role_differences(connection)]
+
+
+def _tables(settings: Settings, connection: SyncConnection) -> list[Difference]:
+    return [*schema_differences(settings, connection), *publication_differences(connection)]
+
+
+def _mended(connection: SyncConnection, found: Sequence[Difference]) -> list[str]:
+    done = []
+    for statements in dict.fromkeys(each.statements for each in found if each.statements):
+        if _executed(connection, statements):
+            done += [f"{each.thing} mended" for each in found if each.statements == statements]
+    return done
+
+
+def _reload(connection: SyncConnection) -> None:
+    """Have the server read its configuration again, which it does a moment later."""
+    if not any(each.statements for each in server_differences(connection)):
+        return
+    connection.execute("select pg_reload_conf()")
+    deadline = time.monotonic() + RELOAD_S
+    while server_differences(connection) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+
+
+def _executed(connection: SyncConnection, statements: tuple[str, ...]) -> bool:
+    together = connection.transaction() if len(statements) > 1 else nullcontext()
+    try:
+        with together:
+            for statement in statements:
+                connection.execute(statement.encode())
+    except psycopg.errors.LockNotAvailable:
+        return False  # somebody is in the midst of a long transaction
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error:
+        return False
+    return True
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[SyncConnection]:
+    """Connect as the superuser: what is damaged may be the rights of everybody else."""
+    url = settings.database_url(SUPERUSER, DATABASE)
+    with connect(url, {"lock_timeout": LOCK_TIMEOUT}, autocommit=True) as connection:
+        yield connection

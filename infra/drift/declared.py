@@ -1,0 +1,113 @@
+"""What migrations make of a schema: found out by running them in one that is thrown away."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from psycopg import sql
+
+from cdc.database import SyncConnection
+from cdc.sql import load_queries
+from consumers.runtime.throwaway import ThrowawaySchema
+from infra.services import MIGRATIONS, OWNER, RELAY, REPLAYS, SCHEMAS
+from infra.settings import REPOSITORY, Settings
+
+QUERIES = load_queries(__package__, "schema.sql")
+FILE = "declared-schemas.json"
+
+
+class Part(NamedTuple):
+    """A part of a schema: its kind, the table that it belongs to, and its name; each may be empty."""
+
+    kind: str
+    table: str
+    name: str
+
+
+Parts = Mapping[Part, str]
+"""Part -> what it is, with the name of the schema as in the live one."""
+
+
+def parts_of(connection: SyncConnection, schema: str) -> Parts:
+    """Return what a schema is made of.
+
+    Args:
+        connection: Of whoever may look at every catalogue, in autocommit.
+        schema: The schema.
+    """
+    relay = "" if schema.endswith(RELAY) else RELAY
+    path = sql.SQL("set search_path = {}").format(sql.Identifier(schema))
+    connection.execute(path)
+    rows = connection.execute(QUERIES["parts"], {"schema": schema, "relay": relay})
+    return {Part(*names): value for *names, value in rows}
+
+
+def declared_parts(settings: Settings, connection: SyncConnection) -> Mapping[str, Parts]:
+    """Return schema -> what this code's migrations make of it.
+
+    Args:
+        settings: Where the database is.
+        connection: Of whoever may look at every catalogue, in autocommit.
+
+    Raises:
+        psycopg.Error: the database does not let us in, or the migrations do not run.
+    """
+    file, wanted = settings.home / FILE, _fingerprint()
+    held = json.loads(file.read_text()) if file.is_file() else {}
+    if held.get("migrations") != wanted:
+        made = {schema: _made(settings, connection, schema) for schema in SCHEMAS}
+        held = {
+            "migrations": wanted,
+            "schemas": {
+                name: [[*part, value] for part, value in parts.items()]
+                for name, parts in made.items()
+            },
+        }
+        file.write_text(json.dumps(held))
+    return {
+        name: {Part(*names): value for *names, value in parts}
+        for name, parts in held["schemas"].items()
+    }
+
+
+def _made(settings: Settings, connection: SyncConnection, schema: str) -> Parts:
+    throwaway = ThrowawaySchema(
+        name=f"declared_{schema}",
+        owner_url=settings.database_url(OWNER),
+        url=settings.database_url(schema),
+        # the record of replays is granted to a role of the schema's name, and there is none of that of a throwaway
+        packages=[
+            step.package for step in MIGRATIONS if step.schema == schema and step.package != REPLAYS
+        ],
+    )
+    asyncio.run(throwaway.drop())
+    try:
+        asyncio.run(throwaway.make())
+        # a throwaway has its triggers off, for whoever copies into it
+        connection.execute(
+            sql.SQL("alter table if exists {}.outbox_event enable trigger user").format(
+                sql.Identifier(throwaway.name)
+            )
+        )
+        made = parts_of(connection, throwaway.name)
+    finally:
+        asyncio.run(throwaway.drop())
+    return {part: value.replace(throwaway.name, schema) for part, value in made.items()}
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_sources()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources() -> Iterable[Path]:
+    for package in ("cdc", "consumers", "producers"):
+        for path in (REPOSITORY / package).rglob("*"):
+            if path.suffix in {".py", ".sql"} and {"migrations", "ddl"} & set(path.parts):
+                yield path
+    yield Path(__file__).with_name("schema.sql")

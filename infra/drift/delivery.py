@@ -1,0 +1,101 @@
+"""Outboxes held against Kafka: that every row has come there that its publisher is past.
+
+What was found in Kafka once is not looked for again: how far that was is noted in the home.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from cdc.reconciliation import Window
+from cdc.recovery.gap import Gap, Place, find_gap
+from infra.capture import outbox_urls
+from infra.drift.database import open_database
+from infra.drift.difference import Difference
+from infra.reconciliation import publisher_of
+from infra.settings import Settings
+from schemas.catalogue import catalogue
+
+CANARY = "canary"
+FILE = "delivered-until.json"
+BACKFILL = "run `tailrace outbox backfill`"
+HORIZON = """
+select least(
+    clock_timestamp(), (select min(xact_start) from pg_stat_activity where pid <> pg_backend_pid()),
+    (select min(prepared) from pg_prepared_xacts)
+)
+"""
+
+
+def delivery_differences(settings: Settings, patience_s: float) -> list[Difference]:
+    """Return which topics lack rows that whoever publishes has passed over.
+
+    Args:
+        settings: Where everything is.
+        patience_s: How long a row is waited for that may be on its way, in seconds.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+        psycopg.Error: the database does not let us in.
+    """
+    horizon = _horizon(settings)
+    where = place(settings, Window(since=_delivered_until(settings)), patience_s)
+    gaps = [gap for topic in _topics() if (gap := find_gap(where, topic, silent))]
+    if not gaps:
+        _note(settings, horizon)
+    return [_difference(gap) for gap in gaps if gap.is_certain]
+
+
+def place(settings: Settings, window: Window, patience_s: float) -> Place:
+    """Return where rows may be missing in this installation."""
+    return Place(
+        bootstrap=settings.kafka_bootstrap,
+        outboxes=outbox_urls(settings),
+        publisher=publisher_of(settings),
+        window=window,
+        patience_s=patience_s,
+    )
+
+
+@contextmanager
+def silent(
+    words: str,  # noqa: ARG001 - named by the protocol
+    total: int,  # noqa: ARG001
+) -> Iterator[Callable[[int], None]]:
+    """Show nothing of how far a piece of work has come."""
+    yield lambda _: None
+
+
+def _topics() -> list[str]:
+    """Return the topics that outboxes feed and that matter: a canary that was not seen is sent again."""
+    return [
+        topic.name
+        for topic in catalogue().topics.values()
+        if topic.messages and topic.owner != CANARY
+    ]
+
+
+def _horizon(settings: Settings) -> datetime:
+    """Return the moment before which every row was written that is still to be committed."""
+    with open_database(settings) as connection:
+        [[moment]] = connection.execute(HORIZON).fetchall()
+    return moment  # type: ignore[no-any-return]
+
+
+def _delivered_until(settings: Settings) -> datetime | None:
+    file = settings.home / FILE
+    return datetime.fromisoformat(json.loads(file.read_text())) if file.is_file() else None
+
+
+def _note(settings: Settings, moment: datetime) -> None:
+    (settings.home / FILE).write_text(json.dumps(moment.isoformat()))
+
+
+def _difference(gap: Gap) -> Difference:
+    return Difference(
+        thing=f"topic {gap.topic}: delivery",
+        declared="complete",
+        actual=f"short of {gap.rows:,} rows that their publisher is past, the first of {gap.first}",
+        remedy=BACKFILL,
+    )

@@ -1,0 +1,139 @@
+"""Roles: what each may do at all, whom it belongs to, and the settings that its sessions begin with."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from psycopg import sql
+
+from cdc.database import SESSION, SyncConnection
+from infra.drift.difference import MIGRATE, Difference
+from infra.services import CAPTURE, OWNER, REGISTRY, RETENTION, SCHEMAS
+
+DATABASE = "tailrace"
+ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, *SCHEMAS)
+
+ATTRIBUTES = """
+select rolname, rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolconnlimit,
+    nullif(rolvaliduntil, 'infinity')::text
+from pg_roles where rolname = any(%s)
+"""
+SWITCHES = ("login", "superuser", "createrole", "createdb", "replication", "bypassrls")
+MEMBERS = """
+select roleid::regrole::text, member::regrole::text from pg_auth_members
+where roleid::regrole::text = any(%(roles)s) or member::regrole::text = any(%(roles)s)
+"""
+CONNECT = """
+select role from unnest(%s::text[]) as role where not has_database_privilege(role, current_database(), 'connect')
+"""
+SETTINGS = """
+select coalesce(r.rolname, ''), coalesce(d.datname, ''), split_part(setting, '=', 1),
+    substr(setting, strpos(setting, '=') + 1)
+from pg_db_role_setting as s
+cross join unnest(s.setconfig) as setting
+left join pg_roles as r on r.oid = s.setrole
+left join pg_database as d on d.oid = s.setdatabase
+where r.rolname = any(%(roles)s) or (r.rolname is null and d.datname = any(%(databases)s))
+"""
+BEYOND_US = frozenset({"session_replication_role", "session_preload_libraries"})
+"""Settings that a session of ours cannot refuse; with the first of them, triggers and foreign keys do nothing."""
+
+
+def role_differences(connection: SyncConnection) -> list[Difference]:
+    """Return which roles are not as declared.
+
+    Args:
+        connection: Leads to the database, as whoever may look at every catalogue.
+    """
+    return [
+        *_attributes(connection),
+        *_members(connection),
+        *_connect(connection),
+        *_settings(connection),
+    ]
+
+
+def _attributes(connection: SyncConnection) -> Iterator[Difference]:
+    for role, *switches, limit, until in connection.execute(ATTRIBUTES, [list(ROLES)]):
+        for name, on in zip(SWITCHES, switches, strict=True):
+            wanted = name == "login" or (name == "replication" and role == CAPTURE)
+            if on != wanted:
+                word = name if wanted else f"no{name}"
+                yield _difference(
+                    f"role {role}: {name}", _yes(wanted), _yes(on), "alter role {} " + word, role
+                )
+        if limit != -1:
+            statement = "alter role {} connection limit -1"
+            yield _difference(
+                f"role {role}: connections", "unlimited", f"limited to {limit}", statement, role
+            )
+        if until is not None:
+            statement = "alter role {} valid until 'infinity'"
+            yield _difference(
+                f"role {role}: password", "valid", f"valid until {until}", statement, role
+            )
+
+
+def _members(connection: SyncConnection) -> Iterator[Difference]:
+    for group, member in connection.execute(MEMBERS, {"roles": list(ROLES)}):
+        yield _difference(
+            f"role {member}: member of {group}", "no", "yes", "revoke {} from {}", group, member
+        )
+
+
+def _connect(connection: SyncConnection) -> Iterator[Difference]:
+    roles = [role for role in ROLES if role != REGISTRY]
+    for (role,) in connection.execute(CONNECT, [roles]):
+        yield _difference(
+            f"database {DATABASE}: connect by {role}",
+            "granted",
+            "not granted",
+            "grant connect on database {} to {}",
+            DATABASE,
+            role,
+        )
+
+
+def _settings(connection: SyncConnection) -> Iterator[Difference]:
+    """Yield settings that change what sessions do; ours set what they depend on, and need no other's."""
+    whom = {"roles": list(ROLES), "databases": [DATABASE, REGISTRY]}
+    for role, database, name, value in connection.execute(SETTINGS, whom):
+        if not _has_effect(role, database, name, value):
+            continue
+        statement, names = _whose(role, database)
+        declared = role in SCHEMAS and database == DATABASE and name == "search_path"
+        yield _difference(
+            f"{' in '.join(filter(None, (role and f'role {role}', database and f'database {database}')))}: {name}",
+            repr(role) if declared else "not set",
+            repr(value),
+            statement + (" set search_path = {}" if declared else f" reset {name}"),
+            *names,
+            *([role] if declared else []),
+        )
+
+
+def _has_effect(role: str, database: str, name: str, value: str) -> bool:
+    if name in BEYOND_US:
+        return True
+    if role in SCHEMAS and database == DATABASE and name == "search_path":
+        return value != role
+    # Debezium and the registry begin their sessions without us
+    return name.lower() in SESSION and role in {"", CAPTURE, REGISTRY}
+
+
+def _whose(role: str, database: str) -> tuple[str, tuple[str, ...]]:
+    if not role:
+        return "alter database {}", (database,)
+    if not database:
+        return "alter role {}", (role,)
+    return "alter role {} in database {}", (role, database)
+
+
+def _difference(thing: str, declared: str, actual: str, statement: Any, *names: str) -> Difference:
+    mended = sql.SQL(statement).format(*map(sql.Identifier, names)).as_string()
+    return Difference(
+        thing=thing, declared=declared, actual=actual, remedy=MIGRATE, statements=(mended,)
+    )
+
+
+def _yes(on: object) -> str:
+    return "on" if on else "off"

@@ -1,0 +1,52 @@
+"""Topics and their settings held against the catalogue."""
+
+from cdc.topic_settings import BROKER, PARTITIONS, SettingDifference, setting_differences
+from cdc.topics import missing
+from infra.drift.difference import Difference
+from infra.settings import Settings
+
+APPLY = "run `tailrace topics apply`"
+FEWER = (
+    "run `tailrace topics apply --add-partitions` once `tailrace lag` shows that nothing is unread: keys move by that, "
+    "and what is unread of a key may be read after what is written later"
+)
+MORE = (
+    "no command takes partitions away: declare their number in schemas/catalogue.toml; keys have moved when they were "
+    "added, so that messages of one key that were unread then may have been handled out of order"
+)
+RESTART = "run `make down`, then `make up`"
+FOR_ALL = (
+    "no command takes back what is set for all brokers: `kafka-configs.sh --entity-type brokers "
+    "--entity-default --delete-config` does"
+)
+
+
+def topic_differences(settings: Settings) -> list[Difference]:
+    """Return which topics are missing, or are not as declared.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+    """
+    absent = [
+        Difference(thing=f"topic {topic.name}", declared="there", actual="missing", remedy=APPLY)
+        for topic in missing(settings.kafka_bootstrap)
+    ]
+    return absent + [_difference(each) for each in setting_differences(settings.kafka_bootstrap)]
+
+
+def _difference(found: SettingDifference) -> Difference:
+    place = found.place if found.place == BROKER else f"topic {found.place}"
+    return Difference(
+        thing=f"{place}: {found.name}",
+        declared=found.declared or "not set",
+        actual=found.actual or "not set",
+        remedy=_remedy(found),
+    )
+
+
+def _remedy(found: SettingDifference) -> str:
+    if found.mend == "settings":
+        return APPLY
+    if found.name != PARTITIONS:
+        return RESTART if found.declared else FOR_ALL
+    return FEWER if found.mend == "partitions" else MORE

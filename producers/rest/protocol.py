@@ -1,0 +1,214 @@
+"""A connection of a client: served by uvicorn, and given up when it keeps the service waiting."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from cdc.ids import new_id
+from cdc.thinning import CLIENTS
+from producers.rest import limits
+from producers.rest.grammar import StrictConnection
+from schemas.rest.problem import MEDIA_TYPE, Problem
+
+log = logging.getLogger(__name__ + CLIENTS)
+
+
+class Awaited(StrEnum):
+    """What a connection waits for, of its client."""
+
+    HEAD = "a request"
+    BODY = "a body"
+    READING = "the client to read"
+    END = "the client to hang up"
+
+    @property
+    def timeout_s(self) -> float:
+        """How long it waits, in seconds."""
+        return {
+            Awaited.HEAD: limits.HEAD_TIMEOUT_S,
+            Awaited.BODY: limits.BODY_TIMEOUT_S + limits.BODY_GRACE_S,
+            Awaited.READING: limits.ANSWER_TIMEOUT_S,
+            Awaited.END: limits.LINGER_S,
+        }[self]
+
+
+class Lingering:
+    """A transport that is closed in a way of its own.
+
+    Args:
+        transport: The transport.
+        close: Closes it.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, close: Callable[[asyncio.Transport], None]
+    ) -> None:
+        self._transport = transport
+        self._close = close
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the transport has by that name."""
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        """Close the transport."""
+        self._close(self._transport)
+
+
+class ProblemProtocol(H11Protocol):
+    """HTTP/1.1 that answers what is no request with a problem, and waits for nobody for long.
+
+    Nothing is timed while requests are served: the server looks at all connections once a second, and what has waited
+    for the same thing for too long is closed.
+    """
+
+    connections: set["ProblemProtocol"]  # type: ignore[assignment]
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.conn: StrictConnection = StrictConnection()
+        self.opened_at = self.loop.time()
+        self._awaited: tuple[Awaited, object] | None = None
+        self._since = self.opened_at
+        self._refused = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Take the connection; with too many, the one goes that has been idle for longest."""
+        super().connection_made(Lingering(transport, self.hang_up))  # type: ignore[arg-type]
+        if len(self.connections) > limits.max_connections():
+            self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; who was refused may say what he likes."""
+        if not self._refused:
+            super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer a request that is complete, though nothing follows it."""
+        cycle = self.cycle
+        if self._refused or not cycle or cycle.response_complete or cycle.more_body:
+            return False
+        cycle.keep_alive = False
+        return True
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer and hang up: where the next request would begin is unknown."""
+        refusal = self.conn.refusal
+        self.refuse(refusal.error_status_hint, str(refusal))
+
+    def refuse(self, status: int, detail: str, *headers: tuple[str, str]) -> None:
+        """Answer with a problem, if no answer has begun, and let the client read it before hanging up.
+
+        Args:
+            status: HTTP status, 400 or more.
+            detail: One sentence: what is wrong.
+            headers: Headers to send along, such as `retry-after`.
+        """
+        self._refused = True
+        self._unset_keepalive_if_required()
+        if self.cycle and self.conn.our_state is h11.SEND_BODY:
+            self.cycle.keep_alive = False
+            return
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.write(self._problem(status, detail, headers))
+        if self.cycle:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.write_eof()
+
+    def hang_up(self, transport: asyncio.Transport) -> None:
+        """Close the connection, later if the client is still sending: a reset would keep it from reading why."""
+        if (
+            self.conn.their_state is h11.SEND_BODY
+            and transport.can_write_eof()
+            and not transport.is_closing()
+        ):
+            self._refused = True
+            transport.write_eof()
+        else:
+            transport.close()
+
+    def shutdown(self) -> None:
+        """Close the connection, after the answer that is under way."""
+        if self._refused:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+    def check(self, now_s: float) -> None:
+        """Close the connection if it has waited for too long.
+
+        Args:
+            now_s: The loop's time.
+        """
+        awaited = self._awaits()
+        if awaited != self._awaited:
+            # A new connection has waited for its first request since it was made.
+            fresh = self._awaited is None and self.cycle is None
+            self._awaited, self._since = awaited, self.opened_at if fresh else now_s
+        if awaited and now_s - self._since >= awaited[0].timeout_s:
+            self._give_up(awaited[0])
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost for the service by closing the connection."""
+        closing = self._refused or self.transport.is_closing()
+        return not closing and self.conn.their_state is h11.IDLE and not self.flow.write_paused
+
+    def _awaits(self) -> tuple[Awaited, object] | None:
+        """Return what the client owes, and in which exchange; nothing while the service itself is at work."""
+        if self._refused or self.transport.is_closing():
+            return Awaited.END, None
+        if self.flow.write_paused:
+            return Awaited.READING, self.cycle
+        states = {h11.IDLE: Awaited.HEAD, h11.SEND_BODY: Awaited.BODY}
+        awaited = states.get(self.conn.their_state)
+        return (awaited, self.cycle) if awaited else None
+
+    def _give_up(self, awaited: Awaited) -> None:
+        if awaited is not Awaited.END:
+            fields = {"waited_for": awaited.value, "for_s": f"{awaited.timeout_s:g}"}
+            log.info("closed", extra={"fields": fields})
+        if awaited is not Awaited.HEAD:
+            self.transport.abort()
+        elif self.conn.trailing_data[0]:
+            self.refuse(408, f"the request did not arrive within {awaited.timeout_s:g} seconds")
+        else:
+            self.transport.close()
+
+    def _make_room(self) -> None:
+        """Close the connection that was made first of those without a request, rather one that never had one."""
+        idle = [other for other in self.connections if other is not self and other.is_idle]
+        log.warning("too many connections", extra={"fields": {"idle": len(idle)}})
+        if idle:
+            oldest = min(idle, key=lambda other: (other.cycle is not None, other.opened_at))
+            oldest.transport.abort()
+        else:
+            self.refuse(503, "too many connections are open; try again", ("retry-after", "1"))
+
+    def _problem(self, status: int, detail: str, more: tuple[tuple[str, str], ...]) -> bytes:
+        correlation_id, phrase = str(new_id()), HTTPStatus(status).phrase
+        fields = {"status": status, "reason": detail, "correlation_id": correlation_id}
+        log.info("refused", extra={"fields": fields})
+        problem = Problem(title=phrase, status=status, detail=detail, correlation_id=correlation_id)
+        body = problem.model_dump_json(exclude_none=True).encode()
+        headers = (
+            *((name.decode(), value.decode()) for name, value in self.server_state.default_headers),
+            ("content-type", MEDIA_TYPE),
+            ("content-length", str(len(body))),
+            ("connection", "close"),
+            ("x-correlation-id", correlation_id),
+            *more,
+        )
+        lines = [f"HTTP/1.1 {status} {phrase}", *(": ".join(header) for header in headers)]
+        return "\r\n".join((*lines, "", "")).encode() + body
+
+    def _should_upgrade(self) -> bool:
+        return False  # whoever offers another protocol is answered in this one

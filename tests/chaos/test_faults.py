@@ -1,0 +1,43 @@
+"""Parts killed, frozen and restarted while orders flow: a short run of what `make chaos` does for longer."""
+
+import json
+import os
+import signal
+from contextlib import suppress
+
+import psutil
+
+from tests.faults.plan import parts_at_risk, plan
+from tests.faults.run import conduct
+from tests.stack import RunningStack
+from tests.workers.chance import make_chance, tell
+
+FAULTS = 6
+ORDERS_PER_S = 10
+
+
+def test_faults_in_any_part_lose_repeat_and_reorder_nothing(stack: RunningStack) -> None:
+    seed = make_chance().randrange(2**32)
+    steps = plan(seed, FAULTS, parts_at_risk(stack.settings.publisher))
+    run = conduct(stack, steps, per_s=ORDERS_PER_S, seed=seed, say=tell)
+    tell(f"{len(run.load.sent)} orders, {run.account.copies} records delivered more than once")
+    assert list(run.verdict.sentences()) == []
+    assert run.account.statuses, "no order was placed, so nothing is shown"
+    assert [str(recovery.step) for recovery in run.recoveries] == [str(step) for step in steps]
+    assert run.slow == []
+
+
+def test_a_frozen_part_is_named_with_the_command_that_mends_it(stack: RunningStack) -> None:
+    pid = stack.kill("storefront", signal.SIGSTOP)
+    try:
+        found = stack.cli("doctor", "--json", check=False)
+        assert found.returncode == 1
+        [finding] = [each for each in json.loads(found.stdout) if each["name"] == "storefront"]
+        assert finding["detail"].startswith("is frozen")
+        assert "`tailrace restart storefront`" in finding["remedy"]
+        stack.restart("storefront")
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    assert stack.status()["storefront"].is_running
+    assert not psutil.pid_exists(pid)

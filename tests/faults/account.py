@@ -1,0 +1,177 @@
+"""What became of a load of orders: read from every table and topic once all is quiet."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import psycopg
+
+from tests.faults.load import Load, Sent
+from tests.faults.watch import connect
+from tests.kafka import records_of
+from tests.orders import projection
+from tests.stack import RunningStack
+
+ORDERS_TOPIC, PAYMENTS_TOPIC = "order.events", "payment.events"
+READERS = {
+    ORDERS_TOPIC: ("payments-worker", "analytics-worker"),
+    PAYMENTS_TOPIC: ("orders-worker",),
+}
+FIRST_ONLY = frozenset({"payments-worker"})
+"""Who takes the first event of an order and passes over the second."""
+
+STATUSES = (
+    "select order_id::text, status from orders.customer_order where order_id = any(%s::uuid[])"
+)
+ORDER_EVENTS = """
+select id::text, aggregate_id, aggregate_version, correlation_id::text from orders.outbox_event
+where aggregate_type = 'order' and correlation_id = any(%s::uuid[])
+"""
+PAYMENTS = """
+select order_id::text, payment_id::text from payments.payment where order_id = any(%s::uuid[])
+"""
+PAYMENT_EVENTS = """
+select id::text, aggregate_id, aggregate_version, correlation_id::text from payments.outbox_event
+where aggregate_type = 'payment' and aggregate_id = any(%s)
+"""
+TAKEN = "select message_id::text from {schema}.inbox where consumer = %s and message_id = any(%s::uuid[])"
+PARKED = "select count(*) from {schema}.parked_message"
+
+
+class Event(NamedTuple):
+    """An event in an outbox."""
+
+    message_id: str
+    key: str
+    version: int
+    correlation_id: str
+
+
+class Delivered(NamedTuple):
+    """A record of an event in Kafka."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What became of a load.
+
+    Args:
+        sent: The orders sent.
+        statuses: Status of each order that exists, by its id.
+        events: Events by topic.
+        payments: Payments: ids of order and payment.
+        delivered: Records of each message in Kafka, by its id.
+        taken: Messages that are in each consumer's inbox.
+        counted: How many orders more analytics counts as placed, and as confirmed or cancelled.
+        parked: How many messages more are parked.
+    """
+
+    sent: Sequence[Sent]
+    statuses: Mapping[str, str]
+    events: Mapping[str, Sequence[Event]]
+    payments: Sequence[tuple[str, str]]
+    delivered: Mapping[str, Sequence[Delivered]]
+    taken: Mapping[str, Collection[str]]
+    counted: tuple[int, int]
+    parked: int
+
+    @property
+    def copies(self) -> int:
+        """How many records lie in Kafka more than once."""
+        return sum(len(records) - 1 for records in self.delivered.values())
+
+
+class Before(NamedTuple):
+    """Counts from before a load."""
+
+    counted: tuple[int, int]
+    parked: int
+
+
+def before(stack: RunningStack) -> Before:
+    """Return the counts that a load will add to."""
+    with connect(stack) as connection:
+        return Before(_counted(stack), _parked(connection))
+
+
+def account(stack: RunningStack, load: Load, since: Before) -> Account:
+    """Read what became of a load that has come to its end.
+
+    Args:
+        stack: The running stack.
+        load: The load.
+        since: The counts from before it.
+    """
+    with connect(stack) as connection:
+        reader = _Reader(connection)
+        orders = reader.events(ORDER_EVENTS, [sent.correlation_id for sent in load.sent])
+        ids = sorted({event.key for event in orders})
+        payments = reader.pairs(PAYMENTS, ids)
+        paid = reader.events(PAYMENT_EVENTS, [payment_id for _, payment_id in payments])
+        events = {ORDERS_TOPIC: orders, PAYMENTS_TOPIC: paid}
+        return Account(
+            sent=load.sent,
+            statuses=dict(reader.pairs(STATUSES, ids)),
+            events=events,
+            payments=payments,
+            delivered=_delivered(stack, events),
+            taken={
+                consumer: reader.taken(consumer, events[topic])
+                for topic, consumers in READERS.items()
+                for consumer in consumers
+            },
+            counted=_difference(_counted(stack), since.counted),
+            parked=_parked(connection) - since.parked,
+        )
+
+
+class _Reader:
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        self._connection = connection
+
+    def events(self, query: str, values: Sequence[str]) -> list[Event]:
+        rows = self._connection.execute(query.encode(), [list(values)])
+        return [Event(*row) for row in rows]
+
+    def pairs(self, query: str, ids: Sequence[str]) -> list[tuple[str, str]]:
+        return list(self._connection.execute(query.encode(), [list(ids)]))
+
+    def taken(self, consumer: str, events: Sequence[Event]) -> set[str]:
+        query = TAKEN.format(schema=_schema_of(consumer)).encode()
+        ids = [event.message_id for event in events]
+        return {message_id for (message_id,) in self._connection.execute(query, [consumer, ids])}
+
+
+def _delivered(
+    stack: RunningStack, events: Mapping[str, Sequence[Event]]
+) -> dict[str, list[Delivered]]:
+    found: dict[str, list[Delivered]] = defaultdict(list)
+    for topic, wanted in events.items():
+        ids = {event.message_id for event in wanted}
+        for message_id, records in records_of(stack, topic).items():
+            if message_id in ids:
+                found[message_id] += [Delivered(each.partition, each.offset) for each in records]
+    return found
+
+
+def _counted(stack: RunningStack) -> tuple[int, int]:
+    placed, confirmed, cancelled = projection(stack)
+    return placed, confirmed + cancelled
+
+
+def _parked(connection: "psycopg.Connection[Any]") -> int:
+    schemas = {_schema_of(consumer) for consumers in READERS.values() for consumer in consumers}
+    counts = (connection.execute(PARKED.format(schema=s).encode()).fetchone() for s in schemas)
+    return sum(row[0] for row in counts if row)
+
+
+def _difference(now: tuple[int, int], then: tuple[int, int]) -> tuple[int, int]:
+    return now[0] - then[0], now[1] - then[1]
+
+
+def _schema_of(consumer: str) -> str:
+    return consumer.removesuffix("-worker")

@@ -1,0 +1,215 @@
+"""One run: orders flow, faults come one step after the other, and after each the pipeline has to recover."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from infra.local.parts import parts_with
+from infra.local.probe import ProbeTimeoutError, wait_until
+from tests.bench.errors import BenchError
+from tests.faults.account import Account, account, before
+from tests.faults.inject import Injector
+from tests.faults.load import Load, unanswered, unavailable
+from tests.faults.plan import BACKEND, Step
+from tests.faults.verdict import Verdict, judge
+from tests.faults.watch import watching
+from tests.orders import duplicates
+from tests.stack import RunningStack
+
+LIMIT_S = 60.0
+"""Longest time for which a fault may keep effects waiting."""
+GIVE_UP_S = 300.0
+"""After which a run ends, since nothing will come any more."""
+INTERVAL_S = 0.02
+
+
+class StandstillError(BenchError):
+    """Effects do not flow again after a fault; the sentence says what is wrong with the stack."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """How the pipeline recovered from the faults of a step; its times are counted from the last signal.
+
+    Args:
+        step: What was done.
+        began_s: When it was done, in seconds from the beginning of the run.
+        flowing_s: Until an order was complete that was sent after it.
+        drained_s: Until all orders were complete that were sent before that.
+        ready_s: Until the parts that were hit were ready again.
+        unavailable: Orders that were refused meanwhile, with the request to come back.
+        unanswered: Orders that were sent meanwhile and not answered.
+    """
+
+    step: Step
+    began_s: float
+    flowing_s: float
+    drained_s: float
+    ready_s: float
+    unavailable: int
+    unanswered: int
+
+    @property
+    def waited_s(self) -> float:
+        """The longest of the times."""
+        return max(self.flowing_s, self.drained_s, self.ready_s)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What a run found.
+
+    Args:
+        load: What was sent.
+        recoveries: How the pipeline recovered from each step.
+        account: What became of the load.
+        verdict: What is wrong with that.
+        restarts: How often the supervisor started a part again.
+        duplicates: Deliveries that consumers dropped because their effect existed.
+        seconds: How long it took.
+    """
+
+    load: Load
+    recoveries: list[Recovery] = field(default_factory=list)
+    account: Account
+    verdict: Verdict
+    restarts: int
+    duplicates: int
+    seconds: float
+
+    @property
+    def slow(self) -> Sequence[Recovery]:
+        """The recoveries that took longer than they may."""
+        return [recovery for recovery in self.recoveries if recovery.waited_s > LIMIT_S]
+
+
+class Trial:
+    """A running stack on which a load flows, to be disturbed.
+
+    Args:
+        stack: The stack.
+        load: The load.
+    """
+
+    def __init__(self, stack: RunningStack, load: Load) -> None:
+        self._stack = stack
+        self._load = load
+        self._injector = Injector(stack)
+        self._parts = {part.name: part for part in parts_with(stack.settings.publisher)}
+        self._begin = time.monotonic()
+
+    def disturb(self, step: Step) -> Recovery:
+        """Carry out the faults of a step and wait until the pipeline has recovered.
+
+        Raises:
+            StandstillError: it has not, after a long time.
+        """
+        time.sleep(step.pause_s)
+        first = time.monotonic()
+        since = self._injector.carry_out(step)
+        flowing = self.wait_until_flowing(since, str(step))
+        drained = self._wait(
+            f"the backlog was not gone after {step}", lambda: self._is_drained(flowing)
+        )
+        ready = self._wait(f"a part was not ready after {step}", lambda: self._is_ready(step))
+        sent = self._load.since(first)
+        return Recovery(
+            step=step,
+            began_s=first - self._begin,
+            flowing_s=flowing - since,
+            drained_s=drained - since,
+            ready_s=ready - since,
+            unavailable=unavailable(sent),
+            unanswered=unanswered(sent),
+        )
+
+    def wait_until_flowing(self, since: float, after: str) -> float:
+        """Wait until an order is complete that was sent at `since` or later, and return the moment."""
+        return self._wait(
+            f"no order was complete after {after}",
+            lambda: any(sent.complete_at for sent in self._load.since(since)),
+        )
+
+    def _is_drained(self, until: float) -> bool:
+        return all(sent.at >= until for sent in list(self._load.waiting.values()))
+
+    def _is_ready(self, step: Step) -> bool:
+        hit = {"postgres" if fault.part == BACKEND else fault.part for fault in step.faults}
+        return all(self._parts[name].is_ready(self._stack.settings) for name in hit)
+
+    def _wait(self, what: str, probe: Callable[[], bool]) -> float:
+        try:
+            wait_until(what, probe, timeout_s=GIVE_UP_S, interval_s=INTERVAL_S)
+        except ProbeTimeoutError as error:
+            said = self._stack.cli("doctor", check=False).stdout
+            raise StandstillError(f"{error}\n{said}\n{self._stack.troubles()}") from error
+        return time.monotonic()
+
+
+def conduct(
+    stack: RunningStack,
+    steps: Sequence[Step],
+    *,
+    per_s: float,
+    seed: int = 0,
+    say: Callable[[str], object],
+) -> Run:
+    """Disturb a running stack while orders flow, and judge what became of them.
+
+    Args:
+        stack: The stack; all its parts run.
+        steps: What is done, one step after the other.
+        per_s: Orders a second.
+        seed: Which orders.
+        say: Takes a line about each step.
+
+    Raises:
+        StandstillError: effects did not flow again.
+    """
+    begin = time.monotonic()
+    load = Load(stack.settings.storefront_url, per_s=per_s, seed=seed)
+    since, dropped, restarted = before(stack), duplicates(stack), _restarts(stack)
+    recoveries = list[Recovery]()
+    with _flowing(stack, load) as trial:
+        for number, step in enumerate(steps, 1):
+            recoveries.append(trial.disturb(step))
+            say(f"{number}/{len(steps)}  {line(recoveries[-1])}")
+    found = account(stack, load, since)
+    return Run(
+        load=load,
+        recoveries=recoveries,
+        account=found,
+        verdict=judge(found),
+        restarts=_restarts(stack) - restarted,
+        duplicates=duplicates(stack) - dropped,
+        seconds=time.monotonic() - begin,
+    )
+
+
+def line(recovery: Recovery) -> str:
+    """Return a recovery in a line."""
+    times = (
+        f"effects after {recovery.flowing_s:.1f} s, backlog gone after {recovery.drained_s:.1f} s, "
+        f"ready after {recovery.ready_s:.1f} s"
+    )
+    posts = (
+        f"{recovery.unavailable} orders refused for the moment, {recovery.unanswered} unanswered"
+    )
+    return f"{recovery.began_s:6.1f} s  {recovery.step}: {times}; {posts}"
+
+
+@contextmanager
+def _flowing(stack: RunningStack, load: Load) -> Iterator[Trial]:
+    """Have orders flow while the block runs, and wait at its end until all are complete that will ever be."""
+    with watching(stack, load):
+        with load.flowing():
+            trial = Trial(stack, load)
+            trial.wait_until_flowing(0.0, "the beginning")
+            yield trial
+        with suppress(ProbeTimeoutError):  # the verdict names what is missing
+            wait_until("", lambda: not load.waiting, timeout_s=LIMIT_S)
+
+
+def _restarts(stack: RunningStack) -> int:
+    return sum(part.restarts for part in stack.status().values())

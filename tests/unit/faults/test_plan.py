@@ -1,0 +1,44 @@
+"""The plan of a run of faults: repeatable, fair to all parts, and of every kind."""
+
+from collections import Counter
+
+from tests.faults.plan import BACKEND, Kind, parts_at_risk, plan
+
+PARTS = parts_at_risk("cdc")
+
+
+def test_a_seed_repeats_its_faults_and_another_one_has_others() -> None:
+    assert plan(7, 50, PARTS) == plan(7, 50, PARTS)
+    assert plan(7, 50, PARTS) != plan(8, 50, PARTS)
+
+
+def test_a_longer_run_begins_like_a_shorter_one() -> None:
+    shorter = plan(7, 20, PARTS)
+    assert plan(7, 60, PARTS)[: len(shorter) - 1] == shorter[:-1]
+
+
+def test_all_faults_are_planned_and_each_part_has_its_turn() -> None:
+    steps = plan(3, 200, PARTS)
+    faults = [fault for step in steps for fault in step.faults]
+    turns = Counter(fault.part for fault in faults)
+    assert len(faults) == 200
+    assert set(turns) == set(PARTS)
+    assert max(turns.values()) - min(turns.values()) <= 2
+    assert {fault.kind for fault in faults} == set(Kind)
+
+
+def test_two_at_once_are_two_parts_within_a_second() -> None:
+    pairs = [step.faults for step in plan(3, 200, PARTS) if len(step.faults) == 2]
+    assert pairs
+    assert all(first.part != second.part for first, second in pairs)
+    assert all(0 <= second.delay_s <= 1 for _, second in pairs)
+
+
+def test_a_backend_of_postgres_is_never_restarted_in_good_order() -> None:
+    faults = [fault for step in plan(5, 300, [BACKEND]) for fault in step.faults]
+    assert {fault.kind for fault in faults} == {Kind.KILL, Kind.FREEZE}
+
+
+def test_only_the_parts_that_are_there_are_hit() -> None:
+    assert "relay" not in PARTS
+    assert "connect" not in parts_at_risk("relay")
