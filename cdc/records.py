@@ -4,13 +4,14 @@ The relay publishes rows so, recovery publishes again what was lost, and a repla
 they came from Kafka. Whoever reads a record cannot tell who published it.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from psycopg import sql
 
 from schemas.catalogue import catalogue
@@ -103,6 +104,22 @@ def open_producer(bootstrap: str, **differing: Any) -> Producer:
         "log_level": 0,
     }
     return Producer(settings | differing)
+
+
+def wait_for_answers(producer: Producer, seconds: float) -> int:
+    """Wait until a producer holds nothing more, and return how many records are still without an answer.
+
+    Raises nothing when the producer has failed for good: which records Kafka took is told by their reports.
+    """
+    try:
+        return producer.flush(seconds)
+    except:  # noqa: E722 - confluent-kafka raises a KafkaError here, which is no exception, and so not to be named
+        kind, _, _ = sys.exc_info()
+        # a report that is handed out just then ends in a SystemError, after it was taken
+        expected = (KafkaException, KafkaError, SystemError)
+        if kind is None or not issubclass(kind, expected):
+            raise
+        return len(producer)
 
 
 def _text(value: UUID | int | str | None) -> bytes | None:

@@ -13,10 +13,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
+from cdc.partitioning import partition_of
 from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
 from cdc.reconciliation.kafka import CLOCK_SLACK, Span, TopicReader, headers_of, recorded_at
 from cdc.reconciliation.outboxes import Outboxes, Window
-from cdc.reconciliation.partitioning import partition_of
 from cdc.reconciliation.records import TimeBounds, id_of, spooled
 from cdc.reconciliation.report import Kind
 from cdc.reconciliation.spool import Spool

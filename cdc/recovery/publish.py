@@ -8,8 +8,9 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from cdc import causes
 from cdc.causes import Cause
+from cdc.producer_state import ProducerState
 from cdc.reconciliation.spool import MissingRow
-from cdc.records import open_producer
+from cdc.records import open_producer, wait_for_answers
 from schemas.catalogue import OVERHEAD_BYTES, catalogue
 
 PATIENCE_MS = 120_000
@@ -92,6 +93,7 @@ class Publisher:
                 "enable.gapless.guarantee": True,
             },
         )
+        self._state = ProducerState(self._producer)
         self._failures: list[KafkaError] = []
         self._delivered = 0
 
@@ -115,7 +117,7 @@ class Publisher:
             produced += 1
             first, last = first or row.message_id, row.message_id
             show(self._delivered)
-        self._producer.flush(FLUSH_S)
+        wait_for_answers(self._producer, FLUSH_S)
         self._require_no_failure()
         if self._delivered < produced:
             raise PublishError(
@@ -127,6 +129,10 @@ class Publisher:
 
     def _produce(self, row: MissingRow) -> None:
         record = row.record
+        try:
+            is_first = self._state.is_first(record.topic, record.key)
+        except KafkaException as error:
+            raise self._refused(causes.of_error(error), row.message_id) from error
         while True:
             self._require_no_failure()
             try:
@@ -138,11 +144,11 @@ class Publisher:
                     on_delivery=self._on_delivery,
                 )
             except BufferError:
-                self._producer.poll(1)  # the queue is full: wait for answers
+                wait_for_answers(self._producer, 1)  # the queue is full: wait for answers
             except KafkaException as error:
                 raise self._refused(causes.of_error(error), row.message_id) from error
             else:
-                self._producer.poll(0)
+                wait_for_answers(self._producer, FLUSH_S if is_first else 0)
                 return
 
     def _on_delivery(self, error: KafkaError | None, _: Message) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from cdc import causes
-from cdc.records import OutboxRow, open_producer, record_of
+from cdc.producer_state import ProducerState
+from cdc.records import OutboxRow, open_producer, record_of, wait_for_answers
 
 FLUSH_S = 0.2
 ASK_S = 1.0
@@ -99,6 +100,7 @@ class Delivery:
         self._delivery_s = delivery_s
         self._failures: list[tuple[KafkaError, Content]] = []
         self._producer = self._open()
+        self._state = ProducerState(self._producer)
 
     def deliver(
         self, rows: Sequence[Row], *, until: Callable[[], float], sign: Callable[[], None]
@@ -116,7 +118,7 @@ class Delivery:
         refused: list[Refused] = []
         todo = rows
         while todo:
-            unhanded = self._hand_over(todo, until)
+            unhanded = self._hand_over(todo, until, sign)
             self._wait(sign)
             if not self._failures and not unhanded:
                 break
@@ -163,15 +165,7 @@ class Delivery:
     def drop(self) -> None:
         """Forget everything that is under way; nothing is handed over after that."""
         self._producer.purge()
-        self._flush(FLUSH_S)
-
-    def _flush(self, seconds: float) -> int:
-        """Wait for answers; return how many records are still without one."""
-        try:
-            return self._producer.flush(seconds)
-        except KafkaException:
-            # the producer is of no use any more; which records it took is told by their reports
-            return len(self._producer)
+        wait_for_answers(self._producer, FLUSH_S)
 
     def _one_by_one(
         self, rows: Sequence[Row], until: Callable[[], float], sign: Callable[[], None]
@@ -215,9 +209,9 @@ class Delivery:
         except KafkaException as error:
             refusal: KafkaError = error.args[0]
             return refusal
-        if producer.flush(self._delivery_s):
+        if wait_for_answers(producer, self._delivery_s):
             producer.purge()
-            producer.flush(FLUSH_S)
+            wait_for_answers(producer, FLUSH_S)
         return errors[-1] if errors else None
 
     def _open(self, *, alone: bool = False) -> Producer:
@@ -241,12 +235,16 @@ class Delivery:
     def _restart(self) -> None:
         self.drop()
         self._producer, self._failures = self._open(), []
+        self._state = ProducerState(self._producer)
 
-    def _hand_over(self, rows: Sequence[Row], until: Callable[[], float]) -> int:
+    def _hand_over(
+        self, rows: Sequence[Row], until: Callable[[], float], sign: Callable[[], None]
+    ) -> int:
         """Hand rows over until one is refused; return how many were not handed over, the refused one included."""
         producer, clock = self._producer, time.monotonic
         for number, (_, row) in enumerate(rows):
             record = record_of(row)
+            is_first = self._state.is_first(record.topic, record.key)
             while True:
                 if clock() > until():
                     self.drop()
@@ -257,11 +255,13 @@ class Delivery:
                     )
                     break
                 except BufferError:
-                    self._flush(0.05)
+                    wait_for_answers(self._producer, 0.05)
                 except KafkaException as error:
                     content = (record.topic, record.key, record.value)
                     self._failures.append((error.args[0], content))
                     return len(rows) - number
+            if is_first:
+                self._wait(sign)
             if self._failures:
                 return len(rows) - number - 1
         return 0
@@ -269,11 +269,11 @@ class Delivery:
     def _wait(self, sign: Callable[[], None]) -> None:
         """Wait until all that was handed over is delivered, or something has failed, or it takes too long."""
         begun_at = time.monotonic()
-        while self._flush(FLUSH_S):
+        while wait_for_answers(self._producer, FLUSH_S):
             if self._failures or time.monotonic() - begun_at > self._delivery_s:
                 # reports whatever is left as a failure
                 self._producer.purge()
-                if self._flush(ASK_S):
+                if wait_for_answers(self._producer, ASK_S):
                     raise DeliveryError("the producer does not give up what it holds")
                 break
             sign()

@@ -162,27 +162,6 @@ def test_a_row_that_the_broker_refuses_is_set_aside_and_goes_when_it_may(
     assert order_of(stack, small)["a"] == strings(written)
 
 
-def test_what_stands_behind_a_refused_row_is_never_published_before_it(
-    stack: RunningStack, world: World
-) -> None:
-    """The rows fill several requests, of which the broker refuses the first; to it the producer is a new one."""
-    small = create_topic(stack, config={"max.message.bytes": "800000"})
-    declare_topic(stack, small, world.outbox)
-    with world.connect() as connection:
-        written = [
-            insert(connection, small, "a", os.urandom(size)) for size in (900_000, *[300_000] * 8)
-        ]
-    world.start(1)
-    world.wait_published()
-    [aside] = world.situation().set_aside
-    assert (aside.first, aside.rows) == (written[0], 9)
-    world.wait("it is not tried again", lambda: world.relays[0].log().count("sets aside") > 1)
-    assert order_of(stack, small) == {}
-    allow(stack, small, "1000000")
-    world.wait("it is still set aside", lambda: not world.situation().set_aside)
-    assert order_of(stack, small) == {"a": strings(written)}
-
-
 def test_a_broker_that_is_away_sets_nothing_aside(stack: RunningStack, world: World) -> None:
     world.start(1)
     stack.stop("kafka")
