@@ -124,6 +124,9 @@ def shares_of(topics: Mapping[str, Topic]) -> int:
 def _describe(admin: AdminClient, names: Collection[str], timeout_s: float) -> dict[str, Any]:
     if not names:
         return {}
+    # Asked of the controller, which librdkafka may not find again by itself after a broker stood still: it waited for
+    # it until the timeout, again and again, while the broker answered. This finds a broker that can be used.
+    admin.list_topics(min(names), timeout=timeout_s)
     answers = admin.describe_topics(TopicCollection(sorted(names)), request_timeout=timeout_s)
     return dict(_answered(answers.items()))
 
