@@ -27,8 +27,7 @@ class ProducerState:
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._unknown: dict[str, set[int]] = {}
-        self._partitions: dict[str, int] = {}
+        self._unknown: dict[str, tuple[int, set[int]]] = {}
         self._since = time.monotonic()
 
     def is_first(self, topic: str, key: bytes) -> bool:
@@ -44,12 +43,11 @@ class ProducerState:
             found = self._producer.list_topics(topic, timeout=ASK_S).topics[topic]
             if not found.partitions:
                 return False
-            self._partitions[topic] = len(found.partitions)
-            self._unknown[topic] = set(found.partitions)
-        unknown = self._unknown[topic]
+            self._unknown[topic] = len(found.partitions), set(found.partitions)
+        partitions, unknown = self._unknown[topic]
         if not unknown:
             return False
-        partition = _partition_of(key, self._partitions[topic])
+        partition = _partition_of(key, partitions)
         is_first = partition in unknown
         unknown.discard(partition)
         return is_first

@@ -4,7 +4,6 @@ The relay publishes rows so, recovery publishes again what was lost, and a repla
 they came from Kafka. Whoever reads a record cannot tell who published it.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,20 +105,31 @@ def open_producer(bootstrap: str, **differing: Any) -> Producer:
     return Producer(settings | differing)
 
 
-def wait_for_answers(producer: Producer, seconds: float) -> int:
-    """Wait until a producer holds nothing more, and return how many records are still without an answer.
+class _ToldByReports:
+    """Lets pass what confluent-kafka raises once a producer has failed for good: reports tell which records Kafka took.
 
-    Raises nothing when the producer has failed for good: which records Kafka took is told by their reports.
+    It is a KafkaError, which is no exception and cannot be caught by name, or a SystemError when a report is handed out
+    just then, after that was taken.
     """
-    try:
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        return kind is not None and issubclass(kind, (KafkaException, KafkaError, SystemError))
+
+
+def wait_for_answers(producer: Producer, seconds: float) -> int:
+    """Wait until a producer holds nothing more, and return how many records are still without an answer."""
+    with _ToldByReports():
         return producer.flush(seconds)
-    except:  # noqa: E722 - confluent-kafka raises a KafkaError here, which is no exception, and so not to be named
-        kind, _, _ = sys.exc_info()
-        # a report that is handed out just then ends in a SystemError, after it was taken
-        expected = (KafkaException, KafkaError, SystemError)
-        if kind is None or not issubclass(kind, expected):
-            raise
-        return len(producer)
+    return len(producer)
+
+
+def take_answers(producer: Producer, seconds: float = 0) -> None:
+    """Have the reports handed out that are there, or wait for the first."""
+    with _ToldByReports():
+        producer.poll(seconds)
 
 
 def _text(value: UUID | int | str | None) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from schemas.catalogue import catalogue
+from schemas.catalogue import OVERHEAD_BYTES, catalogue
 
 CONSTRAINTS = frozenset(
     {
@@ -22,6 +22,9 @@ CONSTRAINTS = frozenset(
 
 FIXED_BYTES = 260
 """Names of the headers, and values of those that are as long in every message; the same number as in the trigger."""
+
+LARGEST = catalogue().message_bytes + OVERHEAD_BYTES // 2
+"""What is larger is not tried. It is more than an outbox takes; rows of before there was a limit may have it."""
 
 
 class MessageRefusedError(ValueError):

@@ -15,10 +15,11 @@ import psycopg
 from confluent_kafka import KafkaException
 
 from cdc import causes, connector
+from cdc.bounds import LARGEST
 from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
 from cdc.reconciliation.kafka import TopicReader
 from cdc.reconciliation.spool import Spool
-from cdc.recovery.publish import LARGEST, Published, Publisher, PublishError, TooLarge, too_large
+from cdc.recovery.publish import Published, Publisher, PublishError, TooLarge, too_large
 from cdc.recovery.slot import SlotError, beginning, settle
 from cdc.topics import TopicError
 

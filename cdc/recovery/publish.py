@@ -7,16 +7,14 @@ from uuid import UUID
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from cdc import causes
+from cdc.bounds import LARGEST
 from cdc.causes import Cause
 from cdc.producer_state import ProducerState
 from cdc.reconciliation.spool import MissingRow
-from cdc.records import open_producer, wait_for_answers
-from schemas.catalogue import OVERHEAD_BYTES, catalogue
+from cdc.records import open_producer, take_answers, wait_for_answers
 
 PATIENCE_MS = 120_000
 FLUSH_S = PATIENCE_MS / 1000 + 10
-LARGEST = catalogue().message_bytes + OVERHEAD_BYTES // 2
-"""What is larger than this is not tried; rows of before there was a limit may be larger than a new one could be."""
 
 
 class PublishError(Exception):
@@ -144,11 +142,13 @@ class Publisher:
                     on_delivery=self._on_delivery,
                 )
             except BufferError:
-                wait_for_answers(self._producer, 1)  # the queue is full: wait for answers
+                take_answers(self._producer, 1)  # the queue is full
             except KafkaException as error:
                 raise self._refused(causes.of_error(error), row.message_id) from error
             else:
-                wait_for_answers(self._producer, FLUSH_S if is_first else 0)
+                if is_first:
+                    wait_for_answers(self._producer, FLUSH_S)
+                take_answers(self._producer)
                 return
 
     def _on_delivery(self, error: KafkaError | None, _: Message) -> None:

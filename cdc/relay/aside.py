@@ -3,16 +3,14 @@
 import time
 from collections.abc import Collection, Sequence
 
+from cdc.bounds import LARGEST
 from cdc.records import OutboxRow
 from cdc.relay.delivery import Place, Refused, Row
 from cdc.relay.seat import Seat
-from schemas.catalogue import OVERHEAD_BYTES, catalogue
 
 TRY_EVERY_S = 2.0
 AT_ONCE = 100
 """Rows that are tried again together; each may have a megabyte."""
-LARGEST = catalogue().message_bytes + OVERHEAD_BYTES // 2
-"""What is larger is not tried. It is more than an outbox takes; older rows may have it."""
 
 
 class Aside:
