@@ -10,15 +10,18 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from cdc.relay.handover import SHARDS
-from infra.services import RELAY
+from infra.local.postgres import SUPERUSER
+from infra.services import OWNER, RELAY
 from tests.kafka import records_of
 from tests.relays.order import broken, first_versions
 from tests.relays.world import TAKEOVER_S, World, open_world
 from tests.stack import RunningStack
 
 KEYS = 40
+HOLD_S = 30
 
 
 @pytest.fixture
@@ -159,15 +162,39 @@ def test_a_backlog_is_gone_on_with_where_it_was_marked(world: World) -> None:
             " '\\x5a', gen_random_uuid() from generate_series(0, %s - 1) as n",
             [world.topic, rows],
         )
-    world.start(1)
-    world.wait("nothing is marked", lambda: 0 < world.situation().pending < rows * 0.8)
-    world.kill(world.relays[0])
+    with held_at_its_second_mark(world):
+        world.start(1)
+        world.wait("nothing is marked", lambda: world.situation().pending < rows)
+        world.kill(world.relays[0])
     left = world.situation().pending
     assert left > 0, "it was done before it was killed"
     world.start(1)
     require_all_in_order(world, Counter({f"k{n}": rows // 100 for n in range(100)}))
     again = sum(copies_of(world).values()) - rows
     assert again <= rows - left, "it began at the beginning"
+
+
+@contextmanager
+def held_at_its_second_mark(world: World) -> Iterator[None]:
+    """Have a relay go no further than it has marked once, so that it can be killed there however fast it is."""
+    with psycopg.connect(world.stack.database_url(OWNER), autocommit=True) as owner:
+        names = {"schema": sql.Identifier(world.progress), "hold": sql.Literal(HOLD_S)}
+        owner.execute(
+            sql.SQL(
+                "create function {schema}.hold() returns trigger language plpgsql as $$ begin"
+                " if old.done is not null then perform pg_sleep({hold}); end if; return new; end $$;"
+                "create trigger hold before update on {schema}.progress for each row execute function {schema}.hold()"
+            ).format(**names)
+        )
+        yield
+        with psycopg.connect(world.stack.database_url(SUPERUSER), autocommit=True) as superuser:
+            # it would keep its locks until it has slept, for Postgres does not notice that nobody waits for it
+            superuser.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+                " where wait_event = 'PgSleep' and usename = %s",
+                [RELAY],
+            )
+        owner.execute(sql.SQL("drop function {schema}.hold() cascade").format(**names))
 
 
 def test_what_no_notification_tells_is_found_by_polling(world: World) -> None:
