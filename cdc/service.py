@@ -2,6 +2,9 @@
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import NoReturn, TypeVar
 
 from pydantic import ValidationError
@@ -19,6 +22,26 @@ A = TypeVar("A")
 
 class StartError(Exception):
     """A service cannot start; the text says why, in sentences for the person who started it."""
+
+
+NOT_STARTED = (StartError, UnknownSchemaError, RegistryUnavailableError)
+"""What keeps a service from starting for a reason that a sentence tells."""
+
+
+def bootstrap_named(folder: str) -> ModuleType:
+    """Return the `bootstrap.py` of the service that the command line names.
+
+    Args:
+        folder: Package in which services have their folders.
+
+    Raises:
+        SystemExit: with status 2 and a sentence when it names none.
+    """
+    names = sys.argv[1:]
+    if len(names) != 1 or not names[0].isidentifier() or not _has_bootstrap(folder, names[0]):
+        print(f"name one folder in {folder}/ that has a bootstrap.py", file=sys.stderr)
+        sys.exit(WRONG_USAGE)
+    return import_module(f"{folder}.{names[0]}.bootstrap")
 
 
 def load(kind: type[S]) -> S:
@@ -49,9 +72,16 @@ def start(create_app: Callable[[S], A], settings: S) -> A:
     """
     try:
         return create_app(settings)
-    except (UnknownSchemaError, RegistryUnavailableError, StartError) as error:
+    except NOT_STARTED as error:
         print(f"cannot start: {error}", file=sys.stderr)
         sys.exit(FAILURE)
+
+
+def _has_bootstrap(folder: str, name: str) -> bool:
+    try:
+        return find_spec(f"{folder}.{name}.bootstrap") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _refuse(error: ValidationError) -> NoReturn:

@@ -9,7 +9,7 @@ from cdc.slot.backlog import Backlog, backlog
 from cdc.slot.health import Diagnosis, diagnose
 from cdc.slot.obstacles import Obstacle, obstacles
 from infra.errors import TailraceError
-from infra.services import CAPTURE, MIGRATIONS, PUBLICATION
+from infra.services import CAPTURE, OUTBOXES, PUBLICATION
 from infra.settings import HOST, Settings
 
 LOOK_EVERY_S = 0.25
@@ -36,8 +36,7 @@ def connector_settings(settings: Settings) -> connector.ConnectorSettings:
 
 def outbox_urls(settings: Settings) -> dict[str, str]:
     """Return schema -> libpq URL of the role that may read the outbox there."""
-    schemas = dict.fromkeys(step.schema for step in MIGRATIONS if step.publishes)
-    return {schema: settings.database_url(schema) for schema in schemas}
+    return {schema: settings.database_url(schema) for schema in OUTBOXES}
 
 
 def slot(settings: Settings) -> Slot | None:

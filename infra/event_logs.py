@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from cdc.database import Connection, connect_async
 from cdc.event_log import EventLog, Fold
 from cdc.event_log.verification import Rows
-from infra.services import SCHEMAS
+from cdc.manifest import Service
+from infra.services import SCHEMAS, SERVICES
 from infra.settings import Settings
-from producers.orders.event_log import OrderRows, orders_fold
 from schemas.catalogue import catalogue
 from schemas.registry import SchemaStore
 
@@ -34,7 +36,7 @@ class LoggedKind:
 
 def logged_kinds() -> Mapping[str, LoggedKind]:
     """Return every kind of aggregate that has a log, by name, in the catalogue's order."""
-    declared = {fold.kind: (fold, rows) for fold, rows in ((orders_fold(), OrderRows()),)}
+    declared = {fold.kind: (fold, rows) for fold, rows in map(_declared, SERVICES) if fold}
     return {
         topic.aggregate: LoggedKind(
             topic.aggregate, topic.owner, *declared.get(topic.aggregate, (None, None))
@@ -42,6 +44,14 @@ def logged_kinds() -> Mapping[str, LoggedKind]:
         for topic in catalogue().topics.values()
         if topic.owner in SCHEMAS and topic.messages
     }
+
+
+def _declared(service: Service) -> tuple[Fold[Any], Rows[Any]] | tuple[None, None]:
+    name = f"{service.package}.event_log"
+    if service.kind == "relay" or find_spec(name) is None:
+        return None, None
+    fold, rows = import_module(name).declare()
+    return fold, rows
 
 
 @asynccontextmanager

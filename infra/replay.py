@@ -4,13 +4,15 @@ import logging
 from functools import partial
 from importlib import import_module
 
+from cdc.manifest import Service
 from consumers.replay.sandboxed import Subject
 from consumers.replay.state import States
 from consumers.runtime import retries
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.outside import Outside
 from infra.errors import TailraceError
-from infra.services import MIGRATIONS, OWNER, REPLAYS, SCHEMAS, WORKERS, Service
+from infra.processes import settings_of
+from infra.services import MIGRATIONS, OWNER, REPLAYS, SCHEMAS, WORKERS
 from infra.settings import Settings
 
 
@@ -40,12 +42,8 @@ def subject_of(settings: Settings, worker: Service) -> Subject:
         role=role,
         url=settings.database_url(role),
         owner_url=settings.database_url(OWNER),
-        packages=[
-            each.package
-            for each in MIGRATIONS
-            # a sandbox keeps no record of what was done to live consumers
-            if each.schema == role and each.package != REPLAYS
-        ],
+        # a sandbox keeps no record of what was done to live consumers
+        packages=[each for each in MIGRATIONS[role] if each != REPLAYS],
         build=partial(_build, settings, worker),
         bootstrap=settings.kafka_bootstrap,
         registry_url=settings.registry_url,
@@ -70,12 +68,7 @@ def states(settings: Settings) -> States:
 
 
 def _build(settings: Settings, worker: Service, database_url: str, outside: Outside) -> Consumer:
-    bootstrap = import_module(f"{worker.module}.bootstrap")
-    values = bootstrap.Settings(
-        database_url=database_url,
-        kafka_bootstrap=settings.kafka_bootstrap,
-        registry_url=settings.registry_url,
-        schema_cache=settings.schema_cache,
-    )
+    bootstrap = import_module(f"{worker.package}.bootstrap")
+    values = settings_of(worker, bootstrap.Settings, settings, database_url=database_url)
     consumer: Consumer = bootstrap.create_consumer(values, outside)
     return consumer

@@ -1,120 +1,74 @@
-"""Tailrace's own processes and database schemas: who runs what, as which role, with which migrations."""
+"""Tailrace's own services, found in their folders, and what follows from them: roles, schemas, migrations, outboxes."""
 
-from dataclasses import dataclass
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
 from cdc import retention
-from infra.interpreter import module_command
-from infra.settings import HOST, Publisher, Settings
+from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES, Service
+
+FOLDERS = ("producers", "consumers")
 
 PUBLICATION = "tailrace_outbox"
 OWNER = "tailrace_owner"
 CAPTURE = "tailrace_capture"
 RELAY = "tailrace_relay"
+CANARY = "canary"
 REGISTRY = "registry"
 RETENTION = retention.ROLE
-REPLAYS = "consumers.replay.migrations"  # the record of replays, of each service that consumes
 REGISTRY_ADMIN = "registry-admin"  # the role that puts lost ids back into the schema registry
 PUBLISHER = "publisher"  # of the schema registry: the one role that may write there
 
-
-@dataclass(frozen=True, slots=True)
-class Migrations:
-    """One package of Alembic migrations and the schema it works on.
-
-    Args:
-        schema: database schema, and at the same time the role of the service that owns it.
-        package: dotted name of the package with the revisions.
-        publishes: its tables are captured, i.e. belong in the publication.
-    """
-
-    schema: str
-    package: str
-    publishes: bool
+REPLAYS = "consumers.replay.migrations"  # the record of replays, of each service that consumes
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One Python process of ours.
-
-    Args:
-        name: name of the part; of a worker also its consumer group.
-        module: run with `python -m`.
-        role: database role (and schema) it works with, None without a database.
-        port_setting: field of `Settings` with its HTTP port; of a worker, that of its health endpoints.
-        is_worker: it is a Kafka consumer.
-        publisher: it runs only in a stack with this publisher; None is any.
-    """
-
-    name: str
-    module: str
-    port_setting: str
-    role: str | None = None
-    is_worker: bool = False
-    publisher: Publisher | None = None
-
-    @property
-    def ready_path(self) -> str:
-        """Path that answers 200 when it does its work."""
-        return "/ready" if self.is_worker else "/health"
-
-    def port(self, settings: Settings) -> int:
-        """The port it listens on."""
-        port: int = getattr(settings, self.port_setting)
-        return port
-
-    def argv(self) -> tuple[str, ...]:
-        """Command line, with the interpreter that runs us."""
-        return module_command(self.module)
-
-    def environment(self, settings: Settings) -> dict[str, str]:
-        """Everything the service is told; it reads no file of ours."""
-        variables = {
-            "TAILRACE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-            "TAILRACE_REGISTRY_URL": settings.registry_url,
-            "TAILRACE_SCHEMA_CACHE": str(settings.schema_cache),
-        }
-        if self.role:
-            variables["TAILRACE_DATABASE_URL"] = settings.database_url(self.role)
-        variables |= {"TAILRACE_HOST": HOST, "TAILRACE_PORT": str(self.port(settings))}
-        if self.name == "storefront":
-            variables["TAILRACE_ORDERS_URL"] = settings.orders_url
-        return variables
+def _found() -> Iterator[Service]:
+    for folder in FOLDERS:
+        for module in pkgutil.iter_modules(import_module(folder).__path__, f"{folder}."):
+            if module.ispkg and find_spec(f"{module.name}.service"):
+                yield import_module(f"{module.name}.service").SERVICE
 
 
-def _worker(context: str) -> Service:
-    return Service(
-        f"{context}-worker",
-        f"consumers.{context}",
-        role=context,
-        port_setting=f"{context}_worker_port",
-        is_worker=True,
-    )
+def _own_migrations(service: Service) -> bool:
+    [folder] = import_module(service.package).__path__
+    return any(Path(folder, "migrations", "versions").glob("*.py"))
 
 
-MIGRATIONS = (
-    Migrations(RELAY, "cdc.relay.migrations", publishes=False),
-    Migrations("orders", "producers.orders.migrations", publishes=True),
-    Migrations("orders", "consumers.orders.migrations", publishes=False),
-    Migrations("payments", "consumers.payments.migrations", publishes=True),
-    Migrations("analytics", "consumers.analytics.migrations", publishes=True),
-    *(
-        Migrations(schema, REPLAYS, publishes=False)
-        for schema in ("orders", "payments", "analytics")
-    ),
-    Migrations("canary", "cdc.canary.migrations", publishes=True),
-)
+def _packages(schema: str) -> Iterator[str]:
+    members = [service for service in SERVICES if service.schema == schema]
+    yield from (f"{each.package}.migrations" for each in members if _own_migrations(each))
+    if schema != RELAY:
+        yield OUTBOX_TABLES
+    if any(service.is_consumer for service in members):
+        yield CONSUMER_TABLES
+        yield REPLAYS
 
-SCHEMAS = tuple(dict.fromkeys(migrations.schema for migrations in MIGRATIONS))
-
-OUTBOXES = tuple(migrations.schema for migrations in MIGRATIONS if migrations.publishes)
 
 SERVICES = (
-    Service("relay", "cdc.relay", "relay_port", role=RELAY, publisher="relay"),
-    Service("orders", "producers.orders", "orders_port", role="orders"),
-    Service("storefront", "producers.storefront", "storefront_port"),
-    _worker("payments"),
-    _worker("orders"),
-    _worker("analytics"),
+    Service(name="relay", package="cdc.relay", kind="relay", port=18014, schema=RELAY),
+    *_found(),
 )
+WORKERS = tuple(service for service in SERVICES if service.is_consumer)
 
-WORKERS = tuple(service for service in SERVICES if service.is_worker)
+OUTBOXES = (
+    *dict.fromkeys(each.schema for each in SERVICES if each.schema and each.kind != "relay"),
+    CANARY,
+)
+"""Schemas with an outbox, which are all but the relay's own."""
+SCHEMAS = (RELAY, *OUTBOXES)
+MIGRATIONS = {schema: tuple(_packages(schema)) for schema in SCHEMAS}
+"""Schema -> packages of Alembic migrations that make it, in the order in which they are applied."""
+
+
+def find_service(name: str) -> Service:
+    """Return a service by its name.
+
+    Raises:
+        LookupError: there is none.
+    """
+    for service in SERVICES:
+        if service.name == name:
+            return service
+    raise LookupError(f"no service is called {name}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 import platformdirs
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from infra.errors import TailraceError
+from infra.services import SERVICES, find_service
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SETTINGS_FILE = REPOSITORY / "tailrace.toml"
@@ -64,7 +65,7 @@ Directory = Annotated[Path, AfterValidator(_plain_directory)]
 
 
 class Settings(BaseSettings):
-    """Every setting of the stack. Build it with `load_settings`, which explains what is wrong."""
+    """Every setting of the stack. Build it with `load_settings`, which adds the port of each service."""
 
     model_config = SettingsConfigDict(
         env_prefix="TAILRACE_",
@@ -77,17 +78,11 @@ class Settings(BaseSettings):
 
     home: Directory = Field(default_factory=default_home)
     cache: Directory = Field(default_factory=default_cache)
-    storefront_port: Port
-    orders_port: Port
-    payments_worker_port: Port
-    orders_worker_port: Port
-    analytics_worker_port: Port
     postgres_port: Port
     kafka_port: Port
     kafka_controller_port: Port
     connect_port: Port
     registry_port: Port
-    relay_port: Port
     publisher: Publisher
     cdc_profile: Literal["default", "low-latency"]
     aot: Literal["auto", "existing", "off"]
@@ -139,15 +134,14 @@ class Settings(BaseSettings):
         """Base URL of Kafka Connect's REST API."""
         return f"http://{HOST}:{self.connect_port}"
 
-    @property
-    def storefront_url(self) -> str:
-        """Base URL of the public edge."""
-        return f"http://{HOST}:{self.storefront_port}"
+    def port_of(self, service: str) -> int:
+        """Return the port that a service listens on, by its name."""
+        port: int = getattr(self, find_service(service).port_setting)
+        return port
 
-    @property
-    def orders_url(self) -> str:
-        """Base URL of the orders service."""
-        return f"http://{HOST}:{self.orders_port}"
+    def url_of(self, service: str) -> str:
+        """Return the base URL of a service, by its name."""
+        return f"http://{HOST}:{self.port_of(service)}"
 
     @property
     def secrets(self) -> Path:
@@ -170,6 +164,13 @@ class Settings(BaseSettings):
         return f"postgresql://{role}@{HOST}:{self.postgres_port}/{database}?passfile={passfile}"
 
 
+SettingsWithServices: type[Settings] = create_model(
+    "SettingsWithServices",
+    __base__=Settings,
+    **{service.port_setting: (Port, service.port) for service in SERVICES},  # type: ignore[call-overload]
+)
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; `overrides` win over environment and file.
 
@@ -177,7 +178,7 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: a value is missing, unknown or out of range.
     """
     try:
-        return Settings(**overrides)
+        return SettingsWithServices(**overrides)
     except ValidationError as error:
         raise SettingsError(_sentence(error.errors()[0])) from None
     except ValueError as error:

@@ -14,6 +14,7 @@ from cdc.context import MessageContext
 from cdc.database import Connection
 from cdc.event_log import EventLog
 from cdc.ids import new_id
+from cdc.manifest import OUTBOX_TABLES
 from cdc.outbox import Outbox
 from consumers.testing.schemas import LocalSchemas, local_codec
 from producers.orders.domain import EVENTS, Event, Order
@@ -21,7 +22,6 @@ from producers.orders.event_log import orders_fold
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
 from tests.stack import RunningStack
 
-PACKAGE = "producers.orders.migrations"
 CONTEXT = MessageContext(correlation_id=new_id())
 
 
@@ -77,7 +77,10 @@ class LogSchema:
             connection.execute(sql.SQL("create schema {}").format(name))
             connection.execute(sql.SQL("grant usage on schema {} to orders").format(name))
         migrations.upgrade(
-            stack.database_url("tailrace_owner"), schema=self.schema, package=PACKAGE
+            stack.database_url("tailrace_owner"),
+            schema=self.schema,
+            packages=["producers.orders.migrations", OUTBOX_TABLES],
+            role="orders",
         )
 
     def owner(self) -> "psycopg.Connection[tuple[object, ...]]":

@@ -13,12 +13,13 @@ from psycopg import sql
 from cdc import migrations
 from cdc.database import open_pool
 from cdc.ids import new_id
+from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.store import Claim, Place, Taken
 from consumers.runtime.window import InboxWindow
 from tests.stack import RunningStack
 
-PACKAGE = "consumers.analytics.migrations"
+PACKAGES = [OUTBOX_TABLES, CONSUMER_TABLES]
 PLACE = Place("some.events", 0)
 
 
@@ -33,7 +34,11 @@ class Inbox:
             name = sql.Identifier(self.schema)
             connection.execute(sql.SQL("create schema {}").format(name))
             connection.execute(sql.SQL("grant usage on schema {} to analytics").format(name))
-        migrations.upgrade(self._owner, schema=self.schema, package=PACKAGE)
+        self.upgrade()
+
+    def upgrade(self) -> None:
+        """Apply the migrations that are missing."""
+        migrations.upgrade(self._owner, schema=self.schema, packages=PACKAGES, role="analytics")
 
     def owner(self) -> "psycopg.Connection[tuple[Any, ...]]":
         return psycopg.connect(self._owner, options=f"-c search_path={self.schema}")

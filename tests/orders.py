@@ -24,7 +24,9 @@ def place(stack: RunningStack, customer_id: str = "ada", **changes: Any) -> dict
     """
     line = {"sku": "book-1", "quantity": 2, "unit_price": "12.50"}
     request = {"customer_id": customer_id, "currency": "EUR", "lines": [line]} | changes
-    answer = httpx2.post(f"{stack.settings.storefront_url}/v1/orders", json=request, timeout=10)
+    answer = httpx2.post(
+        f"{stack.settings.url_of('storefront')}/v1/orders", json=request, timeout=10
+    )
     assert answer.status_code == httpx2.codes.CREATED, answer.text
     order: dict[str, Any] = answer.json()
     return order
@@ -32,7 +34,7 @@ def place(stack: RunningStack, customer_id: str = "ada", **changes: Any) -> dict
 
 def find(stack: RunningStack, order_id: str) -> dict[str, Any]:
     """Return an order as it stands."""
-    answer = httpx2.get(f"{stack.settings.storefront_url}/v1/orders/{order_id}", timeout=10)
+    answer = httpx2.get(f"{stack.settings.url_of('storefront')}/v1/orders/{order_id}", timeout=10)
     assert answer.status_code == httpx2.codes.OK, answer.text
     order: dict[str, Any] = answer.json()
     return order

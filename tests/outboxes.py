@@ -12,13 +12,13 @@ from psycopg import sql
 from cdc import migrations, retention
 from cdc.database import connect
 from cdc.ids import new_id
+from cdc.manifest import OUTBOX_TABLES
 from cdc.retention import slot
 from cdc.retention.rounds import Day, maintain
 from infra.services import PUBLICATION
 from tests.declaring import declare_topic
 from tests.stack import RunningStack
 
-PACKAGE = "cdc.canary.migrations"
 SLOT = slot(PUBLICATION)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -66,7 +66,8 @@ class OutboxSchema:
         return migrations.upgrade(
             self._stack.database_url("tailrace_owner"),
             schema=self.schema,
-            package=PACKAGE,
+            packages=[OUTBOX_TABLES],
+            role="canary",
             publication=PUBLICATION if published else None,
         )
 

@@ -49,7 +49,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_storefront(
-    arguments: Sequence[str] = ("-m", "producers.storefront"),
+    arguments: Sequence[str] = ("-m", "producers.rest", "storefront"),
     errors: int | IO[str] = subprocess.PIPE,
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run a storefront behind which nobody listens; give the process and its port."""

@@ -1,12 +1,13 @@
 """Database migrations: every service keeps its own under `<service>/migrations/versions`, run by one Alembic setup.
 
-A migration names no schema. It runs with `search_path` set to the schema it is for, and its progress is recorded in
-a version table in that schema, so the same files also build a throwaway copy of a service's tables.
+What all services have, such as the outbox and the inbox, has packages of its own, which are run in each one's schema. A
+migration names no schema. It runs with `search_path` set to the schema it is for, and its progress is recorded in a
+version table in that schema, so the same files also build a throwaway copy of a service's tables.
 """
 
 import hashlib
 import importlib.util
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
@@ -22,16 +24,20 @@ from cdc.database import connect
 
 
 def upgrade(
-    database_url: str, *, schema: str, package: str, publication: str | None = None
+    database_url: str,
+    *,
+    schema: str,
+    packages: Iterable[str],
+    role: str | None = None,
+    publication: str | None = None,
 ) -> list[str]:
-    """Bring one package of migrations to its newest revision, and an outbox in step with the catalogue's topics.
-
-    All of it is one transaction.
+    """Bring a schema to the newest revisions, and an outbox in step with the catalogue's topics, in one transaction.
 
     Args:
         database_url: libpq URL of the role that will own the tables.
-        schema: Existing schema to work in; the service role that gets grants has the same name.
-        package: Package that holds `versions/`, such as `producers.orders.migrations`.
+        schema: Existing schema to work in.
+        packages: Packages that hold `versions/`, such as `producers.orders.migrations`, in their order.
+        role: Role of the service, which gets the grants; the one that is called like the schema when none is given.
         publication: Publication that an outbox is added to and that is created when missing; none builds tables that
             nothing captures.
 
@@ -39,19 +45,22 @@ def upgrade(
         The revisions applied now, oldest first; empty when there was nothing to do.
     """
     applied: list[str] = []
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", str(_directory(package) / "versions"))
-    config.attributes.update(
-        {"version_table": version_table(package), "publication": publication, "applied": applied}
-    )
     engine = create_engine("postgresql+psycopg://", creator=lambda: connect(database_url))
     try:
         with engine.begin() as connection:
-            _enter(connection, schema, package)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            _enter(connection, schema)
+            for package in packages:
+                config = _config(package)
+                config.attributes.update(
+                    connection=connection,
+                    version_table=version_table(package),
+                    schema=schema,
+                    role=role or schema,
+                    publication=publication or "",
+                    applied=applied,
+                )
+                _leave_superseded(connection, config)
+                command.upgrade(config, "head")
             bounds.declare(cast(psycopg.Connection[Any], connection.connection.driver_connection))
     finally:
         engine.dispose()
@@ -74,15 +83,34 @@ def record(
         ctx.config.attributes["applied"].append(step.up_revision_id)
 
 
-def _directory(package: str) -> Path:
+def _config(package: str) -> Config:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise LookupError(f"there is no package of migrations {package}")
-    return Path(spec.submodule_search_locations[0])
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option(
+        "version_locations", str(Path(spec.submodule_search_locations[0], "versions"))
+    )
+    return config
 
 
-def _enter(connection: Connection, schema: str, package: str) -> None:
+def _leave_superseded(connection: Connection, config: Config) -> None:
+    """Move a schema on from a revision that exists no more to the one that names it in its `SUPERSEDES`."""
+    table = config.attributes["version_table"]
+    if not connection.exec_driver_sql("select to_regclass(%s)", (table,)).scalar():
+        return
+    for script in ScriptDirectory.from_config(config).walk_revisions():
+        for revision in getattr(script.module, "SUPERSEDES", ()):
+            connection.exec_driver_sql(
+                f"update {table} set version_num = %s where version_num = %s",  # noqa: S608 - a name of ours
+                (script.revision, revision),
+            )
+
+
+def _enter(connection: Connection, schema: str) -> None:
     """Work in the schema, alone: two migrations at once would both find the same revisions missing."""
-    lock = int.from_bytes(hashlib.sha256(f"{schema}/{package}".encode()).digest()[:8], signed=True)
+    lock = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], signed=True)
     connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (lock,))
     connection.exec_driver_sql("select set_config('search_path', quote_ident(%s), true)", (schema,))

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 from consumers.analytics.handlers import count_cancelled, count_confirmed, count_placed
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.outside import Outside, RealOutside
+from consumers.runtime.outside import Outside
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.tables import Table
-from consumers.runtime.worker import WorkerApp
 
 
 class Settings(WorkerSettings):
@@ -37,12 +36,3 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
             )
         },
     )
-
-
-def create_app(settings: Settings) -> WorkerApp:
-    """Build the worker.
-
-    Args:
-        settings: Its settings.
-    """
-    return WorkerApp(create_consumer(settings, RealOutside()), settings)

@@ -9,10 +9,9 @@ from cdc.outbox import Outbox
 from cdc.sql import load_queries
 from consumers.orders.handlers import OrderReactions
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.outside import Outside, RealOutside
+from consumers.runtime.outside import Outside
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.tables import Table
-from consumers.runtime.worker import WorkerApp
 from producers.orders.event_log import order_snapshots
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
 
@@ -57,16 +56,3 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
         },
         before_a_replay=load_queries(__package__)["orders_as_placed"],
     )
-
-
-def create_app(settings: Settings) -> WorkerApp:
-    """Build the worker.
-
-    Args:
-        settings: Its settings.
-
-    Raises:
-        UnknownSchemaError: a schema it writes was never published.
-        RegistryUnavailableError: a schema id is not cached and the registry cannot be asked.
-    """
-    return WorkerApp(create_consumer(settings, RealOutside()), settings)

@@ -12,10 +12,9 @@ from consumers.payments.processor import (
     SimulatedCardProcessor,
 )
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.outside import Outside, RealOutside
+from consumers.runtime.outside import Outside
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.tables import Table
-from consumers.runtime.worker import WorkerApp
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
 
@@ -65,19 +64,6 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
             )
         },
     )
-
-
-def create_app(settings: Settings) -> WorkerApp:
-    """Build the worker.
-
-    Args:
-        settings: Its settings.
-
-    Raises:
-        UnknownSchemaError: a schema it writes was never published.
-        RegistryUnavailableError: a schema id is not cached and the registry cannot be asked.
-    """
-    return WorkerApp(create_consumer(settings, RealOutside()), settings)
 
 
 def _card_processor(settings: Settings) -> CardProcessor:

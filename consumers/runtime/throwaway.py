@@ -61,10 +61,13 @@ class ThrowawaySchema:
             await connection.execute(
                 sql.SQL("comment on schema {} is {}").format(sql.Identifier(self.name), comment)
             )
-        for package in self.packages:
-            await asyncio.to_thread(
-                migrations.upgrade, self.owner_url, schema=self.name, package=package
-            )
+        await asyncio.to_thread(
+            migrations.upgrade,
+            self.owner_url,
+            schema=self.name,
+            packages=self.packages,
+            role=self.role,
+        )
         async with self.connection() as connection:
             # its aggregates may have begun elsewhere, so that their first events here are no first versions
             await connection.execute(

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row, namedtuple_row
 
 from cdc.context import MessageContext
 from cdc.database import Connection, Pool, open_pool
+from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES
 from cdc.outbox import Outbox
 from cdc.sql import load_queries
 from consumers.runtime.consumer import Consumer
@@ -32,7 +33,8 @@ class PostgresDatabase:
     Args:
         owner_url: libpq URL of a role that may create schemas; it will own the tables.
         url: libpq URL of the service's role.
-        packages: Packages of migrations, in the order in which they are applied.
+        packages: Packages of migrations of tables of its own, in the order in which they are applied; what all
+            consumers have is made besides.
         prepare: Writes what there is in the beginning, on a connection of the owner that is committed afterwards.
     """
 
@@ -46,7 +48,10 @@ class PostgresDatabase:
     ) -> None:
         self.schema = f"scenario_{secrets.token_hex(6)}"
         self._made = ThrowawaySchema(
-            name=self.schema, owner_url=owner_url, url=url, packages=packages
+            name=self.schema,
+            owner_url=owner_url,
+            url=url,
+            packages=[*packages, OUTBOX_TABLES, CONSUMER_TABLES],
         )
         self._prepare = prepare
         self._pool: Pool | None = None

@@ -36,7 +36,13 @@ OPTIONS = {
 }
 FLAGS = {"keep": "--keep", "as_json": "--json"}
 KNOWS_REPLAY = "infra/cli/replay.py"
-TABLES = ("cdc/migrations", "consumers/runtime/ddl", "consumers/runtime/migrations.py")
+TABLES = (
+    "cdc/migrations",
+    "cdc/retention/ddl",
+    "cdc/event_log/ddl",
+    "cdc/bounds/ddl",
+    "consumers/runtime/ddl",
+)
 
 
 class CodeError(TailraceError):
@@ -104,10 +110,9 @@ def _require_replay(commit: str, ref: str) -> None:
 
 def _require_same_tables(commit: str, ref: str, role: str) -> None:
     """Refuse a revision whose migrations are others, for its tables could not be compared with the live ones."""
-    packages = [each.package for each in MIGRATIONS if each.schema == role]
     paths = [
         *TABLES,
-        *(f"{each.replace('.', '/')}/versions" for each in packages if each != REPLAYS),
+        *(f"{each.replace('.', '/')}/versions" for each in MIGRATIONS[role] if each != REPLAYS),
     ]
     changed = _git("diff", "--name-only", commit, "--", *paths)
     if changed.returncode:

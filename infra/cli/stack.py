@@ -102,7 +102,7 @@ def _print_parts(out: Console, settings: Settings, parts: Sequence[PartStatus]) 
 def _next_commands(settings: Settings) -> str:
     return f"""Try next:
 
-  curl -s {settings.storefront_url}/v1/orders -d '{FIRST_ORDER}'
+  curl -s {settings.url_of("storefront")}/v1/orders -d '{FIRST_ORDER}'
   {_own_command()} topics tail order.events
   make demo
   make status

@@ -34,7 +34,7 @@ def demonstrate(
     async def conduct(consumer: Consumer) -> tuple[Run, float]:
         run = Run(display, concurrency=concurrency, timeout_s=timeout_s)
         start = time.monotonic()
-        await run.conduct(source, settings.storefront_url, consumer, codec)
+        await run.conduct(source, settings.url_of("storefront"), consumer, codec)
         return run, time.monotonic() - start
 
     with at_the_end(settings.kafka_bootstrap) as consumer:

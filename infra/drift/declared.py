@@ -12,7 +12,7 @@ from psycopg import sql
 from cdc.database import SyncConnection
 from cdc.sql import load_queries
 from consumers.runtime.throwaway import ThrowawaySchema
-from infra.services import MIGRATIONS, OWNER, RELAY, REPLAYS, SCHEMAS
+from infra.services import MIGRATIONS, OWNER, RELAY, SCHEMAS
 from infra.settings import REPOSITORY, Settings
 
 QUERIES = load_queries(__package__, "schema.sql")
@@ -78,10 +78,7 @@ def _made(settings: Settings, connection: SyncConnection, schema: str) -> Parts:
         name=f"declared_{schema}",
         owner_url=settings.database_url(OWNER),
         url=settings.database_url(schema),
-        # the record of replays is granted to a role of the schema's name, and there is none of that of a throwaway
-        packages=[
-            step.package for step in MIGRATIONS if step.schema == schema and step.package != REPLAYS
-        ],
+        packages=MIGRATIONS[schema],
     )
     asyncio.run(throwaway.drop())
     try:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdc.manifest import Service
 from infra.local import postgres, retention
 from infra.local.java import connect, kafka, registry
 from infra.local.java.process import Process as JavaProcess
 from infra.local.probe import http_ok
 from infra.local.program import Program, fingerprint
-from infra.services import SERVICES, Service
+from infra.processes import command_of, environment_of
+from infra.services import SERVICES
 from infra.settings import HOST, REPOSITORY, Publisher, Settings
 
 
@@ -82,24 +84,25 @@ def _java(process: JavaProcess, *, stage: int, stop_wait_s: int) -> Program:
 
 def _service(service: Service) -> Part:
     def prepare(settings: Settings) -> Program:
-        environment = service.environment(settings) | {"PYTHONUNBUFFERED": "1"}
+        argv = command_of(service)
+        environment = environment_of(service, settings) | {"PYTHONUNBUFFERED": "1"}
         return Program(
             name=service.name,
-            argv=service.argv(),
+            argv=argv,
             env=environment,
             directory=REPOSITORY,
             stage=40,
-            fingerprint=fingerprint(service.argv(), environment),
+            fingerprint=fingerprint(argv, environment),
         )
 
     return Part(
         name=service.name,
         prepare=prepare,
-        is_ready=lambda settings: http_ok(service.port(settings), service.ready_path),
-        url=lambda settings: f"http://{HOST}:{service.port(settings)}",
+        is_ready=lambda settings: http_ok(settings.port_of(service.name), service.ready_path),
+        url=lambda settings: settings.url_of(service.name),
         ports=(service.port_setting,),
-        publisher=service.publisher,
-        is_service=service.publisher is None,
+        publisher="relay" if service.kind == "relay" else None,
+        is_service=service.kind != "relay",
     )
 
 

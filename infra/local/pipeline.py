@@ -14,7 +14,7 @@ from infra.drift.database import mend_tables
 from infra.drift.registry import restore_ids
 from infra.local.probe import wait_until
 from infra.registry_access import publication_log, writing
-from infra.services import MIGRATIONS, OWNER, PUBLICATION, WORKERS
+from infra.services import CANARY, MIGRATIONS, OWNER, PUBLICATION, WORKERS
 from infra.settings import Settings
 from schemas import publish, publisher
 from schemas.catalogue import catalogue
@@ -28,19 +28,16 @@ GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its na
 
 
 def migrate(settings: Settings) -> list[str]:
-    """Bring every package of migrations to its newest revision, and tables and publication back to what is declared.
+    """Bring every schema to its newest revisions, and tables and publication back to what is declared.
 
     Returns:
         `schema/revision` of those applied, and a line for each thing that was brought back.
     """
     applied = [
-        f"{step.schema}/{revision}"
-        for step in MIGRATIONS
+        f"{schema}/{revision}"
+        for schema, packages in MIGRATIONS.items()
         for revision in migrations.upgrade(
-            settings.database_url(OWNER),
-            schema=step.schema,
-            package=step.package,
-            publication=PUBLICATION if step.publishes else None,
+            settings.database_url(OWNER), schema=schema, packages=packages, publication=PUBLICATION
         )
     ]
     return applied + mend_tables(settings)
@@ -120,7 +117,7 @@ def send_canary(settings: Settings) -> float:
     """
     try:
         return canary.probe(
-            settings.database_url("canary"),
+            settings.database_url(CANARY),
             settings.kafka_bootstrap,
             settings.registry_url,
             settings.schema_cache,

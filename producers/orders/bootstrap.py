@@ -17,15 +17,13 @@ from producers.orders.domain import EVENTS
 from producers.orders.event_log import order_snapshots
 from producers.orders.storage import Storage
 from producers.rest.app import build_app
-from producers.rest.server import StartupError
 from producers.rest.settings import ServiceSettings
-from schemas.registry import RegistryUnavailableError, UnknownSchemaError
 
 POOL_TIMEOUT_S = 2.0
 """Shorter than callers wait: they should hear that the database is away, not give up on this service."""
 
 
-class OrdersSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """What the orders service needs to know.
 
     Args:
@@ -41,12 +39,12 @@ class OrdersSettings(ServiceSettings):
     snapshot_every: Annotated[int, Field(ge=0)] = DEFAULT_EVERY
 
 
-def create_app(settings: OrdersSettings) -> FastAPI:
+def create_app(settings: Settings) -> FastAPI:
     """Return the service; it connects when it starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        outbox = _open_outbox(settings)
+        outbox = Outbox.open(settings.registry_url, settings.schema_cache, EVENTS)
         snapshots = order_snapshots(settings.snapshot_every)
         async with open_pool(settings.database_url, timeout_s=POOL_TIMEOUT_S) as pool:
             app.state.storage = Storage(pool, outbox, snapshots)
@@ -60,10 +58,3 @@ def create_app(settings: OrdersSettings) -> FastAPI:
     )
     problems.install(app)
     return app
-
-
-def _open_outbox(settings: OrdersSettings) -> Outbox:
-    try:
-        return Outbox.open(settings.registry_url, settings.schema_cache, EVENTS)
-    except (RegistryUnavailableError, UnknownSchemaError) as error:
-        raise StartupError(f"orders cannot start: {error}") from error

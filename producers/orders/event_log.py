@@ -5,6 +5,7 @@ from uuid import UUID
 
 from cdc.database import Connection
 from cdc.event_log import Fold, Snapshots
+from cdc.event_log.verification import Rows
 from producers.orders import repository
 from producers.orders.domain import EVENTS, Event, Order
 from schemas.catalogue import catalogue
@@ -20,6 +21,11 @@ def orders_fold() -> Fold[Order]:
         begin=_begin,
         apply=Order.apply,
     )
+
+
+def declare() -> tuple[Fold[Order], Rows[Order]]:
+    """Return what orders declare of their log, and the rows that must say the same."""
+    return orders_fold(), OrderRows()
 
 
 def order_snapshots(every: int) -> Snapshots[Order]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from cdc.service import FAILURE, NOT_STARTED, StartError
 from producers.rest import limits
 from producers.rest.protocol import ProblemProtocol
 
@@ -18,13 +19,8 @@ GRACE_S = 10
 BACKLOG = 512
 """Connections that the kernel keeps until they are accepted."""
 TICKS_A_SECOND = 10
-FAILURE = 1
 
 log = logging.getLogger(__name__)
-
-
-class StartupError(Exception):
-    """The service cannot start; the message is a sentence for the person who started it."""
 
 
 class Server(uvicorn.Server):
@@ -75,8 +71,8 @@ def run(app: FastAPI, *, host: str, port: int) -> int:
     try:
         with _listen(host, port) as listener:
             asyncio.run(_serve(app, listener))
-    except StartupError as error:
-        print(error, file=sys.stderr)
+    except NOT_STARTED as error:
+        print(f"cannot start: {error}", file=sys.stderr)
         return FAILURE
     return 0
 
@@ -111,7 +107,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise StartupError(
+        raise StartError(
             f"cannot listen on {host} port {port}: {error.strerror or error}; "
             "stop what uses it or set TAILRACE_PORT"
         ) from error

@@ -18,14 +18,14 @@ def _http_url(url: str) -> str:
     return url
 
 
-class StorefrontSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """What the storefront needs to know."""
 
     orders_url: Annotated[str, AfterValidator(_http_url)]
     orders_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 5_000
 
 
-def create_app(settings: StorefrontSettings) -> FastAPI:
+def create_app(settings: Settings) -> FastAPI:
     """Return the service; it opens its connections when it starts."""
 
     @asynccontextmanager

@@ -19,7 +19,7 @@ def test_a_killed_worker_does_not_wait_for_its_own_session_to_run_out(
     stack: RunningStack, tmp_path: Path
 ) -> None:
     told = {
-        "TAILRACE_PORT": str(own_settings(tmp_path).orders_port),
+        "TAILRACE_PORT": str(own_settings(tmp_path).port_of("orders")),
         "FAUST_BROKER_SESSION_TIMEOUT": str(LONG_SESSION_S),
     }
     with open_trial(stack, tmp_path, partitions=2, keys=4) as trial:

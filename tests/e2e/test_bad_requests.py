@@ -17,7 +17,7 @@ select (select count(*) from customer_order),
 @pytest.mark.parametrize("service", ["storefront", "orders"])
 def test_bad_requests_are_problems_and_leave_no_row(stack: RunningStack, service: str) -> None:
     settings = stack.settings
-    url = settings.storefront_url if service == "storefront" else settings.orders_url
+    url = settings.url_of(service)
     with (
         psycopg.connect(stack.database_url("orders"), autocommit=True) as connection,
         httpx2.Client(base_url=url, trust_env=False) as client,

@@ -61,7 +61,7 @@ def test_what_is_not_run_here_is_still_shown() -> None:
 
 def run(command: str, stack: RunningStack, environment: dict[str, str]) -> None:
     """Run a command as a reader would, but against the stack of the tests."""
-    port = str(stack.settings.storefront_port)
+    port = str(stack.settings.port_of("storefront"))
     done = subprocess.run(
         ["/bin/bash", "-o", "pipefail", "-c", command.replace("18080", port)],
         cwd=REPOSITORY,

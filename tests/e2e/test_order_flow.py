@@ -54,7 +54,7 @@ def test_one_trace_and_one_correlation_run_from_the_request_to_the_last_event(
         "lines": [{"sku": "s", "quantity": 1, "unit_price": 1}],
     }
     answer = httpx2.post(
-        f"{stack.settings.storefront_url}/v1/orders",
+        f"{stack.settings.url_of('storefront')}/v1/orders",
         json=body,
         headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01", "x-correlation-id": correlation},
     )

@@ -20,7 +20,7 @@ BODY = {"customer_id": "ada", "currency": "EUR", "lines": LINES}
 
 
 def ask(stack: RunningStack, method: str, path: str, **request: Any) -> httpx2.Response:
-    return httpx2.request(method, stack.settings.storefront_url + path, timeout=10, **request)
+    return httpx2.request(method, stack.settings.url_of("storefront") + path, timeout=10, **request)
 
 
 def test_an_order_with_tax_is_paid_in_full_and_reads_in_both_versions(stack: RunningStack) -> None:

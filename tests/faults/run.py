@@ -168,7 +168,7 @@ def conduct(
         StandstillError: effects did not flow again.
     """
     begin = time.monotonic()
-    load = Load(stack.settings.storefront_url, per_s=per_s, seed=seed)
+    load = Load(stack.settings.url_of("storefront"), per_s=per_s, seed=seed)
     since, dropped, restarted = before(stack), duplicates(stack), _restarts(stack)
     recoveries = list[Recovery]()
     with _flowing(stack, load) as trial:

@@ -51,7 +51,7 @@ def test_up_prints_where_things_are_and_what_to_try(stack: RunningStack) -> None
     output = stack.cli("up").stdout
     for wanted in (
         *stack.status(),
-        f"curl -s {stack.settings.storefront_url}/v1/orders",
+        f"curl -s {stack.settings.url_of('storefront')}/v1/orders",
         "make down",
     ):
         assert wanted in output
@@ -199,7 +199,7 @@ def test_up_starts_a_hanging_part_anew(stack: RunningStack) -> None:
 def test_a_failing_up_leaves_alone_what_ran_before(stack: RunningStack) -> None:
     stack.stop("storefront")
     before = pids(stack)
-    with socket.create_server((HOST, stack.settings.storefront_port)):
+    with socket.create_server((HOST, stack.settings.port_of("storefront"))):
         assert stack.cli("up", check=False).returncode == 1
     assert pids(stack) == before
 

@@ -124,14 +124,14 @@ def play(
     make: Callable[[Outbox], Consumer],
     scene: Callable[[OnPostgres], Awaitable[None]],
     *,
-    packages: Sequence[str] = (),
+    tables: str = "",
     prepare: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> None:
     async def run() -> None:
         database = PostgresDatabase(
             owner_url=stack.database_url("tailrace_owner"),
             url=stack.database_url(role),
-            packages=[*packages, f"consumers.{role}.migrations"],
+            packages=[tables or f"consumers.{role}.migrations"],
             prepare=prepare,
         )
         async with database, asyncio.timeout(TIMEOUT_S):
@@ -242,7 +242,7 @@ def play_with_orders(
         "orders",
         orders_worker,
         scene,
-        packages=["producers.orders.migrations"],
+        tables="producers.orders.migrations",
         prepare=prepare,
     )
 

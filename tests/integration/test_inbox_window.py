@@ -8,10 +8,9 @@ import psycopg
 import pytest
 from psycopg.errors import CheckViolation, InsufficientPrivilege
 
-from cdc import migrations
 from cdc.ids import new_id
 from consumers.runtime.window import EVERYTHING
-from tests.inboxes import PACKAGE, Inbox, id_from, open_inbox
+from tests.inboxes import Inbox, id_from, open_inbox
 from tests.stack import RunningStack
 
 
@@ -132,22 +131,17 @@ def test_the_migration_keeps_what_the_inbox_holds(stack: RunningStack, inbox: In
     with inbox.owner() as connection:
         runtime = "drop table inbox, inbox_window; drop function maintain_inbox(), inbox_id_at(timestamptz);"
         connection.execute(runtime.encode())
-        connection.execute("drop table parked_message, parked_sequence, parked_action, outbox")
         connection.execute(
-            "drop table outbox_day_end, outbox_hold, outbox_topic;"
-            " alter table consumer_offset drop topic_id, drop lost, drop reset_at, drop reset_reason;"
-            " drop function outbox_admit(), outbox_follow();"
-            " drop function outbox_days(), outbox_midnight(date),"
-            " maintain_outbox(text, interval, boolean), outbox_take_over(), outbox_unpublished(text, pg_lsn, xid8),"
-            " notify_relay()"
+            "drop table parked_message, parked_sequence, parked_action;"
+            " alter table consumer_offset drop topic_id, drop lost, drop reset_at, drop reset_reason"
         )
         connection.execute(
             "create table inbox (consumer text, message_id uuid, primary key (consumer, message_id))"
         )
         connection.execute(
-            "update alembic_version_consumers_analytics set version_num = 'analytics_0001'"
+            "update alembic_version_consumers_runtime set version_num = 'runtime_0001'"
         )
         connection.cursor().executemany("insert into inbox values ('c', %s)", [[i] for i in held])
-    migrations.upgrade(stack.database_url("tailrace_owner"), schema=inbox.schema, package=PACKAGE)
+    inbox.upgrade()
     inbox.keep(timedelta(days=15))
     assert inbox.take(*held) == 0

@@ -21,10 +21,11 @@ from cdc import migrations
 from cdc.context import MessageContext
 from cdc.database import Connection, open_pool
 from cdc.ids import new_id
+from cdc.manifest import OUTBOX_TABLES
 from cdc.outbox import Outbox, OutsideTransactionError
 from infra.services import OWNER
 from producers.orders import handlers
-from producers.orders.bootstrap import OrdersSettings, create_app
+from producers.orders.bootstrap import Settings, create_app
 from producers.orders.domain import (
     EVENTS,
     CancelOrder,
@@ -86,15 +87,20 @@ def decoded(name: str, payload: bytes) -> Event:
 
 
 @pytest.fixture(scope="module")
-def settings(stack: RunningStack) -> Iterator[OrdersSettings]:
+def settings(stack: RunningStack) -> Iterator[Settings]:
     """Settings of a service whose tables nothing captures: no worker takes the orders of these tests."""
     owner = stack.database_url(OWNER)
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute("create schema orders_alone")
         connection.execute("grant usage on schema orders_alone to orders")
-        migrations.upgrade(owner, schema="orders_alone", package="producers.orders.migrations")
+        migrations.upgrade(
+            owner,
+            schema="orders_alone",
+            packages=["producers.orders.migrations", OUTBOX_TABLES],
+            role="orders",
+        )
         url = make_conninfo(stack.database_url("orders"), options="-c search_path=orders_alone")
-        yield OrdersSettings(
+        yield Settings(
             port=1,
             database_url=url,
             registry_url=stack.settings.registry_url,
@@ -104,7 +110,7 @@ def settings(stack: RunningStack) -> Iterator[OrdersSettings]:
 
 
 @asynccontextmanager
-async def orders_service(settings: OrdersSettings) -> AsyncIterator[Orders]:
+async def orders_service(settings: Settings) -> AsyncIterator[Orders]:
     app = create_app(settings)
     outbox = Outbox.open(settings.registry_url, settings.schema_cache, EVENTS)
     async with (
@@ -127,7 +133,7 @@ async def placed(orders: Orders) -> Order:
         return await handlers.place_order(connection, orders.outbox, COMMAND, CONTEXT)
 
 
-def test_an_order_becomes_a_row_and_an_event(settings: OrdersSettings) -> None:
+def test_an_order_becomes_a_row_and_an_event(settings: Settings) -> None:
     correlation_id = str(new_id())
     parent = f"00-{TRACE}-b7ad6b7169203331-01"
     headers = {"x-correlation-id": correlation_id, "traceparent": parent}
@@ -167,7 +173,7 @@ def test_an_order_becomes_a_row_and_an_event(settings: OrdersSettings) -> None:
     [("JPY", 29, "87"), ("KWD", "0.001", "0.003"), ("EUR", 0, "0.00"), ("CLF", "1.2345", "3.7035")],
 )
 def test_money_comes_back_as_it_went_in(
-    settings: OrdersSettings, currency: str, unit_price: object, total: str
+    settings: Settings, currency: str, unit_price: object, total: str
 ) -> None:
     body = {**BODY, "currency": currency, "lines": [{**BOOK, "unit_price": unit_price}]}
 
@@ -183,7 +189,7 @@ def test_money_comes_back_as_it_went_in(
     asyncio.run(scenario())
 
 
-def test_an_order_with_tax_is_one_order_in_every_version(settings: OrdersSettings) -> None:
+def test_an_order_with_tax_is_one_order_in_every_version(settings: Settings) -> None:
     body = {
         **BODY,
         "lines": [{**BOOK, "tax_rate": 0.07}, {**STAMP, "tax_rate": "0"}],
@@ -220,7 +226,7 @@ def test_an_order_with_tax_is_one_order_in_every_version(settings: OrdersSetting
     asyncio.run(scenario())
 
 
-def test_an_order_of_version_1_has_no_tax_in_version_2(settings: OrdersSettings) -> None:
+def test_an_order_of_version_1_has_no_tax_in_version_2(settings: Settings) -> None:
     async def scenario() -> None:
         async with orders_service(settings) as orders:
             placed = (await orders.client.post("/v1/orders", json=BODY)).json()
@@ -234,7 +240,7 @@ def test_an_order_of_version_1_has_no_tax_in_version_2(settings: OrdersSettings)
     asyncio.run(scenario())
 
 
-def test_the_largest_order_with_tax_fits(settings: OrdersSettings) -> None:
+def test_the_largest_order_with_tax_fits(settings: Settings) -> None:
     line = {"sku": "s", "quantity": 1_000_000, "unit_price": "999999.99", "tax_rate": "0.999999"}
     body = {"customer_id": "ada", "currency": "EUR", "lines": [line] * 500}
 
@@ -248,7 +254,7 @@ def test_the_largest_order_with_tax_fits(settings: OrdersSettings) -> None:
     asyncio.run(scenario())
 
 
-def test_the_largest_order_fits(settings: OrdersSettings) -> None:
+def test_the_largest_order_fits(settings: Settings) -> None:
     line = {"sku": "\U0001f600" * 128, "quantity": 1_000_000, "unit_price": "1999999.99"}
     body = {"customer_id": "山" * 128, "currency": "EUR", "lines": [line] * 500}
 
@@ -262,7 +268,7 @@ def test_the_largest_order_fits(settings: OrdersSettings) -> None:
     asyncio.run(scenario())
 
 
-def test_a_rolled_back_order_never_was(settings: OrdersSettings) -> None:
+def test_a_rolled_back_order_never_was(settings: Settings) -> None:
     async def place_and_fail(orders: Orders) -> None:
         async with transaction(orders) as connection:
             order = await handlers.place_order(connection, orders.outbox, COMMAND, CONTEXT)
@@ -279,7 +285,7 @@ def test_a_rolled_back_order_never_was(settings: OrdersSettings) -> None:
     asyncio.run(scenario())
 
 
-def test_outside_a_transaction_nothing_is_written(settings: OrdersSettings) -> None:
+def test_outside_a_transaction_nothing_is_written(settings: Settings) -> None:
     async def scenario() -> None:
         async with orders_service(settings) as orders:
             count = "select count(*) from customer_order"
@@ -293,7 +299,7 @@ def test_outside_a_transaction_nothing_is_written(settings: OrdersSettings) -> N
 
 
 @pytest.mark.parametrize("wish", ["confirm", "cancel"])
-def test_an_order_ends_once_and_its_history_tells_how(settings: OrdersSettings, wish: str) -> None:
+def test_an_order_ends_once_and_its_history_tells_how(settings: Settings, wish: str) -> None:
     async def end(orders: Orders, order_id: UUID) -> Order:
         async with transaction(orders) as connection:
             if wish == "confirm":
@@ -317,7 +323,7 @@ def test_an_order_ends_once_and_its_history_tells_how(settings: OrdersSettings, 
     asyncio.run(scenario())
 
 
-def test_two_who_end_an_order_at_once_have_one_winner(settings: OrdersSettings) -> None:
+def test_two_who_end_an_order_at_once_have_one_winner(settings: Settings) -> None:
     async def confirm(orders: Orders, order_id: UUID) -> Order:
         command = ConfirmOrder(order_id=order_id, payment_id=new_id())
         async with transaction(orders) as connection:
@@ -344,7 +350,7 @@ def test_two_who_end_an_order_at_once_have_one_winner(settings: OrdersSettings) 
     asyncio.run(scenario())
 
 
-def test_an_order_nobody_placed_is_not_found(settings: OrdersSettings) -> None:
+def test_an_order_nobody_placed_is_not_found(settings: Settings) -> None:
     async def scenario() -> None:
         async with orders_service(settings) as orders:
             missing = new_id()
@@ -359,7 +365,7 @@ def test_an_order_nobody_placed_is_not_found(settings: OrdersSettings) -> None:
     asyncio.run(scenario())
 
 
-def test_without_its_database_the_service_says_so(settings: OrdersSettings) -> None:
+def test_without_its_database_the_service_says_so(settings: Settings) -> None:
     async def scenario() -> None:
         nowhere = make_conninfo(settings.database_url, host="127.0.0.1", port=9)
         lost = settings.model_copy(update={"database_url": nowhere})
@@ -404,7 +410,7 @@ def test_without_its_database_the_service_says_so(settings: OrdersSettings) -> N
     ],
 )
 def test_bad_states_cannot_be_written(
-    settings: OrdersSettings, column: str, value: LiteralString, constraint: str
+    settings: Settings, column: str, value: LiteralString, constraint: str
 ) -> None:
     good: dict[str, LiteralString] = {
         "order_id": "gen_random_uuid()",
@@ -444,7 +450,7 @@ def insert(values: dict[str, LiteralString]) -> sql.Composed:
         b"delete from outbox_event",
     ],
 )
-def test_the_service_cannot_rewrite_what_was(settings: OrdersSettings, statement: bytes) -> None:
+def test_the_service_cannot_rewrite_what_was(settings: Settings, statement: bytes) -> None:
     with (
         psycopg.connect(settings.database_url) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),

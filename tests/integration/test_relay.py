@@ -276,7 +276,7 @@ def test_the_relays_role_reads_outboxes_and_writes_nothing_but_progress(
         for statement in (
             f"delete from {world.outbox}.outbox",
             f"update {world.outbox}.outbox set type = 'x'",
-            f"select from {world.outbox}.alembic_version_cdc_canary",
+            f"select from {world.outbox}.alembic_version_cdc_migrations_outbox",
             "delete from progress",
             "insert into progress select * from progress",
             "update progress set shard = 0",

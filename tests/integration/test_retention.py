@@ -101,14 +101,14 @@ def test_the_migration_leaves_every_row_where_it_is(
             "create table outbox_message partition of outbox for values in ('message')"
             " partition by range (occurred_at);"
             "create table outbox_message_default partition of outbox_message default;"
-            "update alembic_version_cdc_canary set version_num = 'canary_0002'"
+            "update alembic_version_cdc_migrations_outbox set version_num = 'outbox_0002'"
         )
     ids = {*outbox.fill(40, 10), *outbox.fill(1, 10), *outbox.fill(0, 10)}
     with outbox.owner() as connection:
         query = "select pg_relation_filenode('outbox_message_default')"
         file_before = connection.execute(query).fetchone()
     outbox.drop_bounds()
-    assert "canary_0003" in outbox.upgrade()
+    assert "outbox_0003" in outbox.upgrade()
     declare_topic(stack, "none", outbox.schema)
     assert outbox.ids() == ids
     earlier = f"outbox_message_until_{today():%Y%m%d}"

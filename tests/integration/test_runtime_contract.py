@@ -27,7 +27,7 @@ async def rig_on(stack: RunningStack) -> AsyncIterator[Rig]:
     database = PostgresDatabase(
         owner_url=stack.database_url("tailrace_owner"),
         url=stack.database_url("analytics"),
-        packages=["consumers.analytics.migrations"],
+        packages=[],
         prepare=prepare,
     )
 

@@ -11,10 +11,11 @@ from psycopg import sql
 
 from cdc import migrations
 from cdc.ids import new_id
+from cdc.manifest import OUTBOX_TABLES
 from cdc.relay.backlog import Situation, situation
 from cdc.relay.handover import BEGINNING, SHARDS
 from infra.local.probe import ProbeTimeoutError, wait_until
-from infra.services import OWNER, RELAY
+from infra.services import CANARY, OWNER, RELAY
 from tests.canaries import Canaries
 from tests.declaring import declare_topic
 from tests.produce import create_topic
@@ -117,8 +118,10 @@ def open_world(
             sql.SQL("create schema {outbox}; create schema {progress}").format(**schemas)
         )
         try:
-            migrations.upgrade(owner, schema=name, package="cdc.canary.migrations")
-            migrations.upgrade(owner, schema=world.progress, package="cdc.relay.migrations")
+            migrations.upgrade(owner, schema=name, packages=[OUTBOX_TABLES], role=CANARY)
+            migrations.upgrade(
+                owner, schema=world.progress, packages=["cdc.relay.migrations"], role=RELAY
+            )
             connection.execute(
                 sql.SQL(
                     "grant usage on schema {outbox}, {progress} to {relay};"

@@ -22,11 +22,11 @@ OWN_PORTS = {
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in module.Settings.model_fields:
+    for name in module.SettingsWithServices.model_fields:
         monkeypatch.delenv(f"TAILRACE_{name.upper()}", raising=False)
 
 
-def test_every_port_has_a_line_in_the_file() -> None:
+def test_every_service_and_part_has_a_port() -> None:
     settings = load_settings()
     assert settings.ports().keys() == OWN_PORTS.keys()
     assert settings.postgres_port == 15432
@@ -47,8 +47,8 @@ def test_urls_follow_the_ports() -> None:
     assert settings.kafka_bootstrap == "127.0.0.1:4"
     assert settings.registry_url == "http://127.0.0.1:7/apis/ccompat/v7"
     assert settings.connect_url == "http://127.0.0.1:6"
-    assert settings.storefront_url == "http://127.0.0.1:1"
-    assert settings.orders_url == "http://127.0.0.1:2"
+    assert settings.url_of("storefront") == "http://127.0.0.1:1"
+    assert settings.url_of("orders") == "http://127.0.0.1:2"
 
 
 def test_database_url_names_the_passfile_and_holds_no_password() -> None:
@@ -100,8 +100,8 @@ def test_a_bad_value_gives_one_sentence(
             r"^tailrace\.toml sets speed, which is not a setting",
         ),
         (
-            lambda text: text.replace("orders_port", "# "),
-            r"^tailrace\.toml has no line for orders_port",
+            lambda text: text.replace("postgres_port", "# "),
+            r"^tailrace\.toml has no line for postgres_port",
         ),
         (lambda text: text + "\naot =\n", r"^tailrace\.toml cannot be read: .*line"),
     ],
@@ -112,7 +112,7 @@ def test_a_bad_file_gives_one_sentence(
     assert callable(edit)
     file = tmp_path / "tailrace.toml"
     file.write_text(edit(module.SETTINGS_FILE.read_text()))
-    monkeypatch.setitem(module.Settings.model_config, "toml_file", file)
+    monkeypatch.setitem(module.SettingsWithServices.model_config, "toml_file", file)
     with pytest.raises(SettingsError, match=sentence):
         load_settings()
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from producers.storefront.bootstrap import StorefrontSettings, create_app
+from producers.storefront.bootstrap import Settings, create_app
 from tests.answers import http
 
 Ask = Callable[..., httpx2.Response]
@@ -23,7 +23,7 @@ Answering = Callable[[bytes | None], str]
 @contextlib.contextmanager
 def running(orders_url: str, *, timeout_ms: int = 5_000) -> Iterator[Ask]:
     """Run a storefront in front of a URL; yield a function that sends it a request."""
-    settings = StorefrontSettings(port=1, orders_url=orders_url, orders_timeout_ms=timeout_ms)
+    settings = Settings(port=1, orders_url=orders_url, orders_timeout_ms=timeout_ms)
     app = create_app(settings)
     client = httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app), base_url="http://storefront"

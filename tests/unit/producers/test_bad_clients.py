@@ -20,7 +20,7 @@ from tests.services import running_storefront, say
 HURRIED = """
 import resource, sys
 from producers.rest import limits
-from producers.storefront.__main__ import main
+from producers.rest.__main__ import main
 limits.HEAD_TIMEOUT_S = limits.BODY_TIMEOUT_S = limits.ANSWER_TIMEOUT_S = 1.0
 limits.BODY_GRACE_S = limits.LINGER_S = 0.5
 resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
@@ -30,7 +30,7 @@ sys.exit(main())
 SHORT = """
 import resource, sys
 from producers.rest import limits
-from producers.storefront.__main__ import main
+from producers.rest.__main__ import main
 limits.max_connections = lambda: 1000
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 sys.exit(main())
@@ -47,7 +47,7 @@ FUZZ_SEED, FUZZ_REQUESTS = 20_261_127, 600
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     """Port and log of a storefront in a hurry."""
     path = tmp_path_factory.mktemp("storefront") / "log"
-    with path.open("w") as errors, running_storefront(("-c", HURRIED), errors) as (_, port):
+    with path.open("w") as errors, running_storefront(("-c", HURRIED, "storefront"), errors) as (_, port):
         yield port, path
 
 
@@ -241,7 +241,7 @@ def test_a_flood_of_nonsense_is_few_lines(service: tuple[int, Path]) -> None:
 
 def test_without_descriptors_the_log_stays_short_and_the_service_recovers(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with log.open("w") as errors, running_storefront(("-c", SHORT), errors) as (_, port):
+    with log.open("w") as errors, running_storefront(("-c", SHORT, "storefront"), errors) as (_, port):
         with ExitStack() as stack:
             for _ in range(60):
                 connection = socket.create_connection(("127.0.0.1", port), timeout=BOUND_S)

@@ -27,7 +27,7 @@ def port() -> Iterator[int]:
 
 
 def test_missing_settings_are_named_and_status_is_2() -> None:
-    status, errors = end(start("-m", "producers.orders"))
+    status, errors = end(start("-m", "producers.rest", "orders"))
     assert status == 2
     for name in ("PORT", "DATABASE_URL", "REGISTRY_URL", "SCHEMA_CACHE"):
         assert f"TAILRACE_{name} is not set" in errors
@@ -35,7 +35,9 @@ def test_missing_settings_are_named_and_status_is_2() -> None:
 
 
 def test_a_setting_that_makes_no_sense_is_named_and_not_repeated() -> None:
-    status, errors = end(start("-m", "producers.storefront", port="secret", orders_url="nowhere"))
+    status, errors = end(
+        start("-m", "producers.rest", "storefront", port="secret", orders_url="nowhere")
+    )
     assert status == 2
     assert "TAILRACE_PORT cannot be used" in errors
     assert "TAILRACE_ORDERS_URL cannot be used" in errors
@@ -46,7 +48,7 @@ def test_a_taken_port_is_one_sentence_and_status_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         status, errors = end(
-            start("-m", "producers.storefront", port=port, orders_url=NOBODY_LISTENS)
+            start("-m", "producers.rest", "storefront", port=port, orders_url=NOBODY_LISTENS)
         )
     assert status == 1
     assert f"cannot listen on 127.0.0.1 port {port}" in errors
@@ -56,7 +58,8 @@ def test_a_taken_port_is_one_sentence_and_status_1() -> None:
 def test_orders_without_registry_and_cache_is_one_sentence_and_status_1(tmp_path: Path) -> None:
     process = start(
         "-m",
-        "producers.orders",
+        "producers.rest",
+        "orders",
         port=str(free_port()),
         database_url="postgresql://nobody@127.0.0.1:9/none",
         registry_url=NOBODY_LISTENS,
@@ -64,7 +67,7 @@ def test_orders_without_registry_and_cache_is_one_sentence_and_status_1(tmp_path
     )
     status, errors = end(process)
     assert status == 1
-    assert "orders cannot start: the schema registry" in errors
+    assert "cannot start: the schema registry" in errors
     assert "Traceback" not in errors
 
 

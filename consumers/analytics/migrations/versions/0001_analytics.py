@@ -1,15 +1,15 @@
-"""The projection of orders and revenue per minute, and the inbox."""
+"""The projection of orders and revenue per minute."""
 
 from alembic import op
 
-from consumers.runtime import migrations as runtime
-
 revision = "analytics_0001"
 down_revision = None
+SUPERSEDES = tuple(
+    f"analytics_{number:04}" for number in range(2, 8)
+)  # of tables that all services share
 
 
 def upgrade() -> None:
-    """Create them."""
     op.execute(
         """
         create table orders_per_minute (
@@ -25,10 +25,7 @@ def upgrade() -> None:
     )
     op.execute("comment on column orders_per_minute.revenue is 'totals of the orders confirmed'")
     op.execute("grant select, insert, update on orders_per_minute to analytics")
-    runtime.create_inbox(role="analytics")
 
 
 def downgrade() -> None:
-    """Drop them, with what they hold."""
-    runtime.drop_inbox()
     op.execute("drop table orders_per_minute")

@@ -1,16 +1,15 @@
-"""Payments, their outbox and their inbox."""
+"""Payments."""
 
 from alembic import op
 
-from cdc.migrations import operations
-from consumers.runtime import migrations as runtime
-
 revision = "payments_0001"
 down_revision = None
+SUPERSEDES = tuple(
+    f"payments_{number:04}" for number in range(2, 8)
+)  # of tables that all services share
 
 
 def upgrade() -> None:
-    """Create them."""
     op.execute(
         """
         create table payment (
@@ -26,12 +25,7 @@ def upgrade() -> None:
         """
     )
     op.execute("grant select, insert on payment to payments")
-    operations.create_outbox(service="payments", role="payments")
-    runtime.create_inbox(role="payments")
 
 
 def downgrade() -> None:
-    """Drop them, with what they hold."""
-    runtime.drop_inbox()
-    operations.drop_outbox()
     op.execute("drop table payment")

@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    operations.execute_file(replay, "live.sql", role=operations.current_schema())
+    operations.execute_file(replay, "live.sql")
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""Orders as they stand, and the outbox that tells of them."""
+"""Orders as they stand."""
 
 from cdc.migrations import operations
 
@@ -60,9 +60,7 @@ grant update (status, payment_id, cancel_reason, updated_at, version) on custome
 
 def upgrade() -> None:
     operations.execute(CREATE)
-    operations.create_outbox(service="orders", role="orders")
 
 
 def downgrade() -> None:
-    operations.drop_outbox()
     operations.execute("drop table customer_order")

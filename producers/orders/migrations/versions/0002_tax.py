@@ -4,6 +4,9 @@ from cdc.migrations import operations
 
 revision = "orders_0002"
 down_revision = "orders_0001"
+SUPERSEDES = tuple(
+    f"orders_{number:04}" for number in range(3, 7)
+)  # of tables that all services share
 
 REPLACE = r"""
 -- Rows of before have no tax and pass as they are.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from producers.storefront.bootstrap import StorefrontSettings, create_app
+from producers.storefront.bootstrap import Settings, create_app
 from schemas.gate import openapi
 from tests.unit.schemas.gate.openapi_documents import check
 
@@ -14,7 +14,7 @@ from tests.unit.schemas.gate.openapi_documents import check
 @pytest.fixture(scope="module")
 def storefront() -> dict[str, Any]:
     """The document of the storefront as FastAPI generates it."""
-    settings = StorefrontSettings(port=1, orders_url="http://127.0.0.1:1", orders_timeout_ms=1)
+    settings = Settings(port=1, orders_url="http://127.0.0.1:1", orders_timeout_ms=1)
     return create_app(settings).openapi()
 
 

@@ -1,1 +1,0 @@
-"""Migrations of the canary's schema: an outbox and nothing else."""

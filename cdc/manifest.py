@@ -1,0 +1,54 @@
+"""What a service declares of itself, once, as `SERVICE` in the `service.py` of its folder."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+OUTBOX_TABLES = "cdc.migrations.outbox"
+"""Package of migrations that makes what every service with a database has."""
+CONSUMER_TABLES = "consumers.runtime.migrations"
+"""Package of migrations that makes what every service that consumes has besides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One process of ours. Its role, tables, port, topics and address are read from here, wherever they are needed.
+
+    What else a folder has is found by its name: `bootstrap.py` builds the service, `migrations/` makes tables of its
+    own, and `event_log.py` says how states follow from its events.
+
+    Args:
+        name: Name of the process; of a consumer also its Kafka consumer group.
+        package: Dotted name of the folder.
+        kind: What it is: an HTTP API, a Kafka consumer, or the publisher that takes the place of Debezium.
+        port: Port that it listens on, where no setting says otherwise; of a consumer that of its health endpoints.
+        schema: Database schema that it works in. The outbox in it, and the role that it works as, have the same name.
+            None for a service without a database.
+        needs: Names of the services that it calls; it is told each one's address as `TAILRACE_<NAME>_URL`.
+    """
+
+    name: str
+    package: str
+    kind: Literal["rest", "consumer", "relay"]
+    port: int
+    schema: str | None = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def role(self) -> str | None:
+        """The database role that it works as."""
+        return self.schema
+
+    @property
+    def is_consumer(self) -> bool:
+        """Whether it reads topics as a consumer group."""
+        return self.kind == "consumer"
+
+    @property
+    def ready_path(self) -> str:
+        """Path that answers 200 when it does its work."""
+        return "/ready" if self.is_consumer else "/health"
+
+    @property
+    def port_setting(self) -> str:
+        """Name of the setting that gives it another port."""
+        return f"{self.name.replace('-', '_')}_port"

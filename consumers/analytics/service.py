@@ -1,0 +1,11 @@
+"""What analytics declares of itself as a service."""
+
+from cdc.manifest import Service
+
+SERVICE = Service(
+    name="analytics-worker",
+    package=__package__,
+    kind="consumer",
+    port=18013,
+    schema="analytics",
+)

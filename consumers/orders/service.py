@@ -1,0 +1,11 @@
+"""What orders declares of itself as a service."""
+
+from cdc.manifest import Service
+
+SERVICE = Service(
+    name="orders-worker",
+    package=__package__,
+    kind="consumer",
+    port=18012,
+    schema="orders",
+)

@@ -1,0 +1,57 @@
+"""How a service is run here: its command line, and everything that it is told."""
+
+from typing import Any, TypeVar
+
+from pydantic_settings import BaseSettings
+
+from cdc.manifest import Service
+from infra.interpreter import module_command
+from infra.settings import HOST, Settings
+
+RUNNERS = {"rest": "producers.rest", "consumer": "consumers.runtime"}
+"""Modules that run a service of a kind, by the name of its folder."""
+
+PREFIX = "TAILRACE_"
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def command_of(service: Service) -> tuple[str, ...]:
+    """Return the command line, with the interpreter that runs us."""
+    runner = RUNNERS.get(service.kind)
+    if runner is None:
+        return module_command(service.package)
+    return module_command(runner, service.package.rpartition(".")[2])
+
+
+def environment_of(service: Service, settings: Settings) -> dict[str, str]:
+    """Return everything the service is told; it reads no file of ours."""
+    variables = {
+        f"{PREFIX}KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        f"{PREFIX}REGISTRY_URL": settings.registry_url,
+        f"{PREFIX}SCHEMA_CACHE": str(settings.schema_cache),
+        f"{PREFIX}HOST": HOST,
+        f"{PREFIX}PORT": str(settings.port_of(service.name)),
+    }
+    if service.role:
+        variables[f"{PREFIX}DATABASE_URL"] = settings.database_url(service.role)
+    for name in service.needs:
+        variables[f"{PREFIX}{name.upper().replace('-', '_')}_URL"] = settings.url_of(name)
+    return variables
+
+
+def settings_of(service: Service, kind: type[S], settings: Settings, **others: Any) -> S:
+    """Return the settings that a service has when it is run here.
+
+    Args:
+        service: The service.
+        kind: Their class.
+        settings: Of the stack.
+        others: What is to be otherwise.
+    """
+    told = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment_of(service, settings).items()
+    }
+    known = {name: value for name, value in (told | others).items() if name in kind.model_fields}
+    return kind(**known)

@@ -1,0 +1,11 @@
+"""What orders declares of itself as a service."""
+
+from cdc.manifest import Service
+
+SERVICE = Service(
+    name="orders",
+    package=__package__,
+    kind="rest",
+    port=18001,
+    schema="orders",
+)

@@ -1,0 +1,11 @@
+"""What storefront declares of itself as a service."""
+
+from cdc.manifest import Service
+
+SERVICE = Service(
+    name="storefront",
+    package=__package__,
+    kind="rest",
+    port=18080,
+    needs=("orders",),
+)
