@@ -34,17 +34,24 @@ class Golden:
         version: Number of the version, from 1.
         schema: The schema it was written with.
         datum: The Avro datum, without magic byte and schema id.
+        reads_as: What a consumer reads in it, as JSON; later fields may be left out.
     """
 
     message: str
     version: int
     schema: dict[str, Any]
     datum: bytes
+    reads_as: Any
 
     @property
     def label(self) -> str:
         """Name of its file, such as `orders.OrderCreated.v1`."""
         return f"{self.message}.v{self.version}"
+
+    def text(self) -> str:
+        """Return what its file holds."""
+        kept = {"datum": self.datum.hex(), "reads_as": self.reads_as, "schema": self.schema}
+        return json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
 
 
 def avsc(name: str) -> dict[str, Any]:
@@ -84,7 +91,8 @@ def goldens() -> tuple[Golden, ...]:
     for file in resources.files(__package__).joinpath("golden").iterdir():
         message, _, version = file.name.removesuffix(".json").rpartition(".v")
         kept = json.loads(file.read_text())
-        found.append(Golden(message, int(version), kept["schema"], bytes.fromhex(kept["datum"])))
+        datum = bytes.fromhex(kept["datum"])
+        found.append(Golden(message, int(version), kept["schema"], datum, kept["reads_as"]))
     return tuple(sorted(found, key=lambda golden: (golden.message, golden.version)))
 
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "check": ("infra.cli.schema_check:check", "Refuse changes that would break somebody."),
     "diff": ("infra.cli.schema_diff:show_diff", "Show what changed, field by field."),
     "impact": ("infra.cli.schema_diff:show_impact", "Show who reads what changed."),
+    "golden": ("infra.cli.schema_golden:golden", "Keep bytes of a new version for good."),
     "publish": ("infra.cli.schema_registry:publish", "Register what changed in the registry."),
     "restore": ("infra.cli.schema_restore:restore", "Put lost ids back into the registry."),
     "history": ("infra.cli.schema_registry:history", "Show who published what, and when."),

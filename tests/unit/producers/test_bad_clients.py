@@ -47,7 +47,10 @@ FUZZ_SEED, FUZZ_REQUESTS = 20_261_127, 600
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     """Port and log of a storefront in a hurry."""
     path = tmp_path_factory.mktemp("storefront") / "log"
-    with path.open("w") as errors, running_storefront(("-c", HURRIED, "storefront"), errors) as (_, port):
+    with (
+        path.open("w") as errors,
+        running_storefront(("-c", HURRIED, "storefront"), errors) as (_, port),
+    ):
         yield port, path
 
 
@@ -241,7 +244,10 @@ def test_a_flood_of_nonsense_is_few_lines(service: tuple[int, Path]) -> None:
 
 def test_without_descriptors_the_log_stays_short_and_the_service_recovers(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with log.open("w") as errors, running_storefront(("-c", SHORT, "storefront"), errors) as (_, port):
+    with (
+        log.open("w") as errors,
+        running_storefront(("-c", SHORT, "storefront"), errors) as (_, port),
+    ):
         with ExitStack() as stack:
             for _ in range(60):
                 connection = socket.create_connection(("127.0.0.1", port), timeout=BOUND_S)

@@ -1,0 +1,50 @@
+"""The command `tailrace schema golden`."""
+
+import json
+from typing import Any, BinaryIO
+
+import click
+
+from infra.cli.output import json_option, print_json
+from infra.cli.schema_baseline import examples
+from infra.cli.values import SUBJECT
+from infra.settings import REPOSITORY
+from schemas.json_form import FormError
+from schemas.samples import next_golden
+
+
+@click.command()
+@click.argument("subject", type=SUBJECT)
+@click.option(
+    "--value",
+    type=click.File("rb"),
+    help="A JSON file with what to write; a sample when there is none.",
+)
+@json_option
+@examples(
+    "tailrace schema golden orders.OrderCreated",
+    "tailrace schema golden orders.OrderCreated --value order.json",
+)
+def golden(*, subject: str, value: BinaryIO | None, as_json: bool) -> None:
+    """Keep bytes of SUBJECT as its schema is now, so that a test can tell whether they will be read for good.
+
+    Once for each version of a schema. Nothing is written when there are bytes of this version already.
+    """
+    try:
+        made = next_golden(subject, None if value is None else _json(value))
+    except (LookupError, FormError) as error:
+        raise click.UsageError(f"{error.args[0]}") from error
+    path = f"schemas/golden/{made.label}.json" if made else None
+    if made and path:
+        (REPOSITORY / path).write_text(made.text())
+    if as_json:
+        print_json({"subject": subject, "file": path})
+    else:
+        click.echo(f"wrote {path}" if path else f"{subject} has golden bytes of this version.")
+
+
+def _json(file: BinaryIO) -> Any:
+    try:
+        return json.load(file)
+    except ValueError as error:
+        raise click.UsageError(f"{file.name} is no JSON: {error}") from error
