@@ -37,6 +37,7 @@ COMMANDS = {
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
     "relay": ("infra.cli.relay:relay", "Show the relay, which publishes without Debezium."),
     "schema": ("infra.cli.schema:schema", "Check, compare and publish contracts."),
+    "new": ("infra.cli.new:new", "Begin a context: a consumer, its tables, events and a test."),
     "migrate": ("infra.cli.migrate:migrate", "Apply the database migrations of every service."),
 }
 

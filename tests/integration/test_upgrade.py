@@ -1,8 +1,8 @@
 """A database of the time when each service made the outbox and inbox tables by itself, brought to today's tables.
 
 `database_0_1.sql.gz` is a dump of one, made by the migrations of November 2026 and filled by hand: orders that wait,
-are paid and are cancelled, their events and payments, a dead letter, positions, an inbox, snapshots, a replay, and a relay
-under way.
+are paid and are cancelled, their events and payments, a dead letter, positions, an inbox, a snapshot, a replay, and a
+relay under way.
 """
 
 import gzip

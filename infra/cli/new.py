@@ -1,0 +1,66 @@
+"""The command `tailrace new`: begins a context."""
+
+import subprocess
+
+import click
+
+from infra.cli.output import json_option, print_json
+from infra.cli.schema_baseline import examples
+from infra.interpreter import module_command
+from infra.scaffold import NewContext, written
+from infra.settings import REPOSITORY
+
+
+@click.group()
+def new() -> None:
+    """Begin something new, with what every such thing has."""
+
+
+@new.command()
+@click.argument("name")
+@click.option(
+    "--consumes",
+    multiple=True,
+    metavar="MESSAGE",
+    help="A message that it handles; may be given more than once.",
+)
+@click.option(
+    "--emits",
+    multiple=True,
+    metavar="EVENT",
+    help="An event of its own; may be given more than once.",
+)
+@json_option
+@examples(
+    "tailrace new context stock --consumes orders.OrderCreated --emits stock.ItemsReserved",
+)
+def context(*, name: str, consumes: tuple[str, ...], emits: tuple[str, ...], as_json: bool) -> None:
+    """Write a context that consumes messages: folder, table, handlers, events and a test.
+
+    `make generate` then makes the message classes, and `make up` runs it with all others.
+    """
+    wanted = NewContext(name=name, consumes=consumes, emits=emits)
+    files = written(wanted, REPOSITORY)
+    for path, text in files.items():
+        (REPOSITORY / path).parent.mkdir(parents=True, exist_ok=True)
+        (REPOSITORY / path).write_text(text)
+    python = [str(path) for path in files if path.suffix == ".py"]
+    _run("ruff", "check", "--quiet", "--fix", "--select", "I", *python)
+    _run("ruff", "format", "--quiet", *python)
+    generated = _run("infra.generate").splitlines()
+    for event in emits:
+        generated += _run("infra.cli", "schema", "golden", event).splitlines()
+    if as_json:
+        print_json({"context": name, "consumer": wanted.consumer, "files": sorted(map(str, files))})
+        return
+    for line in (*(f"wrote {path}" for path in files), *generated):
+        click.echo(line)
+    click.echo("`make up` runs it with all others; begin with its handlers and its events.")
+
+
+def _run(module: str, *arguments: str) -> str:
+    """Run a module that sees the new files, which this process did not when it began; return what it says."""
+    command = module_command(module, *arguments)
+    return subprocess.run(
+        command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
