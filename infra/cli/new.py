@@ -45,9 +45,9 @@ def context(*, name: str, consumes: tuple[str, ...], emits: tuple[str, ...], as_
         (REPOSITORY / path).parent.mkdir(parents=True, exist_ok=True)
         (REPOSITORY / path).write_text(text)
     python = [str(path) for path in files if path.suffix == ".py"]
+    generated = _run("infra.generate").splitlines()
     _run("ruff", "check", "--quiet", "--fix", "--select", "I", *python)
     _run("ruff", "format", "--quiet", *python)
-    generated = _run("infra.generate").splitlines()
     for event in emits:
         generated += _run("infra.cli", "schema", "golden", event).splitlines()
     if as_json:

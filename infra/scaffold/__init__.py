@@ -1,5 +1,6 @@
 """Writes a new context: a consumer with its tables, schemas and a test, ready to be made into something."""
 
+import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,16 @@ from string import Template
 
 from infra.errors import TailraceError
 from infra.scaffold.catalogue import with_consumer, with_message
-from infra.services import FOLDERS, SCHEMAS, SERVICES
+from infra.services import CAPTURE, FOLDERS, OWNER, REGISTRY, RETENTION, SCHEMAS, SERVICES
 from schemas.catalogue import catalogue
+from schemas.contracts import avsc
+from schemas.identifiers import attribute
 
 CATALOGUE = Path("schemas/catalogue.toml")
 CONTEXT = re.compile(r"[a-z][a-z0-9_]{0,30}[a-z0-9]")
 MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
+TAKEN = frozenset({*SCHEMAS, OWNER, CAPTURE, REGISTRY, RETENTION, "postgres", "public", "none"})
+"""Roles and schemas of others, and names that none can have."""
 FIRST_PORT = 18021
 """Below it are the services that come along."""
 
@@ -111,9 +116,11 @@ def _imports(messages: Sequence[str]) -> str:
 def _handler(context: NewContext, message: str, number: int) -> dict[str, str]:
     """Return what is filled in for a handler; the first one tells of what it did, if the context tells of anything."""
     tells = number == 0 and bool(context.emits)
+    fields = [field["name"] for field in avsc(message)["fields"]]
     return {
         "message": _class(message),
         "handler": _function(message),
+        "about": ".".join(["message", *(attribute(name, ()) for name in fields[:1])]),
         "and_tell": ", and tell of it" if tells else "",
         "body": _filled("telling.py", {"event": _class(context.emits[0]), "context": context.name})
         if tells
@@ -136,12 +143,13 @@ def _function(message: str) -> str:
 
 def _require_possible(context: NewContext, repository: Path) -> None:
     name = context.name
-    if not CONTEXT.fullmatch(name):
+    if not CONTEXT.fullmatch(name) or keyword.iskeyword(name) or name.startswith("pg_"):
         raise ScaffoldError(
-            f"{name!r} cannot be a context: small letters, digits and _, a letter first."
+            f"{name!r} cannot be a context: small letters, digits and _, a letter first, and no word that Python or "
+            "Postgres keeps for itself."
         )
-    if name in SCHEMAS or any((repository / folder / name).exists() for folder in FOLDERS):
-        raise ScaffoldError(f"There is a {name} already: choose another name.")
+    if name in TAKEN or any((repository / folder / name).exists() for folder in FOLDERS):
+        raise ScaffoldError(f"The name {name} is taken: choose another one.")
     if not context.consumes:
         raise ScaffoldError("Say what it consumes: --consumes orders.OrderCreated, for one.")
     known = catalogue().messages
