@@ -28,6 +28,10 @@ ELSEWHERE = {
     "make test": "is what runs this test",
     "make test-unit": "is part of what runs this test",
     "make lint typecheck": "judges the source, not the product",
+    "make lint typecheck test-unit": "judges the source, not the product",
+    ".venv/bin/tailrace new context stock --consumes orders.OrderCreated --emits stock.ItemsReserved": (
+        "is run by test_new_context.py, in a copy of the repository"
+    ),
     "make down": "is run by test_stack.py, on a stack that nobody else needs",
     "make chaos": LONG,
     "make chaos SEED=7 FAULTS=200": LONG,
