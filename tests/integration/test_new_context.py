@@ -93,33 +93,3 @@ def test_meter_readings_beside_orders(copy: Path) -> None:
     run(copy, "pytest", "-q", "-k", "not makefile", *quick)
     # brings up a stack of its own, which waits until the new worker has joined its group
     assert "1 passed" in run(copy, "pytest", "-q", "tests/integration/test_metering.py")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("orders", "--consumes", "orders.OrderCreated"), "The name orders is taken"),
-        (("runtime", "--consumes", "orders.OrderCreated"), "The name runtime is taken"),
-        (("postgres", "--consumes", "orders.OrderCreated"), "The name postgres is taken"),
-        (("pg_stock", "--consumes", "orders.OrderCreated"), "cannot be a context"),
-        (("class", "--consumes", "orders.OrderCreated"), "cannot be a context"),
-        (("../stock", "--consumes", "orders.OrderCreated"), "cannot be a context"),
-        (("stock",), "Say what it consumes"),
-        (("stock", "--consumes", "orders.OrderCreate"), "no message orders.OrderCreate;"),
-        (
-            ("stock", "--consumes", "orders.OrderCreated", "--emits", "orders.X"),
-            "no event of stock",
-        ),
-        (("stock", "--consumes", "orders.OrderCreated", "--emits", "stock.x"), "no event of stock"),
-        (
-            ("stock", "--consumes", "orders.OrderCreated", "--emits", "stock.OrderCreated"),
-            "name each once",
-        ),
-    ],
-)
-def test_what_cannot_be_is_refused_and_nothing_written(
-    copy: Path, arguments: tuple[str, ...], sentence: str
-) -> None:
-    before = files_of(copy)
-    assert sentence in run(copy, "infra.cli", "new", "context", *arguments, status=2)
-    assert files_of(copy) == before
