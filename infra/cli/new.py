@@ -6,6 +6,7 @@ import click
 
 from infra.cli.output import json_option, print_json
 from infra.cli.schema_baseline import examples
+from infra.cli.values import CONTEXT, SUBJECT
 from infra.interpreter import module_command
 from infra.scaffold import NewContext, written
 from infra.settings import REPOSITORY
@@ -17,17 +18,17 @@ def new() -> None:
 
 
 @new.command()
-@click.argument("name")
+@click.argument("name", type=CONTEXT)
 @click.option(
     "--consumes",
+    type=SUBJECT,
     multiple=True,
-    metavar="MESSAGE",
     help="A message that it handles; may be given more than once.",
 )
 @click.option(
     "--emits",
+    type=SUBJECT,
     multiple=True,
-    metavar="EVENT",
     help="An event of its own; may be given more than once.",
 )
 @json_option
@@ -37,7 +38,7 @@ def new() -> None:
 def context(*, name: str, consumes: tuple[str, ...], emits: tuple[str, ...], as_json: bool) -> None:
     """Write a context that consumes messages: folder, table, handlers, events and a test.
 
-    `make generate` then makes the message classes, and `make up` runs it with all others.
+    It is one that works; `make up` runs it with all others.
     """
     wanted = NewContext(name=name, consumes=consumes, emits=emits)
     files = written(wanted, REPOSITORY)

@@ -1,13 +1,14 @@
 """The command `tailrace schema golden`."""
 
 import json
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
 import click
 
 from infra.cli.output import json_option, print_json
 from infra.cli.schema_baseline import examples
-from infra.cli.values import SUBJECT
+from infra.cli.values import SUBJECT, Existing
 from infra.settings import REPOSITORY
 from schemas.json_form import FormError
 from schemas.samples import next_golden
@@ -17,7 +18,7 @@ from schemas.samples import next_golden
 @click.argument("subject", type=SUBJECT)
 @click.option(
     "--value",
-    type=click.File("rb"),
+    type=Existing(dir_okay=False),
     help="A JSON file with what to write; a sample when there is none.",
 )
 @json_option
@@ -25,7 +26,7 @@ from schemas.samples import next_golden
     "tailrace schema golden orders.OrderCreated",
     "tailrace schema golden orders.OrderCreated --value order.json",
 )
-def golden(*, subject: str, value: BinaryIO | None, as_json: bool) -> None:
+def golden(*, subject: str, value: Path | None, as_json: bool) -> None:
     """Keep bytes of SUBJECT as its schema is now, so that a test can tell whether they will be read for good.
 
     Once for each version of a schema. Nothing is written when there are bytes of this version already.
@@ -43,8 +44,8 @@ def golden(*, subject: str, value: BinaryIO | None, as_json: bool) -> None:
         click.echo(f"wrote {path}" if path else f"{subject} has golden bytes of this version.")
 
 
-def _json(file: BinaryIO) -> Any:
+def _json(file: Path) -> Any:
     try:
-        return json.load(file)
+        return json.loads(file.read_bytes())
     except ValueError as error:
-        raise click.UsageError(f"{file.name} is no JSON: {error}") from error
+        raise click.UsageError(f"{file} is no JSON: {error}") from error
