@@ -59,7 +59,7 @@ class Rig:
     """A consumer at work on one partition, and everything that is to be seen of it, told by labels.
 
     Messages have labels such as `a1`, whose first letter is the record's key. `OrderCreated` is handled one by one,
-    `OrderConfirmed` in bulk, `OrderCancelled` is ignored. A handler writes the message's id, sends a message about
+    `OrderConfirmed` in bulk, `OrderCancelled` by nobody. A handler writes the message's id, sends a message about
     `OrderCreated`, and then fails if the case has it fail.
     """
 
@@ -77,8 +77,6 @@ class Rig:
         usual: dict[str, Any] = {
             "name": "contract-worker",
             "handlers": [self._handler_of_one(), self._handler_of_many()],
-            "ignores": frozenset({OrderCancelled}),
-            "unknown": "park",
             "retries": POLICY,
         }
         self.consumer = Consumer(**usual | options)

@@ -45,7 +45,6 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
     return Consumer(
         name="orders-worker",
         handlers=[reactions.confirm, reactions.cancel],
-        unknown="park",  # whatever else becomes of a payment, an order may depend on it
         tables={
             "customer_order": Table(
                 time="updated_at",

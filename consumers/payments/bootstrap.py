@@ -16,7 +16,6 @@ from consumers.runtime.outside import Outside, RealOutside
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.tables import Table
 from consumers.runtime.worker import WorkerApp
-from schemas.messages.orders import OrderCancelled, OrderConfirmed
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
 
 
@@ -55,8 +54,6 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
     return Consumer(
         name="payments-worker",
         handlers=[handlers.charge_card],
-        ignores=frozenset({OrderConfirmed, OrderCancelled}),
-        unknown="park",  # a new kind of event may well be about money
         tables={
             "payment": Table(
                 key=("order_id",),

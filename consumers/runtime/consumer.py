@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import timedelta
-from typing import Literal
 
 from consumers.runtime.handlers import Function, Handler, handler_of
 from consumers.runtime.tables import Table
@@ -62,9 +61,6 @@ class Consumer:
     Args:
         name: Name of the consumer, also its Kafka consumer group.
         handlers: Functions marked with `@handles` or `@handles_in_bulk`, at most one for each message class.
-        ignores: Message classes that share the topics and are of no interest here.
-        unknown: What becomes of a type that is in neither: `park` puts the message aside until somebody has decided,
-            `ignore` passes it over.
         topics: Topics to read; those of the catalogue that carry the handled messages when none are given.
         retries: When parked messages are tried again.
         inbox_window: How long message ids are remembered, at least as long as Kafka keeps a topic; None for ever.
@@ -79,8 +75,6 @@ class Consumer:
 
     name: str
     handlers: InitVar[Iterable[Function]]
-    unknown: Literal["park", "ignore"]
-    ignores: frozenset[type[Message]] = frozenset()
     topics: Sequence[str] = ()
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     inbox_window: timedelta | None = DEFAULT_INBOX_WINDOW
@@ -96,11 +90,6 @@ class Consumer:
         table = {entry.message.NAME: entry for entry in entries}
         if len(table) < len(entries):
             raise ValueError(f"{self.name} has two handlers for one message")
-        both = {message.NAME for message in self.ignores} & set(table)
-        if both:
-            raise ValueError(f"{self.name} both handles and ignores {', '.join(sorted(both))}")
-        if self.unknown not in {"park", "ignore"}:
-            raise ValueError(f"{self.name} must say what becomes of unknown types: park or ignore")
         if self.max_batch < 1 or self.parallel_partitions < 1:
             raise ValueError(f"{self.name} needs a batch of at least one message at a time")
         topics = self.topics or sorted({catalogue().topic_of(name).name for name in table})
@@ -111,7 +100,3 @@ class Consumer:
     def messages(self) -> tuple[type[Message], ...]:
         """The message classes that are handled."""
         return tuple(handler.message for handler in self.table.values())
-
-    def ignored_types(self) -> frozenset[str]:
-        """Full names of the ignored messages."""
-        return frozenset(message.NAME for message in self.ignores)

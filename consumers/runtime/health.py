@@ -79,6 +79,7 @@ class HealthServer(HealthEndpoints):
         consumer: Name of the consumer.
         partitions: Tells how each partition is.
         trouble: Tells why the worker is not ready; empty when it is.
+        ignored: Returns how many events were ignored, by type, as no handler takes them.
     """
 
     def __init__(
@@ -86,10 +87,12 @@ class HealthServer(HealthEndpoints):
         consumer: str,
         partitions: Callable[[], list[PartitionHealth]],
         trouble: Callable[[], str],
+        ignored: Callable[[], Mapping[str, int]],
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
         self._trouble = trouble
+        self._ignored = ignored
         super().__init__({"/health": self._health, "/ready": self._ready})
 
     def _health(self) -> tuple[HTTPStatus, dict[str, Any]]:
@@ -113,6 +116,7 @@ class HealthServer(HealthEndpoints):
             "lag": _unless_unknown(sum, lags) if is_known else None,
             "lag_s": _unless_unknown(partial(max, default=0.0), ages) if is_known else None,
             "partitions": [asdict(partition) for partition in partitions],
+            "ignored": dict(self._ignored()),
         }
 
 

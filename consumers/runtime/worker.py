@@ -181,7 +181,9 @@ class WorkerApp(faust.App):
                 turn=asyncio.Semaphore(consumer.parallel_partitions),
             )
         )
-        self._health = HealthServer(consumer.name, self._partition_health, self._trouble)
+        self._health = HealthServer(
+            consumer.name, self._partition_health, self._trouble, intake.ignored.counts
+        )
         self._admin = new_admin(settings.kafka_bootstrap)
         self._watchdog = Watchdog(
             group=consumer.name,

@@ -40,7 +40,6 @@ def create_app(settings: ContenderSettings) -> WorkerApp:
     consumer = Consumer(
         name=settings.bench_group,
         handlers=[write_effects],
-        unknown="park",
         topics=(settings.bench_topic,),
     )
     return WorkerApp(consumer, settings)

@@ -97,8 +97,6 @@ def payments_worker(outbox: Outbox) -> Consumer:
     return Consumer(
         name="payments-worker",
         handlers=[handlers.charge_card],
-        ignores=frozenset({OrderConfirmed, OrderCancelled}),
-        unknown="park",
     )
 
 
@@ -106,16 +104,13 @@ def analytics_worker(_: Outbox) -> Consumer:
     return Consumer(
         name="analytics-worker",
         handlers=[count_placed, count_confirmed, count_cancelled],
-        unknown="ignore",
         parallel_partitions=2,  # more than it has in earnest, so that its transactions meet
     )
 
 
 def orders_worker(outbox: Outbox) -> Consumer:
     reactions = OrderReactions(outbox)
-    return Consumer(
-        name="orders-worker", handlers=[reactions.confirm, reactions.cancel], unknown="park"
-    )
+    return Consumer(name="orders-worker", handlers=[reactions.confirm, reactions.cancel])
 
 
 def play(
@@ -292,7 +287,7 @@ def test_handlers_have_the_rights_of_their_service_and_no_more(stack: RunningSta
     play(
         stack,
         "payments",
-        lambda _: Consumer(name="meddling", handlers=[meddle], unknown="ignore"),
+        lambda _: Consumer(name="meddling", handlers=[meddle]),
         scene,
     )
 

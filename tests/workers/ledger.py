@@ -221,7 +221,6 @@ def consumer_of(settings: LedgerSettings) -> Consumer:
     return Consumer(
         name=settings.ledger_consumer,
         handlers=Ledger(settings).handlers,
-        unknown="park",
         topics=settings.ledger_topics,
         retries=RetryPolicy(
             attempts=settings.ledger_attempts, first_pause_s=settings.ledger_pause_s

@@ -83,7 +83,6 @@ def create_app(settings: WorkerSettings) -> WorkerApp:
     consumer = Consumer(
         name=name,
         handlers=[Picky(name, Path(os.environ[MENDED])).take],
-        unknown="park",
         topics=(os.environ[TOPIC],),
         retries=RetryPolicy(attempts=3, first_pause_s=PAUSE_S),
     )

@@ -72,7 +72,9 @@ def asked(
 
     async def run() -> tuple[int, dict[str, Any]]:
         partitions = partition_health(progress, ends, {}, time.time())
-        server = HealthServer("worker", lambda: partitions, lambda: trouble)
+        server = HealthServer(
+            "worker", lambda: partitions, lambda: trouble, lambda: {"a.Happened": 2}
+        )
         port = server.bind("127.0.0.1", 0)
         await server.start()
         try:
@@ -91,6 +93,7 @@ def test_who_is_well_says_how_far_behind_it_is() -> None:
     other = PLACE._replace(partition=1)
     status, told = asked({PLACE: Progress(5), other: Progress(2)}, {PLACE: 8, other: 2})
     assert (status, told["ready"], told["trouble"], told["lag"]) == (200, True, None, 3)
+    assert told["ignored"] == {"a.Happened": 2}
 
 
 def test_who_is_in_trouble_says_which() -> None:
@@ -115,8 +118,8 @@ def test_a_worker_that_may_hold_none_is_not_behind() -> None:
 
 
 def test_a_port_is_taken_once() -> None:
-    first = HealthServer("a", list, str)
+    first = HealthServer("a", list, str, dict)
     port = first.bind("127.0.0.1", 0)
     with pytest.raises(OSError, match="in use"):
-        HealthServer("b", list, str).bind("127.0.0.1", port)
+        HealthServer("b", list, str, dict).bind("127.0.0.1", port)
     asyncio.run(first.stop())

@@ -104,9 +104,7 @@ def play(scene: Callable[[Scenario[Accounts]], Awaitable[None]]) -> None:
     """Play a scene in which ada has a credit of 100, and bob one of 5."""
     database = MemoryDatabase(Accounts({"ada": Decimal(100), "bob": Decimal(5)}))
     cashier = Cashier(database.outbox())
-    consumer = Consumer(
-        name="cashier-worker", handlers=[cashier.pay, cashier.pay_back], unknown="ignore"
-    )
+    consumer = Consumer(name="cashier-worker", handlers=[cashier.pay, cashier.pay_back])
 
     async def run() -> None:
         await scene(Scenario(consumer, database))

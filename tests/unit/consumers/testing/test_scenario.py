@@ -39,7 +39,7 @@ def play(scene: Callable[[Scenario[State]], Awaitable[None]], **options: Any) ->
         await outbox.send(state, sign, key=delivery.key, context=delivery.reaction())
 
     policy = RetryPolicy(attempts=2, first_pause_s=10)
-    consumer = Consumer(name="noting", handlers=[note], unknown="park", retries=policy)
+    consumer = Consumer(name="noting", handlers=[note], retries=policy)
 
     async def run() -> None:
         await scene(Scenario(consumer, database, **options))

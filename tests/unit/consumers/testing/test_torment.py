@@ -49,7 +49,7 @@ def consumer_of(effect: Effect, outbox: MemoryOutbox, **options: Any) -> Consume
         key = delivery.key or str(sign.canary_id)
         await outbox.send(state, sign, key=key, context=delivery.reaction())
 
-    return Consumer(**{"name": "tried", "handlers": [take], "unknown": "park"} | options)
+    return Consumer(**{"name": "tried", "handlers": [take]} | options)
 
 
 def bulk_consumer_of(effect: Effect, outbox: MemoryOutbox, **options: Any) -> Consumer:
@@ -61,7 +61,7 @@ def bulk_consumer_of(effect: Effect, outbox: MemoryOutbox, **options: Any) -> Co
                 state, each.message, key=each.delivery.key, context=each.delivery.reaction()
             )
 
-    return Consumer(**{"name": "tried", "handlers": [take], "unknown": "park"} | options)
+    return Consumer(**{"name": "tried", "handlers": [take]} | options)
 
 
 def torment(
@@ -98,7 +98,6 @@ def test_a_handler_that_writes_in_its_transaction_stands_everything(
 @pytest.mark.parametrize(
     "options",
     [
-        {"unknown": "ignore"},
         {"retries": RetryPolicy(attempts=2)},
         {"retries": RetryPolicy(attempts=12)},
         {"parallel_partitions": 1},
