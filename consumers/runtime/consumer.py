@@ -2,13 +2,16 @@
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
+from cdc.work import Clock, utc_now
 from consumers.runtime.handlers import Function, Handler, handler_of
 from consumers.runtime.tables import Table
 from schemas.catalogue import catalogue
 from schemas.message import Message
+from schemas.messages.consumers import MessageDeadLettered
 
 DEFAULT_INBOX_WINDOW = timedelta(days=15)
 """Kafka deletes whole segments, a week long by default, so a record may outlive a week's retention by a week."""
@@ -61,6 +64,7 @@ class Consumer:
     Args:
         name: Name of the consumer, also its Kafka consumer group.
         handlers: Functions marked with `@handles` or `@handles_in_bulk`, at most one for each message class.
+        sends: Every message class that the handlers send; its schema must have been published.
         topics: Topics to read; those of the catalogue that carry the handled messages when none are given.
         retries: When parked messages are tried again.
         inbox_window: How long message ids are remembered, at least as long as Kafka keeps a topic; None for ever.
@@ -69,18 +73,21 @@ class Consumer:
             wait for each other's rows.
         tables: What is to be known of the tables that the handlers write, by name, where it is not what goes without
             saying.
+        clock: Tells handlers the present.
         before_a_replay: A statement that puts into an empty schema what the handlers expect to be there, as it was
             before the first message. `:live` stands for the schema in earnest.
     """
 
     name: str
     handlers: InitVar[Iterable[Function]]
+    sends: Sequence[type[Message]] = ()
     topics: Sequence[str] = ()
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     inbox_window: timedelta | None = DEFAULT_INBOX_WINDOW
     max_batch: int = 2000
     parallel_partitions: int = 4
     tables: Mapping[str, Table] = field(default_factory=dict)
+    clock: Clock = utc_now
     before_a_replay: bytes | None = None
     table: Mapping[str, Handler] = field(init=False)
     """The dispatch table by the message's full name."""
@@ -96,7 +103,17 @@ class Consumer:
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "topics", tuple(topics))
 
+    def with_options(self, **changes: Any) -> "Consumer":
+        """Return a consumer that is declared like this one but for some options."""
+        handlers = [handler.function for handler in self.table.values()]
+        return replace(self, **{"handlers": handlers} | changes)
+
     @property
     def messages(self) -> tuple[type[Message], ...]:
         """The message classes that are handled."""
         return tuple(handler.message for handler in self.table.values())
+
+    @property
+    def outgoing(self) -> tuple[type[Message], ...]:
+        """The message classes that its outbox writes: those of the handlers, and what is told of dead letters."""
+        return (*self.sends, MessageDeadLettered)

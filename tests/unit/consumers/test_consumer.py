@@ -5,22 +5,22 @@ from typing import Any
 import pytest
 
 from consumers.runtime.consumer import Consumer, RetryPolicy
-from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import handles
+from consumers.runtime.work import Work
 from schemas.messages.orders import OrderCreated
 from schemas.messages.payments import PaymentCompleted
 
 
 @handles(OrderCreated)
-async def take_order(order: OrderCreated, delivery: Delivery, connection: Any) -> None: ...
+async def take_order(order: OrderCreated, work: Work) -> None: ...
 
 
 @handles(OrderCreated)
-async def take_order_too(order: OrderCreated, delivery: Delivery, connection: Any) -> None: ...
+async def take_order_too(order: OrderCreated, work: Work) -> None: ...
 
 
 @handles(PaymentCompleted)
-async def take_payment(payment: PaymentCompleted, delivery: Delivery, connection: Any) -> None: ...
+async def take_payment(payment: PaymentCompleted, work: Work) -> None: ...
 
 
 def consumer(**changes: Any) -> Consumer:

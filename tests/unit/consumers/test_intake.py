@@ -11,12 +11,14 @@ import pytest
 
 from cdc.ids import new_id
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.delivery import Delivery, MalformedRecordError
+from consumers.runtime.delivery import MalformedRecordError
 from consumers.runtime.failures import TooOldError, UnhandledTypeError
 from consumers.runtime.handlers import handles
 from consumers.runtime.ignored import LONGEST_NAME, MOST_TYPES
-from consumers.runtime.intake import Intake, Received
+from consumers.runtime.intake import Intake
+from consumers.runtime.received import Received
 from consumers.runtime.window import InboxWindow
+from consumers.runtime.work import Work
 from consumers.testing.log import Log
 from consumers.testing.records import NewRecord, deliver
 from consumers.testing.schemas import LocalSchemas
@@ -32,7 +34,7 @@ FIRST_STRANGE = 100
 
 
 @handles(CanaryEmitted)
-async def take(canary: CanaryEmitted, delivery: Delivery, connection: Any) -> None: ...
+async def take(canary: CanaryEmitted, work: Work) -> None: ...
 
 
 class Registry(LocalSchemas):
@@ -195,7 +197,7 @@ def test_another_message_than_announced_is_not_taken_for_it() -> None:
     payment = PaymentCompleted.NAME
 
     @handles(PaymentCompleted)
-    async def take_payment(message: Any, delivery: Delivery, connection: Any) -> None: ...
+    async def take_payment(message: Any, work: Work) -> None: ...
 
     received = prepared(changed(ce_type=payment), handlers=[take, take_payment])
     assert isinstance(received.error, UndecodableError)
