@@ -8,6 +8,7 @@ from typing import Any
 
 from cdc.work import Clock, utc_now
 from consumers.runtime.handlers import Function, Handler, handler_of
+from consumers.runtime.middleware import Middleware
 from consumers.runtime.tables import Table
 from schemas.catalogue import catalogue
 from schemas.message import Message
@@ -73,6 +74,7 @@ class Consumer:
             wait for each other's rows.
         tables: What is to be known of the tables that the handlers write, by name, where it is not what goes without
             saying.
+        middleware: What is done around every call of a handler, the outermost first.
         clock: Tells handlers the present.
         before_a_replay: A statement that puts into an empty schema what the handlers expect to be there, as it was
             before the first message. `:live` stands for the schema in earnest.
@@ -87,6 +89,7 @@ class Consumer:
     max_batch: int = 2000
     parallel_partitions: int = 4
     tables: Mapping[str, Table] = field(default_factory=dict)
+    middleware: Sequence[Middleware] = ()
     clock: Clock = utc_now
     before_a_replay: bytes | None = None
     table: Mapping[str, Handler] = field(init=False)

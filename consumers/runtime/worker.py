@@ -25,6 +25,7 @@ from consumers.runtime import refusals
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import is_transient
 from consumers.runtime.group import remove_left_behind
+from consumers.runtime.handler_stats import HandlerMeter
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes, Tools
@@ -122,6 +123,9 @@ class WorkerApp(faust.App):
 
     def __init__(self, consumer: Consumer, settings: WorkerSettings, **options: Any) -> None:
         _require_declared(consumer)
+        meter = HandlerMeter()
+        # innermost, so that it measures handlers and not what is around them
+        consumer = consumer.with_options(middleware=[*consumer.middleware, meter])
         super().__init__(
             consumer.name,
             **{  # type: ignore[arg-type]  # Faust's settings, of many types
@@ -180,7 +184,11 @@ class WorkerApp(faust.App):
             )
         )
         self._health = HealthServer(
-            consumer.name, self._partition_health, self._trouble, intake.ignored.counts
+            consumer.name,
+            self._partition_health,
+            self._trouble,
+            ignored=intake.ignored.counts,
+            handlers=meter.stats,
         )
         self._admin = new_admin(settings.kafka_bootstrap)
         self._watchdog = Watchdog(

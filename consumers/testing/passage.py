@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.handlers import Function, Handler, handles, handles_in_bulk
+from consumers.runtime.middleware import CallNext
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork, Work
 from consumers.testing.breaking import BreakingStore, Breaks, ProcessDied
@@ -112,20 +112,12 @@ class Passage:
 
 def _with_breaking_handlers(consumer: Consumer, breaks: Breaks) -> Consumer:
     """Return the consumer with handlers that break after each message they have handled."""
-    functions = [_breaking(handler, breaks) for handler in consumer.table.values()]
-    return consumer.with_options(handlers=functions)
 
-
-def _breaking(handler: Handler, breaks: Breaks) -> Function:
-    async def one(message: Any, work: Work) -> None:
-        await handler.function(message, work)
-        breaks.handled(work.delivery)
-
-    async def many(received: Sequence[Received[Any]], work: BulkWork) -> None:
-        await handler.function(received, work)
+    async def break_afterwards(
+        received: Sequence[Received[Any]], _: Work | BulkWork, call_next: CallNext
+    ) -> None:
+        await call_next()
         for each in received:
             breaks.handled(each.delivery)
 
-    return (
-        handles_in_bulk(handler.message)(many) if handler.in_bulk else handles(handler.message)(one)
-    )
+    return consumer.with_options(middleware=[*consumer.middleware, break_afterwards])
