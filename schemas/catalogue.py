@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 DEFAULT_COMPATIBILITY = "FULL_TRANSITIVE"
 """Events are kept for good and read by programs of any age, so every version must read every other."""
@@ -18,6 +18,9 @@ SENSIBLE_BYTES = range(2**16, 2**26 + 1)
 
 OVERHEAD_BYTES = 2**14
 """Room for what Kafka, its compression, and a repetition's headers of ours add to a message."""
+
+Kind = Literal["events", "commands"]
+"""Events tell of what has happened, to whom it may concern; a command asks one receiver to do something."""
 
 PROMISES = frozenset(
     {"NONE"} | {a + b for a in ("BACKWARD", "FORWARD", "FULL") for b in ("", "_TRANSITIVE")}
@@ -36,6 +39,7 @@ class Topic:
         retention_hours: How long Kafka keeps a record.
         messages: Full names of the Avro records it carries.
         consumers: Consumer groups that read it, and the messages that each handles.
+        kind: What all of its messages are.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Topic:
     retention_hours: int
     messages: tuple[str, ...]
     consumers: Mapping[str, tuple[str, ...]]
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,11 @@ class Catalogue:
             if message in topic.messages:
                 return topic
         raise LookupError(f"no topic of the catalogue carries {message}; add it to catalogue.toml")
+
+    def kind_of(self, topic: str) -> Kind:
+        """Return what a topic carries; events where the catalogue does not know the topic, such as a copy of one."""
+        declared = self.topics.get(topic)
+        return declared.kind if declared else "events"
 
     def consumers_of(self, message: str) -> tuple[str, ...]:
         """Return the consumer groups that handle a message.
@@ -129,7 +139,7 @@ def catalogue() -> Catalogue:
 
 
 def _topic(name: str, entry: dict[str, Any]) -> Topic:
-    found = {"consumers": {}} | entry
+    found = {"consumers": {}, "kind": "events"} | entry
     for key in sorted(_FORMS.keys() ^ found.keys()):
         problem = "has no" if key in _FORMS else "takes no"
         raise ValueError(f"topic {name} of the catalogue {problem} {key}")
@@ -173,6 +183,10 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
+def _is_kind(value: Any) -> bool:
+    return value in ("events", "commands")
+
+
 def _is_handled(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_names, value.values()))
 
@@ -184,6 +198,7 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "retention_hours": (_is_number, "a whole number"),
     "messages": (_is_names, "a list of names"),
     "consumers": (_is_handled, "a table of consumer groups, each with a list of names"),
+    "kind": (_is_kind, "events or commands"),
 }
 """What a topic says of itself, and in which form."""
 

@@ -78,14 +78,16 @@ class Codec:
         """Return a message's bytes.
 
         Raises:
-            ValueError: a value does not fit the schema, such as a decimal with too many digits, or the class is a
-                consumer's, which lacks what other consumers read.
+            ValueError: a value does not fit the schema, such as a decimal with too many digits, or the class was not
+                given, or is a consumer's, which lacks what other consumers read.
         """
         name = message.NAME
         if message.READER is not None:
             raise ValueError(
                 f"{name} as {message.READER} reads it cannot be written; use the whole message"
             )
+        if name not in self._classes:
+            raise ValueError(f"{name} is not among the messages that this program declares to send")
         if name not in self._prefixes:
             self._prefixes[name] = HEADER.pack(MAGIC, self._store.id_of(name))
         if name not in self._encoders:

@@ -10,12 +10,12 @@ from uuid import UUID
 from cdc.ids import new_id
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer, RetryPolicy
-from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import handles, handles_in_bulk
-from consumers.runtime.intake import Received
 from consumers.runtime.processor import Applied
+from consumers.runtime.received import Received
 from consumers.runtime.store import Place, Store
 from consumers.runtime.window import InboxWindow
+from consumers.runtime.work import BulkWork, Work
 from consumers.testing.database import Database, Sight
 from consumers.testing.log import Log
 from consumers.testing.memory import MemoryDatabase
@@ -59,7 +59,7 @@ class Rig:
     """A consumer at work on one partition, and everything that is to be seen of it, told by labels.
 
     Messages have labels such as `a1`, whose first letter is the record's key. `OrderCreated` is handled one by one,
-    `OrderConfirmed` in bulk, `OrderCancelled` is ignored. A handler writes the message's id, sends a message about
+    `OrderConfirmed` in bulk, `OrderCancelled` by nobody. A handler writes the message's id, sends a message about
     `OrderCreated`, and then fails if the case has it fail.
     """
 
@@ -77,8 +77,7 @@ class Rig:
         usual: dict[str, Any] = {
             "name": "contract-worker",
             "handlers": [self._handler_of_one(), self._handler_of_many()],
-            "ignores": frozenset({OrderCancelled}),
-            "unknown": "park",
+            "sends": [PaymentCompleted],
             "retries": POLICY,
         }
         self.consumer = Consumer(**usual | options)
@@ -235,25 +234,24 @@ class Rig:
 
     def _handler_of_one(self) -> Any:
         @handles(OrderCreated)
-        async def place(order: OrderCreated, delivery: Delivery, transaction: Any) -> None:
+        async def place(order: OrderCreated, work: Work) -> None:
+            delivery = work.delivery
             label = self._labels[delivery.message_id]
             self.calls.append([label])
             self.attempts.append((label, delivery.attempt))
-            await self.world.write(transaction, delivery.message_id)
-            await self.outbox.send(
-                transaction, self._payment(order), key=delivery.key, context=delivery.reaction()
-            )
+            await self.world.write(work.connection, delivery.message_id)
+            await work.send(self._payment(order), key=delivery.key)
             self._fail_if_told(label)
 
         return place
 
     def _handler_of_many(self) -> Any:
         @handles_in_bulk(OrderConfirmed)
-        async def confirm(received: Sequence[Received[OrderConfirmed]], transaction: Any) -> None:
+        async def confirm(received: Sequence[Received[OrderConfirmed]], work: BulkWork) -> None:
             labels = [self._labels[each.delivery.message_id] for each in received]
             self.calls.append(labels)
             for each in received:
-                await self.world.write(transaction, each.delivery.message_id)
+                await self.world.write(work.connection, each.delivery.message_id)
             for label in labels:
                 self._fail_if_told(label)
 

@@ -23,7 +23,6 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
     return Consumer(
         name="analytics-worker",
         handlers=[count_placed, count_confirmed, count_cancelled],
-        unknown="ignore",  # it counts orders, and need not know what else happens to them
         parallel_partitions=1,  # all partitions add to the minute that is now
         tables={
             "orders_per_minute": Table(

@@ -8,7 +8,8 @@ from decimal import Decimal
 from cdc.database import Connection
 from cdc.sql import load_queries
 from consumers.runtime.handlers import handles_in_bulk
-from consumers.runtime.intake import Received
+from consumers.runtime.received import Received
+from consumers.runtime.work import BulkWork
 from schemas.messages.as_read_by_analytics_worker import (
     OrderCancelled,
     OrderConfirmed,
@@ -22,33 +23,31 @@ Moment = tuple[datetime, str]
 
 
 @handles_in_bulk(OrderCreated)
-async def count_placed(received: Sequence[Received[OrderCreated]], connection: Connection) -> None:
+async def count_placed(received: Sequence[Received[OrderCreated]], work: BulkWork) -> None:
     """Count orders in the minute they were placed."""
     orders = [each.message for each in received]
-    await _add(connection, "add_placed", ((order.placed_at, order.currency) for order in orders))
+    await _add(
+        work.connection, "add_placed", ((order.placed_at, order.currency) for order in orders)
+    )
 
 
 @handles_in_bulk(OrderConfirmed)
-async def count_confirmed(
-    received: Sequence[Received[OrderConfirmed]], connection: Connection
-) -> None:
+async def count_confirmed(received: Sequence[Received[OrderConfirmed]], work: BulkWork) -> None:
     """Count orders, and what they earned, in the minute they were confirmed."""
     orders = [each.message for each in received]
     revenue: defaultdict[Moment, Decimal] = defaultdict(Decimal)
     for order in orders:
         revenue[_minute(order.confirmed_at), order.currency] += order.total
     moments = ((order.confirmed_at, order.currency) for order in orders)
-    await _add(connection, "add_confirmed", moments, revenue)
+    await _add(work.connection, "add_confirmed", moments, revenue)
 
 
 @handles_in_bulk(OrderCancelled)
-async def count_cancelled(
-    received: Sequence[Received[OrderCancelled]], connection: Connection
-) -> None:
+async def count_cancelled(received: Sequence[Received[OrderCancelled]], work: BulkWork) -> None:
     """Count orders in the minute they were cancelled."""
     orders = [each.message for each in received]
     await _add(
-        connection, "add_cancelled", ((order.cancelled_at, order.currency) for order in orders)
+        work.connection, "add_cancelled", ((order.cancelled_at, order.currency) for order in orders)
     )
 
 

@@ -2,28 +2,17 @@
 
 from datetime import timedelta
 
-from pydantic import Field
-
-from cdc.event_log.snapshots import DEFAULT_EVERY
-from cdc.outbox import Outbox
 from cdc.sql import load_queries
-from consumers.orders.handlers import OrderReactions
+from consumers.orders.handlers import cancel, confirm
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.outside import Outside
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.tables import Table
-from producers.orders.event_log import order_snapshots
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
 
 
 class Settings(WorkerSettings):
-    """Settings of the orders worker.
-
-    Args:
-        snapshot_every: Versions of an order from one snapshot to the next; 0 takes none.
-    """
-
-    snapshot_every: int = Field(default=DEFAULT_EVERY, ge=0)
+    """Settings of the orders worker."""
 
 
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:
@@ -32,19 +21,11 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
     Args:
         settings: Its settings.
         outside: The parties outside; it calls none.
-
-    Raises:
-        UnknownSchemaError: a schema it writes was never published.
-        RegistryUnavailableError: a schema id is not cached and the registry cannot be asked.
     """
-    outbox = Outbox.open(
-        settings.registry_url, settings.schema_cache, [OrderConfirmed, OrderCancelled]
-    )
-    reactions = OrderReactions(outbox, order_snapshots(settings.snapshot_every))
     return Consumer(
         name="orders-worker",
-        handlers=[reactions.confirm, reactions.cancel],
-        unknown="park",  # whatever else becomes of a payment, an order may depend on it
+        handlers=[confirm, cancel],
+        sends=[OrderConfirmed, OrderCancelled],
         tables={
             "customer_order": Table(
                 time="updated_at",

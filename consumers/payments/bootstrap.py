@@ -4,7 +4,6 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from cdc.outbox import Outbox
 from consumers.payments.handlers import PaymentHandlers
 from consumers.payments.processor import (
     CapturedCardProcessor,
@@ -15,7 +14,6 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.outside import Outside
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.tables import Table
-from schemas.messages.orders import OrderCancelled, OrderConfirmed
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
 
 
@@ -37,25 +35,17 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
     Args:
         settings: Its settings.
         outside: Hands out the card processor.
-
-    Raises:
-        UnknownSchemaError: a schema it writes was never published.
-        RegistryUnavailableError: a schema id is not cached and the registry cannot be asked.
     """
-    outbox = Outbox.open(
-        settings.registry_url, settings.schema_cache, [PaymentCompleted, PaymentFailed]
-    )
     processor = outside.party(
         "card processor",
         lambda: _card_processor(settings),
         lambda note: CapturedCardProcessor(note, limit=settings.card_limit),
     )
-    handlers = PaymentHandlers(processor, outbox)
+    handlers = PaymentHandlers(processor)
     return Consumer(
         name="payments-worker",
         handlers=[handlers.charge_card],
-        ignores=frozenset({OrderConfirmed, OrderCancelled}),
-        unknown="park",  # a new kind of event may well be about money
+        sends=[PaymentCompleted, PaymentFailed],
         tables={
             "payment": Table(
                 key=("order_id",),

@@ -1,15 +1,12 @@
 """What payments does about each message, inside the transaction it is given."""
 
-from datetime import UTC, datetime
-
 from cdc.database import Connection
 from cdc.ids import new_id
-from cdc.outbox import Outbox
 from cdc.sql import load_queries
 from consumers.payments.domain import Payment
 from consumers.payments.processor import CardProcessor, Charge
-from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import handles
+from consumers.runtime.work import Work
 from schemas.messages.as_read_by_payments_worker import OrderCreated
 
 QUERIES = load_queries(__package__)
@@ -20,17 +17,13 @@ class PaymentHandlers:
 
     Args:
         processor: Moves the money.
-        outbox: Where payments tells what came of it.
     """
 
-    def __init__(self, processor: CardProcessor, outbox: Outbox) -> None:
+    def __init__(self, processor: CardProcessor) -> None:
         self._processor = processor
-        self._outbox = outbox
 
     @handles(OrderCreated)
-    async def charge_card(
-        self, order: OrderCreated, delivery: Delivery, connection: Connection
-    ) -> None:
+    async def charge_card(self, order: OrderCreated, work: Work) -> None:
         """Charge the card for a new order; record the answer and tell of it.
 
         The processor may be asked twice when the transaction fails after its answer, which is why it gets the order
@@ -50,16 +43,12 @@ class PaymentHandlers:
             currency=order.currency,
             amount=order.total,
             declined=declined,
-            settled_at=datetime.now(UTC),
+            settled_at=work.now(),
         )
-        async with self._outbox.pipeline(connection):
-            await _insert(connection, payment)
-            await self._outbox.append(
-                connection,
-                [payment.event()],
-                aggregate_id=str(payment.payment_id),
-                after_version=0,
-                context=delivery.reaction(),
+        async with work.pipeline():
+            await _insert(work.connection, payment)
+            await work.append(
+                [payment.event()], aggregate_id=str(payment.payment_id), after_version=0
             )
 
 

@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from cdc.outbox import Outbox
 from consumers.replay.errors import ReplayError
 from consumers.replay.source import Batch, Fetch, Source, SourceRecord
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lane, Lanes, Tools
 from consumers.runtime.processor import Processor
-from consumers.runtime.retries import DeadLetters
 from consumers.runtime.store import Place, Store
 from consumers.runtime.window import InboxWindow
 from schemas.codec import Codec
@@ -104,7 +104,7 @@ class Engine:
         consumer: Its dispatch table.
         store: Where effects, inbox and positions are kept.
         codec: Decodes the handled messages.
-        dead_letters: Tells of messages that no attempt is left for.
+        outbox: Where handlers send, and where dead letters are told of.
         window: Which ids the inbox can keep.
         max_batch: Most messages in a transaction, where it is not the consumer's own.
 
@@ -117,7 +117,7 @@ class Engine:
         consumer: Consumer,
         store: Store,
         codec: Codec,
-        dead_letters: DeadLetters,
+        outbox: Outbox,
         window: InboxWindow,
         *,
         max_batch: int | None = None,
@@ -130,7 +130,7 @@ class Engine:
         self._lanes = Lanes(
             Tools(
                 intake=Intake(consumer, codec, window),
-                processor=Processor(consumer, store, dead_letters),
+                processor=Processor(consumer, store, outbox),
                 position=store.position,
                 seek=self._lose,
                 retries=consumer.retries,

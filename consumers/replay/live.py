@@ -207,7 +207,7 @@ async def redeliver(  # noqa: PLR0913 - all that decides what happens to whom
             consumer,
             store,
             codec,
-            subject.dead_letters(),
+            subject.outbox(consumer),
             InboxWindow() if redelivery.forced else window,
             max_batch=min(MOST_AT_ONCE, consumer.max_batch),
         )

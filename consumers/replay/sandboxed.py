@@ -27,13 +27,11 @@ from consumers.runtime.delivery import REPLAY_RUN
 from consumers.runtime.failures import storable
 from consumers.runtime.outside import Outside
 from consumers.runtime.parked.payload import Payloads
-from consumers.runtime.retries import DeadLetters
 from consumers.runtime.store import Place
 from consumers.runtime.throwaway import ThrowawaySchema
 from consumers.runtime.window import InboxWindow
 from schemas.codec import Codec
 from schemas.datum import UndecodableError
-from schemas.messages.consumers import MessageDeadLettered
 from schemas.registry import SchemaStore
 
 PARKED_LISTED = 100
@@ -71,10 +69,9 @@ class Subject:
         """Return what decodes the consumer's messages, and the fields of any other."""
         return Codec(SchemaStore(self.registry_url, self.schema_cache), consumer.messages)
 
-    def dead_letters(self) -> DeadLetters:
-        """Return what tells of dead letters, in the schema that the transaction is in."""
-        outbox = Outbox.open(self.registry_url, self.schema_cache, [MessageDeadLettered])
-        return DeadLetters(self.name, outbox)
+    def outbox(self, consumer: Consumer) -> Outbox:
+        """Return the consumer's outbox, in the schema that the transaction is in."""
+        return Outbox.open(self.registry_url, self.schema_cache, consumer.outgoing)
 
     def sandbox(self, info: SandboxInfo) -> Sandbox:
         """Return a sandbox of the consumer's service, made or not."""
@@ -200,7 +197,7 @@ class SandboxReplay:
             async with self._sandbox.open_pool(consumer.parallel_partitions + 2) as pool:
                 store = SandboxStore(consumer.name, pool)
                 await store.open_inbox(window)
-                engine = Engine(consumer, store, codec, subject.dead_letters(), window)
+                engine = Engine(consumer, store, codec, subject.outbox(consumer), window)
                 begin = time.monotonic()
                 with walled_in(subject.registry_url):
                     outcome.records = await engine.run(

@@ -66,7 +66,7 @@ class Shadow:
         self._store = store
         self._window = window
         self._codec = subject.codec(consumer)
-        self._dead_letters = subject.dead_letters()
+        self._outbox = subject.outbox(consumer)
         self._tell = tell
         self._total = 0
         self._reached: dict[Place, int] = {}
@@ -168,7 +168,7 @@ class Shadow:
         try:
             with walled_in(self._subject.registry_url):
                 engine = Engine(
-                    self._consumer, self._store, self._codec, self._dead_letters, self._window
+                    self._consumer, self._store, self._codec, self._outbox, self._window
                 )
                 amended = Amended(source, self.amendments)
                 await engine.run(amended, dict(begins), tell=self._told())

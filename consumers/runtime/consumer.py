@@ -2,14 +2,17 @@
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Any
 
+from cdc.work import Clock, utc_now
 from consumers.runtime.handlers import Function, Handler, handler_of
+from consumers.runtime.middleware import Middleware
 from consumers.runtime.tables import Table
 from schemas.catalogue import catalogue
 from schemas.message import Message
+from schemas.messages.consumers import MessageDeadLettered
 
 DEFAULT_INBOX_WINDOW = timedelta(days=15)
 """Kafka deletes whole segments, a week long by default, so a record may outlive a week's retention by a week."""
@@ -62,9 +65,7 @@ class Consumer:
     Args:
         name: Name of the consumer, also its Kafka consumer group.
         handlers: Functions marked with `@handles` or `@handles_in_bulk`, at most one for each message class.
-        ignores: Message classes that share the topics and are of no interest here.
-        unknown: What becomes of a type that is in neither: `park` puts the message aside until somebody has decided,
-            `ignore` passes it over.
+        sends: Every message class that the handlers send; its schema must have been published.
         topics: Topics to read; those of the catalogue that carry the handled messages when none are given.
         retries: When parked messages are tried again.
         inbox_window: How long message ids are remembered, at least as long as Kafka keeps a topic; None for ever.
@@ -73,20 +74,23 @@ class Consumer:
             wait for each other's rows.
         tables: What is to be known of the tables that the handlers write, by name, where it is not what goes without
             saying.
+        middleware: What is done around every call of a handler, the outermost first.
+        clock: Tells handlers the present.
         before_a_replay: A statement that puts into an empty schema what the handlers expect to be there, as it was
             before the first message. `:live` stands for the schema in earnest.
     """
 
     name: str
     handlers: InitVar[Iterable[Function]]
-    unknown: Literal["park", "ignore"]
-    ignores: frozenset[type[Message]] = frozenset()
+    sends: Sequence[type[Message]] = ()
     topics: Sequence[str] = ()
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     inbox_window: timedelta | None = DEFAULT_INBOX_WINDOW
     max_batch: int = 2000
     parallel_partitions: int = 4
     tables: Mapping[str, Table] = field(default_factory=dict)
+    middleware: Sequence[Middleware] = ()
+    clock: Clock = utc_now
     before_a_replay: bytes | None = None
     table: Mapping[str, Handler] = field(init=False)
     """The dispatch table by the message's full name."""
@@ -96,22 +100,23 @@ class Consumer:
         table = {entry.message.NAME: entry for entry in entries}
         if len(table) < len(entries):
             raise ValueError(f"{self.name} has two handlers for one message")
-        both = {message.NAME for message in self.ignores} & set(table)
-        if both:
-            raise ValueError(f"{self.name} both handles and ignores {', '.join(sorted(both))}")
-        if self.unknown not in {"park", "ignore"}:
-            raise ValueError(f"{self.name} must say what becomes of unknown types: park or ignore")
         if self.max_batch < 1 or self.parallel_partitions < 1:
             raise ValueError(f"{self.name} needs a batch of at least one message at a time")
         topics = self.topics or sorted({catalogue().topic_of(name).name for name in table})
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "topics", tuple(topics))
 
+    def with_options(self, **changes: Any) -> "Consumer":
+        """Return a consumer that is declared like this one but for some options."""
+        handlers = [handler.function for handler in self.table.values()]
+        return replace(self, **{"handlers": handlers} | changes)
+
     @property
     def messages(self) -> tuple[type[Message], ...]:
         """The message classes that are handled."""
         return tuple(handler.message for handler in self.table.values())
 
-    def ignored_types(self) -> frozenset[str]:
-        """Full names of the ignored messages."""
-        return frozenset(message.NAME for message in self.ignores)
+    @property
+    def outgoing(self) -> tuple[type[Message], ...]:
+        """The message classes that its outbox writes: those of the handlers, and what is told of dead letters."""
+        return (*self.sends, MessageDeadLettered)

@@ -153,15 +153,6 @@ class Delivery:
                 f"the record at {place_of(record)} is no message of an outbox: {error!r}"
             ) from error
 
-    def reaction(self) -> MessageContext:
-        """Return the context for messages sent because of this one."""
-        span = self.context.next_span()
-        return MessageContext(
-            correlation_id=span.correlation_id,
-            causation_id=self.message_id,
-            traceparent=span.traceparent,
-        )
-
 
 def place_of(record: Record) -> str:
     """Return where a record lies, as `topic/partition/offset`."""

@@ -42,7 +42,7 @@ class PoisonError(Exception):
 
 
 class UnhandledTypeError(LookupError):
-    """A message arrived that the consumer neither handles nor ignores."""
+    """A command arrived that the consumer has no handler for."""
 
 
 class TooOldError(ValueError):

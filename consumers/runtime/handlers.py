@@ -1,7 +1,7 @@
 """Marking functions as handlers of a message, one at a time or many at once."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -31,7 +31,7 @@ class Handler:
     """A function of a dispatch table.
 
     Args:
-        function: `async (message, delivery, connection)`, or in bulk `async (received, connection)`.
+        function: `async (message, work)`, or in bulk `async (received, work)`.
         message: The message class it takes.
         in_bulk: It takes a list of `Received` at once.
     """
@@ -40,25 +40,12 @@ class Handler:
     message: type[Message]
     in_bulk: bool
 
-    async def call(self, todo: Sequence[Any], transaction: Any) -> None:
-        """Call the function with messages that it takes.
-
-        Args:
-            todo: `Received` messages, in their order; exactly one unless the function takes them in bulk.
-            transaction: What it writes its effect on.
-        """
-        if self.in_bulk:
-            await self.function(todo, transaction)
-        else:
-            [received] = todo
-            await self.function(received.message, received.delivery, transaction)
-
 
 def handles(message: type[Message]) -> Callable[[F], F]:
-    """Mark a function or method that takes one message: `async (message, delivery, connection)`.
+    """Mark a function or method that takes one message: `async (message, work)`.
 
-    It writes its effect on the connection, inside the transaction that is open there, and never commits. What it raises
-    decides what becomes of the message, see `consumers.runtime.failures`.
+    `work` is a `Work`. The function writes its effect on `work.connection`, inside the transaction that is open there,
+    and never commits. What it raises decides what becomes of the message, see `consumers.runtime.failures`.
 
     Args:
         message: Class of the messages it takes.
@@ -67,12 +54,13 @@ def handles(message: type[Message]) -> Callable[[F], F]:
 
 
 def handles_in_bulk(message: type[Message]) -> Callable[[F], F]:
-    """Mark a function or method that takes many messages: `async (received, connection)`.
+    """Mark a function or method that takes many messages: `async (received, work)`.
 
     `received` is a non-empty sequence of `Received`, in the order of their offsets, each with its `message` and its
-    `delivery`. Messages of one key come in their order; between different keys a bulk handler may be called before the
-    handler of a message that lies before. A failure is narrowed down by halving, so the function may be called again
-    with parts of the sequence, each time after the effects of the failed call were rolled back.
+    `delivery`; `work` is a `BulkWork`. Messages of one key come in their order; between different keys a bulk handler
+    may be called before the handler of a message that lies before. A failure is narrowed down by halving, so the
+    function may be called again with parts of the sequence, each time after the effects of the failed call were rolled
+    back.
 
     Args:
         message: Class of the messages it takes.
@@ -90,7 +78,7 @@ def handler_of(function: Function) -> Handler:
     mark: Handles | None = getattr(function, MARK, None)
     if mark is None:
         raise TypeError(f"{name} is no handler; mark it with @handles(<message class>)")
-    wanted = ("received", "connection") if mark.in_bulk else ("message", "delivery", "connection")
+    wanted = ("received" if mark.in_bulk else "message", "work")
     if not inspect.iscoroutinefunction(function) or not _takes(function, len(wanted)):
         raise TypeError(f"{name} must be `async def` and take ({', '.join(wanted)})")
     return Handler(function, mark.message, mark.in_bulk)

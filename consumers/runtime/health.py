@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from cdc.health import HealthEndpoints
+from consumers.runtime.handler_stats import HandlerStats
 from consumers.runtime.lanes import Progress
 from consumers.runtime.store import Place
 
@@ -79,6 +80,8 @@ class HealthServer(HealthEndpoints):
         consumer: Name of the consumer.
         partitions: Tells how each partition is.
         trouble: Tells why the worker is not ready; empty when it is.
+        ignored: Returns how many events were ignored, by type, as no handler takes them.
+        handlers: Returns how often each handler was called, and with what success, by type.
     """
 
     def __init__(
@@ -86,10 +89,15 @@ class HealthServer(HealthEndpoints):
         consumer: str,
         partitions: Callable[[], list[PartitionHealth]],
         trouble: Callable[[], str],
+        *,
+        ignored: Callable[[], Mapping[str, int]],
+        handlers: Callable[[], Mapping[str, HandlerStats]],
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
         self._trouble = trouble
+        self._ignored = ignored
+        self._handlers = handlers
         super().__init__({"/health": self._health, "/ready": self._ready})
 
     def _health(self) -> tuple[HTTPStatus, dict[str, Any]]:
@@ -113,6 +121,8 @@ class HealthServer(HealthEndpoints):
             "lag": _unless_unknown(sum, lags) if is_known else None,
             "lag_s": _unless_unknown(partial(max, default=0.0), ages) if is_known else None,
             "partitions": [asdict(partition) for partition in partitions],
+            "handlers": {name: asdict(stats) for name, stats in self._handlers().items()},
+            "ignored": dict(self._ignored()),
         }
 
 

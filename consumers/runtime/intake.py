@@ -1,17 +1,19 @@
 """From records as fetched to messages as handlers take them: told apart, judged and decoded, before any transaction."""
 
 import asyncio
-import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.delivery import Delivery, MalformedRecordError, Record, place_of
+from consumers.runtime.delivery import MalformedRecordError, Record, place_of
 from consumers.runtime.failures import TooOldError, UnhandledTypeError
 from consumers.runtime.handlers import Handler
+from consumers.runtime.ignored import Ignored
+from consumers.runtime.received import Received
 from consumers.runtime.window import InboxWindow
+from schemas.catalogue import catalogue
 from schemas.codec import Codec
 from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError
@@ -23,98 +25,33 @@ _is_uuid7 = re.compile(
     rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 ).fullmatch
 
-M = TypeVar("M")
-
-log = logging.getLogger(__name__)
-
-
-class Received(Generic[M]):
-    """A record, and what became of it on the way in.
-
-    Args:
-        record: The record as delivered.
-        message_id: Id of the message as text; empty when the record has none that the inbox can keep. It is at hand,
-            while all else in `delivery` is read from the headers when first asked for.
-        type: Full name of the message; None when the record does not say.
-        handler: The function that takes it; None when there is nothing to do about it.
-        message: The decoded message; None when there is nobody to take it, or when it cannot be decoded.
-        error: Why it cannot be handled; None when it can.
-        attempt: Number of the attempt, from 1.
-
-    Attributes:
-        concerns_us: There is a handler to call, or an error to decide about.
-    """
-
-    __slots__ = (
-        "_delivery",
-        "_message",
-        "attempt",
-        "concerns_us",
-        "error",
-        "handler",
-        "message_id",
-        "record",
-        "type",
-    )
-
-    def __init__(
-        self,
-        record: Record,
-        message_id: str,
-        type_: str | None,
-        handler: Handler | None = None,
-        message: M | None = None,
-        error: Exception | None = None,
-        attempt: int = 1,
-    ) -> None:
-        self.record = record
-        self.message_id = message_id
-        self.type = type_
-        self.handler = handler
-        self.error = error
-        self.attempt = attempt
-        self.concerns_us = handler is not None or error is not None
-        self._message = message
-        self._delivery: Delivery | None = None
-
-    @property
-    def message(self) -> M:
-        """The decoded message."""
-        if self._message is None:
-            raise AttributeError(f"the record at {place_of(self.record)} was not decoded")
-        return self._message
-
-    @property
-    def delivery(self) -> Delivery:
-        """What is known of the message besides its content; read from the headers when first asked for."""
-        if self._delivery is None:
-            self._delivery = Delivery.of(self.record, self.attempt)
-        return self._delivery
-
 
 class Intake:
     """Prepares records for one consumer.
+
+    An event that no handler takes is ignored, so that its sender may add a type without asking every consumer. A
+    command is addressed to this consumer, so that one which no handler takes is an error.
 
     Args:
         consumer: Its dispatch table.
         codec: Decodes the handled messages.
         window: Which ids its inbox can keep.
+
+    Attributes:
+        ignored: Counts what was ignored.
     """
 
     def __init__(self, consumer: Consumer, codec: Codec, window: InboxWindow) -> None:
+        self.ignored = Ignored(consumer.name)
         self._consumer = consumer
         self._codec = codec
         self._window = window
-        self._table: Mapping[bytes, Handler | None] = {
-            **{name.encode(): handler for name, handler in consumer.table.items()},
-            **{name.encode(): None for name in consumer.ignored_types()},
+        self._table: Mapping[bytes, Handler] = {
+            name.encode(): handler for name, handler in consumer.table.items()
         }
-        self._passed_over: set[str] = set()
-
-    @property
-    def passed_over(self) -> frozenset[str]:
-        """Types that came, are in no table, and were ignored as the consumer chose."""
-        return frozenset(self._passed_over)
+        self._command_topics = frozenset(
+            topic for topic in consumer.topics if catalogue().kind_of(topic) == "commands"
+        )
 
     async def prepare(self, records: Sequence[Record]) -> list[Received[Any]]:
         """Tell apart, judge and decode records, giving way to other work now and then.
@@ -188,19 +125,17 @@ class Intake:
         """Return a record that cannot be told from its repetition, which matters only if there is something to do."""
         if name is None:
             return Received(record, "", None, error=error)
-        if self._table.get(name) is None and (
-            name in self._table or self._undecided(record, _text(name)) is None
-        ):
+        if name not in self._table and self._unhandled(record, name) is None:
             return Received(record, "", _text(name))
         return Received(record, "", _text(name), error=error)
 
     def _decoded(self, record: Record, message_id: str, name: bytes, attempt: int) -> Received[Any]:
         handler = self._table.get(name)
-        error: Exception | None
         if handler is None:
-            error = None if name in self._table else self._undecided(record, _text(name))
-            return Received(record, message_id, _text(name), error=error, attempt=attempt)
+            unhandled = self._unhandled(record, name)
+            return Received(record, message_id, _text(name), error=unhandled, attempt=attempt)
         wanted = handler.message.NAME
+        error: Exception
         try:
             message = self._codec.decode(record.value or b"")
         except RegistryUnavailableError:
@@ -215,17 +150,13 @@ class Intake:
             )
         return Received(record, message_id, wanted, handler, None, error, attempt)
 
-    def _undecided(self, record: Record, name: str) -> UnhandledTypeError | None:
-        if self._consumer.unknown == "ignore":
-            if name not in self._passed_over:
-                self._passed_over.add(name)
-                log.info(
-                    "%s ignores messages of the type %s, as it chose", self._consumer.name, name
-                )
+    def _unhandled(self, record: Record, name: bytes) -> UnhandledTypeError | None:
+        """Return the error of a command that no handler takes; count an event, which is no error."""
+        if record.topic not in self._command_topics:
+            self.ignored.note(name)
             return None
         return UnhandledTypeError(
-            f"{self._consumer.name} neither handles nor ignores {name}, found at {place_of(record)}; "
-            "decide in its dispatch table"
+            f"{self._consumer.name} has no handler for the command {_text(name)}, found at {place_of(record)}"
         )
 
 

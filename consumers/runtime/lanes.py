@@ -16,8 +16,9 @@ from typing import Any, Protocol, TypeVar
 from consumers.runtime.consumer import RetryPolicy
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import is_transient, waits_without_end
-from consumers.runtime.intake import Intake, Received
+from consumers.runtime.intake import Intake
 from consumers.runtime.processor import Processor, TooSlowError
+from consumers.runtime.received import Received
 from consumers.runtime.store import FenceLostError, Place
 
 FIRST_PAUSE_S = 0.1

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.dispatch import Dispatcher
 from consumers.runtime.failures import BEHIND, Failure, is_transient, waits_without_end
 from consumers.runtime.handlers import Handler
-from consumers.runtime.intake import Received
+from consumers.runtime.received import Received
 from consumers.runtime.retries import DeadLetters
 from consumers.runtime.store import Claim, FenceLostError, Parking, Place, Store, Taken, Transaction
 
@@ -97,13 +99,14 @@ class Processor:
     Args:
         consumer: Name, dispatch table and retry policy.
         store: Where inbox, position and parked messages are.
-        dead_letters: Tells of messages that no attempt is left for.
+        outbox: Where handlers send, and where dead letters are told of.
     """
 
-    def __init__(self, consumer: Consumer, store: Store, dead_letters: DeadLetters) -> None:
+    def __init__(self, consumer: Consumer, store: Store, outbox: Outbox) -> None:
         self._consumer = consumer
         self._store = store
-        self._dead_letters = dead_letters
+        self._dispatcher = Dispatcher(consumer, outbox)
+        self._dead_letters = DeadLetters(consumer.name, outbox)
         self._careful = False
 
     async def apply(
@@ -186,9 +189,9 @@ class Processor:
         try:
             if attempt.manner.careful:
                 async with self._store.savepoint(attempt.transaction):
-                    await handler.call(todo, attempt.transaction)
+                    await self._dispatcher.call(handler, todo, attempt.transaction)
             else:
-                await handler.call(todo, attempt.transaction)
+                await self._dispatcher.call(handler, todo, attempt.transaction)
         except Exception as error:  # noqa: BLE001 - parked with the message, or raised again
             attempt.leave_if_pointless(error)
             if len(todo) == 1:

@@ -2,18 +2,18 @@
 
 import logging
 import time
-from typing import Any, Protocol
 from uuid import UUID
 
 from cdc import causes
 from cdc.context import MessageContext
 from cdc.ids import new_id
+from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import MalformedRecordError, Record, place_of
+from consumers.runtime.dispatch import Dispatcher
 from consumers.runtime.failures import Failure, waits_without_end
 from consumers.runtime.intake import Intake
 from consumers.runtime.store import ParkedMessage, Store, Transaction
-from schemas.message import Message
 from schemas.messages.consumers import MessageDeadLettered, ParkingReason
 
 MOST_AT_ONCE = 100
@@ -27,15 +27,6 @@ LONGEST_TOLD, LONGEST_NAME = 4000, 500
 log = logging.getLogger(__name__)
 
 
-class Sender(Protocol):
-    """Sends a message in the transaction it is given: the outbox."""
-
-    async def send(
-        self, connection: Any, message: Message, *, key: str, context: MessageContext
-    ) -> UUID:
-        """Send a message that is no part of an aggregate's history."""
-
-
 class DeadLetters:
     """Publishes that a message has become a dead letter.
 
@@ -44,7 +35,7 @@ class DeadLetters:
         outbox: Where it is told.
     """
 
-    def __init__(self, consumer: str, outbox: Sender) -> None:
+    def __init__(self, consumer: str, outbox: Outbox) -> None:
         self._consumer = consumer
         self._outbox = outbox
 
@@ -88,16 +79,15 @@ class Retrier:
         consumer: Dispatch table and retry policy.
         store: Where parked messages are.
         intake: Prepares records.
-        dead_letters: Tells of messages that no attempt is left for.
+        outbox: Where handlers send, and where dead letters are told of.
     """
 
-    def __init__(
-        self, consumer: Consumer, store: Store, intake: Intake, dead_letters: DeadLetters
-    ) -> None:
+    def __init__(self, consumer: Consumer, store: Store, intake: Intake, outbox: Outbox) -> None:
         self._consumer = consumer
         self._store = store
         self._intake = intake
-        self._dead_letters = dead_letters
+        self._dispatcher = Dispatcher(consumer, outbox)
+        self._dead_letters = DeadLetters(consumer.name, outbox)
 
     async def retry_one(self) -> bool:
         """Try one sequence whose time has come: its messages one after the other, up to the first that fails.
@@ -141,7 +131,7 @@ class Retrier:
             return None
         try:
             async with self._store.savepoint(transaction):
-                await received.handler.call([received], transaction)
+                await self._dispatcher.call(received.handler, [received], transaction)
         except Exception as error:
             if waits_without_end(error):
                 raise

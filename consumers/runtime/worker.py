@@ -25,13 +25,14 @@ from consumers.runtime import refusals
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import is_transient
 from consumers.runtime.group import remove_left_behind
+from consumers.runtime.handler_stats import HandlerMeter
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes, Tools
 from consumers.runtime.positions import find_positions
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.processor import Processor
-from consumers.runtime.retries import DeadLetters, Retrier
+from consumers.runtime.retries import Retrier
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
 from consumers.runtime.topics import Topic, new_admin, read_topics
@@ -46,7 +47,6 @@ from consumers.runtime.watchdog import Watchdog
 from consumers.runtime.window import InboxWindow
 from schemas.catalogue import catalogue
 from schemas.codec import Codec
-from schemas.messages.consumers import MessageDeadLettered
 from schemas.registry import SchemaStore
 
 STALLED = 75
@@ -113,8 +113,8 @@ class WorkerApp(faust.App):
 
     Raises:
         LookupError: the catalogue does not list the consumer for a message that it handles.
-        UnknownSchemaError: the schema of the event about dead letters was never published.
-        RegistryUnavailableError: its id is not cached and the registry cannot be asked.
+        UnknownSchemaError: the schema of a message that it sends was never published.
+        RegistryUnavailableError: a schema id is not cached and the registry cannot be asked.
     """
 
     lanes: Lanes
@@ -123,6 +123,9 @@ class WorkerApp(faust.App):
 
     def __init__(self, consumer: Consumer, settings: WorkerSettings, **options: Any) -> None:
         _require_declared(consumer)
+        meter = HandlerMeter()
+        # innermost, so that it measures handlers and not what is around them
+        consumer = consumer.with_options(middleware=[*consumer.middleware, meter])
         super().__init__(
             consumer.name,
             **{  # type: ignore[arg-type]  # Faust's settings, of many types
@@ -166,14 +169,13 @@ class WorkerApp(faust.App):
         self._store = PostgresStore(consumer.name, self._pool)
         self._window = InboxWindow()
         codec = Codec(SchemaStore(settings.registry_url, settings.schema_cache), consumer.messages)
-        outbox = Outbox.open(settings.registry_url, settings.schema_cache, [MessageDeadLettered])
-        dead_letters = DeadLetters(consumer.name, outbox)
+        outbox = Outbox.open(settings.registry_url, settings.schema_cache, consumer.outgoing)
         intake = Intake(consumer, codec, self._window)
-        self._retrier = Retrier(consumer, self._store, intake, dead_letters)
+        self._retrier = Retrier(consumer, self._store, intake, outbox)
         self.lanes = Lanes(
             Tools(
                 intake=intake,
-                processor=Processor(consumer, self._store, dead_letters),
+                processor=Processor(consumer, self._store, outbox),
                 position=self._store.position,
                 seek=self._seek,
                 retries=consumer.retries,
@@ -181,7 +183,13 @@ class WorkerApp(faust.App):
                 turn=asyncio.Semaphore(consumer.parallel_partitions),
             )
         )
-        self._health = HealthServer(consumer.name, self._partition_health, self._trouble)
+        self._health = HealthServer(
+            consumer.name,
+            self._partition_health,
+            self._trouble,
+            ignored=intake.ignored.counts,
+            handlers=meter.stats,
+        )
         self._admin = new_admin(settings.kafka_bootstrap)
         self._watchdog = Watchdog(
             group=consumer.name,

@@ -1,5 +1,6 @@
 """What a scenario asks of the database that handlers write to, be it a value in memory or a schema of Postgres."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -96,8 +97,8 @@ class Database(Protocol[S_co]):
     async def open(self, consumer: Consumer) -> tuple[Store, InboxWindow]:
         """Return the store of a consumer, and which ids its inbox can keep."""
 
-    def outbox(self) -> Outbox:
-        """Return an outbox for handlers, and for what the runtime itself tells."""
+    def outbox(self, messages: Iterable[type[Message]] | None = None) -> Outbox:
+        """Return an outbox that writes these messages, and no others; all of the catalogue when none are given."""
 
     async def pass_time(self, seconds: float) -> None:
         """Have parked messages fall due as if time had passed."""

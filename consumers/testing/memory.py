@@ -4,10 +4,11 @@ Transactions follow one another here; those of Postgres run beside each other, s
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import TypeVar
 
+from cdc.work import TransactionScope
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.store import Store
 from consumers.runtime.window import InboxWindow
@@ -15,12 +16,14 @@ from consumers.testing.contents import Contents, Line, Row, Transactions
 from consumers.testing.database import Parked, Sight, text_of_key
 from consumers.testing.memory_outbox import MemoryOutbox
 from consumers.testing.memory_store import MemoryStore
+from consumers.testing.schemas import local_codec
+from schemas.message import Message
 
 S = TypeVar("S")
 
 
 class MemoryDatabase(Transactions[S]):
-    """A database that holds one value, which handlers are given in the place of a connection.
+    """A database that holds one value, which takes the place of a connection in the handlers' units of work.
 
     A transaction works on a deep copy of the value and puts it in place when it commits.
 
@@ -44,9 +47,17 @@ class MemoryDatabase(Transactions[S]):
         """Return the store of a consumer, and which ids its inbox can keep: all."""
         return MemoryStore(consumer.name, self), InboxWindow()
 
-    def outbox(self) -> MemoryOutbox:
-        """Return an outbox for handlers."""
-        return MemoryOutbox(self)
+    def outbox(self, messages: Iterable[type[Message]] | None = None) -> MemoryOutbox:
+        """Return an outbox that writes these messages, and no others; all of the catalogue when none are given."""
+        return MemoryOutbox(self, None if messages is None else local_codec(messages))
+
+    def value(self, work: TransactionScope) -> S:
+        """Return the value that a handler may change in its transaction, for handlers that are given a repository.
+
+        Raises:
+            OutsideTransactionError: the transaction is none of this database, or has ended.
+        """
+        return self.within(work.connection).state
 
     async def pass_time(self, seconds: float) -> None:
         """Have parked messages fall due as if time had passed."""

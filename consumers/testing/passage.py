@@ -1,15 +1,14 @@
 """One passage of messages through a consumer, from the first record to the last effect."""
 
-import dataclasses
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.delivery import Delivery
-from consumers.runtime.handlers import Function, Handler, handles, handles_in_bulk
-from consumers.runtime.intake import Received
+from consumers.runtime.middleware import CallNext
+from consumers.runtime.received import Received
+from consumers.runtime.work import BulkWork, Work
 from consumers.testing.breaking import BreakingStore, Breaks, ProcessDied
 from consumers.testing.database import Database
 from consumers.testing.log import Log
@@ -91,7 +90,7 @@ class Passage:
         return Worker(
             _with_breaking_handlers(self.consumer, breaks),
             BreakingStore(store, breaks, self.rng),
-            self.database.outbox(),
+            self.database.outbox(self.consumer.outgoing),
             window,
         )
 
@@ -113,20 +112,12 @@ class Passage:
 
 def _with_breaking_handlers(consumer: Consumer, breaks: Breaks) -> Consumer:
     """Return the consumer with handlers that break after each message they have handled."""
-    functions = [_breaking(handler, breaks) for handler in consumer.table.values()]
-    return dataclasses.replace(consumer, handlers=functions)
 
-
-def _breaking(handler: Handler, breaks: Breaks) -> Function:
-    async def one(message: Any, delivery: Delivery, connection: Any) -> None:
-        await handler.function(message, delivery, connection)
-        breaks.handled(delivery)
-
-    async def many(received: Sequence[Received[Any]], connection: Any) -> None:
-        await handler.function(received, connection)
+    async def break_afterwards(
+        received: Sequence[Received[Any]], _: Work | BulkWork, call_next: CallNext
+    ) -> None:
+        await call_next()
         for each in received:
             breaks.handled(each.delivery)
 
-    return (
-        handles_in_bulk(handler.message)(many) if handler.in_bulk else handles(handler.message)(one)
-    )
+    return consumer.with_options(middleware=[*consumer.middleware, break_afterwards])

@@ -1,7 +1,7 @@
 """A schema of its own in a given Postgres database: made by the service's migrations, and dropped at the end."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +20,8 @@ from consumers.runtime.throwaway import ThrowawaySchema, with_names
 from consumers.runtime.window import InboxWindow
 from consumers.testing.copying import Tables, Unordered
 from consumers.testing.database import Parked, Sent, Sight, text_of_key
-from consumers.testing.schemas import codec_of_all
+from consumers.testing.schemas import codec_of_all, local_codec
+from schemas.message import Message
 
 QUERIES = load_queries(__package__)
 
@@ -98,9 +99,9 @@ class PostgresDatabase:
         await store.maintain(window)
         return store, window
 
-    def outbox(self) -> Outbox:
-        """Return an outbox for handlers, and for what the runtime itself tells."""
-        return Outbox(codec_of_all())
+    def outbox(self, messages: Iterable[type[Message]] | None = None) -> Outbox:
+        """Return an outbox that writes these messages, and no others; all of the catalogue when none are given."""
+        return Outbox(codec_of_all() if messages is None else local_codec(messages))
 
     async def pass_time(self, seconds: float) -> None:
         """Have parked messages fall due as if time had passed."""

@@ -26,7 +26,7 @@ class Scenario(Generic[S]):
     intake, processor and retrier.
 
     Args:
-        consumer: The consumer. Its handlers write to the database, and send through an outbox of it.
+        consumer: The consumer. Its handlers write to the database, and send through its outbox what they declare.
         database: A `MemoryDatabase`, or a `PostgresDatabase` that was entered.
         partitions: Partitions of each topic; with one, messages come in the order in which they are given.
     """
@@ -257,7 +257,9 @@ class Scenario(Generic[S]):
     async def _at_work(self) -> Worker:
         if self._worker is None:
             store, window = await self.database.open(self.consumer)
-            self._worker = Worker(self.consumer, store, self.database.outbox(), window)
+            self._worker = Worker(
+                self.consumer, store, self.database.outbox(self.consumer.outgoing), window
+            )
             await self._look()
             self._sent_before = len(self._sight.sent)
         return self._worker

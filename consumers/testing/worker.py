@@ -4,11 +4,13 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import is_transient, waits_without_end
-from consumers.runtime.intake import Intake, Received
+from consumers.runtime.intake import Intake
 from consumers.runtime.processor import Processor, TooSlowError
-from consumers.runtime.retries import DeadLetters, Retrier, Sender
+from consumers.runtime.received import Received
+from consumers.runtime.retries import Retrier
 from consumers.runtime.store import FenceLostError, Place, Store
 from consumers.runtime.window import InboxWindow
 from consumers.testing.database import Database
@@ -35,22 +37,21 @@ class Worker:
     Args:
         consumer: What it consumes.
         store: Where inbox, positions and parked messages are.
-        outbox: Where dead letters are told of.
+        outbox: Where handlers send, and where dead letters are told of.
         window: Which ids the inbox can keep.
     """
 
     def __init__(
-        self, consumer: Consumer, store: Store, outbox: Sender, window: InboxWindow
+        self, consumer: Consumer, store: Store, outbox: Outbox, window: InboxWindow
     ) -> None:
         self._consumer = consumer
         self._store = store
         self.positions: dict[Place, int] = {}
         """Where it believes to be; what the database says is asked for when a partition is new to it."""
         self.fences_lost = 0
-        dead_letters = DeadLetters(consumer.name, outbox)
         self.intake = Intake(consumer, local_codec(consumer.messages), window)
-        self.processor = Processor(consumer, store, dead_letters)
-        self.retrier = Retrier(consumer, store, self.intake, dead_letters)
+        self.processor = Processor(consumer, store, outbox)
+        self.retrier = Retrier(consumer, store, self.intake, outbox)
 
     async def catch_up(self, log: Log, rng: random.Random | None = None) -> None:
         """Work through all partitions to their ends.

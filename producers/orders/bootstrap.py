@@ -9,12 +9,10 @@ from fastapi import FastAPI
 from pydantic import Field
 
 from cdc.database import open_pool
-from cdc.event_log.snapshots import DEFAULT_EVERY
 from cdc.outbox import Outbox
 from producers.orders import problems
 from producers.orders.api import ROUTERS
 from producers.orders.domain import EVENTS
-from producers.orders.event_log import order_snapshots
 from producers.orders.storage import Storage
 from producers.rest.app import build_app
 from producers.rest.settings import ServiceSettings
@@ -30,13 +28,11 @@ class Settings(ServiceSettings):
         database_url: libpq URL of the service's own role.
         registry_url: Base URL of the registry's Confluent-compatible API.
         schema_cache: Directory in which schema ids are kept.
-        snapshot_every: Versions of an order from one snapshot to the next; 0 takes none.
     """
 
     database_url: Annotated[str, Field(min_length=1, repr=False)]
     registry_url: Annotated[str, Field(min_length=1)]
     schema_cache: Path
-    snapshot_every: Annotated[int, Field(ge=0)] = DEFAULT_EVERY
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -45,9 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         outbox = Outbox.open(settings.registry_url, settings.schema_cache, EVENTS)
-        snapshots = order_snapshots(settings.snapshot_every)
         async with open_pool(settings.database_url, timeout_s=POOL_TIMEOUT_S) as pool:
-            app.state.storage = Storage(pool, outbox, snapshots)
+            app.state.storage = Storage(pool, outbox)
             yield
 
     app = build_app(

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from uuid import UUID
 
 from cdc.database import Connection
-from cdc.event_log import Fold, Snapshots
+from cdc.event_log import Fold
 from cdc.event_log.verification import Rows
 from producers.orders import repository
 from producers.orders.domain import EVENTS, Event, Order
@@ -26,15 +26,6 @@ def orders_fold() -> Fold[Order]:
 def declare() -> tuple[Fold[Order], Rows[Order]]:
     """Return what orders declare of their log, and the rows that must say the same."""
     return orders_fold(), OrderRows()
-
-
-def order_snapshots(every: int) -> Snapshots[Order]:
-    """Return what keeps the snapshots of orders.
-
-    Args:
-        every: Versions from one snapshot to the next; 0 takes none.
-    """
-    return Snapshots(orders_fold(), every)
 
 
 class OrderRows:

@@ -1,5 +1,7 @@
 """Where the endpoints of the orders service write, and how they come by it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -9,30 +11,33 @@ from starlette.requests import Request
 
 from cdc.context import MessageContext
 from cdc.database import Pool
-from cdc.event_log import Snapshots
 from cdc.outbox import Outbox
+from cdc.work import RequestWork, UnitOfWork
 from producers.orders import handlers
 from producers.orders.domain import Order, PlaceOrder
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The database, the outbox in it, and what keeps snapshots of long histories."""
+    """The database and the outbox in it."""
 
     pool: Pool
     outbox: Outbox
-    snapshots: Snapshots[Order] | None = None
+
+    @asynccontextmanager
+    async def work(self, context: MessageContext) -> AsyncIterator[UnitOfWork]:
+        """Open a unit of work for a request; it is committed when the block ends."""
+        async with self.pool.connection() as connection, connection.transaction():
+            yield RequestWork(connection, self.outbox, context)
 
     async def place(self, command: PlaceOrder, context: MessageContext) -> Order:
-        """Place an order in a transaction of its own.
+        """Place an order in a unit of work of its own.
 
         Raises:
             InvalidOrderError: the order breaks a rule of the domain.
         """
-        async with self.pool.connection() as connection, connection.transaction():
-            return await handlers.place_order(
-                connection, self.outbox, command, context, snapshots=self.snapshots
-            )
+        async with self.work(context) as work:
+            return await handlers.place_order(command, work)
 
     async def find(self, order_id: UUID) -> Order:
         """Return an order as it stands.

@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 
-from cdc.database import Connection
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import handles_in_bulk
-from consumers.runtime.intake import Received
+from consumers.runtime.received import Received
+from consumers.runtime.work import BulkWork
 from consumers.runtime.worker import WorkerApp, run
 from schemas.messages.payments import PaymentCompleted
 from tests.bench.effect import ContenderSettings, Row, insert_effects
 
 
 @handles_in_bulk(PaymentCompleted)
-async def write_effects(
-    received: Sequence[Received[PaymentCompleted]], connection: Connection
-) -> None:
+async def write_effects(received: Sequence[Received[PaymentCompleted]], work: BulkWork) -> None:
     """Write a row for each payment."""
-    await insert_effects(connection, map(_row, received))
+    await insert_effects(work.connection, map(_row, received))
 
 
 def _row(received: Received[PaymentCompleted]) -> Row:
@@ -40,7 +38,6 @@ def create_app(settings: ContenderSettings) -> WorkerApp:
     consumer = Consumer(
         name=settings.bench_group,
         handlers=[write_effects],
-        unknown="park",
         topics=(settings.bench_topic,),
     )
     return WorkerApp(consumer, settings)

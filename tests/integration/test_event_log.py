@@ -19,9 +19,10 @@ from cdc.database import Connection
 from cdc.event_log import AsOf, BrokenLogError, HoleError, Snapshots, State
 from cdc.event_log.verification import Finding, Verification, unmoving
 from cdc.ids import new_id
+from cdc.work import RequestWork
 from producers.orders import handlers
 from producers.orders.domain import ConfirmOrder, Event, Order, PlaceOrder
-from producers.orders.event_log import OrderRows, order_snapshots
+from producers.orders.event_log import OrderRows, orders_fold
 from schemas.messages.orders import OrderLine
 from tests.event_logs import CONTEXT, LogSchema, cancelled, confirmed, created, open_log
 from tests.orders import place, wait_until_decided
@@ -38,6 +39,10 @@ def log(stack: RunningStack) -> Iterator[LogSchema]:
 def own_log(stack: RunningStack) -> Iterator[LogSchema]:
     with open_log(stack) as log:
         yield log
+
+
+def snapshots_every(versions: int) -> Snapshots[Order]:
+    return Snapshots(orders_fold(), versions)
 
 
 async def write(
@@ -74,8 +79,8 @@ def test_a_snapshot_and_later_events_lead_where_all_events_lead(
 ) -> None:
     async def run() -> None:
         async with await log.connect() as connection:
-            order_id = str(await write(log, connection, history, order_snapshots(every)))
-            taken = await order_snapshots(every).find(connection, [order_id])
+            order_id = str(await write(log, connection, history, snapshots_every(every)))
+            taken = await snapshots_every(every).find(connection, [order_id])
             last = len(history) // every * every if every else 0
             assert [state.version for state in taken.values()] == ([last] if last else [])
             for moment in (AsOf(), AsOf(as_of), AsOf(time=datetime.now(UTC))):
@@ -94,7 +99,7 @@ def test_without_its_snapshots_everything_is_as_it_was(own_log: LogSchema) -> No
 
     async def run() -> None:
         async with await own_log.connect() as connection:
-            order_id = str(await write(own_log, connection, history, order_snapshots(2)))
+            order_id = str(await write(own_log, connection, history, snapshots_every(2)))
             before = await own_log.log.state(connection, order_id)
             await connection.commit()
             with own_log.owner() as owner:
@@ -121,14 +126,14 @@ def test_a_snapshot_that_cannot_be_used_is_passed_over_and_replaced(
 
     async def run() -> None:
         async with await own_log.connect() as connection:
-            order_id = str(await write(own_log, connection, history, order_snapshots(2)))
+            order_id = str(await write(own_log, connection, history, snapshots_every(2)))
             with own_log.owner() as owner:
                 owner.execute(spoil.encode())
             expected = Order.rehydrate(history)
             assert await own_log.log.state(connection, order_id) == State(3, expected)
             if "shape" in spoil:
-                await order_snapshots(1).take(connection, order_id, State(3, expected))
-                assert (await order_snapshots(1).find(connection, [order_id]))[
+                await snapshots_every(1).take(connection, order_id, State(3, expected))
+                assert (await snapshots_every(1).find(connection, [order_id]))[
                     order_id
                 ].version == 3
 
@@ -142,7 +147,7 @@ def test_a_snapshot_is_what_makes_the_difference_when_it_is_there(own_log: LogSc
     async def run() -> None:
         async with await own_log.connect() as connection:
             history: list[Event] = [first, confirmed(first)]
-            order_id = str(await write(own_log, connection, history, order_snapshots(2)))
+            order_id = str(await write(own_log, connection, history, snapshots_every(2)))
             with own_log.owner() as owner:
                 owner.execute(
                     "update aggregate_snapshot set state = state || %s",
@@ -155,31 +160,23 @@ def test_a_snapshot_is_what_makes_the_difference_when_it_is_there(own_log: LogSc
     asyncio.run(run())
 
 
-def test_a_handler_takes_the_snapshot_in_its_own_transaction(own_log: LogSchema) -> None:
-    line = OrderLine(sku="book-1", quantity=1, unit_price=created(new_id()).total)
-    command = PlaceOrder(customer_id="ada", currency="EUR", lines=(line,))
-    snapshots = order_snapshots(2)
+def test_a_snapshot_is_taken_in_the_transaction_of_its_event(own_log: LogSchema) -> None:
+    first = created(new_id())
+    snapshots = snapshots_every(2)
 
     async def run() -> None:
         async with await own_log.connect() as connection:
-            order = await handlers.place_order(
-                connection, own_log.outbox, command, CONTEXT, snapshots=snapshots
-            )
+            key = str(first.order_id)
+            confirmation = confirmed(first)
+            await own_log.append(connection, first.order_id, [first])
             await connection.commit()
-            confirm = ConfirmOrder(order_id=order.order_id, payment_id=new_id())
-            key = str(order.order_id)
-
-            async def confirmed_order() -> Order:
-                return await handlers.confirm_order(
-                    connection, own_log.outbox, confirm, CONTEXT, snapshots=snapshots
-                )
-
-            await confirmed_order()
-            await connection.rollback()
-            assert await snapshots.find(connection, [key]) == {}
-            changed = await confirmed_order()
-            await connection.commit()
-            assert await snapshots.find(connection, [key]) == {key: State(2, changed)}
+            state = State(2, Order.begin(first).apply(confirmation))
+            for end in (connection.rollback, connection.commit):
+                await own_log.append(connection, first.order_id, [confirmation], after=1)
+                assert await snapshots.take_when_due(connection, key, 1, state)
+                await end()
+                kept = {} if end == connection.rollback else {key: state}
+                assert await snapshots.find(connection, [key]) == kept
 
     asyncio.run(run())
 
@@ -232,13 +229,13 @@ async def placed(log: LogSchema, connection: Connection, *, confirm: bool = Fals
     """Place an order with row and event, as the service does."""
     line = OrderLine(sku="book-1", quantity=1, unit_price=created(new_id()).total)
     command = PlaceOrder(customer_id="ada", currency="EUR", lines=(line,))
-    order = await handlers.place_order(connection, log.outbox, command, CONTEXT)
+    work = RequestWork(connection, log.outbox, CONTEXT)
+    order = await handlers.place_order(command, work)
     if confirm:
         paid = ConfirmOrder(order_id=order.order_id, payment_id=new_id())
-        snapshots = order_snapshots(2)
-        order = await handlers.confirm_order(
-            connection, log.outbox, paid, CONTEXT, snapshots=snapshots
-        )
+        order = await handlers.confirm_order(paid, work)
+        state = State(order.version, order)
+        await snapshots_every(2).take_when_due(connection, str(order.order_id), 1, state)
     return order
 
 

@@ -14,13 +14,13 @@ from cdc.context import MessageContext
 from cdc.database import Connection
 from cdc.ids import new_id
 from cdc.outbox import Outbox
-from consumers.analytics.handlers import count_cancelled, count_confirmed, count_placed
-from consumers.orders.handlers import OrderReactions
-from consumers.payments.handlers import PaymentHandlers
-from consumers.payments.processor import SimulatedCardProcessor
+from consumers.analytics import bootstrap as analytics
+from consumers.orders import bootstrap as orders
+from consumers.payments import bootstrap as payments
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import handles
+from consumers.runtime.outside import RealOutside
+from consumers.runtime.work import Work
 from consumers.testing.postgres import PostgresDatabase
 from consumers.testing.records import deliver
 from consumers.testing.scenario import Scenario
@@ -92,36 +92,35 @@ def refused(placed: OrderCreated) -> PaymentFailed:
     )
 
 
-def payments_worker(outbox: Outbox) -> Consumer:
-    handlers = PaymentHandlers(SimulatedCardProcessor(limit=Decimal(100)), outbox)
-    return Consumer(
-        name="payments-worker",
-        handlers=[handlers.charge_card],
-        ignores=frozenset({OrderConfirmed, OrderCancelled}),
-        unknown="park",
-    )
+def payments_worker(stack: RunningStack) -> Consumer:
+    settings = payments.Settings(**surroundings(stack), card_limit=Decimal(100))
+    return payments.create_consumer(settings, RealOutside())
 
 
-def analytics_worker(_: Outbox) -> Consumer:
-    return Consumer(
-        name="analytics-worker",
-        handlers=[count_placed, count_confirmed, count_cancelled],
-        unknown="ignore",
-        parallel_partitions=2,  # more than it has in earnest, so that its transactions meet
-    )
+def analytics_worker(stack: RunningStack) -> Consumer:
+    settings = analytics.Settings(**surroundings(stack))
+    declared = analytics.create_consumer(settings, RealOutside())
+    return declared.with_options(parallel_partitions=2)  # so that its transactions meet
 
 
-def orders_worker(outbox: Outbox) -> Consumer:
-    reactions = OrderReactions(outbox)
-    return Consumer(
-        name="orders-worker", handlers=[reactions.confirm, reactions.cancel], unknown="park"
-    )
+def orders_worker(stack: RunningStack) -> Consumer:
+    return orders.create_consumer(orders.Settings(**surroundings(stack)), RealOutside())
+
+
+def surroundings(stack: RunningStack) -> dict[str, Any]:
+    """Return settings that every worker has; the scenario puts its own database, log and schemas in their place."""
+    return {
+        "database_url": "",
+        "kafka_bootstrap": stack.settings.kafka_bootstrap,
+        "registry_url": stack.settings.registry_url,
+        "schema_cache": stack.settings.schema_cache,
+    }
 
 
 def play(
     stack: RunningStack,
     role: str,
-    make: Callable[[Outbox], Consumer],
+    make: Callable[[RunningStack], Consumer],
     scene: Callable[[OnPostgres], Awaitable[None]],
     *,
     tables: str = "",
@@ -135,7 +134,7 @@ def play(
             prepare=prepare,
         )
         async with database, asyncio.timeout(TIMEOUT_S):
-            await scene(Scenario(make(database.outbox()), database))
+            await scene(Scenario(make(stack), database))
 
     asyncio.run(run())
 
@@ -281,8 +280,8 @@ def test_a_payment_for_an_order_that_does_not_exist_is_parked(stack: RunningStac
 
 def test_handlers_have_the_rights_of_their_service_and_no_more(stack: RunningStack) -> None:
     @handles(OrderCreated)
-    async def meddle(placed: OrderCreated, delivery: Delivery, connection: Connection) -> None:
-        await connection.execute("delete from payment")
+    async def meddle(placed: OrderCreated, work: Work) -> None:
+        await work.connection.execute("delete from payment")
 
     async def scene(scenario: OnPostgres) -> None:
         await scenario.when(deliver(order(), key="k"))
@@ -292,7 +291,7 @@ def test_handlers_have_the_rights_of_their_service_and_no_more(stack: RunningSta
     play(
         stack,
         "payments",
-        lambda _: Consumer(name="meddling", handlers=[meddle], unknown="ignore"),
+        lambda _: Consumer(name="meddling", handlers=[meddle]),
         scene,
     )
 

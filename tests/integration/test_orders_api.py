@@ -19,10 +19,11 @@ from psycopg.rows import dict_row
 
 from cdc import migrations
 from cdc.context import MessageContext
-from cdc.database import Connection, open_pool
+from cdc.database import open_pool
 from cdc.ids import new_id
 from cdc.manifest import OUTBOX_TABLES
 from cdc.outbox import Outbox, OutsideTransactionError
+from cdc.work import RequestWork, UnitOfWork
 from infra.services import OWNER
 from producers.orders import handlers
 from producers.orders.bootstrap import Settings, create_app
@@ -123,14 +124,14 @@ async def orders_service(settings: Settings) -> AsyncIterator[Orders]:
 
 
 @asynccontextmanager
-async def transaction(orders: Orders) -> AsyncIterator[Connection]:
+async def unit_of_work(orders: Orders) -> AsyncIterator[UnitOfWork]:
     async with open_pool(orders.url) as pool, pool.connection() as c, c.transaction():
-        yield c
+        yield RequestWork(c, orders.outbox, CONTEXT)
 
 
 async def placed(orders: Orders) -> Order:
-    async with transaction(orders) as connection:
-        return await handlers.place_order(connection, orders.outbox, COMMAND, CONTEXT)
+    async with unit_of_work(orders) as work:
+        return await handlers.place_order(COMMAND, work)
 
 
 def test_an_order_becomes_a_row_and_an_event(settings: Settings) -> None:
@@ -219,8 +220,8 @@ def test_an_order_with_tax_is_one_order_in_every_version(settings: Settings) -> 
                 {**BOOK, "tax_rate": "0.07", "tax": "2.05"},
                 {**STAMP, "unit_price": "0.02", "tax_rate": "0", "tax": "0.00"},
             ]
-            async with transaction(orders) as connection:
-                kept = await handlers.find_order(connection, UUID(order["order_id"]))
+            async with unit_of_work(orders) as work:
+                kept = await handlers.find_order(work.connection, UUID(order["order_id"]))
             assert Order.rehydrate(await orders.history(order["order_id"])) == kept
 
     asyncio.run(scenario())
@@ -270,8 +271,8 @@ def test_the_largest_order_fits(settings: Settings) -> None:
 
 def test_a_rolled_back_order_never_was(settings: Settings) -> None:
     async def place_and_fail(orders: Orders) -> None:
-        async with transaction(orders) as connection:
-            order = await handlers.place_order(connection, orders.outbox, COMMAND, CONTEXT)
+        async with unit_of_work(orders) as work:
+            order = await handlers.place_order(COMMAND, work)
             raise LookupError(order.order_id)
 
     async def scenario() -> None:
@@ -292,7 +293,7 @@ def test_outside_a_transaction_nothing_is_written(settings: Settings) -> None:
             async with await psycopg.AsyncConnection.connect(orders.url, autocommit=True) as c:
                 before = await (await c.execute(count)).fetchone()
                 with pytest.raises(OutsideTransactionError):
-                    await handlers.place_order(c, orders.outbox, COMMAND, CONTEXT)
+                    await handlers.place_order(COMMAND, RequestWork(c, orders.outbox, CONTEXT))
                 assert await (await c.execute(count)).fetchone() == before
 
     asyncio.run(scenario())
@@ -301,12 +302,12 @@ def test_outside_a_transaction_nothing_is_written(settings: Settings) -> None:
 @pytest.mark.parametrize("wish", ["confirm", "cancel"])
 def test_an_order_ends_once_and_its_history_tells_how(settings: Settings, wish: str) -> None:
     async def end(orders: Orders, order_id: UUID) -> Order:
-        async with transaction(orders) as connection:
+        async with unit_of_work(orders) as work:
             if wish == "confirm":
                 confirm = ConfirmOrder(order_id=order_id, payment_id=new_id())
-                return await handlers.confirm_order(connection, orders.outbox, confirm, CONTEXT)
+                return await handlers.confirm_order(confirm, work)
             cancel = CancelOrder(order_id=order_id, reason="card_declined")
-            return await handlers.cancel_order(connection, orders.outbox, cancel, CONTEXT)
+            return await handlers.cancel_order(cancel, work)
 
     async def scenario() -> None:
         async with orders_service(settings) as orders:
@@ -326,13 +327,13 @@ def test_an_order_ends_once_and_its_history_tells_how(settings: Settings, wish: 
 def test_two_who_end_an_order_at_once_have_one_winner(settings: Settings) -> None:
     async def confirm(orders: Orders, order_id: UUID) -> Order:
         command = ConfirmOrder(order_id=order_id, payment_id=new_id())
-        async with transaction(orders) as connection:
-            return await handlers.confirm_order(connection, orders.outbox, command, CONTEXT)
+        async with unit_of_work(orders) as work:
+            return await handlers.confirm_order(command, work)
 
     async def cancel(orders: Orders, order_id: UUID) -> Order:
         command = CancelOrder(order_id=order_id, reason="too_slow")
-        async with transaction(orders) as connection:
-            return await handlers.cancel_order(connection, orders.outbox, command, CONTEXT)
+        async with unit_of_work(orders) as work:
+            return await handlers.cancel_order(command, work)
 
     async def scenario() -> None:
         async with orders_service(settings) as orders:
@@ -359,8 +360,8 @@ def test_an_order_nobody_placed_is_not_found(settings: Settings) -> None:
             assert answer.json()["type"] == "urn:tailrace:problem:order-not-found"
             command = ConfirmOrder(order_id=missing, payment_id=new_id())
             with pytest.raises(OrderNotFoundError):
-                async with transaction(orders) as connection:
-                    await handlers.confirm_order(connection, orders.outbox, command, CONTEXT)
+                async with unit_of_work(orders) as work:
+                    await handlers.confirm_order(command, work)
 
     asyncio.run(scenario())
 

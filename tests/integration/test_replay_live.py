@@ -11,7 +11,6 @@ from cdc.ids import new_id
 from consumers.replay.live import LiveStore, Redelivery
 from consumers.runtime.parked.acting import By
 from consumers.runtime.processor import Applied, Processor
-from consumers.runtime.retries import DeadLetters
 from consumers.runtime.store import Claim
 from consumers.testing.postgres import PostgresDatabase
 from consumers.testing.records import NewRecord
@@ -50,7 +49,7 @@ async def redeliver(rig: Rig, store: LiveStore, *records: NewRecord) -> Applied:
     values = {record.value for record in records}
     stored = [each for each in rig.log.fetch(PLACE, 0, 1000) if each.value in values]
     prepared = await rig.worker.intake.prepare(stored)
-    processor = Processor(rig.consumer, store, DeadLetters(rig.consumer.name, rig.outbox))
+    processor = Processor(rig.consumer, store, rig.outbox)
     return await processor.apply(PLACE, 0, prepared, 0)
 
 

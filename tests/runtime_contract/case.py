@@ -6,6 +6,7 @@ from dataclasses import replace
 from cdc.context import MessageContext
 from cdc.ids import new_id
 from consumers.testing.records import NewRecord
+from schemas.catalogue import Catalogue, catalogue
 from tests.rig import Rig
 
 Case = Callable[[Rig], Awaitable[None]]
@@ -27,6 +28,13 @@ def with_headers(record: NewRecord, **headers: str | bytes | None) -> NewRecord:
 def id_of(record: NewRecord) -> str:
     """Return the id of a record's message."""
     return (dict(record.headers)["ce_id"] or b"").decode()
+
+
+def commands_on_order_events() -> Catalogue:
+    """Return the catalogue as it would be if `order.events` carried commands."""
+    declared = catalogue()
+    changed = replace(declared.topics["order.events"], kind="commands")
+    return replace(declared, topics={**declared.topics, changed.name: changed})
 
 
 def new_context() -> MessageContext:

@@ -11,12 +11,12 @@ import pytest
 
 from cdc.ids import new_id
 from cdc.outbox import ConcurrencyError
-from consumers.runtime import processor
+from consumers.runtime import intake, processor
 from consumers.runtime.failures import TransientError
 from consumers.runtime.processor import TooSlowError
 from schemas.messages.canary import CanaryEmitted
 from tests.rig import PAUSE_S, Rig
-from tests.runtime_contract.case import case, new_context, with_headers
+from tests.runtime_contract.case import case, commands_on_order_events, new_context, with_headers
 
 
 @case
@@ -35,26 +35,29 @@ async def an_ignored_message_needs_no_id(rig: Rig) -> None:
 
 
 @case
-async def an_unknown_type_is_parked_until_somebody_handles_it(rig: Rig) -> None:
-    cautious = await rig.beside(name="cautious-worker", handlers=[], topics=["order.events"])
-    await cautious.deliver([rig.placed("a1"), rig.cancelled("b1")])
-    assert await cautious.parked() == [("a1", "unknown_type")]
-    [parked] = (await cautious.look()).parked
-    assert "cautious-worker neither handles nor ignores orders.OrderCreated" in parked.error
-    learned = await rig.beside(name="cautious-worker")
-    assert await learned.after(PAUSE_S) == 1
-    assert await learned.effects() == ["a1"]
-    assert await learned.parked() == []
+async def an_event_that_no_handler_takes_is_ignored_and_counted(rig: Rig) -> None:
+    unheard = with_headers(rig.placed("a1"), ce_type="nobody.Knows")
+    await rig.deliver([unheard, rig.placed("b1"), rig.cancelled("c1"), unheard])
+    assert await rig.effects() == ["b1"]
+    assert await rig.progress() == (4, 1, 0)
+    assert await rig.parked() == []
+    counts = rig.worker.intake.ignored.counts()
+    assert counts == {"nobody.Knows": 2, "orders.OrderCancelled": 1}
 
 
 @case
-async def an_unknown_type_is_passed_over_where_that_was_chosen(rig: Rig) -> None:
-    generous = await rig.beside(name="generous-worker", unknown="ignore")
-    unheard = rig.placed("a1")
-    await generous.deliver([with_headers(unheard, ce_type="nobody.Knows"), rig.placed("b1")])
-    assert await generous.effects() == ["b1"]
-    assert await generous.progress() == (2, 1, 0)
-    assert generous.worker.intake.passed_over == {"nobody.Knows"}
+async def a_command_that_no_handler_takes_is_parked_until_one_does(rig: Rig) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "catalogue", commands_on_order_events)
+        ignorant = await rig.beside(name="ordered", handlers=[], topics=["order.events"])
+        await ignorant.deliver([rig.placed("a1"), with_headers(rig.placed("b1"), ce_id=None)])
+        assert await ignorant.parked() == [("a1", "unknown_type"), ("b1", "malformed")]
+        [parked, _] = sorted((await ignorant.look()).parked, key=lambda each: each.offset)
+        assert "ordered has no handler for the command orders.OrderCreated" in parked.error
+        learned = await rig.beside(name="ordered")
+        assert await learned.after(PAUSE_S) == 1
+    assert await learned.effects() == ["a1"]
+    assert await learned.parked() == [("b1", "malformed")]
 
 
 @case

@@ -174,9 +174,7 @@ async def an_attempt_does_not_go_on_for_ever(rig: Rig) -> None:
 async def a_message_ignored_by_now_makes_room_for_those_behind_it(rig: Rig) -> None:
     rig.fails["a1"] = ZeroDivisionError
     await rig.deliver([rig.placed("a1"), rig.confirmed("a2")])
-    wiser = await rig.beside(
-        handlers=[rig.consumer.table["orders.OrderConfirmed"].function], unknown="ignore"
-    )
+    wiser = await rig.beside(handlers=[rig.consumer.table["orders.OrderConfirmed"].function])
     assert await wiser.after(PAUSE_S) == 1
     assert await wiser.effects() == ["a2"]
     assert await wiser.parked() == []

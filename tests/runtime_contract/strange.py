@@ -27,8 +27,6 @@ def _strange(record: NewRecord) -> dict[str, tuple[NewRecord, str]]:
             "undecodable",
         ),
         "another type": (replace(record, value=codec_of_all().encode(canary)), "undecodable"),
-        "unknown type": (with_headers(record, ce_type="nobody.Knows"), "unknown_type"),
-        "type with a zero": (with_headers(record, ce_type="nobody\x00.Knows"), "unknown_type"),
         "no type": (with_headers(record, ce_type=None), "malformed"),
         "no id": (with_headers(record, ce_id=None), "malformed"),
         "no uuid": (with_headers(record, ce_id="seven"), "malformed"),

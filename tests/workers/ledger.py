@@ -21,8 +21,9 @@ from cdc.database import Connection
 from consumers.runtime.consumer import Consumer, RetryPolicy
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import Function, handles, handles_in_bulk
-from consumers.runtime.intake import Received
+from consumers.runtime.received import Received
 from consumers.runtime.settings import WorkerSettings
+from consumers.runtime.work import BulkWork, Work
 from consumers.runtime.worker import WorkerApp, run
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.payments import PaymentCompleted
@@ -140,27 +141,23 @@ class Ledger:
         return [self.many if self._settings.ledger_in_bulk else self.one, self.canary]
 
     @handles_in_bulk(PaymentCompleted)
-    async def many(
-        self, received: Sequence[Received[PaymentCompleted]], connection: Connection
-    ) -> None:
+    async def many(self, received: Sequence[Received[PaymentCompleted]], work: BulkWork) -> None:
         """Enter payments."""
         await self._enter(
             [each.delivery for each in received],
             [int(each.message.amount) for each in received],
-            connection,
+            work.connection,
         )
 
     @handles(PaymentCompleted)
-    async def one(
-        self, payment: PaymentCompleted, delivery: Delivery, connection: Connection
-    ) -> None:
+    async def one(self, payment: PaymentCompleted, work: Work) -> None:
         """Enter a payment."""
-        await self._enter([delivery], [int(payment.amount)], connection)
+        await self._enter([work.delivery], [int(payment.amount)], work.connection)
 
     @handles(CanaryEmitted)
-    async def canary(self, _: CanaryEmitted, delivery: Delivery, connection: Connection) -> None:
+    async def canary(self, _: CanaryEmitted, work: Work) -> None:
         """Enter a canary."""
-        await self._enter([delivery], [0], connection)
+        await self._enter([work.delivery], [0], work.connection)
 
     async def _enter(
         self, deliveries: Sequence[Delivery], numbers: Sequence[int], connection: Connection
@@ -221,7 +218,6 @@ def consumer_of(settings: LedgerSettings) -> Consumer:
     return Consumer(
         name=settings.ledger_consumer,
         handlers=Ledger(settings).handlers,
-        unknown="park",
         topics=settings.ledger_topics,
         retries=RetryPolicy(
             attempts=settings.ledger_attempts, first_pause_s=settings.ledger_pause_s

@@ -7,12 +7,11 @@ their key says that it was mended, and tries again after minutes; those in `HOPE
 import os
 from pathlib import Path
 
-from cdc.database import Connection
 from consumers.runtime.consumer import Consumer, RetryPolicy
-from consumers.runtime.delivery import Delivery
 from consumers.runtime.failures import PoisonError
 from consumers.runtime.handlers import handles
 from consumers.runtime.settings import WorkerSettings
+from consumers.runtime.work import Work
 from consumers.runtime.worker import WorkerApp, run
 from schemas.messages.payments import PaymentCompleted
 
@@ -57,20 +56,18 @@ class Picky:
         self._mended = mended
 
     @handles(PaymentCompleted)
-    async def take(
-        self, payment: PaymentCompleted, delivery: Delivery, connection: Connection
-    ) -> None:
+    async def take(self, payment: PaymentCompleted, work: Work) -> None:
         """Note a payment, or fail."""
         if payment.currency == HOPELESS:
             raise PoisonError(f"nobody can take {payment.currency}")
-        if payment.currency == BROKEN and not (self._mended / delivery.key).exists():
+        if payment.currency == BROKEN and not (self._mended / work.delivery.key).exists():
             raise CannotTakeError(f"{payment.currency} cannot be taken yet")
-        await connection.execute(
+        await work.connection.execute(
             "insert into picky_effect (consumer, key, message_id, currency, amount) values (%s, %s, %s, %s, %s)",
             [
                 self._consumer,
-                delivery.key,
-                delivery.message_id,
+                work.delivery.key,
+                work.delivery.message_id,
                 payment.currency,
                 payment.amount,
             ],
@@ -83,7 +80,6 @@ def create_app(settings: WorkerSettings) -> WorkerApp:
     consumer = Consumer(
         name=name,
         handlers=[Picky(name, Path(os.environ[MENDED])).take],
-        unknown="park",
         topics=(os.environ[TOPIC],),
         retries=RetryPolicy(attempts=3, first_pause_s=PAUSE_S),
     )

@@ -14,6 +14,7 @@ from cdc.context import MessageContext
 from cdc.database import Connection
 from cdc.ids import new_id
 from cdc.outbox import Outbox
+from cdc.work import RequestWork
 from producers.orders.domain import EVENTS, PlaceOrder
 from producers.orders.handlers import place_order
 from schemas.codec import Codec
@@ -106,7 +107,7 @@ async def _take_turns(
                 context = MessageContext(correlation_id=new_id())
                 begin = time.perf_counter()
                 async with connection.transaction():
-                    await place_order(connection, outbox, ORDER, context)
+                    await place_order(ORDER, RequestWork(connection, outbox, context))
                 if number >= WARM_UP:
                     took[name].append((time.perf_counter() - begin) * 1000)
     return took

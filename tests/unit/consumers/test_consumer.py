@@ -5,26 +5,26 @@ from typing import Any
 import pytest
 
 from consumers.runtime.consumer import Consumer, RetryPolicy
-from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import handles
-from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
+from consumers.runtime.work import Work
+from schemas.messages.orders import OrderCreated
 from schemas.messages.payments import PaymentCompleted
 
 
 @handles(OrderCreated)
-async def take_order(order: OrderCreated, delivery: Delivery, connection: Any) -> None: ...
+async def take_order(order: OrderCreated, work: Work) -> None: ...
 
 
 @handles(OrderCreated)
-async def take_order_too(order: OrderCreated, delivery: Delivery, connection: Any) -> None: ...
+async def take_order_too(order: OrderCreated, work: Work) -> None: ...
 
 
 @handles(PaymentCompleted)
-async def take_payment(payment: PaymentCompleted, delivery: Delivery, connection: Any) -> None: ...
+async def take_payment(payment: PaymentCompleted, work: Work) -> None: ...
 
 
 def consumer(**changes: Any) -> Consumer:
-    declared: dict[str, Any] = {"name": "c", "handlers": [take_order], "unknown": "park"}
+    declared: dict[str, Any] = {"name": "c", "handlers": [take_order]}
     return Consumer(**declared | changes)
 
 
@@ -47,22 +47,6 @@ def test_the_table_goes_by_the_full_name() -> None:
 def test_a_message_has_one_handler() -> None:
     with pytest.raises(ValueError, match="c has two handlers for one message"):
         consumer(handlers=[take_order, take_order_too])
-
-
-def test_a_message_cannot_be_both_handled_and_ignored() -> None:
-    with pytest.raises(ValueError, match=r"ignores orders\.OrderCreated$"):
-        consumer(ignores=frozenset({OrderConfirmed, OrderCreated}))
-
-
-def test_ignored_types_go_by_their_full_names() -> None:
-    declared = consumer(ignores=frozenset({OrderConfirmed, OrderCancelled}))
-    assert declared.ignored_types() == {"orders.OrderConfirmed", "orders.OrderCancelled"}
-
-
-@pytest.mark.parametrize("unknown", ["", "skip", None])
-def test_what_becomes_of_unknown_types_must_be_said(unknown: object) -> None:
-    with pytest.raises(ValueError, match="park or ignore"):
-        consumer(unknown=unknown)
 
 
 @pytest.mark.parametrize("changes", [{"max_batch": 0}, {"parallel_partitions": 0}])

@@ -9,7 +9,7 @@ import pytest
 from consumers.runtime import processor, retries
 from consumers.runtime.failures import Failure
 from consumers.runtime.handlers import Handler
-from consumers.runtime.intake import Received
+from consumers.runtime.received import Received
 from consumers.testing import worker
 from consumers.testing.memory_store import MemoryStore
 from tests.rig import Rig, in_memory

@@ -42,14 +42,6 @@ def test_a_delivery_knows_which_attempt_it_is_and_the_version_of_its_aggregate()
     assert (delivery.aggregate_version, delivery.attempt) == (7, 3)
 
 
-def test_a_reaction_is_caused_by_the_message_and_keeps_the_correlation() -> None:
-    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    reaction = Delivery.of(record(HEADERS | {"traceparent": trace})).reaction()
-    assert reaction.causation_id == UUID(HEADERS["ce_id"])
-    assert reaction.correlation_id == UUID(HEADERS["correlation_id"])
-    assert (reaction.traceparent or "").split("-")[1] == trace.split("-")[1]
-
-
 @pytest.mark.parametrize("missing", HEADERS)
 def test_a_record_without_a_needed_header_is_refused_with_its_place(missing: str) -> None:
     with pytest.raises(MalformedRecordError, match=r"order\.events/3/42"):

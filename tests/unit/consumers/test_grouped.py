@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from consumers.runtime.delivery import StoredRecord
 from consumers.runtime.handlers import Handler
-from consumers.runtime.intake import Received
 from consumers.runtime.processor import grouped
+from consumers.runtime.received import Received
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from consumers.runtime.handler_stats import HandlerStats
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.lanes import Progress
 from consumers.runtime.store import Place
@@ -72,7 +73,13 @@ def asked(
 
     async def run() -> tuple[int, dict[str, Any]]:
         partitions = partition_health(progress, ends, {}, time.time())
-        server = HealthServer("worker", lambda: partitions, lambda: trouble)
+        server = HealthServer(
+            "worker",
+            lambda: partitions,
+            lambda: trouble,
+            ignored=lambda: {"a.Happened": 2},
+            handlers=lambda: {"b.Happened": HandlerStats(1, 5, 0, 0.25)},
+        )
         port = server.bind("127.0.0.1", 0)
         await server.start()
         try:
@@ -91,6 +98,10 @@ def test_who_is_well_says_how_far_behind_it_is() -> None:
     other = PLACE._replace(partition=1)
     status, told = asked({PLACE: Progress(5), other: Progress(2)}, {PLACE: 8, other: 2})
     assert (status, told["ready"], told["trouble"], told["lag"]) == (200, True, None, 3)
+    assert told["ignored"] == {"a.Happened": 2}
+    assert told["handlers"] == {
+        "b.Happened": {"calls": 1, "messages": 5, "failures": 0, "seconds": 0.25}
+    }
 
 
 def test_who_is_in_trouble_says_which() -> None:
@@ -115,8 +126,8 @@ def test_a_worker_that_may_hold_none_is_not_behind() -> None:
 
 
 def test_a_port_is_taken_once() -> None:
-    first = HealthServer("a", list, str)
+    first = HealthServer("a", list, str, ignored=dict, handlers=dict)
     port = first.bind("127.0.0.1", 0)
     with pytest.raises(OSError, match="in use"):
-        HealthServer("b", list, str).bind("127.0.0.1", port)
+        HealthServer("b", list, str, ignored=dict, handlers=dict).bind("127.0.0.1", port)
     asyncio.run(first.stop())

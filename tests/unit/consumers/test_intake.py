@@ -1,6 +1,7 @@
 """How records are told apart, judged and decoded before any transaction."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,11 +11,14 @@ import pytest
 
 from cdc.ids import new_id
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.delivery import Delivery, MalformedRecordError
+from consumers.runtime.delivery import MalformedRecordError
 from consumers.runtime.failures import TooOldError, UnhandledTypeError
 from consumers.runtime.handlers import handles
-from consumers.runtime.intake import Intake, Received
+from consumers.runtime.ignored import LONGEST_NAME, MOST_TYPES
+from consumers.runtime.intake import Intake
+from consumers.runtime.received import Received
 from consumers.runtime.window import InboxWindow
+from consumers.runtime.work import Work
 from consumers.testing.log import Log
 from consumers.testing.records import NewRecord, deliver
 from consumers.testing.schemas import LocalSchemas
@@ -30,7 +34,7 @@ FIRST_STRANGE = 100
 
 
 @handles(CanaryEmitted)
-async def take(canary: CanaryEmitted, delivery: Delivery, connection: Any) -> None: ...
+async def take(canary: CanaryEmitted, work: Work) -> None: ...
 
 
 class Registry(LocalSchemas):
@@ -60,7 +64,7 @@ def changed(**headers: str | bytes | None) -> NewRecord:
 def intake(
     *, window: InboxWindow | None = None, registry: Registry | None = None, **options: Any
 ) -> Intake:
-    declared: dict[str, Any] = {"name": "c", "handlers": [take], "unknown": "park"}
+    declared: dict[str, Any] = {"name": "c", "handlers": [take]}
     consumer = Consumer(**declared | options)
     codec = Codec(registry or Registry(), consumer.messages)
     return Intake(consumer, codec, window or InboxWindow())
@@ -129,29 +133,44 @@ def test_ids_outside_the_window_are_refused() -> None:
 
 
 def test_an_ignored_type_needs_neither_handler_nor_id_nor_sense() -> None:
-    payment = {"ignores": frozenset({PaymentCompleted})}
     for headers in ({}, {"ce_id": "seven"}, {"ce_id": None}):
         record = replace(changed(ce_type=PaymentCompleted.NAME, **headers), value=b"no Avro")
-        received = prepared(record, **payment)
+        received = prepared(record)
         assert not received.concerns_us
         assert received.type == PaymentCompleted.NAME
 
 
-def test_an_unknown_type_waits_for_a_decision() -> None:
+def test_an_unknown_command_waits_for_a_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schemas.catalogue.Catalogue.kind_of", lambda *_: "commands")
     received = prepared(changed(ce_type="nobody.Knows"))
     assert isinstance(received.error, UnhandledTypeError)
-    assert "c neither handles nor ignores nobody.Knows, found at canary.events/0/0" in str(
+    assert "c has no handler for the command nobody.Knows, found at canary.events/0/0" in str(
         received.error
     )
     assert received.message_id
 
 
-def test_an_unknown_type_is_passed_over_where_that_was_chosen() -> None:
-    generous = intake(unknown="ignore")
-    records = [changed(ce_type="nobody.Knows"), changed(ce_type=b"\xff"), canary()]
-    received = prepare(records, generous)
-    assert [each.concerns_us for each in received] == [False, False, True]
-    assert generous.passed_over == {"nobody.Knows", "\\xff"}
+def test_an_unknown_event_is_ignored_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    reading = intake()
+    unheard = [changed(ce_type="nobody.Knows"), changed(ce_type=b"\xff\n")]
+    received = prepare([*unheard, canary(), *unheard], reading)
+    assert [each.concerns_us for each in received] == [False, False, True, False, False]
+    assert reading.ignored.counts() == {"nobody.Knows": 2, "\\xff\\n": 2}
+    assert caplog.messages == [
+        "c ignores nobody.Knows, having no handler for it",
+        "c ignores \\xff\\n, having no handler for it",
+    ]
+
+
+def test_types_that_senders_make_up_do_not_fill_the_memory() -> None:
+    reading = intake()
+    prepare([changed(ce_type="x" * 10_000 + str(number)) for number in range(3)], reading)
+    prepare([changed(ce_type=f"made.Up{number}") for number in range(MOST_TYPES + 5)], reading)
+    counts = reading.ignored.counts()
+    assert len(counts) == MOST_TYPES + 1
+    assert max(map(len, counts)) == LONGEST_NAME
+    assert counts["(other types)"] == 6
 
 
 @pytest.mark.parametrize(
@@ -178,7 +197,7 @@ def test_another_message_than_announced_is_not_taken_for_it() -> None:
     payment = PaymentCompleted.NAME
 
     @handles(PaymentCompleted)
-    async def take_payment(message: Any, delivery: Delivery, connection: Any) -> None: ...
+    async def take_payment(message: Any, work: Work) -> None: ...
 
     received = prepared(changed(ce_type=payment), handlers=[take, take_payment])
     assert isinstance(received.error, UndecodableError)

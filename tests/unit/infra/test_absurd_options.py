@@ -56,7 +56,14 @@ ABSURD = {
     "FILE": ("", " ", "/", "/no/such/directory/x.sarif", "a\0"),
     "path": ("", " ", "/no/such/file", "\udcff"),
 }  # fmt: skip
-GOOD = {"PLACE": "order.events/0/0", "NAME": "stock", "TEXT": "x", "TOPIC": "a", "CONSUMER": "a", "SUBJECT": "a.B"}
+GOOD = {
+    "PLACE": "order.events/0/0",
+    "NAME": "stock",
+    "TEXT": "x",
+    "TOPIC": "a",
+    "CONSUMER": "a",
+    "SUBJECT": "a.B",
+}
 
 
 def commands(

@@ -46,6 +46,14 @@ def test_a_topic_with_an_unknown_key_is_refused() -> None:
         parse(TOPIC + "retension = 3")
 
 
+def test_a_topic_carries_events_unless_it_says_commands() -> None:
+    assert parse(TOPIC).kind_of("a.events") == "events"
+    assert parse(TOPIC + 'kind = "commands"').kind_of("a.events") == "commands"
+    assert parse(TOPIC).kind_of("copy-of-a.events") == "events"
+    with pytest.raises(ValueError, match="kind is not events or commands"):
+        parse(TOPIC + 'kind = "wishes"')
+
+
 def test_a_message_promises_what_the_catalogue_says() -> None:
     said = parse(TOPIC + '[messages."a.Happened"]\ncompatibility = "BACKWARD"')
     assert said.compatibility_of("a.Happened") == "BACKWARD"

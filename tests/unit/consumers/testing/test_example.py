@@ -10,11 +10,10 @@ from uuid import UUID
 import pytest
 
 from cdc.ids import new_id
-from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.delivery import Delivery
 from consumers.runtime.failures import PoisonError
 from consumers.runtime.handlers import handles
+from consumers.runtime.work import Work
 from consumers.testing.memory import MemoryDatabase
 from consumers.testing.records import deliver
 from consumers.testing.scenario import Scenario
@@ -33,13 +32,18 @@ class Accounts:
 
 
 class Cashier:
-    """Pays orders from the customers' credit."""
+    """Pays orders from the customers' credit.
 
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
+    Args:
+        accounts: Returns the accounts as they are in a unit of work; on Postgres it would make a repository.
+    """
+
+    def __init__(self, accounts: Callable[[Work], Accounts]) -> None:
+        self._accounts = accounts
 
     @handles(OrderCreated)
-    async def pay(self, order: OrderCreated, delivery: Delivery, accounts: Accounts) -> None:
+    async def pay(self, order: OrderCreated, work: Work) -> None:
+        accounts = self._accounts(work)
         if order.customer_id not in accounts.credit:
             raise PoisonError(f"{order.customer_id} has no account")
         event: PaymentCompleted | PaymentFailed
@@ -54,18 +58,13 @@ class Cashier:
                 currency=order.currency,
                 amount=order.total,
                 reason=DeclineReason.INSUFFICIENT_FUNDS,
-                failed_at=NOW,
+                failed_at=work.now(),
             )
-        await self._outbox.append(
-            accounts,  # type: ignore[arg-type]  # the outbox of the same database takes it
-            [event],
-            aggregate_id=str(event.payment_id),
-            after_version=0,
-            context=delivery.reaction(),
-        )
+        await work.append([event], aggregate_id=str(event.payment_id), after_version=0)
 
     @handles(OrderCancelled)
-    async def pay_back(self, order: OrderCancelled, delivery: Delivery, accounts: Accounts) -> None:
+    async def pay_back(self, order: OrderCancelled, work: Work) -> None:
+        accounts = self._accounts(work)
         accounts.credit["ada"] += accounts.paid.pop(order.order_id)
 
 
@@ -103,9 +102,12 @@ def cancelled(placed: OrderCreated) -> OrderCancelled:
 def play(scene: Callable[[Scenario[Accounts]], Awaitable[None]]) -> None:
     """Play a scene in which ada has a credit of 100, and bob one of 5."""
     database = MemoryDatabase(Accounts({"ada": Decimal(100), "bob": Decimal(5)}))
-    cashier = Cashier(database.outbox())
+    cashier = Cashier(database.value)
     consumer = Consumer(
-        name="cashier-worker", handlers=[cashier.pay, cashier.pay_back], unknown="ignore"
+        name="cashier-worker",
+        handlers=[cashier.pay, cashier.pay_back],
+        sends=[PaymentCompleted, PaymentFailed],
+        clock=lambda: NOW,
     )
 
     async def run() -> None:

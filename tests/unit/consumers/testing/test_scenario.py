@@ -11,8 +11,8 @@ import pytest
 
 from cdc.ids import new_id
 from consumers.runtime.consumer import Consumer, RetryPolicy
-from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import handles
+from consumers.runtime.work import Work
 from consumers.testing.memory import MemoryDatabase
 from consumers.testing.records import deliver
 from consumers.testing.scenario import Scenario
@@ -29,17 +29,16 @@ def canary(number: int) -> CanaryEmitted:
 
 def play(scene: Callable[[Scenario[State]], Awaitable[None]], **options: Any) -> None:
     database: MemoryDatabase[State] = MemoryDatabase([])
-    outbox = database.outbox()
 
     @handles(CanaryEmitted)
-    async def note(sign: CanaryEmitted, delivery: Delivery, state: Any) -> None:
+    async def note(sign: CanaryEmitted, work: Work) -> None:
         if sign.canary_id.int > 100:
             raise ValueError(f"{sign.canary_id.int} is too large")
-        state.append(sign.canary_id)
-        await outbox.send(state, sign, key=delivery.key, context=delivery.reaction())
+        database.value(work).append(sign.canary_id)
+        await work.send(sign, key=work.delivery.key)
 
     policy = RetryPolicy(attempts=2, first_pause_s=10)
-    consumer = Consumer(name="noting", handlers=[note], unknown="park", retries=policy)
+    consumer = Consumer(name="noting", handlers=[note], sends=[CanaryEmitted], retries=policy)
 
     async def run() -> None:
         await scene(Scenario(consumer, database, **options))

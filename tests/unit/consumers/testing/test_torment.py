@@ -13,12 +13,12 @@ import pytest
 from consumers.runtime.consumer import Consumer, RetryPolicy
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.failures import PoisonError
-from consumers.runtime.handlers import handles, handles_in_bulk
-from consumers.runtime.intake import Received
+from consumers.runtime.handlers import Function, handles, handles_in_bulk
+from consumers.runtime.received import Received
+from consumers.runtime.work import BulkWork, Work
 from consumers.testing import faults
 from consumers.testing.faults import FAULTS, Fault
 from consumers.testing.memory import MemoryDatabase
-from consumers.testing.memory_outbox import MemoryOutbox
 from consumers.testing.records import NewRecord, deliver
 from consumers.testing.scenario import Scenario
 from consumers.testing.torment import Torment
@@ -42,26 +42,28 @@ def append(state: State, delivery: Delivery, number: int) -> None:
     state.setdefault(delivery.key, []).append(number)
 
 
-def consumer_of(effect: Effect, outbox: MemoryOutbox, **options: Any) -> Consumer:
+def consumer_of(effect: Effect, database: MemoryDatabase[State], **options: Any) -> Consumer:
     @handles(CanaryEmitted)
-    async def take(sign: CanaryEmitted, delivery: Delivery, state: Any) -> None:
-        effect(state, delivery, sign.canary_id.int)
-        key = delivery.key or str(sign.canary_id)
-        await outbox.send(state, sign, key=key, context=delivery.reaction())
+    async def take(sign: CanaryEmitted, work: Work) -> None:
+        effect(database.value(work), work.delivery, sign.canary_id.int)
+        await work.send(sign, key=work.delivery.key or str(sign.canary_id))
 
-    return Consumer(**{"name": "tried", "handlers": [take], "unknown": "park"} | options)
+    return declared(take, options)
 
 
-def bulk_consumer_of(effect: Effect, outbox: MemoryOutbox, **options: Any) -> Consumer:
+def bulk_consumer_of(effect: Effect, database: MemoryDatabase[State], **options: Any) -> Consumer:
     @handles_in_bulk(CanaryEmitted)
-    async def take(received: Sequence[Received[CanaryEmitted]], state: Any) -> None:
+    async def take(received: Sequence[Received[CanaryEmitted]], work: BulkWork) -> None:
         for each in received:
-            effect(state, each.delivery, each.message.canary_id.int)
-            await outbox.send(
-                state, each.message, key=each.delivery.key, context=each.delivery.reaction()
-            )
+            effect(database.value(work), each.delivery, each.message.canary_id.int)
+            await work.caused_by(each).send(each.message, key=each.delivery.key)
 
-    return Consumer(**{"name": "tried", "handlers": [take], "unknown": "park"} | options)
+    return declared(take, options)
+
+
+def declared(handler: Function, options: dict[str, Any]) -> Consumer:
+    usual = {"name": "tried", "handlers": [handler], "sends": [CanaryEmitted]}
+    return Consumer(**usual | options)
 
 
 def torment(
@@ -75,7 +77,7 @@ def torment(
 ) -> Torment:
     async def run() -> Torment:
         database: MemoryDatabase[State] = MemoryDatabase({})
-        scenario = Scenario(make(effect, database.outbox(), **options or {}), database)
+        scenario = Scenario(make(effect, database, **options or {}), database)
         await scenario.given(*given)
         return await scenario.torment(*messages, **plan)
 
@@ -98,7 +100,6 @@ def test_a_handler_that_writes_in_its_transaction_stands_everything(
 @pytest.mark.parametrize(
     "options",
     [
-        {"unknown": "ignore"},
         {"retries": RetryPolicy(attempts=2)},
         {"retries": RetryPolicy(attempts=12)},
         {"parallel_partitions": 1},

@@ -1,0 +1,61 @@
+"""What a handler is given beside its messages: the unit of work of one message, or of a call with many."""
+
+from typing import Any
+
+from cdc.context import MessageContext, next_traceparent
+from cdc.database import Connection
+from cdc.outbox import Outbox
+from cdc.work import Clock, TransactionScope, UnitOfWork, utc_now
+from consumers.runtime.delivery import Delivery
+from consumers.runtime.received import Received
+
+
+class Work(UnitOfWork):
+    """The unit of work of one message: whatever is sent in it names the message as its cause.
+
+    Args:
+        connection: Its transaction is open.
+        outbox: Where messages are sent in that transaction.
+        received: The message that is handled.
+        clock: Tells the present.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        outbox: Outbox,
+        received: Received[Any],
+        clock: Clock = utc_now,
+    ) -> None:
+        super().__init__(connection, outbox, clock)
+        self._received = received
+        self._context: MessageContext | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        """What is known of the message besides its content."""
+        return self._received.delivery
+
+    @property
+    def context(self) -> MessageContext:
+        """The message's correlation and trace, in a span of its own, with the message as cause."""
+        # only made when something is sent: headers and ids cost more than many a handler
+        if self._context is None:
+            cause = self.delivery
+            self._context = MessageContext(
+                correlation_id=cause.context.correlation_id,
+                causation_id=cause.message_id,
+                traceparent=next_traceparent(cause.context.traceparent),
+            )
+        return self._context
+
+
+class BulkWork(TransactionScope):
+    """The transaction of a call with many messages.
+
+    It sends nothing by itself: which of the messages is the cause has to be said.
+    """
+
+    def caused_by(self, received: Received[Any]) -> Work:
+        """Return the unit of work of one message, in the transaction of them all."""
+        return Work(self.connection, self.outbox, received, self._clock)
