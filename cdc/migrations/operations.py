@@ -55,13 +55,13 @@ def is_there(table: str, column: str | None = None) -> bool:
         "select from pg_attribute where attrelid = to_regclass(quote_ident(%s)) and not attisdropped"
         " and attname = coalesce(%s, attname)"
     )
-    return bool(_connection().execute(query, [table, column]).fetchone())
+    return _connection().execute(query, [table, column]).fetchone() is not None
 
 
 def is_unique(table: str, constraint: str) -> bool:
     """Return whether a table has a constraint of the name that says what is unique in it."""
     query = "select from pg_constraint where conrelid = to_regclass(quote_ident(%s)) and conname = %s and contype = 'u'"
-    return bool(_connection().execute(query, [table, constraint]).fetchone())
+    return _connection().execute(query, [table, constraint]).fetchone() is not None
 
 
 def publish(table: str) -> None:
