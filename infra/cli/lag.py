@@ -15,7 +15,7 @@ from rich.text import Text
 
 from consumers.runtime.lag import PartitionLag, TopicLag
 from infra.cli.output import console, duration, json_option, print_json
-from infra.cli.schema_baseline import examples
+from infra.cli.schema.baseline import examples
 from infra.cli.values import CONSUMER
 from infra.lag import Lags, open_lags
 from infra.settings import load_settings

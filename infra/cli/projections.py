@@ -11,10 +11,10 @@ from consumers.replay.rebuild import Rebuild, Rebuilt
 from consumers.replay.sandboxed import Subject
 from consumers.replay.state import new_run_id
 from infra.cli.output import console, json_option, print_json
-from infra.cli.parked_text import counted
+from infra.cli.parked.text import counted
 from infra.cli.progress import working_of
-from infra.cli.replay_request import subject_named
-from infra.cli.schema_baseline import examples
+from infra.cli.replay.request import subject_named
+from infra.cli.schema.baseline import examples
 from infra.cli.values import CONSUMER
 from infra.replay import leave_to_the_report, subject_of
 from infra.services import WORKERS

@@ -13,7 +13,7 @@ from cdc.tail import Tail, TailedRecord
 from cdc.text import printable, text_of
 from infra.cli.mended import tell_mended
 from infra.cli.output import console, json_option, print_json
-from infra.cli.replay_options import require_types
+from infra.cli.replay.options import require_types
 from infra.cli.screen import style
 from infra.cli.values import KEY, TEXT, TOPIC, whole
 from infra.drift.topics import topic_differences

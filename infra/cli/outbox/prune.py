@@ -9,7 +9,7 @@ import click
 
 from cdc.retention.rounds import Day
 from infra.cli.output import json_option, print_json, size
-from infra.cli.schema_baseline import examples
+from infra.cli.schema.baseline import examples
 from infra.cli.screen import style
 from infra.cli.values import whole
 from infra.retention_access import look_after

@@ -7,15 +7,15 @@ import click
 
 from infra.cli.lazy import LazyGroup
 from infra.cli.output import json_option
-from infra.cli.parked_options import who_option, yes_option
-from infra.cli.replay_options import choosing
-from infra.cli.schema_baseline import examples
+from infra.cli.parked.options import who_option, yes_option
+from infra.cli.replay.options import choosing
+from infra.cli.schema.baseline import examples
 from infra.cli.values import CONSUMER, RATE, REVISION, RUN, TEXT, TOPIC, whole
 
 # name -> where the command lives, and its line in `tailrace replay --help`
 COMMANDS = {
-    "sandboxes": ("infra.cli.replay_sandboxes:sandboxes", "List the sandboxes that there are."),
-    "drop": ("infra.cli.replay_sandboxes:drop", "Drop sandboxes that were kept or left behind."),
+    "sandboxes": ("infra.cli.replay.sandboxes:sandboxes", "List the sandboxes that there are."),
+    "drop": ("infra.cli.replay.sandboxes:drop", "Drop sandboxes that were kept or left behind."),
 }
 
 
@@ -94,7 +94,7 @@ def replay(context: click.Context, /, **asked: Any) -> None:
     if context.invoked_subcommand is not None:
         return
     from consumers.replay.errors import ChoiceError
-    from infra.cli.replay_start import start
+    from infra.cli.replay.start import start
 
     gc.set_threshold(100_000, 50, 50)  # as in a worker, see consumers.runtime.worker.run
     try:

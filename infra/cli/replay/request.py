@@ -17,8 +17,8 @@ from consumers.replay.sandboxed import Subject
 from consumers.replay.selection import Selection
 from consumers.replay.source import Plan
 from consumers.replay.state import Mode, RunState, new_run_id
-from infra.cli.replay_code import current_code
-from infra.cli.replay_options import selection_of
+from infra.cli.replay.code import current_code
+from infra.cli.replay.options import selection_of
 from infra.replay import UnknownConsumerError, find_worker, log_url, states, subject_of
 from infra.settings import Settings
 

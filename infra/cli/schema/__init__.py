@@ -11,7 +11,7 @@ import click
 from cdc.text import did_you_mean
 from infra.cli.lazy import LazyGroup
 from infra.cli.output import console, json_option, print_json
-from infra.cli.schema_baseline import (
+from infra.cli.schema.baseline import (
     DEFAULT,
     REGISTRY,
     Against,
@@ -32,12 +32,12 @@ from schemas.gate.sources import MalformedFileError, catalogue, document
 COMMANDS = {
     "list": ("infra.cli.schema:list_messages", "Show every message, and whether it changed."),
     "show": ("infra.cli.schema:show", "Print the schema of one message."),
-    "check": ("infra.cli.schema_check:check", "Refuse changes that would break somebody."),
-    "diff": ("infra.cli.schema_diff:show_diff", "Show what changed, field by field."),
-    "impact": ("infra.cli.schema_diff:show_impact", "Show who reads what changed."),
-    "publish": ("infra.cli.schema_registry:publish", "Register what changed in the registry."),
-    "restore": ("infra.cli.schema_restore:restore", "Put lost ids back into the registry."),
-    "history": ("infra.cli.schema_registry:history", "Show who published what, and when."),
+    "check": ("infra.cli.schema.check:check", "Refuse changes that would break somebody."),
+    "diff": ("infra.cli.schema.diff:show_diff", "Show what changed, field by field."),
+    "impact": ("infra.cli.schema.diff:show_impact", "Show who reads what changed."),
+    "publish": ("infra.cli.schema.registry:publish", "Register what changed in the registry."),
+    "restore": ("infra.cli.schema.restore:restore", "Put lost ids back into the registry."),
+    "history": ("infra.cli.schema.registry:history", "Show who published what, and when."),
 }
 
 

@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from infra.cli.output import console, json_option, print_json
-from infra.cli.schema_baseline import examples
+from infra.cli.schema.baseline import examples
 from infra.cli.values import SUBJECT
 from infra.drift.difference import told
 from infra.drift.registry import id_differences

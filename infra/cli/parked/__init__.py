@@ -6,12 +6,12 @@ from infra.cli.lazy import LazyGroup
 
 # name -> where the command lives, and its line in `tailrace parked --help`
 COMMANDS = {
-    "list": ("infra.cli.parked_list:list_parked", "Show what is parked, and why."),
-    "show": ("infra.cli.parked_show:show", "Show everything about one message."),
-    "retry": ("infra.cli.parked_retry:retry", "Have messages tried again, and follow them."),
-    "edit": ("infra.cli.parked_edit:edit", "Change what a message says, by its schema."),
-    "skip": ("infra.cli.parked_skip:skip", "Take messages out for good; they are kept on record."),
-    "history": ("infra.cli.parked_list:history", "Show who did what, and why."),
+    "list": ("infra.cli.parked.list:list_parked", "Show what is parked, and why."),
+    "show": ("infra.cli.parked.show:show", "Show everything about one message."),
+    "retry": ("infra.cli.parked.retry:retry", "Have messages tried again, and follow them."),
+    "edit": ("infra.cli.parked.edit:edit", "Change what a message says, by its schema."),
+    "skip": ("infra.cli.parked.skip:skip", "Take messages out for good; they are kept on record."),
+    "history": ("infra.cli.parked.list:history", "Show who did what, and why."),
 }
 
 

@@ -6,13 +6,13 @@ from infra.cli.lazy import LazyGroup
 
 # name -> where the command lives, and its line in `tailrace outbox --help`
 COMMANDS = {
-    "stats": ("infra.cli.outbox_stats:stats", "Show how much each outbox holds, and for how long."),
-    "prune": ("infra.cli.outbox_prune:prune", "Drop days of messages that are published and old."),
+    "stats": ("infra.cli.outbox.stats:stats", "Show how much each outbox holds, and for how long."),
+    "prune": ("infra.cli.outbox.prune:prune", "Drop days of messages that are published and old."),
     "backfill": (
-        "infra.cli.outbox_backfill:backfill",
+        "infra.cli.outbox.backfill:backfill",
         "Publish rows that connector or relay has passed over.",
     ),
-    "verify": ("infra.cli.outbox_verify:verify", "Prove that rows, logs and Kafka agree."),
+    "verify": ("infra.cli.outbox.verify:verify", "Prove that rows, logs and Kafka agree."),
 }
 
 

@@ -10,8 +10,8 @@ from consumers.replay.sandbox import SandboxInfo, list_sandboxes
 from consumers.replay.sandboxed import Outcome, SandboxReplay, Subject
 from infra.cli.output import console, print_json
 from infra.cli.progress import working
-from infra.cli.replay_request import Request
-from infra.cli.replay_text import announcement, outcome_as_json, outcome_lines
+from infra.cli.replay.request import Request
+from infra.cli.replay.text import announcement, outcome_as_json, outcome_lines
 from infra.replay import leave_to_the_report
 from infra.settings import Settings
 

@@ -14,7 +14,7 @@ from consumers.runtime.parked.following import FailedAgain, Followed
 from consumers.runtime.parked.message import RecordPlace
 from consumers.runtime.parked.selection import Selection
 from infra.cli.output import console, json_option, print_json
-from infra.cli.parked_access import (
+from infra.cli.parked.access import (
     Chosen,
     Desk,
     NotFirstError,
@@ -24,16 +24,16 @@ from infra.cli.parked_access import (
     open_desks,
     require_selection,
 )
-from infra.cli.parked_options import (
+from infra.cli.parked.options import (
     acting,
     all_option,
     optional_place_argument,
     selecting,
     yes_option,
 )
-from infra.cli.parked_text import counted, one_line
+from infra.cli.parked.text import counted, one_line
 from infra.cli.progress import counting
-from infra.cli.schema_baseline import examples
+from infra.cli.schema.baseline import examples
 from infra.cli.values import RATE, seconds
 from infra.settings import Settings, load_settings
 

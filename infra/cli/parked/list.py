@@ -8,16 +8,16 @@ import click
 from consumers.runtime.parked.message import RecordPlace
 from consumers.runtime.parked.selection import Selection
 from infra.cli.output import json_option, print_json
-from infra.cli.parked_access import find, open_desks
-from infra.cli.parked_options import (
+from infra.cli.parked.access import find, open_desks
+from infra.cli.parked.options import (
     consumer_option,
     optional_place_argument,
     selecting,
     waiting_option,
 )
-from infra.cli.parked_text import action_as_json, action_line, counted, lines, summary
-from infra.cli.parked_text import as_json as message_as_json
-from infra.cli.schema_baseline import examples
+from infra.cli.parked.text import action_as_json, action_line, counted, lines, summary
+from infra.cli.parked.text import as_json as message_as_json
+from infra.cli.schema.baseline import examples
 from infra.cli.values import COUNT, KEY, TOPIC
 from infra.settings import load_settings
 

@@ -10,11 +10,11 @@ import click
 from click.core import ParameterSource
 
 from cdc.event_log.verification import Finding, Verification, unmoving
-from infra.cli.outbox_reconcile import verify_topic
+from infra.cli.outbox.reconcile import verify_topic
 from infra.cli.output import console, json_option, print_json
-from infra.cli.parked_text import counted
+from infra.cli.parked.text import counted
 from infra.cli.progress import counting
-from infra.cli.schema_baseline import examples
+from infra.cli.schema.baseline import examples
 from infra.cli.screen import style
 from infra.cli.values import CONSUMER, MOMENT, TOPIC, seconds, whole
 from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.cli.output import json_option, print_json
-from infra.cli.schema_baseline import (
+from infra.cli.schema.baseline import (
     against_option,
     directory_option,
     examples,

@@ -6,11 +6,11 @@ from consumers.replay.errors import EmptyRangeError
 from consumers.replay.plan import open_source
 from consumers.replay.to_topic import Republisher, require_topic
 from infra.cli.output import console, print_json
-from infra.cli.parked_access import confirm
-from infra.cli.parked_text import counted
+from infra.cli.parked.access import confirm
+from infra.cli.parked.text import counted
 from infra.cli.progress import working
-from infra.cli.replay_request import Request
-from infra.cli.replay_text import announcement
+from infra.cli.replay.request import Request
+from infra.cli.replay.text import announcement
 from schemas.catalogue import catalogue
 from schemas.codec import Codec
 from schemas.registry import SchemaStore

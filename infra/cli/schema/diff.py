@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from infra.cli.output import json_option, print_json
-from infra.cli.schema_baseline import (
+from infra.cli.schema.baseline import (
     against_option,
     directory_option,
     examples,

@@ -13,7 +13,7 @@ from cdc.recovery.publish import Published
 from infra.capture import outbox_urls
 from infra.cli.output import console, json_option, print_json
 from infra.cli.progress import counting
-from infra.cli.schema_baseline import examples
+from infra.cli.schema.baseline import examples
 from infra.cli.values import MOMENT
 from infra.drift.database import open_database
 from infra.drift.delivery import place

@@ -20,8 +20,8 @@ from cdc.text import printable
 from consumers.replay.bounds import parse_moment
 from consumers.runtime.parked.payload import Payloads, first_bytes
 from infra.cli.output import json_option, print_json
-from infra.cli.parked_text import counted
-from infra.cli.schema_baseline import examples
+from infra.cli.parked.text import counted
+from infra.cli.schema.baseline import examples
 from infra.cli.screen import style
 from infra.cli.values import TEXT, Parsed
 from infra.errors import TailraceError

@@ -7,8 +7,8 @@ import click
 from cdc import connector as debezium
 from cdc.causes import redacted
 from infra.capture import connector_settings, examine, in_the_way, require_slot, slot
-from infra.cli import connector_recover
-from infra.cli.connector_text import sentence, slot_data, slot_lines
+from infra.cli.connector import recover
+from infra.cli.connector.text import sentence, slot_data, slot_lines
 from infra.cli.mended import data
 from infra.cli.output import json_option, print_json
 from infra.drift.database import open_database
@@ -23,7 +23,7 @@ def connector() -> None:
     """Apply, show, restart the connector; show its state; recover a lost slot."""
 
 
-connector.add_command(connector_recover.command, "recover")
+connector.add_command(recover.command, "recover")
 
 
 @connector.command()

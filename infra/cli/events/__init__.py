@@ -6,7 +6,7 @@ from infra.cli.lazy import LazyGroup
 
 # name -> where the command lives, and its line in `tailrace events --help`
 COMMANDS = {
-    "show": ("infra.cli.events_show:show", "Show what happened to one aggregate, and its state."),
+    "show": ("infra.cli.events.show:show", "Show what happened to one aggregate, and its state."),
 }
 
 

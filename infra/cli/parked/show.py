@@ -14,9 +14,9 @@ from consumers.runtime.parked.message import Action, Content, Parked, RecordPlac
 from consumers.runtime.parked.payload import Payloads, differences, first_bytes
 from consumers.runtime.parked.selection import Selection
 from infra.cli.output import json_option, print_json
-from infra.cli.parked_access import Chosen, Desk, at_place, one_at, open_desks, refuse_several
-from infra.cli.parked_options import consumer_option, message_id_option, place_argument
-from infra.cli.parked_text import (
+from infra.cli.parked.access import Chosen, Desk, at_place, one_at, open_desks, refuse_several
+from infra.cli.parked.options import consumer_option, message_id_option, place_argument
+from infra.cli.parked.text import (
     action_as_json,
     action_line,
     age,
@@ -25,7 +25,7 @@ from infra.cli.parked_text import (
     local,
     status,
 )
-from infra.cli.schema_baseline import examples
+from infra.cli.schema.baseline import examples
 from infra.cli.screen import style
 from infra.settings import Settings, load_settings
 from schemas.datum import UndecodableError

@@ -13,7 +13,7 @@ from consumers.replay.diff import Kind, RowDiff, TableDiff
 from consumers.replay.sandboxed import Outcome
 from consumers.replay.selection import Selection
 from consumers.replay.source import Plan
-from infra.cli.parked_text import counted, local, one_line
+from infra.cli.parked.text import counted, local, one_line
 from infra.cli.screen import style
 
 SOURCES = {"kafka": "Kafka", "log": "the event log"}

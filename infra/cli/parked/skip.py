@@ -10,7 +10,7 @@ from consumers.runtime.parked.acting import Actions, By, Done, busy
 from consumers.runtime.parked.message import RecordPlace
 from consumers.runtime.parked.selection import Selection
 from infra.cli.output import json_option, print_json
-from infra.cli.parked_access import (
+from infra.cli.parked.access import (
     Chosen,
     choose,
     confirm,
@@ -18,7 +18,7 @@ from infra.cli.parked_access import (
     open_desks,
     require_selection,
 )
-from infra.cli.parked_options import (
+from infra.cli.parked.options import (
     acting,
     all_option,
     optional_place_argument,
@@ -26,8 +26,8 @@ from infra.cli.parked_options import (
     waiting_option,
     yes_option,
 )
-from infra.cli.parked_text import counted
-from infra.cli.schema_baseline import examples
+from infra.cli.parked.text import counted
+from infra.cli.schema.baseline import examples
 from infra.settings import load_settings
 
 

@@ -12,7 +12,7 @@ from cdc.slot.health import Ailment, Diagnosis
 from infra.capture import connector_settings, examine, outbox_urls
 from infra.cli.output import console, json_option, print_json
 from infra.cli.progress import counting
-from infra.cli.schema_baseline import examples
+from infra.cli.schema.baseline import examples
 from infra.cli.values import MOMENT
 from infra.local.pipeline import send_canary
 from infra.local.publishing import require_connector

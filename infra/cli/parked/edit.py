@@ -15,14 +15,14 @@ from consumers.runtime.parked.message import Parked, RecordPlace
 from consumers.runtime.parked.payload import Payload, Payloads, Wire, parse_json
 from consumers.runtime.parked.selection import Selection
 from infra.cli.output import json_option, print_json
-from infra.cli.parked_access import NotParkedError, one_at, open_desks
-from infra.cli.parked_options import (
+from infra.cli.parked.access import NotParkedError, one_at, open_desks
+from infra.cli.parked.options import (
     acting,
     consumer_option,
     message_id_option,
     place_argument,
 )
-from infra.cli.schema_baseline import examples
+from infra.cli.schema.baseline import examples
 from infra.cli.values import Existing, Parsed
 from infra.errors import TailraceError
 from infra.settings import load_settings

@@ -10,11 +10,11 @@ from consumers.replay.live import Redelivered, Redelivery, redeliver
 from consumers.runtime.parked.acting import By
 from consumers.runtime.store import Place
 from infra.cli.output import console, print_json
-from infra.cli.parked_access import confirm
-from infra.cli.parked_text import counted
+from infra.cli.parked.access import confirm
+from infra.cli.parked.text import counted
 from infra.cli.progress import working
-from infra.cli.replay_request import Request
-from infra.cli.replay_text import announcement
+from infra.cli.replay.request import Request
+from infra.cli.replay.text import announcement
 
 
 def into_live(request: Request) -> int:

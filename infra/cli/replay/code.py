@@ -35,7 +35,7 @@ OPTIONS = {
     "resume": "--resume",
 }
 FLAGS = {"keep": "--keep", "as_json": "--json"}
-KNOWS_REPLAY = "infra/cli/replay.py"
+KNOWS_REPLAY = "consumers/replay"
 TABLES = ("cdc/migrations", "consumers/runtime/ddl", "consumers/runtime/migrations.py")
 
 

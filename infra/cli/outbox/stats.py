@@ -12,8 +12,8 @@ from cdc.database import connect
 from cdc.retention.rounds import Day
 from cdc.retention.stats import Held, Progress, measure, progress
 from infra.cli.output import console, json_option, print_json, size
-from infra.cli.parked_text import counted, local
-from infra.cli.schema_baseline import examples
+from infra.cli.parked.text import counted, local
+from infra.cli.schema.baseline import examples
 from infra.retention_access import look_after
 from infra.services import OUTBOXES, PUBLICATION
 from infra.settings import Settings, load_settings

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from consumers.replay.sandbox import Listed, drop_sandbox, list_sandboxes
 from infra.cli.output import console, json_option, print_json
-from infra.cli.parked_text import age, counted
-from infra.cli.schema_baseline import examples
+from infra.cli.parked.text import age, counted
+from infra.cli.schema.baseline import examples
 from infra.cli.values import SANDBOX
 from infra.services import OWNER
 from infra.settings import load_settings

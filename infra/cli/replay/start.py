@@ -14,9 +14,9 @@ from consumers.replay.source import Plan
 from consumers.runtime.store import Place
 from infra.cli.output import console, print_json
 from infra.cli.progress import working
-from infra.cli.replay_code import current_code, replay_with
-from infra.cli.replay_live import into_live
-from infra.cli.replay_request import (
+from infra.cli.replay.code import current_code, replay_with
+from infra.cli.replay.live import into_live
+from infra.cli.replay.request import (
     Request,
     new_request,
     plan_for,
@@ -24,9 +24,9 @@ from infra.cli.replay_request import (
     selection_for,
     subject_named,
 )
-from infra.cli.replay_sandbox import into_sandbox
-from infra.cli.replay_text import announcement, plan_as_json, plan_table
-from infra.cli.replay_topic import into_topic
+from infra.cli.replay.sandbox import into_sandbox
+from infra.cli.replay.text import announcement, plan_as_json, plan_table
+from infra.cli.replay.topic import into_topic
 from infra.replay import log_url
 from infra.settings import Settings, load_settings
 from schemas.codec import Codec
