@@ -1,20 +1,20 @@
 """Commands about the Debezium connector that carries the outbox to Kafka."""
 
-from dataclasses import asdict
+from collections.abc import Iterator
 
 import click
 
 from cdc import connector as debezium
 from cdc.causes import redacted
-from infra.capture import connector_settings, examine, in_the_way, require_slot, slot
+from cdc.slot import Slot
+from infra.capture import connector_settings, require_slot
 from infra.cli.connector import recover
-from infra.cli.connector.text import sentence, slot_data, slot_lines
 from infra.cli.mended import data
-from infra.cli.output import json_option, print_json
-from infra.drift.database import open_database
-from infra.drift.publication import publication_differences
+from infra.cli.output import as_data, emit, json_option
+from infra.cli.text import MEGABYTE, sentence
 from infra.local.pipeline import apply_connector
 from infra.local.publishing import require_connector
+from infra.operations.connector import report
 from infra.settings import load_settings
 
 
@@ -32,7 +32,7 @@ def apply(*, as_json: bool) -> None:
     """Bring the connector to its configuration and wait until it runs; nothing happens if it already does."""
     done = apply_connector(require_connector(load_settings()))
     if as_json:
-        print_json({"connector": debezium.NAME, "result": done})
+        emit({"connector": debezium.NAME, "result": done})
     else:
         click.echo(f"{debezium.NAME}: {done}, running")
 
@@ -46,7 +46,7 @@ def show(context: click.Context, *, rendered: bool) -> None:
     """Print the configuration as JSON; it refers to secrets and holds none."""
     settings = load_settings()
     if rendered:
-        print_json(debezium.render(connector_settings(settings)))
+        emit(debezium.render(connector_settings(settings)))
         return
     require_connector(settings)
     config = debezium.show(settings.connect_url, debezium.NAME)
@@ -56,7 +56,7 @@ def show(context: click.Context, *, rendered: bool) -> None:
             err=True,
         )
         context.exit(1)
-    print_json(config)
+    emit(config)
 
 
 @connector.command()
@@ -68,7 +68,7 @@ def restart(*, as_json: bool) -> None:
     debezium.restart(settings.connect_url, debezium.NAME)
     debezium.wait_until_running(settings.connect_url, debezium.NAME, timeout_s=60)
     if as_json:
-        print_json({"connector": debezium.NAME, "result": "restarted"})
+        emit({"connector": debezium.NAME, "result": "restarted"})
     else:
         click.echo(f"{debezium.NAME}: restarted, running")
 
@@ -81,28 +81,24 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 1 unless connector and task run, slot and publication are whole, and no row stands in the way.
     """
-    settings = require_connector(load_settings())
-    state = debezium.status(settings.connect_url, debezium.NAME)
-    held, diagnosis = slot(settings), examine(settings)
-    obstacles = in_the_way(settings)
-    with open_database(settings) as connection:
-        differing = publication_differences(connection)
+    found = report(load_settings())
+    state, diagnosis = found.state, found.diagnosis
     if as_json:
-        print_json(
-            asdict(state)
+        emit(
+            as_data(state)
             | {
                 "trace": state.trace and redacted(state.trace),
-                "cause": state.cause and asdict(state.cause),
+                "cause": state.cause,
                 "running": state.is_running,
                 "ailment": diagnosis.ailment,
-                "obstacles": [asdict(each) | {"first": str(each.first)} for each in obstacles],
-                "slot": slot_data(held),
-                "differences": [data(each) for each in differing],
+                "obstacles": found.obstacles,
+                "slot": found.slot,
+                "differences": [data(each) for each in found.differences],
             }
         )
     else:
         click.echo(f"{debezium.NAME}: connector {state.connector}, task {state.task}")
-        for line in slot_lines(held):
+        for line in _slot_lines(found.slot):
             click.echo(line)
         if diagnosis.ailment:
             click.echo(
@@ -110,9 +106,31 @@ def status(context: click.Context, *, as_json: bool) -> None:
             )
         if state.cause:
             click.echo(f"{sentence(str(state.cause))} `--json` has the whole trace.", err=True)
-        for each in obstacles:
+        for each in found.obstacles:
             click.echo(f"It stands still: {each.told}; {each.remedy}.", err=True)
-        for difference in differing:
+        for difference in found.differences:
             click.echo(sentence(f"{difference}; {difference.remedy}"), err=True)
-    is_well = state.is_running and not diagnosis.ailment and not obstacles and not differing
-    context.exit(0 if is_well else 1)
+    context.exit(0 if found.is_well else 1)
+
+
+def _slot_lines(slot: Slot | None) -> Iterator[str]:
+    if slot is None:
+        yield "slot: none"
+        return
+    since = f" since {slot.inactive_since:%Y-%m-%d %H:%M:%S}" if slot.inactive_since else ""
+    read = f"read by pid {slot.active_pid}" if slot.active else f"read by nobody{since}"
+    reason = f", {slot.invalidation_reason}" if slot.invalidation_reason else ""
+    yield f"slot {slot.name}: {slot.wal_status}{reason}, {read}"
+    yield (
+        f"  WAL held back {_megabytes(slot.retained_bytes)} from {slot.restart_lsn}, not confirmed "
+        f"{_megabytes(slot.unconfirmed_bytes)} from {slot.confirmed_flush_lsn}"
+    )
+    if slot.limit_bytes is not None:
+        yield (
+            f"  given up at {_megabytes(slot.limit_bytes)} (max_slot_wal_keep_size), which is "
+            f"{_megabytes(slot.safe_bytes)} away"
+        )
+
+
+def _megabytes(number: int | None) -> str:
+    return "nothing" if number is None else f"{number / MEGABYTE:,.1f} MB"

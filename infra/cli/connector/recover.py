@@ -1,23 +1,23 @@
 """The command that mends a lost replication slot: `connector recover`."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import click
 
 from cdc import connector as debezium
-from cdc.recovery import Capture, Recovered, recover, rehearse
-from cdc.slot.health import Ailment, Diagnosis
-from infra.capture import connector_settings, examine, outbox_urls
-from infra.cli.output import console, json_option, print_json
-from infra.cli.progress import counting
-from infra.cli.schema.baseline import examples
+from cdc.recovery import Recovered
+from cdc.slot.health import Diagnosis
+from infra.capture import examine
+from infra.cli.common import examples
+from infra.cli.output import as_data, emit, json_option
+from infra.cli.progress import counting, on_stderr
+from infra.cli.text import sentence
 from infra.cli.values import MOMENT
 from infra.local.pipeline import send_canary
 from infra.local.publishing import require_connector
-from infra.services import CAPTURE
-from infra.settings import Settings, load_settings
+from infra.operations.connector import recover_slot
+from infra.settings import load_settings
 
 STEPS = """\
 It will stop the connector, make a new slot, publish again exactly those rows of the outboxes that Kafka lacks, put the
@@ -62,97 +62,51 @@ def command(
     Does nothing when nothing is wrong.
     """
     settings = require_connector(load_settings())
-    diagnosis = examine(settings)
+    diagnosis, progress = examine(settings), on_stderr(counting, quiet=as_json)
+
+    def tell(line: str) -> None:
+        if not as_json:
+            click.echo(f"  {line}")
+
     if diagnosis.ailment is None and not force:
-        context.exit(_tell_whole(settings, diagnosis, as_json=as_json))
+        state = debezium.status(settings.connect_url, debezium.NAME)
+        _tell_whole(diagnosis, state, as_json=as_json)
+        context.exit(0 if state.is_running else 1)
     if not as_json:
-        click.echo(f"{diagnosis.told[0].upper()}{diagnosis.told[1:]}.")
-    capture = _capture(settings)
-    if dry_run:
-        found = rehearse(capture, since, _progress(as_json=as_json))
-        running = debezium.status(settings.connect_url, debezium.NAME).is_running
-        _report(found, diagnosis, done=False, running=running, as_json=as_json)
-        return
-    if not yes:
+        click.echo(sentence(diagnosis.told))
+    if not (dry_run or yes):
         click.confirm(f"{STEPS}\nGo on?", abort=True, err=True)
-    found = recover(
-        capture,
-        since,
-        _progress(as_json=as_json),
-        _teller(as_json=as_json),
-        leave_out=force,
-    )
-    _report(found, diagnosis, done=True, running=True, as_json=as_json)
-    send_canary(settings)  # which proves it, and gives the connector its first position
-
-
-def _capture(settings: Settings) -> Capture:
-    config = connector_settings(settings)
-    return Capture(
-        url=settings.database_url(CAPTURE),
-        slot=config.slot,
-        connect_url=settings.connect_url,
-        config=debezium.render(config),
-        bootstrap=settings.kafka_bootstrap,
-        outboxes=outbox_urls(settings),
-    )
-
-
-def _tell_whole(settings: Settings, diagnosis: Diagnosis, *, as_json: bool) -> int:
-    """Say that there is nothing to recover, and whether the connector has another trouble; return the exit status."""
-    state = debezium.status(settings.connect_url, debezium.NAME)
-    why = f" ({state.cause.text})" if state.cause else ""
+    found = recover_slot(settings, since, progress, tell, leave_out=force, dry_run=dry_run)
+    running = not dry_run or debezium.status(settings.connect_url, debezium.NAME).is_running
     if as_json:
-        print_json(_as_data(Recovered(), diagnosis, done=False, running=state.is_running))
+        emit(_as_json(found, diagnosis, done=not dry_run, running=running))
     else:
-        click.echo(f"Nothing to recover: {diagnosis.told}.")
-        if not state.is_running:
-            click.echo(
-                f"But the connector is {state.connector} and its task {state.task}{why}: see `tailrace connector "
-                "status`, then `tailrace connector apply`. If it fails at the same row again, --force goes around it.",
-                err=True,
-            )
-    return 0 if state.is_running else 1
+        _report(found, done=not dry_run)
+    if not dry_run:
+        send_canary(settings)  # which proves it, and gives the connector its first position
 
 
-def _progress(*, as_json: bool) -> Any:
-    out = console(stderr=True)
-    return lambda words, total: counting(out, words, total, shown=not as_json)
-
-
-def _teller(*, as_json: bool) -> Any:
-    return (lambda _: None) if as_json else (lambda line: click.echo(f"  {line}"))
-
-
-def _as_data(
-    found: Recovered, diagnosis: Diagnosis, *, done: bool, running: bool
-) -> dict[str, Any]:
-    ailment: Ailment | None = diagnosis.ailment
-    return {
-        "ailment": ailment,
-        "told": diagnosis.told,
-        "done": done,
-        "running": running,
-        "rows": found.rows,
-        "published": [
-            asdict(each) | {"first": str(each.first), "last": str(each.last)}
-            for each in found.published
-        ],
-        "too_old": found.too_old,
-        "without_topic": found.without_topic,
-        "too_large": [
-            asdict(each) | {"message_id": str(each.message_id)} for each in found.too_large
-        ],
-        "seconds": found.seconds,
-    }
-
-
-def _report(
-    found: Recovered, diagnosis: Diagnosis, *, done: bool, running: bool, as_json: bool
-) -> None:
+def _tell_whole(diagnosis: Diagnosis, state: debezium.ConnectorStatus, *, as_json: bool) -> None:
+    """Say that there is nothing to recover, and whether the connector has another trouble."""
     if as_json:
-        print_json(_as_data(found, diagnosis, done=done, running=running))
+        emit(_as_json(Recovered(), diagnosis, done=False, running=state.is_running))
         return
+    click.echo(f"Nothing to recover: {diagnosis.told}.")
+    why = f" ({state.cause.text})" if state.cause else ""
+    if not state.is_running:
+        click.echo(
+            f"But the connector is {state.connector} and its task {state.task}{why}: see `tailrace connector "
+            "status`, then `tailrace connector apply`. If it fails at the same row again, --force goes around it.",
+            err=True,
+        )
+
+
+def _as_json(found: Recovered, diagnosis: Diagnosis, *, done: bool, running: bool) -> Any:
+    stand = {"done": done, "running": running, "rows": found.rows}
+    return as_data(diagnosis) | stand | as_data(found)
+
+
+def _report(found: Recovered, *, done: bool) -> None:
     for each in found.published:
         click.echo(f"  {each.topic}: {each.rows:,} rows, from {each.first} to {each.last}")
     if found.too_old:

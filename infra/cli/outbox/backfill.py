@@ -1,34 +1,19 @@
 """The command that publishes what whoever publishes has passed over: `outbox backfill`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import click
 
-from cdc.reconciliation import Window, open_outboxes
-from cdc.recovery.gap import Gap, fill_gap, find_gap
+from cdc.recovery.gap import Gap
 from cdc.recovery.publish import Published
-from infra.capture import outbox_urls
-from infra.cli.output import console, json_option, print_json
-from infra.cli.progress import counting
-from infra.cli.schema.baseline import examples
+from infra.cli.common import examples
+from infra.cli.output import as_data, emit, json_option
+from infra.cli.progress import counting, on_stderr
 from infra.cli.values import MOMENT
-from infra.drift.database import open_database
-from infra.drift.delivery import place
-from infra.drift.difference import told
-from infra.drift.publication import publication_differences
-from infra.errors import TailraceError
-from infra.local.programs import publisher
-from infra.settings import Settings, load_settings
-
-PATIENCE_S = 30.0
-LOCK = "select pg_try_advisory_lock(hashtext('tailrace outbox backfill'))"
-
-
-class BackfillError(TailraceError):
-    """Rows cannot be published now without losing or repeating others."""
+from infra.operations.outbox import backfill as operation
+from infra.settings import load_settings
 
 
 @click.command()
@@ -50,39 +35,15 @@ def backfill(
     order in which they were written; the pipeline goes on meanwhile. Of a key of which something later is in Kafka
     already, they come behind it. Ends with 1 if it is not certain yet whether rows are on their way.
     """
-    settings = load_settings()
-    found: list[Gap | Published] = []
-    with open_database(settings) as connection:
-        if not connection.execute(LOCK).fetchall()[0][0]:
-            raise BackfillError("Another `tailrace outbox backfill` is at work: wait for it.")
-        if publisher(settings) == "cdc" and (differing := publication_differences(connection)):
-            raise BackfillError(
-                f"Rows that are written now would be missing again, as {told(differing)[0]}: "
-                "run `tailrace migrate` first."
-            )
-        where = place(settings, Window(since=since), PATIENCE_S)
-        act = find_gap if dry_run else fill_gap
-        for topic in _topics(settings):
-            done = act(where, topic, _progress(as_json=as_json))
-            if done is not None:
-                found.append(done)
+    progress = on_stderr(counting, quiet=as_json)
+    found = operation.backfill(load_settings(), since, progress, dry_run=dry_run)
     _tell(found, as_json=as_json)
     context.exit(1 if any(isinstance(each, Gap) and not each.is_certain for each in found) else 0)
 
 
-def _topics(settings: Settings) -> Sequence[str]:
-    with open_outboxes(outbox_urls(settings)) as outboxes:
-        return outboxes.topics()
-
-
-def _progress(*, as_json: bool) -> Any:
-    out = console(stderr=True)
-    return lambda words, total: counting(out, words, total, shown=not as_json)
-
-
 def _tell(found: Sequence[Gap | Published], *, as_json: bool) -> None:
     if as_json:
-        print_json([_data(each) for each in found])
+        emit([_data(each) for each in found])
         return
     for each in found:
         click.echo(_line(each))
@@ -92,7 +53,7 @@ def _tell(found: Sequence[Gap | Published], *, as_json: bool) -> None:
 
 def _data(each: Gap | Published) -> dict[str, Any]:
     if isinstance(each, Gap):
-        return asdict(each) | {"published": 0}
+        return {**as_data(each), "published": 0}
     return {"topic": each.topic, "rows": each.rows, "published": each.rows}
 
 

@@ -1,18 +1,16 @@
 """The command that drops old days of messages: `outbox prune`."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import click
 
 from cdc.retention.rounds import Day
-from infra.cli.output import json_option, print_json, size
-from infra.cli.schema.baseline import examples
+from infra.cli.common import examples
+from infra.cli.output import emit, json_option
 from infra.cli.screen import style
+from infra.cli.text import size
 from infra.cli.values import whole
-from infra.retention_access import look_after
+from infra.operations.outbox import retention
 from infra.settings import MAX_OUTBOX_DAYS, load_settings
 
 DRY_WORDS = {
@@ -42,22 +40,14 @@ def prune(context: click.Context, *, dry_run: bool, keep: int | None, as_json: b
 
     Ends with 1 if messages lie in the default partition and could not be taken over, or a day could not be made.
     """
-    settings = load_settings()
-    kept = timedelta(days=keep or settings.outbox_days)
-    outboxes = look_after(settings, kept, dry_run=dry_run)
+    done = retention.prune(load_settings(), keep_days=keep, dry_run=dry_run)
     if as_json:
-        print_json(_as_json(outboxes, dry_run=dry_run))
+        emit(done)
     else:
-        for schema, days in outboxes.items():
+        for schema, days in done.outboxes.items():
             for line in _lines(schema, days, dry_run=dry_run):
                 click.echo(line)
-    stuck = [
-        day
-        for days in outboxes.values()
-        for day in days
-        if day.fate == "missing" or (day.last_day is None and day.fate == "kept")
-    ]
-    context.exit(1 if stuck else 0)
+    context.exit(0 if done.is_good else 1)
 
 
 def _lines(schema: str, days: Sequence[Day], *, dry_run: bool) -> Iterator[str]:
@@ -69,20 +59,3 @@ def _lines(schema: str, days: Sequence[Day], *, dry_run: bool) -> Iterator[str]:
     freed = sum(day.bytes for day in days if day.fate == "dropped")
     if freed:
         yield f"  {size(freed)} {'would be given' if dry_run else 'given'} back"
-
-
-def _as_json(outboxes: Mapping[str, Sequence[Day]], *, dry_run: bool) -> dict[str, Any]:
-    return {
-        "dry_run": dry_run,
-        "outboxes": {
-            schema: [
-                asdict(day)
-                | {
-                    "first_day": day.first_day.isoformat() if day.first_day else None,
-                    "last_day": day.last_day.isoformat() if day.last_day else None,
-                }
-                for day in days
-            ]
-            for schema, days in outboxes.items()
-        },
-    }

@@ -1,47 +1,35 @@
 """The command that proves that rows and event logs agree, and with `--topic` that Kafka does: `outbox verify`."""
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from rich.text import Text
 
-from cdc.event_log.verification import Finding, Verification, unmoving
-from infra.cli.outbox.reconcile import verify_topic
-from infra.cli.output import console, json_option, print_json
-from infra.cli.parked.text import counted
-from infra.cli.progress import counting
-from infra.cli.schema.baseline import examples
+from cdc.reconciliation import WRONG, ConsumerReport, Kind, Named, TopicReport
+from infra.cli.common import examples, usage_errors
+from infra.cli.output import as_data, console, emit, json_option
+from infra.cli.progress import counting, on_stderr
 from infra.cli.screen import style
+from infra.cli.text import counted
 from infra.cli.values import CONSUMER, MOMENT, TOPIC, seconds, whole
-from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log
-from infra.settings import Settings, load_settings
+from infra.operations.outbox import verify as operations
+from infra.settings import load_settings
 
 SHOWN = 20
 
-
-@dataclass(slots=True)
-class _Result:
-    """What became of one kind of aggregate.
-
-    Args:
-        kind: Its name.
-        events: Events that were read.
-        aggregates: Aggregates that were compared.
-        snapshots: Snapshots that were compared.
-        found: Number of findings.
-        findings: The first of them.
-    """
-
-    kind: str
-    events: int = 0
-    aggregates: int = 0
-    snapshots: int = 0
-    found: int = 0
-    findings: list[Finding] = field(default_factory=list)
+TOLD = {
+    Kind.MISSING: "in an outbox, and not in Kafka",
+    Kind.PENDING: "not in Kafka yet, still held by the slot",
+    Kind.TOO_OLD: "written before what Kafka keeps, so that it cannot be told",
+    Kind.PHANTOM: "in Kafka, and in no outbox: rolled back, or foreign",
+    Kind.PRUNED: "in Kafka, and dropped from the outbox with their day",
+    Kind.FOREIGN: "in Kafka without a message id",
+    Kind.DUPLICATED: "more than once in Kafka; consumers drop the copies",
+    Kind.DIFFERENT: "other bytes in Kafka than in the outbox",
+    Kind.DISORDERED: "behind a later version of their key",
+}
 
 
 @click.command()
@@ -86,6 +74,7 @@ class _Result:
     "tailrace outbox verify --topic order.events",
     "tailrace outbox verify --topic order.events --from 2026-11-23T10:00 --to 2026-11-23T11:00",
 )
+@usage_errors()
 def verify(
     context: click.Context, /, *, topic: str | None, limit: int, as_json: bool, **options: Any
 ) -> None:
@@ -101,11 +90,23 @@ def verify(
 
     Ends with 0 if there is nothing to tell, with 1 otherwise.
     """
-    settings = load_settings()
+    settings, progress = load_settings(), on_stderr(counting, quiet=as_json)
     if topic is None:
         _require_topic(context)
-        context.exit(_verify_rows(settings, limit, as_json=as_json))
-    context.exit(verify_topic(settings, topic=topic, limit=limit, as_json=as_json, **options))
+        rows = operations.verify_rows(settings, limit, progress)
+        if as_json:
+            emit(rows)
+        else:
+            _print_rows(rows)
+        context.exit(1 if any(each.found for each in rows.kinds) else 0)
+    report = operations.verify_topic(
+        settings, operations.TopicRequest(topic=topic, limit=limit, **options), progress
+    )
+    if as_json:
+        emit({"topic": report.topic, "ok": report.is_good} | as_data(report))
+    else:
+        _print_topic(report)
+    context.exit(0 if report.is_good else 1)
 
 
 def _require_topic(context: click.Context) -> None:
@@ -116,60 +117,29 @@ def _require_topic(context: click.Context) -> None:
             raise click.UsageError(f"{parameter.opts[0]} needs --topic", context)
 
 
-def _verify_rows(settings: Settings, limit: int, *, as_json: bool) -> int:
-    """Compare rows with logs and return the exit status."""
-    kinds = logged_kinds().values()
-    results = [
-        asyncio.run(_compare(settings, kind, limit, as_json=as_json)) for kind in kinds if kind.fold
-    ]
-    unfolded = [kind.name for kind in kinds if not kind.fold]
-    if as_json:
-        print_json({"kinds": [_as_json(result) for result in results], "without_fold": unfolded})
-    else:
-        for result in results:
-            for line in _lines(result):
-                click.echo(line)
-        click.echo(f"Not compared, because no service declares their state: {', '.join(unfolded)}.")
-    return 1 if any(result.found for result in results) else 0
+def _print_rows(rows: operations.RowsReport) -> None:
+    for report in rows.kinds:
+        for line in _lines(report):
+            click.echo(line)
+    names = ", ".join(rows.without_fold)
+    click.echo(f"Not compared, because no service declares their state: {names}.")
 
 
-async def _compare(settings: Settings, kind: LoggedKind, limit: int, *, as_json: bool) -> _Result:
-    assert kind.fold is not None and kind.rows is not None  # noqa: S101, PT018 - the caller has looked
-    result = _Result(kind.name)
-    async with open_log(settings, kind) as connection, unmoving(connection):
-        work = Verification(connection, event_log(settings, kind.fold), kind.rows)
-        total = await work.total()
-        out = console(stderr=True)
-        with counting(out, f"{kind.name} events", total, shown=not as_json) as show:
-            work.on_progress = show
-            async with aclosing(work.findings()) as findings:
-                async for finding in findings:
-                    result.found += 1
-                    if len(result.findings) < limit:
-                        result.findings.append(finding)
-    result.events, result.aggregates, result.snapshots = (
-        work.events,
-        work.aggregates,
-        work.snapshots,
-    )
-    return result
-
-
-def _lines(result: _Result) -> Iterator[str]:
-    for finding in result.findings:
-        yield f"{style(finding.what, fg='red', bold=True)}  {result.kind} {finding.aggregate_id}"
+def _lines(report: operations.KindReport) -> Iterator[str]:
+    for finding in report.findings:
+        yield f"{style(finding.what, fg='red', bold=True)}  {report.kind} {finding.id}"
         if finding.detail:
             yield f"    {finding.detail}"
         for each in finding.differences:
             yield f"    {each.column}: kept {_short(each.kept)}, by the log {_short(each.folded)}"
-    if result.found > len(result.findings):
-        yield f"and {result.found - len(result.findings)} more; --limit shows them."
+    if report.found > len(report.findings):
+        yield f"and {report.found - len(report.findings)} more; --limit shows them."
     sum_up = (
-        f"{counted(result.aggregates, result.kind)}, {counted(result.events, 'event')}"
-        f", {counted(result.snapshots, 'snapshot')}"
+        f"{counted(report.aggregates, report.kind)}, {counted(report.events, 'event')}"
+        f", {counted(report.snapshots, 'snapshot')}"
     )
-    if result.found:
-        yield f"{sum_up}: {counted(result.found, 'finding')}."
+    if report.found:
+        yield f"{sum_up}: {counted(report.found, 'finding')}."
     else:
         yield f"{sum_up}: every row equals its log."
 
@@ -179,23 +149,42 @@ def _short(value: object) -> str:
     return text if len(text) <= 120 else f"{text[:120]}…"
 
 
-def _as_json(result: _Result) -> dict[str, Any]:
-    return {
-        "kind": result.kind,
-        "events": result.events,
-        "aggregates": result.aggregates,
-        "snapshots": result.snapshots,
-        "found": result.found,
-        "findings": [
-            {
-                "id": finding.aggregate_id,
-                "what": finding.what,
-                "detail": finding.detail,
-                "differences": [
-                    {"column": each.column, "kept": str(each.kept), "folded": str(each.folded)}
-                    for each in finding.differences
-                ],
-            }
-            for finding in result.findings
-        ],
+def _print_topic(report: TopicReport) -> None:
+    out = console()
+    window = f"from {report.since:%Y-%m-%d %H:%M:%S %Z}" if report.since else "from the beginning"
+    until = f" to {report.until:%Y-%m-%d %H:%M:%S %Z}" if report.until else ""
+    out.print(
+        f"{report.topic}, {window}{until}: {report.rows:,} rows, {report.records:,} records",
+        Text(f"({report.seconds:.1f} s)", "dim"),
+    )
+    for kind in Kind:
+        if count := report.counts[kind]:
+            colour = "red" if kind in WRONG else "dim"
+            out.print(Text(f"  {kind:<11} {count:>9,}", colour), f" {TOLD[kind]}")
+            _print_named(report.named.get(kind, ()), count)
+    for consumer in report.consumers:
+        _print_consumer(consumer)
+    good = Text("Nothing is missing.", "green")
+    out.print(good if report.is_good else Text("Something is wrong.", "red"))
+
+
+def _print_consumer(consumer: ConsumerReport) -> None:
+    counts = {
+        "taken": consumer.taken,
+        "waiting": consumer.waiting,
+        "ignored": consumer.ignored,
+        "parked": consumer.parked,
+        "skipped": consumer.skipped,
+        "forgotten": consumer.forgotten,
     }
+    told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+    missing = Text(f"{consumer.missing:,} missing", "red") if consumer.missing else "none missing"
+    console().print(f"  {consumer.consumer}: {told or 'nothing to take'},", missing)
+    _print_named(consumer.named, consumer.missing)
+
+
+def _print_named(named: Sequence[Named], count: int) -> None:
+    for each in named:
+        click.echo(f"    {each.id or '-':<36}  {each.detail}")
+    if named and count > len(named):
+        click.echo(f"    and {count - len(named):,} more; --limit shows them")

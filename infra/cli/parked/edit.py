@@ -1,38 +1,23 @@
 """The command that changes what a message says: `parked edit`."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import click
 
-from consumers.runtime.parked.acting import Actions, By
-from consumers.runtime.parked.assignments import Assignment, changed
-from consumers.runtime.parked.message import Parked, RecordPlace
-from consumers.runtime.parked.payload import Payload, Payloads, Wire, parse_json
-from consumers.runtime.parked.selection import Selection
-from infra.cli.output import json_option, print_json
-from infra.cli.parked.access import NotParkedError, one_at, open_desks
-from infra.cli.parked.options import (
-    acting,
-    consumer_option,
-    message_id_option,
-    place_argument,
-)
-from infra.cli.schema.baseline import examples
+from consumers.runtime.parked.acting import By
+from consumers.runtime.parked.assignments import Assignment
+from consumers.runtime.parked.message import RecordPlace
+from infra.cli.common import examples, usage_errors
+from infra.cli.output import emit, json_option
+from infra.cli.parked.options import acting, consumer_option, message_id_option, place_argument
 from infra.cli.values import Existing, Parsed
-from infra.errors import TailraceError
+from infra.operations.parked import edit as editing
+from infra.operations.parked.edit import EditError, EditRequest
 from infra.settings import load_settings
-from schemas.datum import UndecodableError
 from schemas.json_form import FormError
-from schemas.registry import SchemaStore
-
-
-class EditError(TailraceError):
-    """A message cannot be changed in the way that was asked for; it stays as it was."""
 
 
 @click.command()
@@ -65,6 +50,7 @@ class EditError(TailraceError):
     "tailrace parked edit order.events/3/17 --editor --why 'two lines of the same article'",
     "tailrace parked show order.events/3/17 --json | jq .payload > new.json",
 )
+@usage_errors()
 def edit(  # noqa: PLR0913 - one parameter per option
     *,
     place: RecordPlace,
@@ -85,85 +71,33 @@ def edit(  # noqa: PLR0913 - one parameter per option
     """
     if [bool(assignments), path is not None, editor].count(True) != 1:
         raise click.UsageError("Say what to change, in one way: --set, --file or --editor.")
-    settings = load_settings()
-    with open_desks(settings, consumer) as desks:
-        chosen = one_at(desks, place, Selection(consumer=consumer, message_id=message_id))
-        message = chosen.message
-        content = chosen.desk.messages.content(message)
-        if content is None:
-            raise NotParkedError(f"{place} has taken effect just now; nothing was changed.")
-        payloads = Payloads(SchemaStore(settings.registry_url, settings.schema_cache))
-        payload = _readable(payloads, message, content.value)
-        wire = _wire(payloads, message, payload, current=current_schema)
-        new_value = _edited(wire, payload, assignments, path)
-        is_new = new_value != content.value
-        if is_new:
-            Actions(chosen.desk.connection, by).edit(message, content.value, new_value)
+    request = EditRequest(
+        place=place,
+        consumer=consumer,
+        message_id=message_id,
+        change=_text(path) if path is not None else assignments or _open_editor,
+        current_schema=current_schema,
+        by=by,
+    )
+    result = editing.edit(load_settings(), request)
     if as_json:
-        print_json({"place": str(place), "consumer": message.consumer, "changed": is_new})
-    elif is_new:
+        emit(result)
+    elif result.changed:
         click.echo(f"{place} is changed; `tailrace parked retry {place}` has it tried now.")
     else:
         click.echo(f"{place} says that already; nothing was changed.")
 
 
-def _readable(payloads: Payloads, message: Parked, value: bytes | None) -> Payload | None:
-    """Return what a message says; None when it says nothing, or something else than its headers announce."""
+def _text(path: Path) -> str:
     try:
-        payload = payloads.read(value)
-    except UndecodableError:
-        return None
-    announced = message.type is None or payload.wire.form.name == message.type
-    return payload if announced else None
-
-
-def _wire(payloads: Payloads, message: Parked, payload: Payload | None, *, current: bool) -> Wire:
-    """Return the schema to write with."""
-    if payload is not None and not current:
-        return payload.wire
-    type_ = message.type or (payload.wire.form.name if payload else None)
-    if type_ is None:
-        raise EditError(
-            f"{message.place} says neither in its headers nor in its bytes what it is, so it cannot be checked: "
-            "`tailrace parked skip` takes it out."
-        )
-    try:
-        return payloads.current(type_)
-    except LookupError as error:
-        raise EditError(
-            f"{message.place} cannot be written as {type_}, which is no message of this version: {error}."
-        ) from error
-
-
-def _edited(
-    wire: Wire, payload: Payload | None, assignments: Sequence[Assignment], path: Path | None
-) -> bytes:
-    try:
-        if path is not None:
-            text = sys.stdin.read() if str(path) == "-" else path.read_text()
-            return wire.encode(parse_json(text))
-        if payload is None:
-            raise EditError(
-                "The message cannot be decoded, so single fields cannot be changed: give it as a whole with --file."
-            )
-        if assignments:
-            return wire.encode(changed(wire.form, payload.value, assignments))
-    except (FormError, UnicodeDecodeError) as error:
+        return sys.stdin.read() if str(path) == "-" else path.read_text()
+    except UnicodeDecodeError as error:
         raise EditError(f"Nothing was changed: {error}.") from error
-    return _in_editor(wire, payload.value)
 
 
-def _in_editor(wire: Wire, value: Any) -> bytes:
-    """Have the message edited until it fits, so that no work is lost over a slip."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    while True:
-        edited = click.edit(text, extension=".json")
-        if edited is None:
-            raise EditError("Nothing was changed: the editor was left without saving.")
-        try:
-            return wire.encode(parse_json(edited))
-        except FormError as error:
-            if not sys.stdin.isatty():
-                raise EditError(f"Nothing was changed: {error}.") from error
-            click.confirm(f"{error}. Edit it again?", abort=True, default=True)
-            text = edited
+def _open_editor(text: str, problem: FormError | None) -> str | None:
+    if problem is not None:
+        if not sys.stdin.isatty():
+            raise EditError(f"Nothing was changed: {problem}.") from problem
+        click.confirm(f"{problem}. Edit it again?", abort=True, default=True)
+    return click.edit(text, extension=".json")

@@ -1,24 +1,24 @@
 """The commands that show what is parked, and what was done: `parked list` and `parked history`."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
-from consumers.runtime.parked.message import RecordPlace
 from consumers.runtime.parked.selection import Selection
-from infra.cli.output import json_option, print_json
-from infra.cli.parked.access import find, open_desks
+from infra.cli.common import examples, usage_errors
+from infra.cli.output import emit, json_option
 from infra.cli.parked.options import (
     consumer_option,
     optional_place_argument,
     selecting,
     waiting_option,
 )
-from infra.cli.parked.text import action_as_json, action_line, counted, lines, summary
-from infra.cli.parked.text import as_json as message_as_json
-from infra.cli.schema.baseline import examples
+from infra.cli.parked.text import action_as_json, action_line, lines, message_as_json, summary
+from infra.cli.text import counted
 from infra.cli.values import COUNT, KEY, TOPIC
+from infra.operations.parked.list import HistoryRequest, list_actions, list_messages
 from infra.settings import load_settings
 
 SHOWN = 20
@@ -36,17 +36,16 @@ limit_option = click.option("-n", "--limit", type=COUNT, default=SHOWN, show_def
     "tailrace parked list --consumer payments-worker --error CardDeclined --newer-than 2h",
     "tailrace parked list --key 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --waiting",
 )
+@usage_errors()
 def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: bool) -> None:
     """Show the messages that are parked, oldest first: of each key the one that is to be decided about.
 
     Each is shown with what it waits for: `dead` for somebody to decide, `retrying` for its next attempt, `waiting`
     for a message before it.
     """
-    with open_desks(load_settings(), selection.consumer) as desks:
-        found = find(desks, replace(selection, waiting=waiting), limit)
+    found = list_messages(load_settings(), replace(selection, waiting=waiting), limit)
     if as_json:
-        listed = [message_as_json(message) for message in found.messages]
-        print_json({"messages": listed, "totals": asdict(found.totals)})
+        emit({"messages": list(map(message_as_json, found.messages)), "totals": found.totals})
         return
     if not found.messages:
         click.echo(
@@ -79,36 +78,19 @@ def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: boo
     "tailrace parked history --action skip --limit 100",
     "tailrace parked history order.events/3/17",
 )
-def history(
-    *,
-    place: RecordPlace | None,
-    consumer: str | None,
-    topic: str | None,
-    key: bytes | None,
-    action: str | None,
-    limit: int,
-    as_json: bool,
-) -> None:
+@usage_errors()
+def history(*, as_json: bool, **options: Any) -> None:
     """Show who retried, edited or skipped what, and why; newest first."""
-    if place and topic:
-        raise click.UsageError("A PLACE names its topic already.")
-    with open_desks(load_settings(), consumer) as desks:
-        actions = [
-            each
-            for desk in desks
-            for each in desk.messages.actions(
-                consumer=consumer, place=place, topic=topic, key=key, action=action, limit=limit
-            )
-        ]
-    actions = sorted(actions, key=lambda each: each.at, reverse=True)[:limit]
+    request = HistoryRequest(**options)
+    actions = list_actions(load_settings(), request)
     if as_json:
-        print_json([action_as_json(each) for each in actions])
+        emit(list(map(action_as_json, actions)))
         return
     for each in actions:
         click.echo(action_line(each))
     if not actions:
         click.echo("Nobody has done anything of that kind yet.")
-    elif len(actions) == limit:
+    elif len(actions) == request.limit:
         click.echo(
-            f"\nThe newest {counted(limit, 'action')} at most are shown; --limit shows more."
+            f"\nThe newest {counted(request.limit, 'action')} at most are shown; --limit shows more."
         )

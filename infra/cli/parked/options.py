@@ -1,8 +1,7 @@
 """What the commands about parked messages share: naming messages, filters, and on whose account something is done."""
 
-import getpass
-import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce, wraps
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ import click
 
 from consumers.runtime.parked.acting import By
 from consumers.runtime.parked.selection import REASONS, Selection
+from infra.cli.common import usage_errors, who_option
 from infra.cli.values import AGE, CONSUMER, KEY, PLACE, TEXT, TOPIC
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -21,11 +21,11 @@ consumer_option = click.option(
     "--consumer", type=CONSUMER, help="Only of this consumer, such as payments-worker."
 )
 message_id_option = click.option("--message-id", type=click.UUID, help="Only of this id.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-all_option = click.option("--all", "everything", is_flag=True, help="All that is parked.")
 waiting_option = click.option(
     "--waiting", is_flag=True, help="Also those that wait behind another message of their key."
 )
+_all = click.option("--all", "everything", is_flag=True, help="All that is parked.")
+_why = click.option("--why", required=True, type=TEXT, help="The reason; it goes on record.")
 
 _FILTERS = {
     "consumer": consumer_option,
@@ -60,6 +60,27 @@ def selecting(command: Command) -> Any:
     return reduce(lambda made, option: option(made), reversed(_FILTERS.values()), call)
 
 
+def targeting(*options: Callable[[Any], Any]) -> Callable[[Command], Any]:
+    """Add a place or filters, and `--all`; the command is given them as `target`, and may refuse it."""
+
+    def add(command: Command) -> Any:
+        from infra.operations.parked.messages import Target
+
+        @wraps(command)
+        @usage_errors()
+        def call(
+            *args: Any, selection: Selection, place: Any, everything: bool, **rest: Any
+        ) -> Any:
+            meant = replace(selection, waiting=rest.pop("waiting", False))
+            target = Target(place=place, selection=meant, everything=everything)
+            return command(*args, target=target, **rest)
+
+        stacked = reduce(lambda made, option: option(made), reversed((*options, _all)), call)
+        return optional_place_argument(selecting(stacked))
+
+    return add
+
+
 def acting(command: Command) -> Any:
     """Add who acts and why; the command is given it as `by`."""
 
@@ -68,21 +89,3 @@ def acting(command: Command) -> Any:
         return command(*args, by=By(actor=who, why=why), **options)
 
     return who_option(_why(call))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in some containers
-        return f"uid {os.getuid()}"
-
-
-_why = click.option("--why", required=True, type=TEXT, help="The reason; it goes on record.")
-who_option = click.option(
-    "--who",
-    envvar="TAILRACE_ACTOR",
-    default=_user,
-    type=TEXT,
-    metavar="NAME",
-    help="Who does it; by default $TAILRACE_ACTOR, or your user name.",
-)

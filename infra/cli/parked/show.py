@@ -10,28 +10,17 @@ import click
 
 from cdc.text import printable
 from consumers.runtime.delivery import Headers
-from consumers.runtime.parked.message import Action, Content, Parked, RecordPlace, key_text
-from consumers.runtime.parked.payload import Payloads, differences, first_bytes
-from consumers.runtime.parked.selection import Selection
-from infra.cli.output import json_option, print_json
-from infra.cli.parked.access import Chosen, Desk, at_place, one_at, open_desks, refuse_several
+from consumers.runtime.parked.message import RecordPlace, key_text
+from consumers.runtime.parked.payload import differences, first_bytes
+from infra.cli.common import examples, usage_errors
+from infra.cli.output import emit, json_option
 from infra.cli.parked.options import consumer_option, message_id_option, place_argument
-from infra.cli.parked.text import (
-    action_as_json,
-    action_line,
-    age,
-    as_json,
-    counted,
-    local,
-    status,
-)
-from infra.cli.schema.baseline import examples
+from infra.cli.parked.text import action_as_json, action_line, message_as_json, status
 from infra.cli.screen import style
-from infra.settings import Settings, load_settings
-from schemas.datum import UndecodableError
-from schemas.registry import RegistryUnavailableError, SchemaStore
-
-OTHERS_SHOWN = 10
+from infra.cli.text import age, counted, local
+from infra.operations.parked import show as showing
+from infra.operations.parked.show import DecodedAction, DecodedValue, GoneView, ParkedView
+from infra.settings import load_settings
 
 
 @click.command()
@@ -43,6 +32,7 @@ OTHERS_SHOWN = 10
     "tailrace parked show order.events/3/17",
     "tailrace parked show order.events/3/17 --consumer payments-worker --json",
 )
+@usage_errors()
 def show(
     *, place: RecordPlace, consumer: str | None, message_id: UUID | None, as_json: bool
 ) -> None:
@@ -50,168 +40,84 @@ def show(
 
     One that is not parked any more is shown as it was when somebody last did something about it.
     """
-    settings = load_settings()
-    selection = Selection(consumer=consumer, message_id=message_id)
-    with open_desks(settings, consumer) as desks:
-        chosen = at_place(desks, place, selection)
-        actions = [
-            action
-            for desk in desks
-            for action in desk.messages.actions(consumer=consumer, place=place)
-            if message_id in {None, action.message_id}
-        ]
-        told: _Told
-        if chosen or not actions:
-            told = _parked(settings, one_at(desks, place, selection), actions)
-        else:
-            refuse_several(place, sorted({action.consumer for action in actions}))
-            told = _gone(settings, actions)
+    view = showing.show(load_settings(), place, consumer, message_id)
     if as_json:
-        print_json(told.as_json)
-    else:
-        for line in told.lines:
-            click.echo(line)
+        emit(_parked_as_json(view) if isinstance(view, ParkedView) else _gone_as_json(view))
+        return
+    for line in _parked(view) if isinstance(view, ParkedView) else _gone(view):
+        click.echo(line)
 
 
-class _Told:
-    """What is told of a message, for people and for machines."""
-
-    def __init__(self, lines: Sequence[str], as_json: dict[str, Any]) -> None:
-        self.lines = lines
-        self.as_json = as_json
-
-
-class _Value:
-    """A record value and what it says, as far as that can be told."""
-
-    def __init__(self, payloads: Payloads, data: bytes | None) -> None:
-        self.data = data
-        self.problem: str | None = None
-        self.says: Any = None
-        self.schema = ""
-        try:
-            payload = payloads.read(data)
-        except (UndecodableError, RegistryUnavailableError) as error:
-            self.problem = str(error)
-        else:
-            self.says = payload.value
-            self.schema = f"{payload.wire.form.name}, schema id {payload.wire.schema_id}"
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "schema": self.schema or None,
-            "payload": self.says,
-            "problem": self.problem,
-            "hex": self.data.hex() if self.problem and self.data is not None else None,
-        }
-
-    def lines(self, heading: str) -> Iterator[str]:
-        if self.problem is None:
-            yield from _section(f"{heading}, as written with {self.schema}")
-            yield from _indented(json.dumps(self.says, indent=2, ensure_ascii=False))
-            return
-        yield from _section(heading)
-        yield f"  cannot be decoded: {self.problem}"
-        if self.data is not None:
-            yield f"  {counted(len(self.data), 'byte')}: {first_bytes(self.data)}"
+def _parked(view: ParkedView) -> Iterator[str]:
+    message, content = view.message, view.content
+    yield from _facts(view)
+    yield from _headers(content.headers)
+    yield from _value("payload", view.value)
+    if view.original:
+        yield from _value("payload before it was edited", view.original)
+    yield from _error(message.error_class, content.error_text, content.traceback)
+    yield from _others(view)
+    yield from _history(view.history)
 
 
-def _parked(settings: Settings, chosen: Chosen, actions: Sequence[Action]) -> _Told:
-    message, payloads = chosen.message, _payloads(settings)
-    content = _content(chosen.desk, message)
-    others = chosen.desk.messages.others(message, OTHERS_SHOWN)
-    value = _Value(payloads, content.value)
-    original = _Value(payloads, content.original_value) if message.edited else None
-    about = [
-        action
-        for action in actions
-        if (action.consumer, action.message_id) == (message.consumer, message.message_id)
-    ]
-    lines = [
-        *_facts(message),
-        *_headers(content.headers),
-        *value.lines("payload"),
-        *(original.lines("payload before it was edited") if original else ()),
-        *_error(message.error_class, content),
-        *_others(message, others),
-        *_history(payloads, about),
-    ]
-    document = as_json(message) | {
-        "headers": _header_pairs(content.headers),
-        **value.as_json(),
-        "original": original.as_json() if original else None,
-        "error_text": content.error_text,
-        "traceback": content.traceback,
-        "others_of_its_key": [{"place": str(place), "type": type_} for place, type_ in others],
-        "history": [_action_as_json(payloads, action) for action in about],
+def _parked_as_json(view: ParkedView) -> dict[str, Any]:
+    return message_as_json(view.message) | {
+        "headers": _header_pairs(view.content.headers),
+        **_value_as_json(view.value),
+        "original": view.original and _value_as_json(view.original),
+        "error_text": view.content.error_text,
+        "traceback": view.content.traceback,
+        "others_of_its_key": [{"place": str(place), "type": type_} for place, type_ in view.others],
+        "history": list(map(_action_as_json, view.history)),
     }
-    return _Told(lines, document)
 
 
-def _gone(settings: Settings, actions: Sequence[Action]) -> _Told:
-    """Tell of a message that is not parked any more: what it was, if somebody skipped it, and what was done."""
-    last, payloads = actions[0], _payloads(settings)
+def _gone(view: GoneView) -> Iterator[str]:
+    last = view.last
     fate = "was skipped" if last.action == "skip" else "is not parked any more"
-    lines = [
-        f"{style(printable(last.type or 'of no known type'), bold=True)}  {last.place}  {fate}",
-        *_fact("consumer", last.consumer),
-        *_fact("key", key_text(last.key) or "none"),
-        *_fact("recorded", local(last.recorded_at)),
-        *_fact("reason", last.reason),
-        *_headers(last.headers),
-    ]
-    document = action_as_json(last) | {
-        "status": "skipped" if last.action == "skip" else "gone",
-        "headers": _header_pairs(last.headers),
-        "history": [_action_as_json(payloads, action) for action in actions],
+    yield f"{style(printable(last.type or 'of no known type'), bold=True)}  {last.place}  {fate}"
+    yield _fact("consumer", last.consumer)
+    yield _fact("key", key_text(last.key) or "none")
+    yield _fact("recorded", local(last.recorded_at))
+    yield _fact("reason", last.reason)
+    yield from _headers(last.headers)
+    if view.value:
+        yield from _value("payload", view.value)
+    yield from _error(last.error_class, last.error_text, last.traceback)
+    yield from _history(view.history)
+
+
+def _gone_as_json(view: GoneView) -> dict[str, Any]:
+    document = action_as_json(view.last) | {
+        "status": "skipped" if view.last.action == "skip" else "gone",
+        "headers": _header_pairs(view.last.headers),
+        "history": list(map(_action_as_json, view.history)),
     }
-    if last.action == "skip":
-        value = _Value(payloads, last.value)
-        lines += value.lines("payload")
-        document |= value.as_json()
-    content = Content(
-        headers=last.headers,
-        value=last.value,
-        original_value=None,
-        error_text=last.error_text,
-        traceback=last.traceback,
-    )
-    return _Told(
-        [*lines, *_error(last.error_class, content), *_history(payloads, actions)], document
-    )
+    return document | (_value_as_json(view.value) if view.value else {})
 
 
-def _content(desk: Desk, message: Parked) -> Content:
-    content = desk.messages.content(message)
-    if content is None:  # it has taken effect since it was found
-        raise click.ClickException(f"{message.place} has taken effect just now.")
-    return content
-
-
-def _payloads(settings: Settings) -> Payloads:
-    return Payloads(SchemaStore(settings.registry_url, settings.schema_cache))
-
-
-def _facts(message: Parked) -> Iterator[str]:
-    now = datetime.now(UTC)
+def _facts(view: ParkedView) -> Iterator[str]:
+    message, now = view.message, datetime.now(UTC)
     yield f"{style(printable(message.type or 'of no known type'), bold=True)}  {message.place}"
-    yield from _fact("consumer", message.consumer)
-    yield from _fact("key", key_text(message.key) or "none")
-    yield from _fact("message id", str(message.message_id or "none that can be used"))
-    yield from _fact("recorded", f"{local(message.recorded_at)}, {age(message.recorded_at, now)}")
-    yield from _fact("parked", f"{local(message.parked_at)}, {age(message.parked_at, now)}")
-    if message.failed_at:
-        yield from _fact(
-            "last failed", f"{local(message.failed_at)}, {age(message.failed_at, now)}"
-        )
-    yield from _fact("status", status(message, now))
-    yield from _fact("reason", message.reason)
+    yield _fact("consumer", message.consumer)
+    yield _fact("key", key_text(message.key) or "none")
+    yield _fact("message id", str(message.message_id or "none that can be used"))
+    moments = {
+        "recorded": message.recorded_at,
+        "parked": message.parked_at,
+        "last failed": message.failed_at,
+    }
+    for name, moment in moments.items():
+        if moment:
+            yield _fact(name, f"{local(moment)}, {age(moment, now)}")
+    yield _fact("status", status(message, now))
+    yield _fact("reason", message.reason)
     if message.edited:
-        yield from _fact("edited", "yes; the original is kept")
+        yield _fact("edited", "yes; the original is kept")
 
 
-def _fact(name: str, value: str) -> Iterator[str]:
-    yield f"  {name:<11} {printable(value)}"
+def _fact(name: str, value: str) -> str:
+    return f"  {name:<11} {printable(value)}"
 
 
 def _headers(headers: Headers) -> Iterator[str]:
@@ -224,43 +130,62 @@ def _header_pairs(headers: Headers) -> list[tuple[str, str | None]]:
     return [(name, key_text(value)) for name, value in headers]
 
 
-def _error(error_class: str, content: Content) -> Iterator[str]:
+def _value(heading: str, value: DecodedValue) -> Iterator[str]:
+    if value.problem is None:
+        yield from _section(f"{heading}, as written with {value.schema}")
+        yield from _indented(json.dumps(value.payload, indent=2, ensure_ascii=False))
+        return
+    yield from _section(heading)
+    yield f"  cannot be decoded: {value.problem}"
+    if value.data is not None:
+        yield f"  {counted(len(value.data), 'byte')}: {first_bytes(value.data)}"
+
+
+def _value_as_json(value: DecodedValue) -> dict[str, Any]:
+    return {
+        "schema": value.schema or None,
+        "payload": value.payload,
+        "problem": value.problem,
+        "hex": value.data.hex() if value.problem and value.data is not None else None,
+    }
+
+
+def _error(error_class: str, error_text: str, traceback: str) -> Iterator[str]:
     if error_class:
         yield from _section("error")
-        yield from _indented(content.traceback or f"{error_class}: {content.error_text}")
+        yield from _indented(traceback or f"{error_class}: {error_text}")
 
 
-def _others(message: Parked, others: Sequence[tuple[RecordPlace, str | None]]) -> Iterator[str]:
-    if not others:
+def _others(view: ParkedView) -> Iterator[str]:
+    if not view.others:
         return
     yield from _section("others of its key")
-    for place, type_ in others:
+    for place, type_ in view.others:
         yield f"  {place}  {printable(type_ or 'of no known type')}"
-    more = message.number - 1 + message.behind - len(others)
+    more = view.message.number - 1 + view.message.behind - len(view.others)
     if more > 0:
         yield f"  and {more} more"
 
 
-def _history(payloads: Payloads, actions: Sequence[Action]) -> Iterator[str]:
-    if not actions:
+def _history(history: Sequence[DecodedAction]) -> Iterator[str]:
+    if not history:
         return
     yield from _section("done about it")
-    for action in actions:
-        yield f"  {action_line(action, of_one_message=True)}"
-        if action.action == "edit":
-            before, after = _Value(payloads, action.value), _Value(payloads, action.new_value)
-            if before.problem:
+    for each in history:
+        yield f"  {action_line(each.action, of_one_message=True)}"
+        if each.before and each.after:
+            if each.before.problem:
                 yield "      the bytes, which could not be decoded, were replaced as a whole"
                 continue
-            for where, old, new in differences(before.says, after.says):
+            for where, old, new in differences(each.before.payload, each.after.payload):
                 yield f"      {where}: {json.dumps(old)} -> {json.dumps(new)}"
 
 
-def _action_as_json(payloads: Payloads, action: Action) -> dict[str, Any]:
-    document = action_as_json(action)
-    if action.action == "edit":
-        document["before"] = _Value(payloads, action.value).as_json()
-        document["after"] = _Value(payloads, action.new_value).as_json()
+def _action_as_json(each: DecodedAction) -> dict[str, Any]:
+    document = action_as_json(each.action)
+    if each.before and each.after:
+        document["before"] = _value_as_json(each.before)
+        document["after"] = _value_as_json(each.after)
     return document
 
 

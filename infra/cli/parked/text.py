@@ -6,12 +6,10 @@ from typing import Any
 
 from cdc.text import printable
 from consumers.runtime.parked.message import Action, Parked, Totals, key_text
-from infra.cli.output import duration
 from infra.cli.screen import style
+from infra.cli.text import age, counted, duration, local, one_line
 
 COLOURS = {"dead": "red", "retrying": "yellow", "waiting": "blue"}
-LONGEST_ERROR = 160
-DAY_S = 24 * 60 * 60
 
 
 def lines(message: Parked, now: datetime) -> Iterator[str]:
@@ -35,12 +33,6 @@ def error(message: Parked) -> str:
             else "not tried yet"
         )
     return one_line(message.error_class, message.error_text)
-
-
-def one_line(error_class: str, error_text: str) -> str:
-    """Return an error on one line, cut where it is long."""
-    text = printable(" ".join(f"{error_class.rpartition('.')[2]}: {error_text}".split()))
-    return text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]}…"
 
 
 def status(message: Parked, now: datetime) -> str:
@@ -68,29 +60,8 @@ def summary(totals: Totals) -> str:
     return text + "."
 
 
-def counted(number: int, what: str) -> str:
-    """Return e.g. "1 message" or "3 messages"."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def age(moment: datetime, now: datetime) -> str:
-    """Return how long ago something was."""
-    seconds = max(0, int((now - moment).total_seconds()))
-    return f"{seconds // DAY_S} days ago" if seconds >= 2 * DAY_S else f"{duration(seconds)} ago"
-
-
-def local(moment: datetime) -> str:
-    """Return a moment by the clock on the wall, with its offset."""
-    return moment.astimezone().isoformat(" ", "seconds")
-
-
 def action_line(action: Action, *, of_one_message: bool = False) -> str:
-    """Return what stands for an action in a history.
-
-    Args:
-        action: The action.
-        of_one_message: The history is that of one message, which need not be named.
-    """
+    """Return what stands for an action in a history."""
     what = f"{action.place}  {printable(action.type or 'of no known type')}  {action.consumer}  "
     return (
         f"{local(action.at)}  {action.action:<5}  {'' if of_one_message else what}"
@@ -98,7 +69,7 @@ def action_line(action: Action, *, of_one_message: bool = False) -> str:
     )
 
 
-def as_json(message: Parked) -> dict[str, Any]:
+def message_as_json(message: Parked) -> dict[str, Any]:
     """Return a message as JSON, without its content."""
     return {
         "consumer": message.consumer,

@@ -5,12 +5,10 @@ from typing import Any
 
 import click
 
+from infra.cli import values
+from infra.cli.common import examples, usage_errors, who_option, yes_option
 from infra.cli.lazy import LazyGroup
 from infra.cli.output import json_option
-from infra.cli.parked.options import who_option, yes_option
-from infra.cli.replay.options import choosing
-from infra.cli.schema.baseline import examples
-from infra.cli.values import CONSUMER, RATE, REVISION, RUN, TEXT, TOPIC, whole
 
 # name -> where the command lives, and its line in `tailrace replay --help`
 COMMANDS = {
@@ -20,10 +18,48 @@ COMMANDS = {
 
 
 @click.group(cls=LazyGroup, commands=COMMANDS, invoke_without_command=True)
-@choosing
+@click.option(
+    "--topic", "topics", type=values.TOPIC, multiple=True, help="Of this topic; may be repeated."
+)
+@click.option(
+    "--from",
+    "start",
+    type=values.BOUND,
+    multiple=True,
+    help="From this time on, such as 2026-11-23T10:00 or 2h ago (2h); or from an offset of a partition.",
+)
+@click.option(
+    "--to",
+    "end",
+    type=values.BOUND,
+    multiple=True,
+    help="Up to this time or offset, that not included.  [default: now]",
+)
+@click.option(
+    "--key",
+    "keys",
+    type=values.KEY,
+    multiple=True,
+    help="Of this key; \\x… for bytes in hexadecimal.",
+)
+@click.option(
+    "--type",
+    "types",
+    type=values.TEXT,
+    multiple=True,
+    help="This message, such as orders.OrderCreated.",
+)
+@click.option("--id", "ids", type=click.UUID, multiple=True, help="Of this message id.")
+@click.option(
+    "--where",
+    "where",
+    type=values.CONDITION,
+    multiple=True,
+    help="That says this: currency=EUR, total>100, lines.0.sku=book-1. All of them must hold.",
+)
 @click.option(
     "--consumer",
-    type=CONSUMER,
+    type=values.CONSUMER,
     help="Whose handlers are called, such as analytics or payments-worker.",
 )
 @click.option(
@@ -33,7 +69,7 @@ COMMANDS = {
 )
 @click.option(
     "--to-topic",
-    type=TOPIC,
+    type=values.TOPIC,
     help="Publish to this topic instead: bytes and headers as they were, and replayed_from.",
 )
 @click.option("--create", is_flag=True, help="Make the topic of --to-topic if it is missing.")
@@ -41,7 +77,7 @@ COMMANDS = {
 @click.option(
     "--force", is_flag=True, help="With --live: make messages take effect that had been taken."
 )
-@click.option("--why", type=TEXT, help="The reason; it goes on record.")
+@click.option("--why", type=values.TEXT, help="The reason; it goes on record.")
 @who_option
 @yes_option
 @click.option(
@@ -52,25 +88,25 @@ COMMANDS = {
 @click.option("--dry-run", is_flag=True, help="Only count what would be replayed.")
 @click.option(
     "--code",
-    type=REVISION,
+    type=values.REVISION,
     help="With the handlers of another git revision, to try a change before it ships.",
 )
 @click.option("--keep", is_flag=True, help="Leave the sandbox to look around in.")
 @click.option(
     "--rows",
-    type=whole(0),
+    type=values.whole(0),
     help="Most rows to list of each table that differs.  [default: 20, with --json 1000]",
 )
 @click.option(
     "--rate",
-    type=RATE,
+    type=values.RATE,
     help="Only so many messages a second.",
 )
 @click.option(
     "--resume",
     is_flag=False,
     flag_value="last",
-    type=RUN,
+    type=values.RUN,
     metavar="[RUN]",
     help="Go on with a replay that was interrupted, the last one or the one named.",
 )
@@ -84,7 +120,8 @@ COMMANDS = {
     "tailrace replay --consumer analytics --live --id 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
     "tailrace replay --resume",
 )
-def replay(context: click.Context, /, **asked: Any) -> None:
+@usage_errors()
+def replay(context: click.Context, /, **options: Any) -> None:
     """Hand messages that were sent before to handlers once more, and see what comes of it.
 
     Into a sandbox, unless something else is asked for: the handlers of --consumer run in a throwaway schema, nothing is
@@ -93,12 +130,7 @@ def replay(context: click.Context, /, **asked: Any) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from consumers.replay.errors import ChoiceError
     from infra.cli.replay.start import start
 
     gc.set_threshold(100_000, 50, 50)  # as in a worker, see consumers.runtime.worker.run
-    try:
-        status = start(asked)
-    except ChoiceError as error:
-        raise click.UsageError(f"{error}.") from error
-    context.exit(status)
+    context.exit(start(**options))

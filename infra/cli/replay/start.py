@@ -1,118 +1,148 @@
-"""What `tailrace replay` does first: find out what is asked for, and count it if no more is wanted."""
+"""What `tailrace replay` does with its options, and what it prints."""
 
-import asyncio
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from consumers.replay.engine import count
-from consumers.replay.plan import open_source, places_of
-from consumers.replay.selection import Selection
-from consumers.replay.source import Plan
-from consumers.runtime.store import Place
-from infra.cli.output import console, print_json
-from infra.cli.progress import working
-from infra.cli.replay.code import current_code, replay_with
-from infra.cli.replay.live import into_live
-from infra.cli.replay.request import (
-    Request,
-    new_request,
-    plan_for,
-    resumed_request,
-    selection_for,
-    subject_named,
-)
-from infra.cli.replay.sandbox import into_sandbox
-from infra.cli.replay.text import announcement, plan_as_json, plan_table
-from infra.cli.replay.topic import into_topic
-from infra.replay import log_url
+from consumers.replay.bounds import Bound
+from consumers.replay.errors import ReplayError
+from infra.cli.common import confirm
+from infra.cli.output import console, emit
+from infra.cli.progress import on_stderr, working
+from infra.cli.replay import text
+from infra.cli.text import counted
+from infra.errors import RequestError
+from infra.operations.replay.code import current_code, replay_with
+from infra.operations.replay.live import into_live
+from infra.operations.replay.request import ReplayRequest
+from infra.operations.replay.run import Run, begin, count_messages, resume
+from infra.operations.replay.sandbox import ROWS_SHOWN, find_sandbox, into_sandbox
+from infra.operations.replay.topic import into_topic, require_target
 from infra.settings import Settings, load_settings
-from schemas.codec import Codec
-from schemas.registry import SchemaStore
+from schemas.catalogue import catalogue
+
+ROWS_IN_JSON = 1000
 
 
-def start(asked: Mapping[str, Any]) -> int:
-    """Do what the options ask for, and return the exit code.
-
-    Raises:
-        click.UsageError: they contradict each other.
-    """
-    _require_one_aim(asked)
+def start(
+    *, start: Sequence[str], end: Sequence[str], yes: bool, as_json: bool, **options: Any
+) -> int:
+    """Do what the options ask for, and return the exit code."""
+    begins, ends = _bound("--from", start), _bound("--to", end)
+    request = ReplayRequest(start=begins, end=ends, **options)
     settings = load_settings()
-    if asked["resume"]:
-        return _go_on(settings, asked)
-    if asked["dry_run"]:
-        selection = selection_for(asked, subject_named(settings, asked["consumer"]))
-        return _count(settings, selection, asked)
-    if asked["code"]:
-        return replay_with(settings, asked["code"], asked)
-    if asked["to_topic"]:
-        return _go(new_request(settings, asked, "topic", asked["to_topic"]))
-    return _go(new_request(settings, asked, "live" if asked["live"] else "sandbox", ""))
+    shown = ["--json"] if as_json else []
+    if request.resume:
+        run = resume(settings, request)
+        code = run.state.code
+        if code and code != current_code():
+            # what it is called by stands in front of the commit it was then
+            again = replace(request, resume=run.state.run_id)
+            return replay_with(settings, code.partition(" ")[0], again, shown)
+    elif request.dry_run:
+        return _count(settings, request, quiet=as_json)
+    elif request.code:
+        return replay_with(settings, request.code, request, shown)
+    else:
+        run = begin(settings, request)
+    if run.state.mode == "sandbox":
+        return _into_sandbox(run, quiet=as_json)
+    if run.state.mode == "topic":
+        return _into_topic(run, yes=yes, quiet=as_json)
+    return _into_live(run, yes=yes, quiet=as_json)
 
 
-def _go(request: Request) -> int:
-    aims = {"sandbox": into_sandbox, "topic": into_topic, "live": into_live}
-    return aims[request.state.mode](request)
+def _bound(option: str, texts: Sequence[str]) -> Bound:
+    try:
+        return Bound.parse(texts, datetime.now(UTC))
+    except ValueError as error:
+        raise RequestError(f"{option}: {error}.") from error
 
 
-def _go_on(settings: Settings, asked: Mapping[str, Any]) -> int:
-    request = resumed_request(settings, asked)
-    code = request.state.code
-    if code and code != current_code():
-        # what it is called by stands in front of the commit it was then
-        ref = code.partition(" ")[0]
-        return replay_with(settings, ref, {**asked, "resume": request.state.run_id})
-    return _go(request)
-
-
-def _require_one_aim(asked: Mapping[str, Any]) -> None:
-    aims = [
-        option
-        for option, name in (
-            ("--into", "into"),
-            ("--to-topic", "to_topic"),
-            ("--live", "live"),
-            ("--resume", "resume"),
-        )
-        if asked[name]
-    ]
-    if len(aims) > 1:
-        raise click.UsageError(f"{' and '.join(aims)} exclude each other.")
-    if asked["force"] and not asked["live"]:
-        raise click.UsageError("--force goes with --live: a sandbox has taken nothing before.")
-    if asked["force"] and not asked["why"]:
-        raise click.UsageError("--force wants --why: it is what others will find on record.")
-    if asked["code"] and (asked["live"] or asked["to_topic"] or asked["dry_run"]):
-        raise click.UsageError("--code goes with a sandbox only: it is for trying handlers out.")
-    if asked["create"] and not asked["to_topic"]:
-        raise click.UsageError("--create goes with --to-topic.")
-
-
-def _count(settings: Settings, selection: Selection, asked: Mapping[str, Any]) -> int:
-    plan = plan_for(settings, selection, asked)
-    counts: dict[Place, int] = {each.place: each.count for each in plan.ranges}
-    if selection.is_filtered:
-        counts = asyncio.run(_count_chosen(settings, selection, plan, quiet=asked["as_json"]))
-    if asked["as_json"]:
-        print_json(plan_as_json(plan, selection, counts))
+def _count(settings: Settings, request: ReplayRequest, *, quiet: bool) -> int:
+    found = count_messages(settings, request, on_stderr(working, quiet=quiet))
+    if quiet:
+        emit(text.plan_as_json(found))
         return 0
-    click.echo(announcement(plan))
-    console().print(plan_table(plan, counts))
-    click.echo(f"{sum(counts.values()):,} messages would be replayed.")
+    click.echo(text.announcement(found.plan))
+    console().print(text.plan_table(found))
+    click.echo(f"{sum(found.counts.values()):,} messages would be replayed.")
     return 0
 
 
-async def _count_chosen(
-    settings: Settings, selection: Selection, plan: Plan, *, quiet: bool
-) -> dict[Place, int]:
-    codec = Codec(SchemaStore(settings.registry_url, settings.schema_cache), ())
-    logs = partial(log_url, settings)
-    source = open_source(plan, selection, settings.kafka_bootstrap, logs, codec)
+def _announce(run: Run, *, quiet: bool) -> None:
+    if not quiet:
+        click.echo(text.announcement(run.plan), err=True)
+        if run.state.code:
+            click.echo(f"With the handlers of {run.state.code}.", err=True)
+
+
+def _into_sandbox(run: Run, *, quiet: bool) -> int:
+    info, progress = find_sandbox(run), on_stderr(working, quiet=quiet)
+    _announce(run, quiet=quiet)
+    with _resumable(run):
+        outcome = into_sandbox(run, info, progress, ROWS_IN_JSON if quiet else ROWS_SHOWN)
+    if quiet:
+        emit(text.outcome_as_json(run, outcome))
+    else:
+        for line in text.outcome_lines(outcome):
+            click.echo(line)
+        if run.request.keep:
+            click.echo(text.how_to_look(run))
+    return 0 if outcome.is_good else 1
+
+
+def _into_topic(run: Run, *, yes: bool, quiet: bool) -> int:
+    require_target(run)
+    _announce(run, quiet=quiet)
+    target = run.state.target
+    if declared := catalogue().topics.get(target):
+        readers = ", ".join(declared.consumers) or "nobody of ours"
+        confirm(
+            f"Publish to {target}, which is fed by {declared.owner} and read by {readers}? Live consumers take what "
+            "they have not taken.",
+            yes=yes,
+        )
+    with _resumable(run):
+        done = into_topic(run, on_stderr(working, quiet=quiet))
+    if quiet:
+        emit(done)
+    else:
+        click.echo(f"{counted(done.messages, 'message')} published to {done.topic}.")
+    return 0
+
+
+def _into_live(run: Run, *, yes: bool, quiet: bool) -> int:
+    _announce(run, quiet=quiet)
+    confirm(text.live_question(run), yes=yes)
+    with _resumable(run):
+        done = into_live(run, on_stderr(working, quiet=quiet))
+    if quiet:
+        emit(done)
+        return 1 if done.parked else 0
+    click.echo(
+        f"{counted(done.messages, 'message')} redelivered: {done.applied:,} took effect, "
+        f"{done.duplicates:,} had been taken before, {done.parked:,} parked."
+    )
+    if done.too_old:
+        click.echo(
+            f"{counted(done.too_old, 'message')} left out: older than the inbox remembers, so that nobody knows "
+            "whether they took effect. Look in the consumer's tables; --force makes them take effect.",
+            err=True,
+        )
+    return 1 if done.parked else 0
+
+
+@contextmanager
+def _resumable(run: Run) -> Iterator[None]:
+    """Say how to go on when the block is interrupted or fails, if that is possible."""
     try:
-        with working(console(stderr=True), "looked at", plan.total, shown=not quiet) as show:
-            return await count(source, places_of(plan), lambda moved: show(moved.read))
-    finally:
-        source.close()
+        yield
+    except (KeyboardInterrupt, ReplayError):
+        if run.is_saved:
+            click.echo(text.how_to_resume(run.state), err=True)
+        raise

@@ -2,8 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from datetime import datetime
 from typing import Any, get_args
 
 from rich.table import Table
@@ -11,10 +9,12 @@ from rich.table import Table
 from consumers.replay import plan as plans
 from consumers.replay.diff import Kind, RowDiff, TableDiff
 from consumers.replay.sandboxed import Outcome
-from consumers.replay.selection import Selection
 from consumers.replay.source import Plan
-from infra.cli.parked.text import counted, local, one_line
+from consumers.replay.state import RunState
+from infra.cli import output
 from infra.cli.screen import style
+from infra.cli.text import counted, local, one_line
+from infra.operations.replay.run import Counted, Run
 
 SOURCES = {"kafka": "Kafka", "log": "the event log"}
 SAMPLES = 5
@@ -27,36 +27,36 @@ def announcement(plan: Plan) -> str:
     why = f" ({plan.why})" if plan.why else ""
     return (
         f"{topics}: up to {counted(plan.total, 'message')} from {SOURCES[plan.kind]}{why}, "
-        f"{_moment(plan.start, 'the beginning')} to {_moment(plan.end, 'now')}."
+        f"{local(plan.start, 'the beginning')} to {local(plan.end, 'now')}."
     )
 
 
-def plan_table(plan: Plan, counts: Mapping[Any, int]) -> Table:
+def plan_table(found: Counted) -> Table:
     """Return the ranges of a plan as a table."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("topic", no_wrap=True)
+    plan = found.plan
     where = "sequence" if plan.kind == "log" else "offset"
-    for heading in ("partition", f"from {where}", f"to {where}", "messages"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("first recorded at", no_wrap=True)
-    for each in plan.ranges:
-        table.add_row(
+    right = ("partition", f"from {where}", f"to {where}", "messages")
+    rows = (
+        (
             each.place.topic,
             "all" if plan.kind == "log" else str(each.place.partition),
             str(each.begin),
             str(each.end),
-            f"{counts[each.place]:,}",
-            local(each.first_at) if each.first_at else "",
+            f"{found.counts[each.place]:,}",
+            local(each.first_at),
         )
-    return table
+        for each in plan.ranges
+    )
+    return output.table(("topic", *right, "first recorded at"), rows, right=right)
 
 
-def plan_as_json(plan: Plan, selection: Selection, counts: Mapping[Any, int]) -> dict[str, Any]:
+def plan_as_json(found: Counted) -> dict[str, Any]:
     """Return what a replay would read as JSON."""
-    told = plans.as_json(plan)
-    for each, entry in zip(plan.ranges, told["ranges"], strict=True):
-        entry["messages"] = counts[each.place]
-    return {"selection": selection.as_json(), "messages": sum(counts.values())} | told
+    told = plans.as_json(found.plan)
+    for each, entry in zip(found.plan.ranges, told["ranges"], strict=True):
+        entry["messages"] = found.counts[each.place]
+    messages = sum(found.counts.values())
+    return {"selection": found.selection, "messages": messages} | told
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[str]:
@@ -88,15 +88,13 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
         yield from _table_lines(table)
 
 
-def outcome_as_json(
-    outcome: Outcome, plan: Plan, selection: Selection, *, kept: bool
-) -> dict[str, Any]:
+def outcome_as_json(run: Run, outcome: Outcome) -> dict[str, Any]:
     """Return what came of a replay into a sandbox as JSON."""
     return {
         "run_id": outcome.run_id,
-        "sandbox": outcome.sandbox if kept else None,
-        "selection": selection.as_json(),
-        "plan": plans.as_json(plan),
+        "sandbox": outcome.sandbox if run.request.keep else None,
+        "selection": run.selection,
+        "plan": plans.as_json(run.plan),
         "messages": outcome.records,
         "seconds": round(outcome.seconds, 3),
         "applied": outcome.applied,
@@ -104,14 +102,48 @@ def outcome_as_json(
         "parked": outcome.parked,
         "parked_messages": outcome.parked_rows,
         "outgoing": {
-            "by_type": dict(Counter(each["type"] for each in outcome.outgoing)),
+            "by_type": Counter(each["type"] for each in outcome.outgoing),
             "messages": outcome.outgoing,
         },
         "outside": outcome.outside,
         "behind": outcome.behind,
         "equal": outcome.is_good,
         "tables": [_table_as_json(table) for table in outcome.tables],
+        "code": run.state.code,
     }
+
+
+def live_question(run: Run) -> str:
+    """Return the question whether a live consumer is meant."""
+    chosen = " of which some are chosen" if run.selection.is_filtered else ""
+    what = f"Redeliver up to {counted(run.plan.total, 'message')}{chosen} to {run.consumer.name}, live?"
+    if run.request.force:
+        return (
+            f"{what} EACH TAKES EFFECT AGAIN, although it may have before: rows are written twice, messages are sent "
+            "and parties outside are called once more."
+        )
+    return f"{what} What it has taken before has no effect; what it has not, takes effect now."
+
+
+def how_to_resume(state: RunState) -> str:
+    """Return what to do with a replay that was interrupted."""
+    again = f"`tailrace replay --resume {state.run_id}` goes on where it stands."
+    if state.mode != "sandbox":
+        return again
+    return (
+        f"The sandbox {state.target} is left as it is. {again} "
+        f"`tailrace replay drop {state.target}` drops it."
+    )
+
+
+def how_to_look(run: Run) -> str:
+    """Return how to look around in a sandbox that is kept."""
+    sandbox = run.state.target
+    return (
+        f"The sandbox is kept. Look around in it with\n"
+        f"  PGOPTIONS='-c search_path={sandbox}' psql '{run.consumer.url}'\n"
+        f"and drop it with `tailrace replay drop {sandbox}`; `tailrace replay sandboxes` lists all there are."
+    )
 
 
 def _table_lines(table: TableDiff) -> Iterator[str]:
@@ -158,8 +190,7 @@ def _row(row: RowDiff) -> str:
 
 
 def _table_as_json(table: TableDiff) -> dict[str, Any]:
-    told = asdict(table)
-    told["rows"] = [
+    rows = [
         {
             "kind": row.kind,
             "part": row.part,
@@ -171,7 +202,7 @@ def _table_as_json(table: TableDiff) -> dict[str, Any]:
         for row in table.rows
     ]
     counts = {kind: table.count(kind) for kind in get_args(Kind)}
-    return told | counts
+    return {**output.as_data(table), "rows": rows, **counts}
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -182,7 +213,3 @@ def _short(value: Any) -> str:
     if not isinstance(value, dict):
         return str(value)
     return " ".join(f"{name}={part}" for name, part in value.items() if not isinstance(part, list))
-
-
-def _moment(moment: datetime | None, otherwise: str) -> str:
-    return local(moment) if moment else otherwise

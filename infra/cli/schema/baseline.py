@@ -1,12 +1,11 @@
-"""What the commands about schemas share: what they compare with (`--against`), and examples in their help."""
+"""What the commands about schemas share: what they compare with (`--against`), and how they end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from inspect import getdoc
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +18,6 @@ from schemas.gate.catalogued import Promises
 if TYPE_CHECKING:
     from schemas.registry_subjects import Subjects
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT = "git:main"
 REGISTRY = "registry"
 
@@ -59,25 +57,8 @@ directory_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.opt
 )
 
 
-def examples(*lines: str) -> Callable[[Command], Command]:
-    """Add command lines to a command's help; stands below the decorators of click."""
-
-    def add(command: Command) -> Command:
-        shown = "".join(f"\n  {line}" for line in lines)
-        command.__doc__ = f"{getdoc(command)}\n\n\b\nExamples:{shown}"
-        return command
-
-    return add
-
-
 def open_baseline(against: str, directory: Path, files: tree.Files) -> Baseline:
-    """Return what an option names.
-
-    Args:
-        against: Value of the option.
-        directory: The `schemas/` directory of the working tree.
-        files: The contract files in it.
-    """
+    """Return what an option names."""
     if against != REGISTRY:
         return from_git(directory, against.removeprefix("git:"))
     with open_subjects() as subjects:

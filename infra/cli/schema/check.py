@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from infra.cli.output import json_option, print_json
+from infra.cli.common import examples
+from infra.cli.output import emit, json_option
 from infra.cli.schema.baseline import (
     against_option,
     directory_option,
-    examples,
     findings_only,
     open_baseline,
 )
@@ -93,7 +93,7 @@ def check(
         content = json.dumps(as_sarif(judged, baseline.prefix), indent=2)
         sarif_file.write_text(f"{content}\n", encoding="utf-8")
     if as_json:
-        print_json(report.as_json(judged) | _data(checked, last))
+        emit(report.as_json(judged) | _data(checked, last))
     else:
         lines = report.as_github(judged) if style == "github" else report.as_text(judged)
         for line in (*_records(checked, style), *lines):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from infra.cli.output import json_option, print_json
+from infra.cli.common import examples
+from infra.cli.output import emit, json_option
 from infra.cli.schema.baseline import (
     against_option,
     directory_option,
-    examples,
     findings_only,
     open_baseline,
 )
@@ -59,7 +58,7 @@ def show_diff(
         raise click.UsageError(f"there is no {subject}; `tailrace schema list` shows what there is")
     changes = diff(files, baseline, subject)
     if as_json:
-        print_json([asdict(change) for change in changes])
+        emit(changes)
     else:
         lines = [line for change in changes for line in _message(change)]
         click.echo("\n".join(lines or [_nothing(baseline)]))
@@ -87,7 +86,7 @@ def show_impact(context: click.Context, *, against: str, directory: Path, as_jso
     baseline = open_baseline(against, directory, files)
     impacts = impact(files, baseline)
     if as_json:
-        print_json([asdict(each) for each in impacts])
+        emit(impacts)
     else:
         lines = [line for each in impacts for line in _impact(each)]
         click.echo("\n".join(lines or [_nothing(baseline)]))

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from infra.errors import TailraceError
+from infra.operations.replay.request import ReplayRequest
 from infra.replay import find_worker
 from infra.services import MIGRATIONS, REPLAYS
 from infra.settings import REPOSITORY, Settings
@@ -20,21 +20,6 @@ from schemas.gate import git
 VARIABLE = "TAILRACE_REPLAY_CODE"
 """Tells the command in the worktree which revision it is."""
 
-OPTIONS = {
-    "topics": "--topic",
-    "start": "--from",
-    "end": "--to",
-    "keys": "--key",
-    "types": "--type",
-    "ids": "--id",
-    "where": "--where",
-    "consumer": "--consumer",
-    "source": "--source",
-    "rows": "--rows",
-    "rate": "--rate",
-    "resume": "--resume",
-}
-FLAGS = {"keep": "--keep", "as_json": "--json"}
 KNOWS_REPLAY = "consumers/replay"
 TABLES = ("cdc/migrations", "consumers/runtime/ddl", "consumers/runtime/migrations.py")
 
@@ -48,42 +33,22 @@ def current_code() -> str | None:
     return os.environ.get(VARIABLE)
 
 
-def replay_with(settings: Settings, ref: str, asked: Mapping[str, Any]) -> int:
-    """Replay into a sandbox with the handlers of another revision, and return the exit code.
-
-    Args:
-        settings: Where everything is.
-        ref: A branch, tag or commit.
-        asked: The options.
-
-    Raises:
-        CodeError: there is no such revision, it has no replay, or it makes other tables than there are.
-    """
+def replay_with(
+    settings: Settings, ref: str, request: ReplayRequest, options: Sequence[str] = ()
+) -> int:
+    """Replay into a sandbox with the handlers of another revision, and return the exit code."""
     commit = _commit_of(ref)
     _require_replay(commit, ref)
-    if asked["consumer"]:
-        _require_same_tables(commit, ref, str(find_worker(asked["consumer"]).role))
+    if request.consumer:
+        _require_same_tables(commit, ref, str(find_worker(request.consumer).role))
     with _worktree(commit) as directory:
         variables = os.environ | settings.environment()
         variables |= {
             "PYTHONPATH": str(directory),
             VARIABLE: ref if ref == commit else f"{ref} ({commit[: git.SHORT]})",
         }
-        return _run(
-            [sys.executable, "-m", "infra.cli", "replay", *_words(asked)], directory, variables
-        )
-
-
-def _words(asked: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the options as they stand on a command line."""
-    for name, option in OPTIONS.items():
-        value = asked[name]
-        for each in value if isinstance(value, tuple | list) else [value]:
-            if each is not None:
-                yield f"{option}={each}"
-    for name, flag in FLAGS.items():
-        if asked[name]:
-            yield flag
+        command = [sys.executable, "-m", "infra.cli", "replay", *request.words(), *options]
+        return _run(command, directory, variables)
 
 
 def _commit_of(ref: str) -> str:
