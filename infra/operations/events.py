@@ -27,7 +27,7 @@ class NoHistoryError(TailraceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRequest:
-    """Whose history is meant, and up to when."""
+    """An aggregate, and the last version or time of its history that counts."""
 
     kind: str
     aggregate_id: str
@@ -81,7 +81,7 @@ def parse_as_of(text: str) -> AsOf:
 
 
 def history(settings: Settings, request: HistoryRequest) -> History:
-    """Return what happened to an aggregate."""
+    """Read the history of an aggregate; NoHistoryError when there is none at that version or time."""
     known = logged_kinds()
     if request.kind not in known:
         raise RequestError(

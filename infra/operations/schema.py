@@ -27,7 +27,7 @@ class UnknownSubjectError(TailraceError):
 
 @dataclass(frozen=True, slots=True)
 class PublishedSubject:
-    """What became, or in a dry run would become, of a subject."""
+    """Result of publishing a subject; in a dry run, the expected result."""
 
     subject: str
     version: int | None
@@ -49,7 +49,7 @@ class HistoryEntry:
 def publish(
     settings: Settings, progress: Progress, *, dry_run: bool = False, new_ids: bool = False
 ) -> list[PublishedSubject]:
-    """Register the schemas that the registry does not hold yet."""
+    """Register the schemas that the registry lacks; BrokenContractError says which ones the gate refuses."""
     if dry_run:
         with Subjects.open(reading(settings)) as subjects:
             return [_planned(each) for each in plan(subjects, contracts(), progress)]

@@ -49,7 +49,7 @@ class RowsReport:
 
 
 def verify_rows(settings: Settings, limit: int, progress: Progress) -> RowsReport:
-    """Compare every row with what follows from its events, as of one moment."""
+    """Compare every row with the state that follows from its events, in one snapshot."""
     kinds = logged_kinds().values()
     return RowsReport(
         [asyncio.run(_compare(settings, kind, limit, progress)) for kind in kinds if kind.fold],
@@ -95,7 +95,7 @@ class TopicRequest:
 
 
 def verify_topic(settings: Settings, request: TopicRequest, progress: Progress) -> TopicReport:
-    """Compare a topic with outboxes and inboxes."""
+    """Reconcile a topic with the outboxes and the inboxes of its consumers."""
     require_order(Bound(time=request.since), Bound(time=request.until))
     topic = request.topic
     others = [place for name in request.others for place in other_consumer(settings, name, topic)]

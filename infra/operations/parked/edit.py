@@ -48,7 +48,7 @@ class EditResult:
 
 
 def edit(settings: Settings, request: EditRequest) -> EditResult:
-    """Change a message; it must fit its schema, or nothing is changed."""
+    """Change a message; EditError when the result does not fit its schema, and nothing is changed."""
     place = request.place
     with open_parked(settings, request.consumer) as schemas:
         selection = Selection(consumer=request.consumer, message_id=request.message_id)

@@ -25,7 +25,7 @@ class NotFirstError(TailraceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryRequest:
-    """Which messages are tried again, and how."""
+    """Which messages are retried, and how; they are followed for `PATIENCE_S`, and what the rate takes, unless told."""
 
     target: Target
     by: By
@@ -73,7 +73,7 @@ class RetryResult:
 def retry(
     settings: Settings, request: RetryRequest, approve: Approve, progress: Progress
 ) -> RetryResult:
-    """Have messages tried again as if they had never failed."""
+    """Retry messages as if they had never failed; BusyError when a worker holds the one that was named."""
     with open_parked(settings, request.target.selection.consumer) as schemas:
         selected = request.target.find(schemas)
         if request.target.place:

@@ -59,7 +59,7 @@ class GoneView:
 def show(
     settings: Settings, place: RecordPlace, consumer: str | None, message_id: UUID | None
 ) -> ParkedView | GoneView:
-    """Return everything about the message at a place."""
+    """Return everything about the message at a place, or what it was when an operator last acted on it."""
     payloads = Payloads(SchemaStore(settings.registry_url, settings.schema_cache))
     selection = Selection(consumer=consumer, message_id=message_id)
     with parked.open_parked(settings, consumer) as schemas:

@@ -19,7 +19,7 @@ class SkipResult:
 
 
 def skip(settings: Settings, target: Target, by: By, approve: Approve) -> SkipResult:
-    """Skip messages; they are kept on record."""
+    """Skip messages; they are kept on record. BusyError when a worker holds the one that was named."""
     with open_parked(settings, target.selection.consumer) as schemas:
         selected = target.find(schemas)
         if len(selected) > 1:

@@ -29,7 +29,7 @@ from schemas.registry import SchemaStore
 
 @dataclass(slots=True)
 class Run:
-    """A replay that can begin, or go on."""
+    """A planned replay, new or resumed, with the state that is saved of it."""
 
     settings: Settings
     request: ReplayRequest
@@ -83,7 +83,7 @@ def find_subject(settings: Settings, name: str) -> Subject:
 
 
 def begin(settings: Settings, request: ReplayRequest) -> Run:
-    """Return a replay that is to begin."""
+    """Plan a new replay; nothing is made yet."""
     mode: Mode = "topic" if request.to_topic else "live" if request.live else "sandbox"
     if request.consumer is None and mode != "topic":
         raise RequestError("Say whose handlers are called: --consumer analytics.")
