@@ -40,21 +40,12 @@ def outbox_urls(settings: Settings) -> dict[str, str]:
 
 
 def slot(settings: Settings) -> Slot | None:
-    """Return the connector's slot, or None when there is none.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Return the connector's slot, or None when there is none."""
     return read_slot(settings.database_url(CAPTURE), connector_settings(settings).slot)
 
 
 def examine(settings: Settings) -> Diagnosis:
-    """Return what is wrong with the slot.
-
-    Raises:
-        ConnectError: Connect cannot be asked.
-        psycopg.Error: the database does not let us in.
-    """
+    """Return what is wrong with the slot."""
     url, name = settings.connect_url, connector.NAME
     state = connector.status(url, name)
     position = None if state.connector == "ABSENT" else connector.read_position(url, name)
@@ -63,16 +54,7 @@ def examine(settings: Settings) -> Diagnosis:
 
 
 def unpublished(settings: Settings, patience_s: float) -> Backlog | None:
-    """Return what the outboxes hold that is not in Kafka; None when the connector has not stored a position yet.
-
-    Args:
-        settings: Where everything is.
-        patience_s: How long to wait for what is on its way, in seconds: positions are stored once a second.
-
-    Raises:
-        ConnectError: Connect cannot be asked.
-        psycopg.Error: the database does not let us in.
-    """
+    """Return what the outboxes hold that is not in Kafka; None when the connector has not stored a position yet."""
     until = datetime.now(UTC)
     deadline = time.monotonic() + patience_s
     while True:
@@ -86,13 +68,7 @@ def unpublished(settings: Settings, patience_s: float) -> Backlog | None:
 
 
 def in_the_way(settings: Settings) -> list[Obstacle]:
-    """Return the rows that the connector cannot get past; any row counts as long as it has not stored a position.
-
-    Raises:
-        ConnectError: Connect cannot be asked.
-        TopicError: Kafka cannot be asked.
-        psycopg.Error: the database does not let us in.
-    """
+    """Return the rows that the connector cannot get past; any row counts as long as it has not stored a position."""
     if connector.show(settings.connect_url, connector.NAME) is None:
         return []
     position = connector.read_position(settings.connect_url, connector.NAME)
@@ -106,11 +82,6 @@ def require_slot(settings: Settings) -> None:
 
     The connector itself refuses a slot that is gone. It does not refuse one that was moved past rows which it never
     read.
-
-    Raises:
-        LostSlotError: a recovery has to come first.
-        ConnectError: Connect cannot be asked.
-        psycopg.Error: the database does not let us in.
     """
     diagnosis = examine(settings)
     if diagnosis.ailment is not None:

@@ -19,14 +19,10 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True, slots=True)
 class ConsumerSchema:
-    """A schema with the tables of consumers.
-
-    Args:
-        role: Its name, and that of the role that works in it.
-        connection: Leads to it, in autocommit.
-    """
+    """A schema with the tables of consumers, and a connection to it in autocommit."""
 
     role: str
+    """Its name, and that of the role that works in it."""
     connection: Connection
 
 
@@ -34,12 +30,7 @@ class ConsumerSchema:
 def open_schemas(settings: Settings, consumer: str | None = None) -> Iterator[list[ConsumerSchema]]:
     """Open the schemas in which a consumer may have its tables, until the block ends.
 
-    Args:
-        settings: Where the database is.
-        consumer: Its name; all schemas are opened when it is None, or a consumer that this code does not know.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
+    All are opened when it is None, or a consumer that this code does not know.
     """
     with ExitStack() as stack:
         opened = []

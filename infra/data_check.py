@@ -25,16 +25,7 @@ class TopicCheck:
 
 
 class TreeCodec(Codec):
-    """Decodes with the schemas of a working tree as the readers', by the upcasters that consumers use.
-
-    Args:
-        store: Where the writers' schemas come from.
-        files: The contract files.
-        messages: Full names of the messages.
-
-    Raises:
-        MalformedFileError: a schema is none.
-    """
+    """Decodes with the schemas of a working tree as the readers', by the upcasters that consumers use."""
 
     def __init__(self, store: SchemaStore, files: Files, messages: tuple[str, ...]) -> None:
         super().__init__(store, [])
@@ -56,11 +47,6 @@ class TreeCodec(Codec):
 
 def check_topics(settings: Settings, files: Files, last: int) -> list[TopicCheck]:
     """Read the last records of every topic of the catalogue.
-
-    Args:
-        settings: Where Kafka and the registry are.
-        files: The contract files of the working tree.
-        last: Most records of one topic.
 
     Raises:
         MalformedFileError: catalogue or a schema cannot be read.

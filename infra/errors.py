@@ -16,6 +16,12 @@ class TailraceError(Exception):
     exit_code = 1
 
 
+class RequestError(TailraceError):
+    """A request contradicts itself, or names what there is not."""
+
+    exit_code = 2
+
+
 def explain(error: BaseException) -> str | None:
     """Return the sentence for the user, or None if the error is a fault of the program.
 

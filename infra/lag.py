@@ -5,18 +5,14 @@ from contextlib import contextmanager
 
 from consumers.runtime.lag import Kept, LagMeter, TopicLag, settle
 from infra.consumer_access import ConsumerSchema, open_schemas
+from infra.errors import RequestError
 from infra.services import WORKERS
 from infra.settings import Settings
 from schemas.catalogue import catalogue
 
 
 class Lags:
-    """Measures how far consumers are behind; build it with `open_lags`.
-
-    Args:
-        schemas: Where their positions are kept.
-        meter: Measures.
-    """
+    """Measures how far consumers are behind; build it with `open_lags`."""
 
     def __init__(self, schemas: list[ConsumerSchema], meter: LagMeter) -> None:
         self._schemas = schemas
@@ -26,15 +22,20 @@ class Lags:
         """Return the names of all consumers: those of this code, and others that have left a position."""
         return {worker.name for worker in WORKERS} | {name for name, _ in self._read().topics()}
 
-    def measure(self, consumers: Collection[str] = ()) -> list[TopicLag]:
-        """Return how far consumers are behind in each of their topics, by name.
-
-        Args:
-            consumers: Which; all when none are named.
+    def require_known(self, consumers: Collection[str]) -> None:
+        """Refuse names that no consumer has.
 
         Raises:
-            LagError: Kafka cannot be asked.
+            RequestError: there are some.
         """
+        known = self.names() if consumers else set()
+        if unknown := sorted(set(consumers) - known):
+            raise RequestError(
+                f"No consumer is called {', '.join(unknown)}; there are {', '.join(sorted(known))}."
+            )
+
+    def measure(self, consumers: Collection[str] = ()) -> list[TopicLag]:
+        """Return how far consumers are behind in each of their topics, by name."""
         kept = self._read()
         wanted = _declared() | kept.topics()
         return self._meter.measure(
@@ -52,11 +53,7 @@ class Lags:
 
 @contextmanager
 def open_lags(settings: Settings) -> Iterator[Lags]:
-    """Open the database and Kafka until the block ends.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Open the database and Kafka until the block ends."""
     with open_schemas(settings) as schemas:
         meter = LagMeter(settings.kafka_bootstrap)
         try:

@@ -42,11 +42,7 @@ def publisher_of(settings: Settings) -> Publisher:
 
 
 class SlotPublisher:
-    """The connector, which has published what its slot has confirmed.
-
-    Args:
-        settings: Where it is.
-    """
+    """The connector, which has published what its slot has confirmed."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -65,11 +61,7 @@ class SlotPublisher:
 
 
 class RelayPublisher:
-    """The relay, which has published what its snapshots have seen.
-
-    Args:
-        database_url: libpq URL of the relay's role.
-    """
+    """The relay, which has published what its snapshots have seen."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url

@@ -14,16 +14,7 @@ from infra.settings import Settings
 def look_after(
     settings: Settings, kept: timedelta, *, dry_run: bool
 ) -> Mapping[str, Sequence[Day]]:
-    """Have every outbox looked after once; return what became of its partitions, by schema.
-
-    Args:
-        settings: Where the database is.
-        kept: How long messages are kept at least.
-        dry_run: Only say what would be done.
-
-    Raises:
-        psycopg.Error: the database does not let us in, or an outbox lacks its function.
-    """
+    """Have every outbox looked after once; return what became of its partitions, by schema."""
     by = name_of(publisher(settings))
     with connect(settings.database_url(RETENTION), autocommit=True) as connection:
         return {

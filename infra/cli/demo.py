@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from infra.cli.output import console, json_option, print_json
+from infra.cli.output import console, emit, json_option
 from infra.cli.values import COUNT, Existing, Parsed, seconds, whole
 from infra.demo.demonstrate import demonstrate
 from infra.demo.display import open_display
@@ -131,7 +131,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
                 load_settings(), source, display, concurrency=concurrency, timeout_s=timeout_s
             )
     if as_json:
-        print_json(result.as_json())
+        emit(result)
     else:
         report(result, out)
     context.exit(INTERRUPTED if result.interrupted else 0 if result.ok else 1)

@@ -1,11 +1,9 @@
 """The command that checks everything."""
 
-from dataclasses import asdict
-
 import click
 from rich.text import Text
 
-from infra.cli.output import console, json_option, print_json
+from infra.cli.output import console, emit, json_option
 from infra.local.doctor import Finding, diagnose
 from infra.settings import load_settings
 
@@ -22,7 +20,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     """
     findings = diagnose(load_settings())
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        emit(findings)
     else:
         out = console()
         for finding in findings:

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -14,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.runtime.lag import PartitionLag, TopicLag
-from infra.cli.output import console, duration, json_option, print_json
-from infra.cli.schema_baseline import examples
+from infra.cli.common import examples, usage_errors
+from infra.cli.output import as_data, console, emit, json_option, table
+from infra.cli.text import duration
 from infra.cli.values import CONSUMER
-from infra.lag import Lags, open_lags
+from infra.lag import open_lags
 from infra.settings import load_settings
 
 WATCH_EVERY_S = 2.0
@@ -40,6 +40,7 @@ COUNTED = ("messages behind", "for", "lost", "duplicates", "parked", "dead")
     "tailrace lag --watch",
     "tailrace lag payments-worker --settle",
 )
+@usage_errors()
 def lag(
     *,
     consumers: Sequence[str],
@@ -58,7 +59,7 @@ def lag(
     if settle and not consumers:
         raise click.UsageError("--settle needs the CONSUMER that is meant.")
     with open_lags(load_settings()) as lags:
-        _require_known(consumers, lags)
+        lags.require_known(consumers)
         if settle:
             lags.settle(consumers)
         if not watch:
@@ -75,15 +76,15 @@ def lag(
 
 def _once(lags: Sequence[TopicLag], *, by_partition: bool, as_json: bool) -> None:
     if as_json:
-        print_json(_as_json(lags))
+        emit(_as_json(lags))
     else:
         console().print(_shown(lags, by_partition=by_partition))
 
 
 def _shown(lags: Sequence[TopicLag], *, by_partition: bool) -> RenderableType:
-    table = _table(lags, by_partition=by_partition)
+    measured = _table(lags, by_partition=by_partition)
     resets = [Text(f"{each.consumer}: {reset}") for each in lags for reset in each.resets]
-    return Group(table, "", *resets) if resets else table
+    return Group(measured, "", *resets) if resets else measured
 
 
 @contextmanager
@@ -99,48 +100,36 @@ def _screen(*, by_partition: bool, as_json: bool) -> Iterator[Callable[[Sequence
         yield lambda lags: out.print(_shown(lags, by_partition=by_partition), "")
 
 
-def _require_known(consumers: Sequence[str], lags: Lags) -> None:
-    known = lags.names() if consumers else set()
-    if unknown := sorted(set(consumers) - known):
-        raise click.UsageError(
-            f"No consumer is called {', '.join(unknown)}; there are {', '.join(sorted(known))}."
-        )
+def _table(lags: Sequence[TopicLag], *, by_partition: bool) -> Table:
+    right = (*(("partition", "position", "end") if by_partition else ()), *COUNTED)
+    rows = _by_partition(lags) if by_partition else _by_topic(lags)
+    return table(("consumer", "topic", *right), rows, right=right)
 
 
-def _table(lags: Sequence[TopicLag], *, by_partition: bool) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("consumer", "topic"):
-        table.add_column(heading, no_wrap=True)
-    for heading in (("partition", "position", "end") if by_partition else ()) + COUNTED:
-        table.add_column(heading, justify="right", no_wrap=True)
+def _by_topic(lags: Sequence[TopicLag]) -> Iterator[Sequence[RenderableType]]:
     for each in lags:
-        counts = (_dim(each.parked), Text(str(each.dead), "red") if each.dead else _dim(0))
-        if not by_partition:
-            measured = (
-                _messages(each.messages),
-                _age(each.seconds),
-                _lost(each.lost),
-                _dim(each.duplicates),
-            )
-            table.add_row(each.consumer, each.topic, *measured, *counts)
-            continue
+        yield (each.consumer, each.topic, *_measured(each), *_parked(each))
+
+
+def _by_partition(lags: Sequence[TopicLag]) -> Iterator[Sequence[RenderableType]]:
+    for each in lags:
         for number, partition in enumerate(each.partitions):
+            where = (
+                str(partition.partition),
+                "none" if partition.position is None else str(partition.position),
+                "gone" if partition.end is None else str(partition.end),
+            )
             # what is parked is counted by topic, and told once
-            row = (*_partition(partition), *(counts if number == 0 else ("", "")))
-            table.add_row(each.consumer, each.topic, *row)
-    return table
+            counts = _parked(each) if number == 0 else ("", "")
+            yield (each.consumer, each.topic, *where, *_measured(partition), *counts)
 
 
-def _partition(partition: PartitionLag) -> tuple[RenderableType, ...]:
-    return (
-        str(partition.partition),
-        "none" if partition.position is None else str(partition.position),
-        "gone" if partition.end is None else str(partition.end),
-        _messages(partition.messages),
-        _age(partition.seconds),
-        _lost(partition.lost),
-        _dim(partition.duplicates),
-    )
+def _measured(lag: TopicLag | PartitionLag) -> tuple[RenderableType, ...]:
+    return _messages(lag.messages), _age(lag.seconds), _lost(lag.lost), _dim(lag.duplicates)
+
+
+def _parked(each: TopicLag) -> tuple[Text, Text]:
+    return _dim(each.parked), Text(str(each.dead), "red") if each.dead else _dim(0)
 
 
 def _messages(number: int | None) -> Text:
@@ -165,14 +154,13 @@ def _dim(number: int) -> Text:
 
 def _as_json(lags: Sequence[TopicLag]) -> list[dict[str, Any]]:
     return [
-        asdict(each)
+        as_data(each)
         | {
             "messages": each.messages,
             "seconds": each.seconds,
             "duplicates": each.duplicates,
             "lost": each.lost,
             "resets": each.resets,
-            "partitions": [asdict(partition) for partition in each.partitions],
         }
         for each in lags
     ]

@@ -1,18 +1,17 @@
 """How commands tell of what they have brought back to what is declared, and of what they could not."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import click
 
-from infra.cli.output import print_json
+from infra.cli.output import as_data, emit
 from infra.drift.difference import Difference
 
 
 def tell_mended(done: Sequence[str], left: Sequence[Difference], *, as_json: bool) -> None:
     """Print what was done, and on standard error what is left and what mends it."""
     if as_json:
-        print_json({"done": list(done), "left": [data(each) for each in left]})
+        emit({"done": done, "left": [data(each) for each in left]})
         return
     for line in done:
         click.echo(line)
@@ -24,4 +23,4 @@ def tell_mended(done: Sequence[str], left: Sequence[Difference], *, as_json: boo
 
 def data(difference: Difference) -> dict[str, object]:
     """Return a difference as JSON holds it."""
-    return {key: value for key, value in asdict(difference).items() if key != "statements"}
+    return {key: value for key, value in as_data(difference).items() if key != "statements"}

@@ -4,8 +4,8 @@ import subprocess
 
 import click
 
-from infra.cli.output import json_option, print_json
-from infra.cli.schema_baseline import examples
+from infra.cli.common import examples
+from infra.cli.output import emit, json_option
 from infra.cli.values import CONTEXT, SUBJECT
 from infra.interpreter import module_command
 from infra.scaffold import NewContext, written
@@ -52,7 +52,7 @@ def context(*, name: str, consumes: tuple[str, ...], emits: tuple[str, ...], as_
     for event in emits:
         generated += _run("infra.cli", "schema", "golden", event).splitlines()
     if as_json:
-        print_json({"context": name, "consumer": wanted.consumer, "files": sorted(map(str, files))})
+        emit({"context": name, "consumer": wanted.consumer, "files": sorted(map(str, files))})
         return
     for line in (*(f"wrote {path}" for path in files), *generated):
         click.echo(line)

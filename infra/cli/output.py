@@ -1,16 +1,23 @@
-"""What all commands share: the consoles, the `--json` option, sizes and times as words."""
+"""How all commands print: the consoles, tables, and results as JSON behind the option `--json`."""
+
+from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from cdc.text import printable
 from infra.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON, for machines."
@@ -37,26 +44,49 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def print_json(data: object) -> None:
-    """Print data as JSON on stdout; dataclasses must be turned into dictionaries before."""
-    click.echo(json.dumps(data, indent=2))
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[RenderableType]],
+    *,
+    right: Collection[str] = (),
+    wrap: bool = False,
+) -> Table:
+    """Return rows below headings, without lines.
+
+    Args:
+        headings: One for each column.
+        rows: The cells of each row.
+        right: Headings of columns that are justified to the right, as numbers are.
+        wrap: Break long cells, instead of cutting them where the terminal is narrow.
+    """
+    from rich.table import Table  # not needed with --json
+
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in headings:
+        made.add_column(heading, justify="right" if heading in right else "left", no_wrap=not wrap)
+    for row in rows:
+        made.add_row(*row)
+    return made
 
 
-def duration(seconds: int | None) -> str:
-    """Return e.g. "2 h 05 min", "3 min 10 s" or "" for None."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(seconds, 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+def emit(result: object) -> None:
+    """Print a result as JSON on stdout."""
+    click.echo(json.dumps(as_data(result), indent=2))
 
 
-def size(number: int) -> str:
-    """Return a number of bytes as e.g. "12 kB" or "1.3 GB"."""
-    value = float(number)
-    for unit in ("B", "kB", "MB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GB"
+def as_data(value: Any) -> Any:
+    """Return a value as JSON holds it: dataclasses by their fields, moments in ISO 8601, ids and the like as text.
+
+    A class whose JSON is something else than its fields says so with a method `as_json`.
+    """
+    if hasattr(value, "as_json"):
+        return as_data(value.as_json())
+    if is_dataclass(value):
+        return {each.name: as_data(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_data(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_data(each) for each in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,7 +1,10 @@
 """How work under way is shown: a start with a line per finished stage, and a bar for what can be counted."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -17,6 +20,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from infra.cli.output import console as open_console
+
+if TYPE_CHECKING:
+    from cdc.reconciliation import Progress as ShowsProgress
 
 MEGABYTE = 2**20
 
@@ -69,29 +77,6 @@ def terminal_report(console: Console) -> Iterator[TerminalReport]:
         yield TerminalReport(console, progress, progress.add_task("", total=None))
 
 
-@contextmanager
-def counting(
-    console: Console, words: str, total: int, *, shown: bool = True
-) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many of a number are done; what is given is called with it, again and again.
-
-    Args:
-        console: Where to.
-        words: What is done.
-        total: How many there are.
-        shown: Whether anything is shown.
-    """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    disable = not (shown and console.is_terminal)
-    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
-        task = progress.add_task(words, total=total)
-
-        def show(done: int) -> None:
-            progress.update(task, completed=done)
-
-        yield show
-
-
 class _Rate(ProgressColumn):
     """How many are done in a second."""
 
@@ -101,47 +86,47 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def working(
+def _bar(
+    console: Console, words: str, *columns: ProgressColumn, shown: bool
+) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal; what is given is called with how much is done, and of how much."""
+    all_columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *columns)
+    disable = not (shown and console.is_terminal)
+    with Progress(*all_columns, console=console, transient=True, disable=disable) as progress:
+        task = progress.add_task(words, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def counting(
     console: Console, words: str, total: int, *, shown: bool = True
 ) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how far long work has come, how fast it goes and how long it will take.
-
-    Args:
-        console: Where to.
-        words: What is done.
-        total: How much there is.
-        shown: Whether anything is shown.
-
-    Yields:
-        What is called with how much is done, again and again.
-    """
-    with working_of(console, words, shown=shown) as show:
+    """Show how many of a number are done; what is given is called with it, again and again."""
+    with _bar(console, words, shown=shown) as show:
         show(0, total)
         yield lambda done: show(done, total)
 
 
 @contextmanager
+def working(
+    console: Console, words: str, total: int, *, shown: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """Show the same, how fast it goes, and how long the rest takes."""
+    with working_of(console, words, shown=shown) as show:
+        show(0, total)
+        yield lambda done: show(done, total)
+
+
 def working_of(
     console: Console, words: str, *, shown: bool = True
-) -> Iterator[Callable[[int, int], None]]:
-    """Show the same of work of which only on the way it is known how much there is.
+) -> AbstractContextManager[Callable[[int, int], None]]:
+    """Show it of work of which only on the way it is known how much there is."""
+    return _bar(console, words, _Rate(), TimeRemainingColumn(), shown=shown)
 
-    Args:
-        console: Where to.
-        words: What is done.
-        shown: Whether anything is shown.
 
-    Yields:
-        What is called with how much is done and how much there is, again and again.
-    """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    disable = not (shown and console.is_terminal)
-    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
-        task = progress.add_task(words, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+def on_stderr(
+    bar: Callable[..., AbstractContextManager[Callable[[int], None]]], *, quiet: bool
+) -> ShowsProgress:
+    """Return what shows the progress of an operation by `counting` or `working`, on a terminal and unless quiet."""
+    console = open_console(stderr=True)
+    return lambda words, total: bar(console, words, total, shown=not quiet)

@@ -1,15 +1,16 @@
 """Commands about the relay, the publisher that needs no Debezium."""
 
-from dataclasses import asdict
+from collections.abc import Iterator
 from uuid import UUID
 
 import click
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from cdc.causes import in_line
 from cdc.relay.backlog import Situation, leave_out, situation
-from infra.cli.output import console, duration, json_option, print_json
+from infra.cli.output import as_data, console, emit, json_option, table
+from infra.cli.text import duration
 from infra.errors import TailraceError
 from infra.services import RELAY
 from infra.settings import load_settings
@@ -34,13 +35,15 @@ def status(context: click.Context, *, as_json: bool) -> None:
     """
     found = situation(load_settings().database_url(RELAY))
     if as_json:
-        print_json(_as_json(found))
+        totals = {"pending": found.pending, "oldest_s": found.oldest_s}
+        emit(as_data(found) | totals)
     elif not found.shards:
         click.echo("It is not the relay that publishes; `make up PUBLISHER=relay` changes that.")
     else:
-        console().print(_holders(found))
-        console().print()
-        console().print(_backlogs(found))
+        out = console()
+        out.print(table(("relay", "shards"), _holders(found), wrap=True))
+        out.print()
+        out.print(table(("outbox", "pending", "oldest"), _backlogs(found), wrap=True))
         for each in found.set_aside:
             click.echo(f"{each.told}; {each.remedy}.", err=True)
     held = found.shards and all(shard.holder for shard in found.shards)
@@ -66,7 +69,7 @@ def skip(message_id: UUID, *, yes: bool, as_json: bool) -> None:
             f"The message {message_id} is not set aside; `tailrace relay status` names those that are."
         )
     if as_json:
-        print_json({"skipped": str(message_id)} | left_out._asdict())
+        emit({"skipped": message_id} | left_out._asdict())
     else:
         key = in_line(left_out.key, 100)
         click.echo(
@@ -74,36 +77,13 @@ def skip(message_id: UUID, *, yes: bool, as_json: bool) -> None:
         )
 
 
-def _holders(found: Situation) -> Table:
-    table = _table("relay", "shards")
+def _holders(found: Situation) -> Iterator[tuple[RenderableType, ...]]:
     for holder in sorted({shard.holder or "" for shard in found.shards}):
         numbers = ", ".join(str(s.number) for s in found.shards if (s.holder or "") == holder)
-        table.add_row(holder or Text("nobody", "red"), numbers)
-    return table
+        yield (holder or Text("nobody", "red"), numbers)
 
 
-def _backlogs(found: Situation) -> Table:
-    table = _table("outbox", "pending", "oldest")
+def _backlogs(found: Situation) -> Iterator[tuple[str, ...]]:
     for backlog in found.backlogs:
         age = "" if backlog.oldest_s is None else duration(int(backlog.oldest_s))
-        table.add_row(backlog.outbox, f"{backlog.pending:,}", age)
-    return table
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in headings:
-        table.add_column(heading)
-    return table
-
-
-def _as_json(found: Situation) -> dict[str, object]:
-    set_aside = [
-        asdict(each) | {"first": str(each.first), "since": each.since.isoformat()}
-        for each in found.set_aside
-    ]
-    return asdict(found) | {
-        "pending": found.pending,
-        "oldest_s": found.oldest_s,
-        "set_aside": set_aside,
-    }
+        yield (backlog.outbox, f"{backlog.pending:,}", age)

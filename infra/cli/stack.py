@@ -3,14 +3,12 @@
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from infra.cli.output import console, json_option, print_json
+from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.progress import terminal_report
 from infra.local import down as stopping
 from infra.local import up as starting
@@ -39,7 +37,7 @@ def up(*, as_json: bool) -> None:
         result = starting.up(settings, report)
     parts = part_status(settings)
     if as_json:
-        print_json(asdict(result) | {"parts": [asdict(part) for part in parts]})
+        emit(as_data(result) | {"parts": parts})
         return
     _print_parts(out, settings, parts)
     out.print(f"\nReady after {result.total_s:.1f} s. {_next_commands(settings)}", soft_wrap=True)
@@ -55,7 +53,7 @@ def down(*, as_json: bool) -> None:
     """Stop everything that runs; the data stay."""
     result = stopping.down(load_settings())
     if as_json:
-        print_json(asdict(result))
+        emit(result)
         return
     count = len(result.stopped)
     click.echo(f"Stopped {count} parts; the data stay." if count else "Nothing was running.")
@@ -89,13 +87,9 @@ def restart(part: str) -> None:
 
 
 def _print_parts(out: Console, settings: Settings, parts: Sequence[PartStatus]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("part", "where"):
-        table.add_column(heading)
-    for part in parts:
-        table.add_row(part.name, part.url or "nowhere, it works by itself")
+    rows = ((part.name, part.url or "nowhere, it works by itself") for part in parts)
     out.print()
-    out.print(table)
+    out.print(table(("part", "where"), rows, wrap=True))
     out.print(f"\nLogs and data: {settings.home}", soft_wrap=True)
 
 

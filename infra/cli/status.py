@@ -1,17 +1,17 @@
 """The command that shows every part."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 
 import click
-from rich.table import Table
 from rich.text import Text
 
-from infra.cli.output import console, duration, json_option, print_json
+from infra.cli.output import console, emit, json_option, table
+from infra.cli.text import duration
 from infra.local.status import PartStatus
 from infra.local.status import status as part_status
 from infra.settings import load_settings
 
+HEADINGS = ("part", "state", "pid", "where", "up for", "restarts", "memory")
 COLOURS = {"running": "green", "starting": "yellow", "stopped": "dim"}
 
 
@@ -25,20 +25,15 @@ def status(context: click.Context, *, as_json: bool) -> None:
     """
     parts = part_status(load_settings())
     if as_json:
-        print_json([asdict(part) for part in parts])
+        emit(parts)
     else:
-        console().print(_table(parts))
+        console().print(table(HEADINGS, _rows(parts), right=("restarts", "memory")))
     context.exit(0 if all(part.is_running for part in parts) else 1)
 
 
-def _table(parts: Sequence[PartStatus]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("part", "state", "pid", "where", "up for"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("restarts", "memory"):
-        table.add_column(heading, justify="right", no_wrap=True)
+def _rows(parts: Sequence[PartStatus]) -> Iterator[tuple[str | Text, ...]]:
     for part in parts:
-        table.add_row(
+        yield (
             part.name,
             Text(part.state, COLOURS.get(part.state, "red")),
             str(part.pid or ""),
@@ -48,5 +43,4 @@ def _table(parts: Sequence[PartStatus]) -> Table:
             f"{part.memory_mb} MB" if part.memory_mb is not None else "",
         )
     if total := sum(part.memory_mb or 0 for part in parts):
-        table.add_row("", "", "", "", "", "", f"{total} MB")
-    return table
+        yield ("", "", "", "", "", "", f"{total} MB")

@@ -1,23 +1,21 @@
 """Commands that show topics and what is in them."""
 
 import json
-from dataclasses import asdict
-from datetime import date
 from typing import Any
 
 import click
-from rich.table import Table
 
 from cdc import topics as kafka_topics
 from cdc.tail import Tail, TailedRecord
 from cdc.text import printable, text_of
+from infra.cli.common import usage_errors
 from infra.cli.mended import tell_mended
-from infra.cli.output import console, json_option, print_json
-from infra.cli.replay_options import require_types
+from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.screen import style
 from infra.cli.values import KEY, TEXT, TOPIC, whole
 from infra.drift.topics import topic_differences
 from infra.local.pipeline import apply_topics
+from infra.operations.topics import require_types
 from infra.settings import Settings, load_settings
 from schemas.codec import Codec
 from schemas.registry import SchemaStore
@@ -34,18 +32,18 @@ def list_topics(*, as_json: bool) -> None:
     """Show the topics of the catalogue: owner, partitions, records kept."""
     summaries = kafka_topics.summaries(load_settings().kafka_bootstrap)
     if as_json:
-        print_json([asdict(summary.topic) | {"records": summary.records} for summary in summaries])
+        emit([as_data(summary.topic) | {"records": summary.records} for summary in summaries])
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("topic", "owner", "partitions", "retention", "records", "messages"):
-        table.add_column(heading)
-    for summary in summaries:
-        topic = summary.topic
-        records = "missing" if summary.records is None else str(summary.records)
-        kept = "forever" if topic.retention_hours < 0 else f"{topic.retention_hours} h"
-        row = (topic.name, topic.owner, str(topic.partitions), kept, records)
-        table.add_row(*row, ", ".join(topic.messages))
-    console().print(table)
+    headings = ("topic", "owner", "partitions", "retention", "records", "messages")
+    console().print(table(headings, map(_row, summaries), wrap=True))
+
+
+def _row(summary: kafka_topics.Summary) -> tuple[str, ...]:
+    topic = summary.topic
+    records = "missing" if summary.records is None else str(summary.records)
+    kept = "forever" if topic.retention_hours < 0 else f"{topic.retention_hours} h"
+    row = (topic.name, topic.owner, str(topic.partitions), kept, records)
+    return (*row, ", ".join(topic.messages))
 
 
 @topics.command()
@@ -75,6 +73,7 @@ def apply(context: click.Context, /, *, add_partitions: bool, as_json: bool) -> 
 @click.option("--key", type=KEY, help="Only records of this key, such as an order id.")
 @click.option("--type", "type_", type=TEXT, help="Only this message, such as orders.OrderCreated.")
 @json_option
+@usage_errors()
 def tail(
     *, topic: str, count: int, follow: bool, key: bytes | None, type_: str | None, as_json: bool
 ) -> None:
@@ -107,7 +106,7 @@ def _open(settings: Settings, topic: str) -> Tail:
 
 
 def _line(record: TailedRecord) -> str:
-    return json.dumps(asdict(record), default=_text)
+    return json.dumps(as_data(record))
 
 
 def _block(record: TailedRecord) -> str:
@@ -122,9 +121,4 @@ def _block(record: TailedRecord) -> str:
 
 
 def _json_lines(value: dict[str, Any] | None) -> list[str]:
-    return json.dumps(value, default=_text, indent=2, ensure_ascii=False).split("\n")
-
-
-def _text(value: object) -> str:
-    """Return what JSON has no form for as text: decimals and ids as digits, instants as ISO 8601."""
-    return value.isoformat() if isinstance(value, date) else str(value)
+    return json.dumps(as_data(value), indent=2, ensure_ascii=False).split("\n")

@@ -21,21 +21,13 @@ POLL_S = 0.05
 
 
 def database_differences(settings: Settings) -> list[Difference]:
-    """Return what of the database is not as declared.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Return what of the database is not as declared."""
     with open_database(settings) as connection:
         return [*_server_and_roles(connection), *_tables(settings, connection)]
 
 
 def mend_roles(settings: Settings) -> list[str]:
-    """Bring roles and settings of the server back to what is declared; return a line for each thing changed.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Bring roles and settings of the server back to what is declared; return a line for each thing changed."""
     with open_database(settings) as connection:
         done = _mended(connection, _server_and_roles(connection))
         _reload(connection)
@@ -43,11 +35,7 @@ def mend_roles(settings: Settings) -> list[str]:
 
 
 def mend_tables(settings: Settings) -> list[str]:
-    """Bring tables, grants and the publication back to what is declared, as far as that costs no row.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Bring tables, grants and the publication back to what is declared, as far as that costs no row."""
     with open_database(settings) as connection:
         return _mended(connection, _tables(settings, connection))
 

@@ -29,16 +29,7 @@ select least(
 
 
 def delivery_differences(settings: Settings, patience_s: float) -> list[Difference]:
-    """Return which topics lack rows that whoever publishes has passed over.
-
-    Args:
-        settings: Where everything is.
-        patience_s: How long a row is waited for that may be on its way, in seconds.
-
-    Raises:
-        TopicError: Kafka cannot be asked.
-        psycopg.Error: the database does not let us in.
-    """
+    """Return which topics lack rows that whoever publishes has passed over."""
     horizon = _horizon(settings)
     where = place(settings, Window(since=_delivered_until(settings)), patience_s)
     gaps = [gap for topic in _topics() if (gap := find_gap(where, topic, silent))]

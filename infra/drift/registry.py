@@ -35,14 +35,7 @@ class RestoreError(TailraceError):
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A schema that is to be put back under its id.
-
-    Args:
-        schema_id: The id.
-        subject: Subject to put it under.
-        version: Its version there.
-        text: Its text.
-    """
+    """A schema that is to be put back under its id."""
 
     schema_id: int
     subject: str
@@ -51,11 +44,7 @@ class Lost:
 
 
 def id_differences(settings: Settings) -> list[Difference]:
-    """Return which ids that messages name mean nothing, or something else, to the registry.
-
-    Raises:
-        RegistryUnavailableError: the registry cannot be asked.
-    """
+    """Return which ids that messages name mean nothing, or something else, to the registry."""
     known = known_ids(reading(settings), settings.schema_cache)
     return [
         Difference(
@@ -69,11 +58,7 @@ def id_differences(settings: Settings) -> list[Difference]:
 
 
 def rule_differences(settings: Settings) -> list[Difference]:
-    """Return which subjects promise something else than the catalogue does; publishing brings them back.
-
-    Raises:
-        RegistryUnavailableError: the registry cannot be asked.
-    """
+    """Return which subjects promise something else than the catalogue does; publishing brings them back."""
     with Subjects.open(reading(settings)) as subjects:
         rules = {
             name: (catalogue().compatibility_of(name), subjects.rule(name))

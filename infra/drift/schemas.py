@@ -48,12 +48,7 @@ PUBLIC = "-"
 
 
 def schema_differences(settings: Settings, connection: SyncConnection) -> list[Difference]:
-    """Return what of the schemas, and of the topics that their outboxes admit, is not as the migrations make it.
-
-    Args:
-        settings: Where the database is.
-        connection: Of whoever may look at every catalogue, in autocommit.
-    """
+    """Return what of the schemas, and of the topics that their outboxes admit, is not as the migrations make it."""
     found = [
         difference
         for schema, declared in declared_parts(settings, connection).items()

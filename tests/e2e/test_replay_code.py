@@ -53,7 +53,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "Make",
     )
     git(directory, "checkout", "-b", "early", "main")
-    git(directory, "rm", "--quiet", "infra/cli/replay.py")
+    git(directory, "rm", "-r", "--quiet", "consumers/replay")
     git(directory, "commit", "-m", "Before there was replay")
     git(directory, "checkout", "main")
     return directory

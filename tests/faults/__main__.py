@@ -6,7 +6,7 @@ from typing import get_args
 
 import click
 
-from infra.cli.output import console, json_option, print_json
+from infra.cli.output import console, emit, json_option
 from infra.settings import Publisher
 from tests.bench.command import run_to_exit
 from tests.bench.options import names_of
@@ -69,7 +69,7 @@ def chaos(
         if not report.ok:
             keep_logs(stack)
     if as_json:
-        print_json(document(report))
+        emit(document(report))
     else:
         show(report, console())
     if not report.ok:

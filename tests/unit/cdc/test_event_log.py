@@ -15,7 +15,7 @@ from cdc.event_log.fold import Fold
 from cdc.event_log.verification import Difference, differences
 from cdc.ids import new_id
 from consumers.testing.schemas import LocalSchemas
-from infra.cli.events_show import parse_as_of
+from infra.operations.events import parse_as_of
 from producers.orders.domain import Order, Status
 from producers.orders.event_log import orders_fold
 from schemas.codec import HEADER, MAGIC

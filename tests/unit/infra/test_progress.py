@@ -3,8 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
-from infra.cli.output import PlainConsole, duration
+from infra.cli.output import PlainConsole
 from infra.cli.progress import counting, terminal_report
+from infra.cli.text import duration
 
 MEGABYTE = 2**20
 

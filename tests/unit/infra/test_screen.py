@@ -17,7 +17,7 @@ from rich.table import Table
 
 from cdc.logs import KeyValueFormatter
 from cdc.text import printable, text_of
-from infra.cli.output import console, print_json
+from infra.cli.output import console, emit
 from infra.cli.screen import MARK, Screen, style
 from infra.settings import REPOSITORY
 
@@ -79,7 +79,7 @@ def test_tables_and_lines_of_the_console_are_escaped(stream: io.StringIO) -> Non
 
 def test_json_loses_nothing(stream: io.StringIO) -> None:
     with screened(stream):
-        print_json({HOSTILE: HOSTILE})
+        emit({HOSTILE: HOSTILE})
     assert json.loads(stream.getvalue()) == {HOSTILE: HOSTILE}
 
 

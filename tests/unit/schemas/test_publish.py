@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.schema_registry import joined
+from infra.operations.schema import joined
 from schemas.catalogue import catalogue, parse
 from schemas.publications import Publication, _from_json, _to_json
 from schemas.publish_plan import BrokenContractError, Contract, contracts, judge

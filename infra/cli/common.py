@@ -1,0 +1,67 @@
+"""What the commands share: their common options, examples in their help, asking, and how wrong usage ends."""
+
+import getpass
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from inspect import getdoc
+from typing import Any, TypeVar
+
+import click
+
+from infra.cli.values import TEXT
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return f"uid {os.getuid()}"
+
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+who_option = click.option(
+    "--who",
+    envvar="TAILRACE_ACTOR",
+    default=_user,
+    type=TEXT,
+    metavar="NAME",
+    help="Who does it; by default $TAILRACE_ACTOR, or your user name.",
+)
+
+
+def examples(*lines: str) -> Callable[[Command], Command]:
+    """Add command lines to a command's help; stands below the decorators of click."""
+
+    def add(command: Command) -> Command:
+        shown = "".join(f"\n  {line}" for line in lines)
+        command.__doc__ = f"{getdoc(command)}\n\n\b\nExamples:{shown}"
+        return command
+
+    return add
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Show a request that an operation refuses as wrong usage of the command; stands below `examples`."""
+    from consumers.replay.errors import ChoiceError
+    from infra.errors import RequestError
+
+    try:
+        yield
+    except ChoiceError as error:
+        raise click.UsageError(f"{error}.") from error
+    except RequestError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask whether something is meant, unless that was said already."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} There is nobody to ask here: say --yes if you mean it.")
+    click.confirm(question, abort=True)

@@ -1,0 +1,136 @@
+"""Commands about the Debezium connector that carries the outbox to Kafka."""
+
+from collections.abc import Iterator
+
+import click
+
+from cdc import connector as debezium
+from cdc.causes import redacted
+from cdc.slot import Slot
+from infra.capture import connector_settings, require_slot
+from infra.cli.connector import recover
+from infra.cli.mended import data
+from infra.cli.output import as_data, emit, json_option
+from infra.cli.text import MEGABYTE, sentence
+from infra.local.pipeline import apply_connector
+from infra.local.publishing import require_connector
+from infra.operations.connector import report
+from infra.settings import load_settings
+
+
+@click.group()
+def connector() -> None:
+    """Apply, show, restart the connector; show its state; recover a lost slot."""
+
+
+connector.add_command(recover.command, "recover")
+
+
+@connector.command()
+@json_option
+def apply(*, as_json: bool) -> None:
+    """Bring the connector to its configuration and wait until it runs; nothing happens if it already does."""
+    done = apply_connector(require_connector(load_settings()))
+    if as_json:
+        emit({"connector": debezium.NAME, "result": done})
+    else:
+        click.echo(f"{debezium.NAME}: {done}, running")
+
+
+@connector.command()
+@click.option(
+    "--rendered", is_flag=True, help="What would be applied, instead of what Connect holds."
+)
+@click.pass_context
+def show(context: click.Context, *, rendered: bool) -> None:
+    """Print the configuration as JSON; it refers to secrets and holds none."""
+    settings = load_settings()
+    if rendered:
+        emit(debezium.render(connector_settings(settings)))
+        return
+    require_connector(settings)
+    config = debezium.show(settings.connect_url, debezium.NAME)
+    if config is None:
+        click.echo(
+            f"Connect has no connector {debezium.NAME}; `tailrace connector apply` makes it",
+            err=True,
+        )
+        context.exit(1)
+    emit(config)
+
+
+@connector.command()
+@json_option
+def restart(*, as_json: bool) -> None:
+    """Restart the connector and its task, and wait until they run."""
+    settings = require_connector(load_settings())
+    require_slot(settings)
+    debezium.restart(settings.connect_url, debezium.NAME)
+    debezium.wait_until_running(settings.connect_url, debezium.NAME, timeout_s=60)
+    if as_json:
+        emit({"connector": debezium.NAME, "result": "restarted"})
+    else:
+        click.echo(f"{debezium.NAME}: restarted, running")
+
+
+@connector.command()
+@json_option
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> None:
+    """Show the state of the connector, its task and its slot.
+
+    Ends with 1 unless connector and task run, slot and publication are whole, and no row stands in the way.
+    """
+    found = report(load_settings())
+    state, diagnosis = found.state, found.diagnosis
+    if as_json:
+        emit(
+            as_data(state)
+            | {
+                "trace": state.trace and redacted(state.trace),
+                "cause": state.cause,
+                "running": state.is_running,
+                "ailment": diagnosis.ailment,
+                "obstacles": found.obstacles,
+                "slot": found.slot,
+                "differences": [data(each) for each in found.differences],
+            }
+        )
+    else:
+        click.echo(f"{debezium.NAME}: connector {state.connector}, task {state.task}")
+        for line in _slot_lines(found.slot):
+            click.echo(line)
+        if diagnosis.ailment:
+            click.echo(
+                f"{sentence(diagnosis.told)} `tailrace connector recover` mends it.", err=True
+            )
+        if state.cause:
+            click.echo(f"{sentence(str(state.cause))} `--json` has the whole trace.", err=True)
+        for each in found.obstacles:
+            click.echo(f"It stands still: {each.told}; {each.remedy}.", err=True)
+        for difference in found.differences:
+            click.echo(sentence(f"{difference}; {difference.remedy}"), err=True)
+    context.exit(0 if found.is_well else 1)
+
+
+def _slot_lines(slot: Slot | None) -> Iterator[str]:
+    if slot is None:
+        yield "slot: none"
+        return
+    since = f" since {slot.inactive_since:%Y-%m-%d %H:%M:%S}" if slot.inactive_since else ""
+    read = f"read by pid {slot.active_pid}" if slot.active else f"read by nobody{since}"
+    reason = f", {slot.invalidation_reason}" if slot.invalidation_reason else ""
+    yield f"slot {slot.name}: {slot.wal_status}{reason}, {read}"
+    yield (
+        f"  WAL held back {_megabytes(slot.retained_bytes)} from {slot.restart_lsn}, not confirmed "
+        f"{_megabytes(slot.unconfirmed_bytes)} from {slot.confirmed_flush_lsn}"
+    )
+    if slot.limit_bytes is not None:
+        yield (
+            f"  given up at {_megabytes(slot.limit_bytes)} (max_slot_wal_keep_size), which is "
+            f"{_megabytes(slot.safe_bytes)} away"
+        )
+
+
+def _megabytes(number: int | None) -> str:
+    return "nothing" if number is None else f"{number / MEGABYTE:,.1f} MB"

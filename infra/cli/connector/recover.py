@@ -1,0 +1,129 @@
+"""The command that mends a lost replication slot: `connector recover`."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from cdc import connector as debezium
+from cdc.recovery import Recovered
+from cdc.slot.health import Diagnosis
+from infra.capture import examine
+from infra.cli.common import examples
+from infra.cli.output import as_data, emit, json_option
+from infra.cli.progress import counting, on_stderr
+from infra.cli.text import sentence
+from infra.cli.values import MOMENT
+from infra.local.pipeline import send_canary
+from infra.local.publishing import require_connector
+from infra.operations.connector import recover_slot
+from infra.settings import load_settings
+
+STEPS = """\
+It will stop the connector, make a new slot, publish again exactly those rows of the outboxes that Kafka lacks, put the
+new slot in the place of the old one, and start the connector again. Services go on writing meanwhile."""
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say what is wrong and what would be published.")
+@click.option(
+    "--since",
+    type=MOMENT,
+    help="Look only at rows written since, as when the slot was still whole; by default at all that Kafka keeps.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Do it although slot and connector look whole, as when rows are missing; leave out rows that are too large "
+    "to be published, which are named.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+@examples(
+    "tailrace connector recover --dry-run",
+    "tailrace connector recover --yes",
+    "tailrace connector recover --force --since 2026-11-23T10:00",
+)
+def command(
+    context: click.Context,
+    /,
+    *,
+    dry_run: bool,
+    since: datetime | None,
+    force: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Mend a replication slot that was lost, dropped, moved or made anew, without losing a row.
+
+    A new slot begins now; what was committed before and never came to Kafka is found by comparing the outboxes with
+    Kafka, and published again in order, before the connector goes on. May be interrupted, and run again, at any time.
+    Does nothing when nothing is wrong.
+    """
+    settings = require_connector(load_settings())
+    diagnosis, progress = examine(settings), on_stderr(counting, quiet=as_json)
+
+    def tell(line: str) -> None:
+        if not as_json:
+            click.echo(f"  {line}")
+
+    if diagnosis.ailment is None and not force:
+        state = debezium.status(settings.connect_url, debezium.NAME)
+        _tell_whole(diagnosis, state, as_json=as_json)
+        context.exit(0 if state.is_running else 1)
+    if not as_json:
+        click.echo(sentence(diagnosis.told))
+    if not (dry_run or yes):
+        click.confirm(f"{STEPS}\nGo on?", abort=True, err=True)
+    found = recover_slot(settings, since, progress, tell, leave_out=force, dry_run=dry_run)
+    running = not dry_run or debezium.status(settings.connect_url, debezium.NAME).is_running
+    if as_json:
+        emit(_as_json(found, diagnosis, done=not dry_run, running=running))
+    else:
+        _report(found, done=not dry_run)
+    if not dry_run:
+        send_canary(settings)  # which proves it, and gives the connector its first position
+
+
+def _tell_whole(diagnosis: Diagnosis, state: debezium.ConnectorStatus, *, as_json: bool) -> None:
+    """Say that there is nothing to recover, and whether the connector has another trouble."""
+    if as_json:
+        emit(_as_json(Recovered(), diagnosis, done=False, running=state.is_running))
+        return
+    click.echo(f"Nothing to recover: {diagnosis.told}.")
+    why = f" ({state.cause.text})" if state.cause else ""
+    if not state.is_running:
+        click.echo(
+            f"But the connector is {state.connector} and its task {state.task}{why}: see `tailrace connector "
+            "status`, then `tailrace connector apply`. If it fails at the same row again, --force goes around it.",
+            err=True,
+        )
+
+
+def _as_json(found: Recovered, diagnosis: Diagnosis, *, done: bool, running: bool) -> Any:
+    stand = {"done": done, "running": running, "rows": found.rows}
+    return as_data(diagnosis) | stand | as_data(found)
+
+
+def _report(found: Recovered, *, done: bool) -> None:
+    for each in found.published:
+        click.echo(f"  {each.topic}: {each.rows:,} rows, from {each.first} to {each.last}")
+    if found.too_old:
+        click.echo(
+            f"  {found.too_old:,} rows are older than what Kafka keeps of their partition, so that nobody can tell "
+            "whether they were delivered; they were left alone",
+        )
+    for topic, rows in found.without_topic.items():
+        click.echo(
+            f"  {rows:,} rows are for {topic}, which Kafka does not have; they were left alone"
+        )
+    for large in found.too_large:
+        click.echo(f"  {large}, more than a broker takes; it was left out and stays in its outbox")
+    if done:
+        click.echo(
+            f"Recovered in {found.seconds:.1f} s: {found.rows:,} rows were published again. "
+            "`tailrace outbox verify --topic` proves it for a topic."
+        )
+    else:
+        click.echo(f"{found.rows:,} rows would be published again; nothing was done.")

@@ -1,0 +1,53 @@
+"""The command that shows how much each outbox holds: `outbox stats`."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from cdc.retention.stats import Held, Progress
+from infra.cli.common import examples
+from infra.cli.output import console, emit, json_option, table
+from infra.cli.text import MEGABYTE, counted, local, size
+from infra.operations.outbox import retention
+from infra.services import PUBLICATION
+from infra.settings import load_settings
+
+HEADINGS = ("outbox", "kind", "rows", "size", "oldest", "newest", "could be dropped")
+
+
+@click.command()
+@json_option
+@examples("tailrace outbox stats", "tailrace outbox stats --json")
+def stats(*, as_json: bool) -> None:
+    """Show how much each outbox holds, since when, and what of it could be dropped now.
+
+    Rows of large outboxes are estimated by Postgres, and shown with a ~.
+    """
+    found = retention.stats(load_settings())
+    if as_json:
+        emit(found)
+        return
+    console().print(table(HEADINGS, _rows(found.outboxes), right=("rows", "size")))
+    kept = f"Messages are kept for {counted(found.outbox_days, 'day')}, events for good."
+    click.echo(f"{kept} {_told(found.publisher)}")
+
+
+def _told(behind: Progress | None) -> str:
+    if behind is None:
+        return f"There is no replication slot {PUBLICATION}, so nothing is dropped."
+    if behind.behind_bytes < MEGABYTE:
+        return "Everything but the last moments is published."
+    return f"{size(behind.behind_bytes)} of WAL are not confirmed as published yet."
+
+
+def _rows(outboxes: Sequence[retention.OutboxStats]) -> Iterator[tuple[str, ...]]:
+    for outbox in outboxes:
+        yield (outbox.schema, "events", *_held(outbox.events), "kept for good")
+        freed = outbox.droppable_bytes
+        could = f"{counted(len(outbox.droppable), 'partition')}, {size(freed)}" if freed else "none"
+        yield ("", "messages", *_held(outbox.messages), could)
+
+
+def _held(held: Held) -> tuple[str, str, str, str]:
+    rows = "unknown" if held.rows is None else f"{'' if held.counted else '~'}{held.rows:,}"
+    return rows, size(held.bytes), local(held.oldest), local(held.newest)

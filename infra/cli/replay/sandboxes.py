@@ -1,0 +1,49 @@
+"""The commands that list and drop the sandboxes of replays."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+
+from infra.cli.common import examples, usage_errors
+from infra.cli.output import console, emit, json_option, table
+from infra.cli.text import MEGABYTE, age, counted
+from infra.cli.values import SANDBOX
+from infra.operations.replay import sandbox
+from infra.settings import load_settings
+
+
+@click.command()
+@json_option
+def sandboxes(*, as_json: bool) -> None:
+    """List the sandboxes of replays: those at work, those kept, and those left behind by a replay that was killed."""
+    found = sandbox.sandboxes(load_settings())
+    if as_json:
+        emit(found)
+    elif not found:
+        click.echo("There are no sandboxes.")
+    else:
+        now = datetime.now(UTC)
+        headings = ("sandbox", "consumer", "state", "made", "by", "pid", "MB")
+        rows = (
+            (
+                *(each.name, each.consumer, each.state.replace("_", " ")),
+                *(age(each.made_at, now), each.made_by, str(each.pid)),
+                f"{each.size_bytes / MEGABYTE:,.0f}",
+            )
+            for each in found
+        )
+        console().print(table(headings, rows, right=("MB",)))
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=SANDBOX, metavar="[NAME]...")
+@click.option("--all", "everything", is_flag=True, help="All in which no replay is at work.")
+@examples(
+    "tailrace replay drop replay_analytics_20261123_100000_1f3c", "tailrace replay drop --all"
+)
+@usage_errors()
+def drop(*, names: Sequence[str], everything: bool) -> None:
+    """Drop sandboxes, with all that is in them."""
+    dropped = sandbox.drop_sandboxes(load_settings(), *names, everything=everything)
+    click.echo(f"{counted(dropped, 'sandbox' if dropped == 1 else 'sandboxe')} dropped.")

@@ -1,0 +1,148 @@
+"""What `tailrace replay` does with its options, and what it prints."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from consumers.replay.bounds import Bound
+from consumers.replay.errors import ReplayError
+from infra.cli.common import confirm
+from infra.cli.output import console, emit
+from infra.cli.progress import on_stderr, working
+from infra.cli.replay import text
+from infra.cli.text import counted
+from infra.errors import RequestError
+from infra.operations.replay.code import current_code, replay_with
+from infra.operations.replay.live import into_live
+from infra.operations.replay.request import ReplayRequest
+from infra.operations.replay.run import Run, begin, count_messages, resume
+from infra.operations.replay.sandbox import ROWS_SHOWN, find_sandbox, into_sandbox
+from infra.operations.replay.topic import into_topic, require_target
+from infra.settings import Settings, load_settings
+from schemas.catalogue import catalogue
+
+ROWS_IN_JSON = 1000
+
+
+def start(
+    *, start: Sequence[str], end: Sequence[str], yes: bool, as_json: bool, **options: Any
+) -> int:
+    """Do what the options ask for, and return the exit code."""
+    begins, ends = _bound("--from", start), _bound("--to", end)
+    request = ReplayRequest(start=begins, end=ends, **options)
+    settings = load_settings()
+    shown = ["--json"] if as_json else []
+    if request.resume:
+        run = resume(settings, request)
+        code = run.state.code
+        if code and code != current_code():
+            # what it is called by stands in front of the commit it was then
+            again = replace(request, resume=run.state.run_id)
+            return replay_with(settings, code.partition(" ")[0], again, shown)
+    elif request.dry_run:
+        return _count(settings, request, quiet=as_json)
+    elif request.code:
+        return replay_with(settings, request.code, request, shown)
+    else:
+        run = begin(settings, request)
+    if run.state.mode == "sandbox":
+        return _into_sandbox(run, quiet=as_json)
+    if run.state.mode == "topic":
+        return _into_topic(run, yes=yes, quiet=as_json)
+    return _into_live(run, yes=yes, quiet=as_json)
+
+
+def _bound(option: str, texts: Sequence[str]) -> Bound:
+    try:
+        return Bound.parse(texts, datetime.now(UTC))
+    except ValueError as error:
+        raise RequestError(f"{option}: {error}.") from error
+
+
+def _count(settings: Settings, request: ReplayRequest, *, quiet: bool) -> int:
+    found = count_messages(settings, request, on_stderr(working, quiet=quiet))
+    if quiet:
+        emit(text.plan_as_json(found))
+        return 0
+    click.echo(text.announcement(found.plan))
+    console().print(text.plan_table(found))
+    click.echo(f"{sum(found.counts.values()):,} messages would be replayed.")
+    return 0
+
+
+def _announce(run: Run, *, quiet: bool) -> None:
+    if not quiet:
+        click.echo(text.announcement(run.plan), err=True)
+        if run.state.code:
+            click.echo(f"With the handlers of {run.state.code}.", err=True)
+
+
+def _into_sandbox(run: Run, *, quiet: bool) -> int:
+    info, progress = find_sandbox(run), on_stderr(working, quiet=quiet)
+    _announce(run, quiet=quiet)
+    with _resumable(run):
+        outcome = into_sandbox(run, info, progress, ROWS_IN_JSON if quiet else ROWS_SHOWN)
+    if quiet:
+        emit(text.outcome_as_json(run, outcome))
+    else:
+        for line in text.outcome_lines(outcome):
+            click.echo(line)
+        if run.request.keep:
+            click.echo(text.how_to_look(run))
+    return 0 if outcome.is_good else 1
+
+
+def _into_topic(run: Run, *, yes: bool, quiet: bool) -> int:
+    require_target(run)
+    _announce(run, quiet=quiet)
+    target = run.state.target
+    if declared := catalogue().topics.get(target):
+        readers = ", ".join(declared.consumers) or "nobody of ours"
+        confirm(
+            f"Publish to {target}, which is fed by {declared.owner} and read by {readers}? Live consumers take what "
+            "they have not taken.",
+            yes=yes,
+        )
+    with _resumable(run):
+        done = into_topic(run, on_stderr(working, quiet=quiet))
+    if quiet:
+        emit(done)
+    else:
+        click.echo(f"{counted(done.messages, 'message')} published to {done.topic}.")
+    return 0
+
+
+def _into_live(run: Run, *, yes: bool, quiet: bool) -> int:
+    _announce(run, quiet=quiet)
+    confirm(text.live_question(run), yes=yes)
+    with _resumable(run):
+        done = into_live(run, on_stderr(working, quiet=quiet))
+    if quiet:
+        emit(done)
+        return 1 if done.parked else 0
+    click.echo(
+        f"{counted(done.messages, 'message')} redelivered: {done.applied:,} took effect, "
+        f"{done.duplicates:,} had been taken before, {done.parked:,} parked."
+    )
+    if done.too_old:
+        click.echo(
+            f"{counted(done.too_old, 'message')} left out: older than the inbox remembers, so that nobody knows "
+            "whether they took effect. Look in the consumer's tables; --force makes them take effect.",
+            err=True,
+        )
+    return 1 if done.parked else 0
+
+
+@contextmanager
+def _resumable(run: Run) -> Iterator[None]:
+    """Say how to go on when the block is interrupted or fails, if that is possible."""
+    try:
+        yield
+    except (KeyboardInterrupt, ReplayError):
+        if run.is_saved:
+            click.echo(text.how_to_resume(run.state), err=True)
+        raise

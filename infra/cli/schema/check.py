@@ -1,0 +1,140 @@
+"""The command that is the gate: `tailrace schema check`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra.cli.common import examples
+from infra.cli.output import emit, json_option
+from infra.cli.schema.baseline import (
+    against_option,
+    directory_option,
+    findings_only,
+    open_baseline,
+)
+from infra.cli.values import OUTPUT, whole
+from schemas.gate import report, tree
+from schemas.gate.check import check as check_contracts
+from schemas.gate.sarif import as_sarif
+
+if TYPE_CHECKING:
+    from infra.data_check import TopicCheck
+
+DEFAULT_RECORDS = 1000
+SHOWN = 10
+"""Undecodable records that are shown of one topic; `--json` has them all."""
+
+
+@click.command()
+@against_option
+@click.option(
+    "--data",
+    "last",
+    is_flag=False,
+    flag_value=DEFAULT_RECORDS,
+    type=whole(1, 1_000_000),
+    metavar="[N]",
+    help=f"Also read the last N records of each topic ({DEFAULT_RECORDS} unless told); needs the stack.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(("text", "github")),
+    default="text",
+    help="`github` prints annotations for a pull request.",
+)
+@click.option(
+    "--sarif",
+    "sarif_file",
+    type=OUTPUT,
+    help="Also write the findings to a file in SARIF 2.1.0, for code scanning.",
+)
+@directory_option
+@json_option
+@click.pass_context
+@examples(
+    "tailrace schema check",
+    "tailrace schema check --against git:origin/main --format github",
+    "tailrace schema check --against registry",
+    "tailrace schema check --data 5000",
+    "tailrace schema check --sarif contracts.sarif",
+)
+@findings_only()
+def check(
+    context: click.Context,
+    *,
+    against: str,
+    last: int | None,
+    style: str,
+    sarif_file: Path | None,
+    directory: Path,
+    as_json: bool,
+) -> None:
+    """Compare the contracts of the working tree with older ones; refuse what would break somebody.
+
+    Events are judged by the promise of each message in schemas/catalogue.toml, protos and OpenAPI documents by the
+    rules of gRPC and REST. Against git, nothing needs to run. The registry has the events alone.
+
+    Ends with 0 if nobody is broken, with 1 on findings, with 2 if there is nothing to compare with or nobody to ask.
+    """
+    started = time.perf_counter()
+    files = tree.read(directory)
+    baseline = open_baseline(against, directory, files)
+    judged = check_contracts(files, baseline, today=datetime.now(UTC).date(), started=started)
+    checked = _check_topics(files, last) if last and judged.is_readable else []
+    if sarif_file:
+        content = json.dumps(as_sarif(judged, baseline.prefix), indent=2)
+        sarif_file.write_text(f"{content}\n", encoding="utf-8")
+    if as_json:
+        emit(report.as_json(judged) | _data(checked, last))
+    else:
+        lines = report.as_github(judged) if style == "github" else report.as_text(judged)
+        for line in (*_records(checked, style), *lines):
+            click.echo(line)
+    broken = not judged.compatible or any(topic.undecodable for topic in checked)
+    context.exit(1 if broken else 0)
+
+
+def _check_topics(files: tree.Files, last: int) -> list[TopicCheck]:
+    from infra.data_check import check_topics
+    from infra.settings import load_settings
+
+    return check_topics(load_settings(), files, last)
+
+
+def _data(checked: Sequence[TopicCheck], last: int | None) -> dict[str, Any]:
+    if not last:
+        return {}
+    return {
+        "data": [
+            {
+                "topic": topic.topic,
+                "read": topic.read,
+                "undecodable": [
+                    {"partition": each.partition, "offset": each.offset, "reason": each.error}
+                    for each in topic.undecodable
+                ],
+            }
+            for topic in checked
+        ]
+    }
+
+
+def _records(checked: Sequence[TopicCheck], style: str) -> Iterator[str]:
+    """Yield what became of the records of each topic."""
+    for topic in checked:
+        for each in topic.undecodable[:SHOWN]:
+            line = f"{topic.topic}/{each.partition}/{each.offset}: {each.error}"
+            yield report.error(line) if style == "github" else line
+        more = len(topic.undecodable) - SHOWN
+        if more > 0:
+            yield f"{topic.topic}: and {more} more"
+        good = topic.read - len(topic.undecodable)
+        yield f"{topic.topic}: {good} of the last {topic.read} records read with the working tree's schemas"

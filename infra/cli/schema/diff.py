@@ -1,0 +1,142 @@
+"""The commands that explain a change of events: `tailrace schema diff` and `tailrace schema impact`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from infra.cli.common import examples
+from infra.cli.output import emit, json_option
+from infra.cli.schema.baseline import (
+    against_option,
+    directory_option,
+    findings_only,
+    open_baseline,
+)
+from infra.cli.screen import style
+from infra.cli.values import SUBJECT
+from schemas.gate import tree
+from schemas.gate.baseline import Baseline
+from schemas.gate.diff import FieldChange, MessageChange, diff
+from schemas.gate.impact import Effect, Impact, impact
+
+SIGNS = {
+    "added": ("+", "green"),
+    "removed": ("-", "red"),
+    "changed": ("~", "yellow"),
+    "renamed": ("~", "yellow"),
+    "malformed": ("!", "red"),
+    "mended": ("~", "yellow"),
+}
+
+
+@click.command("diff")
+@click.argument("subject", type=SUBJECT, required=False)
+@against_option
+@directory_option
+@json_option
+@click.pass_context
+@examples(
+    "tailrace schema diff",
+    "tailrace schema diff orders.OrderCreated",
+    "tailrace schema diff --against git:v1.2",
+    "tailrace schema diff --against registry --json",
+)
+@findings_only()
+def show_diff(
+    context: click.Context, *, subject: str | None, against: str, directory: Path, as_json: bool
+) -> None:
+    """Show what changed in the events, field by field, in SUBJECT or in all.
+
+    Ends with 0, or with 1 if a schema is malformed.
+    """
+    files = tree.read(directory)
+    baseline = open_baseline(against, directory, files)
+    if subject and tree.path_of(subject) not in {**files, **baseline.files}:
+        raise click.UsageError(f"there is no {subject}; `tailrace schema list` shows what there is")
+    changes = diff(files, baseline, subject)
+    if as_json:
+        emit(changes)
+    else:
+        lines = [line for change in changes for line in _message(change)]
+        click.echo("\n".join(lines or [_nothing(baseline)]))
+    context.exit(1 if any(change.kind == "malformed" for change in changes) else 0)
+
+
+@click.command("impact")
+@against_option
+@directory_option
+@json_option
+@click.pass_context
+@examples(
+    "tailrace schema impact",
+    "tailrace schema impact --against registry",
+)
+@findings_only()
+def show_impact(context: click.Context, *, against: str, directory: Path, as_json: bool) -> None:
+    """Show which consumers read the fields that changed, and what that means for them.
+
+    A consumer that pins a schema under schemas/readers reads its fields; any other reads the whole message.
+
+    Ends with 0, or with 1 if a schema is malformed.
+    """
+    files = tree.read(directory)
+    baseline = open_baseline(against, directory, files)
+    impacts = impact(files, baseline)
+    if as_json:
+        emit(impacts)
+    else:
+        lines = [line for each in impacts for line in _impact(each)]
+        click.echo("\n".join(lines or [_nothing(baseline)]))
+    context.exit(1 if any(each.field.kind == "malformed" for each in impacts) else 0)
+
+
+def _message(change: MessageChange) -> Iterator[str]:
+    problem = f": {change.problem}" if change.problem else ""
+    yield _signed(change.kind, change.subject, f"{change.kind}{problem}")
+    for field in change.fields if change.kind == "changed" else ():
+        yield "  " + _signed(field.kind, _name(field), _was(field))
+        yield from (f"      {line}" for line in _traits(field))
+
+
+def _signed(kind: str, name: str, rest: str) -> str:
+    sign, colour = SIGNS[kind]
+    return style(f"{sign} {name}", fg=colour) + (f"  {rest}" if rest else "")
+
+
+def _name(field: FieldChange) -> str:
+    return field.name or "(the message itself)"
+
+
+def _was(field: FieldChange) -> str:
+    return f"was {field.was}" if field.was else ""
+
+
+def _traits(field: FieldChange) -> Iterator[str]:
+    """Yield what is new, gone or different in a field."""
+    for trait in dict.fromkeys((*field.before, *field.after)):
+        old = style(field.before.get(trait, "(none)"), fg="red")
+        new = style(field.after.get(trait, "(none)"), fg="green")
+        values = {"added": new, "removed": old}
+        yield f"{trait}: {values.get(field.kind, f'{old} -> {new}')}"
+
+
+def _impact(each: Impact) -> Iterator[str]:
+    yield _signed(
+        each.field.kind, " ".join(filter(None, (each.subject, each.field.name))), each.topic
+    )
+    width = max((len(effect.consumer) for effect in each.effects), default=0)
+    yield from (f"    {_effect(effect, width)}" for effect in each.effects)
+    if not each.effects:
+        yield "    nobody handles it by the catalogue"
+
+
+def _effect(effect: Effect, width: int) -> str:
+    meaning = style(effect.meaning, fg="red") if effect.breaks else effect.meaning
+    return f"{effect.consumer:<{width}}  {'reads it: ' if effect.reads else ''}{meaning}"
+
+
+def _nothing(baseline: Baseline) -> str:
+    return f"No event changed against {baseline.title}."

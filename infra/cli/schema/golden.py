@@ -1,0 +1,51 @@
+"""The command `tailrace schema golden`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.cli.common import examples
+from infra.cli.output import emit, json_option
+from infra.cli.values import SUBJECT, Existing
+from infra.settings import REPOSITORY
+from schemas.json_form import FormError
+from schemas.samples import next_golden
+
+
+@click.command()
+@click.argument("subject", type=SUBJECT)
+@click.option(
+    "--value",
+    type=Existing(dir_okay=False),
+    help="A JSON file with what to write; a sample when there is none.",
+)
+@json_option
+@examples(
+    "tailrace schema golden orders.OrderCreated",
+    "tailrace schema golden orders.OrderCreated --value order.json",
+)
+def golden(*, subject: str, value: Path | None, as_json: bool) -> None:
+    """Keep bytes of SUBJECT as its schema is now, so that a test can tell whether they will be read for good.
+
+    Once for each version of a schema. Nothing is written when there are bytes of this version already.
+    """
+    try:
+        made = next_golden(subject, None if value is None else _json(value))
+    except (LookupError, FormError) as error:
+        raise click.UsageError(f"{error.args[0]}") from error
+    path = f"schemas/golden/{made.label}.json" if made else None
+    if made and path:
+        (REPOSITORY / path).write_text(made.text())
+    if as_json:
+        emit({"subject": subject, "file": path})
+    else:
+        click.echo(f"wrote {path}" if path else f"{subject} has golden bytes of this version.")
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError as error:
+        raise click.UsageError(f"{file} is no JSON: {error}") from error

@@ -1,0 +1,111 @@
+"""Commands that change the schema registry, and tell who changed it: `schema publish` and `schema history`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from infra.cli.common import examples
+from infra.cli.output import console, emit, json_option, table
+from infra.cli.text import local
+from infra.cli.values import SUBJECT
+from infra.operations import schema as operations
+from infra.operations.schema import HistoryEntry, PublishedSubject
+from infra.settings import load_settings
+from schemas.gate.finding import Finding
+from schemas.publish_plan import BrokenContractError, Progress
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Ask the gate and say what would be done.")
+@click.option(
+    "--new-ids", is_flag=True, help="Go on although the registry has lost ids that are in use."
+)
+@json_option
+@examples(
+    "tailrace schema publish --dry-run",
+    "tailrace schema publish",
+)
+@click.pass_context
+def publish(context: click.Context, *, dry_run: bool, new_ids: bool, as_json: bool) -> None:
+    """Register the schemas that the registry does not hold yet.
+
+    All of them must pass the gate, or none is registered. The second time there is nothing to do.
+    """
+    try:
+        with _progress(as_json=as_json) as progress:
+            done = operations.publish(load_settings(), progress, dry_run=dry_run, new_ids=new_ids)
+    except BrokenContractError as error:
+        _refuse(error.findings, as_json=as_json)
+        context.exit(1)
+    _tell(done, dry_run=dry_run, as_json=as_json)
+
+
+@click.command()
+@click.argument("subject", type=SUBJECT)
+@json_option
+@examples(
+    "tailrace schema history orders.OrderCreated",
+)
+def history(*, subject: str, as_json: bool) -> None:
+    """Show the versions of SUBJECT: when each was published, by whom, from which git revision."""
+    entries = operations.history(load_settings(), subject)
+    if as_json:
+        emit(entries)
+        return
+    headings = ("version", "id", "when", "who", "git revision")
+    console().print(table(headings, map(_cells, entries), wrap=True))
+
+
+def _tell(done: Sequence[PublishedSubject], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        emit(done)
+        return
+    rows = ((each.subject, _text(each.version), _text(each.schema_id), each.state) for each in done)
+    console().print(table(("subject", "version", "id", ""), rows, wrap=True))
+    changed = [each for each in done if each.state != "unchanged"]
+    if not changed:
+        click.echo(f"Nothing to publish: the registry holds all {len(done)} schemas as they are.")
+    elif dry_run:
+        click.echo(f"{len(changed)} of {len(done)} would change; the gate lets them pass.")
+    else:
+        click.echo(f"{len(changed)} of {len(done)} changed.")
+
+
+def _refuse(findings: Sequence[Finding], *, as_json: bool) -> None:
+    if as_json:
+        emit({"findings": findings})
+        return
+    for finding in findings:
+        click.echo(str(finding))
+    subjects = {finding.subject for finding in findings}
+    click.echo(f"Nothing was published: the gate refuses {', '.join(sorted(subjects))}.", err=True)
+
+
+@contextmanager
+def _progress(*, as_json: bool) -> Iterator[Progress]:
+    """Show a bar on a terminal while the subjects are gone through; no trace of it stays."""
+    screen = console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    shown = screen.is_terminal and not as_json
+    with Bar(*columns, console=screen, transient=True, disable=not shown) as bar:
+        task = bar.add_task("", total=None)
+
+        def advance(subject: str, done: int, total: int) -> None:
+            bar.update(task, description=subject, completed=done, total=total)
+
+        yield advance
+
+
+def _cells(entry: HistoryEntry) -> tuple[str, ...]:
+    name = (str(entry.version), str(entry.schema_id))
+    if entry.published_at is None:
+        return (*name, "not recorded", "", "")
+    when, revision = local(entry.published_at), entry.revision or "no git repository"
+    return (*name, when, entry.publisher or "", revision)
+
+
+def _text(number: int | None) -> str:
+    return "" if number is None else str(number)

@@ -1,0 +1,45 @@
+"""Publishing rows that whoever publishes has passed over."""
+
+from datetime import datetime
+
+from cdc.reconciliation import Progress, Window, open_outboxes
+from cdc.recovery.gap import Gap, fill_gap, find_gap
+from cdc.recovery.publish import Published
+from infra.capture import outbox_urls
+from infra.drift.database import open_database
+from infra.drift.delivery import place
+from infra.drift.difference import told
+from infra.drift.publication import publication_differences
+from infra.errors import TailraceError
+from infra.local.programs import publisher
+from infra.settings import Settings
+
+PATIENCE_S = 30.0
+LOCK = "select pg_try_advisory_lock(hashtext('tailrace outbox backfill'))"
+
+
+class BackfillError(TailraceError):
+    """Rows cannot be published now without losing or repeating others."""
+
+
+def backfill(
+    settings: Settings, since: datetime | None, progress: Progress, *, dry_run: bool = False
+) -> list[Gap | Published]:
+    """Publish rows that Kafka lacks although their publisher is past them; return what was done, by topic."""
+    found: list[Gap | Published] = []
+    with open_database(settings) as connection:
+        if not connection.execute(LOCK).fetchall()[0][0]:
+            raise BackfillError("Another `tailrace outbox backfill` is at work: wait for it.")
+        if publisher(settings) == "cdc" and (differing := publication_differences(connection)):
+            raise BackfillError(
+                f"Rows that are written now would be missing again, as {told(differing)[0]}: "
+                "run `tailrace migrate` first."
+            )
+        where = place(settings, Window(since=since), PATIENCE_S)
+        with open_outboxes(outbox_urls(settings)) as outboxes:
+            topics = outboxes.topics()
+        for topic in topics:
+            done = (find_gap if dry_run else fill_gap)(where, topic, progress)
+            if done is not None:
+                found.append(done)
+    return found

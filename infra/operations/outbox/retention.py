@@ -1,0 +1,78 @@
+"""How much each outbox holds, and dropping days of messages that are published and old."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cdc.database import connect
+from cdc.retention.rounds import Day
+from cdc.retention.stats import Held, Progress, measure, progress
+from infra.retention_access import look_after
+from infra.services import OUTBOXES, PUBLICATION
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStats:
+    """What an outbox holds, and what of it the next round drops."""
+
+    schema: str
+    events: Held
+    messages: Held
+    partitions: Sequence[str]
+    droppable: Sequence[str]
+    droppable_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What the outboxes hold."""
+
+    outboxes: Sequence[OutboxStats]
+    outbox_days: int
+    publisher: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What became, or in a dry run would become, of each day, by schema."""
+
+    dry_run: bool
+    outboxes: Mapping[str, Sequence[Day]]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every day could be made, and nothing lies in the default partition."""
+        return not any(
+            day.fate == "missing" or (day.last_day is None and day.fate == "kept")
+            for days in self.outboxes.values()
+            for day in days
+        )
+
+
+def stats(settings: Settings) -> Stats:
+    """Measure the outboxes."""
+    days = look_after(settings, timedelta(days=settings.outbox_days), dry_run=True)
+    outboxes, behind = [], None
+    for schema in OUTBOXES:
+        with connect(settings.database_url(schema), autocommit=True) as connection:
+            events, messages = measure(connection)
+            behind = progress(connection, PUBLICATION)
+        droppable = [day for day in days[schema] if day.fate == "dropped"]
+        outboxes.append(
+            OutboxStats(
+                schema,
+                events,
+                messages,
+                partitions=[day.name for day in days[schema] if day.fate in {"kept", "dropped"}],
+                droppable=[day.name for day in droppable],
+                droppable_bytes=sum(day.bytes for day in droppable),
+            )
+        )
+    return Stats(outboxes, settings.outbox_days, behind)
+
+
+def prune(settings: Settings, *, keep_days: int | None = None, dry_run: bool = False) -> Pruned:
+    """Drop days of messages that are old and published, and make days ahead."""
+    kept = timedelta(days=keep_days or settings.outbox_days)
+    return Pruned(dry_run, look_after(settings, kept, dry_run=dry_run))

@@ -1,0 +1,1 @@
+"""Working on parked messages: finding, showing, retrying, editing and skipping them."""

@@ -1,0 +1,44 @@
+"""Taking parked messages out for good."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consumers.runtime.parked.acting import Actions, By, Done, busy
+from infra.operations.parked.messages import Approve, Selected, Target, open_parked
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SkipResult:
+    """How many messages were skipped, had left by themselves, and were held by a worker."""
+
+    skipped: int
+    gone: int
+    busy: int
+
+
+def skip(settings: Settings, target: Target, by: By, approve: Approve) -> SkipResult:
+    """Skip messages; they are kept on record. BusyError when a worker holds the one that was named."""
+    with open_parked(settings, target.selection.consumer) as schemas:
+        selected = target.find(schemas)
+        if len(selected) > 1:
+            approve([each.message for each in selected])
+        outcomes = _skip(selected, by)
+    if target.place and outcomes[0] == "busy":
+        raise busy(selected[0].message)
+    return SkipResult(*(outcomes.count(each) for each in ("done", "gone", "busy")))
+
+
+def _skip(selected: Sequence[Selected], by: By) -> list[Done]:
+    """Skip messages, those of one sequence together."""
+    sequences: defaultdict[tuple[int, int], list[Selected]] = defaultdict(list)
+    for each in selected:
+        sequences[id(each.schema), each.message.sequence_id].append(each)
+    return [
+        outcome
+        for together in sequences.values()
+        for outcome in Actions(together[0].schema.connection, by).skip(
+            [each.message for each in together]
+        )
+    ]

@@ -1,0 +1,129 @@
+"""Replaying with the handlers of another revision: a worktree of it, and this command run in there."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.errors import TailraceError
+from infra.operations.replay.request import ReplayRequest
+from infra.replay import find_worker
+from infra.services import MIGRATIONS, REPLAYS
+from infra.settings import REPOSITORY, Settings
+from schemas.gate import git
+
+VARIABLE = "TAILRACE_REPLAY_CODE"
+"""Tells the command in the worktree which revision it is."""
+
+KNOWS_REPLAY = "consumers/replay"
+TABLES = (
+    "cdc/migrations",
+    "cdc/retention/ddl",
+    "cdc/event_log/ddl",
+    "cdc/bounds/ddl",
+    "consumers/runtime/ddl",
+)
+
+
+class CodeError(TailraceError):
+    """The handlers of a revision cannot be replayed."""
+
+
+def current_code() -> str | None:
+    """Return the revision that this process was started for, None for that of the working tree."""
+    return os.environ.get(VARIABLE)
+
+
+def replay_with(
+    settings: Settings, ref: str, request: ReplayRequest, options: Sequence[str] = ()
+) -> int:
+    """Replay into a sandbox with the handlers of another revision, and return the exit code."""
+    commit = _commit_of(ref)
+    _require_replay(commit, ref)
+    if request.consumer:
+        _require_same_tables(commit, ref, str(find_worker(request.consumer).role))
+    with _worktree(commit) as directory:
+        variables = os.environ | settings.environment()
+        variables |= {
+            "PYTHONPATH": str(directory),
+            VARIABLE: ref if ref == commit else f"{ref} ({commit[: git.SHORT]})",
+        }
+        command = [sys.executable, "-m", "infra.cli", "replay", *request.words(), *options]
+        return _run(command, directory, variables)
+
+
+def _commit_of(ref: str) -> str:
+    try:
+        return git.find(REPOSITORY / "schemas", ref).commit
+    except git.GitError as error:
+        raise CodeError(
+            f"There is no code at {ref}, as git knows no such branch, tag or commit here; `git log --all` lists them."
+        ) from error
+
+
+def _require_replay(commit: str, ref: str) -> None:
+    if _git("cat-file", "-e", f"{commit}:{KNOWS_REPLAY}").returncode:
+        raise CodeError(
+            f"The code at {ref} knows no replay yet: put the change that you want to try on top of one that does."
+        )
+
+
+def _require_same_tables(commit: str, ref: str, role: str) -> None:
+    """Refuse a revision whose migrations are others, for its tables could not be compared with the live ones."""
+    paths = [
+        *TABLES,
+        *(f"{each.replace('.', '/')}/versions" for each in MIGRATIONS[role] if each != REPLAYS),
+    ]
+    changed = _git("diff", "--name-only", commit, "--", *paths)
+    if changed.returncode:
+        raise CodeError(f"git cannot compare {ref} with the working tree: {changed.stderr.strip()}")
+    if changed.stdout.strip():
+        files = ", ".join(changed.stdout.split())
+        raise CodeError(
+            f"The code at {ref} makes other tables than the working tree does ({files}), so that they cannot be "
+            "compared with the live ones: migrate first, or try the handlers without the change of tables."
+        )
+
+
+@contextmanager
+def _worktree(commit: str) -> Iterator[Path]:
+    """Check a commit out into a directory of its own until the block ends."""
+    parent = Path(tempfile.mkdtemp(prefix="tailrace-code-"))
+    directory = parent / "tailrace"
+    try:
+        made = _git("worktree", "add", "--detach", str(directory), commit)
+        if made.returncode:
+            raise CodeError(f"git cannot check {commit} out: {made.stderr.strip()}")
+        yield directory
+    finally:
+        _git("worktree", "remove", "--force", str(directory))
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in git.INHERITED}
+    return subprocess.run(
+        ["git", *arguments],  # noqa: S607 - the git of whoever works here
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=git.TIMEOUT_S,
+    )
+
+
+def _run(argv: Sequence[str], directory: Path, variables: Mapping[str, str]) -> int:
+    """Run the command; whoever interrupts us interrupts it, once, and it comes to its end."""
+    # In a session of its own, the terminal's Ctrl-C reaches us only.
+    with subprocess.Popen(argv, cwd=directory, env=variables, start_new_session=True) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                process.send_signal(signal.SIGINT)

@@ -1,0 +1,101 @@
+"""Replaying into a sandbox: made, filled, compared, and dropped or kept; and the sandboxes that there are."""
+
+import asyncio
+import gc
+from dataclasses import dataclass
+from datetime import datetime
+
+from cdc.reconciliation import Progress
+from consumers.replay.errors import ChoiceError, EmptyRangeError, ReplayError
+from consumers.replay.sandbox import Listed, SandboxInfo, drop_sandbox, list_sandboxes
+from consumers.replay.sandboxed import Outcome, SandboxReplay
+from infra.errors import RequestError
+from infra.operations.replay.run import Run
+from infra.replay import leave_to_the_report
+from infra.services import OWNER
+from infra.settings import Settings
+
+ROWS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxEntry:
+    """A sandbox in a list: `at_work`, `kept`, or `left_behind` by a replay that was killed."""
+
+    name: str
+    consumer: str
+    state: str
+    run_id: str
+    made_at: datetime
+    made_by: str
+    pid: int
+    size_bytes: int
+
+
+def find_sandbox(run: Run) -> SandboxInfo:
+    """Return the sandbox of a replay that is resumed, or a new one that is still to be made."""
+    state, consumer = run.state, run.consumer
+    if not run.is_resumed:
+        return SandboxInfo.new(state.run_id, consumer.name, consumer.role)
+    found = {each.info.name: each.info for each in list_sandboxes(consumer.owner_url)}
+    if state.target not in found:
+        run.forget()
+        raise ReplayError(
+            f"the sandbox {state.target} of the replay {state.run_id} was dropped; begin anew"
+        )
+    return found[state.target]
+
+
+def into_sandbox(
+    run: Run, info: SandboxInfo, progress: Progress, rows: int = ROWS_SHOWN
+) -> Outcome:
+    """Replay into a sandbox, and compare it with what is live."""
+    replay = SandboxReplay(run.consumer, run.selection, run.plan, info)
+    leave_to_the_report()
+    gc.freeze()
+    try:
+        outcome = asyncio.run(_run(run, replay, progress, rows))
+    except (ChoiceError, EmptyRangeError):
+        asyncio.run(replay.drop())
+        run.forget()
+        raise
+    run.forget()
+    asyncio.run(replay.keep() if run.request.keep else replay.drop())
+    return outcome
+
+
+async def _run(run: Run, replay: SandboxReplay, progress: Progress, rows: int) -> Outcome:
+    if not run.is_resumed:
+        await replay.make()
+        run.state.target = replay.name
+        run.save()
+    request = run.request
+    with progress("replayed", run.plan.total) as show:
+        return await replay.run(
+            lambda moved: show(moved.read),
+            rate=request.rate,
+            most_rows=rows if request.rows is None else request.rows,
+        )
+
+
+def sandboxes(settings: Settings) -> list[SandboxEntry]:
+    """Return the sandboxes that there are."""
+    return [_entry(each) for each in list_sandboxes(settings.database_url(OWNER))]
+
+
+def drop_sandboxes(settings: Settings, *names: str, everything: bool = False) -> int:
+    """Drop sandboxes with all that is in them; return how many."""
+    if bool(names) == everything:
+        raise RequestError("Say which sandboxes to drop: their names, or --all.")
+    url = settings.database_url(OWNER)
+    meant = names or [each.info.name for each in list_sandboxes(url) if not each.is_in_use]
+    for name in meant:
+        drop_sandbox(url, name)
+    return len(meant)
+
+
+def _entry(each: Listed) -> SandboxEntry:
+    info = each.info
+    state = "at_work" if each.is_in_use else "kept" if info.is_kept else "left_behind"
+    made = (info.run_id, info.made_at, info.made_by, info.pid)
+    return SandboxEntry(info.name, info.consumer, state, *made, each.size_bytes)

@@ -1,0 +1,106 @@
+"""The schema registry: publishing what changed, and who published what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from infra.drift.difference import told
+from infra.drift.registry import id_differences
+from infra.errors import TailraceError
+from infra.registry_access import publication_log, reading, writing
+from infra.settings import Settings
+from schemas import publish as publishing
+from schemas import publisher
+from schemas.publications import Publication
+from schemas.publish import Published
+from schemas.publish_plan import Planned, Progress, contracts, plan
+from schemas.registry_subjects import Registered, Subjects
+
+
+class LostIdsError(TailraceError):
+    """The registry does not know ids that are in use."""
+
+
+class UnknownSubjectError(TailraceError):
+    """The registry knows no such subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSubject:
+    """Result of publishing a subject; in a dry run, the expected result."""
+
+    subject: str
+    version: int | None
+    schema_id: int | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One version of a subject and what is known of its publication."""
+
+    version: int
+    schema_id: int
+    published_at: datetime | None
+    publisher: str | None
+    revision: str | None
+
+
+def publish(
+    settings: Settings, progress: Progress, *, dry_run: bool = False, new_ids: bool = False
+) -> list[PublishedSubject]:
+    """Register the schemas that the registry lacks; BrokenContractError says which ones the gate refuses."""
+    if dry_run:
+        with Subjects.open(reading(settings)) as subjects:
+            return [_planned(each) for each in plan(subjects, contracts(), progress)]
+    if not new_ids:
+        _require_known_ids(settings)
+    done = publishing.publish(
+        writing(settings), publication_log(settings), publisher.present(), progress=progress
+    )
+    return [_published(each) for each in done]
+
+
+def history(settings: Settings, subject: str) -> list[HistoryEntry]:
+    """Return the versions of a subject, oldest first."""
+    with Subjects.open(reading(settings)) as subjects:
+        versions = subjects.versions(subject)
+    if not versions:
+        raise UnknownSubjectError(
+            f"The registry holds no version of {subject}: `tailrace schema list` shows the messages, "
+            "and `make schema-publish` publishes them."
+        )
+    return joined(versions, publication_log(settings).read(subject))
+
+
+def joined(
+    versions: Sequence[Registered], publications: Sequence[Publication]
+) -> list[HistoryEntry]:
+    """Return the versions with what the log says of each, which is nothing if it was registered in another way."""
+    known = {(each.version, each.schema_id): each for each in publications}
+    entries = []
+    for each in versions:
+        found = known.get((each.version, each.schema_id))
+        said = (found.published_at, found.publisher, found.revision) if found else (None,) * 3
+        entries.append(HistoryEntry(each.version, each.schema_id, *said))
+    return entries
+
+
+def _require_known_ids(settings: Settings) -> None:
+    """Hand out no second id for a schema that messages name by its first."""
+    if lost := id_differences(settings):
+        what, remedy = told(lost)
+        raise LostIdsError(
+            f"Nothing was published, because the registry has lost ids that messages name: {what}. {remedy[0].upper()}"
+            f"{remedy[1:]}; --new-ids publishes all the same."
+        )
+
+
+def _published(each: Published) -> PublishedSubject:
+    return PublishedSubject(each.subject, each.version, each.schema_id, each.state)
+
+
+def _planned(each: Planned) -> PublishedSubject:
+    held = each.held
+    version, schema_id = (held.version, held.schema_id) if held else (None, None)
+    return PublishedSubject(each.contract.subject, version, schema_id, each.state)

@@ -1,0 +1,58 @@
+"""Results as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+import pytest
+
+from infra.cli.output import emit
+
+
+class Kind(StrEnum):
+    GOOD = "good"
+
+
+@dataclass(frozen=True)
+class Inner:
+    number: int | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: tuple[Inner, ...]
+    counts: Mapping[Kind, int]
+    ids: list[UUID]
+    rest: tuple[object, ...]
+
+
+class Own:
+    def as_json(self) -> dict[str, object]:
+        return {"own": Inner(1, datetime(2026, 1, 2, tzinfo=UTC))}
+
+
+def test_dataclasses_are_told_by_their_fields_and_ids_and_moments_as_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    moment = datetime(2026, 11, 23, 10, tzinfo=UTC)
+    result = Outer(
+        inner=(Inner(None, moment),),
+        counts={Kind.GOOD: 3},
+        ids=[UUID(int=1)],
+        rest=(date(2026, 1, 2), Decimal("1.50"), True, 0.5, Kind.GOOD, Own()),
+    )
+    emit(result)
+    assert json.loads(capsys.readouterr().out) == {
+        "inner": [{"number": None, "at": "2026-11-23T10:00:00+00:00"}],
+        "counts": {"good": 3},
+        "ids": ["00000000-0000-0000-0000-000000000001"],
+        "rest": [
+            *("2026-01-02", "1.50", True, 0.5, "good"),
+            {"own": {"number": 1, "at": "2026-01-02T00:00:00+00:00"}},
+        ],
+    }
