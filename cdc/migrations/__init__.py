@@ -6,19 +6,17 @@ a version table in that schema, so the same files also build a throwaway copy of
 
 import hashlib
 import importlib.util
-from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext, MigrationInfo
-from sqlalchemy import create_engine
-from sqlalchemy.engine import Connection
 
 from cdc import bounds
 from cdc.database import connect
+
+# Alembic takes half a second to import, and nothing but `upgrade` needs it
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 
 def upgrade(
@@ -38,6 +36,10 @@ def upgrade(
     Returns:
         The revisions applied now, oldest first; empty when there was nothing to do.
     """
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+
     applied: list[str] = []
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
@@ -63,17 +65,6 @@ def version_table(package: str) -> str:
     return f"alembic_version_{package.removesuffix('.migrations').replace('.', '_')}"
 
 
-def record(
-    ctx: MigrationContext,
-    step: MigrationInfo,
-    heads: Collection[Any],  # noqa: ARG001 - Alembic passes it by this name
-    run_args: Mapping[str, Any],  # noqa: ARG001 - and this
-) -> None:
-    """Note an applied revision for `upgrade` to return (Alembic's `on_version_apply` hook)."""
-    if ctx.config is not None:
-        ctx.config.attributes["applied"].append(step.up_revision_id)
-
-
 def _directory(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -81,7 +72,7 @@ def _directory(package: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _enter(connection: Connection, schema: str, package: str) -> None:
+def _enter(connection: "Connection", schema: str, package: str) -> None:
     """Work in the schema, alone: two migrations at once would both find the same revisions missing."""
     lock = int.from_bytes(hashlib.sha256(f"{schema}/{package}".encode()).digest()[:8], signed=True)
     connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (lock,))
