@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor, tail
 from infra.local.supervision.conf import log_path
 from infra.settings import REPOSITORY, Publisher, Settings, load_settings
+from tests import commands
 from tests.side_by_side import PROCESS, own_ports
 
 LOGS_KEPT = REPOSITORY / "build" / "test-logs"
@@ -94,15 +94,12 @@ class RunningStack:
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `tailrace` against this stack."""
-        result = subprocess.run(
-            [sys.executable, "-m", "infra.cli", *arguments],
-            cwd=REPOSITORY,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
+        result = commands.run(
+            "infra.cli",
+            arguments,
+            directory=REPOSITORY,
+            environment=self.environment,
+            timeout_s=COMMAND_TIMEOUT_S,
         )
         if check and result.returncode != 0:
             raise AssertionError(
