@@ -56,6 +56,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
         def _split_scope(self, nodeid: str) -> str:
             return unit_of(nodeid)
 
+        def _reschedule(self, node: Any) -> None:
+            # a process begins its last test when it knows the next one; what it is given earlier, others cannot take
+            if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
+                super()._reschedule(node)
+
     return InUnits(config, log)
 
 
