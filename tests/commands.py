@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 IMPORTED = [
+    "__main__",
     "infra.cli.doctor",
     "infra.cli.stack",
     "infra.cli.events_show",
@@ -22,7 +23,7 @@ IMPORTED = [
     "infra.cli.parked_retry",
     "infra.cli.topics",
 ]
-"""These import most of what commands do; nothing happens at an import."""
+"""They import most of what commands do; nothing happens at an import. A fork wants the program that forks, too."""
 NAMES = ("stdout", "stderr")
 
 _FORKS = multiprocessing.get_context("forkserver")
