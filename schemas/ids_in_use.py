@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from schemas.registry import FAILURES, SchemaStore, client, explain, is_missing
+from schemas.registry import SchemaStore, client, explain, failures, is_missing
 from schemas.registry_settings import RegistrySettings
 
 
@@ -35,7 +35,7 @@ def strange_ids(registry: RegistrySettings, known: Mapping[int, str]) -> dict[in
         for schema_id, text in sorted(known.items()):
             try:
                 held = asked.get_schema(schema_id).schema_str
-            except FAILURES as error:
+            except failures() as error:
                 if not is_missing(error):
                     raise explain(error, registry) from error
                 held = None

@@ -8,20 +8,18 @@ import hashlib
 import os
 import tempfile
 from contextlib import closing
+from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
-
-import httpx2
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.error import SchemaRegistryError
+from typing import TYPE_CHECKING, Protocol
 
 from schemas.contracts import canonical, fingerprint
 from schemas.registry_settings import RegistrySettings
 
-FAILURES = (SchemaRegistryError, httpx2.HTTPError)
-"""What the client raises when the registry refuses, fails or is not there."""
+# the client takes a fifth of a second to import, and who has all schemas in the cache never needs it
+if TYPE_CHECKING:
+    from confluent_kafka.schema_registry import SchemaRegistryClient
 
-_REFUSALS = frozenset({httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN})
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class RegistryUnavailableError(Exception):
@@ -36,17 +34,29 @@ class UnknownSchemaError(LookupError):
     """The registry answered that it does not hold the schema."""
 
 
-def client(settings: RegistrySettings) -> SchemaRegistryClient:
+def failures() -> tuple[type[Exception], ...]:
+    """Return what the client raises when the registry refuses, fails or is not there."""
+    import httpx2
+    from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+    return SchemaRegistryError, httpx2.HTTPError
+
+
+def client(settings: RegistrySettings) -> "SchemaRegistryClient":
     """Return a client of the registry's Confluent-compatible API, to be closed after use.
 
     Raises:
         RegistrySettingsError: a file with credentials cannot be read.
     """
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+
     return SchemaRegistryClient(settings.client_configuration())
 
 
 def explain(error: Exception, settings: RegistrySettings) -> RegistryUnavailableError:
-    """Return what a failed call means: one of `FAILURES`, as an error that says what to do."""
+    """Return what a failed call means: one of `failures()`, as an error that says what to do."""
+    from confluent_kafka.schema_registry.error import SchemaRegistryError
+
     if not isinstance(error, SchemaRegistryError):
         return RegistryUnavailableError(
             f"the schema registry at {settings.url} cannot be asked ({str(error) or type(error).__name__}); "
@@ -55,7 +65,7 @@ def explain(error: Exception, settings: RegistrySettings) -> RegistryUnavailable
     if error.http_status_code not in _REFUSALS:
         return RegistryUnavailableError(f"the schema registry at {settings.url} failed: {error}")
     who = _role(settings)
-    if who and error.http_status_code == httpx2.codes.UNAUTHORIZED:
+    if who and error.http_status_code == HTTPStatus.UNAUTHORIZED:
         return RegistryRefusedError(
             f"the schema registry at {settings.url} does not accept the credentials of {who}: they are wrong, "
             "or no longer valid; the local registry takes those that `make up` has generated"
@@ -70,9 +80,9 @@ def explain(error: Exception, settings: RegistrySettings) -> RegistryUnavailable
 
 def is_missing(error: Exception) -> bool:
     """Tell whether the registry answered that it does not hold what was asked for."""
-    return (
-        isinstance(error, SchemaRegistryError) and error.http_status_code == httpx2.codes.NOT_FOUND
-    )
+    from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+    return isinstance(error, SchemaRegistryError) and error.http_status_code == HTTPStatus.NOT_FOUND
 
 
 def _role(settings: RegistrySettings) -> str | None:
@@ -147,10 +157,12 @@ class SchemaStore:
         return schema
 
     def _ask_id(self, name: str, schema: str) -> int:
+        from confluent_kafka.schema_registry import Schema
+
         try:
             with closing(client(self._settings)) as registry:
                 registered = registry.lookup_schema(name, Schema(schema, "AVRO"))
-        except FAILURES as error:
+        except failures() as error:
             raise self._explain(error, f"{name} is not published in this form") from error
         if registered.schema_id is None:
             raise UnknownSchemaError(f"the registry at {self._settings.url} gave no id for {name}")
@@ -160,7 +172,7 @@ class SchemaStore:
         try:
             with closing(client(self._settings)) as registry:
                 schema = registry.get_schema(schema_id)
-        except FAILURES as error:
+        except failures() as error:
             raise self._explain(error, f"schema id {schema_id} is unknown") from error
         if schema.schema_str is None:
             raise UnknownSchemaError(

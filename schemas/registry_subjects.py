@@ -12,10 +12,10 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from schemas.references import inlined
 from schemas.registry import (
-    FAILURES,
     RegistryUnavailableError,
     client,
     explain,
+    failures,
     is_missing,
 )
 from schemas.registry_settings import RegistrySettings
@@ -153,7 +153,7 @@ class Subjects:
     def _or_none(self, ask: Callable[[], T]) -> T | None:
         try:
             return ask()
-        except FAILURES as error:
+        except failures() as error:
             if is_missing(error):
                 return None
             raise explain(error, self._settings) from error
@@ -161,7 +161,7 @@ class Subjects:
     def _call(self, ask: Callable[[], T], subject: str = "") -> T:
         try:
             return ask()
-        except FAILURES as error:
+        except failures() as error:
             if isinstance(error, SchemaRegistryError) and error.http_status_code in REFUSALS:
                 raise IncompatibleSchemaError(
                     f"the registry at {self._settings.url} refuses {subject}: {error}"

@@ -1,12 +1,20 @@
-"""The one stack which all tests share: started by the first that asks for it, stopped whatever happens."""
+"""The stack that tests share: started by the first that asks for it, stopped whatever happens.
+
+Several processes of tests have one each.
+"""
 
 import shutil
 import signal
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests import java_caches
+from tests import stack as stacks
+from tests.side_by_side import PROCESS, Turns, unit_of
 from tests.stack import LOGS_KEPT, RunningStack, make_directory, own_settings
 
 __all__ = ["RunningStack"]
@@ -14,6 +22,52 @@ __all__ = ["RunningStack"]
 pytest.register_assert_rewrite("tests.runtime_contract")
 
 CHEAPEST_FIRST = ("unit", "contract", "integration", "e2e", "chaos", "bench")
+RUNNING = pytest.StashKey[RunningStack]()
+TURNS = pytest.StashKey[Turns]()
+ROOM = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make room for the stacks of several processes, in the one that leads them; know of it in the others."""
+    if hasattr(config, "workerinput"):
+        room = Path(config.workerinput["room"])
+        stacks.ROOM = room
+        config.stash[TURNS] = Turns(room)
+    elif config.getoption("dist", "no") != "no":
+        # a terminated run still ends as an interrupted one does
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        config.stash[ROOM] = make_directory()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process that runs tests where the room is."""
+    node.workerinput["room"] = str(node.config.stash[ROOM])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Deal out the tests in units of ours when they go by files."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class InUnits(LoadFileScheduling):  # type: ignore[misc]  # xdist carries no types
+        def _split_scope(self, nodeid: str) -> str:
+            return unit_of(nodeid)
+
+        def _reschedule(self, node: Any) -> None:
+            # a process begins its last test when it knows the next one; what it is given earlier, others cannot take
+            if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
+                super()._reschedule(node)
+
+    return InUnits(config, log)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what a process was not given the time to stop, or has died with."""
+    if (room := config.stash.get(ROOM, None)) is not None:
+        stacks.clear(room)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,19 +80,54 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=cost)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have one of several processes see to Java's start-up caches, while there are tests that need no stack."""
+    config = session.config
+    if TURNS in config.stash and PROCESS == "gw0" and any(map(needs_stack, session.items)):
+        begun = ExitStack()
+        begun.enter_context(java_caches.being_made())
+        config.add_cleanup(begun.close)
+
+
+def needs_stack(item: pytest.Item) -> bool:
+    """Tell whether a test asks for the stack."""
+    return "stack" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test beside those of other processes, or alone when it is marked so."""
+    turns = item.config.stash.get(TURNS, None)
+    if turns is None:
+        return (yield)
+    with turns.taken(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
 @pytest.fixture(scope="session")
-def stack() -> Iterator[RunningStack]:
+def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
     """A running stack. A test may break parts of it; what is down afterwards is started again."""
     # a terminated run still stops what it has started
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     directory = make_directory()
     running = RunningStack(own_settings(directory / "home"))
     try:
+        if TURNS in request.config.stash:
+            java_caches.make()
         running.cli("up", "--json")
+        request.config.stash[RUNNING] = running
         yield running
     finally:
         running.delete()
         shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _published_by_the_connector(request: pytest.FixtureRequest) -> None:
+    """Switch a stack back from the relay, except for the end-to-end tests, which choose for themselves."""
+    running = request.config.stash.get(RUNNING, None)
+    if running is not None and request.path.parent.name != "e2e":
+        running.publish_by("cdc")
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -20,21 +19,22 @@ from infra.local.probe import port_is_free, wait_until
 from infra.local.starter import Starter
 from infra.local.status import PartStatus
 from infra.local.status import status as part_status
+from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor, tail
 from infra.local.supervision.conf import log_path
 from infra.settings import REPOSITORY, Publisher, Settings, load_settings
+from tests import commands
+from tests.side_by_side import PROCESS, own_ports
 
 LOGS_KEPT = REPOSITORY / "build" / "test-logs"
+ROOM: Path | None = None
+"""Where the directories of stacks are made when several processes run tests; whoever leads them clears it."""
 COMMAND_TIMEOUT_S = 600
 
 
 def own_settings(home: Path, **changes: object) -> Settings:
-    """Return settings with free ports, for a stack in `home`.
-
-    The ports are taken from below the range from which systems pick those of outgoing
-    connections, so that none is lost while a part is down.
-    """
-    candidates = random.sample(range(20_000, 32_000), 200)
+    """Return settings with free ports of this process, for a stack in `home`."""
+    candidates = random.sample(own_ports(), 200)
     free = (port for port in candidates if port_is_free(port))
     ports = {name: next(free) for name in PORT_SETTINGS}
     fixed = {
@@ -49,10 +49,36 @@ def own_settings(home: Path, **changes: object) -> Settings:
 
 def make_directory() -> Path:
     """Return a new directory which the account of the database may enter, unlike pytest's own."""
-    directory = Path(tempfile.mkdtemp(prefix="tailrace-test-"))
+    prefix = f"{PROCESS}-" if ROOM else "tailrace-test-"
+    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=ROOM))
     if substitute():
         directory.chmod(0o711)
     return directory
+
+
+def clear(room: Path) -> None:
+    """Delete a room, and end whatever is left of the stacks in it; their logs are kept."""
+    for home in room.glob("*/home"):
+        leftovers.end(home)
+        _keep_logs(home, room)
+    shutil.rmtree(room)
+
+
+def _keep_logs(home: Path, room: Path | None) -> None:
+    """Keep the logs of a stack, beside those of the others of its room; those of earlier runs are deleted."""
+    if room is None or _is_first_of(room):
+        shutil.rmtree(LOGS_KEPT, ignore_errors=True)
+    if (home / "logs").is_dir():
+        kept = LOGS_KEPT / (home.parent.name if room else "")
+        shutil.copytree(home / "logs", kept, dirs_exist_ok=True)
+
+
+def _is_first_of(room: Path) -> bool:
+    try:
+        (room / "logs-kept").mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 class RunningStack:
@@ -68,15 +94,12 @@ class RunningStack:
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `tailrace` against this stack."""
-        result = subprocess.run(
-            [sys.executable, "-m", "infra.cli", *arguments],
-            cwd=REPOSITORY,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
+        result = commands.run(
+            "infra.cli",
+            arguments,
+            directory=REPOSITORY,
+            environment=self.environment,
+            timeout_s=COMMAND_TIMEOUT_S,
         )
         if check and result.returncode != 0:
             raise AssertionError(
@@ -153,10 +176,7 @@ class RunningStack:
 
     def delete(self) -> None:
         """Stop everything, keep the logs and delete the rest."""
-        logs = self.settings.home / "logs"
-        shutil.rmtree(LOGS_KEPT, ignore_errors=True)
-        if logs.is_dir():
-            shutil.copytree(logs, LOGS_KEPT)
+        _keep_logs(self.settings.home, ROOM)
         reset(self.settings)
 
 

@@ -7,20 +7,19 @@ version table in that schema, so the same files also build a throwaway copy of a
 
 import hashlib
 import importlib.util
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext, MigrationInfo
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
-from sqlalchemy.engine import Connection
 
 from cdc import bounds
 from cdc.database import connect
+
+# Alembic takes half a second to import, and nothing but `upgrade` needs it
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy.engine import Connection
 
 
 def upgrade(
@@ -44,6 +43,9 @@ def upgrade(
     Returns:
         The revisions applied now, oldest first; empty when there was nothing to do.
     """
+    from alembic import command
+    from sqlalchemy import create_engine
+
     applied: list[str] = []
     engine = create_engine("postgresql+psycopg://", creator=lambda: connect(database_url))
     try:
@@ -72,18 +74,9 @@ def version_table(package: str) -> str:
     return f"alembic_version_{package.removesuffix('.migrations').replace('.', '_')}"
 
 
-def record(
-    ctx: MigrationContext,
-    step: MigrationInfo,
-    heads: Collection[Any],  # noqa: ARG001 - Alembic passes it by this name
-    run_args: Mapping[str, Any],  # noqa: ARG001 - and this
-) -> None:
-    """Note an applied revision for `upgrade` to return (Alembic's `on_version_apply` hook)."""
-    if ctx.config is not None:
-        ctx.config.attributes["applied"].append(step.up_revision_id)
+def _config(package: str) -> "Config":
+    from alembic.config import Config
 
-
-def _config(package: str) -> Config:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise LookupError(f"there is no package of migrations {package}")
@@ -96,8 +89,10 @@ def _config(package: str) -> Config:
     return config
 
 
-def _leave_superseded(connection: Connection, config: Config) -> None:
+def _leave_superseded(connection: "Connection", config: "Config") -> None:
     """Move a schema on from a revision that exists no more to the one that names it in its `SUPERSEDES`."""
+    from alembic.script import ScriptDirectory
+
     table = config.attributes["version_table"]
     if not connection.exec_driver_sql("select to_regclass(%s)", (table,)).scalar():
         return
@@ -109,7 +104,7 @@ def _leave_superseded(connection: Connection, config: Config) -> None:
             )
 
 
-def _enter(connection: Connection, schema: str) -> None:
+def _enter(connection: "Connection", schema: str) -> None:
     """Work in the schema, alone: two migrations at once would both find the same revisions missing."""
     lock = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], signed=True)
     connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (lock,))

@@ -1,10 +1,24 @@
 """Alembic's environment: runs the revisions on the connection that `cdc.migrations.upgrade` hands over."""
 
-from alembic import context
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from cdc.migrations import record
+from alembic import context
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 
 attributes = context.config.attributes
+
+
+def record(
+    ctx: MigrationContext,  # noqa: ARG001 - Alembic passes it by this name
+    step: MigrationInfo,
+    heads: Collection[Any],  # noqa: ARG001 - and this
+    run_args: Mapping[str, Any],  # noqa: ARG001 - and this
+) -> None:
+    """Note an applied revision for `upgrade` to return (Alembic's `on_version_apply` hook)."""
+    attributes["applied"].append(step.up_revision_id)
+
+
 context.configure(
     connection=attributes["connection"],
     version_table=attributes["version_table"],

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Self
 
 import psycopg
+import pytest
 
 from cdc.retention import slot
 from infra.local.probe import wait_until
@@ -74,6 +75,7 @@ def p99(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=100)[98]
 
 
+@pytest.mark.alone
 def test_dropping_days_keeps_an_outbox_small_where_deleting_would_not(stack: RunningStack) -> None:
     with open_outbox(stack) as outbox, slot_at_will(stack) as publisher:
         outbox.make_past(DAYS)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from infra.services import OWNER
 from schemas.codec import HEADER, MAGIC
@@ -27,6 +28,7 @@ REASONS = {
 """What is wrong with a message, and what is noted about it."""
 
 
+@pytest.mark.alone
 def test_poison_is_parked_and_blocks_nobody_else(stack: RunningStack, tmp_path: Path) -> None:
     with open_trial(stack, tmp_path, keys=30) as trial:
         good = trial.load.new(GOOD)

@@ -17,6 +17,7 @@ PATIENT_STALL_S = 12
 REQUEST_TIMEOUT_S = 7  # more than a session's six seconds; Faust allows no less
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.BLOCK])
 def test_a_handler_that_never_returns_costs_no_more_than_a_restart(
     stack: RunningStack, tmp_path: Path, kind: Kind

@@ -3,6 +3,8 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from infra.local.probe import wait_until
 from tests.kafka import committed
 from tests.stack import RunningStack
@@ -47,6 +49,7 @@ def change(trial: Trial, chance: random.Random) -> None:
         trial.fleet.start()
 
 
+@pytest.mark.alone
 def test_a_worker_that_is_ended_finishes_its_transaction_and_leaves_the_group(
     stack: RunningStack, tmp_path: Path
 ) -> None:

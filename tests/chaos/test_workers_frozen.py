@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.produce import NewRecord
 from tests.stack import RunningStack
 from tests.workers.chance import make_chance, tell
@@ -15,6 +17,7 @@ FENCE = "any more; reading on from where the database says"
 ROUNDS = 2
 
 
+@pytest.mark.alone
 def test_a_frozen_worker_wakes_up_to_find_its_work_done(
     stack: RunningStack, tmp_path: Path
 ) -> None:

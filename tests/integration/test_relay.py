@@ -105,6 +105,7 @@ def test_a_killed_relay_publishes_some_twice_and_loses_none(world: World) -> Non
     assert max(copies_of(world).values()) > 1, "no kill came between publishing and marking"
 
 
+@pytest.mark.alone
 def test_a_relay_that_stood_still_publishes_nothing_after_its_successor(world: World) -> None:
     world.start(2)
     writer = Writer(world)

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from jgo.constants import MAVEN_CENTRAL_URL
-
 from infra.local.java.download import ArtifactError, Download, Progress, download_all
 from infra.local.java.flock import exclusive
 from infra.local.java.lockfile import Artifact, read
@@ -26,6 +24,8 @@ UNPACKED_RATIO = 1.2  # of the archive: the jars in it hardly compress any furth
 
 def repository_url() -> str:
     """Base URL of the Maven repository: the mirror named in the environment, or the central one."""
+    from jgo.constants import MAVEN_CENTRAL_URL  # brings a whole HTTP library with it
+
     return (os.environ.get(MIRROR_VARIABLE) or MAVEN_CENTRAL_URL).rstrip("/")
 
 

@@ -25,8 +25,7 @@ def condition() -> Condition:
 
 
 @pytest.fixture
-def port(condition: Condition, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(health, "LIFETIME_S", 0.5)
+def port(condition: Condition) -> Iterator[int]:
     with serving(condition, "127.0.0.1", 0) as bound:
         yield bound
 
@@ -59,7 +58,10 @@ def test_anything_else_is_refused(port: int, request_: bytes, status: int) -> No
     assert say(port, request_).split(b" ")[1] == b"%d" % status
 
 
-def test_connections_are_few_and_short_and_a_probe_is_answered_meanwhile(port: int) -> None:
+def test_connections_are_few_and_short_and_a_probe_is_answered_meanwhile(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "LIFETIME_S", 2.0)
     begun = (b"", b"GET /hea", get(b"/health", b"content-length: 1000\r\n", method=b"POST"))
     with ExitStack() as stack:
         waiting = []

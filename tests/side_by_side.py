@@ -1,0 +1,73 @@
+"""Tests side by side: which of them stay together, what each process has for itself, and who runs alone.
+
+`pytest` without more runs everything in one process and needs none of this.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+"""Name of this process among those that run tests."""
+FIRST_PORT, PORTS, SHARES = 20_000, 12_000, 12
+ON_THE_RELAY = re.compile(r"tests/e2e/.*[\[-]relay[\]-]")
+
+
+def own_ports(process: str = PROCESS) -> range:
+    """Return the ports that a process may take.
+
+    They lie below the range from which systems pick those of outgoing connections, so that none is lost while a part
+    is down.
+    """
+    number = int(process.removeprefix("gw")) % SHARES
+    width = PORTS // SHARES
+    return range(FIRST_PORT + number * width, FIRST_PORT + (number + 1) * width)
+
+
+def unit_of(test: str) -> str:
+    """Return what a test stays together with, by its id: the tests of its file.
+
+    What runs on the relay stays together as a whole, since a stack takes long to change its publisher.
+    """
+    return "on the relay" if ON_THE_RELAY.match(test) else test.partition("::")[0]
+
+
+class Turns:
+    """Lets tests run beside those of other processes, or one of them alone.
+
+    Args:
+        directory: The same for all processes.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._door = directory / "door"
+        self._floor = directory / "floor"
+
+    def is_free(self) -> bool:
+        """Tell whether nobody waits to be alone, and nobody is."""
+        try:
+            with _locked(self._door, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                return True
+        except BlockingIOError:
+            return False
+
+    @contextmanager
+    def taken(self, *, alone: bool) -> Iterator[None]:
+        """Take a turn; one who is to be alone waits for those who are at it, and meanwhile nobody begins."""
+        with ExitStack() as floor:
+            with _locked(self._door, fcntl.LOCK_EX):
+                floor.enter_context(_locked(self._floor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+            yield
+
+
+@contextmanager
+def _locked(file: Path, kind: int) -> Iterator[None]:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,55 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.side_by_side import Turns, own_ports, unit_of
+
+
+@pytest.mark.parametrize(
+    ("test", "unit"),
+    [
+        ("tests/unit/cdc/test_ids.py::test_one[relay]", "tests/unit/cdc/test_ids.py"),
+        ("tests/e2e/test_demo.py::test_one[cdc-kafka]", "tests/e2e/test_demo.py"),
+        ("tests/e2e/test_demo.py::test_one[relay]", "on the relay"),
+        ("tests/e2e/test_relay.py::test_one[relay-show]", "on the relay"),
+        ("tests/chaos/test_commit_order.py::test_one[relay]", "tests/chaos/test_commit_order.py"),
+    ],
+)
+def test_a_file_stays_together_and_so_does_what_runs_on_the_relay(test: str, unit: str) -> None:
+    assert unit_of(test) == unit
+
+
+def test_processes_have_ports_of_their_own() -> None:
+    taken = [port for number in range(12) for port in own_ports(f"gw{number}")]
+    assert len(taken) == len(set(taken)) == 12_000
+    assert own_ports("gw12") == own_ports("gw0"), "one that crashed was replaced"
+
+
+def test_one_who_is_to_be_alone_waits_and_is_waited_for(tmp_path: Path) -> None:
+    turns, order = Turns(tmp_path), list[str]()
+    waits, begun = threading.Event(), threading.Event()
+
+    def alone() -> None:
+        waits.set()
+        with turns.taken(alone=True):
+            order.append("alone")
+
+    def beside() -> None:
+        with turns.taken(alone=False):
+            begun.set()
+            order.append("beside")
+
+    with turns.taken(alone=False), turns.taken(alone=False):
+        first = threading.Thread(target=alone)
+        first.start()
+        assert waits.wait(10)
+        while turns.is_free():
+            pass
+        second = threading.Thread(target=beside)
+        second.start()
+        assert not begun.wait(0.1), "somebody has begun while one waits to be alone"
+        order.append("both")
+    first.join(10)
+    second.join(10)
+    assert order == ["both", "alone", "beside"]
