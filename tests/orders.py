@@ -9,6 +9,7 @@ import httpx2
 import psycopg
 
 from infra.local.probe import wait_until
+from infra.services import WORKERS
 from tests.stack import RunningStack
 
 FULFILMENT_TIMEOUT_S = 60.0
@@ -106,8 +107,8 @@ def projection(stack: RunningStack) -> tuple[int, int, int]:
 def duplicates(stack: RunningStack) -> int:
     """Return how many deliveries the consumers of every service have dropped because their effect existed."""
     total = 0
-    for service in ("payments", "orders", "analytics"):
-        with psycopg.connect(stack.database_url(service)) as connection:
+    for schema in dict.fromkeys(str(worker.schema) for worker in WORKERS):
+        with psycopg.connect(stack.database_url(schema)) as connection:
             row = connection.execute(
                 "select sum(duplicates) from consumer_offset where consumer not like 'test-%%'"
             ).fetchone()

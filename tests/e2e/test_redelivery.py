@@ -4,17 +4,21 @@ import psycopg
 import pytest
 
 from infra.local.probe import wait_until
+from infra.services import WORKERS
 from schemas.catalogue import catalogue
 from tests.kafka import records_of
 from tests.orders import duplicates, effects, place, projection, wait_until_decided
 from tests.stack import RunningStack
 
-WORKERS = {"payments-worker": "order.events", "analytics-worker": "order.events"} | {
-    "orders-worker": "payment.events"
-}
+READERS = [
+    (worker.name, topic.name)
+    for worker in WORKERS
+    for topic in catalogue().topics.values()
+    if worker.name in topic.consumers
+]
 
 
-@pytest.mark.parametrize(("worker", "topic"), WORKERS.items())
+@pytest.mark.parametrize(("worker", "topic"), READERS)
 def test_redelivering_a_whole_topic_changes_no_effect(
     stack: RunningStack, worker: str, topic: str
 ) -> None:

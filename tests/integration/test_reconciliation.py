@@ -15,6 +15,7 @@ from cdc.ids import new_id
 from cdc.reconciliation.kafka import TopicReader
 from infra.local.probe import wait_until
 from infra.services import OWNER
+from schemas.catalogue import catalogue
 from tests.canaries import Canaries
 from tests.inboxes import id_from
 from tests.kafka import RawRecord, ends_of, raw_records
@@ -49,7 +50,7 @@ def test_orders_that_were_fulfilled_lie_everywhere(stack: RunningStack) -> None:
     assert report["ok"], report
     assert report["rows"] >= 2 * len(orders)
     consumers = {each["consumer"]: each for each in report["consumers"]}
-    assert set(consumers) == {"payments-worker", "analytics-worker"}
+    assert set(consumers) == set(catalogue().topics["order.events"].consumers)
     assert consumers["payments-worker"]["ignored"] >= len(orders)
     assert consumers["analytics-worker"]["taken"] >= 2 * len(orders)
 

@@ -15,7 +15,7 @@ from cdc.ids import new_id
 from cdc.retention import slot
 from cdc.retention.rounds import Day, hold, release, troubles
 from infra.local.probe import wait_until
-from infra.services import PUBLICATION
+from infra.services import OUTBOXES, PUBLICATION
 from tests.canaries import Canaries
 from tests.declaring import declare_topic
 from tests.kafka import records_of
@@ -393,7 +393,7 @@ def published_tables(stack: RunningStack) -> list[tuple[object, ...]]:
 def test_the_commands_tell_what_is_held_and_what_may_go(stack: RunningStack) -> None:
     stats = json.loads(stack.cli("outbox", "stats", "--json").stdout)
     held = {each["schema"]: each for each in stats["outboxes"]}
-    assert set(held) == {"orders", "payments", "analytics", "canary"}
+    assert set(held) == set(OUTBOXES)
     with psycopg.connect(stack.database_url("canary")) as connection:
         query = "select count(*) from outbox where kind = 'message'"
         assert connection.execute(query).fetchone() == (held["canary"]["messages"]["rows"],)

@@ -3,21 +3,10 @@ from pathlib import Path
 import pytest
 
 from infra import settings as module
+from infra.local.parts import PORT_SETTINGS
 from infra.settings import SettingsError, load_settings
 
-OWN_PORTS = {
-    "storefront_port": 1,
-    "orders_port": 2,
-    "postgres_port": 3,
-    "kafka_port": 4,
-    "kafka_controller_port": 5,
-    "connect_port": 6,
-    "registry_port": 7,
-    "payments_worker_port": 8,
-    "orders_worker_port": 9,
-    "analytics_worker_port": 10,
-    "relay_port": 11,
-}
+OWN_PORTS = {name: number for number, name in enumerate(PORT_SETTINGS, 1)}
 
 
 @pytest.fixture(autouse=True)
@@ -43,16 +32,16 @@ def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_urls_follow_the_ports() -> None:
-    settings = load_settings(home="/home of tests", **OWN_PORTS)
-    assert settings.kafka_bootstrap == "127.0.0.1:4"
-    assert settings.registry_url == "http://127.0.0.1:7/apis/ccompat/v7"
-    assert settings.connect_url == "http://127.0.0.1:6"
-    assert settings.url_of("storefront") == "http://127.0.0.1:1"
-    assert settings.url_of("orders") == "http://127.0.0.1:2"
+    ports = {"kafka_port": 101, "registry_port": 102, "connect_port": 103, "orders_port": 104}
+    settings = load_settings(home="/home of tests", **OWN_PORTS | ports)
+    assert settings.kafka_bootstrap == "127.0.0.1:101"
+    assert settings.registry_url == "http://127.0.0.1:102/apis/ccompat/v7"
+    assert settings.connect_url == "http://127.0.0.1:103"
+    assert settings.url_of("orders") == "http://127.0.0.1:104"
 
 
 def test_database_url_names_the_passfile_and_holds_no_password() -> None:
-    settings = load_settings(home="/home of tests", **OWN_PORTS)
+    settings = load_settings(home="/home of tests", **OWN_PORTS | {"postgres_port": 3})
     expected = (
         "postgresql://orders@127.0.0.1:3/tailrace?passfile=/home%20of%20tests/secrets/orders.pgpass"
     )
