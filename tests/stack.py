@@ -66,19 +66,14 @@ def clear(room: Path) -> None:
 
 def _keep_logs(home: Path, room: Path | None) -> None:
     """Keep the logs of a stack, beside those of the others of its room; those of earlier runs are deleted."""
-    if room is None or _is_first_of(room):
-        shutil.rmtree(LOGS_KEPT, ignore_errors=True)
+    for earlier in LOGS_KEPT.glob("*"):
+        if earlier.is_file():
+            earlier.unlink(missing_ok=True)
+        elif room is None or earlier.name != room.name:
+            shutil.rmtree(earlier, ignore_errors=True)
     if (home / "logs").is_dir():
-        kept = LOGS_KEPT / (home.parent.name if room else "")
+        kept = LOGS_KEPT / room.name / home.parent.name if room else LOGS_KEPT
         shutil.copytree(home / "logs", kept, dirs_exist_ok=True)
-
-
-def _is_first_of(room: Path) -> bool:
-    try:
-        (room / "logs-kept").mkdir()
-    except FileExistsError:
-        return False
-    return True
 
 
 class RunningStack:
