@@ -3,10 +3,7 @@
 from datetime import timedelta
 
 from consumers.analytics.handlers import count_cancelled, count_confirmed, count_placed
-from consumers.runtime.consumer import Consumer
-from consumers.runtime.outside import Outside
-from consumers.runtime.settings import WorkerSettings
-from consumers.runtime.tables import Table
+from tailrace import Consumer, Outside, Table, WorkerSettings
 
 
 class Settings(WorkerSettings):

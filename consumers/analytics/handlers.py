@@ -5,16 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from cdc.database import Connection
-from cdc.sql import load_queries
-from consumers.runtime.handlers import handles_in_bulk
-from consumers.runtime.received import Received
-from consumers.runtime.work import BulkWork
 from schemas.messages.as_read_by_analytics_worker import (
     OrderCancelled,
     OrderConfirmed,
     OrderCreated,
 )
+from tailrace import BulkWork, Connection, Received, handles_in_bulk, load_queries
 
 QUERIES = load_queries(__package__)
 

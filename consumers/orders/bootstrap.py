@@ -2,13 +2,9 @@
 
 from datetime import timedelta
 
-from cdc.sql import load_queries
 from consumers.orders.handlers import cancel, confirm
-from consumers.runtime.consumer import Consumer
-from consumers.runtime.outside import Outside
-from consumers.runtime.settings import WorkerSettings
-from consumers.runtime.tables import Table
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
+from tailrace import Consumer, Outside, Table, WorkerSettings, load_queries
 
 
 class Settings(WorkerSettings):

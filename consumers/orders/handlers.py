@@ -1,10 +1,9 @@
 """Translates what payments tells into commands to the orders service's own handlers."""
 
-from consumers.runtime.handlers import handles
-from consumers.runtime.work import Work
 from producers.orders.domain import CancelOrder, ConfirmOrder
 from producers.orders.handlers import cancel_order, confirm_order
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
+from tailrace import Work, handles
 
 
 @handles(PaymentCompleted)

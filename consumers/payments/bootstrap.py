@@ -10,11 +10,8 @@ from consumers.payments.processor import (
     CardProcessor,
     SimulatedCardProcessor,
 )
-from consumers.runtime.consumer import Consumer
-from consumers.runtime.outside import Outside
-from consumers.runtime.settings import WorkerSettings
-from consumers.runtime.tables import Table
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
+from tailrace import Consumer, Outside, Table, WorkerSettings
 
 
 class Settings(WorkerSettings):

@@ -1,13 +1,9 @@
 """What payments does about each message, inside the transaction it is given."""
 
-from cdc.database import Connection
-from cdc.ids import new_id
-from cdc.sql import load_queries
 from consumers.payments.domain import Payment
 from consumers.payments.processor import CardProcessor, Charge
-from consumers.runtime.handlers import handles
-from consumers.runtime.work import Work
 from schemas.messages.as_read_by_payments_worker import OrderCreated
+from tailrace import Connection, Work, handles, load_queries, new_id
 
 QUERIES = load_queries(__package__)
 

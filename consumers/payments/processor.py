@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from consumers.runtime.outside import Note
 from schemas.messages.payments import DeclineReason
+from tailrace import Note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

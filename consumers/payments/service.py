@@ -1,6 +1,6 @@
 """What payments declares of itself as a service."""
 
-from cdc.manifest import Service
+from tailrace import Service
 
 SERVICE = Service(
     name="payments-worker",

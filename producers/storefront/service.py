@@ -1,6 +1,6 @@
 """What storefront declares of itself as a service."""
 
-from cdc.manifest import Service
+from tailrace import Service
 
 SERVICE = Service(
     name="storefront",

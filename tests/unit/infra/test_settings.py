@@ -6,7 +6,7 @@ from infra import settings as module
 from infra.local.parts import PORT_SETTINGS
 from infra.settings import SettingsError, load_settings
 
-OWN_PORTS = {name: number for number, name in enumerate(PORT_SETTINGS, 1)}
+OWN_PORTS = {name: number for number, name in enumerate(PORT_SETTINGS, 1001)}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,91 @@
+"""Everything that a context is written with, under one name: `from tailrace import Consumer, Work, handles`.
+
+A name is imported from its home when it is first asked for, so that a `service.py`, which every command reads, costs
+nothing but its class.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cdc.database import Connection
+    from cdc.ids import new_id
+    from cdc.manifest import Service
+    from cdc.outbox import ConcurrencyError, Outbox
+    from cdc.sql import load_queries
+    from cdc.work import RequestWork, UnitOfWork
+    from consumers.runtime.consumer import Consumer, RetryPolicy
+    from consumers.runtime.failures import PoisonError, TransientError
+    from consumers.runtime.handlers import handles, handles_in_bulk
+    from consumers.runtime.outside import Note, Outside
+    from consumers.runtime.received import Received
+    from consumers.runtime.settings import WorkerSettings
+    from consumers.runtime.tables import Table
+    from consumers.runtime.work import BulkWork, Work
+    from consumers.testing.memory import MemoryDatabase
+    from consumers.testing.postgres import PostgresDatabase
+    from consumers.testing.samples import sample_of
+    from consumers.testing.scenario import Scenario
+
+HOMES = {
+    "cdc.database": ("Connection",),
+    "cdc.ids": ("new_id",),
+    "cdc.manifest": ("Service",),
+    "cdc.outbox": ("ConcurrencyError", "Outbox"),
+    "cdc.sql": ("load_queries",),
+    "cdc.work": ("RequestWork", "UnitOfWork"),
+    "consumers.runtime.consumer": ("Consumer", "RetryPolicy"),
+    "consumers.runtime.failures": ("PoisonError", "TransientError"),
+    "consumers.runtime.handlers": ("handles", "handles_in_bulk"),
+    "consumers.runtime.outside": ("Note", "Outside"),
+    "consumers.runtime.received": ("Received",),
+    "consumers.runtime.settings": ("WorkerSettings",),
+    "consumers.runtime.tables": ("Table",),
+    "consumers.runtime.work": ("BulkWork", "Work"),
+    "consumers.testing.memory": ("MemoryDatabase",),
+    "consumers.testing.postgres": ("PostgresDatabase",),
+    "consumers.testing.samples": ("sample_of",),
+    "consumers.testing.scenario": ("Scenario",),
+}
+"""Module -> what is had from it; the same as above, where a type checker and an editor look."""
+_HOME_OF = {name: module for module, names in HOMES.items() for name in names}
+
+__all__ = [
+    "BulkWork",
+    "ConcurrencyError",
+    "Connection",
+    "Consumer",
+    "MemoryDatabase",
+    "Note",
+    "Outbox",
+    "Outside",
+    "PoisonError",
+    "PostgresDatabase",
+    "Received",
+    "RequestWork",
+    "RetryPolicy",
+    "Scenario",
+    "Service",
+    "Table",
+    "TransientError",
+    "UnitOfWork",
+    "Work",
+    "WorkerSettings",
+    "handles",
+    "handles_in_bulk",
+    "load_queries",
+    "new_id",
+    "sample_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'tailrace' has no attribute {name!r}")
+    found = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME_OF)
