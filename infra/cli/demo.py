@@ -20,7 +20,7 @@ from infra.demo.orders import Source
 from infra.demo.report import report
 from infra.demo.source import open_orders
 from infra.settings import load_settings
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
 
 DEFAULT_ORDERS = 200
 ORDERS_PER_CORE = 2

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from cdc.text import quoted
-from schemas.rest.fields import MAX_QUANTITY
+from schemas.money.amounts import MAX_QUANTITY
 
 # As many digits as any amount or quantity has; no exponents, which could stand for gigabytes of zeros.
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 
 from infra.demo.orders import GENERATED, Line, NewOrder
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
 
 CUSTOMERS = "ada alan barbara claude donald edsger frances grace hedy john katherine linus".split()
 REFUSED_CUSTOMERS = ("declined-dora", "declined-dan", "broke-bob", "broke-bea")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cdc.text import quoted
 from infra.demo.orders import DemoError
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
 
 SYNONYMS = {
     "customer": "customer customerid customerno customernumber client clientid buyer buyerid user userid",

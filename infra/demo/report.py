@@ -9,7 +9,7 @@ from rich.text import Text
 from infra.demo.ledger import Totals
 from infra.demo.orders import GENERATED
 from infra.demo.result import Result
-from schemas.rest.money import in_currency
+from schemas.money.amounts import in_currency
 
 NAMED = 5
 """Orders named by id before the rest is only counted."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from infra.demo.ledger import Totals
-from schemas.rest.money import in_currency
+from schemas.money.amounts import in_currency
 
 PERCENTILES = (50, 95, 99)
 

@@ -11,8 +11,8 @@ from infra.demo.cells import CellError, Cells, name_of, number_of, plain, quanti
 from infra.demo.files import LINES, Row
 from infra.demo.mapping import ONLY_ARTICLE, SYNONYMS, Columns, meaning
 from infra.demo.orders import BadRow, Line
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
-from schemas.rest.money import MoneyError, in_currency
+from schemas.money.amounts import MoneyError, in_currency
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
 
 OF_LINES = frozenset({"sku", "quantity", "unit_price", "amount"})
 """Fields that each line of an order has for itself."""

@@ -11,7 +11,7 @@ from infra.demo.grouping import orders
 from infra.demo.mapping import explain, resolve
 from infra.demo.orders import BadRow, DemoError, NewOrder
 from infra.demo.rows import PricedRow, RowReader
-from schemas.rest.fields import MAX_LINES
+from schemas.money.amounts import MAX_LINES
 
 
 class FileOrders:

@@ -13,10 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
-from schemas.rest.fields import MAX_LINES, MAX_QUANTITY
-from schemas.rest.money import MoneyError, in_currency
-from schemas.rest.tax import RateError, gross, rate, tax
+from schemas.money.amounts import MAX_LINES, MAX_QUANTITY, MoneyError, in_currency
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
+from schemas.money.tax import RateError, gross, rate, tax
 
 Event = OrderCreated | OrderConfirmed | OrderCancelled
 EVENTS = (OrderCreated, OrderConfirmed, OrderCancelled)

@@ -12,7 +12,7 @@ from producers.rest.context import Context
 from producers.rest.problems import answers
 from producers.rest.versions import CREATED, version_router
 from schemas.messages.orders import OrderLine
-from schemas.rest.money import in_currency, minor_unit
+from schemas.money.amounts import in_currency, minor_unit
 from schemas.rest.orders.v1 import Order, PlacedLine, PlaceOrder
 from schemas.rest.versions import V1
 

@@ -7,14 +7,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
-from schemas.rest.money import MoneyError, amount
-from schemas.rest.tax import RateError, rate
+from schemas.money.amounts import MAX_QUANTITY, MoneyError, amount
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
+from schemas.money.tax import RateError, rate
 from schemas.rest.text import TextError, readable
 
 MAX_TEXT = 128
-MAX_QUANTITY = 1_000_000
-MAX_LINES = 500
 
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
-from schemas.rest.money import MoneyError, in_currency
+from schemas.money.amounts import MoneyError, in_currency
 
 Line = TypeVar("Line", bound=BaseModel)
 Lines = tuple[Line, ...]

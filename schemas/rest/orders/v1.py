@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
-from schemas.rest.fields import MAX_LINES, Amount, Currency, Quantity, Text
-from schemas.rest.money import total
+from schemas.money.amounts import MAX_LINES, total
+from schemas.rest.fields import Amount, Currency, Quantity, Text
 from schemas.rest.orders.lines import amount_in_currency, orderable, priced
 
 _EXAMPLE: JsonDict = {

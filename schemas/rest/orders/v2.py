@@ -8,9 +8,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
-from schemas.rest.fields import MAX_LINES, Amount, Currency, Quantity, TaxRate, Text
+from schemas.money.amounts import MAX_LINES
+from schemas.money.tax import gross
+from schemas.rest.fields import Amount, Currency, Quantity, TaxRate, Text
 from schemas.rest.orders.lines import amount_in_currency, orderable, priced
-from schemas.rest.tax import gross
 
 _EXAMPLE: JsonDict = {
     "customer_id": "ada",

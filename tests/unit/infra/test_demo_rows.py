@@ -13,9 +13,8 @@ from infra.demo.mapping import resolve
 from infra.demo.orders import BadRow, DemoError, Line, NewOrder
 from infra.demo.rows import PricedRow, RowReader, split
 from infra.demo.source import open_orders
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
-from schemas.rest.fields import MAX_LINES, MAX_QUANTITY
-from schemas.rest.money import in_currency
+from schemas.money.amounts import MAX_LINES, MAX_QUANTITY, in_currency
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
 
 
 def read(**cells: Any) -> PricedRow | BadRow:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
-from schemas.rest.money import LIMIT, MoneyError, amount, in_currency, total
+from schemas.money.amounts import LIMIT, MoneyError, amount, in_currency, total
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
 
 CURRENCIES = st.sampled_from(sorted(MINOR_UNIT_DECIMALS))
 

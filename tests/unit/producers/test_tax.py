@@ -15,9 +15,9 @@ from producers.orders import v1, v2
 from producers.orders.domain import InvalidOrderError, Order, PlaceOrder
 from schemas.contracts import avsc
 from schemas.messages.orders import OrderCreated, OrderLine
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
-from schemas.rest.money import LIMIT, MoneyError, minor_unit
-from schemas.rest.tax import RateError, gross, rate, tax
+from schemas.money.amounts import LIMIT, MoneyError, minor_unit
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
+from schemas.money.tax import RateError, gross, rate, tax
 
 CURRENCIES = st.sampled_from(sorted(MINOR_UNIT_DECIMALS))
 SCHEMA = fastavro.parse_schema(avsc(OrderCreated.NAME))

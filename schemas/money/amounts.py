@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
-from schemas.rest.currencies import MINOR_UNIT_DECIMALS
+from schemas.money.currencies import MINOR_UNIT_DECIMALS
 
 MAX_DECIMALS = 4
 LIMIT = Decimal(10) ** 15
 """Amounts are below this, so that each fits `numeric(19,4)` in Postgres and in Avro."""
 
-# 500 lines of a million units at nearly LIMIT need 28 digits; more headroom costs nothing.
+MAX_QUANTITY = 1_000_000
+MAX_LINES = 500
+# So many lines of so many units at nearly LIMIT need 28 digits; more headroom costs nothing.
 _EXACT = Context(prec=50, traps=[Inexact, InvalidOperation])
 
 

@@ -6,7 +6,7 @@ The tax of a line is rounded half up to the currency's minor unit, as invoices a
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 
-from schemas.rest.money import LIMIT, MoneyError, minor_unit, total
+from schemas.money.amounts import LIMIT, MoneyError, minor_unit, total
 
 RATE_DECIMALS = 6
 """Enough for a rate such as 8.875 %, and for one in hundredths of a percent of it."""

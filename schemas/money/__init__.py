@@ -1,0 +1,1 @@
+"""Money: amounts that never round, what each currency has as minor unit, and tax."""
