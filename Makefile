@@ -51,8 +51,8 @@ replay: install ## Try handlers on past messages: make replay TOPIC=order.events
 	@$(BIN)/tailrace replay $(if $(TOPIC),--topic "$$TOPIC") $(if $(FROM),--from "$$FROM") $(if $(TO),--to "$$TO") \
 		--consumer "$$CONSUMER" $(ARGS)
 
-test: install ## All tests, on two stacks of their own side by side (STACKS=1: on one)
-	@$(BIN)/pytest --numprocesses $(or $(STACKS),2) --dist loadfile --no-loadscope-reorder
+test: install ## All tests, on a stack of their own (STACKS=2: on two, side by side)
+	@$(BIN)/pytest --numprocesses $(or $(STACKS),1) --dist loadfile --no-loadscope-reorder
 
 test-unit: install ## The tests that need nothing started
 	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/unit tests/contract

@@ -45,16 +45,15 @@ def context(*, name: str, consumes: tuple[str, ...], emits: tuple[str, ...], as_
     for path, text in files.items():
         (REPOSITORY / path).parent.mkdir(parents=True, exist_ok=True)
         (REPOSITORY / path).write_text(text)
+    made = [_run("infra.cli", "schema", "golden", event) for event in emits]
+    made.append(_run("infra.generate"))  # knows of the golden bytes
     python = [str(path) for path in files if path.suffix == ".py"]
-    generated = _run("infra.generate").splitlines()
     _run("ruff", "check", "--quiet", "--fix", "--select", "I", *python)
     _run("ruff", "format", "--quiet", *python)
-    for event in emits:
-        generated += _run("infra.cli", "schema", "golden", event).splitlines()
     if as_json:
         emit({"context": name, "consumer": wanted.consumer, "files": sorted(map(str, files))})
         return
-    for line in (*(f"wrote {path}" for path in files), *generated):
+    for line in (*(f"wrote {path}" for path in files), *"".join(made).splitlines()):
         click.echo(line)
     click.echo("`make up` runs it with all others; begin with its handlers and its events.")
 

@@ -48,9 +48,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     change(
         directory,
         "other-tables",
-        "consumers/payments/migrations/versions/0002_parking.py",
-        "Create",
-        "Make",
+        "consumers/payments/migrations/versions/0001_payments.py",
+        "Payments.",
+        "Every payment.",
     )
     git(directory, "checkout", "-b", "early", "main")
     git(directory, "rm", "-r", "--quiet", "consumers/replay")

@@ -43,6 +43,8 @@ BYTES_IN_PLENTY: dict[str, dict[str, Any]] = {
     "before all time": {"timestamp": -(2**63)},
     "after all time": {"timestamp": 2**63 - 1},
 }
+IGNORED = {"a type of a megabyte", "everything twice"}
+"""They say of which type they are, and it is none that is handled here."""
 
 
 def record(offset: int, **content: Any) -> StoredRecord:
@@ -96,6 +98,9 @@ def test_what_is_parked_is_kept_to_the_byte_and_what_is_told_of_it_is_cut(
             partition = Partition(rig, 0)
             for what, content in BYTES_IN_PLENTY.items():
                 [taken] = await partition.take([content])
+                if what in IGNORED:
+                    assert await partition.kept(taken.offset) == []
+                    continue
                 [[key, value, header_values]] = await partition.kept(taken.offset)
                 kept = (key, value, header_values)
                 assert kept == (taken.key, taken.value, [v for _, v in taken.headers]), what

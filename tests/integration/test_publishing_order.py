@@ -18,6 +18,7 @@ from tests.kafka import ends_of
 from tests.produce import create_topic
 from tests.stack import RunningStack
 
+TRIALS = 8
 REFUSED = 64_000
 KEYS = "a", next(k for k in "bcdefgh" if partition_of(k.encode(), 2) != partition_of(b"a", 2))
 """Keys of different partitions."""
@@ -61,15 +62,21 @@ def is_untouched(stack: RunningStack, topic: str) -> bool:
 
 
 def test_librdkafka_alone_lets_it_be_overtaken(stack: RunningStack, topic: str) -> None:
-    producer = open_producer(stack.settings.kafka_bootstrap, **{"enable.gapless.guarantee": True})
     good, two = rows_of(topic)
-    for each in (good, *two):
-        record = record_of(each)
-        producer.produce(topic, record.value, record.key)
-        if each is good:
-            assert wait_for_answers(producer, 10) == 0
-    wait_for_answers(producer, 10)
-    assert not is_untouched(stack, topic)
+    # nearly every time, but on a busy machine the refusal may come before the second one is prepared
+    for _ in range(TRIALS):
+        producer = open_producer(
+            stack.settings.kafka_bootstrap, **{"enable.gapless.guarantee": True}
+        )
+        for each in (good, *two):
+            record = record_of(each)
+            producer.produce(topic, record.value, record.key)
+            if each is good:
+                assert wait_for_answers(producer, 10) == 0
+        wait_for_answers(producer, 10)
+        if not is_untouched(stack, topic):
+            return
+    pytest.fail(f"nothing was overtaken in {TRIALS} trials")
 
 
 def test_the_relay_lets_nothing_overtake_it(stack: RunningStack, topic: str) -> None:

@@ -55,7 +55,10 @@ def test_the_catalogue_keeps_its_comments_and_everything_else() -> None:
     }
     consumers = topics["order.events"]["consumers"]
     assert consumers.pop("stock-worker") == ["orders.OrderCreated", "orders.OrderConfirmed"]
-    assert topics["canary.events"].pop("consumers") == {"stock-worker": ["canary.CanaryEmitted"]}
+    canary = topics["canary.events"]
+    assert canary["consumers"].pop("stock-worker") == ["canary.CanaryEmitted"]
+    if not canary["consumers"]:
+        del canary["consumers"]
     assert topics == before
     added = [line for line in text.splitlines() if line not in CATALOGUE.splitlines()]
     assert len(text.splitlines()) - len(CATALOGUE.splitlines()) <= len(added) + 8
