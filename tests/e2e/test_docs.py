@@ -54,7 +54,8 @@ def test_the_commands_shown_work(stack: RunningStack, document: Path) -> None:
     environment = stack.environment | {"ORDER_ID": place(stack)["order_id"]}
     for command in commands_of(document):
         if command not in ELSEWHERE:
-            wait_until("the stack is not whole again", stack.is_running, timeout_s=60)
+            # a worker that stands still after the faults of another test is ended by its watchdog after two minutes
+            wait_until("the stack is not whole again", stack.is_running, timeout_s=180)
             run(command, stack, environment)
 
 
