@@ -48,7 +48,7 @@ def logged_kinds() -> Mapping[str, LoggedKind]:
 
 def _declared(service: Service) -> tuple[Fold[Any], Rows[Any]] | tuple[None, None]:
     name = f"{service.package}.event_log"
-    if service.kind == "relay" or find_spec(name) is None:
+    if find_spec(name) is None:
         return None, None
     fold, rows = import_module(name).declare()
     return fold, rows

@@ -14,10 +14,10 @@ from infra.capture import outbox_urls
 from infra.drift.database import open_database
 from infra.drift.difference import Difference
 from infra.reconciliation import publisher_of
+from infra.services import CANARY
 from infra.settings import Settings
 from schemas.catalogue import catalogue
 
-CANARY = "canary"
 FILE = "delivered-until.json"
 BACKFILL = "run `tailrace outbox backfill`"
 HORIZON = """

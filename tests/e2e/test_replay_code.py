@@ -1,7 +1,6 @@
 """A handler is broken, found by its effects, mended, and tried on the same messages before it ships."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from infra.settings import REPOSITORY
 from tests.orders import place, wait_until_decided
 from tests.replays import keys, sandboxes
 from tests.stack import RunningStack
+from tests.working_tree import copy_to
 
 HANDLER = "consumers/payments/handlers.py"
 RIGHT, WRONG = (
@@ -30,17 +29,7 @@ def git(clone: Path, *arguments: str) -> None:
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of the working tree as it is, with a branch on which a handler is broken."""
     directory = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=REPOSITORY,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (REPOSITORY / name).is_file():
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, directory / name)
+    copy_to(directory)
     git(directory, "init", "--initial-branch=main")
     git(directory, "add", ".")
     git(directory, "commit", "-m", "As it is")

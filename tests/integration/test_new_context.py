@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import REPOSITORY
+from tests.working_tree import copy_to
 
 MOST_FILES = 12
 MOST_LINES = 120
@@ -20,17 +21,7 @@ CACHES = (".mypy_cache", ".ruff_cache")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what git would commit."""
     directory = tmp_path_factory.mktemp("copy")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (REPOSITORY / name).is_file():
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, directory / name)
+    copy_to(directory)
     for cache in CACHES:
         if (REPOSITORY / cache).is_dir():
             shutil.copytree(REPOSITORY / cache, directory / cache)
