@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cdc.database import Connection
+    from cdc.due import RetryPolicy
     from cdc.ids import new_id
     from cdc.manifest import Service
     from cdc.outbox import ConcurrencyError, Outbox
     from cdc.sql import load_queries
     from cdc.work import RequestWork, UnitOfWork
-    from consumers.runtime.consumer import Consumer, RetryPolicy
+    from consumers.runtime.consumer import Consumer
     from consumers.runtime.failures import PoisonError, TransientError
     from consumers.runtime.handlers import handles, handles_in_bulk
     from consumers.runtime.outside import Note, Outside
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 
 HOMES = {
     "cdc.database": ("Connection",),
+    "cdc.due": ("RetryPolicy",),
     "cdc.ids": ("new_id",),
     "cdc.manifest": ("Service",),
     "cdc.outbox": ("ConcurrencyError", "Outbox"),
     "cdc.sql": ("load_queries",),
     "cdc.work": ("RequestWork", "UnitOfWork"),
-    "consumers.runtime.consumer": ("Consumer", "RetryPolicy"),
+    "consumers.runtime.consumer": ("Consumer",),
     "consumers.runtime.failures": ("PoisonError", "TransientError"),
     "consumers.runtime.handlers": ("handles", "handles_in_bulk"),
     "consumers.runtime.outside": ("Note", "Outside"),

@@ -6,6 +6,8 @@ the caller's, so a message exists exactly when the change it tells of exists.
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,7 +21,7 @@ from cdc.context import MessageContext
 from cdc.database import Connection
 from cdc.ids import new_id
 from cdc.sql import load_queries
-from schemas.catalogue import catalogue
+from schemas.catalogue import Topic, catalogue
 from schemas.codec import Codec
 from schemas.message import Message
 from schemas.registry import SchemaStore
@@ -34,6 +36,50 @@ class ConcurrencyError(Exception):
 
 class OutsideTransactionError(RuntimeError):
     """The outbox was used on a connection where every statement commits by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message on its way into an outbox.
+
+    Args:
+        message: What is sent.
+        payload: Its bytes.
+        topic: Topic that it is for.
+        key: Record key; of an event also the identity of its aggregate.
+        context: Correlation, causation and trace to carry along.
+        version: Version of the aggregate; None for a message that is no event.
+        reply_to: Topic that the reply to it goes to.
+        expires_at: When it is too late to act on it.
+    """
+
+    message: Message
+    payload: bytes
+    topic: Topic
+    key: str
+    context: MessageContext
+    version: int | None = None
+    reply_to: str | None = None
+    expires_at: datetime | None = None
+    id: UUID = field(default_factory=new_id)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the row of the outbox, as far as the writer sets it."""
+        return {
+            "kind": "message" if self.version is None else "event",
+            "topic": self.topic.name,
+            "aggregate_type": self.topic.aggregate,
+            "aggregate_id": self.key,
+            "payload": self.payload,
+            "id": self.id,
+            "type": self.message.NAME,
+            "correlation_id": self.context.correlation_id,
+            "causation_id": self.context.causation_id,
+            "aggregate_version": self.version,
+            "traceparent": self.context.traceparent,
+            "reply_to": self.reply_to,
+            "expires_at": self.expires_at,
+        }
 
 
 class Outbox:
@@ -109,84 +155,129 @@ class Outbox:
                 `pipeline` it comes at the end of that.
             MessageRefusedError: an event is too large to be published, or there is no version `after_version` yet.
             OutsideTransactionError: the connection is in autocommit with no transaction open.
-            ValueError: an event does not fit its schema.
+            ValueError: an event does not fit its schema, or is none but a command or a reply.
         """
-        versions = list(range(after_version + 1, after_version + 1 + len(events)))
-        with _conflicts(f"{aggregate_id} is past version {after_version} by now"):
-            return await self._insert(
-                connection,
-                "event",
-                events,
-                aggregate_id=aggregate_id,
-                versions=versions,
+        outgoing = [
+            self._outgoing(
+                event,
+                catalogue().event_topic_of(event.NAME),
+                key=aggregate_id,
                 context=context,
+                version=version,
             )
+            for version, event in enumerate(events, start=after_version + 1)
+        ]
+        await self._append(connection, outgoing, after_version)
+        return [each.id for each in outgoing]
 
-    async def send(
-        self, connection: Connection, message: Message, *, key: str, context: MessageContext
+    async def send(  # noqa: PLR0913 - each by its name
+        self,
+        connection: Connection,
+        message: Message,
+        *,
+        key: str,
+        context: MessageContext,
+        to: str | None = None,
+        reply_to: str | None = None,
+        expires_at: datetime | None = None,
+        not_before: datetime | None = None,
     ) -> UUID:
-        """Send a message that is no part of an aggregate's history, such as a command or a sign of life.
+        """Send a message that is no part of an aggregate's history, such as a command, a reply or a sign of life.
 
         Args:
             connection: The connection whose transaction carries the message.
             message: What to send.
             key: Record key; messages of one key keep their order.
             context: Correlation, causation and trace to carry along.
+            to: Topic that it goes to; needed where the catalogue has the message on several.
+            reply_to: Topic of replies that its receiver answers to.
+            expires_at: When it is too late to act on it: a receiver drops it, and counts it.
+            not_before: Keep it back until then. It is published within a second after that time while a process of the
+                service runs, behind what was sent of its key meanwhile.
+
+        Returns:
+            The message id, by which a message that is kept back can be withdrawn.
 
         Raises:
             MessageRefusedError: it is too large to be published.
             OutsideTransactionError: the connection is in autocommit with no transaction open.
-            ValueError: the message does not fit its schema.
+            ValueError: the message does not fit its schema, a topic is not one that it may go or be answered to, or a
+                time has no time zone.
         """
-        with _conflicts(key):
-            [message_id] = await self._insert(
-                connection, "message", [message], aggregate_id=key, versions=[None], context=context
-            )
-        return message_id
+        for name, moment in (("expires_at", expires_at), ("not_before", not_before)):
+            if moment is not None and moment.tzinfo is None:
+                raise ValueError(f"{name} is {moment}, which has no time zone")
+        if reply_to is not None:
+            catalogue().require_replies(reply_to)
+        outgoing = self._outgoing(
+            message,
+            catalogue().topic_for(message.NAME, to),
+            key=key,
+            context=context,
+            reply_to=reply_to,
+            expires_at=expires_at,
+        )
+        if not_before is None:
+            await self._send(connection, outgoing)
+        else:
+            await self._delay(connection, outgoing, not_before)
+        return outgoing.id
 
-    async def _insert(
-        self,
-        connection: Connection,
-        kind: str,
-        messages: Sequence[Message],
-        *,
-        aggregate_id: str,
-        versions: Sequence[int | None],
-        context: MessageContext,
-    ) -> list[UUID]:
-        if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
-            raise OutsideTransactionError(
-                "the outbox was used outside a transaction, where the message could commit without "
-                "its business row; open one with `async with connection.transaction()`"
-            )
-        common = {
-            "kind": kind,
-            "aggregate_id": aggregate_id,
-            "correlation_id": context.correlation_id,
-            "causation_id": context.causation_id,
-            "traceparent": context.traceparent,
-        }
-        rows = [self._columns(*pair) for pair in zip(messages, versions, strict=True)]
-        for row in rows:
-            size = bounds.size_of(row["payload"], aggregate_id, row["type"], context.traceparent)
-            bounds.require_fitting(size, row["topic"])
-        if len(rows) == 1:
-            await connection.execute(QUERIES["append_one"], common | rows[0])
-        elif rows:
-            arrays = {f"{name}s": [row[name] for row in rows] for name in rows[0]}
-            await connection.execute(QUERIES["append_many"], common | arrays)
-        return [row["id"] for row in rows]
+    async def withdraw(self, connection: Connection, message_id: UUID) -> bool:
+        """Take back a message that is kept back until its time.
 
-    def _columns(self, message: Message, version: int | None) -> dict[str, Any]:
-        topic = catalogue().topic_of(message.NAME)
-        return {
-            "id": new_id(),
-            "topic": topic.name,
-            "aggregate_type": topic.aggregate,
-            "aggregate_version": version,
-            "type": message.NAME,
-            "payload": self._codec.encode(message),
-        }
+        Args:
+            connection: The connection whose transaction takes it back.
+            message_id: What `send` returned.
+
+        Returns:
+            Whether it was still there; when not, it was published or never sent.
+        """
+        _require_transaction(connection)
+        done = await connection.execute(QUERIES["withdraw"], {"id": message_id})
+        return done.rowcount > 0
+
+    async def _append(
+        self, connection: Connection, events: Sequence[Outgoing], after_version: int
+    ) -> None:
+        _require_transaction(connection)
+        if not events:
+            return
+        with _conflicts(f"{events[0].key} is past version {after_version} by now"):
+            rows = [event.columns() for event in events]
+            if len(rows) == 1:
+                await connection.execute(QUERIES["append_one"], rows[0])
+            else:
+                arrays = {f"{name}s": [row[name] for row in rows] for name in _OF_EACH}
+                await connection.execute(QUERIES["append_many"], rows[0] | arrays)
+
+    async def _send(self, connection: Connection, message: Outgoing) -> None:
+        _require_transaction(connection)
+        with _conflicts(message.key):
+            await connection.execute(QUERIES["append_one"], message.columns())
+
+    async def _delay(self, connection: Connection, message: Outgoing, not_before: datetime) -> None:
+        _require_transaction(connection)
+        await connection.execute(QUERIES["delay"], message.columns() | {"not_before": not_before})
+
+    def _outgoing(self, message: Message, topic: Topic, **others: Any) -> Outgoing:
+        payload = self._codec.encode(message)
+        outgoing = Outgoing(message=message, payload=payload, topic=topic, **others)
+        size = bounds.size_of(payload, outgoing.key, message.NAME, outgoing.context.traceparent)
+        bounds.require_fitting(size, topic.name)
+        return outgoing
+
+
+_OF_EACH = ("id", "topic", "aggregate_type", "aggregate_version", "type", "payload")
+"""Columns that differ between events appended together."""
+
+
+def _require_transaction(connection: Connection) -> None:
+    if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+        raise OutsideTransactionError(
+            "the outbox was used outside a transaction, where the message could commit without "
+            "its business row; open one with `async with connection.transaction()`"
+        )
 
 
 @contextmanager

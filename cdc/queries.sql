@@ -2,25 +2,26 @@
 
 -- name: append_one
 -- What is nearly always appended; without arrays it takes half the time.
-insert into outbox (
-    id, kind, topic, aggregate_type, aggregate_id, aggregate_version, type,
-    payload, correlation_id, causation_id, traceparent
-) values (
-    %(id)s, %(kind)s, %(topic)s, %(aggregate_type)s, %(aggregate_id)s, %(aggregate_version)s, %(type)s,
-    %(payload)b, %(correlation_id)s, %(causation_id)s, %(traceparent)s
-);
+insert into outbox (kind, topic, aggregate_type, aggregate_id, payload, :outbox_written:)
+values (%(kind)s, %(topic)s, %(aggregate_type)s, %(aggregate_id)s, %(payload)b, :outbox_written_values:);
 
 -- name: append_many
 -- One round trip for any number of messages; seq follows the order of the arrays.
-insert into outbox (
-    id, kind, topic, aggregate_type, aggregate_id, aggregate_version, type,
-    payload, correlation_id, causation_id, traceparent
-)
+insert into outbox (kind, aggregate_id, :outbox_common:, id, topic, aggregate_type, aggregate_version, type, payload)
 select
-    m.id, %(kind)s, m.topic, m.aggregate_type, %(aggregate_id)s, m.aggregate_version, m.type,
-    m.payload, %(correlation_id)s, %(causation_id)s, %(traceparent)s
+    %(kind)s, %(aggregate_id)s, :outbox_common_values:,
+    m.id, m.topic, m.aggregate_type, m.aggregate_version, m.type, m.payload
 from unnest(
     %(ids)s::uuid[], %(topics)s::text[], %(aggregate_types)s::text[], %(aggregate_versions)s::bigint[],
     %(types)s::text[], %(payloads)s::bytea[]
 ) with ordinality as m (id, topic, aggregate_type, aggregate_version, type, payload, position)
 order by m.position;
+
+-- name: delay
+insert into outbox_delayed (due_at, not_before, topic, aggregate_type, aggregate_id, payload, :outbox_written:)
+values (
+    %(not_before)s, %(not_before)s, %(topic)s, %(aggregate_type)s, %(aggregate_id)s, %(payload)b, :outbox_written_values:
+);
+
+-- name: withdraw
+delete from outbox_delayed where id = %(id)s;

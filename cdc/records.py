@@ -6,39 +6,15 @@ they came from Kafka. Whoever reads a record cannot tell who published it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from psycopg import sql
 
+from cdc.envelope import OutboxRow, headers_of
 from schemas.catalogue import catalogue
 
 MESSAGE_TIMEOUT_S = 10.0
 """How long a record may wait in the producer. One that was held up for longer is dropped and told of as a failure."""
-
-
-class OutboxRow(NamedTuple):
-    """A row of an outbox; the fields are its columns."""
-
-    seq: int
-    id: UUID
-    topic: str
-    aggregate_id: str
-    payload: bytes
-    type: str
-    source: str
-    specversion: str
-    occurred_at: datetime
-    correlation_id: UUID
-    causation_id: UUID | None
-    aggregate_version: int | None
-    traceparent: str | None
-
-
-COLUMNS = sql.SQL(", ").join(map(sql.Identifier, OutboxRow._fields))
-"""What to select of `outbox` for an `OutboxRow`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +43,6 @@ class OutboxRecord:
 def record_of(row: OutboxRow) -> OutboxRecord:
     """Return the record that the connector would make of a row."""
     return OutboxRecord(row.topic, row.aggregate_id.encode(), row.payload, headers_of(row))
-
-
-def headers_of(row: OutboxRow) -> list[tuple[str, bytes | None]]:
-    """Return the headers of a row in the order of the connector's configuration."""
-    return [
-        ("ce_id", str(row.id).encode()),
-        ("ce_type", row.type.encode()),
-        ("ce_source", row.source.encode()),
-        ("ce_specversion", row.specversion.encode()),
-        ("ce_time", _time(row.occurred_at)),
-        ("correlation_id", str(row.correlation_id).encode()),
-        ("causation_id", _text(row.causation_id)),
-        ("aggregate_version", _text(row.aggregate_version)),
-        ("traceparent", _text(row.traceparent)),
-    ]
 
 
 def open_producer(bootstrap: str, **differing: Any) -> Producer:
@@ -130,12 +91,3 @@ def take_answers(producer: Producer, seconds: float = 0) -> None:
     """Have the reports handed out that are there, or wait for the first."""
     with _ToldByReports():
         producer.poll(seconds)
-
-
-def _text(value: UUID | int | str | None) -> bytes | None:
-    return None if value is None else str(value).encode()
-
-
-def _time(moment: datetime) -> bytes:
-    """Return a time as the connector writes it: in UTC, with all the digits that Postgres keeps of a second."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode()

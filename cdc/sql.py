@@ -1,14 +1,34 @@
 """Named SQL kept in `.sql` files, where a database administrator finds and runs it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
+
+from cdc.envelope import WRITTEN, OutboxRow
+
+COMMON = [column for column in WRITTEN if column not in {"id", "type", "aggregate_version"}]
+"""Of the columns that a writer sets, those that messages written together share."""
+
+
+def _values(columns: Iterable[str]) -> str:
+    return ", ".join(f"%({column})s" for column in columns)
+
+
+PARTS = {
+    "outbox_row": ", ".join(OutboxRow._fields),
+    "outbox_row_values": _values(OutboxRow._fields),
+    "outbox_written": ", ".join(WRITTEN),
+    "outbox_written_values": _values(WRITTEN),
+    "outbox_common": ", ".join(COMMON),
+    "outbox_common_values": _values(COMMON),
+}
+"""What stands in a file for lists of columns, between colons, so that no file has to be changed for a new header."""
 
 NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
 def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]:
-    """Return the statements of a file by name.
+    """Return the statements of a file by name, with the columns of an outbox filled in, see `PARTS`.
 
     Args:
         package: Package that holds the file.
@@ -17,8 +37,11 @@ def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]
     Raises:
         ValueError: two statements share a name.
     """
-    parts = NAME.split(resources.files(package).joinpath(file).read_text())[1:]
-    names, statements = parts[::2], parts[1::2]
+    text = resources.files(package).joinpath(file).read_text()
+    for part, meant in PARTS.items():
+        text = text.replace(f":{part}:", meant)
+    found = NAME.split(text)[1:]
+    names, statements = found[::2], found[1::2]
     if len(set(names)) != len(names):
         raise ValueError(f"{package}/{file} names a statement twice")
     return {

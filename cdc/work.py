@@ -62,9 +62,31 @@ class UnitOfWork(TransactionScope, ABC):
             context=self.context,
         )
 
-    async def send(self, message: Message, *, key: str) -> UUID:
+    async def send(
+        self,
+        message: Message,
+        *,
+        key: str,
+        to: str | None = None,
+        reply_to: str | None = None,
+        expires_at: datetime | None = None,
+        not_before: datetime | None = None,
+    ) -> UUID:
         """Send a message that is no part of an aggregate's history, see `Outbox.send`."""
-        return await self.outbox.send(self.connection, message, key=key, context=self.context)
+        return await self.outbox.send(
+            self.connection,
+            message,
+            key=key,
+            context=self.context,
+            to=to,
+            reply_to=reply_to,
+            expires_at=expires_at,
+            not_before=not_before,
+        )
+
+    async def withdraw(self, message_id: UUID) -> bool:
+        """Take back a message that is kept back until its time, see `Outbox.withdraw`."""
+        return await self.outbox.withdraw(self.connection, message_id)
 
 
 class RequestWork(UnitOfWork):

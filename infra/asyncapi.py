@@ -2,23 +2,13 @@
 
 from typing import Any
 
+from cdc.envelope import HEADERS
 from schemas.catalogue import Catalogue, Topic
 from schemas.contracts import avsc
 
 AVRO = "application/vnd.apache.avro;version=1.9.0"
 HOUR_MS = 3_600_000
 FOR_GOOD = -1
-HEADERS: dict[str, tuple[str, bool]] = {
-    "ce_id": ("Message id, a UUIDv7; consumers take each once.", True),
-    "ce_type": ("Full name of the Avro record.", True),
-    "ce_source": ("Service that sent it.", True),
-    "ce_specversion": ("Version of CloudEvents.", True),
-    "ce_time": ("When it was written to the outbox, in RFC 3339.", True),
-    "correlation_id": ("Shared by everything that one request set in motion.", True),
-    "causation_id": ("Message that led to this one.", False),
-    "aggregate_version": ("Version of the aggregate after this event.", False),
-    "traceparent": ("W3C trace context.", False),
-}
 
 
 def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
@@ -69,9 +59,8 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 
 def _operations(topic: Topic) -> dict[str, Any]:
-    """One for the service that feeds the topic, and one for each consumer group that reads it."""
+    """One for the service that feeds the topic, where one alone does, and one for each consumer group that reads it."""
     channel = {"$ref": f"#/channels/{_pointer(topic.name)}"}
-    sends = {"action": "send", "channel": channel, "summary": f"{topic.owner} tells"}
     receives = {
         f"{consumer}.receives.{topic.name}": {
             "action": "receive",
@@ -84,6 +73,9 @@ def _operations(topic: Topic) -> dict[str, Any]:
         }
         for consumer, handled in topic.consumers.items()
     }
+    if topic.kind != "events":
+        return receives
+    sends = {"action": "send", "channel": channel, "summary": f"{topic.owner} tells"}
     return {f"{topic.owner}.sends.{topic.name}": sends} | receives
 
 
@@ -111,9 +103,9 @@ def _message(name: str, catalogue: Catalogue) -> dict[str, Any]:
 def _headers() -> dict[str, Any]:
     return {
         "type": "object",
-        "required": [name for name, (_, required) in HEADERS.items() if required],
+        "required": [header.name for header in HEADERS if header.is_required],
         "properties": {
-            name: {"type": "string", "description": text} for name, (text, _) in HEADERS.items()
+            header.name: {"type": "string", "description": header.text} for header in HEADERS
         },
     }
 

@@ -34,7 +34,7 @@ def _index(catalogue: Catalogue) -> Iterator[str]:
         messages = ", ".join(message.partition(".")[2] for message in topic.messages) or "its own"
         consumers = ", ".join(topic.consumers) or "nobody"
         yield (
-            f"| {name} | {topic.owner} | {consumers} | {messages} | {topic.partitions} "
+            f"| {name} | {_sender(topic)} | {consumers} | {messages} | {topic.partitions} "
             f"| {_kept(topic)} |"
         )
     yield "\nFor machines: [asyncapi.json](asyncapi.json)."
@@ -43,14 +43,23 @@ def _index(catalogue: Catalogue) -> Iterator[str]:
 def _arrows(catalogue: Catalogue) -> Iterator[str]:
     for topic in catalogue.topics.values():
         if topic.messages:
-            yield f"    {topic.owner}[{topic.owner}] --> {_id(topic.name)}{{{{{topic.name}}}}}"
+            if topic.kind == "events":
+                yield f"    {topic.owner}[{topic.owner}] --> {_id(topic.name)}{{{{{topic.name}}}}}"
+            else:
+                yield f"    {_id(topic.name)}{{{{{topic.name}}}}}"
             for consumer in topic.consumers:
                 yield f"    {_id(topic.name)} --> {consumer}[{consumer}]"
 
 
+def _sender(topic: Topic, mark: str = "") -> str:
+    if topic.kind == "events":
+        return f"{mark}{topic.owner}{mark}"
+    return f"whoever sends {topic.kind} to {mark}{topic.owner}{mark}"
+
+
 def _topic(topic: Topic, catalogue: Catalogue, readers: tuple[Reader, ...]) -> Iterator[str]:
     yield f"{NOTICE}\n\n# {topic.name}\n"
-    yield f"Fed by **{topic.owner}**, read by {_names(topic.consumers)}. Keyed by the {topic.aggregate}'s id;"
+    yield f"Fed by {_sender(topic, '**')}, read by {_names(topic.consumers)}. Keyed by the {topic.aggregate}'s id;"
     yield f"Partitions: {topic.partitions}. Kafka keeps records {_kept(topic)}."
     for name in topic.messages:
         yield from _message(name, catalogue, readers)

@@ -42,7 +42,7 @@ def logged_kinds() -> Mapping[str, LoggedKind]:
             topic.aggregate, topic.owner, *declared.get(topic.aggregate, (None, None))
         )
         for topic in catalogue().topics.values()
-        if topic.owner in SCHEMAS and topic.messages
+        if topic.kind == "events" and topic.owner in SCHEMAS and topic.messages
     }
 
 

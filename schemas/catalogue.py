@@ -1,11 +1,12 @@
 """The topic catalogue: which topics exist, who owns them and which messages they carry."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 DEFAULT_COMPATIBILITY = "FULL_TRANSITIVE"
 """Events are kept for good and read by programs of any age, so every version must read every other."""
@@ -19,8 +20,9 @@ SENSIBLE_BYTES = range(2**16, 2**26 + 1)
 OVERHEAD_BYTES = 2**14
 """Room for what Kafka, its compression, and a repetition's headers of ours add to a message."""
 
-Kind = Literal["events", "commands"]
-"""Events tell of what has happened, to whom it may concern; a command asks one receiver to do something."""
+Kind = Literal["events", "commands", "replies"]
+"""Events tell of what has happened, to whom it may concern; a command asks one receiver to do something; a reply tells
+the sender of a command what came of it."""
 
 PROMISES = frozenset(
     {"NONE"} | {a + b for a in ("BACKWARD", "FORWARD", "FULL") for b in ("", "_TRANSITIVE")}
@@ -32,8 +34,9 @@ class Topic:
     """One Kafka topic as `catalogue.toml` declares it.
 
     Args:
-        name: Topic name, `<aggregate>.events` for events.
-        owner: Service whose outbox alone feeds it.
+        name: Topic name, `<aggregate>.events` for events, `<service>.commands` and `<service>.replies` for the others.
+        owner: Of events the service whose outbox alone feeds the topic; of commands and replies, which anybody may
+            send, the service that they are for.
         aggregate: Kind of thing that a record's key identifies.
         partitions: Number of partitions, the upper bound of a consumer group's parallelism.
         retention_hours: How long Kafka keeps a record.
@@ -74,23 +77,81 @@ class Catalogue:
     @property
     def messages(self) -> tuple[str, ...]:
         """Full names of all messages, in the catalogue's order."""
-        return tuple(name for topic in self.topics.values() for name in topic.messages)
+        return tuple(
+            dict.fromkeys(name for topic in self.topics.values() for name in topic.messages)
+        )
 
-    def topic_of(self, message: str) -> Topic:
-        """Return the one topic that carries a message.
+    @property
+    def addressed(self) -> frozenset[str]:
+        """Names of the topics of commands and replies, of which none may be passed over."""
+        return frozenset(name for name, topic in self.topics.items() if topic.kind != "events")
+
+    def topics_of(self, message: str) -> tuple[Topic, ...]:
+        """Return the topics that carry a message, that of events first.
 
         Raises:
             LookupError: no topic declares the message.
         """
-        for topic in self.topics.values():
-            if message in topic.messages:
-                return topic
-        raise LookupError(f"no topic of the catalogue carries {message}; add it to catalogue.toml")
+        found = [topic for topic in self.topics.values() if message in topic.messages]
+        if not found:
+            raise LookupError(
+                f"no topic of the catalogue carries {message}; add it to catalogue.toml"
+            )
+        return tuple(sorted(found, key=lambda topic: topic.kind != "events"))
 
-    def kind_of(self, topic: str) -> Kind:
-        """Return what a topic carries; events where the catalogue does not know the topic, such as a copy of one."""
-        declared = self.topics.get(topic)
-        return declared.kind if declared else "events"
+    def topic_of(self, message: str) -> Topic:
+        """Return the topic that carries a message: that of events where it is on several.
+
+        Raises:
+            LookupError: no topic declares the message.
+        """
+        return self.topics_of(message)[0]
+
+    def topic_for(self, message: str, to: str | None = None) -> Topic:
+        """Return the topic that a message is to be sent to.
+
+        Args:
+            message: Full name of the message.
+            to: Name of the topic; it may be left out for a message that is on one alone.
+
+        Raises:
+            LookupError: no topic declares the message.
+            ValueError: it is on several and none is named, or not on the one that is named.
+        """
+        found = {topic.name: topic for topic in self.topics_of(message)}
+        if to is None and len(found) == 1:
+            return next(iter(found.values()))
+        if to is None or to not in found:
+            problem = "has to be told which with `to`" if to is None else f"not on {to}"
+            raise ValueError(f"{message} is on {' and '.join(found)}, and {problem}")
+        return found[to]
+
+    def event_topic_of(self, message: str) -> Topic:
+        """Return the topic that carries a message as an event.
+
+        Raises:
+            LookupError: no topic declares the message.
+            ValueError: it is declared as a command or a reply alone.
+        """
+        topic = self.topic_of(message)
+        if topic.kind != "events":
+            raise ValueError(
+                f"{message} is on {topic.name}, which has {topic.kind}: it is no event of an aggregate, and is sent"
+                " with `send`"
+            )
+        return topic
+
+    def require_replies(self, name: str) -> None:
+        """Refuse a topic that no replies can be sent to.
+
+        Raises:
+            ValueError: the catalogue declares no topic of replies of this name.
+        """
+        if name not in self.topics or self.topics[name].kind != "replies":
+            known = [topic.name for topic in self.topics.values() if topic.kind == "replies"]
+            raise ValueError(
+                f"{name} is no topic of replies; the catalogue has {', '.join(known) or 'none'}"
+            )
 
     def consumers_of(self, message: str) -> tuple[str, ...]:
         """Return the consumer groups that handle a message.
@@ -98,8 +159,14 @@ class Catalogue:
         Raises:
             LookupError: no topic declares the message.
         """
-        consumers = self.topic_of(message).consumers
-        return tuple(name for name, handled in consumers.items() if message in handled)
+        return tuple(
+            dict.fromkeys(
+                name
+                for topic in self.topics_of(message)
+                for name, handled in topic.consumers.items()
+                if message in handled
+            )
+        )
 
     def compatibility_of(self, message: str) -> str:
         """Return what a message's versions promise each other, by the registries' name for it."""
@@ -110,7 +177,8 @@ def parse(text: str) -> Catalogue:
     """Read a catalogue from TOML.
 
     Raises:
-        ValueError: a key is missing or unknown, a limit makes no sense, or two topics carry the same message.
+        ValueError: a key is missing or unknown, a limit makes no sense, two topics carry the same event, or a command
+            has two receivers.
     """
     document = tomllib.loads(text)
     if not _is_table_of_tables(document.get("topics")):
@@ -126,9 +194,19 @@ def parse(text: str) -> Catalogue:
     unknown = set(catalogue.compatibility) - set(catalogue.messages)
     if unknown:
         raise ValueError(f"promised but on no topic: {', '.join(sorted(unknown))}")
-    repeated = {name for name in catalogue.messages if catalogue.messages.count(name) > 1}
+    events = Counter(
+        name
+        for topic in catalogue.topics.values()
+        if topic.kind == "events"
+        for name in topic.messages
+    )
+    repeated = sorted(name for name, times in events.items() if times > 1)
     if repeated:
-        raise ValueError(f"declared on more than one topic: {', '.join(sorted(repeated))}")
+        raise ValueError(f"declared on more than one topic of events: {', '.join(repeated)}")
+    for name in sorted(catalogue.addressed):
+        readers = catalogue.topics[name].consumers
+        if len(readers) > 1:
+            raise ValueError(f"{name} has one receiver, and not {' and '.join(readers)}")
     return catalogue
 
 
@@ -184,7 +262,7 @@ def _is_names(value: Any) -> bool:
 
 
 def _is_kind(value: Any) -> bool:
-    return value in ("events", "commands")
+    return value in get_args(Kind)
 
 
 def _is_handled(value: Any) -> bool:
@@ -198,7 +276,7 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "retention_hours": (_is_number, "a whole number"),
     "messages": (_is_names, "a list of names"),
     "consumers": (_is_handled, "a table of consumer groups, each with a list of names"),
-    "kind": (_is_kind, "events or commands"),
+    "kind": (_is_kind, "events, commands or replies"),
 }
 """What a topic says of itself, and in which form."""
 

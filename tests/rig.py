@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from cdc.due import RetryPolicy
 from cdc.ids import new_id
 from cdc.outbox import Outbox
-from consumers.runtime.consumer import Consumer, RetryPolicy
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import handles, handles_in_bulk
 from consumers.runtime.processor import Applied
 from consumers.runtime.received import Received

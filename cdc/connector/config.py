@@ -9,6 +9,7 @@ import string
 from dataclasses import asdict, dataclass
 from importlib import resources
 
+from cdc.envelope import HEADERS
 from schemas.catalogue import catalogue
 
 NAME = "tailrace-outbox"
@@ -54,6 +55,7 @@ def render(settings: ConnectorSettings) -> dict[str, str]:
     """Return the configuration to give to Connect, as it stores it: every value a string."""
     places = {name: str(value) for name, value in asdict(settings).items()}
     places["batch_bytes"] = str(catalogue().batch_bytes)
+    places["headers"] = ",".join(f"{each.column}:header:{each.name}" for each in HEADERS)
     config = json.loads(_read("outbox.json")) | profiles()[settings.profile]
     return {"name": NAME} | {
         key: string.Template(value).substitute(places) if "$" in value else value

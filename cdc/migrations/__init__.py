@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
-from cdc import bounds
+from cdc import bounds, envelope
 from cdc.database import connect
 
 # Alembic takes half a second to import, and nothing but `upgrade` needs it
@@ -63,7 +63,9 @@ def upgrade(
                 )
                 _leave_superseded(connection, config)
                 command.upgrade(config, "head")
-            bounds.declare(cast(psycopg.Connection[Any], connection.connection.driver_connection))
+            driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+            applied += envelope.declare(driver, role or schema)
+            bounds.declare(driver)
     finally:
         engine.dispose()
     return applied

@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
+from cdc.envelope import OutboxRow
 from cdc.partitioning import partition_of
 from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
 from cdc.reconciliation.kafka import CLOCK_SLACK, Span, TopicReader, headers_of, recorded_at
@@ -20,7 +21,7 @@ from cdc.reconciliation.outboxes import Outboxes, Window
 from cdc.reconciliation.records import TimeBounds, id_of, spooled
 from cdc.reconciliation.report import Kind
 from cdc.reconciliation.spool import Spool
-from cdc.records import OutboxRow, record_of
+from cdc.records import record_of
 
 BATCH = 2000
 COPIES_SHOWN = 5

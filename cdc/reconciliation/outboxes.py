@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import args_row
 
 from cdc.database import connect
-from cdc.records import COLUMNS, OutboxRow
+from cdc.envelope import COLUMNS, OutboxRow
 from cdc.sql import load_queries
 
 QUERIES = load_queries(__package__)

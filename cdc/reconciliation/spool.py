@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
+from cdc.envelope import OutboxRow
 from cdc.reconciliation.fingerprints import Fingerprint
-from cdc.records import OutboxRecord, OutboxRow, record_of
+from cdc.records import OutboxRecord, record_of
 from cdc.sql import load_queries
 
 QUERIES = {

@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Sequence
 
 from cdc.bounds import LARGEST
-from cdc.records import OutboxRow
+from cdc.envelope import OutboxRow
 from cdc.relay.delivery import Place, Refused, Row
 from cdc.relay.seat import Seat
 

@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from cdc import causes
+from cdc.envelope import OutboxRow
 from cdc.producer_state import ProducerState
-from cdc.records import OutboxRow, open_producer, record_of, wait_for_answers
+from cdc.records import open_producer, record_of, wait_for_answers
 
 FLUSH_S = 0.2
 ASK_S = 1.0

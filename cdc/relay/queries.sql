@@ -44,8 +44,7 @@ where outbox = %(outbox)s and shard = any(%(shards)s) and holder = %(holder)s;
 -- What a snapshot does not see was inserted by transactions that were to come, from its xmax on, or that were under way, its
 -- xip; both are found by the index outbox_transaction. Rows of before the migration have transaction 0 and are in no index.
 select
-    seq, id, topic, aggregate_id, payload, type, source, specversion, occurred_at,
-    correlation_id, causation_id, aggregate_version, traceparent
+    :outbox_row:
 from outbox
 where transaction_id > '0'
   and (
@@ -92,20 +91,16 @@ from set_aside where shard = any(%(shards)s)
 group by outbox, topic, aggregate_id;
 
 -- name: set_aside
-insert into set_aside (
-    outbox, seq, shard, id, topic, aggregate_id, payload, type, source, specversion, occurred_at,
-    correlation_id, causation_id, aggregate_version, traceparent, because, reason
-) values (
-    %(outbox)s, %(seq)s, (hashtextextended(%(aggregate_id)s, 0) & 9223372036854775807) %% %(total)s::bigint,
-    %(id)s, %(topic)s, %(aggregate_id)s, %(payload)s, %(type)s, %(source)s, %(specversion)s, %(occurred_at)s,
-    %(correlation_id)s, %(causation_id)s, %(aggregate_version)s, %(traceparent)s, %(because)s, %(reason)s
+insert into set_aside (outbox, shard, because, reason, :outbox_row:)
+values (
+    %(outbox)s, (hashtextextended(%(aggregate_id)s, 0) & 9223372036854775807) %% %(total)s::bigint, %(because)s, %(reason)s,
+    :outbox_row_values:
 )
 on conflict do nothing;
 
 -- name: aside_first
 select
-    outbox, seq, id, topic, aggregate_id, payload, type, source, specversion, occurred_at,
-    correlation_id, causation_id, aggregate_version, traceparent
+    outbox, :outbox_row:
 from set_aside as a
 where shard = any(%(shards)s) and topic = any(%(topics)s)
     and not exists (

@@ -17,7 +17,7 @@ from psycopg import IsolationLevel
 from psycopg.rows import args_row
 
 from cdc.database import connect
-from cdc.records import OutboxRow
+from cdc.envelope import OutboxRow
 from cdc.relay.progress import Group, Progress
 from cdc.sql import load_queries
 

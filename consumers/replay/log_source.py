@@ -12,7 +12,8 @@ import psycopg
 from psycopg.rows import args_row
 
 from cdc.database import connect
-from cdc.records import OutboxRow, record_of
+from cdc.envelope import OutboxRow
+from cdc.records import record_of
 from cdc.sql import load_queries
 from consumers.replay.errors import ReplayError
 from consumers.replay.selection import Filter, Selection

@@ -11,8 +11,7 @@ where kind = 'event' and topic = %(topic)s
 -- name: log_records
 -- The order of seq is that in which the events of an aggregate were committed: each was inserted after the one before.
 select
-    seq, id, topic, aggregate_id, payload, type, source, specversion, occurred_at, correlation_id, causation_id,
-    aggregate_version, traceparent
+    :outbox_row:
 from outbox
 where kind = 'event' and topic = %(topic)s and seq >= %(begin)s and seq < %(stop)s
     and (%(start)s::timestamptz is null or occurred_at >= %(start)s)
@@ -111,8 +110,7 @@ where consumer = %(consumer)s and message_id = any (%(ids)s::uuid[])
 
 -- name: log_by_id
 select
-    seq, id, topic, aggregate_id, payload, type, source, specversion, occurred_at, correlation_id, causation_id,
-    aggregate_version, traceparent
+    :outbox_row:
 from outbox
 where kind = 'event' and topic = %(topic)s and id = any (%(ids)s::uuid[])
 order by seq;

@@ -1,11 +1,11 @@
-"""What a service declares of itself as a consumer: its name, which function takes which message, and its patience."""
+"""What a service declares of itself as a consumer: its name, and which function takes which message."""
 
-import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from cdc.due import RetryPolicy
 from cdc.work import Clock, utc_now
 from consumers.runtime.handlers import Function, Handler, handler_of
 from consumers.runtime.middleware import Middleware
@@ -16,46 +16,6 @@ from schemas.messages.consumers import MessageDeadLettered
 
 DEFAULT_INBOX_WINDOW = timedelta(days=15)
 """Kafka deletes whole segments, a week long by default, so a record may outlive a week's retention by a week."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How often, and when, a parked message is tried again.
-
-    The pauses grow exponentially; half of each is left to chance, so that what failed together is not retried together
-    ("equal jitter" of the AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
-
-    Args:
-        attempts: Attempts in all, the first one included; after the last the message is a dead letter.
-        first_pause_s: Longest pause before the second attempt, in seconds.
-        factor: By how much each pause is longer than the one before.
-        longest_pause_s: Longest pause of all, in seconds.
-        patience_s: How long a partition waits for a party outside the database that cannot be reached, in seconds;
-            then the message that needs it is parked like one that fails for another reason.
-    """
-
-    attempts: int = 6
-    first_pause_s: float = 1.0
-    factor: float = 5.0
-    longest_pause_s: float = 3600.0
-    patience_s: float = 30.0
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1 or self.first_pause_s < 0 or self.factor < 1 or self.patience_s < 0:
-            raise ValueError(
-                "a retry policy needs at least one attempt, pauses that are not negative, and a factor of at least 1"
-            )
-
-    def pause_s(self, attempts: int) -> float | None:
-        """Return how long to wait after a number of failed attempts, in seconds; None when there is no other.
-
-        Args:
-            attempts: Attempts that have failed, at least one.
-        """
-        if attempts >= self.attempts:
-            return None
-        longest = min(self.longest_pause_s, self.first_pause_s * self.factor ** (attempts - 1))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +62,18 @@ class Consumer:
             raise ValueError(f"{self.name} has two handlers for one message")
         if self.max_batch < 1 or self.parallel_partitions < 1:
             raise ValueError(f"{self.name} needs a batch of at least one message at a time")
-        topics = self.topics or sorted({catalogue().topic_of(name).name for name in table})
+        topics = self.topics or sorted({topic for name in table for topic in self._read_for(name)})
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "topics", tuple(topics))
+
+    def _read_for(self, message: str) -> list[str]:
+        """Return where a message is read: everywhere that the catalogue says so, and else where it is at home."""
+        topics = [
+            topic.name
+            for topic in catalogue().topics_of(message)
+            if message in topic.consumers.get(self.name, ())
+        ]
+        return topics or [catalogue().topic_of(message).name]
 
     def with_options(self, **changes: Any) -> "Consumer":
         """Return a consumer that is declared like this one but for some options."""

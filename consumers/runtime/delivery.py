@@ -1,6 +1,6 @@
 """A record as it was delivered: where from, which message, on whose account."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
@@ -105,6 +105,8 @@ class Delivery:
         offset: Offset within the partition.
         recorded_at: When the record was made or appended.
         context: Correlation, causation and trace as the sender gave them.
+        reply_to: Topic that the sender wants a reply on; None when it wants none.
+        expires_at: When it is too late to act on it; None when it never is.
         attempt: 1 for the first, more when the message was parked and is tried again.
         replay: The replay that it comes by; None when it comes as it was sent.
     """
@@ -118,6 +120,8 @@ class Delivery:
     offset: int
     recorded_at: datetime
     context: MessageContext
+    reply_to: str | None = None
+    expires_at: datetime | None = None
     attempt: int = 1
     replay: Replay | None = None
 
@@ -134,7 +138,7 @@ class Delivery:
         """
         try:
             headers = {name: value for name, value in record.headers if value is not None}
-            version = headers.get("aggregate_version")
+            version, reply_to = headers.get("aggregate_version"), headers.get("reply_to")
             return cls(
                 message_id=parse_uuid(headers["ce_id"].decode()),
                 type=headers["ce_type"].decode(),
@@ -145,8 +149,10 @@ class Delivery:
                 offset=record.offset,
                 recorded_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
                 context=_context(headers),
+                reply_to=reply_to.decode() if reply_to else None,
+                expires_at=expiry_of(headers),
                 attempt=attempt,
-                replay=_replay(headers),
+                replay=replay_of(headers),
             )
         except (KeyError, ValueError, OverflowError) as error:
             raise MalformedRecordError(
@@ -159,10 +165,29 @@ def place_of(record: Record) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
-def _replay(headers: dict[str, bytes]) -> Replay | None:
-    if REPLAY_RUN not in headers and REPLAYED_FROM not in headers:
+def expiry_of(headers: Mapping[str, bytes | None]) -> datetime | None:
+    """Return when it is too late to act on a message; None when it never is.
+
+    Raises:
+        MalformedRecordError: the header is no time with a time zone.
+    """
+    given = headers.get("expires_at")
+    if given is None:
         return None
+    try:
+        moment = datetime.fromisoformat(given.decode())
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise MalformedRecordError(f"the header expires_at is {given!r}, and no time")
+    return moment
+
+
+def replay_of(headers: Mapping[str, bytes | None]) -> Replay | None:
+    """Return the replay that a record comes by; None when it comes as it was sent."""
     run, origin = headers.get(REPLAY_RUN), headers.get(REPLAYED_FROM)
+    if run is None and origin is None:
+        return None
     return Replay(
         run_id=run.decode() if run else None, replayed_from=origin.decode() if origin else None
     )

@@ -81,6 +81,7 @@ class HealthServer(HealthEndpoints):
         partitions: Tells how each partition is.
         trouble: Tells why the worker is not ready; empty when it is.
         ignored: Returns how many events were ignored, by type, as no handler takes them.
+        expired: Returns how many messages had expired when they came, by type.
         handlers: Returns how often each handler was called, and with what success, by type.
     """
 
@@ -91,12 +92,14 @@ class HealthServer(HealthEndpoints):
         trouble: Callable[[], str],
         *,
         ignored: Callable[[], Mapping[str, int]],
+        expired: Callable[[], Mapping[str, int]],
         handlers: Callable[[], Mapping[str, HandlerStats]],
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
         self._trouble = trouble
         self._ignored = ignored
+        self._expired = expired
         self._handlers = handlers
         super().__init__({"/health": self._health, "/ready": self._ready})
 
@@ -123,6 +126,7 @@ class HealthServer(HealthEndpoints):
             "partitions": [asdict(partition) for partition in partitions],
             "handlers": {name: asdict(stats) for name, stats in self._handlers().items()},
             "ignored": dict(self._ignored()),
+            "expired": dict(self._expired()),
         }
 
 

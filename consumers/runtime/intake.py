@@ -7,11 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.delivery import MalformedRecordError, Record, place_of
+from consumers.runtime.delivery import (
+    MalformedRecordError,
+    Record,
+    expiry_of,
+    place_of,
+    replay_of,
+)
 from consumers.runtime.failures import TooOldError, UnhandledTypeError
 from consumers.runtime.handlers import Handler
-from consumers.runtime.ignored import Ignored
 from consumers.runtime.received import Received
+from consumers.runtime.type_counts import TypeCounts
 from consumers.runtime.window import InboxWindow
 from schemas.catalogue import catalogue
 from schemas.codec import Codec
@@ -30,7 +36,7 @@ class Intake:
     """Prepares records for one consumer.
 
     An event that no handler takes is ignored, so that its sender may add a type without asking every consumer. A
-    command is addressed to this consumer, so that one which no handler takes is an error.
+    command or a reply is addressed to this consumer, so that one which no handler takes is an error.
 
     Args:
         consumer: Its dispatch table.
@@ -38,20 +44,20 @@ class Intake:
         window: Which ids its inbox can keep.
 
     Attributes:
-        ignored: Counts what was ignored.
+        ignored: Counts events that no handler takes.
+        expired: Counts messages that came after they had expired, which nothing is done about.
     """
 
     def __init__(self, consumer: Consumer, codec: Codec, window: InboxWindow) -> None:
-        self.ignored = Ignored(consumer.name)
+        self.ignored = TypeCounts(f"{consumer.name} ignores %s, having no handler for it")
+        self.expired = TypeCounts(f"{consumer.name} drops %s, which has come too late to act on")
         self._consumer = consumer
         self._codec = codec
         self._window = window
         self._table: Mapping[bytes, Handler] = {
             name.encode(): handler for name, handler in consumer.table.items()
         }
-        self._command_topics = frozenset(
-            topic for topic in consumer.topics if catalogue().kind_of(topic) == "commands"
-        )
+        self._addressed = catalogue().addressed
 
     async def prepare(self, records: Sequence[Record]) -> list[Received[Any]]:
         """Tell apart, judge and decode records, giving way to other work now and then.
@@ -85,7 +91,7 @@ class Intake:
         message_id, name = _id_text(headers.get("ce_id") or b"") or "", headers.get("ce_type")
         if name is None:
             return self._malformed(record, None, "it has no header ce_type")
-        return self._decoded(record, message_id, name, attempt)
+        return self._decoded(record, headers, message_id, name, attempt)
 
     async def _learn_schemas(self, values: Iterable[bytes | None]) -> None:
         """Fetch schemas that are new here off the event loop, which must go on while the registry takes its time."""
@@ -111,7 +117,7 @@ class Intake:
                 "effect before cannot be told"
             )
             return self._not_told_apart(record, name, error)
-        return self._decoded(record, text, name, 1)
+        return self._decoded(record, headers, text, name, 1)
 
     def _malformed(self, record: Record, name: bytes | None, why: str) -> Received[Any]:
         error = MalformedRecordError(
@@ -129,7 +135,14 @@ class Intake:
             return Received(record, "", _text(name))
         return Received(record, "", _text(name), error=error)
 
-    def _decoded(self, record: Record, message_id: str, name: bytes, attempt: int) -> Received[Any]:
+    def _decoded(
+        self,
+        record: Record,
+        headers: Mapping[str, bytes | None],
+        message_id: str,
+        name: bytes,
+        attempt: int,
+    ) -> Received[Any]:
         handler = self._table.get(name)
         if handler is None:
             unhandled = self._unhandled(record, name)
@@ -137,6 +150,9 @@ class Intake:
         wanted = handler.message.NAME
         error: Exception
         try:
+            if self._is_too_late(headers):
+                self.expired.note(name)
+                return Received(record, message_id, wanted, attempt=attempt)
             message = self._codec.decode(record.value or b"")
         except RegistryUnavailableError:
             raise
@@ -150,13 +166,22 @@ class Intake:
             )
         return Received(record, message_id, wanted, handler, None, error, attempt)
 
+    def _is_too_late(self, headers: Mapping[str, bytes | None]) -> bool:
+        """Tell whether a message has expired; in a replay it comes late on purpose."""
+        expires_at = expiry_of(headers)
+        return (
+            expires_at is not None
+            and replay_of(headers) is None
+            and self._consumer.clock() >= expires_at
+        )
+
     def _unhandled(self, record: Record, name: bytes) -> UnhandledTypeError | None:
-        """Return the error of a command that no handler takes; count an event, which is no error."""
-        if record.topic not in self._command_topics:
+        """Return the error of what is addressed to us and no handler takes; count an event, which is no error."""
+        if record.topic not in self._addressed:
             self.ignored.note(name)
             return None
         return UnhandledTypeError(
-            f"{self._consumer.name} has no handler for the command {_text(name)}, found at {place_of(record)}"
+            f"{self._consumer.name} has no handler for {_text(name)}, which was sent to it at {place_of(record)}"
         )
 
 

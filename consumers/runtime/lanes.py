@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from consumers.runtime.consumer import RetryPolicy
+from cdc.due import RetryPolicy
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import is_transient, waits_without_end
 from consumers.runtime.intake import Intake

@@ -1,7 +1,9 @@
 """Trying parked messages again, and telling of those that no attempt is left for."""
 
 import logging
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from cdc import causes
@@ -13,13 +15,12 @@ from consumers.runtime.delivery import MalformedRecordError, Record, place_of
 from consumers.runtime.dispatch import Dispatcher
 from consumers.runtime.failures import Failure, waits_without_end
 from consumers.runtime.intake import Intake
+from consumers.runtime.received import Received
 from consumers.runtime.store import ParkedMessage, Store, Transaction
 from schemas.messages.consumers import MessageDeadLettered, ParkingReason
 
 MOST_AT_ONCE = 100
 """Messages of one key that are tried in one transaction."""
-LONGEST_S = 10.0
-"""How long that transaction goes on to another message: while it lasts, what comes of the key has to wait."""
 
 LONGEST_TOLD, LONGEST_NAME = 4000, 500
 """Most characters told of an error's text, and of anything else; the parked message keeps the record whole."""
@@ -72,8 +73,23 @@ class DeadLetters:
         await self._outbox.send(transaction, event, key=key, context=_context(headers))
 
 
-class Retrier:
-    """Tries parked messages of one consumer again, those of a key in their order.
+@dataclass(frozen=True, slots=True)
+class DueMessage:
+    """A parked message whose turn has come.
+
+    Args:
+        sequence_id: The sequence of its key, of which it is the first.
+        parked: The message.
+        attempts: How often it has failed.
+    """
+
+    sequence_id: int
+    parked: ParkedMessage
+    attempts: int
+
+
+class ParkedWork:
+    """Parked messages of one consumer as due work: those of a key are tried in their order, up to the first that fails.
 
     Args:
         consumer: Dispatch table and retry policy.
@@ -82,6 +98,8 @@ class Retrier:
         outbox: Where handlers send, and where dead letters are told of.
     """
 
+    in_order = True
+
     def __init__(self, consumer: Consumer, store: Store, intake: Intake, outbox: Outbox) -> None:
         self._consumer = consumer
         self._store = store
@@ -89,79 +107,58 @@ class Retrier:
         self._dispatcher = Dispatcher(consumer, outbox)
         self._dead_letters = DeadLetters(consumer.name, outbox)
 
-    async def retry_one(self) -> bool:
-        """Try one sequence whose time has come: its messages one after the other, up to the first that fails.
+    async def take(self, transaction: Transaction) -> Sequence[DueMessage]:
+        """Return the messages of one key whose time has come, as many as are tried in one transaction."""
+        sequence = await self._store.take_due(transaction, MOST_AT_ONCE)
+        if sequence is None:
+            return ()
+        return [
+            DueMessage(sequence.sequence_id, parked, 0 if number else sequence.attempts)
+            for number, parked in enumerate(sequence.messages)
+        ]
 
-        Returns:
-            Whether there was one.
+    async def attempt(self, transaction: Transaction, row: DueMessage) -> None:
+        """Have a message take effect, and remove it.
 
         Raises:
             RegistryUnavailableError: a schema is new here and the registry cannot be asked.
-            psycopg.Error: the database could not do its work; nothing has changed.
+            Exception: why it cannot be handled, or what its handler raises.
         """
-        async with self._store.transaction() as transaction:
-            sequence = await self._store.take_due(transaction, MOST_AT_ONCE)
-            if sequence is None:
-                return False
-            attempts = sequence.attempts
-            deadline = time.monotonic() + LONGEST_S
-            for message in sequence.messages:
-                failure = await self._try(transaction, message, attempts + 1)
-                if failure is not None:
-                    attempts += 1
-                    await self._postpone(
-                        transaction, sequence.sequence_id, message, failure, attempts
-                    )
-                    break
-                await self._store.unpark(transaction, sequence.sequence_id, message.parked_id)
-                attempts = 0
-                if time.monotonic() > deadline:
-                    break
-        return True
-
-    async def _try(
-        self, transaction: Transaction, message: ParkedMessage, attempt: int
-    ) -> Failure | None:
-        if not message.was_judged:
-            return await self._judge(message.record)
-        received = await self._intake.prepare_again(message.record, attempt)
+        if row.parked.was_judged:
+            received = await self._intake.prepare_again(row.parked.record, row.attempts + 1)
+        else:
+            received = await self._judge(row.parked.record)
         if received.error is not None:
-            return Failure.of(received.error)
-        if received.handler is None:
-            return None
-        try:
-            async with self._store.savepoint(transaction):
-                await self._dispatcher.call(received.handler, [received], transaction)
-        except Exception as error:
-            if waits_without_end(error):
-                raise
-            return Failure.of(error)
-        return None
+            raise received.error
+        if received.handler is not None:
+            await self._dispatcher.call(received.handler, [received], transaction)
+        await self._store.unpark(transaction, row.sequence_id, row.parked.parked_id)
 
-    async def _judge(self, record: Record) -> Failure | None:
-        """Return what is wrong with a record whose id the inbox did not keep; None when it is none of our business."""
-        [received] = await self._intake.prepare([record])
-        if not received.concerns_us:
-            return None
-        strange = MalformedRecordError(
-            f"the inbox could not keep the id of the record at {place_of(record)} when it came"
-        )
-        return Failure.of(received.error or strange)
+    async def failed(self, transaction: Transaction, row: DueMessage, error: Exception) -> None:
+        """Put a message off, or make it a dead letter.
 
-    async def _postpone(
-        self,
-        transaction: Transaction,
-        sequence_id: int,
-        message: ParkedMessage,
-        failure: Failure,
-        attempts: int,
-    ) -> None:
+        Raises:
+            Exception: the error itself, where every other message is in the same trouble.
+        """
+        if waits_without_end(error):
+            raise error
+        failure = Failure.of(error)
+        attempts = row.attempts + 1
         pause_s = None if failure.hopeless else self._consumer.retries.pause_s(attempts)
-        await self._store.postpone(transaction, sequence_id, failure, pause_s)
+        await self._store.postpone(transaction, row.sequence_id, failure, pause_s)
         if pause_s is None:
             await self._dead_letters.announce(
-                transaction, message.record, failure, attempts=attempts
+                transaction, row.parked.record, failure, attempts=attempts
             )
+
+    async def _judge(self, record: Record) -> Received[Any]:
+        """Return a record whose id the inbox did not keep: of no concern to us, or with what is wrong with it."""
+        [received] = await self._intake.prepare([record])
+        if received.concerns_us and received.error is None:
+            raise MalformedRecordError(
+                f"the inbox could not keep the id of the record at {place_of(record)} when it came"
+            )
+        return received
 
 
 def _cut(text: str | None, longest: int = LONGEST_NAME) -> str | None:

@@ -1,6 +1,7 @@
 """What a handler is given beside its messages: the unit of work of one message, or of a call with many."""
 
 from typing import Any
+from uuid import UUID
 
 from cdc.context import MessageContext, next_traceparent
 from cdc.database import Connection
@@ -8,6 +9,7 @@ from cdc.outbox import Outbox
 from cdc.work import Clock, TransactionScope, UnitOfWork, utc_now
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.received import Received
+from schemas.message import Message
 
 
 class Work(UnitOfWork):
@@ -48,6 +50,21 @@ class Work(UnitOfWork):
                 traceparent=next_traceparent(cause.context.traceparent),
             )
         return self._context
+
+    async def reply(self, message: Message, *, key: str | None = None) -> UUID:
+        """Send the reply to the message that is handled, to the topic that it names.
+
+        Args:
+            message: The reply.
+            key: Record key; that of the message when none is given, so that whoever asked finds replies in order.
+
+        Raises:
+            ValueError: the message wants no reply, or not one of this type.
+        """
+        delivery = self.delivery
+        if delivery.reply_to is None:
+            raise ValueError(f"{delivery.type} {delivery.message_id} names no topic to reply to")
+        return await self.send(message, key=key or delivery.key, to=delivery.reply_to)
 
 
 class BulkWork(TransactionScope):

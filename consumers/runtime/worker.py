@@ -18,6 +18,8 @@ from faust.types.transports import TransportT
 
 from cdc import logs
 from cdc.database import Pool, open_pool
+from cdc.delayed import DelayedMessages
+from cdc.due import LOOK_EVERY_S, DueWork, work_once
 from cdc.outbox import Outbox
 from cdc.service import load, start
 from cdc.thinning import EVERY_S, Thinning
@@ -32,7 +34,7 @@ from consumers.runtime.lanes import Lanes, Tools
 from consumers.runtime.positions import find_positions
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.processor import Processor
-from consumers.runtime.retries import Retrier
+from consumers.runtime.retries import ParkedWork
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
 from consumers.runtime.topics import Topic, new_admin, read_topics
@@ -61,7 +63,6 @@ most partitions makes it fetch them one by one, in many small requests.
 
 STOP_S = 10.0
 """How long a transaction under way may take when the worker stops or loses its partitions."""
-RETRY_LOOK_S = 0.5
 MAINTAIN_EVERY_S = 3600.0
 SKIP_EVERY_S = 2.0
 COLLECT_EVERY_S = 10.0
@@ -171,7 +172,10 @@ class WorkerApp(faust.App):
         codec = Codec(SchemaStore(settings.registry_url, settings.schema_cache), consumer.messages)
         outbox = Outbox.open(settings.registry_url, settings.schema_cache, consumer.outgoing)
         intake = Intake(consumer, codec, self._window)
-        self._retrier = Retrier(consumer, self._store, intake, outbox)
+        self._due: tuple[DueWork[Any], ...] = (
+            ParkedWork(consumer, self._store, intake, outbox),
+            DelayedMessages(),
+        )
         self.lanes = Lanes(
             Tools(
                 intake=intake,
@@ -188,6 +192,7 @@ class WorkerApp(faust.App):
             self._partition_health,
             self._trouble,
             ignored=intake.ignored.counts,
+            expired=intake.expired.counts,
             handlers=meter.stats,
         )
         self._admin = new_admin(settings.kafka_bootstrap)
@@ -264,7 +269,7 @@ class WorkerApp(faust.App):
         self._has_started = True
         self._watchdog.start()
         self._chores = [
-            asyncio.create_task(self._repeat(RETRY_LOOK_S, self._retry)),
+            asyncio.create_task(self._repeat(LOOK_EVERY_S, self._work_on_what_is_due)),
             asyncio.create_task(self._repeat(MAINTAIN_EVERY_S, self._maintain)),
             asyncio.create_task(self._repeat(SKIP_EVERY_S, self._skip)),
             asyncio.create_task(self._repeat(COLLECT_EVERY_S, self._collect_garbage)),
@@ -320,9 +325,10 @@ class WorkerApp(faust.App):
     async def _seek(self, place: Place, offset: int) -> None:
         await self._batch_consumer().seek_wait({TP(*place): offset})
 
-    async def _retry(self) -> None:
-        while await self._retrier.retry_one():
-            pass
+    async def _work_on_what_is_due(self) -> None:
+        for work in self._due:
+            while await work_once(work, self._store):
+                pass
 
     async def _maintain(self) -> None:
         await self._store.maintain(self._window)

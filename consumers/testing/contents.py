@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from cdc.outbox import OutsideTransactionError
 from consumers.runtime.delivery import StoredRecord
@@ -63,6 +65,8 @@ class Contents(Generic[S]):
     positions: dict[tuple[str, Place], Position] = field(default_factory=dict)
     lines: dict[int, Line] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
+    delayed: dict[UUID, tuple[datetime, Sent]] = field(default_factory=dict)
+    """By id: messages that are kept back, and until when."""
     last_id: int = 0
     spoilt: str = ""
     """What failed in the transaction so that it cannot commit any more, empty when nothing did."""
@@ -76,13 +80,15 @@ class Contents(Generic[S]):
             positions=dict(self.positions),
             lines=dict(self.lines),
             sent=list(self.sent),
+            delayed=dict(self.delayed),
         )
 
     def take_back(self, earlier: "Contents[S]") -> None:
         """Become again what an earlier copy is; the state stays the object that handlers hold."""
         overwrite(self.state, earlier.state)
         self.inbox, self.positions, self.lines = earlier.inbox, earlier.positions, earlier.lines
-        self.sent, self.last_id, self.spoilt = earlier.sent, earlier.last_id, earlier.spoilt
+        self.sent, self.delayed = earlier.sent, earlier.delayed
+        self.last_id, self.spoilt = earlier.last_id, earlier.spoilt
 
     def next_id(self) -> int:
         """Return a new identity."""

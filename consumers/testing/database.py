@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -27,6 +28,9 @@ class Sent:
         key: Record key.
         version: Version of the aggregate; None for a message that is no event.
         context: Correlation, causation and trace.
+        reply_to: Topic that the reply to it goes to.
+        expires_at: When it is too late to act on it.
+        not_before: Until when it is kept back; None once it was let go.
     """
 
     message_id: UUID
@@ -35,6 +39,9 @@ class Sent:
     key: str
     version: int | None
     context: MessageContext
+    reply_to: str | None = None
+    expires_at: datetime | None = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +81,14 @@ class Sight:
 
     Args:
         sent: What was sent, dead letters included, in its order.
+        delayed: What is kept back until its time, by that time.
         parked: Parked messages, those of a key in their order.
         applied: Messages that came for the first time.
         duplicates: Deliveries that were dropped because their message had been taken before.
     """
 
     sent: list[Sent]
+    delayed: list[Sent]
     parked: list[Parked]
     applied: int
     duplicates: int
@@ -100,8 +109,8 @@ class Database(Protocol[S_co]):
     def outbox(self, messages: Iterable[type[Message]] | None = None) -> Outbox:
         """Return an outbox that writes these messages, and no others; all of the catalogue when none are given."""
 
-    async def pass_time(self, seconds: float) -> None:
-        """Have parked messages fall due as if time had passed."""
+    async def pass_time(self, seconds: float, *, of_delayed: bool = False) -> None:
+        """Have parked messages fall due as if time had passed; delayed ones, too, if asked, and those are let go."""
 
     async def state(self) -> S_co:
         """Return what handlers have written and committed."""

@@ -223,7 +223,7 @@ def _with_poison(passage: Passage, records: list[NewRecord]) -> list[NewRecord]:
         mixed.insert(passage.rng.randint(0, len(mixed)), record)
         passage.happened += 1
         # an event of an unknown type is ignored: were it parked, it would show as an effect that differs
-        if reason != "unknown_type" or catalogue().kind_of(record.topic) == "commands":
+        if reason != "unknown_type" or record.topic in catalogue().addressed:
             passage.poison[(record.key or b"").decode()] = reason
     return mixed
 

@@ -4,16 +4,20 @@ Transactions follow one another here; those of Postgres run beside each other, s
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TypeVar
+from uuid import UUID
 
 from cdc.work import TransactionScope
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.store import Store
 from consumers.runtime.window import InboxWindow
 from consumers.testing.contents import Contents, Line, Row, Transactions
-from consumers.testing.database import Parked, Sight, text_of_key
+from consumers.testing.database import Parked, Sent, Sight, text_of_key
 from consumers.testing.memory_outbox import MemoryOutbox
 from consumers.testing.memory_store import MemoryStore
 from consumers.testing.schemas import local_codec
@@ -38,6 +42,7 @@ class MemoryDatabase(Transactions[S]):
     def __init__(self, state: S, clock: Callable[[], float] = time.time) -> None:
         super().__init__(state, clock)
         self._initial = deepcopy(state)
+        self._ahead_of_delayed = timedelta()
 
     async def reset(self) -> None:
         """Go back to the beginning: everything is gone that any consumer has written."""
@@ -59,9 +64,19 @@ class MemoryDatabase(Transactions[S]):
         """
         return self.within(work.connection).state
 
-    async def pass_time(self, seconds: float) -> None:
-        """Have parked messages fall due as if time had passed."""
+    async def pass_time(self, seconds: float, *, of_delayed: bool = False) -> None:
+        """Have parked messages fall due as if time had passed; delayed ones, too, if asked, and those are let go."""
         self._ahead_s += seconds
+        if not of_delayed:
+            return
+        self._ahead_of_delayed += timedelta(seconds=seconds)
+        now = datetime.fromtimestamp(self._clock(), UTC) + self._ahead_of_delayed
+        async with self.transaction() as transaction:
+            contents = self.within(transaction)
+            for not_before, each in _in_time(contents.delayed):
+                if not_before <= now:
+                    del contents.delayed[each.message_id]
+                    contents.sent.append(each)
 
     async def state(self) -> S:
         """Return what handlers have written and committed."""
@@ -73,6 +88,10 @@ class MemoryDatabase(Transactions[S]):
         progress = [at for (name, _), at in contents.positions.items() if name == consumer]
         return Sight(
             sent=list(contents.sent),
+            delayed=[
+                replace(each, not_before=not_before)
+                for not_before, each in _in_time(contents.delayed)
+            ],
             parked=[
                 _parked(line, row)
                 for line in contents.lines.values()
@@ -82,6 +101,10 @@ class MemoryDatabase(Transactions[S]):
             applied=sum(at.applied for at in progress),
             duplicates=sum(at.duplicates for at in progress),
         )
+
+
+def _in_time(delayed: Mapping[UUID, tuple[datetime, Sent]]) -> list[tuple[datetime, Sent]]:
+    return sorted(delayed.values(), key=itemgetter(0))
 
 
 def _parked(line: Line, row: Row) -> Parked:

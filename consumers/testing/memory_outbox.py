@@ -2,21 +2,17 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg.errors import InFailedSqlTransaction
 
-from cdc import bounds
-from cdc.context import MessageContext
-from cdc.ids import new_id
-from cdc.outbox import ConcurrencyError, Outbox
+from cdc.outbox import ConcurrencyError, Outbox, Outgoing
 from consumers.testing.contents import Contents, Transactions
 from consumers.testing.database import Sent
 from consumers.testing.schemas import codec_of_all
-from schemas.catalogue import catalogue
 from schemas.codec import Codec
-from schemas.message import Message
 
 
 class MemoryOutbox(Outbox):
@@ -44,67 +40,31 @@ class MemoryOutbox(Outbox):
         self._within(connection)
         yield
 
-    async def append(
-        self,
-        connection: Any,
-        events: Sequence[Message],
-        *,
-        aggregate_id: str,
-        after_version: int,
-        context: MessageContext,
-    ) -> list[UUID]:
-        """Append events to an aggregate's history, as versions `after_version + 1` and up.
+    async def withdraw(self, connection: Any, message_id: UUID) -> bool:
+        """Take back a message that is kept back until its time; return whether it was still there."""
+        return self._within(connection).delayed.pop(message_id, None) is not None
 
-        Args:
-            connection: What the handler was given; its transaction carries the events.
-            events: What happened, oldest first.
-            aggregate_id: Identity of the aggregate, which becomes the record key.
-            after_version: The version the decision was made on; 0 for a new aggregate.
-            context: Correlation, causation and trace to carry along.
-
-        Returns:
-            The message ids, in the order of the events.
-
-        Raises:
-            ConcurrencyError: the aggregate has moved on; the transaction is spoilt and must roll back.
-            OutsideTransactionError: what was given is no transaction, or one that has ended.
-            ValueError: an event does not fit its schema, or versions would not begin with 1.
-        """
+    async def _append(
+        self, connection: Any, events: Sequence[Outgoing], after_version: int
+    ) -> None:
         contents = self._within(connection)
-        if after_version < 0:
-            raise ValueError(f"the versions of {aggregate_id} count from 1")
-        sent = [
-            self._sent(event, aggregate_id, after_version + number, context)
-            for number, event in enumerate(events, start=1)
-        ]
+        if events and after_version < 0:
+            raise ValueError(f"the versions of {events[0].key} count from 1")
+        sent = [self._sent(event) for event in events]
         taken = {(each.topic, each.key, each.version) for each in contents.sent if each.version}
         if any((each.topic, each.key, each.version) in taken for each in sent):
-            contents.spoilt = f"{aggregate_id} was past version {after_version} already"
+            contents.spoilt = f"{events[0].key} was past version {after_version} already"
             raise ConcurrencyError(
-                f"{aggregate_id} is past version {after_version} by now; load it again and decide anew"
+                f"{events[0].key} is past version {after_version} by now; load it again and decide anew"
             )
         contents.sent += sent
-        return [each.message_id for each in sent]
 
-    async def send(
-        self, connection: Any, message: Message, *, key: str, context: MessageContext
-    ) -> UUID:
-        """Send a message that is no part of an aggregate's history, such as a command or a sign of life.
+    async def _send(self, connection: Any, message: Outgoing) -> None:
+        self._within(connection).sent.append(self._sent(message))
 
-        Args:
-            connection: What the handler was given; its transaction carries the message.
-            message: What to send.
-            key: Record key; messages of one key keep their order.
-            context: Correlation, causation and trace to carry along.
-
-        Raises:
-            OutsideTransactionError: what was given is no transaction, or one that has ended.
-            ValueError: the message does not fit its schema.
-        """
-        contents = self._within(connection)
-        sent = self._sent(message, key, None, context)
-        contents.sent.append(sent)
-        return sent.message_id
+    async def _delay(self, connection: Any, message: Outgoing, not_before: datetime) -> None:
+        delayed = self._within(connection).delayed
+        delayed[message.id] = (not_before, self._sent(message))
 
     def _within(self, transaction: Any) -> Contents[Any]:
         contents = self._database.within(transaction)
@@ -112,17 +72,14 @@ class MemoryOutbox(Outbox):
             raise InFailedSqlTransaction(f"nothing more can be written: {contents.spoilt}")
         return contents
 
-    def _sent(
-        self, message: Message, key: str, version: int | None, context: MessageContext
-    ) -> Sent:
-        topic, payload = catalogue().topic_of(message.NAME), self._codec.encode(message)
-        size = bounds.size_of(payload, key, message.NAME, context.traceparent)
-        bounds.require_fitting(size, topic.name)
+    def _sent(self, outgoing: Outgoing) -> Sent:
         return Sent(
-            message_id=new_id(),
-            message=self._codec.decode(payload),
-            topic=topic.name,
-            key=key,
-            version=version,
-            context=context,
+            message_id=outgoing.id,
+            message=self._codec.decode(outgoing.payload),
+            topic=outgoing.topic.name,
+            key=outgoing.key,
+            version=outgoing.version,
+            context=outgoing.context,
+            reply_to=outgoing.reply_to,
+            expires_at=outgoing.expires_at,
         )

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from psycopg.rows import dict_row, namedtuple_row
 
 from cdc.context import MessageContext
 from cdc.database import Connection, Pool, open_pool
+from cdc.delayed import publish_due
 from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES
 from cdc.outbox import Outbox
 from cdc.sql import load_queries
@@ -103,10 +105,14 @@ class PostgresDatabase:
         """Return an outbox that writes these messages, and no others; all of the catalogue when none are given."""
         return Outbox(codec_of_all() if messages is None else local_codec(messages))
 
-    async def pass_time(self, seconds: float) -> None:
-        """Have parked messages fall due as if time had passed."""
+    async def pass_time(self, seconds: float, *, of_delayed: bool = False) -> None:
+        """Have parked messages fall due as if time had passed; delayed ones, too, if asked, and those are let go."""
         async with self.connection() as connection:
             await connection.execute(QUERIES["pass_time"], {"seconds": seconds})
+            if of_delayed:
+                await connection.execute(QUERIES["pass_time_of_delayed"], {"seconds": seconds})
+        if of_delayed:
+            await publish_due(self.pool)
 
     async def state(self) -> Tables:
         """Return the rows of the service's own tables."""
@@ -125,12 +131,14 @@ class PostgresDatabase:
         async with self.connection() as connection:
             cursor = connection.cursor(row_factory=namedtuple_row)
             sent = await (await cursor.execute(QUERIES["sent"])).fetchall()
+            delayed: list[Any] = await (await cursor.execute(QUERIES["delayed"])).fetchall()
             parked = await (await cursor.execute(QUERIES["parked"], who)).fetchall()
             [[applied, duplicates]] = await (
                 await cursor.execute(QUERIES["progress"], who)
             ).fetchall()
         return Sight(
             sent=[_sent(row) for row in sent],
+            delayed=[_sent(row, row.not_before) for row in delayed],
             parked=[_parked(row) for row in parked],
             applied=applied,
             duplicates=duplicates,
@@ -142,7 +150,7 @@ class PostgresDatabase:
         await self._made.drop()
 
 
-def _sent(row: Any) -> Sent:
+def _sent(row: Any, not_before: datetime | None = None) -> Sent:
     return Sent(
         message_id=row.id,
         message=codec_of_all().decode(row.payload),
@@ -154,6 +162,9 @@ def _sent(row: Any) -> Sent:
             causation_id=row.causation_id,
             traceparent=row.traceparent,
         ),
+        reply_to=row.reply_to,
+        expires_at=row.expires_at,
+        not_before=not_before,
     )
 
 

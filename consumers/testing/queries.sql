@@ -1,9 +1,10 @@
 -- Statements of the test kit: what is to be seen of a consumer in its service's schema.
 
 -- name: sent
-select id, payload, topic, aggregate_id, aggregate_version, correlation_id, causation_id, traceparent
-from outbox
-order by seq;
+select :outbox_row: from outbox order by seq;
+
+-- name: delayed
+select topic, aggregate_id, payload, not_before, :outbox_written: from outbox_delayed order by not_before, number;
 
 -- name: parked
 select
@@ -20,6 +21,9 @@ where consumer = %(consumer)s;
 
 -- name: pass_time
 update parked_sequence set next_attempt_at = next_attempt_at - make_interval(secs => %(seconds)s);
+
+-- name: pass_time_of_delayed
+update outbox_delayed set due_at = due_at - make_interval(secs => %(seconds)s);
 
 -- name: tables
 -- Those of the service itself, without what the runtime, the outbox and the migrations keep.

@@ -50,6 +50,9 @@ def deliver(
     key: str | None = None,
     message_id: UUID | None = None,
     correlation_id: UUID | None = None,
+    to: str | None = None,
+    reply_to: str | None = None,
+    expires_at: datetime | None = None,
 ) -> NewRecord:
     """Return the record of a message.
 
@@ -58,13 +61,16 @@ def deliver(
         key: Record key; the id of the message's aggregate when none is given.
         message_id: Identity of the message; a new one when none is given.
         correlation_id: Shared with what led to the message; a new one when none is given.
+        to: Topic that it comes by, where the catalogue has it on several.
+        reply_to: Topic that its sender wants a reply on.
+        expires_at: When it is too late to act on it.
 
     Raises:
         LookupError: no topic of the catalogue carries the message.
-        ValueError: the message does not fit its schema, or has no field that names its aggregate.
+        ValueError: the message does not fit its schema, is not on that topic, or has no field that names its aggregate.
     """
-    topic = catalogue().topic_of(message.NAME)
-    headers = {
+    topic = catalogue().topic_for(message.NAME, to)
+    headers: dict[str, str | None] = {
         "ce_id": str(message_id or new_id()),
         "ce_type": message.NAME,
         "ce_source": f"/{topic.owner}",
@@ -72,12 +78,14 @@ def deliver(
         "ce_time": datetime.now(UTC).isoformat(),
         "correlation_id": str(correlation_id or new_id()),
         "traceparent": next_traceparent(None),
+        "reply_to": reply_to,
+        "expires_at": expires_at.isoformat() if expires_at else None,
     }
     return NewRecord(
         topic=topic.name,
         key=(key or _aggregate_id(message, topic)).encode(),
         value=codec_of_all().encode(message),
-        headers=[(name, value.encode()) for name, value in headers.items()],
+        headers=[(name, value.encode()) for name, value in headers.items() if value is not None],
     )
 
 

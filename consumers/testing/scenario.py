@@ -16,7 +16,7 @@ from schemas.messages.consumers import MessageDeadLettered
 
 S = TypeVar("S")
 
-NOTHING = Sight(sent=[], parked=[], applied=0, duplicates=0)
+NOTHING = Sight(sent=[], delayed=[], parked=[], applied=0, duplicates=0)
 
 
 class Scenario(Generic[S]):
@@ -73,13 +73,13 @@ class Scenario(Generic[S]):
         await self._look()
 
     async def after(self, *, seconds: float) -> None:
-        """Let time pass, and have parked messages tried again that fell due in it.
+        """Let time pass: parked messages are tried again that fell due in it, and delayed ones are sent.
 
         Args:
             seconds: How long.
         """
         worker = await self._at_work()
-        await self.database.pass_time(seconds)
+        await self.database.pass_time(seconds, of_delayed=True)
         await worker.retry()
         await self._look()
 
@@ -146,6 +146,11 @@ class Scenario(Generic[S]):
         """What was sent since the beginning or `given`, with keys, versions and context; dead letters left out."""
         sent = self._sight.sent[self._sent_before :]
         return [each for each in sent if not isinstance(each.message, MessageDeadLettered)]
+
+    @property
+    def delayed(self) -> list[Sent]:
+        """What is kept back until its time."""
+        return self._sight.delayed
 
     @property
     def sent(self) -> list[Message]:

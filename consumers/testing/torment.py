@@ -90,6 +90,7 @@ class Comparison:
         return {
             "state": plain(shown, self.ignoring),
             "sent": self._sent(sight.sent),
+            "delayed": self._sent(sight.delayed),
             "parked": sorted(
                 {
                     (str(each.key), str(each.message_id), each.reason)

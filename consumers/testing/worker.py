@@ -4,13 +4,14 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from cdc.due import work_once
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import is_transient, waits_without_end
 from consumers.runtime.intake import Intake
 from consumers.runtime.processor import Processor, TooSlowError
 from consumers.runtime.received import Received
-from consumers.runtime.retries import Retrier
+from consumers.runtime.retries import ParkedWork
 from consumers.runtime.store import FenceLostError, Place, Store
 from consumers.runtime.window import InboxWindow
 from consumers.testing.database import Database
@@ -51,7 +52,7 @@ class Worker:
         self.fences_lost = 0
         self.intake = Intake(consumer, local_codec(consumer.messages), window)
         self.processor = Processor(consumer, store, outbox)
-        self.retrier = Retrier(consumer, store, self.intake, outbox)
+        self.parked = ParkedWork(consumer, store, self.intake, outbox)
 
     async def catch_up(self, log: Log, rng: random.Random | None = None) -> None:
         """Work through all partitions to their ends.
@@ -94,9 +95,13 @@ class Worker:
     async def retry(self) -> int:
         """Try parked messages again as long as any are due; return how many sequences were tried."""
         for tried in range(MOST_RETRIES):
-            if not await self._until_it_works(self.retrier.retry_one):
+            if not await self._until_it_works(self.retry_one):
                 return tried
         raise AssertionError(f"after {MOST_RETRIES} attempts there are still messages due")
+
+    async def retry_one(self) -> bool:
+        """Try the messages of one key whose time has come; return whether there were any."""
+        return await work_once(self.parked, self._store)
 
     async def settle(self, database: Database[Any]) -> None:
         """Let time pass until no parked message has an attempt left.

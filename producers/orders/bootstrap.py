@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from pydantic import Field
 
 from cdc.database import open_pool
+from cdc.delayed import published_when_due
 from cdc.outbox import Outbox
 from producers.orders import problems
 from producers.orders.api import ROUTERS
@@ -41,7 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         outbox = Outbox.open(settings.registry_url, settings.schema_cache, EVENTS)
-        async with open_pool(settings.database_url, timeout_s=POOL_TIMEOUT_S) as pool:
+        pool = open_pool(settings.database_url, timeout_s=POOL_TIMEOUT_S)
+        async with pool, published_when_due(pool):
             app.state.storage = Storage(pool, outbox)
             yield
 

@@ -98,6 +98,8 @@ def test_a_record_carries_key_bytes_and_cloudevents_headers(
         "causation_id": None,
         "aggregate_version": "1",
         "traceparent": about.traceparent,
+        "reply_to": None,
+        "expires_at": None,
     }
 
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from cdc.envelope import OutboxRow
 from cdc.ids import new_id
 from cdc.partitioning import partition_of
 from cdc.reconciliation.spool import MissingRow
-from cdc.records import OutboxRow, open_producer, record_of, wait_for_answers
+from cdc.records import open_producer, record_of, wait_for_answers
 from cdc.recovery.publish import Publisher, PublishError
 from cdc.relay.delivery import Delivery, Row
 from tests.kafka import ends_of

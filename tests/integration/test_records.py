@@ -8,8 +8,9 @@ import pytest
 from psycopg import sql
 from psycopg.rows import args_row
 
+from cdc.envelope import COLUMNS, OutboxRow
 from cdc.ids import new_id
-from cdc.records import COLUMNS, OutboxRow, open_producer, record_of
+from cdc.records import open_producer, record_of
 from infra.services import OWNER
 from tests.declaring import declare_topic
 from tests.kafka import raw_records
@@ -64,15 +65,29 @@ def test_every_header_may_have_a_value(stack: RunningStack) -> None:
         causation_id=UUID("01a20999-13c2-7477-bc0d-7ecf0b47d38d"),
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         source="/elsewhere",
+        reply_to="some.replies",
+        expires_at=datetime(2026, 3, 4, 5, 6, 7, 120000, tzinfo=UTC),
     )
     _require_equal(stack, row)
+
+
+@pytest.mark.parametrize("expires_at", MOMENTS.values(), ids=MOMENTS)
+def test_a_time_in_a_header_has_all_its_digits(stack: RunningStack, expires_at: datetime) -> None:
+    _require_equal(stack, insert(stack, MOMENTS["whole-second"], expires_at=expires_at))
 
 
 def test_the_relays_records_are_the_connectors(stack: RunningStack) -> None:
     """Both publish the same rows: the connector those of the canary, a relay copies of them in an outbox of its own."""
     rows = [insert(stack, moment) for moment in MOMENTS.values()]
     rows.append(
-        insert(stack, MOMENTS["whole-second"], traceparent="00-0af7-b7ad-01", source="/elsewhere")
+        insert(
+            stack,
+            MOMENTS["whole-second"],
+            traceparent="00-0af7-b7ad-01",
+            source="/elsewhere",
+            reply_to="some.replies",
+            expires_at=MOMENTS["leading-zeros"],
+        )
     )
     rows.append(
         insert(

@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hypothesis.stateful import run_state_machine_as_test as run
 from psycopg.rows import args_row
 
+from cdc.envelope import COLUMNS, OutboxRow
 from cdc.ids import new_id
-from cdc.records import COLUMNS, OutboxRow
 from cdc.relay import tail
 from cdc.relay.progress import Progress, groups
 from tests.relays.order import broken

@@ -194,7 +194,7 @@ def test_a_message_that_comes_while_its_key_is_tried_again_comes_after_it(
                 await third_came.wait()
 
         write_and_then(rig, wait)
-        trying = asyncio.create_task(rig.worker.retrier.retry_one())
+        trying = asyncio.create_task(rig.worker.retry_one())
         await tried.wait()
         coming = asyncio.create_task(rig.deliver([rig.placed("a3")]))
         await until_somebody_waits(rig)
@@ -221,7 +221,7 @@ def test_a_key_is_tried_by_one_worker_at_a_time_and_others_go_on(stack: RunningS
             await other_is_done.wait()
 
         write_and_then(rig, wait)
-        trying = asyncio.create_task(rig.worker.retrier.retry_one())
+        trying = asyncio.create_task(rig.worker.retry_one())
         await tried.wait()
         assert await other.worker.retry() == 1
         other_is_done.set()

@@ -11,7 +11,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import args_row
 
-from cdc.records import COLUMNS, OutboxRow, open_producer, record_of
+from cdc.envelope import COLUMNS, OutboxRow
+from cdc.records import open_producer, record_of
 
 TAKE = sql.SQL("select {} from outbox order by seq limit 500 for update skip locked").format(
     COLUMNS

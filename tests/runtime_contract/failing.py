@@ -53,7 +53,9 @@ async def a_command_that_no_handler_takes_is_parked_until_one_does(rig: Rig) -> 
         await ignorant.deliver([rig.placed("a1"), with_headers(rig.placed("b1"), ce_id=None)])
         assert await ignorant.parked() == [("a1", "unknown_type"), ("b1", "malformed")]
         [parked, _] = sorted((await ignorant.look()).parked, key=lambda each: each.offset)
-        assert "ordered has no handler for the command orders.OrderCreated" in parked.error
+        assert (
+            "ordered has no handler for orders.OrderCreated, which was sent to it" in parked.error
+        )
         learned = await rig.beside(name="ordered")
         assert await learned.after(PAUSE_S) == 1
     assert await learned.effects() == ["a1"]

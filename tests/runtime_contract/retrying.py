@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from consumers.runtime import retries
-from consumers.runtime.consumer import RetryPolicy
+from cdc import due
+from cdc.due import RetryPolicy
 from consumers.runtime.failures import PoisonError
 from tests.rig import ATTEMPTS, PAUSE_S, Rig
 from tests.runtime_contract.case import case, id_of
@@ -139,7 +139,7 @@ async def the_database_failing_in_an_attempt_changes_nothing(rig: Rig) -> None:
     rig.fails["a2"] = psycopg.OperationalError
     await rig.world.database.pass_time(PAUSE_S)
     with pytest.raises(psycopg.OperationalError):
-        await rig.worker.retrier.retry_one()
+        await rig.worker.retry_one()
     assert await rig.look() == before
     assert await rig.effects() == []
     rig.fails.clear()
@@ -165,7 +165,7 @@ async def an_attempt_does_not_go_on_for_ever(rig: Rig) -> None:
     await rig.deliver([rig.placed(f"a{number}") for number in range(1, 4)])
     rig.fails.clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retries, "LONGEST_S", -1.0)
+        patch.setattr(due, "LONGEST_S", -1.0)
         assert await rig.after(PAUSE_S) == 3
     assert await rig.effects() == ["a1", "a2", "a3"]
 

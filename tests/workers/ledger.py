@@ -18,7 +18,8 @@ from uuid import UUID
 from pydantic import Field
 
 from cdc.database import Connection
-from consumers.runtime.consumer import Consumer, RetryPolicy
+from cdc.due import RetryPolicy
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import Function, handles, handles_in_bulk
 from consumers.runtime.received import Received

@@ -7,7 +7,8 @@ their key says that it was mended, and tries again after minutes; those in `HOPE
 import os
 from pathlib import Path
 
-from consumers.runtime.consumer import Consumer, RetryPolicy
+from cdc.due import RetryPolicy
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import PoisonError
 from consumers.runtime.handlers import handles
 from consumers.runtime.settings import WorkerSettings

@@ -8,12 +8,13 @@ from uuid import UUID
 
 import pytest
 
+from cdc.envelope import OutboxRow
 from cdc.ids import new_id
 from cdc.partitioning import _murmur2
 from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
 from cdc.reconciliation.records import id_of
 from cdc.reconciliation.spool import Spool, SpooledRecord
-from cdc.records import OutboxRow, record_of
+from cdc.records import record_of
 
 ROW = OutboxRow(
     seq=7,

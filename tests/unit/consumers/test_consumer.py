@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from consumers.runtime.consumer import Consumer, RetryPolicy
+from cdc.due import RetryPolicy
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import handles
 from consumers.runtime.work import Work
 from schemas.messages.orders import OrderCreated

@@ -78,6 +78,7 @@ def asked(
             lambda: partitions,
             lambda: trouble,
             ignored=lambda: {"a.Happened": 2},
+            expired=lambda: {"a.DoIt": 1},
             handlers=lambda: {"b.Happened": HandlerStats(1, 5, 0, 0.25)},
         )
         port = server.bind("127.0.0.1", 0)
@@ -99,6 +100,7 @@ def test_who_is_well_says_how_far_behind_it_is() -> None:
     status, told = asked({PLACE: Progress(5), other: Progress(2)}, {PLACE: 8, other: 2})
     assert (status, told["ready"], told["trouble"], told["lag"]) == (200, True, None, 3)
     assert told["ignored"] == {"a.Happened": 2}
+    assert told["expired"] == {"a.DoIt": 1}
     assert told["handlers"] == {
         "b.Happened": {"calls": 1, "messages": 5, "failures": 0, "seconds": 0.25}
     }
@@ -126,8 +128,10 @@ def test_a_worker_that_may_hold_none_is_not_behind() -> None:
 
 
 def test_a_port_is_taken_once() -> None:
-    first = HealthServer("a", list, str, ignored=dict, handlers=dict)
+    first = HealthServer("a", list, str, ignored=dict, expired=dict, handlers=dict)
     port = first.bind("127.0.0.1", 0)
     with pytest.raises(OSError, match="in use"):
-        HealthServer("b", list, str, ignored=dict, handlers=dict).bind("127.0.0.1", port)
+        HealthServer("b", list, str, ignored=dict, expired=dict, handlers=dict).bind(
+            "127.0.0.1", port
+        )
     asyncio.run(first.stop())

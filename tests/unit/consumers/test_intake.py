@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +14,9 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import MalformedRecordError
 from consumers.runtime.failures import TooOldError, UnhandledTypeError
 from consumers.runtime.handlers import handles
-from consumers.runtime.ignored import LONGEST_NAME, MOST_TYPES
 from consumers.runtime.intake import Intake
 from consumers.runtime.received import Received
+from consumers.runtime.type_counts import LONGEST_NAME, MOST_TYPES
 from consumers.runtime.window import InboxWindow
 from consumers.runtime.work import Work
 from consumers.testing.log import Log
@@ -141,10 +141,10 @@ def test_an_ignored_type_needs_neither_handler_nor_id_nor_sense() -> None:
 
 
 def test_an_unknown_command_waits_for_a_handler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schemas.catalogue.Catalogue.kind_of", lambda *_: "commands")
+    monkeypatch.setattr("schemas.catalogue.Catalogue.addressed", {"canary.events"})
     received = prepared(changed(ce_type="nobody.Knows"))
     assert isinstance(received.error, UnhandledTypeError)
-    assert "c has no handler for the command nobody.Knows, found at canary.events/0/0" in str(
+    assert "c has no handler for nobody.Knows, which was sent to it at canary.events/0/0" in str(
         received.error
     )
     assert received.message_id
@@ -242,3 +242,29 @@ def test_a_parked_record_may_be_decoded_by_now() -> None:
     value = (canary().value or b"")[HEADER.size :]
     again = replace(stored, value=HEADER.pack(MAGIC, 60) + value)
     assert asyncio.run(reading.prepare_again(again, attempt=3)).error is None
+
+
+def test_a_message_that_has_expired_is_dropped_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    reading = intake(clock=lambda: now)
+    times = [now - timedelta(microseconds=1), now, now + timedelta(microseconds=1)]
+    received = prepare([changed(expires_at=time.isoformat()) for time in times], reading)
+    assert [each.handler is not None for each in received] == [False, False, True]
+    assert [each.concerns_us for each in received] == [False, False, True]
+    assert reading.expired.counts() == {CanaryEmitted.NAME: 2}
+    assert caplog.messages == [f"c drops {CanaryEmitted.NAME}, which has come too late to act on"]
+
+
+def test_in_a_replay_nothing_comes_too_late() -> None:
+    record = changed(expires_at="2001-01-01T00:00:00Z", replay_run="01a2")
+    assert prepared(record).message
+
+
+@pytest.mark.parametrize("expires_at", ["soon", "", "2026-03-04T05:06:07", b"\xff"])
+def test_an_end_that_is_no_time_is_malformed(expires_at: str | bytes) -> None:
+    error = prepared(changed(expires_at=expires_at)).error
+    assert isinstance(error, MalformedRecordError)
+    assert "expires_at" in str(error)

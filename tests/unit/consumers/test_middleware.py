@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from consumers.runtime.consumer import Consumer, RetryPolicy
+from cdc.due import RetryPolicy
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import PoisonError
 from consumers.runtime.handler_stats import HandlerMeter, HandlerStats
 from consumers.runtime.handlers import handles, handles_in_bulk

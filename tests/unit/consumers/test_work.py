@@ -2,19 +2,27 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import pytest
+
+from cdc import outbox
 from cdc.context import MessageContext
 from cdc.ids import new_id
 from cdc.work import RequestWork
+from consumers.runtime import consumer, intake
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import handles, handles_in_bulk
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork, Work
+from consumers.testing import records
 from consumers.testing.memory import MemoryDatabase
 from consumers.testing.records import NewRecord, deliver
 from consumers.testing.scenario import Scenario
+from schemas.catalogue import Catalogue, catalogue
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.orders import OrderCancelled
 
@@ -100,3 +108,95 @@ def test_a_request_has_a_correlation_and_no_cause() -> None:
     asyncio.run(run())
     [sent] = database.committed.sent
     assert sent.context == context
+
+
+def a_world_with_commands() -> Catalogue:
+    """Return a catalogue in which the canary also takes commands, and is told what came of its own."""
+    declared = catalogue()
+    home = declared.topics["canary.events"]
+    others = [
+        replace(home, name="canary.commands", kind="commands", consumers={}),
+        replace(home, name="asker.replies", kind="replies", owner="asker", consumers={}),
+    ]
+    return replace(declared, topics={**declared.topics, **{each.name: each for each in others}})
+
+
+@pytest.fixture
+def with_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (outbox, intake, records, consumer):
+        monkeypatch.setattr(module, "catalogue", a_world_with_commands)
+
+
+@handles(CanaryEmitted)
+async def ask_and_answer(sign: CanaryEmitted, work: Work) -> None:
+    await work.send(
+        sign,
+        key="k",
+        to="canary.commands",
+        reply_to="asker.replies",
+        expires_at=NOW,
+        not_before=NOW,
+    )
+    if work.delivery.reply_to:
+        await work.reply(sign)
+
+
+@pytest.mark.usefixtures("with_commands")
+def test_a_command_says_where_to_reply_and_until_when() -> None:
+    asked = deliver(canary(), key="q", to="canary.events", reply_to="asker.replies")
+    played = play(declared(ask_and_answer, topics=["canary.events"]), asked)
+    [delayed] = played.delayed
+    assert (delayed.topic, delayed.reply_to) == ("canary.commands", "asker.replies")
+    assert (delayed.expires_at, delayed.not_before) == (NOW, NOW)
+    [reply] = played.outbox
+    assert (reply.topic, reply.key, reply.reply_to) == ("asker.replies", "q", None)
+    assert str(reply.context.causation_id) == (dict(asked.headers)["ce_id"] or b"").decode()
+
+
+@pytest.mark.usefixtures("with_commands")
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({}, "has to be told which with `to`"),
+        ({"to": "order.events"}, "not on order.events"),
+        ({"to": "canary.commands", "reply_to": "canary.events"}, "no topic of replies"),
+        ({"to": "canary.commands", "expires_at": datetime(2026, 1, 1)}, "has no time zone"),  # noqa: DTZ001
+    ],
+)
+def test_what_leads_nowhere_is_refused(options: dict[str, Any], problem: str) -> None:
+    @handles(CanaryEmitted)
+    async def wrong(sign: CanaryEmitted, work: Work) -> None:
+        await work.send(sign, key="k", **options)
+
+    played = play(declared(wrong, topics=["canary.events"]), deliver(canary(), to="canary.events"))
+    assert problem in played.parked[0].error
+
+
+def test_who_was_not_asked_has_nobody_to_reply_to() -> None:
+    @handles(CanaryEmitted)
+    async def reply(sign: CanaryEmitted, work: Work) -> None:
+        await work.reply(sign)
+
+    assert "names no topic to reply to" in play(declared(reply), deliver(canary())).parked[0].error
+
+
+def test_a_delayed_message_is_sent_once_its_time_has_come() -> None:
+    @handles(CanaryEmitted)
+    async def remind(sign: CanaryEmitted, work: Work) -> None:
+        await work.send(sign, key="soon", not_before=work.now() + timedelta(minutes=1))
+        later = await work.send(sign, key="later", not_before=work.now() + timedelta(hours=1))
+        if sign.canary_id == UUID(int=2):
+            assert await work.withdraw(later)
+
+    async def run() -> None:
+        database: MemoryDatabase[list[int]] = MemoryDatabase([])
+        scenario = Scenario(declared(remind), database)
+        await scenario.when(deliver(canary()), deliver(canary(2)))
+        assert [each.key for each in scenario.delayed] == ["soon", "soon", "later"]
+        assert scenario.sent == []
+        await scenario.after(seconds=61)
+        assert [each.key for each in scenario.outbox] == ["soon", "soon"]
+        await scenario.settle()
+        assert [each.key for each in scenario.delayed] == ["later"]
+
+    asyncio.run(run())

@@ -15,6 +15,11 @@ messages = ["a.Happened"]
 """
 
 
+def replies(owner: str) -> str:
+    """Return a topic of replies to a service."""
+    return TOPIC.replace("a.events", f"{owner}.replies") + 'kind = "replies"\n'
+
+
 def test_every_message_of_the_catalogue_has_a_schema_of_its_name() -> None:
     for name in catalogue().messages:
         schema = avsc(name)
@@ -30,9 +35,45 @@ def test_an_unknown_message_is_an_error_that_names_it() -> None:
         catalogue().topic_of("orders.OrderEaten")
 
 
-def test_a_message_on_two_topics_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a\.Happened"):
+def test_an_event_on_two_topics_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"more than one topic of events: a\.Happened"):
         parse(TOPIC + TOPIC.replace("a.events", "b.events"))
+
+
+def test_a_reply_may_go_to_whoever_has_asked() -> None:
+    declared = parse(TOPIC + replies("b") + replies("c"))
+    assert [topic.name for topic in declared.topics_of("a.Happened")] == [
+        "a.events",
+        "b.replies",
+        "c.replies",
+    ]
+    assert declared.messages == ("a.Happened",)
+    assert declared.topic_of("a.Happened").name == "a.events"
+    assert declared.event_topic_of("a.Happened").name == "a.events"
+    assert declared.topic_for("a.Happened", "c.replies").name == "c.replies"
+    with pytest.raises(
+        ValueError, match=r"is on a\.events and b\.replies and c\.replies, and has to be told"
+    ):
+        declared.topic_for("a.Happened")
+    with pytest.raises(ValueError, match=r"not on d\.replies"):
+        declared.topic_for("a.Happened", "d.replies")
+    declared.require_replies("b.replies")
+    with pytest.raises(
+        ValueError, match=r"a\.events is no topic of replies; the catalogue has b\.replies, c"
+    ):
+        declared.require_replies("a.events")
+
+
+def test_what_is_a_reply_alone_is_no_event() -> None:
+    with pytest.raises(ValueError, match=r"is on b\.replies, which has replies"):
+        parse(replies("b")).event_topic_of("a.Happened")
+
+
+def test_a_command_has_one_receiver() -> None:
+    two = '[topics."a.commands".consumers]\none = ["a.DoIt"]\ntwo = ["a.DoIt"]'
+    commands = TOPIC.replace("a.events", "a.commands").replace("a.Happened", "a.DoIt")
+    with pytest.raises(ValueError, match=r"a\.commands has one receiver, and not one and two"):
+        parse(commands + 'kind = "commands"\n' + two)
 
 
 @pytest.mark.parametrize("line", ['owner = "a"', "partitions = 1", 'messages = ["a.Happened"]'])
@@ -46,11 +87,11 @@ def test_a_topic_with_an_unknown_key_is_refused() -> None:
         parse(TOPIC + "retension = 3")
 
 
-def test_a_topic_carries_events_unless_it_says_commands() -> None:
-    assert parse(TOPIC).kind_of("a.events") == "events"
-    assert parse(TOPIC + 'kind = "commands"').kind_of("a.events") == "commands"
-    assert parse(TOPIC).kind_of("copy-of-a.events") == "events"
-    with pytest.raises(ValueError, match="kind is not events or commands"):
+def test_a_topic_carries_events_unless_it_says_otherwise() -> None:
+    assert parse(TOPIC).addressed == frozenset()
+    assert parse(TOPIC + 'kind = "commands"').addressed == {"a.events"}
+    assert parse(TOPIC + 'kind = "replies"').addressed == {"a.events"}
+    with pytest.raises(ValueError, match="kind is not events, commands or replies"):
         parse(TOPIC + 'kind = "wishes"')
 
 

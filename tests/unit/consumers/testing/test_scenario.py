@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from cdc.due import RetryPolicy
 from cdc.ids import new_id
-from consumers.runtime.consumer import Consumer, RetryPolicy
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import handles
 from consumers.runtime.work import Work
 from consumers.testing.memory import MemoryDatabase

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from consumers.runtime.consumer import Consumer, RetryPolicy
+from cdc.due import RetryPolicy
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.failures import PoisonError
 from consumers.runtime.handlers import Function, handles, handles_in_bulk

@@ -1,4 +1,4 @@
-"""Events that a consumer has no handler for: ignored, counted by type, and logged once for each."""
+"""Messages that a consumer passes over: counted by type, and logged once for each."""
 
 import logging
 from collections import Counter
@@ -14,15 +14,15 @@ OTHER_TYPES = b"(other types)"
 log = logging.getLogger(__name__)
 
 
-class Ignored:
-    """Counts ignored deliveries since the process started.
+class TypeCounts:
+    """Counts deliveries since the process started.
 
     Args:
-        consumer: Name of the consumer.
+        line: What is logged of the first of each type; `%s` stands for the type.
     """
 
-    def __init__(self, consumer: str) -> None:
-        self._consumer = consumer
+    def __init__(self, line: str) -> None:
+        self._line = line
         self._counts: Counter[bytes] = Counter()
 
     def note(self, type_: bytes) -> None:
@@ -34,7 +34,7 @@ class Ignored:
         name = type_[:LONGEST_NAME]
         if name not in self._counts:
             if len(self._counts) < MOST_TYPES:
-                log.info("%s ignores %s, having no handler for it", self._consumer, _text(name))
+                log.info(self._line, _text(name))
             else:
                 name = OTHER_TYPES
         self._counts[name] += 1

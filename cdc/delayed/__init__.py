@@ -1,0 +1,105 @@
+"""Messages that are kept back until their time: written by `Outbox.send` with a `not_before`, published when due.
+
+Any process of the service moves them, a REST service as well as a consumer; each takes what no other has locked.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+import psycopg
+
+from cdc import causes
+from cdc.chores import chore
+from cdc.database import Connection, Pool
+from cdc.due import LOOK_EVERY_S, PoolTransactions, RetryPolicy, work_once
+from cdc.sql import load_queries
+
+QUERIES = load_queries(__package__)
+AT_ONCE = 500
+"""Messages that are moved in one transaction."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """Messages that are moved together.
+
+    Args:
+        ids: Their ids.
+        attempts: How often the first has failed.
+    """
+
+    ids: Sequence[UUID]
+    attempts: int
+
+
+class DelayedMessages:
+    """Delayed messages of one outbox as due work. None is given up: what the outbox refuses is tried again for ever.
+
+    Args:
+        pauses: How long it waits until then.
+    """
+
+    in_order = False
+
+    def __init__(self, pauses: RetryPolicy | None = None) -> None:
+        self._pauses = pauses or RetryPolicy()
+
+    async def take(self, transaction: Connection) -> Sequence[Delayed]:
+        """Return what is due: all that was never tried together, and what has failed before one by one."""
+        cursor = await transaction.execute(QUERIES["take"], {"limit": AT_ONCE})
+        rows: list[tuple[UUID, int]] = await cursor.fetchall()
+        fresh = [id_ for id_, attempts in rows if not attempts]
+        together = [Delayed(fresh, 0)] if fresh else []
+        return together + [Delayed([id_], attempts) for id_, attempts in rows if attempts]
+
+    async def attempt(self, transaction: Connection, row: Delayed) -> None:
+        """Move messages to the outbox, in the order of their times."""
+        await transaction.execute(QUERIES["publish"], {"ids": list(row.ids)})
+
+    async def failed(self, transaction: Connection, row: Delayed, error: Exception) -> None:
+        """Put messages off; what was tried together is tried one by one from then on.
+
+        Raises:
+            psycopg.Error: the error itself, where the database cannot do its work, whatever the message.
+        """
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            raise error
+        text = causes.in_line(str(error))
+        # such as when its topic was taken out of the catalogue, and may be put back
+        pause_s = 0.0
+        if len(row.ids) == 1:
+            pause_s = self._pauses.pause_s(min(row.attempts + 1, self._pauses.attempts - 1)) or 0.0
+            log.warning(
+                "delayed message refused",
+                extra={"fields": {"id": row.ids[0], "again_in_s": round(pause_s), "error": text}},
+            )
+        await transaction.execute(
+            QUERIES["postpone"], {"ids": list(row.ids), "error": text, "pause_s": pause_s}
+        )
+
+
+async def publish_due(pool: Pool) -> None:
+    """Publish the delayed messages of a service whose time has come.
+
+    Args:
+        pool: Connections to the service's schema.
+
+    Raises:
+        psycopg.Error: the database cannot do its work.
+    """
+    work, transactions = DelayedMessages(), PoolTransactions(pool)
+    while await work_once(work, transactions):
+        pass
+
+
+@asynccontextmanager
+async def published_when_due(pool: Pool) -> AsyncIterator[None]:
+    """Publish the delayed messages of a service beside what the block does."""
+    async with chore(LOOK_EVERY_S, partial(publish_due, pool)):
+        yield

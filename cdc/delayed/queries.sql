@@ -1,0 +1,24 @@
+-- Statements of delayed messages. They name no schema: each service's search_path leads to its own.
+
+-- name: take
+select id, attempts from outbox_delayed
+where due_at <= clock_timestamp()
+order by due_at, number
+limit %(limit)s
+for update skip locked;
+
+-- name: publish
+with due as (
+    delete from outbox_delayed where id = any(%(ids)s) returning *
+)
+insert into outbox (kind, topic, aggregate_type, aggregate_id, payload, :outbox_written:)
+select 'message', topic, aggregate_type, aggregate_id, payload, :outbox_written:
+from due
+order by not_before, number;
+
+-- name: postpone
+update outbox_delayed
+set attempts = attempts + 1,
+    due_at = clock_timestamp() + make_interval(secs => %(pause_s)s),
+    error = %(error)s
+where id = any(%(ids)s);

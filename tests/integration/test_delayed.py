@@ -1,0 +1,213 @@
+"""Delayed messages: kept back until their time, then published once, whatever becomes of others."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from cdc.context import MessageContext
+from cdc.database import Connection, Pool, open_pool
+from cdc.delayed import publish_due
+from cdc.ids import new_id
+from cdc.outbox import Outbox
+from cdc.work import utc_now
+from schemas.messages.canary import CanaryEmitted
+from tests.declaring import declare_topic
+from tests.kafka import records_of
+from tests.outboxes import OutboxSchema
+from tests.produce import create_topic
+from tests.stack import RunningStack
+
+T = TypeVar("T")
+LATER = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def schema(stack: RunningStack) -> Iterator[OutboxSchema]:
+    outbox = OutboxSchema(stack)
+    yield outbox
+    outbox.drop()
+
+
+@pytest.fixture(autouse=True)
+def empty(schema: OutboxSchema) -> None:
+    with schema.owner() as connection:
+        connection.execute("truncate outbox, outbox_delayed")
+
+
+@pytest.fixture
+def outbox(stack: RunningStack) -> Outbox:
+    settings = stack.settings
+    return Outbox.open(settings.registry_url, settings.schema_cache, [CanaryEmitted])
+
+
+async def delay(outbox: Outbox, connection: Connection, not_before: datetime, key: str) -> UUID:
+    return await outbox.send(
+        connection,
+        CanaryEmitted(canary_id=new_id(), emitted_at=datetime.now(UTC)),
+        key=key,
+        context=MessageContext(correlation_id=new_id()),
+        expires_at=not_before + LATER,
+        not_before=not_before,
+    )
+
+
+@asynccontextmanager
+async def pool_of(stack: RunningStack, schema: OutboxSchema) -> AsyncIterator[Pool]:
+    url = make_conninfo(stack.database_url("canary"), options=f"-c search_path={schema.schema}")
+    async with open_pool(url) as pool:
+        yield pool
+
+
+def in_schema(stack: RunningStack, schema: OutboxSchema, work: Callable[[Pool], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with pool_of(stack, schema) as pool:
+            return await work(pool)
+
+    return asyncio.run(run())
+
+
+def published(schema: OutboxSchema) -> list[str]:
+    with schema.owner() as connection:
+        return [
+            key for (key,) in connection.execute("select aggregate_id from outbox order by seq")
+        ]
+
+
+def waiting(schema: OutboxSchema) -> int:
+    with schema.owner() as connection:
+        [[count]] = connection.execute("select count(*) from outbox_delayed").fetchall()
+    return int(count)
+
+
+def test_a_message_is_kept_back_until_its_time(
+    stack: RunningStack, schema: OutboxSchema, outbox: Outbox
+) -> None:
+    async def work(pool: Pool) -> None:
+        now = utc_now()
+        async with pool.connection() as connection:
+            await delay(outbox, connection, now - timedelta(seconds=1), "second")
+            await delay(outbox, connection, now - timedelta(seconds=2), "first")
+            await delay(outbox, connection, now + LATER, "later")
+        assert published(schema) == []
+        await publish_due(pool)
+
+    in_schema(stack, schema, work)
+    assert published(schema) == ["first", "second"]
+    assert waiting(schema) == 1
+    with schema.owner() as connection:
+        rows = connection.execute(
+            "select kind, expires_at - occurred_at, source from outbox"
+        ).fetchall()
+    for kind, left, source in rows:
+        assert (kind, source) == ("message", "/canary")
+        assert timedelta(minutes=59) < left < LATER, "what it says of itself is kept"
+
+
+def test_a_message_that_was_rolled_back_was_never_kept(
+    stack: RunningStack, schema: OutboxSchema, outbox: Outbox
+) -> None:
+    async def work(pool: Pool) -> None:
+        async with pool.connection() as connection:
+            await delay(outbox, connection, utc_now(), "never")
+            await connection.rollback()
+        await publish_due(pool)
+
+    in_schema(stack, schema, work)
+    assert published(schema) == []
+
+
+def test_a_message_can_be_withdrawn_until_it_is_published(
+    stack: RunningStack, schema: OutboxSchema, outbox: Outbox
+) -> None:
+    async def work(pool: Pool) -> list[bool]:
+        async with pool.connection() as connection:
+            early = await delay(outbox, connection, utc_now() + LATER, "early")
+            late = await delay(outbox, connection, utc_now(), "late")
+        async with pool.connection() as connection:
+            found = [await outbox.withdraw(connection, early)]
+        await publish_due(pool)
+        async with pool.connection() as connection:
+            return [*found, await outbox.withdraw(connection, late)]
+
+    assert in_schema(stack, schema, work) == [True, False]
+    assert published(schema) == ["late"]
+    assert waiting(schema) == 0
+
+
+def test_what_the_outbox_refuses_holds_up_nothing_and_is_tried_again(
+    stack: RunningStack, schema: OutboxSchema, outbox: Outbox
+) -> None:
+    async def work(pool: Pool) -> None:
+        async with pool.connection() as connection:
+            for number in range(5):
+                await delay(outbox, connection, utc_now(), str(number))
+        with schema.owner() as owner:
+            owner.execute("update outbox_delayed set topic = 'gone' where aggregate_id = '2'")
+        await publish_due(pool)
+        await publish_due(pool)
+
+    in_schema(stack, schema, work)
+    assert published(schema) == ["0", "1", "3", "4"]
+    with schema.owner() as connection:
+        [[attempts, pause, error]] = connection.execute(
+            "select attempts, due_at - clock_timestamp(), error from outbox_delayed"
+        ).fetchall()
+        assert attempts == 2, "once with the others, once alone"
+        assert pause > timedelta(0)
+        assert "no topic 'gone' is declared" in error
+        connection.execute("update outbox_delayed set topic = 'canary.events', due_at = now()")
+    in_schema(stack, schema, publish_due)
+    assert published(schema) == ["0", "1", "3", "4", "2"]
+
+
+def test_several_processes_publish_each_message_once(
+    stack: RunningStack, schema: OutboxSchema, outbox: Outbox
+) -> None:
+    keys = [f"{number:04}" for number in range(1500)]
+
+    async def work(pool: Pool) -> None:
+        at = utc_now()
+        async with pool.connection() as connection, connection.pipeline():
+            for key in keys:
+                await delay(outbox, connection, at, key)
+        await asyncio.gather(*(publish_due(pool) for _ in range(4)))
+
+    in_schema(stack, schema, work)
+    assert sorted(published(schema)) == keys
+    assert waiting(schema) == 0
+
+
+def test_a_time_needs_a_zone(stack: RunningStack, schema: OutboxSchema, outbox: Outbox) -> None:
+    async def work(pool: Pool) -> None:
+        async with pool.connection() as connection:
+            with pytest.raises(ValueError, match=r"not_before is .*, which has no time zone"):
+                await delay(outbox, connection, datetime(2030, 1, 1), "k")  # noqa: DTZ001
+
+    in_schema(stack, schema, work)
+
+
+def test_the_service_may_not_change_what_is_kept_back(schema: OutboxSchema) -> None:
+    with schema.connect() as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("update outbox_delayed set payload = ''")
+
+
+def test_the_processes_of_a_service_see_to_it(stack: RunningStack) -> None:
+    topic = create_topic(stack)
+    declare_topic(stack, topic, "orders")
+    message_id = new_id()
+    with psycopg.connect(stack.database_url("orders")) as connection:
+        connection.execute(
+            "insert into outbox_delayed (id, not_before, due_at, topic, aggregate_type, aggregate_id, type, payload,"
+            " correlation_id) select %s, at, at, %s, 'canary', 'k', 'canary.CanaryEmitted', 'x', gen_random_uuid()"
+            " from (select clock_timestamp() + interval '1 second' as at) as due",
+            [message_id, topic],
+        )
+    [record] = records_of(stack, topic, until=message_id)[str(message_id)]
+    assert record.key == b"k"
