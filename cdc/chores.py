@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from cdc.logs import FieldLogger
+
 LONGEST_PAUSE_S = 10.0
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 def is_trouble_of_the_database(error: Exception) -> bool:
@@ -38,9 +39,9 @@ async def repeat(
         except Exception as error:
             pause_s = min(2 * pause_s, max(every_s, LONGEST_PAUSE_S))
             if will_pass(error):
-                log.warning("%r; again in %g s", error, pause_s)
+                log.warning("chore failed", error=repr(error), again_in_s=pause_s)
             else:
-                log.exception("something beside the work failed; again in %g s", pause_s)
+                log.exception("chore failed", again_in_s=pause_s)
         else:
             pause_s = every_s
         await asyncio.sleep(pause_s)

@@ -12,6 +12,33 @@ from cdc.thinning import Thinning
 _BARE = re.compile(r"[^\s\"=\\]+")
 
 
+class FieldLogger:
+    """Logs what happened in a few words that never differ, and in fields what differs.
+
+    Args:
+        name: Name of the logger: that of the module.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._log = logging.getLogger(name)
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log what goes as it should."""
+        self._log.info(event, extra={"fields": fields})
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log what goes wrong and may pass."""
+        self._log.warning(event, extra={"fields": fields})
+
+    def error(self, event: str, **fields: object) -> None:
+        """Log what somebody has to see to."""
+        self._log.error(event, extra={"fields": fields})
+
+    def exception(self, event: str, **fields: object) -> None:
+        """Log an error that nobody foresaw, with its traceback."""
+        self._log.exception(event, extra={"fields": fields})
+
+
 class KeyValueFormatter(logging.Formatter):
     """Formats a record as `time= level= service= event=` and the `fields` given in `extra`.
 

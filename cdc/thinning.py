@@ -74,10 +74,8 @@ class Thinning(logging.Filter):
                 seen.left_out = 0
         if left_out:
             often, count = max(left_out.items(), key=lambda each: each[1])
-            log.warning(
-                "%d repeated lines were left out, %d of them like: %s",
-                *(sum(left_out.values()), count, often[1]),
-            )
+            fields = {"lines": sum(left_out.values()), "most_often": often[1], "times": count}
+            log.warning("repeated lines left out", extra={"fields": fields})
 
     def _sighting(self, key: tuple[str, str]) -> _Seen:
         """Return what was seen of a line in the minute that is now."""

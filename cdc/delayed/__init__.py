@@ -3,7 +3,6 @@
 Any process of the service moves them, a REST service as well as a consumer; each takes what no other has locked.
 """
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,13 +15,14 @@ from cdc import causes
 from cdc.chores import chore
 from cdc.database import Connection, Pool
 from cdc.due import LOOK_EVERY_S, PoolTransactions, RetryPolicy, work_once
+from cdc.logs import FieldLogger
 from cdc.sql import load_queries
 
 QUERIES = load_queries(__package__)
 AT_ONCE = 500
 """Messages that are moved in one transaction."""
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,7 @@ class DelayedMessages:
         if len(row.ids) == 1:
             pause_s = self._pauses.pause_s(min(row.attempts + 1, self._pauses.attempts - 1)) or 0.0
             log.warning(
-                "delayed message refused",
-                extra={"fields": {"id": row.ids[0], "again_in_s": round(pause_s), "error": text}},
+                "delayed message refused", id=row.ids[0], again_in_s=round(pause_s), error=text
             )
         await transaction.execute(
             QUERIES["postpone"], {"ids": list(row.ids), "error": text, "pause_s": pause_s}

@@ -1,6 +1,5 @@
 """Runs a relay: `python -m cdc.relay`. Any number of them share the work."""
 
-import logging
 import signal
 import sys
 import threading
@@ -11,7 +10,7 @@ from cdc.relay.relay import Relay
 from cdc.relay.settings import RelaySettings
 from cdc.service import FAILURE, load
 
-log = logging.getLogger("cdc.relay")
+log = logs.FieldLogger("cdc.relay")
 
 
 def main() -> int:
@@ -24,10 +23,10 @@ def main() -> int:
     relay = Relay(settings)
     try:
         with serving(relay.condition, settings.host, settings.port) as port:
-            log.info("health endpoints", extra={"fields": {"host": settings.host, "port": port}})
+            log.info("health endpoints", host=settings.host, port=port)
             relay.run(stopped)
     except OSError as error:
-        log.error("cannot listen", extra={"fields": {"port": settings.port, "because": error}})  # noqa: TRY400
+        log.error("cannot listen", port=settings.port, because=error)  # noqa: TRY400
         return FAILURE
     log.info("stopped")
     return 0

@@ -1,7 +1,6 @@
 """The relay at work: reading outboxes, handing their rows to Kafka, marking what was delivered."""
 
 import contextlib
-import logging
 import os
 import secrets
 import socket
@@ -17,6 +16,7 @@ import psycopg
 from confluent_kafka import KafkaException
 
 from cdc import causes
+from cdc.logs import FieldLogger
 from cdc.relay.aside import Aside
 from cdc.relay.delivery import Delivery, DeliveryError, Refused, Row
 from cdc.relay.progress import Progress, groups
@@ -30,7 +30,7 @@ LOOK_S = 0.05
 """How long to wait for one outbox without a look at the others."""
 PAUSE_S = 0.5
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class Relay:
             except (psycopg.Error, KafkaException, SeatLostError, DeliveryError) as error:
                 problem = str(causes.of_error(error))
                 if problem != self.condition.problem:
-                    log.warning("begins anew", extra={"fields": {"because": problem}})
+                    log.warning("begins anew", because=problem)
                 self.condition.problem = problem
                 stopped.wait(PAUSE_S)
 
@@ -165,8 +165,7 @@ class Work:
             self._aside.learn()
         condition, held = self._condition, list(self._seat.shards)
         if (held, self._seat.relays) != (condition.shards, condition.relays):
-            fields = {"shards": held, "of": self._seat.total, "relays": self._seat.relays}
-            log.info("holds", extra={"fields": fields})
+            log.info("shards held", shards=held, of=self._seat.total, relays=self._seat.relays)
         condition.shards, condition.relays = held, self._seat.relays
         condition.total, condition.problem = self._seat.total, None
 
@@ -204,8 +203,9 @@ class Work:
     def _set_aside(self, refused: list[Refused]) -> None:
         for each in refused:
             if each.because == "row" or each.row.row.topic not in self._aside.topics():
-                fields = {"outbox": each.row.outbox, "id": each.row.row.id, "because": each.reason}
-                log.warning("sets aside", extra={"fields": fields})
+                log.warning(
+                    "row set aside", outbox=each.row.outbox, id=each.row.row.id, because=each.reason
+                )
         self._aside.put(refused)
         self._condition.aside = len(self._aside)
 

@@ -1,6 +1,5 @@
 """Looks after the outboxes again and again: `python -m cdc.retention`."""
 
-import logging
 import signal
 import sys
 import threading
@@ -20,7 +19,7 @@ from cdc.service import load
 RETRY_S = 10.0
 """From a round that failed to the next, in seconds."""
 
-log = logging.getLogger("cdc.retention")
+log = logs.FieldLogger("cdc.retention")
 
 
 class RetentionSettings(BaseSettings):
@@ -70,9 +69,9 @@ def round_of(settings: RetentionSettings) -> bool:
                 for schema in settings.outbox_schemas.split(",")
             ]
     except psycopg.Error as error:
-        log.warning("the database cannot be asked: %s", error)
+        log.warning("database cannot be asked", error=error)
         return False
-    log.info("looked after %s", settings.outbox_schemas)
+    log.info("outboxes looked after", outboxes=settings.outbox_schemas)
     return all(done)
 
 
@@ -89,7 +88,7 @@ def _look_after(
     except psycopg.Error as error:
         if connection.broken:
             raise
-        log.warning("the outbox of %s was not looked after: %s", schema, error)
+        log.warning("outbox not looked after", outbox=schema, error=error)
         return False
     for day in days:
         _tell(schema, day)
@@ -98,9 +97,9 @@ def _look_after(
 
 def _tell(schema: str, day: Day) -> None:
     if day.fate in {"dropped", "made", "taken over"}:
-        log.info("%s.%s: %s", schema, day.name, day.fate)
+        log.info("partition", outbox=schema, name=day.name, fate=day.fate)
     elif day.fate == "missing" or day.last_day is None:
-        log.warning("%s.%s: %s, %s", schema, day.name, day.fate, day.why)
+        log.warning("partition", outbox=schema, name=day.name, fate=day.fate, why=day.why)
 
 
 if __name__ == "__main__":

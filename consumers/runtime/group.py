@@ -1,7 +1,6 @@
 """A consumer group as the broker knows it, and taking out of it the member that an ended process left behind."""
 
 import asyncio
-import logging
 from dataclasses import dataclass
 
 from aiokafka.client import AIOKafkaClient, CoordinationType
@@ -10,6 +9,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from cdc.logs import FieldLogger
 from consumers.runtime.store import Place
 from consumers.runtime.topics import new_admin
 
@@ -17,7 +17,7 @@ TIMEOUT_S = 5.0
 PAUSE_S = 0.2
 ATTEMPTS = 25
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ async def remove_left_behind(bootstrap: str, name: str, client_id: str) -> None:
             left = [member for member, client in group.members.items() if client == client_id]
             if left:
                 await _remove(bootstrap, name, left)
-                log.info("removed from the consumer group, left by an ended process: %s", left)
+                log.info("removed from the group what an ended process has left", members=left)
         except (KafkaException, KafkaError) as error:
-            log.warning("the consumer group cannot be asked: %s; again in %g s", error, PAUSE_S)
+            log.warning("group cannot be asked", error=error, again_in_s=PAUSE_S)
             await asyncio.sleep(PAUSE_S)
         else:
             return

@@ -49,8 +49,8 @@ class Intake:
     """
 
     def __init__(self, consumer: Consumer, codec: Codec, window: InboxWindow) -> None:
-        self.ignored = TypeCounts(f"{consumer.name} ignores %s, having no handler for it")
-        self.expired = TypeCounts(f"{consumer.name} drops %s, which has come too late to act on")
+        self.ignored = TypeCounts(consumer.name, "no handler for this type: ignored")
+        self.expired = TypeCounts(consumer.name, "expired: dropped")
         self._consumer = consumer
         self._codec = codec
         self._window = window

@@ -1,12 +1,12 @@
 """Where a worker begins in the partitions it is given: at the position in the database, if Kafka still has it."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from cdc.logs import FieldLogger
 from consumers.runtime.failures import is_transient
 from consumers.runtime.store import Place, Position, Reset
 from consumers.runtime.topics import Topic, bounds_of
@@ -15,7 +15,7 @@ PAUSE_S = 1.0
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 class Positions(Protocol):
@@ -146,9 +146,13 @@ async def _begin(
             await store.adopt(place, topic.topic_id)
         return position.offset, None
     await store.reset(place, position.offset, reset)
+    # what was taken before has no effect again
     log.error(
-        "%s/%d: %s; going on at %d, where what was taken before has no effect again",
-        *(place.topic, place.partition, reset.reason, reset.position.offset),
+        "position reset",
+        topic=place.topic,
+        partition=place.partition,
+        because=reset.reason,
+        going_on_at=reset.position.offset,
     )
     return reset.position.offset, reset
 
@@ -160,5 +164,5 @@ async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.warning("a position cannot be read: %r; again in %.0f s", error, PAUSE_S)
+            log.warning("position cannot be read", error=repr(error), again_in_s=PAUSE_S)
             await asyncio.sleep(PAUSE_S)

@@ -1,11 +1,11 @@
 """Turns the messages of one partition into effects: a batch in one transaction, whatever becomes of single messages."""
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.dispatch import Dispatcher
@@ -18,7 +18,7 @@ from consumers.runtime.store import Claim, FenceLostError, Parking, Place, Store
 LONGEST_TRANSACTION_S = 10.0
 """A batch whose handlers take longer is rolled back and cut: locks and snapshots are not held for minutes."""
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 Batch = Sequence[Received[Any]]
 
@@ -142,7 +142,7 @@ class Processor:
             except Exception as error:
                 if is_transient(error):
                     raise
-                log.info("%s; the batch is taken apart", error)
+                log.info("batch taken apart", because=error)
         applied = await self._try(claim, batch, _Manner(careful=True, patient=patient))
         # where one message failed the next batch is likely to hold another one
         self._careful = applied.parked > 0

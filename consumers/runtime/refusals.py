@@ -1,6 +1,5 @@
 """What a worker refuses to start with, and why: settings under which it could not keep what it promises."""
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -9,6 +8,7 @@ import faust
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # the documented name
 
+from cdc.logs import FieldLogger
 from cdc.service import StartError
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.topics import new_admin
@@ -33,7 +33,7 @@ watchdog to judge.
 """
 
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 class RefusedError(StartError):
@@ -131,7 +131,7 @@ def _patient_retention(bootstrap: str, topics: Sequence[str]) -> dict[str, timed
             if time.monotonic() > deadline:
                 raise
             if not waits:
-                log.warning("%s It is waited for.", error)
+                log.warning("waiting until it can run", because=error)
                 waits = True
             time.sleep(PAUSE_S)
 

@@ -1,6 +1,5 @@
 """Trying parked messages again, and telling of those that no attempt is left for."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from uuid import UUID
 from cdc import causes
 from cdc.context import MessageContext
 from cdc.ids import new_id
+from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import MalformedRecordError, Record, place_of
@@ -25,7 +25,7 @@ MOST_AT_ONCE = 100
 LONGEST_TOLD, LONGEST_NAME = 4000, 500
 """Most characters told of an error's text, and of anything else; the parked message keeps the record whole."""
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 class DeadLetters:
@@ -66,8 +66,10 @@ class DeadLetters:
             attempts=attempts,
         )
         log.warning(
-            "the message at %s is a dead letter after %d attempts: %s",
-            *(place_of(record), attempts, causes.in_line(failure.error_text)),
+            "dead letter",
+            record=place_of(record),
+            attempts=attempts,
+            error=causes.in_line(failure.error_text),
         )
         key = f"{self._consumer}/{place_of(record)}"
         await self._outbox.send(transaction, event, key=key, context=_context(headers))

@@ -1,9 +1,9 @@
 """Messages that a consumer passes over: counted by type, and logged once for each."""
 
-import logging
 from collections import Counter
 from collections.abc import Mapping
 
+from cdc.logs import FieldLogger
 from cdc.text import printable
 
 LONGEST_NAME = 200
@@ -11,18 +11,20 @@ MOST_TYPES = 100
 """Types that are counted by name. They are what senders wrote, and must not fill the memory or the log."""
 OTHER_TYPES = b"(other types)"
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 class TypeCounts:
     """Counts deliveries since the process started.
 
     Args:
-        line: What is logged of the first of each type; `%s` stands for the type.
+        consumer: Name of the consumer.
+        event: What is logged of the first of each type.
     """
 
-    def __init__(self, line: str) -> None:
-        self._line = line
+    def __init__(self, consumer: str, event: str) -> None:
+        self._consumer = consumer
+        self._event = event
         self._counts: Counter[bytes] = Counter()
 
     def note(self, type_: bytes) -> None:
@@ -34,7 +36,7 @@ class TypeCounts:
         name = type_[:LONGEST_NAME]
         if name not in self._counts:
             if len(self._counts) < MOST_TYPES:
-                log.info(self._line, _text(name))
+                log.info(self._event, consumer=self._consumer, type=_text(name))
             else:
                 name = OTHER_TYPES
         self._counts[name] += 1

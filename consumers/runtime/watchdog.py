@@ -3,7 +3,6 @@
 What it knows of topics and of the group comes from a Kafka client of its own: the worker's may be what stands still.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
 
+from cdc.logs import FieldLogger
 from consumers.runtime.group import Group, read_group
 from consumers.runtime.judge import Judge, Verdict
 from consumers.runtime.lanes import Progress
@@ -23,7 +23,7 @@ TIMEOUT_S = 5.0
 BLIND_LOOKS = 3
 """Looks in a row that Kafka does not answer until that is said."""
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Watchdog(threading.Thread):
                     self.trouble = f"Kafka does not answer: {error.args[0].str()}"
                 continue
             except Exception:
-                log.exception("the watchdog failed in itself; it looks again")
+                log.exception("watchdog failed in itself")
                 continue
             self.trouble = verdict.trouble
             if verdict.is_final:

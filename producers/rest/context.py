@@ -1,6 +1,5 @@
 """What belongs to one request from its arrival to its answer: correlation, trace, log line, last resort."""
 
-import logging
 import time
 from typing import Annotated
 from uuid import UUID
@@ -12,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cdc.context import MessageContext, next_traceparent
 from cdc.ids import new_id
+from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
 from producers.rest.problems import ProblemError, response_of
 
@@ -19,8 +19,8 @@ CORRELATION_ID = "x-correlation-id"
 TRACEPARENT = "traceparent"
 QUIET_PATHS = frozenset({"/health"})
 
-log = logging.getLogger(__name__)
-log_refused = logging.getLogger(__name__ + CLIENTS)
+log = FieldLogger(__name__)
+log_refused = FieldLogger(__name__ + CLIENTS)
 
 
 class RequestContext:
@@ -58,7 +58,7 @@ class RequestContext:
             asked = {**scope, "method": "GET"} if is_head else scope
             await self._app(asked, receive, send_answer)
         except Exception:
-            log.exception("failed", extra={"fields": _identity(context)})
+            log.exception("failed", **_identity(context))
             if status:
                 raise  # the answer is under way already: only closing the connection shows that it is broken
             await _last_resort(scope, receive, send_answer)
@@ -122,14 +122,15 @@ def _log_request(scope: Scope, context: MessageContext, status: int, duration_s:
         "duration_ms": f"{duration_s * 1000:.1f}",
         **_identity(context),
     }
-    told = log_refused if 400 <= status < 500 else log
-    level = logging.WARNING if status >= 500 else logging.INFO
-    told.log(level, "request", extra={"fields": fields})
+    if status >= 500:
+        log.warning("request", **fields)
+    else:
+        (log_refused if status >= 400 else log).info("request", **fields)
 
 
 async def _last_resort(scope: Scope, receive: Receive, send: Send) -> None:
     error = ProblemError(
         500,
-        "the service failed in a way nobody foresaw; its log says more under the correlation id",
+        "internal error; the log of the service has more under the correlation id",
     )
     await response_of(error, Request(scope))(scope, receive, send)

@@ -1,7 +1,6 @@
 """A connection of a client: served by uvicorn, and given up when it keeps the service waiting."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from enum import StrEnum
 from http import HTTPStatus
@@ -11,12 +10,13 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from cdc.ids import new_id
+from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
 from producers.rest import limits
 from producers.rest.grammar import StrictConnection
 from schemas.rest.problem import MEDIA_TYPE, Problem
 
-log = logging.getLogger(__name__ + CLIENTS)
+log = FieldLogger(__name__ + CLIENTS)
 
 
 class Awaited(StrEnum):
@@ -174,8 +174,7 @@ class ProblemProtocol(H11Protocol):
 
     def _give_up(self, awaited: Awaited) -> None:
         if awaited is not Awaited.END:
-            fields = {"waited_for": awaited.value, "for_s": f"{awaited.timeout_s:g}"}
-            log.info("closed", extra={"fields": fields})
+            log.info("closed", waited_for=awaited.value, for_s=f"{awaited.timeout_s:g}")
         if awaited is not Awaited.HEAD:
             self.transport.abort()
         elif self.conn.trailing_data[0]:
@@ -186,7 +185,7 @@ class ProblemProtocol(H11Protocol):
     def _make_room(self) -> None:
         """Close the connection that was made first of those without a request, rather one that never had one."""
         idle = [other for other in self.connections if other is not self and other.is_idle]
-        log.warning("too many connections", extra={"fields": {"idle": len(idle)}})
+        log.warning("too many connections", idle=len(idle))
         if idle:
             oldest = min(idle, key=lambda other: (other.cycle is not None, other.opened_at))
             oldest.transport.abort()
@@ -195,8 +194,7 @@ class ProblemProtocol(H11Protocol):
 
     def _problem(self, status: int, detail: str, more: tuple[tuple[str, str], ...]) -> bytes:
         correlation_id, phrase = str(new_id()), HTTPStatus(status).phrase
-        fields = {"status": status, "reason": detail, "correlation_id": correlation_id}
-        log.info("refused", extra={"fields": fields})
+        log.info("refused", status=status, reason=detail, correlation_id=correlation_id)
         problem = Problem(title=phrase, status=status, detail=detail, correlation_id=correlation_id)
         body = problem.model_dump_json(exclude_none=True).encode()
         headers = (

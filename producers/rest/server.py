@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from cdc.logs import FieldLogger
 from cdc.service import FAILURE, NOT_STARTED, StartError
 from producers.rest import limits
 from producers.rest.protocol import ProblemProtocol
@@ -20,7 +21,7 @@ BACKLOG = 512
 """Connections that the kernel keeps until they are accepted."""
 TICKS_A_SECOND = 10
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 class Server(uvicorn.Server):
@@ -92,7 +93,7 @@ async def _serve(app: FastAPI, listener: socket.socket) -> None:
     )
     async with app.router.lifespan_context(app):
         host, port = listener.getsockname()[:2]
-        log.info("listening", extra={"fields": {"host": host, "port": port}})
+        log.info("listening", host=host, port=port)
         await Server(config).serve(sockets=[listener])
     log.info("stopped")
 

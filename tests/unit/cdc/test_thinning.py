@@ -88,4 +88,10 @@ def test_what_was_left_out_at_last_is_told_of_when_asked(
     thinning.tell()
     thinning.tell()
     [line] = caplog.records
-    assert line.getMessage().startswith("4 repeated lines were left out, 4 of them like: Unable")
+    fields = vars(line)["fields"]
+    assert (line.getMessage(), fields["lines"], fields["times"]) == (
+        "repeated lines left out",
+        4,
+        4,
+    )
+    assert fields["most_often"].startswith("Unable")

@@ -117,7 +117,7 @@ def test_a_position_that_kafka_does_not_have_is_told_of_and_kept(
     assert begins(store, position, kafka, topic_id=topic_id, known_end=known_end) == 10
     [record] = caplog.records
     assert record.levelno == logging.ERROR
-    assert trouble in record.getMessage()
+    assert trouble in vars(record)["fields"]["because"]
     reset = database.committed.positions["c", PLACE].reset
     assert reset is not None
     assert reset.lost == lost
