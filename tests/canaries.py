@@ -6,6 +6,7 @@ from uuid import UUID
 
 import psycopg
 
+from cdc.envelope import WRITTEN
 from cdc.ids import new_id
 from cdc.sql import load_queries
 from schemas.codec import Codec
@@ -55,7 +56,8 @@ class Canaries:
         canaries = (CanaryEmitted(canary_id=i, emitted_at=datetime.now(UTC)) for i in ids)
         connection.execute(
             APPEND,
-            {
+            dict.fromkeys(WRITTEN)
+            | {
                 "kind": "event",
                 "ids": ids,
                 "topics": [self._topic] * events,
@@ -65,8 +67,6 @@ class Canaries:
                 "types": [CanaryEmitted.NAME] * events,
                 "payloads": [self._codec.encode(canary) for canary in canaries],
                 "correlation_id": new_id(),
-                "causation_id": None,
-                "traceparent": None,
             },
         )
         return ids

@@ -114,14 +114,16 @@ def test_what_was_changed_in_postgres_is_named_and_mended(
 
 
 def test_what_no_command_mends_is_said(stack: RunningStack, mended: None) -> None:
-    as_superuser(stack, "alter table orders.outbox rename column traceparent to trace")
+    as_superuser(stack, "alter table orders.outbox rename column aggregate_type to kind_of_thing")
     try:
         result = stack.cli("migrate", check=False)
         assert result.returncode == 1
-        assert "orders.outbox: column traceparent is none" in result.stderr
+        assert "orders.outbox: column aggregate_type is none" in result.stderr
         assert stack.cli("up", check=False).returncode == 1
     finally:
-        as_superuser(stack, "alter table orders.outbox rename column trace to traceparent")
+        as_superuser(
+            stack, "alter table orders.outbox rename column kind_of_thing to aggregate_type"
+        )
 
 
 def test_topics_that_an_outbox_does_not_admit_any_more_are_named_and_mended(
