@@ -45,10 +45,14 @@ def _digest(part: bytes | None) -> bytes:
 
 
 def _packed(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
-    """Return headers in one piece, from which no others could come."""
+    """Return headers in one piece, from which no others could come.
+
+    One without a value says as much as one that is not there: records of before there was a header do not have it.
+    """
     return b"".join(
         [
-            name.encode() + (b"\0" if value is None else b"=%d:%b" % (len(value), value))
+            b"%b=%d:%b" % (name.encode(), len(value), value)
             for name, value in headers
+            if value is not None
         ]
     )

@@ -50,15 +50,17 @@ def test_keys_are_hashed_as_kafka_does(key: str, number: int) -> None:
 
 
 def test_a_fingerprint_tells_which_part_differs() -> None:
-    record = fingerprint(b"key", b"value", [("a", b"1"), ("b", None)])
-    assert record == fingerprint(b"key", b"value", [("a", b"1"), ("b", None)])
+    headers = [("a", b"1"), ("b", b"2"), ("c", None)]
+    record = fingerprint(b"key", b"value", headers)
+    for same in (headers, headers[:2], [("d", None), *headers]):
+        assert record == fingerprint(b"key", b"value", same)
     for other, parts in {
-        fingerprint(b"kez", b"value", [("a", b"1"), ("b", None)]): ["key"],
-        fingerprint(b"key", None, [("a", b"1"), ("b", None)]): ["value"],
-        fingerprint(b"key", b"value", [("b", None), ("a", b"1")]): ["headers"],
-        fingerprint(b"key", b"value", [("a", b"1"), ("b", b"")]): ["headers"],
-        fingerprint(b"key", b"value", [("a", b"1b"), ("", None)]): ["headers"],
-        fingerprint(None, b"", [("a", b"1"), ("b", None)]): ["key", "value"],
+        fingerprint(b"kez", b"value", headers): ["key"],
+        fingerprint(b"key", None, headers): ["value"],
+        fingerprint(b"key", b"value", [("b", b"2"), ("a", b"1")]): ["headers"],
+        fingerprint(b"key", b"value", [*headers[:2], ("c", b"")]): ["headers"],
+        fingerprint(b"key", b"value", [("a", b"1b"), ("", b"2")]): ["headers"],
+        fingerprint(None, b"", headers): ["key", "value"],
     }.items():
         assert record.differing(other) == parts
 
