@@ -7,7 +7,7 @@ from cdc.manifest import Service
 from infra.processes import settings_of
 from infra.services import SERVICES
 from infra.settings import load_settings
-from schemas.gate.openapi_document import canonical
+from schemas.gate.openapi.document import canonical
 
 DIRECTORY = "schemas/rest/openapi"
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from schemas.contracts import avsc, reader_avsc
 from schemas.datum import DatumReader, DatumWriter, UndecodableError
-from schemas.gate.avro_model import Record
-from schemas.gate.avro_parse import record
+from schemas.gate.avro.model import Record
+from schemas.gate.avro.parse import record
 from schemas.message import Message
 from schemas.registry import Schemas, UnknownSchemaError
 from schemas.upcasting import UPCASTERS, Upcaster

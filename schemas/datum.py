@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.gate.avro_model import Record
+from schemas.gate.avro.model import Record
 from schemas.reading import Resolution
 from schemas.wire import Wire
 from schemas.writing import Writing

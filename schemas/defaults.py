@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from schemas.gate.avro_model import (
+from schemas.gate.avro.model import (
     NO_DEFAULT,
     Array,
     Enum,

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from schemas.catalogue import catalogue
 from schemas.contracts import avsc, readers
-from schemas.gate.avro_parse import record
+from schemas.gate.avro.parse import record
 from schemas.identifiers import module_name
 from schemas.module import Module
 

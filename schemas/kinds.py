@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from schemas.gate.avro_model import Primitive, Type, type_name
+from schemas.gate.avro.model import Primitive, Type, type_name
 from schemas.scalars import scalar
 
 Expression = Callable[[str], str]

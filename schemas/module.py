@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from schemas.gate.avro_model import (
+from schemas.gate.avro.model import (
     Array,
     Enum,
     Field,

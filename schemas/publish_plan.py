@@ -8,8 +8,8 @@ from typing import Literal
 from schemas.catalogue import Catalogue, catalogue
 from schemas.contracts import canonical
 from schemas.gate import judge as gate
-from schemas.gate.avro_model import Place, Type
-from schemas.gate.avro_parse import MalformedSchemaError, parse
+from schemas.gate.avro.model import Place, Type
+from schemas.gate.avro.parse import MalformedSchemaError, parse
 from schemas.gate.finding import Finding
 from schemas.gate.modes import Mode, Version
 from schemas.registry_subjects import IncompatibleSchemaError, Registered, Subjects

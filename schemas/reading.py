@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from schemas.defaults import default_of
-from schemas.gate.avro import Comparison, promotes, source_of
-from schemas.gate.avro_logical import change
-from schemas.gate.avro_model import (
+from schemas.gate.avro.logical import change
+from schemas.gate.avro.model import (
     NO_DEFAULT,
     Array,
     Enum,
@@ -23,7 +22,8 @@ from schemas.gate.avro_model import (
     is_plural,
     type_name,
 )
-from schemas.gate.avro_rules import Rule
+from schemas.gate.avro.resolution import Comparison, promotes, source_of
+from schemas.gate.avro.rules import Rule
 from schemas.scalars import Turn, later, scalar
 from schemas.wire import KEY, VALUE, Wire
 

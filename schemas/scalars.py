@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from schemas.gate.avro_model import Enum, Fixed, Logical, Primitive
+from schemas.gate.avro.model import Enum, Fixed, Logical, Primitive
 from schemas.json_logical import DAY_ONE, EPOCH, UUID_TEXT
 from schemas.json_scalars import PRIMITIVES, UnfitError, integer, unfit
 from schemas.uuids import parse_uuid

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import fastavro
 
-from schemas.gate.avro_model import (
+from schemas.gate.avro.model import (
     Array,
     Enum,
     Fixed,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.gate.avro_model import (
+from schemas.gate.avro.model import (
     Array,
     Map,
     Record,

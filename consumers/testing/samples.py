@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from schemas.contracts import avsc, reader_avsc
 from schemas.datum import DatumReader
-from schemas.gate.avro_parse import record
+from schemas.gate.avro.parse import record
 from schemas.json_form import JsonForm
 from schemas.message import Message
 from schemas.samples import sample

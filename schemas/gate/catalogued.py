@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.catalogue import DEFAULT_COMPATIBILITY, PROMISES, Topic
-from schemas.gate.avro_model import Record
+from schemas.gate.avro.model import Record
 from schemas.gate.finding import Finding
 from schemas.gate.modes import Mode
 from schemas.gate.tree import CATALOGUE, Files, path_of

@@ -64,7 +64,8 @@ def check(tree: Files, baseline: Baseline, *, today: date, started: float) -> Re
         started: What `time.perf_counter()` was when the run began.
 
     Raises:
-        ProtoCompilerMissingError: there are protos, and grpcio-tools is not installed.
+        BufMissingError: there are protos, and buf is not installed.
+        BufError: it failed.
     """
     return deeply(lambda: _check(tree, baseline, today=today, started=started))
 

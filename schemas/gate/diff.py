@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.gate.avro_model import NO_DEFAULT, Array, Enum, Field, Fixed, Map, Record, Type, Union
+from schemas.gate.avro.model import NO_DEFAULT, Array, Enum, Field, Fixed, Map, Record, Type, Union
 from schemas.gate.baseline import Baseline
 from schemas.gate.deep import deeply
 from schemas.gate.sources import MalformedFileError, document, record, whole

@@ -9,7 +9,7 @@ from typing import Any
 from schemas.gate import openapi
 from schemas.gate.baseline import Baseline
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_structure import sound
+from schemas.gate.openapi.structure import sound
 from schemas.gate.sources import MalformedFileError, document
 from schemas.gate.tree import OPENAPI, Files, below
 

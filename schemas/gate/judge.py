@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.gate.avro_model import Type
-from schemas.gate.avro_symbols import forgotten
-from schemas.gate.avro_wording import Side
+from schemas.gate.avro.model import Type
+from schemas.gate.avro.symbols import forgotten
+from schemas.gate.avro.wording import Side
 from schemas.gate.finding import Finding
 from schemas.gate.modes import Mode, Version, compare
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.gate.avro import check_strictly
-from schemas.gate.avro_faults import faults
-from schemas.gate.avro_model import Place, Type
-from schemas.gate.avro_rules import Mismatch
-from schemas.gate.avro_wording import Change, Side
+from schemas.gate.avro.faults import faults
+from schemas.gate.avro.model import Place, Type
+from schemas.gate.avro.resolution import check_strictly
+from schemas.gate.avro.rules import Mismatch
+from schemas.gate.avro.wording import Change, Side
 from schemas.gate.finding import Finding
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.gate.avro_faults import faults
-from schemas.gate.avro_model import Record
+from schemas.gate.avro.faults import faults
+from schemas.gate.avro.model import Record
 from schemas.gate.finding import Finding
 from schemas.gate.modes import Mode, Version, compare
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from schemas.catalogue import Catalogue
 from schemas.catalogue import parse as parse_catalogue
-from schemas.gate.avro_lines import line_of
-from schemas.gate.avro_model import Record
-from schemas.gate.avro_parse import MalformedSchemaError, parse
+from schemas.gate.avro.model import Record
+from schemas.gate.avro.parse import MalformedSchemaError, parse
 from schemas.gate.finding import Finding
 from schemas.gate.json_text import JsonError, parse_json
+from schemas.gate.lines import line_of
 from schemas.gate.tree import CATALOGUE, Files, Unreadable, path_of
 from schemas.references import inlined
 

@@ -8,8 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from schemas.catalogue import Catalogue
-from schemas.gate.avro_lines import line_of
-from schemas.gate.avro_model import Record
+from schemas.gate.avro.model import Record
 from schemas.gate.baseline import Baseline
 from schemas.gate.catalogued import (
     Promises,
@@ -23,6 +22,7 @@ from schemas.gate.catalogued import (
 from schemas.gate.finding import Finding
 from schemas.gate.judge import judge
 from schemas.gate.lineage import Older
+from schemas.gate.lines import line_of
 from schemas.gate.modes import Mode, Version
 from schemas.gate.pinned import unfillable, unreadable
 from schemas.gate.sources import MalformedFileError, catalogue, document, record, references, whole

@@ -14,7 +14,7 @@ from schemas.catalogue import catalogue
 from schemas.codec import HEADER, Codec
 from schemas.contracts import Golden, avsc, goldens
 from schemas.datum import DatumWriter
-from schemas.gate.avro_parse import record
+from schemas.gate.avro.parse import record
 from schemas.json_form import JsonForm
 from schemas.messages import ALL
 from schemas.registry import SchemaStore

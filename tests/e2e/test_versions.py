@@ -6,7 +6,7 @@ import httpx2
 import psycopg
 
 from infra.settings import REPOSITORY
-from schemas.gate.openapi_document import canonical
+from schemas.gate.openapi.document import canonical
 from schemas.rest.versions import V1, V2
 from tests.kafka import records_of
 from tests.orders import place, wait_until_decided

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from schemas.codec import HEADER, Codec
 from schemas.contracts import avsc, canonical, fingerprint, readers
 from schemas.datum import UndecodableError
-from schemas.gate.avro import check
-from schemas.gate.avro_parse import parse
+from schemas.gate.avro.parse import parse
+from schemas.gate.avro.resolution import check
 from schemas.message import Message
 from schemas.messages import ALL, as_read_by_analytics_worker
 from schemas.messages.canary import CanaryEmitted

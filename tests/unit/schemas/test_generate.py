@@ -7,7 +7,7 @@ import pytest
 
 from schemas import messages
 from schemas.catalogue import catalogue
-from schemas.gate.avro_parse import record
+from schemas.gate.avro.parse import record
 from schemas.generate import render_all
 from schemas.module import Module
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from schemas.datum import DatumReader, DatumWriter
-from schemas.gate.avro_faults import faults
-from schemas.gate.avro_model import Record
-from schemas.gate.avro_parse import record
+from schemas.gate.avro.faults import faults
+from schemas.gate.avro.model import Record
+from schemas.gate.avro.parse import record
 from schemas.generate import formatted
 from schemas.module import Module
 from tests.unit.schemas.gate.avro_worlds import World, data, referred

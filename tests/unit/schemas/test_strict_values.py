@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from schemas.datum import DatumReader, DatumWriter, UndecodableError
-from schemas.gate.avro_parse import record
+from schemas.gate.avro.parse import record
 
 
 def logical(base: Any, name: str, **more: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from schemas.gate.avro_faults import faults
-from schemas.gate.avro_model import (
+from schemas.gate.avro.faults import faults
+from schemas.gate.avro.model import (
     Array,
     Enum,
     Fixed,
@@ -25,7 +25,7 @@ from schemas.gate.avro_model import (
     is_plural,
     type_name,
 )
-from schemas.gate.avro_parse import MalformedSchemaError, parse
+from schemas.gate.avro.parse import MalformedSchemaError, parse
 
 PRIMITIVES = "null boolean int long float double bytes string".split()
 RELATIVES = ("int long float double".split(), "bytes string".split())

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from schemas.contracts import avsc
-from schemas.gate.avro_faults import faults
-from schemas.gate.avro_lines import line_of
-from schemas.gate.avro_parse import parse
+from schemas.gate.avro.faults import faults
+from schemas.gate.avro.parse import parse
+from schemas.gate.lines import line_of
 from schemas.messages import ALL
 
 PAIR = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.datum import DatumReader
-from schemas.gate.avro_parse import MalformedSchemaError, record
+from schemas.gate.avro.parse import MalformedSchemaError, record
 from schemas.gate.judge import judge
 from schemas.gate.modes import Mode, Version
 from schemas.gate.sources import MalformedFileError, whole

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.contracts import avsc
-from schemas.gate.avro_parse import parse
+from schemas.gate.avro.parse import parse
 from schemas.gate.modes import Mode, Version, compare
 
 ORDER = "orders.OrderCreated"

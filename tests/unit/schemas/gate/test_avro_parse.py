@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.contracts import avsc
-from schemas.gate.avro_model import Array, Record, Union
-from schemas.gate.avro_parse import MalformedSchemaError, parse
+from schemas.gate.avro.model import Array, Record, Union
+from schemas.gate.avro.parse import MalformedSchemaError, parse
 from schemas.messages import ALL
 
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.datum import DatumReader, DatumWriter, UndecodableError
-from schemas.gate.avro import check, check_strictly
-from schemas.gate.avro_parse import record
+from schemas.gate.avro.parse import record
+from schemas.gate.avro.resolution import check, check_strictly
 from tests.unit.schemas.gate.avro_worlds import World, data
 
 dice = st.randoms(

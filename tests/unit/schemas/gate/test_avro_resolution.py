@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from schemas.gate.avro import check, check_strictly
-from schemas.gate.avro_parse import parse
-from schemas.gate.avro_rules import Rule
+from schemas.gate.avro.parse import parse
+from schemas.gate.avro.resolution import check, check_strictly
+from schemas.gate.avro.rules import Rule
 
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
 MICROS = {"type": "long", "logicalType": "timestamp-micros"}

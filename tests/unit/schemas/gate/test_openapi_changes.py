@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_rules import RULES, Direction
+from schemas.gate.openapi.rules import RULES, Direction
 from tests.unit.schemas.gate.openapi_documents import check, document, with_request, with_response
 
 Case = dict[str, Any]

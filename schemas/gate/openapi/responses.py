@@ -5,10 +5,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_document import Document
-from schemas.gate.openapi_operations import Operation, Site
-from schemas.gate.openapi_requests import essence, matching
-from schemas.gate.openapi_schemas import Comparison
+from schemas.gate.openapi.document import Document
+from schemas.gate.openapi.operations import Operation, Site
+from schemas.gate.openapi.requests import essence, matching
+from schemas.gate.openapi.schemas import Comparison
 
 Response = Mapping[str, Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_operations import Operation, Site
-from schemas.gate.openapi_shapes import text
+from schemas.gate.openapi.operations import Operation, Site
+from schemas.gate.openapi.shapes import text
 
 _URLS = ("authorizationUrl", "tokenUrl", "refreshUrl", "openIdConnectUrl")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.gate.avro_model import Fixed, Logical, Primitive
-from schemas.gate.avro_rules import Rule
+from schemas.gate.avro.model import Fixed, Logical, Primitive
+from schemas.gate.avro.rules import Rule
 
 UNITS = {"time-millis": ("time", "millis"), "time-micros": ("time", "micros")} | {
     f"{clock}-{unit}": (clock, unit)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.gate.avro import hidden_symbols
-from schemas.gate.avro_model import Place, Type
+from schemas.gate.avro.model import Place, Type
+from schemas.gate.avro.resolution import hidden_symbols
 from schemas.gate.finding import Finding
 from schemas.gate.modes import Version
 

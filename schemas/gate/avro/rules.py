@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from schemas.gate.avro_model import Place
+from schemas.gate.avro.model import Place
 
 
 class Rule(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from schemas.gate.avro_rules import Mismatch, Rule
+from schemas.gate.avro.rules import Mismatch, Rule
 
 READS_OLD = "reads old events"
 HAS_OLD = "still has the old schema"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import SequenceMatcher
 
-from schemas.gate.avro_model import Field, Record
+from schemas.gate.avro.model import Field, Record
 
 SIMILAR = 0.6
 """Share of letters in common from which two names count as alike: `total` and `total_amount`, not `note` and `city`."""

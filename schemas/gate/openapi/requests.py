@@ -5,9 +5,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_operations import Operation, Site
-from schemas.gate.openapi_schemas import Comparison
-from schemas.gate.openapi_shapes import text
+from schemas.gate.openapi.operations import Operation, Site
+from schemas.gate.openapi.schemas import Comparison
+from schemas.gate.openapi.shapes import text
 
 _REFUSED = "a request without it was accepted and is refused now"
 _IGNORED_HEADERS = {"accept", "content-type", "authorization"}  # as the specification demands

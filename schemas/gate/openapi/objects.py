@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from schemas.gate.openapi_document import BROKEN
-from schemas.gate.openapi_rules import Breach, Breaches, Compares, Kind, breach
-from schemas.gate.openapi_shapes import Shape
+from schemas.gate.openapi.document import BROKEN
+from schemas.gate.openapi.rules import Breach, Breaches, Compares, Kind, breach
+from schemas.gate.openapi.shapes import Shape
 
 
 def check_objects(comparison: Compares, narrow: Shape, wide: Shape) -> Iterator[Breach]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.gate.openapi_document import BROKEN, BrokenPartError, UnknownReferenceError, find
+from schemas.gate.openapi.document import BROKEN, BrokenPartError, UnknownReferenceError, find
 
 Pointer = tuple[str | int, ...]
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")

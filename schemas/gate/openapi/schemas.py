@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from schemas.gate.openapi_document import BrokenPartError, Document, UnknownReferenceError
-from schemas.gate.openapi_limits import check_limits
-from schemas.gate.openapi_objects import check_objects
-from schemas.gate.openapi_overlap import fitting
-from schemas.gate.openapi_rules import Breach, Breaches, Direction, Kind, breach
-from schemas.gate.openapi_shapes import (
+from schemas.gate.openapi.document import BrokenPartError, Document, UnknownReferenceError
+from schemas.gate.openapi.limits import check_limits
+from schemas.gate.openapi.objects import check_objects
+from schemas.gate.openapi.overlap import fitting
+from schemas.gate.openapi.rules import Breach, Breaches, Direction, Kind, breach
+from schemas.gate.openapi.shapes import (
     ALL_TYPES,
     Numbers,
     Shape,

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.gate.avro_lines import line_at
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_document import BrokenPartError, Document, UnknownReferenceError
-from schemas.gate.openapi_rules import Breach
-from schemas.gate.openapi_structure import METHODS
+from schemas.gate.lines import line_at
+from schemas.gate.openapi.document import BrokenPartError, Document, UnknownReferenceError
+from schemas.gate.openapi.rules import Breach
+from schemas.gate.openapi.structure import METHODS
 
 _PLACEHOLDER = re.compile(r"\{[^}]*\}")
 _VERSION = re.compile(r"/v([0-9]+)(?:/|$)")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from schemas.gate.avro_logical import change
-from schemas.gate.avro_model import (
+from schemas.gate.avro.logical import change
+from schemas.gate.avro.model import (
     NO_DEFAULT,
     Array,
     Enum,
@@ -26,8 +26,8 @@ from schemas.gate.avro_model import (
     Union,
     named_types,
 )
-from schemas.gate.avro_renames import likely_renames
-from schemas.gate.avro_rules import LEGAL, Mismatch, Rule
+from schemas.gate.avro.renames import likely_renames
+from schemas.gate.avro.rules import LEGAL, Mismatch, Rule
 
 PROMOTIONS = {
     "int": {"long", "float", "double"},

@@ -8,8 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from schemas.gate.openapi_rules import Breach, Direction, Kind, breach
-from schemas.gate.openapi_shapes import OPAQUE, Shape, text
+from schemas.gate.openapi.rules import Breach, Direction, Kind, breach
+from schemas.gate.openapi.shapes import OPAQUE, Shape, text
 
 _SIZES = ("Length", "Items", "Properties")
 _UNRANKED = (Decimal(0), False)

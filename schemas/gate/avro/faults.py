@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from schemas.defaults import default_of
-from schemas.gate.avro_model import (
+from schemas.gate.avro.model import (
     NO_DEFAULT,
     Field,
     Fixed,

@@ -4,24 +4,24 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from schemas.gate.avro_lines import line_at
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_access import check_access
-from schemas.gate.openapi_document import (
+from schemas.gate.lines import line_at
+from schemas.gate.openapi.access import check_access
+from schemas.gate.openapi.document import (
     BROKEN,
     BrokenPartError,
     Document,
     UnknownReferenceError,
     canonical,
 )
-from schemas.gate.openapi_lifetimes import check_removal, check_sunset
-from schemas.gate.openapi_operations import Operation, Site, operations
-from schemas.gate.openapi_requests import check_request
-from schemas.gate.openapi_responses import check_responses
-from schemas.gate.openapi_rules import Direction
-from schemas.gate.openapi_schemas import Comparison
-from schemas.gate.openapi_shapes import text
-from schemas.gate.openapi_structure import Fault, sound
+from schemas.gate.openapi.lifetimes import check_removal, check_sunset
+from schemas.gate.openapi.operations import Operation, Site, operations
+from schemas.gate.openapi.requests import check_request
+from schemas.gate.openapi.responses import check_responses
+from schemas.gate.openapi.rules import Direction
+from schemas.gate.openapi.schemas import Comparison
+from schemas.gate.openapi.shapes import text
+from schemas.gate.openapi.structure import Fault, sound
 
 __all__ = ["canonical", "check"]
 

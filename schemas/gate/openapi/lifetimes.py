@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from schemas.gate.finding import Finding
-from schemas.gate.openapi_operations import Operation, Site
+from schemas.gate.openapi.operations import Operation, Site
 
 SUNSET = "x-sunset"
 """Extension of an operation that holds the date of its `Sunset` header, as YYYY-MM-DD."""

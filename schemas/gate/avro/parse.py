@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
-from schemas.gate.avro_logical import annotation
-from schemas.gate.avro_model import (
+from schemas.gate.avro.logical import annotation
+from schemas.gate.avro.model import (
     NO_DEFAULT,
     Array,
     Enum,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import product, zip_longest
 from typing import Any
 
-from schemas.gate.openapi_document import Document
+from schemas.gate.openapi.document import Document
 
 Shape = dict[str, Any]
 """A schema with a single `type`, and of its other keywords those that matter for this type."""

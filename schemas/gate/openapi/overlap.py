@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from schemas.gate.openapi_document import Document
-from schemas.gate.openapi_shapes import Shape, shapes, takes, text
+from schemas.gate.openapi.document import Document
+from schemas.gate.openapi.shapes import Shape, shapes, takes, text
 
 MAX_DEPTH = 2
 """Of objects within each other that are looked into; what lies deeper is taken to fit."""
