@@ -14,19 +14,9 @@ def check_objects(comparison: Compares, narrow: Shape, wide: Shape) -> Iterator[
     A property that is declared by neither shape's `properties` is expected not to come, unless `additionalProperties`
     describes it: otherwise nothing could ever be added to an object that is open, as most are.
     """
-    known = narrow.get("properties", {}), wide.get("properties", {})
-    narrow, wide = (
-        _sent(comparison, narrow, is_narrow=True),
-        _sent(comparison, wide, is_narrow=False),
-    )
     mine, theirs = narrow.get("properties", {}), wide.get("properties", {})
-    hidden = (
-        known[comparison.is_request].keys() - (theirs if comparison.is_request else mine).keys()
-    )
     for name in mine | theirs:
-        if name in hidden:
-            found: Breaches = (breach(comparison.direction, Kind.HIDDEN),)
-        elif name in mine and name in theirs:
+        if name in mine and name in theirs:
             found = comparison.default(mine[name], theirs[name])
             found += comparison.covered(mine[name], theirs[name])
         else:
@@ -34,25 +24,6 @@ def check_objects(comparison: Compares, narrow: Shape, wide: Shape) -> Iterator[
         yield from (one.below(name) for one in found)
     yield from _required(comparison, narrow, wide)
     yield from _undeclared(comparison, narrow, wide)
-    yield from _patterns(comparison, narrow, wide)
-    if "propertyNames" in wide:
-        names = narrow.get("propertyNames", True), wide["propertyNames"]
-        found = comparison.covered(*({"allOf": [{"type": "string"}, name]} for name in names))
-        yield from (one.below("propertyNames") for one in found)
-
-
-def _sent(comparison: Compares, shape: Shape, *, is_narrow: bool) -> Shape:
-    """Return a shape without the properties that are not sent in this direction, which nobody can require there."""
-    properties = shape.get("properties", {})
-    hidden = {
-        name for name, each in properties.items() if comparison.hides(each, is_narrow=is_narrow)
-    }
-    if not hidden:
-        return shape
-    return shape | {
-        "properties": {name: each for name, each in properties.items() if name not in hidden},
-        "required": [name for name in shape.get("required", ()) if name not in hidden],
-    }
 
 
 def _one_sided(comparison: Compares, name: str, narrow: Shape, wide: Shape) -> Breaches:
@@ -99,16 +70,6 @@ def _undeclared(comparison: Compares, narrow: Shape, wide: Shape) -> Iterator[Br
         yield breach(comparison.direction, Kind.CLOSED)
     elif _is_map(theirs) and mine is not False:
         yield from (one.below("*") for one in comparison.covered(mine, theirs))
-
-
-def _patterns(comparison: Compares, narrow: Shape, wide: Shape) -> Iterator[Breach]:
-    """Compare what is said about properties whose names match a pattern. Patterns are compared as texts."""
-    mine, theirs = narrow.get("patternProperties", {}), wide.get("patternProperties", {})
-    if theirs.keys() - mine.keys():
-        yield breach(comparison.direction, Kind.OPAQUE, keyword="patternProperties")
-    for pattern, schema in mine.items():
-        found = comparison.covered(schema, theirs.get(pattern, _others(wide)))
-        yield from (one.below(pattern) for one in found)
 
 
 def _others(shape: Shape) -> Any:

@@ -71,10 +71,6 @@ def _check_parameter(
         )
         fix = f"Keep {was}"
         yield site.breaking(where, "request-parameter-style-changed", problem, fix)
-    for flag in ("allowEmptyValue", "allowReserved"):
-        if old.get(flag, False) and not new.get(flag, False):
-            problem = f"{flag} was withdrawn; a request that was accepted is refused now"
-            yield site.breaking(where, "request-parameter-style-changed", problem, f"Keep {flag}")
     compares = comparison if "content" in old else comparison.of_text
     yield from site.breaches(where, compares.compare(_schema(old), _schema(new)))
 
@@ -89,8 +85,8 @@ def _style(parameter: Mapping[str, Any]) -> str:
     if "content" in parameter:
         return " ".join(parameter["content"])
     style = parameter.get("style", _STYLES[parameter["in"]])
-    exploded = parameter.get("explode", style == "form")
-    return f"{style}, exploded" if exploded else f"{style}"
+    flags = {"explode": style == "form", "allowEmptyValue": False, "allowReserved": False}
+    return ", ".join([style, *(flag for flag in flags if parameter.get(flag, flags[flag]))])
 
 
 def _named(parameter: Mapping[str, Any]) -> str:
@@ -138,27 +134,15 @@ def _check_content(
 def _check_encoding(
     site: Site, where: str, old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    """Yield what is wrong with how the parts of a form are written."""
+    """Yield what is wrong with how the parts of a form are written, where that was said."""
     now = new.get("encoding", {})
     for part, was in old.get("encoding", {}).items():
-        is_now = now.get(part, {})
-        taken = [each.strip() for each in is_now.get("contentType", "*").split(",")]
-        for kind in (each.strip() for each in was.get("contentType", "").split(",")):
-            if kind and not any(fnmatchcase(kind, pattern) for pattern in taken):
-                problem = (
-                    f"{kind} is no longer accepted; a request that was accepted is refused now"
-                )
-                place = f"{where} part {part}"
-                fix = f"Keep accepting {kind}"
-                yield site.breaking(place, "request-part-type-removed", problem, fix)
-        for key in ("style", "explode"):
-            if key in was and key in is_now and was[key] != is_now[key]:
-                change = f"{key} went from {text(was[key])} to {text(is_now[key])}"
-                problem = f"{change}; what an old client writes is misread"
-                place = f"{where} part {part}"
-                yield site.breaking(
-                    place, "request-part-style-changed", problem, f"Keep {text(was[key])}"
-                )
+        if text(was) != text(now.get(part, {})):
+            problem = (
+                "how it is written changed; what an old client writes may be refused or misread"
+            )
+            fix = "Keep its encoding"
+            yield site.breaking(f"{where} part {part}", "request-part-changed", problem, fix)
 
 
 def essence(media_type: str) -> str:

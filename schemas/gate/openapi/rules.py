@@ -31,7 +31,6 @@ class Kind(StrEnum):
     CLOSED = "closed"
     DEFAULT = "default"
     OPAQUE = "opaque"
-    HIDDEN = "hidden"
     AMBIGUOUS = "ambiguous"
 
 
@@ -92,11 +91,6 @@ RULES: dict[Direction, dict[Kind, Rule]] = {
             "`{keyword}` changed, and whether all that was accepted still is cannot be told",
             "Leave `{keyword}` as it was",
         ),
-        Kind.HIDDEN: (
-            "request-property-made-read-only",
-            "the property became read-only; what clients send in it is ignored or refused now",
-            "Keep taking it",
-        ),
         Kind.AMBIGUOUS: (
             "request-alternatives-overlap",
             f"a value may fit several alternatives of oneOf now, which allows one only; {_REFUSED}",
@@ -154,11 +148,6 @@ RULES: dict[Direction, dict[Kind, Rule]] = {
             "`{keyword}` changed, and whether all that may come was allowed before cannot be told",
             "Leave `{keyword}` as it was",
         ),
-        Kind.HIDDEN: (
-            "response-property-made-write-only",
-            "the property became write-only; a client that reads it finds nothing",
-            "Keep sending it",
-        ),
     },
 }
 
@@ -208,9 +197,6 @@ class Compares(Protocol):
     @property
     def is_request(self) -> bool:
         """Whether requests are compared, so that the narrow side is the old one."""
-
-    def hides(self, schema: Any, *, is_narrow: bool) -> bool:
-        """Whether a property is never sent in this direction: `readOnly` in requests, `writeOnly` in responses."""
 
     def covered(self, narrow: Any, wide: Any) -> Breaches:
         """Return why not every value of the narrow schema is allowed by the wide one."""

@@ -1,25 +1,26 @@
 """Compares two schemas: whether every value that one allows is allowed by the other, and what is wrong if not."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from schemas.gate.openapi.document import BrokenPartError, Document, UnknownReferenceError
+from schemas.gate.openapi.document import BrokenPartError, Document
 from schemas.gate.openapi.limits import check_limits
 from schemas.gate.openapi.objects import check_objects
-from schemas.gate.openapi.overlap import fitting
 from schemas.gate.openapi.rules import Breach, Breaches, Direction, Kind, breach
 from schemas.gate.openapi.shapes import (
     ALL_TYPES,
-    Numbers,
+    FLAGS,
+    OPAQUE,
     Shape,
     TooManyAlternativesError,
+    are_apart,
     kind_of,
     shapes,
     takes,
     text,
+    written_out,
 )
 
 _NESTED = {"array", "object"}
@@ -47,9 +48,8 @@ class Comparison:
         self._documents = old, new
         self._is_text = is_text
         self._narrow, self._wide = (old, new) if self.is_request else (new, old)
-        self._numbers = Numbers()
-        self._assumed: dict[tuple[int, int], None] = {}
-        self._failed: dict[tuple[int, int], Breaches] = {}
+        self._assumed: dict[tuple[str, str], None] = {}
+        self._failed: dict[tuple[str, str], Breaches] = {}
 
     @cached_property
     def of_text(self) -> "Comparison":
@@ -86,42 +86,29 @@ class Comparison:
             found = self._compared(shapes(narrow, self._narrow), shapes(wide, self._wide))
             return found + self._ambiguous(narrow, wide)
         except TooManyAlternativesError:
-            return self._by_parts(narrow, wide)
+            is_same = self._is_same(narrow, wide)
+            return () if is_same else (breach(self.direction, Kind.OPAQUE, keyword="anyOf"),)
         except BrokenPartError:
             return ()  # it has been said of the part
 
-    def hides(self, schema: Any, *, is_narrow: bool) -> bool:
-        """Whether a property is never sent in this direction."""
-        keyword = "readOnly" if self.is_request else "writeOnly"
-        document = self._narrow if is_narrow else self._wide
-        with suppress(BrokenPartError, UnknownReferenceError):
-            both = [schema, document.resolve(schema)]
-            return any(isinstance(each, dict) and each.get(keyword) is True for each in both)
-        return False
+    def _is_same(self, narrow: Any, wide: Any) -> bool:
+        return written_out(narrow, self._narrow) == written_out(wide, self._wide)
 
     def _ambiguous(self, narrow: Any, wide: Any) -> Breaches:
-        """Return a breach if a request that fitted may fit several alternatives now, where one only is allowed."""
+        """Return a breach if a request may fit several alternatives now, where one only is allowed."""
         unions = _unions(wide, self._wide) if self.is_request else []
-        known = _unions(narrow, self._narrow) if unions else []
-        for shape in shapes(narrow, self._narrow) if unions else ():
-            if any(fitting(shape, self._narrow, each, self._narrow) > 1 for each in known):
-                continue  # it was refused before, or is told apart by what cannot be seen here
-            if any(fitting(shape, self._narrow, each, self._wide) > 1 for each in unions):
-                return (breach(self.direction, Kind.AMBIGUOUS),)
+        known = {written_out(each, self._narrow) for each in _unions(narrow, self._narrow)}
+        for union in unions:
+            if written_out(union, self._wide) in known:
+                continue
+            options = [shapes(option, self._wide) for option in union]
+            for shape in shapes(narrow, self._narrow):
+                if sum(self._may_fit(shape, option) for option in options) > 1:
+                    return (breach(self.direction, Kind.AMBIGUOUS),)
         return ()
 
-    def _by_parts(self, narrow: Any, wide: Any) -> Breaches:
-        """Return why a conjunction is not covered: each part of the wide one must take some part of the narrow one."""
-        parts, demands = _parts(narrow, self._narrow), _parts(wide, self._wide)
-        if len(parts) < 2 and len(demands) < 2:
-            is_same = text(narrow) == text(wide)
-            return () if is_same else (breach(self.direction, Kind.OPAQUE, keyword="anyOf"),)
-        found: dict[Breach, None] = {}
-        for index, demand in enumerate(demands):
-            first = parts[index : index + 1]
-            attempts = (self.covered(part, demand) for part in (*first, *parts))
-            found |= dict.fromkeys(_best(attempts))
-        return tuple(found)
+    def _may_fit(self, shape: Shape, option: list[Shape]) -> bool:
+        return any(not are_apart(shape, self._narrow, each, self._wide) for each in option)
 
     def _compared(self, narrow: list[Shape], wide: list[Shape]) -> Breaches:
         """Return the breaches of every narrow shape against the wide one that it comes closest to."""
@@ -156,7 +143,7 @@ class Comparison:
         """
         if narrow["type"] not in _NESTED:
             return tuple(self._against(narrow, wide))
-        pair = self._numbers.of(narrow), self._numbers.of(wide)
+        pair = text(narrow), text(wide)
         if pair in self._assumed:
             return ()
         if pair not in self._failed:
@@ -173,11 +160,16 @@ class Comparison:
     def _against(self, narrow: Shape, wide: Shape) -> Iterator[Breach]:
         if "enum" in wide:
             yield from self._values(narrow, wide)
+        keywords = {*OPAQUE, FLAGS[not self.is_request]}
+        for keyword in sorted(keywords & (narrow.keys() | wide.keys())):
+            if not self._is_same(narrow.get(keyword), wide.get(keyword)):
+                yield breach(self.direction, Kind.OPAQUE, keyword=keyword)
         if "enum" in narrow and "enum" in wide and narrow["type"] in _NESTED:
             return
         yield from check_limits(self.direction, narrow, wide)
         if narrow["type"] == "array":
-            yield from self._items(narrow, wide)
+            found = self.covered(narrow.get("items", {}), wide.get("items", {}))
+            yield from (one.below("items") for one in found)
         if narrow["type"] == "object":
             yield from check_objects(self, narrow, wide)
 
@@ -189,16 +181,6 @@ class Comparison:
         else:
             words = {"values": " or ".join(allowed), "type": narrow["type"]}
             yield breach(self.direction, Kind.ANY_VALUE, **words)
-
-    def _items(self, narrow: Shape, wide: Shape) -> Iterator[Breach]:
-        positions = max(len(shape.get("prefixItems", ())) for shape in (narrow, wide))
-        most = narrow.get("maxItems", positions + 1)
-        for index in range(min(positions, most)):
-            found = self.covered(_item(narrow, index), _item(wide, index))
-            yield from (one.below(str(index)) for one in found)
-        if most > positions:
-            found = self.covered(narrow.get("items", {}), wide.get("items", {}))
-            yield from (one.below("items") for one in found)
 
 
 def _best(attempts: Iterable[Breaches]) -> Breaches:
@@ -270,8 +252,3 @@ def _types(found: list[Shape]) -> str:
     if set(ALL_TYPES) <= set(kinds):
         return "anything"
     return " or ".join(kinds) or "nothing"
-
-
-def _item(shape: Shape, index: int) -> Any:
-    first = shape.get("prefixItems", [])
-    return first[index] if index < len(first) else shape.get("items", {})

@@ -1,11 +1,12 @@
 """A JSON schema as a list of shapes: alternatives of one type each, without references, unions and conjunctions."""
 
 import json
-from collections.abc import Callable, Iterable
-from itertools import product, zip_longest
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
-from schemas.gate.openapi.document import Document
+from schemas.gate.openapi.document import BrokenPartError, Document
 
 Shape = dict[str, Any]
 """A schema with a single `type`, and of its other keywords those that matter for this type."""
@@ -20,9 +21,11 @@ _KINDS = {type(None): "null", bool: "boolean", int: "integer", float: "number"} 
 OPAQUE = (
     *("not", "if", "then", "else", "contains", "minContains", "maxContains"),
     *("dependentRequired", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties"),
-    "$dynamicRef",
+    *("prefixItems", "patternProperties", "propertyNames", "$dynamicRef"),
 )
 """Keywords that the gate can tell to be equal, but not to be wider or narrower than others."""
+FLAGS = ("readOnly", "writeOnly")
+"""Keywords that say in which direction a value is not sent; there a change of them cannot be judged either."""
 
 _NUMBER = "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf format".split()
 _KEYWORDS = {
@@ -31,11 +34,8 @@ _KEYWORDS = {
     "integer": _NUMBER,
     "number": _NUMBER,
     "string": "minLength maxLength pattern format contentEncoding contentMediaType".split(),
-    "array": "items prefixItems minItems maxItems uniqueItems".split(),
-    "object": (
-        "properties required additionalProperties patternProperties propertyNames minProperties "
-        "maxProperties"
-    ).split(),
+    "array": "items minItems maxItems uniqueItems".split(),
+    "object": "properties required additionalProperties minProperties maxProperties".split(),
 }
 
 
@@ -50,29 +50,6 @@ class TooManyAlternativesError(Exception):
 def text(value: Any) -> str:
     """Return the JSON of a value, the same for equal values such as `1` and `1.0`, not for `1` and `true`."""
     return json.dumps(_whole(value), sort_keys=True, ensure_ascii=False)
-
-
-class Numbers:
-    """Gives equal JSON values one number, in time that grows with what is new of them."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[Any, int] = {}
-        self._known: dict[int, tuple[Any, int]] = {}
-
-    def of(self, value: Any) -> int:
-        """Return the number of a value that nobody changes afterwards."""
-        if not isinstance(value, dict | list):
-            kind = "truth" if isinstance(value, bool) else "other"  # True is no 1, and 1.0 is
-            return self._numbers.setdefault((kind, value), len(self._numbers))
-        if id(value) not in self._known:
-            members: Any
-            if isinstance(value, dict):
-                members = frozenset((key, self.of(each)) for key, each in value.items())
-            else:
-                members = tuple(map(self.of, value))
-            number = self._numbers.setdefault(members, len(self._numbers))
-            self._known[id(value)] = value, number  # held, so that its id is no other's
-        return self._known[id(value)][1]
 
 
 def _whole(value: Any) -> Any:
@@ -146,7 +123,7 @@ def _own(schema: dict[str, Any]) -> list[Shape]:
         values = _common([schema["const"]], schema.get("enum", [schema["const"]]))
     found = []
     for kind in _types(schema):
-        kept = (*_KEYWORDS[kind], *OPAQUE)
+        kept = (*_KEYWORDS[kind], *OPAQUE, *FLAGS)
         shape: Shape = {"type": kind} | {key: schema[key] for key in kept if key in schema}
         if values is not None:
             shape["enum"] = [value for value in values if _is_a(value, kind)]
@@ -225,10 +202,6 @@ def _by_name(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     return left | right | {name: _every(left[name], right[name]) for name in shared}
 
 
-def _by_position(left: list[Any], right: list[Any]) -> list[Any]:
-    return [_every(a, b) for a, b in zip_longest(left, right, fillvalue=True)]
-
-
 def _side_by_side(left: Any, right: Any) -> Any:
     """Keep what cannot be merged, in an order that does not depend on which came first."""
     return {"both": sorted([left, right], key=text)}
@@ -237,12 +210,51 @@ def _side_by_side(left: Any, right: Any) -> Any:
 _MERGERS: dict[str, Callable[[Any, Any], Any]] = (
     dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max)
     | dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min)
-    | dict.fromkeys(("properties", "patternProperties"), _by_name)
-    | dict.fromkeys(("items", "additionalProperties", "propertyNames"), _every)
+    | dict.fromkeys(("items", "additionalProperties"), _every)
     | {
         "enum": _common,
+        "properties": _by_name,
         "required": lambda left, right: sorted({*left, *right}),
         "uniqueItems": lambda left, right: left or right,
-        "prefixItems": _by_position,
     }
 )
+
+
+def written_out(schema: Any, document: Document) -> str:
+    """Return the text of a schema and of every schema that it leads to."""
+    found, left = {"": schema}, [schema]
+    while left:
+        for reference in set(_references(left.pop())) - found.keys():
+            found[reference] = None
+            with suppress(BrokenPartError):  # it has been said of the part
+                found[reference] = document.find(reference)
+            left.append(found[reference])
+    return text(found)
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        yield node["$ref"]
+    if isinstance(node, dict | list):
+        for each in node.values() if isinstance(node, dict) else node:
+            yield from _references(each)
+
+
+def are_apart(one: Shape, own: Document, other: Shape, document: Document) -> bool:
+    """Whether no value fits two shapes of two documents, as their types tell or the values of a property."""
+    kinds = one["type"], other["type"]
+    if not (takes(*kinds) or takes(*reversed(kinds))):
+        return True
+    mine, theirs = one.get("properties", {}), other.get("properties", {})
+    return _differ([one], [other]) or any(
+        _differ(shapes(mine[name], own), shapes(theirs[name], document))
+        for name in mine.keys() & theirs.keys()
+    )
+
+
+def _differ(these: list[Shape], those: list[Shape]) -> bool:
+    """Whether two lists of alternatives name values, and none in common."""
+    if not all("enum" in each for each in (*these, *those)):
+        return False
+    values = ({text(value) for each in side for value in each["enum"]} for side in (these, those))
+    return set.isdisjoint(*values)
