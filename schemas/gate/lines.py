@@ -1,31 +1,15 @@
 """Finds the line of a schema file that a finding is about, for annotations in a pull request."""
 
-from __future__ import annotations
-
-import json
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s,:{}\[\]"]+')
-"""A string, a bracket or a scalar of JSON; commas and colons carry no meaning of their own in what is well-formed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A JSON value and the offset at which it starts; arrays and objects hold nodes."""
-
-    value: Any
-    start: int
+from schemas.gate.json_text import Node, nodes
 
 
 def line_of(text: str, path: str) -> int:
     """Return the line, counted from 1, of the field that a finding's path names.
 
     Args:
-        text: The schema file, well-formed JSON.
         path: Path of a finding, such as `/fields/3/type/items/fields/1 lines.quantity`. What the file does not have,
             such as a field that was removed, is found as the record that it would stand in.
     """
@@ -49,15 +33,11 @@ def line_at(text: str, pointer: Iterable[str | int]) -> int:
     return text.count("\n", 0, node.start) + 1
 
 
-@lru_cache(maxsize=64)
-def _root(text: str) -> Node:
-    tokens = TOKEN.finditer(text)
-    return _read(next(tokens), tokens)
+_root = lru_cache(maxsize=64)(nodes)
 
 
 @lru_cache(maxsize=64)
 def _starts(text: str) -> dict[str, int]:
-    """Return where the fields of a schema start, by their names with those of the fields around them."""
     root = _root(text)
     found = {"": root.start}
 
@@ -73,7 +53,6 @@ def _starts(text: str) -> dict[str, int]:
 
 
 def _fields(node: Node) -> Iterator[Node]:
-    """Yield the fields of the records that a field's type consists of."""
     match node.value:
         case {"fields": Node(list() as fields)}:
             yield from fields
@@ -91,20 +70,3 @@ def _name(field: Node) -> object:
         case {"name": Node(name)}:
             return name
     return None
-
-
-def _read(token: re.Match[str], tokens: Iterator[re.Match[str]]) -> Node:
-    """Return the value that starts with a token, and take its other tokens."""
-    value: Any
-    match token[0]:
-        case "{":
-            value = {}
-            while (key := next(tokens))[0] != "}":
-                value[json.loads(key[0])] = _read(next(tokens), tokens)
-        case "[":
-            value = []
-            while (item := next(tokens))[0] != "]":
-                value.append(_read(item, tokens))
-        case scalar:
-            value = json.loads(scalar)
-    return Node(value, token.start())
