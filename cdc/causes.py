@@ -79,15 +79,10 @@ _ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why something failed.
+    """Why something failed."""
 
-    Args:
-        text: Class and message of the innermost cause in one line, without credentials.
-        advice: What to do about it; None for a cause that is not known here.
-    """
-
-    text: str
-    advice: str | None
+    text: str  # class and message of the innermost cause in one line, without credentials
+    advice: str | None  # what to do about it; None for a cause that is not known here
 
     def __str__(self) -> str:
         return f"{self.text}; {self.advice}" if self.advice else self.text
@@ -100,7 +95,6 @@ def of_trace(trace: str | None) -> Cause:
 
 
 def of_error(error: BaseException) -> Cause:
-    """Return the innermost cause of a Python exception."""
     causes: list[tuple[str, str]] = []
     known: set[int] = set()
     link: BaseException | None = error
@@ -119,7 +113,6 @@ def in_line(text: str, longest: int = LONGEST) -> str:
 
 
 def redacted(text: str) -> str:
-    """Return text without the credentials in it."""
     for pattern, shown in _SECRETS:
         text = pattern.sub(shown, text)
     return text

@@ -11,15 +11,10 @@ TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageContext:
-    """Where a message comes from.
-
-    Args:
-        correlation_id: Shared by everything that one outside request set in motion.
-        causation_id: Id of the message that led to this one; none at the edge of the system.
-        traceparent: W3C trace context of the work that sends the message.
-    """
+    """Where a message comes from."""
 
     correlation_id: UUID
+    # id of the message that led to this one; none at the edge of the system
     causation_id: UUID | None = None
     traceparent: str | None = None
 

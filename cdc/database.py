@@ -49,12 +49,7 @@ _NOT_OPTIONS = frozenset({"PGDATESTYLE", "PGTZ", "PGGEQO", "PGSERVICEFILE", "PGS
 
 
 def session_url(database_url: str, settings: Mapping[str, str] | None = None) -> str:
-    """Return connection parameters that begin a session with `SESSION`, and the environment's part left out.
-
-    Args:
-        database_url: libpq URL; options that it gives itself win over `SESSION`.
-        settings: Settings that win over both.
-    """
+    """Return connection parameters that begin a session with `SESSION`, and the environment's part left out."""
     _forget_environment()
     given = str(conninfo_to_dict(database_url).get("options") or "")
     words = [_options(SESSION), given, _options(settings or {})]
@@ -69,12 +64,8 @@ def connect(
     """Connect; see `session_url`.
 
     Args:
-        database_url: libpq URL.
         settings: Settings of the session that differ from `SESSION`.
         parameters: What `psycopg.connect` takes besides.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
     """
     url = session_url(database_url, settings)
     return psycopg.connect(url, **{"connect_timeout": CONNECT_TIMEOUT_S} | parameters)
@@ -101,9 +92,6 @@ def open_pool(
     """Return a pool of connections; it connects when entered as a context manager.
 
     Args:
-        database_url: libpq URL of the service's own role; the password comes from the passfile it names.
-        max_size: Most connections open at once.
-        timeout_s: Longest wait for a free connection, in seconds.
         check: Whether a connection is tried before it is lent, which costs a round trip each time. Who repeats what
             fails for a lost connection can do without.
         idle_in_transaction_s: How long a transaction may be left alone before Postgres ends it, in seconds; 0 for ever.

@@ -24,11 +24,7 @@ Answer = Callable[[], tuple[HTTPStatus, Mapping[str, Any]]]
 
 
 class HealthEndpoints:
-    """Answers a few paths with JSON.
-
-    Args:
-        answers: Status and body by path.
-    """
+    """Answers a few paths with JSON."""
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self._answers = answers
@@ -36,21 +32,12 @@ class HealthEndpoints:
         self._runner: web.ServerRunner | None = None
 
     def bind(self, host: str, port: int) -> int:
-        """Take the port; return it, which is a free one when 0 was given.
-
-        Args:
-            host: Address to listen on.
-            port: Port to listen on.
-
-        Raises:
-            OSError: the port is taken.
-        """
+        """Take the port; return it, which is a free one when 0 was given."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
         return int(self._socket.getsockname()[1])
 
     async def start(self) -> None:
-        """Answer on the port that was taken."""
         if self._socket is None:
             raise RuntimeError("bind() comes first")
         server = _BoundedServer(self._respond, access_log=None, lingering_time=0)
@@ -60,7 +47,6 @@ class HealthEndpoints:
         self._socket.listen(BACKLOG)
 
     async def stop(self) -> None:
-        """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
         if self._socket is not None:

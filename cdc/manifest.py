@@ -15,40 +15,32 @@ class Service:
 
     What else a folder has is found by its name: `bootstrap.py` builds the service, `migrations/` makes tables of its
     own, and `event_log.py` says how states follow from its events.
-
-    Args:
-        name: Name of the process; of a consumer also its Kafka consumer group.
-        package: Dotted name of the folder.
-        kind: What it is: an HTTP API, a Kafka consumer, or the publisher that takes the place of Debezium.
-        port: Port that it listens on, where no setting says otherwise; of a consumer that of its health endpoints.
-        schema: Database schema that it works in. The outbox in it, and the role that it works as, have the same name.
-            None for a service without a database.
-        needs: Names of the services that it calls; it is told each one's address as `TAILRACE_<NAME>_URL`.
     """
 
-    name: str
+    name: str  # name of the process; of a consumer also its Kafka consumer group
     package: str
+    # what it is: an HTTP API, a Kafka consumer, or the publisher that takes the place of Debezium
     kind: Literal["rest", "consumer", "relay"]
+    # port that it listens on, where no setting says otherwise; of a consumer that of its health endpoints
     port: int
+    # Database schema that it works in. The outbox in it, and the role that it works as, have the same name. None
+    # for a service without a database.
     schema: str | None = None
+    # names of the services that it calls; it is told each one's address as `TAILRACE_<NAME>_URL`
     needs: tuple[str, ...] = ()
 
     @property
     def role(self) -> str | None:
-        """The database role that it works as."""
         return self.schema
 
     @property
     def is_consumer(self) -> bool:
-        """Whether it reads topics as a consumer group."""
         return self.kind == "consumer"
 
     @property
     def ready_path(self) -> str:
-        """Path that answers 200 when it does its work."""
         return "/ready" if self.is_consumer else "/health"
 
     @property
     def port_setting(self) -> str:
-        """Name of the setting that gives it another port."""
         return f"{self.name.replace('-', '_')}_port"

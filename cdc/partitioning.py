@@ -13,7 +13,6 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def _murmur2(data: bytes) -> int:
-    """The 32-bit MurmurHash2 of Austin Appleby, with Kafka's seed."""
     h = (SEED ^ len(data)) & MASK
     whole = len(data) & ~3
     for (k,) in struct.iter_unpack("<I", data[:whole]):

@@ -19,11 +19,7 @@ ASK_S = 1.0
 
 
 class ProducerState:
-    """Tells which records have to be confirmed before the next one is handed over.
-
-    Args:
-        producer: The producer, which must be idempotent.
-    """
+    """Tells which records have to be confirmed before the next one is handed over."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
@@ -31,11 +27,7 @@ class ProducerState:
         self._since = time.monotonic()
 
     def is_first(self, topic: str, key: bytes) -> bool:
-        """Whether a record is the first of the producer in its partition; a second call about it says no.
-
-        Raises:
-            KafkaException: the broker does not answer.
-        """
+        """Whether a record is the first of the producer in its partition; a second call about it says no."""
         if time.monotonic() - self._since > KNOWN_S:
             self._unknown.clear()
             self._since = time.monotonic()

@@ -31,7 +31,6 @@ def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]
     """Return the statements of a file by name, with the columns of an outbox filled in, see `PARTS`.
 
     Args:
-        package: Package that holds the file.
         file: File name. Each statement follows a line `-- name: <name>`.
 
     Raises:

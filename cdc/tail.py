@@ -29,27 +29,16 @@ LAST_S = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailedRecord:
-    """A record as it lies in Kafka, its value decoded.
-
-    Args:
-        topic: Topic it lies in.
-        partition: Partition it lies in.
-        offset: Offset within the partition.
-        timestamp: When the broker or the producer dated it.
-        key: Record key as text.
-        headers: Headers as text; None for a header without a value.
-        type: Full name of the Avro record, None when the value cannot be decoded.
-        value: Its fields as they were written; None for a tombstone or an undecodable value.
-        error: Why the value cannot be decoded.
-    """
+    """A record as it lies in Kafka, its value decoded."""
 
     topic: str
     partition: int
     offset: int
     timestamp: datetime
     key: str | None
-    headers: dict[str, str | None]
-    type: str | None
+    headers: dict[str, str | None]  # headers as text; None for a header without a value
+    type: str | None  # full name of the Avro record, None when the value cannot be decoded
+    # its fields as they were written; None for a tombstone or an undecodable value
     value: dict[str, Any] | None
     error: str | None
 
@@ -61,8 +50,6 @@ class Tail:
     """Reads one topic without belonging to a consumer group.
 
     Args:
-        bootstrap: `host:port` of a broker.
-        topic: Topic to read.
         codec: Decodes the values; it needs no message classes.
     """
 
@@ -81,18 +68,13 @@ class Tail:
         self._partitions = self._find_partitions(bootstrap)
 
     def close(self) -> None:
-        """Leave Kafka."""
         self._consumer.close()
 
     def last(self, count: int, wanted: Wanted | None = None) -> list[TailedRecord]:
         """Return the last records of the topic over all partitions, oldest first.
 
         Args:
-            count: Most records to return, and about as many times the partitions to hold in memory.
             wanted: Which records count; with it the whole topic is read.
-
-        Raises:
-            TopicError: Kafka cannot be asked.
         """
         kept: dict[int, deque[TailedRecord]] = defaultdict(lambda: deque(maxlen=count))
         for record in self._read(None if wanted else count):

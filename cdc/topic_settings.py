@@ -30,32 +30,18 @@ AUTO_CREATE = "auto.create.topics.enable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingDifference:
-    """A setting that is not as declared.
-
-    Args:
-        place: Name of the topic, or `BROKER`.
-        name: Name of the setting, or `PARTITIONS`.
-        declared: What is declared; None where nothing is.
-        actual: What it is; None where it is not set.
-        mend: By what it is mended: `settings` are put back, `partitions` can be added, with `neither` nothing helps.
-    """
+    """A setting that is not as declared."""
 
     place: str
     name: str
-    declared: str | None
-    actual: str | None
+    declared: str | None  # what is declared; None where nothing is
+    actual: str | None  # what it is; None where it is not set
+    # by what it is mended: `settings` are put back, `partitions` can be added, with `neither` nothing helps
     mend: Literal["settings", "partitions", "neither"]
 
 
 def setting_differences(bootstrap: str) -> list[SettingDifference]:
-    """Return which settings of topics and broker are not as declared; topics that are missing are not told of.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-
-    Raises:
-        TopicError: Kafka cannot be asked.
-    """
+    """Return which settings of topics and broker are not as declared; topics that are missing are not told of."""
     absent = {topic.name for topic in missing(bootstrap)}
     topics = [topic for topic in catalogue().topics.values() if topic.name not in absent]
     admin = _admin(bootstrap)
@@ -73,12 +59,8 @@ def mend_settings(bootstrap: str, *, add_partitions: bool = False) -> list[str]:
     """Put the settings back to what is declared; return a line for each that was.
 
     Args:
-        bootstrap: `host:port` of a broker.
         add_partitions: Add partitions as well where there are fewer than declared. Keys move by that: what is written
             of a key then may be read before what is unread of it now.
-
-    Raises:
-        TopicError: Kafka cannot be asked, or refuses.
     """
     found = setting_differences(bootstrap)
     mended = [

@@ -24,14 +24,6 @@ class Summary:
 
 
 def names(bootstrap: str) -> frozenset[str]:
-    """Return the names of all topics that Kafka has.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-
-    Raises:
-        TopicError: Kafka cannot be asked.
-    """
     try:
         admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         return frozenset(admin.list_topics(timeout=TIMEOUT_S).topics)
@@ -40,14 +32,7 @@ def names(bootstrap: str) -> frozenset[str]:
 
 
 def missing(bootstrap: str) -> list[Topic]:
-    """Return the topics of the catalogue that Kafka does not have.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-
-    Raises:
-        TopicError: Kafka cannot be asked.
-    """
+    """Return the topics of the catalogue that Kafka does not have."""
     known = names(bootstrap)
     return [topic for topic in catalogue().topics.values() if topic.name not in known]
 
@@ -55,15 +40,8 @@ def missing(bootstrap: str) -> list[Topic]:
 def ensure(bootstrap: str, *, replication: int = 1) -> list[str]:
     """Create the catalogue's topics that are missing; existing ones are left as they are.
 
-    Args:
-        bootstrap: `host:port` of a broker.
-        replication: Copies of each partition.
-
     Returns:
         Names of the topics created.
-
-    Raises:
-        TopicError: Kafka cannot be asked or refuses a topic.
     """
     topics = missing(bootstrap)
     if not topics:
@@ -82,14 +60,7 @@ def ensure(bootstrap: str, *, replication: int = 1) -> list[str]:
 
 
 def summaries(bootstrap: str) -> list[Summary]:
-    """Return how many records Kafka keeps of each topic of the catalogue.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-
-    Raises:
-        TopicError: Kafka cannot be asked.
-    """
+    """Return how many records Kafka keeps of each topic of the catalogue."""
     absent = missing(bootstrap)
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "summary"})
     try:

@@ -10,12 +10,6 @@ NOTICE = "<!-- Made by `make generate` from the catalogue and the schemas. Do no
 
 
 def render(catalogue: Catalogue, readers: tuple[Reader, ...]) -> dict[str, str]:
-    """Return the text of every page by file name.
-
-    Args:
-        catalogue: Topics and messages.
-        readers: The shapes that consumers have pinned.
-    """
     pages = {"README.md": "\n".join(_index(catalogue))}
     for topic in catalogue.topics.values():
         if topic.messages:
@@ -85,7 +79,6 @@ def _message(name: str, catalogue: Catalogue, readers: tuple[Reader, ...]) -> It
 
 
 def _versions(name: str) -> Iterator[str]:
-    """Tell what each version brought, as far as bytes of it are kept."""
     kept = [golden for golden in goldens() if golden.message == name]
     yield "\n| version | fields that came | fields that went |\n|---|---|---|"
     before: list[str] = []
@@ -98,7 +91,6 @@ def _versions(name: str) -> Iterator[str]:
 
 
 def _paths(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the fields of a record and of the records inside it, as `lines.sku`."""
     for field in schema["fields"]:
         yield prefix + field["name"]
         for nested in _named(field["type"]):
@@ -119,7 +111,6 @@ def _nested_table(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _nested(schema: Any) -> Iterator[dict[str, Any]]:
-    """Yield the named types defined inside a type, outermost first."""
     match schema:
         case {"type": "record" | "error", "fields": fields}:
             for field in fields:
@@ -162,7 +153,6 @@ def _type(schema: Any) -> str:  # noqa: PLR0911 - one return for each Avro type
 
 
 def _doc(schema: dict[str, Any]) -> str:
-    """Return what a schema says of itself, fit for the cell of a table."""
     return " ".join(schema.get("doc", "").split()).replace("|", "\\|")
 
 

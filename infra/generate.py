@@ -54,7 +54,6 @@ def main() -> None:
 
 
 def _present() -> list[Path]:
-    """Return the files in the directories that hold nothing but generated files."""
     found = [
         *(REPOSITORY / CATALOGUE_PAGES).glob("*"),
         *(REPOSITORY / "schemas/messages").glob("*.py"),

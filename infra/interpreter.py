@@ -9,10 +9,6 @@ def module_command(module: str, *arguments: str) -> tuple[str, ...]:
 
     A virtual environment has its interpreter under several names (`python`, `python3`). Supervision would take the
     same program under another name for a changed one, and start it anew.
-
-    Args:
-        module: Dotted name of the module.
-        arguments: What it is told.
     """
     executable = Path(sys.executable)
     if sys.prefix != sys.base_prefix:

@@ -63,11 +63,6 @@ MIGRATIONS = {schema: tuple(_packages(schema)) for schema in SCHEMAS}
 
 
 def find_service(name: str) -> Service:
-    """Return a service by its name.
-
-    Raises:
-        LookupError: there is none.
-    """
     for service in SERVICES:
         if service.name == name:
             return service

@@ -23,19 +23,14 @@ HEADER = struct.Struct(">bI")
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A schema that messages were written with, and the ways to read them.
-
-    Args:
-        name: Full name of the message.
-        as_written: Reads a message's fields as they were written.
-        message: The class to make of them; None when this program reads no such message.
-        read: Reads the fields in this program's shape: resolved to it, and upcast where the schema's age calls for it.
-            Takes the bytes, and where in them the datum begins.
-    """
+    """A schema that messages were written with, and the ways to read them."""
 
     name: str
     as_written: DatumReader
+    # the class to make of them; None when this program reads no such message
     message: type[Message] | None
+    # Reads the fields in this program's shape: resolved to it, and upcast where the schema's age calls for it.
+    # Takes the bytes, and where in them the datum begins.
     read: Callable[[bytes, int], Mapping[str, Any]]
 
 
@@ -43,7 +38,6 @@ class Codec:
     """Encodes messages, and decodes them to the shape that this code was built with.
 
     Args:
-        store: Where schema ids and texts come from.
         messages: The classes that are written and read. Their ids are resolved when first written with, or all at
             once by `resolve`.
         upcasters: Bridges from old events that Avro's resolution cannot cross, oldest first.
@@ -69,7 +63,6 @@ class Codec:
 
         Raises:
             UnknownSchemaError: a schema was never published.
-            RegistryUnavailableError: an id is not cached and the registry cannot be asked.
         """
         for name in self._classes:
             self._prefixes[name] = HEADER.pack(MAGIC, self._store.id_of(name))
@@ -102,7 +95,6 @@ class Codec:
 
         Raises:
             UndecodableError: the bytes are no message of a class that this codec knows.
-            RegistryUnavailableError: the writer's schema is not cached and the registry cannot be asked.
         """
         writer = self._writers.get(data[: HEADER.size]) or self._writer(data)
         if writer.message is None:
@@ -124,12 +116,6 @@ class Codec:
         """Look a writer's schema up now, so that decoding does not wait for the registry.
 
         That the registry does not hold the id is remembered too, until this is called again.
-
-        Args:
-            schema_id: Id as the bytes announce it.
-
-        Raises:
-            RegistryUnavailableError: the schema is not cached and the registry cannot be asked.
         """
         head = HEADER.pack(MAGIC, schema_id)
         self._refused.pop(head, None)
@@ -143,7 +129,6 @@ class Codec:
 
         Raises:
             UndecodableError: the bytes are no Avro record in the wire format.
-            RegistryUnavailableError: the writer's schema is not cached and the registry cannot be asked.
         """
         writer = self._writer(data)
         return writer.name, writer.as_written.read(data, HEADER.size)

@@ -12,36 +12,22 @@ from schemas.references import inlined
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The shape in which one consumer reads one message: some fields of the message, perhaps of an earlier version.
-
-    Args:
-        consumer: Consumer group.
-        message: Full name of the message.
-        schema: The reader's schema; its name is the message's.
-    """
+    """The shape in which one consumer reads one message: some fields of the message, perhaps of an earlier version."""
 
     consumer: str
     message: str
-    schema: dict[str, Any]
+    schema: dict[str, Any]  # the reader's schema; its name is the message's
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """Bytes that one version of a message was written as, kept for good.
-
-    Args:
-        message: Full name of the message.
-        version: Number of the version, from 1.
-        schema: The schema it was written with.
-        datum: The Avro datum, without magic byte and schema id.
-        reads_as: What a consumer reads in it, as JSON; later fields may be left out.
-    """
+    """Bytes that one version of a message was written as, kept for good."""
 
     message: str
-    version: int
+    version: int  # number of the version, from 1
     schema: dict[str, Any]
-    datum: bytes
-    reads_as: Any
+    datum: bytes  # the Avro datum, without magic byte and schema id
+    reads_as: Any  # what a consumer reads in it, as JSON; later fields may be left out
 
     @property
     def label(self) -> str:
@@ -49,7 +35,6 @@ class Golden:
         return f"{self.message}.v{self.version}"
 
     def text(self) -> str:
-        """Return what its file holds."""
         kept = {"datum": self.datum.hex(), "reads_as": self.reads_as, "schema": self.schema}
         return json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
 

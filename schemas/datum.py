@@ -18,7 +18,6 @@ class DatumReader:
     """Reads records that one schema was used to write.
 
     Args:
-        writer: That schema.
         reader: What they are resolved to; None to read them as they were written.
         tagged: Whether a value of a union of several types comes with the name of its type, as message classes want it.
     """
@@ -35,10 +34,6 @@ class DatumReader:
 
         Args:
             data: The bytes; the record ends where they end.
-            begin: Where it begins.
-
-        Raises:
-            UndecodableError: it does not fit the schema.
         """
         buffer = io.BytesIO(data)
         buffer.seek(begin)
@@ -55,11 +50,7 @@ class DatumReader:
 
 
 class DatumWriter:
-    """Writes records of one schema.
-
-    Args:
-        schema: The schema.
-    """
+    """Writes records of one schema."""
 
     def __init__(self, schema: Record) -> None:
         self._name = schema.name
@@ -69,10 +60,6 @@ class DatumWriter:
 
     def write(self, datum: Mapping[str, Any], before: bytes = b"") -> bytes:
         """Return a record's bytes.
-
-        Args:
-            datum: Its fields.
-            before: What the bytes begin with.
 
         Raises:
             ValueError: a value does not fit its type.

@@ -24,8 +24,6 @@ def default_of(schema: Type, default: Any, *, tagged: bool = False) -> Any:
     """Return the value that a default stands for; that of a union may be of any of its types.
 
     Args:
-        schema: Type of the field.
-        default: JSON as it stands in the schema.
         tagged: Whether a value of a union of several types comes with the name of its type.
 
     Raises:

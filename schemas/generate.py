@@ -24,7 +24,6 @@ LINE_LENGTH = "100"
 
 
 def render_all() -> dict[str, str]:
-    """Return the text of every generated file, by its name under `messages/`."""
     modules: dict[str, Module] = defaultdict(Module)
     heads: dict[str, str] = {}
     entries = []
@@ -68,7 +67,6 @@ def _index(contexts: list[str], names: list[str]) -> str:
 
 
 def main() -> None:
-    """Write the generated files into the source tree."""
     directory = Path(__file__).parent / "messages"
     for name, text in render_all().items():
         (directory / name).write_text(text)

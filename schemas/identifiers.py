@@ -15,17 +15,11 @@ OF_THE_INDEX = frozenset({"ALL", "Message"})
 
 
 def module_name(context: str) -> str:
-    """Return the module of a context."""
     return context + "_" * (keyword.iskeyword(context) or context in OF_THE_INDEX)
 
 
 def class_names(full: str, message: str) -> Iterator[str]:
-    """Yield what the class of a type may be called, best first.
-
-    Args:
-        full: Full name of the type.
-        message: Full name of the message that it is a part of.
-    """
+    """Yield what the class of a type may be called, best first."""
     *namespace, short = full.split(".")
     yield short
     for around in (namespace, [message.rpartition(".")[2]]):
@@ -36,17 +30,10 @@ def class_names(full: str, message: str) -> Iterator[str]:
 
 
 def is_class_name(name: str) -> bool:
-    """Whether a class may be called so."""
     return not keyword.iskeyword(name) and name not in TYPES | CALLED and not name.startswith("__")
 
 
 def attribute(field: str, taken: Collection[str]) -> str:
-    """Return the attribute of a field.
-
-    Args:
-        field: Name of the field.
-        taken: Names that it must not have: those of classes, and of fields before it.
-    """
     name = f"field{field}" if field.startswith("__") or not field.strip("_") else field
     return _free(name, lambda each: each in taken or each in MEMBERS or each in TYPES)
 

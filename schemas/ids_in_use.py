@@ -10,26 +10,13 @@ from schemas.registry_settings import RegistrySettings
 
 
 def known_ids(registry: RegistrySettings, cache: Path) -> dict[int, str]:
-    """Return id -> schema text of every id that a process of this installation has written or read.
-
-    Args:
-        registry: The registry.
-        cache: Directory that `SchemaStore` is given.
-    """
+    """Return id -> schema text of every id that a process of this installation has written or read."""
     entries = SchemaStore(registry, cache).directory.glob("*.avsc")
     return {int(entry.stem): entry.read_text() for entry in entries if entry.stem.isdecimal()}
 
 
 def strange_ids(registry: RegistrySettings, known: Mapping[int, str]) -> dict[int, str | None]:
-    """Return those ids under which the registry holds something else, and what that is; None where it holds nothing.
-
-    Args:
-        registry: The registry.
-        known: Id -> schema text.
-
-    Raises:
-        RegistryUnavailableError: the registry cannot be asked.
-    """
+    """Return those ids under which the registry holds something else, and what that is; None where it holds nothing."""
     strange: dict[int, str | None] = {}
     with closing(client(registry)) as asked:
         for schema_id, text in sorted(known.items()):

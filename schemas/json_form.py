@@ -39,9 +39,6 @@ class JsonForm:
 
     Logical types are taken off the schema, and each type of a union becomes a record of one field: the bytes are the
     same, every value is seen as it was written, and so is which type of a union it is of.
-
-    Args:
-        document: The schema of a record.
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -54,7 +51,6 @@ class JsonForm:
 
     @property
     def name(self) -> str:
-        """Full name of the record."""
         return str(self.root["name"])
 
     def read(self, data: bytes) -> Any:
@@ -81,9 +77,6 @@ class JsonForm:
 
         Args:
             value: As `read` returns it; numbers with a point may be `decimal.Decimal`.
-
-        Raises:
-            FormError: it does not fit the schema.
         """
         plain = self._take(self.root, value, ())
         buffer = io.BytesIO()
@@ -104,7 +97,6 @@ class JsonForm:
         return next((each for each in union if self.type_name(each) == name), None)
 
     def fits(self, schema: Any, value: Any) -> bool:
-        """Tell whether JSON fits a type of this schema."""
         try:
             self._take(schema, value, ())
         except FormError:

@@ -82,7 +82,6 @@ def _number(value: Any) -> Decimal | None:
 
 
 def _shifted(number: int, places: int) -> tuple[int, int]:
-    """Move the decimal point to the right, or to the left with what falls off."""
     if not number:
         return 0, 0
     return (number * 10**places, 0) if places >= 0 else divmod(number, 10**-places)

@@ -21,26 +21,14 @@ class UnfitError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """How the values of one Avro type are written in JSON.
-
-    Args:
-        show: From what Avro holds, logical types left out, to JSON.
-        take: From JSON to what Avro holds; raises `UnfitError`.
-    """
+    """How the values of one Avro type are written in JSON."""
 
     show: Show
-    take: Take
+    take: Take  # from JSON to what Avro holds; raises `UnfitError`
 
 
 def plain(schema: Mapping[str, Any]) -> Scalar:
-    """Return how values of a type are written, its logical type left out.
-
-    Args:
-        schema: Schema of a type that holds no others, as an object.
-
-    Raises:
-        ValueError: Avro has no such type.
-    """
+    """Return how values of a type are written, its logical type left out."""
     kind = schema["type"]
     if kind == "enum":
         return Scalar(same, _symbol(schema["symbols"]))
@@ -52,7 +40,6 @@ def plain(schema: Mapping[str, Any]) -> Scalar:
 
 
 def same(value: Any) -> Any:
-    """Return a value that is written as it is."""
     return value
 
 
@@ -68,7 +55,6 @@ def _take_boolean(value: Any) -> bool:
 
 
 def integer(bits: int) -> Callable[[Any], int]:
-    """Return what takes whole numbers of so many bits, the sign included."""
     bound = 2 ** (bits - 1)
 
     def take(value: Any) -> int:
@@ -141,7 +127,6 @@ def _bytes(size: int | None) -> Take:
 
 
 def unfit(wanted: str, value: Any) -> UnfitError:
-    """Return the error about a value that is not what is wanted."""
     return UnfitError(f"should be {wanted}, not {told(value)}")
 
 

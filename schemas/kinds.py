@@ -11,22 +11,12 @@ Expression = Callable[[str], str]
 
 
 def same(value: str) -> str:
-    """Return an expression for a value that is handed on as it is."""
     return value
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one Avro type is written in Python.
-
-    Args:
-        annotation: Its annotation.
-        base: The class that its values are instances of.
-        name: What it is called as a branch of a union.
-        to_avro: From a value to what the encoder takes.
-        from_avro: From what the decoder returns to a value.
-        is_forward: Whether the annotation names a class that is not there yet.
-    """
+    """How one Avro type is written in Python."""
 
     annotation: str
     base: str

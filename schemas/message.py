@@ -13,11 +13,7 @@ class Message(Protocol):
     READER: ClassVar[str | None]
     """Consumer that pinned this shape to read the message in; None for the message's own shape."""
 
-    def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
-        ...
+    def to_avro(self) -> dict[str, Any]: ...
 
     @classmethod
-    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
-        ...
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self: ...

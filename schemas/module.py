@@ -42,13 +42,7 @@ class Module:
         self._message = ""
 
     def add(self, schema: Record, message: str, reader: str | None = None) -> str:
-        """Add the class of a message, and those of the types inside it; return what the class is called.
-
-        Args:
-            schema: The message.
-            message: Its full name.
-            reader: Consumer that pinned it to read the message in.
-        """
+        """Add the class of a message, and those of the types inside it; return what the class is called."""
         self._message = message
         return self._record(schema, _constants(message, reader))
 
@@ -132,14 +126,12 @@ class Module:
         for attribute_, field, kind in attributes:
             yield from self._attribute(attribute_, field, kind)
         yield "\n    def to_avro(self) -> dict[str, Any]:"
-        yield '        """Return the datum that the Avro encoder takes."""'
         yield "        return {"
         for attribute_, field, kind in attributes:
             yield f'            "{field.name}": {kind.to_avro("self." + attribute_)},'
         yield "        }\n"
         yield "    @classmethod"
         yield "    def from_avro(cls, datum: Mapping[str, Any]) -> Self:"
-        yield '        """Build the message from what the Avro decoder returns."""'
         yield "        return cls("
         for attribute_, field, kind in attributes:
             value = f'datum["{field.name}"]'
@@ -185,7 +177,6 @@ class Module:
 
 
 def signature(schema: Type) -> str:
-    """Return all that a class is made of, as a text that is the same for the same class."""
     return "".join(_signature(schema, set()))
 
 

@@ -27,27 +27,18 @@ class PublicationLogError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """One version, published.
-
-    Args:
-        subject: The subject.
-        version: Number of the version.
-        schema_id: Its id.
-        published_at: When.
-        publisher: Who.
-        revision: Git commit it came from, `-dirty` behind it when the schemas differed; None if unknown.
-    """
+    """One version, published."""
 
     subject: str
     version: int
     schema_id: int
     published_at: datetime
     publisher: str
+    # Git commit it came from, `-dirty` behind it when the schemas differed; None if unknown
     revision: str | None
 
     @classmethod
     def now(cls, subject: str, registered: Registered, by: Publisher) -> "Publication":
-        """Return the publication of a version that was registered this moment."""
         return cls(
             subject=subject,
             version=registered.version,
@@ -59,11 +50,7 @@ class Publication:
 
 
 class PublicationLog:
-    """The log in one Kafka.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-    """
+    """The log in one Kafka."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -73,19 +60,11 @@ class PublicationLog:
         }
 
     def require(self) -> None:
-        """Make sure that the log is there, before something is done that must be noted in it.
-
-        Raises:
-            PublicationLogError: Kafka cannot be asked, or lacks the topic.
-        """
+        """Make sure that the log is there, before something is done that must be noted in it."""
         self._partitions()
 
     def append(self, publication: Publication) -> None:
-        """Note a publication, and return when Kafka has it safely.
-
-        Raises:
-            PublicationLogError: it could not be noted.
-        """
+        """Note a publication, and return when Kafka has it safely."""
         failures: list[object] = []
 
         def delivered(error: object, _: Message) -> None:
@@ -111,11 +90,6 @@ class PublicationLog:
             )
 
     def read(self, subject: str) -> list[Publication]:
-        """Return a subject's publications, oldest first.
-
-        Raises:
-            PublicationLogError: Kafka cannot be asked, or lacks the topic.
-        """
         partitions = self._partitions()
         with closing(
             Consumer(self._configuration | {"group.id": TOPIC, "enable.auto.commit": False})
@@ -149,7 +123,6 @@ class PublicationLog:
 
 
 def _records(consumer: Consumer, partitions: list[int]) -> Iterator[tuple[str, bytes]]:
-    """Yield key and value of every record that is there now, in each partition's order."""
     for partition in partitions:
         low, high = consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), TIMEOUT_S)
         consumer.assign([TopicPartition(TOPIC, partition, low)])

@@ -12,14 +12,7 @@ from schemas.registry_subjects import Subjects
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the registry holds for one subject after publishing.
-
-    Args:
-        subject: The subject.
-        version: Number of the version.
-        schema_id: Its id.
-        state: What was done.
-    """
+    """What the registry holds for one subject after publishing."""
 
     subject: str
     version: int
@@ -28,7 +21,6 @@ class Published:
 
     @property
     def new(self) -> bool:
-        """Whether the version was registered just now."""
         return self.state == "published"
 
 
@@ -44,17 +36,11 @@ def publish(
 
     Args:
         registry: The registry, with the credentials of the role that may write.
-        log: Where publications are noted.
-        publisher: Who publishes.
         wanted: What to publish; all of the catalogue by default.
         progress: Called after each subject, first while they are judged, then while they are published.
 
     Raises:
         BrokenContractError: a schema breaks what its subject promises, or is none; nothing is registered.
-        IncompatibleSchemaError: the gate has nothing against a schema, but the registry has.
-        RegistryRefusedError: the role may not write.
-        RegistryUnavailableError: the registry cannot be asked.
-        PublicationLogError: the log cannot be written; nothing is registered if that shows beforehand.
     """
     done: list[Published] = []
     with Subjects.open(registry) as subjects:

@@ -21,11 +21,7 @@ State = Literal["published", "rule set", "unchanged"]
 
 
 class BrokenContractError(Exception):
-    """The gate refuses; nothing was registered.
-
-    Args:
-        findings: Why, never empty.
-    """
+    """The gate refuses; nothing was registered."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__(
@@ -36,13 +32,7 @@ class BrokenContractError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A schema of the tree, to be published.
-
-    Args:
-        subject: Its message, which is the subject too.
-        text: The schema, whole by itself.
-        rule: What its versions promise each other.
-    """
+    """A schema of the tree, to be published."""
 
     subject: str
     text: str
@@ -51,17 +41,11 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What publishing would do with one contract.
-
-    Args:
-        contract: The contract.
-        state: What there is to do; "unchanged" is nothing.
-        held: The registry's version of it, None if there is none.
-    """
+    """What publishing would do with one contract."""
 
     contract: Contract
-    state: State
-    held: Registered | None
+    state: State  # what there is to do; "unchanged" is nothing
+    held: Registered | None  # the registry's version of it, None if there is none
 
 
 def contracts(declared: Catalogue | None = None) -> list[Contract]:
@@ -81,15 +65,8 @@ def plan(
 ) -> list[Planned]:
     """Return what publishing would do, having put every change through the gate.
 
-    Args:
-        subjects: The registry; reading suffices.
-        wanted: What to publish.
-        progress: Called after each subject.
-
     Raises:
         BrokenContractError: a schema breaks what its subject promises, or is none.
-        IncompatibleSchemaError: the gate has nothing against a schema, but the registry has.
-        RegistryUnavailableError: the registry cannot be asked.
     """
     planned, findings = [], []
     for contract in wanted:
@@ -111,12 +88,7 @@ def plan(
 
 
 def judge(contract: Contract, versions: Sequence[Registered]) -> list[Finding]:
-    """Return what is wrong with a contract in view of the versions that are published.
-
-    Args:
-        contract: What is to be published.
-        versions: The published ones, oldest first.
-    """
+    """Return what is wrong with a contract in view of the versions that are published."""
     try:
         new = _parsed(contract.text, "the schema")
         olds = [_version(each) for each in versions]

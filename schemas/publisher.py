@@ -17,26 +17,17 @@ REDIRECTING = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREF
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Who publishes.
-
-    Args:
-        name: User, or whoever set the CI job in motion.
-        revision: Git commit of the schemas, `-dirty` behind it when they differ from it; None outside a repository.
-    """
+    """Who publishes."""
 
     name: str
+    # Git commit of the schemas, `-dirty` behind it when they differ from it; None outside a repository
     revision: str | None
 
 
 def present(
     environment: Mapping[str, str] = os.environ, directory: Path = Path(__file__).parent
 ) -> Publisher:
-    """Return who runs this process, and the revision of the schemas that it publishes.
-
-    Args:
-        environment: Where a name may be given.
-        directory: The schemas.
-    """
+    """Return who runs this process, and the revision of the schemas that it publishes."""
     named = (environment[variable] for variable in NAMES if environment.get(variable))
     return Publisher(next(named, None) or _user(), revision(directory))
 

@@ -32,8 +32,6 @@ class Resolution:
     """Finds the functions that make of data as they stand in the bytes what a reader's schema says.
 
     Args:
-        writer: The schema that they were written with.
-        wire: Its bytes.
         tagged: Whether a value of a union of several types comes with the name of its type.
     """
 
@@ -91,7 +89,6 @@ class Resolution:
         return read
 
     def _branch(self, reader: Union, writer: Type) -> Turn | None:
-        """Return what reads into the branch that takes a type."""
         index = self._comparison.branch(reader, writer)
         if index is None:
             return _refuse(f"{writer} was written, and {reader} has no place for it")

@@ -17,7 +17,6 @@ def inlined(document: Any, load: Load) -> Any:
 
     Args:
         document: The schema as `json.loads` returns it; it is not changed.
-        load: Where the named types come from.
 
     Raises:
         LookupError: a type is neither defined in the schema nor known to `load`, or stands too deep in it.
@@ -76,7 +75,6 @@ class _Inliner:
             self._loading.discard(full)
 
     def _define(self, schema: dict[str, Any], namespace: str) -> str:
-        """Remember a definition and return the namespace that holds inside it."""
         full = _qualified(schema["name"], schema.get("namespace", namespace))
         self._defined.add(full)
         return full.rpartition(".")[0]

@@ -43,11 +43,6 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def client(settings: RegistrySettings) -> "SchemaRegistryClient":
-    """Return a client of the registry's Confluent-compatible API, to be closed after use.
-
-    Raises:
-        RegistrySettingsError: a file with credentials cannot be read.
-    """
     from confluent_kafka.schema_registry import SchemaRegistryClient
 
     return SchemaRegistryClient(settings.client_configuration())
@@ -106,12 +101,7 @@ class SchemaStore:
     """Answers which id a schema has and which schema an id has.
 
     Args:
-        registry: Base URL of the registry's Confluent-compatible API, for which the environment may hold more
-            (`RegistrySettings.from_environment`); or all settings.
         cache: Directory of the answers kept on disk, made with the first of them; several processes may share it.
-
-    Raises:
-        RegistrySettingsError: the settings in the environment cannot be used.
     """
 
     def __init__(self, registry: str | RegistrySettings, cache: Path) -> None:
@@ -126,12 +116,8 @@ class SchemaStore:
     def id_of(self, name: str) -> int:
         """Return the id under which this code's version of a message's schema is registered.
 
-        Args:
-            name: Full name of the Avro record, which is also its subject.
-
         Raises:
             UnknownSchemaError: the schema was never published.
-            RegistryUnavailableError: the id is not cached and the registry cannot be asked.
         """
         schema = canonical(name)
         entry = self.directory / f"{fingerprint(schema)}.id"
@@ -147,7 +133,6 @@ class SchemaStore:
 
         Raises:
             UnknownSchemaError: the registry holds no such id.
-            RegistryUnavailableError: the schema is not cached and the registry cannot be asked.
         """
         entry = self.directory / f"{schema_id}.avsc"
         if entry.is_file():

@@ -17,35 +17,21 @@ class RegistrySettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
-    """Where a registry is and how to speak to it; Apicurio's and Confluent's take the same.
+    """Where a registry is and how to speak to it; Apicurio's and Confluent's take the same."""
 
-    Args:
-        url: Base URL of its Confluent-compatible API, such as `http://127.0.0.1:18081/apis/ccompat/v7`.
-        user: Name for basic authentication.
-        password_file: File with the password of `user`.
-        token_file: File with a bearer token, read again for each request, so that it may be renewed.
-        ca_file: Certificates to trust instead of the usual authorities.
-        certificate_file: Client certificate (PEM).
-        key_file: Its private key (PEM), unless the certificate's file holds it.
-        timeout_s: Longest wait for an answer.
-        retries: How often a request is repeated that met no answer or a passing failure.
-        retry_wait_ms: Longest pause before the first repetition; doubled for each that follows, the pause itself
-            being a random part of it.
-        retry_max_wait_ms: Longest pause of all.
-
-    Raises:
-        RegistrySettingsError: they contradict each other.
-    """
-
+    # base URL of its Confluent-compatible API, such as `http://127.0.0.1:18081/apis/ccompat/v7`
     url: str
     user: str | None = None
-    password_file: Path | None = None
+    password_file: Path | None = None  # file with the password of `user`
+    # file with a bearer token, read again for each request, so that it may be renewed
     token_file: Path | None = None
-    ca_file: Path | None = None
+    ca_file: Path | None = None  # certificates to trust instead of the usual authorities
     certificate_file: Path | None = None
-    key_file: Path | None = None
+    key_file: Path | None = None  # its private key (PEM), unless the certificate's file holds it
     timeout_s: float = 5.0
-    retries: int = 3
+    retries: int = 3  # how often a request is repeated that met no answer or a passing failure
+    # longest pause before the first repetition; doubled for each that follows, the pause itself being a random
+    # part of it
     retry_wait_ms: int = 200
     retry_max_wait_ms: int = 5_000
 
@@ -79,9 +65,6 @@ class RegistrySettings:
         Args:
             environment: The variables; empty ones count as unset.
             url: Takes the place of `TAILRACE_REGISTRY_URL`.
-
-        Raises:
-            RegistrySettingsError: the URL is missing, or a value makes no sense.
         """
         values: dict[str, Any] = {}
         for field, read in _READERS.items():
@@ -95,11 +78,7 @@ class RegistrySettings:
         return cls(**values)
 
     def client_configuration(self) -> dict[str, Any]:
-        """Return what `SchemaRegistryClient` takes. It holds the password: keep it out of logs.
-
-        Raises:
-            RegistrySettingsError: the password's file cannot be read.
-        """
+        """Return what `SchemaRegistryClient` takes. It holds the password: keep it out of logs."""
         configuration: dict[str, Any] = {
             "url": self.url,
             "timeout": self.timeout_s,
@@ -125,17 +104,12 @@ class RegistrySettings:
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
-    "url": str,
-    "user": str,
-    "password_file": Path,
-    "token_file": Path,
-    "ca_file": Path,
-    "certificate_file": Path,
-    "key_file": Path,
+    **dict.fromkeys(("url", "user"), str),
+    **dict.fromkeys(
+        ("password_file", "token_file", "ca_file", "certificate_file", "key_file"), Path
+    ),
     "timeout_s": float,
-    "retries": int,
-    "retry_wait_ms": int,
-    "retry_max_wait_ms": int,
+    **dict.fromkeys(("retries", "retry_wait_ms", "retry_max_wait_ms"), int),
 }
 
 

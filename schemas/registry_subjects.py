@@ -32,13 +32,7 @@ class IncompatibleSchemaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One version of a subject.
-
-    Args:
-        version: Its number.
-        schema_id: The id that messages name.
-        text: The schema, whole by itself.
-    """
+    """One version of a subject."""
 
     version: int
     schema_id: int
@@ -50,10 +44,6 @@ class Subjects:
 
     Each method raises RegistryRefusedError when the role may not do it, and RegistryUnavailableError when the
     registry cannot be asked.
-
-    Args:
-        registry: The client, closed by whoever made it.
-        settings: What it was made from.
     """
 
     def __init__(self, registry: SchemaRegistryClient, settings: RegistrySettings) -> None:
@@ -63,11 +53,7 @@ class Subjects:
     @classmethod
     @contextmanager
     def open(cls, settings: RegistrySettings) -> Iterator[Self]:
-        """Connect for the time of the block.
-
-        Raises:
-            RegistrySettingsError: a file with credentials cannot be read.
-        """
+        """Connect for the time of the block."""
         with closing(client(settings)) as registry:
             yield cls(registry, settings)
 
@@ -84,22 +70,15 @@ class Subjects:
         return [self._version(subject, number) for number in sorted(numbers)]
 
     def rule(self, subject: str) -> str | None:
-        """Return the compatibility rule of the subject's own, by the registries' name for it."""
         config = self._or_none(lambda: self._registry.get_config(subject))
         level = config and (config.compatibility_level or config.compatibility)
         return ConfigCompatibilityLevel(level).value if level else None
 
     def set_rule(self, subject: str, rule: str) -> None:
-        """Give the subject a compatibility rule; it may still be without a version."""
         config = ServerConfig(compatibility=ConfigCompatibilityLevel(rule))
         self._call(lambda: self._registry.set_config(subject, config))
 
     def register(self, subject: str, text: str) -> Registered:
-        """Register a version, and return it with its number and id.
-
-        Raises:
-            IncompatibleSchemaError: it breaks the subject's rule, or is no schema.
-        """
         schema = Schema(text, "AVRO")
         self._call(lambda: self._registry.register_schema_full_response(subject, schema), subject)
         registered = self.find(subject, text)
@@ -113,13 +92,8 @@ class Subjects:
         """Tell whether the registry finds a text compatible with a subject's versions, by the subject's rule.
 
         Args:
-            subject: The subject, which has a version.
-            text: The schema.
             transitively: Whether to ask about all versions or about the latest alone; Apicurio does not derive it
                 from the rule.
-
-        Raises:
-            IncompatibleSchemaError: to the registry the text is no schema.
         """
         schema = Schema(text, "AVRO")
         ask = (
@@ -139,7 +113,6 @@ class Subjects:
         return Registered(number, found.schema_id, self._whole(found.schema, text))
 
     def _whole(self, schema: Schema, text: str) -> str:
-        """Put the named types in place that somebody registered as references."""
         places = {each.name: each for each in schema.references or ()}
         if not places:
             return text

@@ -35,10 +35,6 @@ PLAIN = {
 def next_golden(name: str, value: Any = None) -> Golden | None:
     """Return golden bytes for a message as its schema is now; None when there are some of that very schema.
 
-    Args:
-        name: Full name of the message.
-        value: What to write, as JSON; a sample when there is none.
-
     Raises:
         FormError: the value does not fit the schema.
         LookupError: there is no such message.
@@ -53,11 +49,7 @@ def next_golden(name: str, value: Any = None) -> Golden | None:
 
 
 def sample(document: Mapping[str, Any]) -> Any:
-    """Return a value, as JSON, that fits a schema: no field is empty or null where it need not be.
-
-    Args:
-        document: The schema of a record.
-    """
+    """Return a value, as JSON, that fits a schema: no field is empty or null where it need not be."""
     form = JsonForm(document)
     return _sample(form, form.root, form.name)
 

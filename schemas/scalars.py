@@ -35,7 +35,6 @@ class Scalar(NamedTuple):
 
 
 def scalar(schema: Primitive | Enum | Fixed) -> Scalar:
-    """Return how values of a type pass between Python and the bytes."""
     if isinstance(schema, Enum):
         return _enum(schema.symbols)
     size = schema.size if isinstance(schema, Fixed) else None
@@ -55,7 +54,6 @@ def later(found: Sequence[Turn | None]) -> Turn:
 
 
 def rounded(value: float) -> float:
-    """Return what a single precision number makes of a value."""
     result: float = SINGLE.unpack(SINGLE.pack(value))[0]
     return result
 

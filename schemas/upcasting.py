@@ -13,25 +13,16 @@ Datum = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upcaster:
-    """Turns the datum of an old event into what the current schema holds.
-
-    Args:
-        message: Full name of the message.
-        written_without: A field of the current schema; events whose writer did not know it are upcast.
-        upcast: Takes the datum as it was written and returns one that is complete by the current schema. It must not
-            change the one it is given.
-    """
+    """Turns the datum of an old event into what the current schema holds."""
 
     message: str
+    # a field of the current schema; events whose writer did not know it are upcast
     written_without: str
+    # Takes the datum as it was written and returns one that is complete by the current schema. It must not change
+    # the one it is given.
     upcast: Callable[[Mapping[str, Any]], Datum]
 
     def applies_to(self, writer: Mapping[str, Any]) -> bool:
-        """Tell whether events written with a schema are to be upcast.
-
-        Args:
-            writer: The writer's schema document.
-        """
         names = {field["name"] for field in writer["fields"]}
         return self.written_without not in names
 

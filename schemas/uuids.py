@@ -14,12 +14,6 @@ def parse_uuid(text: str) -> UUID:
 
     Its own constructor weighs six ways of giving it a value. This one parses in Rust and sets the two slots that a UUID
     has, as the constructor does at its end.
-
-    Args:
-        text: The 36 characters of RFC 9562, or another form that the constructor takes.
-
-    Raises:
-        ValueError: the text is no UUID.
     """
     uuid = _new(UUID)
     _set_int(uuid, _parse(text).int)

@@ -34,7 +34,6 @@ class Wire:
     """The bytes of one schema.
 
     Args:
-        schema: The schema.
         deepest: Most records of one type within each other; None where data come from this program.
     """
 
@@ -53,7 +52,6 @@ class Wire:
 
     @property
     def is_recursive(self) -> bool:
-        """Whether a record stands within itself."""
         return any(level for _, level in self._records)
 
     def read(self, buffer: IO[bytes]) -> Any:

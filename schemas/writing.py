@@ -31,11 +31,7 @@ class PlaceError(ValueError):
 
 
 class Writing:
-    """Finds the functions that make of values what the bytes hold.
-
-    Args:
-        wire: The bytes of the schema.
-    """
+    """Finds the functions that make of values what the bytes hold."""
 
     def __init__(self, wire: Wire) -> None:
         self._branches = wire.branches
@@ -76,7 +72,6 @@ class Writing:
 
 
 def _of_branch(name: str, turn: Turn, *, is_held: bool) -> Turn:
-    """Return what makes the pair of a union's value that fastavro takes."""
     if name == "null":
         return turn
     return (

@@ -32,22 +32,13 @@ class MessageRefusedError(ValueError):
 
 
 def size_of(*parts: bytes | str | None) -> int:
-    """Return how large a message is with its key and headers, as the outbox counts it.
-
-    Args:
-        parts: Payload, key, and the header values whose length differs.
-    """
+    """Return how large a message is with its key and headers, as the outbox counts it."""
     return FIXED_BYTES + sum(
         len(part.encode() if isinstance(part, str) else part) for part in parts if part
     )
 
 
 def require_fitting(size: int, topic: str) -> None:
-    """Refuse a message that is too large.
-
-    Raises:
-        MessageRefusedError: it is.
-    """
     most = catalogue().message_bytes
     if size > most:
         raise MessageRefusedError(
@@ -66,9 +57,6 @@ def admitted() -> dict[str, int]:
 
 def declare(connection: psycopg.Connection[Any]) -> Sequence[str]:
     """Bring the topics that an outbox admits into step with the catalogue.
-
-    Args:
-        connection: Works as the owner of the schema, with it as its search path.
 
     Returns:
         Topics that are new, have another limit, or are gone; nothing for a schema without an outbox.

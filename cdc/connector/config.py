@@ -17,28 +17,18 @@ NAME = "tailrace-outbox"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorSettings:
-    """Where the connector captures from.
-
-    Args:
-        host: Postgres host as Connect sees it.
-        port: Postgres port.
-        database: Database whose outbox tables are captured.
-        user: Role with REPLICATION.
-        password: Its password as a reference that Connect's config providers resolve, such as
-            `${directory:/path:file}`; never the password itself, which the REST API would show.
-        publication: Publication that lists the outbox tables; migrations make it.
-        slot: Name of the replication slot, made by the connector.
-        profile: A name from `profiles.json`.
-    """
+    """Where the connector captures from."""
 
     host: str
     port: int
     database: str
     user: str
+    # its password as a reference that Connect's config providers resolve, such as `${directory:/path:file}`;
+    # never the password itself, which the REST API would show
     password: str
-    publication: str
+    publication: str  # publication that lists the outbox tables; migrations make it
     slot: str = "tailrace_outbox"
-    profile: str = "default"
+    profile: str = "default"  # a name from `profiles.json`
 
     def __post_init__(self) -> None:
         if self.profile not in profiles():
@@ -64,7 +54,6 @@ def render(settings: ConnectorSettings) -> dict[str, str]:
 
 
 def profiles() -> dict[str, dict[str, str]]:
-    """Return the latency profiles by name."""
     found: dict[str, dict[str, str]] = json.loads(_read("profiles.json"))
     return found
 

@@ -38,7 +38,6 @@ class ConnectorStatus:
 
     @property
     def is_running(self) -> bool:
-        """Whether both connector and task run."""
         return self.connector == self.task == "RUNNING"
 
     @property
@@ -49,23 +48,14 @@ class ConnectorStatus:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a connector has come.
+    """How far a connector has come."""
 
-    Args:
-        lsn: The WAL position of the last change that reached Kafka, as a number of bytes.
-        committed_at: When that change was committed; None when that is not stored.
-    """
-
-    lsn: int
-    committed_at: datetime | None
+    lsn: int  # the WAL position of the last change that reached Kafka, as a number of bytes
+    committed_at: datetime | None  # when that change was committed; None when that is not stored
 
 
 def show(connect_url: str, name: str) -> dict[str, str] | None:
-    """Return a connector's configuration as Connect holds it, or None when there is none.
-
-    Raises:
-        ConnectError: Connect cannot be asked.
-    """
+    """Return a connector's configuration as Connect holds it, or None when there is none."""
     answer = _request("GET", f"{connect_url}/connectors/{name}/config")
     return None if answer.status_code == httpx2.codes.NOT_FOUND else _body(answer)
 
@@ -74,14 +64,6 @@ def apply(connect_url: str, name: str, config: dict[str, str]) -> Applied:
     """Bring a connector to a configuration; a connector that has it already is not disturbed.
 
     A connector that somebody paused or stopped is resumed, and a failed task is restarted.
-
-    Args:
-        connect_url: Base URL of Connect's REST API.
-        name: Name of the connector.
-        config: Its whole configuration.
-
-    Raises:
-        ConnectError: Connect cannot be asked or refuses the configuration.
     """
     known = show(connect_url, name)
     if known == config:
@@ -93,11 +75,6 @@ def apply(connect_url: str, name: str, config: dict[str, str]) -> Applied:
 
 
 def status(connect_url: str, name: str) -> ConnectorStatus:
-    """Return the state of a connector and its task.
-
-    Raises:
-        ConnectError: Connect cannot be asked.
-    """
     answer = _request("GET", f"{connect_url}/connectors/{name}/status")
     if answer.status_code == httpx2.codes.NOT_FOUND:
         return ConnectorStatus("ABSENT", "ABSENT")
@@ -108,25 +85,11 @@ def status(connect_url: str, name: str) -> ConnectorStatus:
 
 
 def restart(connect_url: str, name: str) -> None:
-    """Restart a connector and its task, whatever state they are in.
-
-    Raises:
-        ConnectError: Connect cannot be asked or knows no such connector.
-    """
     _body(_request("POST", f"{connect_url}/connectors/{name}/restart?includeTasks=true"))
 
 
 def stop(connect_url: str, name: str, timeout_s: float = 30.0) -> None:
-    """Stop a connector, and return once its task is gone; it stays stopped when Connect is restarted.
-
-    Args:
-        connect_url: Base URL of Connect's REST API.
-        name: Name of the connector.
-        timeout_s: Longest wait in seconds.
-
-    Raises:
-        ConnectError: Connect cannot be asked, knows no such connector, or the task does not end.
-    """
+    """Stop a connector, and return once its task is gone; it stays stopped when Connect is restarted."""
     _body(_request("PUT", f"{connect_url}/connectors/{name}/stop"))
     deadline = time.monotonic() + timeout_s
     while (state := status(connect_url, name)) != ConnectorStatus("STOPPED", "ABSENT"):
@@ -139,30 +102,18 @@ def stop(connect_url: str, name: str, timeout_s: float = 30.0) -> None:
 
 
 def delete(connect_url: str, name: str) -> None:
-    """Delete a connector; its slot stays, and so does what Connect stores of how far it has come.
-
-    Raises:
-        ConnectError: Connect cannot be asked or knows no such connector.
-    """
+    """Delete a connector; its slot stays, and so does what Connect stores of how far it has come."""
     _body(_request("DELETE", f"{connect_url}/connectors/{name}"))
 
 
 def create_stopped(connect_url: str, name: str, config: dict[str, str]) -> None:
-    """Make a connector that does not run before it is resumed.
-
-    Raises:
-        ConnectError: Connect cannot be asked, refuses the configuration, or has such a connector.
-    """
+    """Make a connector that does not run before it is resumed."""
     body = {"name": name, "config": config, "initial_state": "STOPPED"}
     _body(_request("POST", f"{connect_url}/connectors", body))
 
 
 def read_position(connect_url: str, name: str) -> Position | None:
-    """Return how far a connector has come by what Connect stores of it; None when it stores nothing.
-
-    Raises:
-        ConnectError: Connect cannot be asked or knows no such connector.
-    """
+    """Return how far a connector has come by what Connect stores of it; None when it stores nothing."""
     offsets = _body(_request("GET", f"{connect_url}/connectors/{name}/offsets"))["offsets"]
     if not offsets or not offsets[0]["offset"]:
         return None
@@ -177,25 +128,12 @@ def read_position(connect_url: str, name: str) -> Position | None:
 
 
 def forget_position(connect_url: str, name: str) -> None:
-    """Delete what Connect stores of how far a stopped connector has come.
-
-    Raises:
-        ConnectError: Connect cannot be asked, knows no such connector, or it is not stopped.
-    """
+    """Delete what Connect stores of how far a stopped connector has come."""
     _body(_request("DELETE", f"{connect_url}/connectors/{name}/offsets"))
 
 
 def wait_until_running(connect_url: str, name: str, timeout_s: float) -> None:
-    """Return once connector and task run.
-
-    Args:
-        connect_url: Base URL of Connect's REST API.
-        name: Name of the connector.
-        timeout_s: Longest wait in seconds.
-
-    Raises:
-        ConnectError: the task failed, or the time is over.
-    """
+    """Return once connector and task run."""
     deadline = time.monotonic() + timeout_s
     while not (state := status(connect_url, name)).is_running:
         if state.task == "FAILED":

@@ -33,8 +33,6 @@ def upgrade(
     """Bring a schema to the newest revisions, and an outbox in step with the catalogue's topics, in one transaction.
 
     Args:
-        database_url: libpq URL of the role that will own the tables.
-        schema: Existing schema to work in.
         packages: Packages that hold `versions/`, such as `producers.orders.migrations`, in their order.
         role: Role of the service, which gets the grants; the one that is called like the schema when none is given.
         publication: Publication that an outbox is added to and that is created when missing; none builds tables that

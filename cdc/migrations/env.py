@@ -15,7 +15,6 @@ def record(
     heads: Collection[Any],  # noqa: ARG001 - and this
     run_args: Mapping[str, Any],  # noqa: ARG001 - and this
 ) -> None:
-    """Note an applied revision for `upgrade` to return (Alembic's `on_version_apply` hook)."""
     attributes["applied"].append(step.up_revision_id)
 
 

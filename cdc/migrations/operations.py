@@ -14,11 +14,7 @@ from cdc import retention
 
 
 def execute(statement: QueryNoTemplate) -> None:
-    """Run SQL composed with psycopg in the migration's transaction.
-
-    Args:
-        statement: One or more statements without parameters.
-    """
+    """Run SQL composed with psycopg in the migration's transaction."""
     _connection().execute(statement)
 
 
@@ -26,7 +22,6 @@ def execute_file(package: ModuleType, file: str) -> None:
     """Run a file of SQL in the migration's transaction.
 
     Args:
-        package: Package that holds the file.
         file: File name. In it `:role` stands for the role of the service, `:source` for what its messages carry as
             their `ce_source`, `:retention` for the role that drops old messages, and `:schema` for the schema in which
             the migration works.
@@ -43,7 +38,6 @@ def execute_file(package: ModuleType, file: str) -> None:
 
 
 def grant(rights: LiteralString, table: str) -> None:
-    """Grant rights on a table to the role of the service."""
     statement = sql.SQL("grant {} on {} to {}")
     role = sql.Identifier(_attribute("role"))
     execute(statement.format(sql.SQL(rights), sql.Identifier(table), role))
@@ -59,7 +53,6 @@ def is_there(table: str, column: str | None = None) -> bool:
 
 
 def is_unique(table: str, constraint: str) -> bool:
-    """Return whether a table has a constraint of the name that says what is unique in it."""
     query = "select from pg_constraint where conrelid = to_regclass(quote_ident(%s)) and conname = %s and contype = 'u'"
     return _connection().execute(query, [table, constraint]).fetchone() is not None
 

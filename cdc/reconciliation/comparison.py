@@ -38,14 +38,7 @@ class Progress(Protocol):
 
 
 class Comparison:
-    """Compares one topic with the outboxes.
-
-    Args:
-        reader: Reads the topic.
-        spool: Keeps what does not fit into memory.
-        window: Which rows and records are compared.
-        progress: Shows how far it has come.
-    """
+    """Compares one topic with the outboxes."""
 
     def __init__(
         self, reader: TopicReader, spool: Spool, window: Window, progress: Progress
@@ -62,11 +55,7 @@ class Comparison:
         self.too_old = 0
 
     def read_topic(self) -> None:
-        """Read the topic up to where it ends now.
-
-        Raises:
-            TopicError: Kafka cannot be asked.
-        """
+        """Read the topic up to where it ends now."""
         spans = self._reader.spans(self._window.since)
         whole = {span.partition for span in spans if 0 < span.begin == span.start}
         done = 0
@@ -86,12 +75,6 @@ class Comparison:
         self._read_to = spans
 
     def compare(self, topic: str, outboxes: Outboxes) -> None:
-        """Compare what was read with the rows.
-
-        Args:
-            topic: The topic.
-            outboxes: The outboxes as of a moment after the topic was read.
-        """
         notes = _Notes(self._spool)
         rows = outboxes.rows(topic, self._rows_window())
         with self._progress("rows compared", self.records) as show:
@@ -110,11 +93,7 @@ class Comparison:
         notes.write()
 
     def read_on(self) -> int:
-        """Look for missing rows in what the topic got meanwhile; return how many are still missing.
-
-        Raises:
-            TopicError: Kafka cannot be asked.
-        """
+        """Look for missing rows in what the topic got meanwhile; return how many are still missing."""
         spans = self._reader.spans()
         read_to = {span.partition: span.end for span in self._read_to}
         news = [
@@ -134,12 +113,7 @@ class Comparison:
         return self._spool.count_missing()
 
     def look_for_rows_again(self, topic: str, outboxes: Outboxes) -> None:
-        """Strike off the phantoms whose row exists by now: a commit may be published just before it is visible.
-
-        Args:
-            topic: The topic.
-            outboxes: Where to look.
-        """
+        """Strike off the phantoms whose row exists by now: a commit may be published just before it is visible."""
         phantoms = dict(self._spool.take_findings(Kind.PHANTOM))
         kept_since = outboxes.messages_kept_since() if phantoms else None
         ids = list(phantoms)
@@ -163,7 +137,6 @@ class Comparison:
             self._spool.find(Kind.DISORDERED, message_id, where)
 
     def since(self) -> datetime | None:
-        """Return when the compared window begins; None when it has no beginning."""
         return self._rows_window().since
 
     def _copies(self) -> Iterator[tuple[bytes, Copies]]:
@@ -192,7 +165,6 @@ class Comparison:
             self._kept_since |= dict.fromkeys(emptied, datetime.now(UTC) - retention)
 
     def _rows_window(self) -> Window:
-        """Leave out the rows that no partition can have any more."""
         if self._window.since or len(self._kept_since) < len(self._read_to):
             return self._window
         since = min(self._kept_since.values(), default=None)
@@ -246,7 +218,6 @@ class _Notes:
 def _side_by_side(
     rows: Iterator[tuple[str, OutboxRow]], records: Iterator[tuple[bytes, Copies]]
 ) -> Iterator[tuple[bytes, tuple[str, OutboxRow] | None, Copies]]:
-    """Yield every id that is in one of two sorted streams or in both, with what each has of it."""
     row, record = next(rows, None), next(records, None)
     while row or record:
         row_id = row[1].id.bytes if row else None
@@ -267,7 +238,6 @@ def _fingerprint_of(row: OutboxRow) -> Fingerprint:
 
 
 def _places(copies: Copies) -> str:
-    """Return where records lie, e.g. "3/17, 3/20"."""
     shown = ", ".join(f"{partition}/{offset}" for _, partition, offset, _ in copies[:COPIES_SHOWN])
     return (
         shown if len(copies) <= COPIES_SHOWN else f"{shown} and {len(copies) - COPIES_SHOWN} more"

@@ -20,14 +20,7 @@ def compare_consumer(
     """Return how a consumer's inbox compares with the records that were read of a topic.
 
     Args:
-        consumer: The consumer.
-        topic: The topic.
         reader: Tells of the topic as it is now. A position of one that was deleted, or beyond the end, means nothing.
-        spool: Has the records.
-        limit: Most messages to name.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
     """
     kind = f"untaken by {consumer.name}"
     with open_inbox(consumer, topic) as inbox:
@@ -72,7 +65,6 @@ def compare_consumer(
 
 
 def named(spool: Spool, kind: str, limit: int) -> Sequence[Named]:
-    """Return the first findings of a kind."""
     return [Named(*each) for each in spool.findings(kind, limit)]
 
 

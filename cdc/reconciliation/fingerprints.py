@@ -19,7 +19,6 @@ class Fingerprint(NamedTuple):
     headers: bytes
 
     def differing(self, other: "Fingerprint") -> list[str]:
-        """Return the names of the parts that differ."""
         return [
             name
             for name, mine, theirs in zip(self._fields, self, other, strict=True)
@@ -33,8 +32,6 @@ def fingerprint(
     """Return the digests of a record.
 
     Args:
-        key: Its key.
-        value: Its value.
         headers: Its headers; their order counts.
     """
     return Fingerprint(_digest(key), _digest(value), _digest(_packed(headers)))
@@ -45,10 +42,7 @@ def _digest(part: bytes | None) -> bytes:
 
 
 def _packed(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
-    """Return headers in one piece, from which no others could come.
-
-    One without a value says as much as one that is not there: records of before there was a header do not have it.
-    """
+    # one without a value says as much as one that is not there, as in records of before there was a header
     return b"".join(
         [
             b"%b=%d:%b" % (name.encode(), len(value), value)

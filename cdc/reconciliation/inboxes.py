@@ -20,27 +20,15 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerPlace:
-    """A consumer of the topic, and where its inbox is.
-
-    Args:
-        name: Its name.
-        url: libpq URL of the role of its service.
-        types: Full names of the messages it takes; None when it takes all.
-    """
+    """A consumer of the topic, and where its inbox is."""
 
     name: str
     url: str
-    types: Sequence[str] | None
+    types: Sequence[str] | None  # full names of the messages it takes; None when it takes all
 
 
 class Inbox:
-    """A consumer's inbox as it was when it was opened; build it with `open_inbox`.
-
-    Args:
-        connection: In a transaction that sees one moment.
-        consumer: Name of the consumer.
-        topic: The topic.
-    """
+    """A consumer's inbox as it was when it was opened; build it with `open_inbox`."""
 
     def __init__(self, connection: Connection, consumer: str, topic: str) -> None:
         self._connection = connection
@@ -71,7 +59,6 @@ class Inbox:
         return [id_of(text.encode()) if text else None for (text,) in rows]
 
     def skipped(self, ids: Sequence[bytes]) -> set[bytes]:
-        """Return those of some ids about which somebody has decided."""
         parameters = self._who | {"ids": [str(UUID(bytes=each)) for each in ids]}
         rows = self._connection.execute(QUERIES["decided"], parameters)
         return {UUID(text).bytes for (text,) in rows}
@@ -79,11 +66,7 @@ class Inbox:
 
 @contextmanager
 def open_inbox(consumer: ConsumerPlace, topic: str) -> Iterator[Inbox]:
-    """Open a consumer's inbox until the block ends.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Open a consumer's inbox until the block ends."""
     with connect(consumer.url) as connection:
         # position and inbox are of one moment, as they were written in one transaction
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

@@ -32,28 +32,17 @@ CLOCK_SLACK = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What is to be read of a partition.
-
-    Args:
-        partition: Its number.
-        begin: Offset of the oldest record that Kafka keeps, or of the next one when it keeps none.
-        start: Offset to begin with.
-        end: Offset to end before.
-    """
+    """What is to be read of a partition."""
 
     partition: int
+    # offset of the oldest record that Kafka keeps, or of the next one when it keeps none
     begin: int
     start: int
     end: int
 
 
 class TopicReader:
-    """Reads one topic without belonging to a consumer group; a context manager.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-        topic: Topic to read.
-    """
+    """Reads one topic without belonging to a consumer group; a context manager."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self._bootstrap = bootstrap
@@ -91,9 +80,6 @@ class TopicReader:
 
         Args:
             since: Leave out what was surely recorded before; None to begin with the oldest record.
-
-        Raises:
-            TopicError: Kafka cannot be asked.
         """
         try:
             partitions = self._partitions()
@@ -103,19 +89,11 @@ class TopicReader:
             raise self._unavailable(error) from error
 
     def ends(self) -> dict[int, int]:
-        """Return partition -> offset of the next record, as things stand.
-
-        Raises:
-            TopicError: Kafka cannot be asked.
-        """
+        """Return partition -> offset of the next record, as things stand."""
         return {span.partition: span.end for span in self.spans()}
 
     def read(self, spans: Sequence[Span]) -> Iterator[list[Message]]:
-        """Yield the records of partitions in batches, those of a partition in their order.
-
-        Raises:
-            TopicError: Kafka cannot be asked, or stopped to answer.
-        """
+        """Yield the records of partitions in batches, those of a partition in their order."""
         ends = {span.partition: span.end for span in spans if span.start < span.end}
         self._consumer.assign(
             [TopicPartition(self._topic, s.partition, s.start) for s in spans if s.start < s.end]
@@ -139,11 +117,7 @@ class TopicReader:
             self._consumer.unassign()
 
     def retention(self) -> timedelta | None:
-        """Return how long the topic keeps a record at least; None when that is for ever or not known.
-
-        Raises:
-            TopicError: Kafka cannot be asked.
-        """
+        """Return how long the topic keeps a record at least; None when that is for ever or not known."""
         resource = ConfigResource(ResourceType.TOPIC, self._topic)
         try:
             admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
@@ -154,11 +128,7 @@ class TopicReader:
         return None if milliseconds < 0 else timedelta(milliseconds=milliseconds)
 
     def topic_id(self) -> str | None:
-        """Return what tells the topic from another one that had its name; None when there is no topic.
-
-        Raises:
-            TopicError: Kafka cannot be asked.
-        """
+        """Return what tells the topic from another one that had its name; None when there is no topic."""
         admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
         asked = TopicCollection([self._topic])
         [answer] = admin.describe_topics(asked, request_timeout=TIMEOUT_S).values()
@@ -201,7 +171,6 @@ class TopicReader:
 
 
 def _wanted(messages: Sequence[Message], ends: dict[int, int]) -> Iterator[Message]:
-    """Yield the records that lie before the ends, and strike the partitions off that were read to their end."""
     for message in messages:
         partition, error = message.partition() or 0, message.error()
         if error is None:
@@ -222,6 +191,5 @@ def recorded_at(message: Message) -> datetime:
 
 
 def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
-    """Return the headers of a record in their order."""
     headers: Any = message.headers()  # values are bytes, whatever the stubs allow
     return headers or []

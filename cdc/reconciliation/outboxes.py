@@ -24,16 +24,11 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which rows and records are compared: those that were written in it.
+    """Which rows and records are compared: those that were written in it."""
 
-    Args:
-        since: Its beginning; None for no bound.
-        until: Its end, which does not belong to it; None for no bound.
-        first_id: Leave out smaller ids, which spares the reading of what is surely older; None to read them all.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
+    since: datetime | None = None  # its beginning; None for no bound
+    until: datetime | None = None  # its end, which does not belong to it; None for no bound
+    # leave out smaller ids, which spares the reading of what is surely older; None to read them all
     first_id: UUID | None = None
 
 
@@ -43,7 +38,6 @@ class Outboxes:
     Args:
         connections: Schema -> a connection of its service's role in a transaction; all see the same moment.
         urls: Schema -> libpq URL, for a look at what came later.
-        wal_end: End of the WAL at that moment or a little later.
     """
 
     def __init__(
@@ -54,7 +48,6 @@ class Outboxes:
         self.wal_end = wal_end
 
     def topics(self) -> list[str]:
-        """Return every topic that rows were written for."""
         return sorted(
             {
                 topic
@@ -64,12 +57,7 @@ class Outboxes:
         )
 
     def rows(self, topic: str, window: Window) -> Iterator[tuple[str, OutboxRow]]:
-        """Yield the rows for a topic in the order of their ids, each with its schema.
-
-        Args:
-            topic: The topic.
-            window: Which rows.
-        """
+        """Yield the rows for a topic in the order of their ids, each with its schema."""
         with ExitStack() as stack:
             streams = [self._stream(stack, schema, topic, window) for schema in self._connections]
             yield from heapq.merge(*streams, key=lambda pair: pair[1].id.int)
@@ -116,9 +104,6 @@ def open_outboxes(urls: Mapping[str, str], snapshot: str | None = None) -> Itera
     Args:
         urls: Schema -> libpq URL of the role that may read the outbox there.
         snapshot: Name of an exported snapshot that says which moment they are seen at; now when None.
-
-    Raises:
-        psycopg.Error: the database does not let us in, or the snapshot is gone.
     """
     connections: dict[str, Connection] = {}
     wal_end = ""

@@ -23,7 +23,6 @@ class TimeBounds:
 
     @classmethod
     def of(cls, window: Window) -> "TimeBounds":
-        """Return the bounds of a window."""
         return cls(_digits(window.since), _digits(window.until))
 
     def hold(self, message: Message, time: bytes | None) -> bool:
@@ -39,13 +38,7 @@ class TimeBounds:
 def spooled(
     messages: Iterable[Message], bounds: TimeBounds, spool: Spool
 ) -> Iterator[SpooledRecord]:
-    """Yield the records that are in the window; those that no outbox can have sent become findings.
-
-    Args:
-        messages: Records of Kafka.
-        bounds: The window.
-        spool: Where findings and the numbers of types are kept.
-    """
+    """Yield the records that are in the window; those that no outbox can have sent become findings."""
     for message in messages:
         pairs = headers_of(message)
         headers = dict(pairs)

@@ -26,24 +26,13 @@ CACHE_KB = 32_768
 
 
 class SpooledRecord(NamedTuple):
-    """A record of Kafka as it is kept.
-
-    Args:
-        id: The 16 bytes of its message id.
-        partition: Partition it lies in.
-        offset: Offset within the partition.
-        type: Number of its type, see `Spool.type_number`.
-        version: Version of its aggregate; None when it is no event.
-        key: Digest of its key.
-        value: Digest of its value.
-        headers: Digest of its headers.
-    """
+    """A record of Kafka as it is kept."""
 
     id: bytes
     partition: int
     offset: int
-    type: int
-    version: int | None
+    type: int  # number of its type, see `Spool.type_number`
+    version: int | None  # version of its aggregate; None when it is no event
     key: bytes
     value: bytes
     headers: bytes
@@ -51,15 +40,7 @@ class SpooledRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MissingRow:
-    """A row of an outbox that Kafka lacks, ready to be published.
-
-    Args:
-        message_id: Its id.
-        source: Schema of its outbox.
-        seq: Its number in that outbox.
-        occurred_at: When it was written, as text.
-        record: The record it becomes.
-    """
+    """A row of an outbox that Kafka lacks, ready to be published."""
 
     message_id: UUID
     source: str
@@ -69,12 +50,7 @@ class MissingRow:
 
 
 class Spool:
-    """The temporary database of one topic's comparison; a context manager.
-
-    Args:
-        topic: The topic.
-        directory: Where to make it; where the system keeps temporary files by default.
-    """
+    """The temporary database of one topic's comparison; a context manager."""
 
     def __init__(self, topic: str, directory: Path | None = None) -> None:
         self._topic = topic
@@ -105,12 +81,10 @@ class Spool:
         self.close()
 
     def close(self) -> None:
-        """Delete it."""
         self._database.close()
         self._directory.cleanup()
 
     def type_number(self, name: bytes) -> int:
-        """Return a number that stands for the name of a type."""
         return self._types.setdefault(name, len(self._types))
 
     def add_records(self, records: Iterable[SpooledRecord]) -> None:
@@ -119,7 +93,6 @@ class Spool:
             self._database.executemany(QUERIES["add_record"], records)
 
     def sort_records(self) -> None:
-        """Prepare for `records_by_id`, once all records are there."""
         self._database.execute(QUERIES["sort_records"])
 
     def records_by_id(self) -> Iterator[tuple[int, bytes, int, int, Fingerprint]]:
@@ -128,7 +101,6 @@ class Spool:
             yield number, id_, partition, offset, Fingerprint(*digests)
 
     def copies(self, message_id: bytes) -> list[Fingerprint]:
-        """Return the fingerprints of all records of one id."""
         return [Fingerprint(*digests) for digests in self._rows("copies", message_id)]
 
     def is_event(self, message_id: bytes) -> bool:
@@ -137,7 +109,6 @@ class Spool:
         return bool(versions)
 
     def note_repeated(self, numbers: Iterable[int]) -> None:
-        """Note records whose id was seen before."""
         with self._transaction():
             self._database.executemany(QUERIES["add_repeated"], ((n,) for n in numbers))
 
@@ -152,7 +123,6 @@ class Spool:
         return Fingerprint(*row) if row else None
 
     def count_missing(self) -> int:
-        """Return how many rows are missing."""
         [[count]] = self._rows("count_missing")
         return int(count)
 
@@ -179,28 +149,18 @@ class Spool:
         return UUID(bytes=first), UUID(bytes=last)
 
     def find(self, kind: str, message_id: bytes | None, detail: str) -> None:
-        """Keep a finding.
-
-        Args:
-            kind: What sort of finding.
-            message_id: The message it is about; None for a record that has no id.
-            detail: What is to be said about it.
-        """
         name = None if message_id is None else str(UUID(bytes=message_id))
         self._database.execute(QUERIES["add_finding"], [kind, name, detail])
 
     def find_many(self, found: Iterable[tuple[str, bytes | None, str]]) -> None:
-        """Keep findings, see `find`."""
         with self._transaction():
             for each in found:
                 self.find(*each)
 
     def counts(self) -> dict[str, int]:
-        """Return how many findings there are of each kind."""
         return dict(self._rows("count_findings"))
 
     def findings(self, kind: str, limit: int) -> list[tuple[str | None, str]]:
-        """Return ids and details of findings, as they were found."""
         return list(self._rows("findings", kind, limit))
 
     def take_findings(self, kind: str) -> Iterator[tuple[bytes, str]]:
@@ -214,12 +174,7 @@ class Spool:
         yield from self._rows("disordered")
 
     def look_at_consumer(self, positions: Mapping[int, int], types: Iterable[str] | None) -> None:
-        """Say whom `due`, `waiting` and `ignored` are about.
-
-        Args:
-            positions: Partition -> offset to go on from.
-            types: Full names of the messages that the consumer takes; None for all.
-        """
+        """Say whom `due`, `waiting` and `ignored` are about."""
         wanted = (
             self._types.values()
             if types is None
@@ -236,7 +191,6 @@ class Spool:
             yield id_
 
     def waiting(self) -> int:
-        """Return how many messages lie before the consumer."""
         [[count]] = self._rows("waiting")
         return int(count)
 

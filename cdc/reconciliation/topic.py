@@ -29,39 +29,19 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is to be reconciled.
-
-    Args:
-        topic: The topic.
-        bootstrap: `host:port` of a broker.
-        outboxes: Schema -> libpq URL of the role that may read the outbox there.
-        consumers: The topic's consumers.
-        window: Which rows and records.
-        patience_s: How long a row that is not in Kafka is waited for, in seconds.
-        limit: Most messages to name of each kind of finding.
-    """
+    """What is to be reconciled."""
 
     topic: str
     bootstrap: str
-    outboxes: Mapping[str, str]
+    outboxes: Mapping[str, str]  # schema -> libpq URL of the role that may read the outbox there
     consumers: Sequence[ConsumerPlace] = ()
     window: Window = field(default_factory=Window)
-    patience_s: float = 30.0
+    patience_s: float = 30.0  # how long a row that is not in Kafka is waited for, in seconds
     limit: int = 20
 
 
 def reconcile(question: Question, publisher: Publisher, progress: Progress) -> TopicReport:
-    """Compare outboxes, a topic and the inboxes of its consumers.
-
-    Args:
-        question: What is to be reconciled.
-        publisher: Who brings rows to Kafka.
-        progress: Shows how far it has come.
-
-    Raises:
-        TopicError: Kafka cannot be asked.
-        psycopg.Error: the database does not let us in.
-    """
+    """Compare outboxes, a topic and the inboxes of its consumers."""
     begun = time.monotonic()
     with Spool(question.topic) as spool, TopicReader(question.bootstrap, question.topic) as reader:
         comparison = Comparison(reader, spool, question.window, progress)
@@ -102,12 +82,6 @@ def wait_for_missing(
     comparison: Comparison, publisher: Publisher, wal_end: str, patience_s: float
 ) -> Kind:
     """Look for missing rows in what Kafka gets, until there are none or no more will come.
-
-    Args:
-        comparison: What has read the topic, and been laid beside the rows.
-        publisher: Who brings rows to Kafka.
-        wal_end: The end of the WAL when the rows were seen.
-        patience_s: How long to wait, in seconds.
 
     Returns:
         What the rest is: missing for good, or pending because the publisher has not come to it yet.

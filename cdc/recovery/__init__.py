@@ -28,23 +28,14 @@ RUNNING_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """What is to be recovered.
-
-    Args:
-        url: libpq URL of the role with REPLICATION; it needs no right on any table.
-        slot: Name of the slot.
-        connect_url: Base URL of Connect's REST API.
-        config: Configuration of the connector.
-        bootstrap: `host:port` of a broker.
-        outboxes: Schema -> libpq URL of the role that may read the outbox there.
-    """
+    """What is to be recovered."""
 
     url: str
     slot: str
     connect_url: str
     config: Mapping[str, str]
     bootstrap: str
-    outboxes: Mapping[str, str]
+    outboxes: Mapping[str, str]  # schema -> libpq URL of the role that may read the outbox there
 
 
 @dataclass(slots=True)
@@ -67,7 +58,6 @@ class Recovered:
 
     @property
     def rows(self) -> int:
-        """How many rows were published again."""
         return sum(each.rows for each in self.published)
 
 
@@ -89,15 +79,9 @@ def recover(
     """Give the connector a new slot, and publish exactly what it will never deliver.
 
     Args:
-        capture: What is to be recovered.
         since: Only rows that were written since; None for all that Kafka can be asked about.
-        progress: Shows how far it has come.
         tell: Called with a line about each step.
         leave_out: Go around rows that are too large to be published, instead of stopping before them.
-
-    Raises:
-        RecoveryError: it came to no end, and the connector is left stopped.
-        ConnectError: Connect cannot be asked, or the connector does not run afterwards.
     """
     begun = time.monotonic()
     _stop(capture)
@@ -127,13 +111,7 @@ def rehearse(capture: Capture, since: datetime | None, progress: Progress) -> Re
     """Return what a recovery would publish, as things stand.
 
     Args:
-        capture: What is to be recovered.
         since: Only rows that were written since; None for all that Kafka can be asked about.
-        progress: Shows how far it has come.
-
-    Raises:
-        TopicError: Kafka cannot be asked.
-        psycopg.Error: the database does not let us in.
     """
     begun = time.monotonic()
     recovered = Recovered()
@@ -195,7 +173,6 @@ def _lost(
     snapshot: str | None,
     recovered: Recovered,
 ) -> Generator[tuple[str, Spool]]:
-    """Yield each topic that lacks rows, with the spool that holds them."""
     with open_outboxes(capture.outboxes, snapshot) as outboxes:
         for topic in outboxes.topics():
             with (

@@ -19,47 +19,28 @@ from cdc.recovery.publish import Published, Publisher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where to look.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-        outboxes: Schema -> libpq URL of the role that may read the outbox there.
-        publisher: Who publishes them.
-        window: Which rows.
-        patience_s: How long a row is waited for that may be on its way, in seconds.
-    """
+    """Where to look."""
 
     bootstrap: str
-    outboxes: Mapping[str, str]
+    outboxes: Mapping[str, str]  # schema -> libpq URL of the role that may read the outbox there
     publisher: WhoPublishes
     window: Window = field(default_factory=Window)
-    patience_s: float
+    patience_s: float  # how long a row is waited for that may be on its way, in seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Rows for a topic that Kafka lacks.
-
-    Args:
-        topic: The topic.
-        rows: How many.
-        first: When the first of them was written, as text.
-        is_certain: Whether the publisher has passed over them; otherwise they may still be on their way.
-    """
+    """Rows for a topic that Kafka lacks."""
 
     topic: str
     rows: int
     first: str
+    # whether the publisher has passed over them; otherwise they may still be on their way
     is_certain: bool
 
 
 def find_gap(place: Place, topic: str, progress: Progress) -> Gap | None:
-    """Return which rows for a topic Kafka lacks; None when it lacks none.
-
-    Raises:
-        TopicError: Kafka cannot be asked.
-        psycopg.Error: the database does not let us in.
-    """
+    """Return which rows for a topic Kafka lacks; None when it lacks none."""
     with _missing(place, topic, progress) as (spool, is_certain):
         return _gap(topic, spool, is_certain=is_certain)
 
@@ -72,8 +53,6 @@ def fill_gap(place: Place, topic: str, progress: Progress) -> Published | Gap | 
 
     Raises:
         PublishError: Kafka does not take the rows.
-        TopicError: Kafka cannot be asked.
-        psycopg.Error: the database does not let us in.
     """
     with _missing(place, topic, progress) as (spool, is_certain):
         gap = _gap(topic, spool, is_certain=is_certain)

@@ -23,14 +23,7 @@ class PublishError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was published to a topic.
-
-    Args:
-        topic: The topic.
-        rows: How many rows.
-        first: Id of the first of them.
-        last: Id of the last of them.
-    """
+    """What was published to a topic."""
 
     topic: str
     rows: int
@@ -40,15 +33,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A row that no broker takes.
-
-    Args:
-        topic: The topic that it is for.
-        outbox: Schema of its outbox.
-        message_id: Its id.
-        key: Its key.
-        size: Bytes of key, value and headers.
-    """
+    """A row that no broker takes."""
 
     topic: str
     outbox: str
@@ -73,11 +58,7 @@ def too_large(topic: str, rows: Iterable[MissingRow]) -> list[TooLarge]:
 
 
 class Publisher:
-    """Publishes rows in the order in which it is given them.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-    """
+    """Publishes rows in the order in which it is given them."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -99,11 +80,6 @@ class Publisher:
         self, topic: str, rows: Iterable[MissingRow], show: Callable[[int], None]
     ) -> Published:
         """Publish rows, and return once Kafka has them all.
-
-        Args:
-            topic: Topic that all rows are for.
-            rows: The rows, in their order.
-            show: Called with how many Kafka has.
 
         Raises:
             PublishError: Kafka refuses a row, or does not answer. What it has by then is in order.

@@ -33,13 +33,8 @@ def beginning(url: str, name: str) -> Iterator[str]:
     Whatever is committed by then is visible in the snapshot, and whatever is committed later will be delivered by the
     slot, and by `settle`'s copy of it.
 
-    Args:
-        url: libpq URL of a role with REPLICATION.
-        name: Name of the temporary slot.
-
     Raises:
         SlotError: there is one already, as another recovery is under way, or open transactions stand in the way.
-        psycopg.Error: the database does not let us in.
     """
     with _replication(url) as connection:
         try:
@@ -63,14 +58,8 @@ def beginning(url: str, name: str) -> Iterator[str]:
 def settle(url: str, temporary: str, name: str) -> None:
     """Put a copy of the temporary slot in the place of a slot that is of no use, if there is one.
 
-    Args:
-        url: libpq URL of a role with REPLICATION.
-        temporary: Name of the temporary slot.
-        name: Name of the slot.
-
     Raises:
         SlotError: somebody reads the old slot.
-        psycopg.Error: the database does not let us in, or has given up the temporary slot.
     """
     with connect(url, autocommit=True) as connection:
         _drop(connection, name)
@@ -107,7 +96,6 @@ def _replication(url: str) -> Iterator[Connection]:
 
 
 def _run(connection: Connection, command: LiteralString, name: str) -> dict[str, Any]:
-    """Run a command of the replication protocol and return its answer by column; it takes no parameters."""
     cursor = psycopg.ClientCursor(connection)
     cursor.execute(sql.SQL(command).format(sql.Identifier(name)))
     if cursor.description is None:

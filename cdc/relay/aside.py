@@ -17,9 +17,6 @@ class Aside:
     """What is set aside of the shards that a relay holds.
 
     All of it goes over the session of the seat, so that a relay which has lost its shards changes nothing any more.
-
-    Args:
-        seat: The seat.
     """
 
     def __init__(self, seat: Seat) -> None:
@@ -73,14 +70,12 @@ class Aside:
         self._topics |= {each.row.row.topic for each in refused if each.because == "topic"}
 
     def is_due(self) -> bool:
-        """Whether it is time to try again."""
         if not self._places or time.monotonic() < self._due_at:
             return False
         self._due_at = time.monotonic() + TRY_EVERY_S
         return True
 
     def topics(self) -> Collection[str]:
-        """Topics of which there is something set aside."""
         return {place.topic for place in self._places}
 
     def first(self, topics: Collection[str]) -> list[Row]:
@@ -99,7 +94,6 @@ class Aside:
         return [Row(outbox, OutboxRow(*row)) for outbox, *row in found]
 
     def delivered(self, rows: Sequence[Row]) -> None:
-        """Forget rows that Kafka has."""
         if rows:
             outboxes, numbers = [row.outbox for row in rows], [row.row.seq for row in rows]
             self._seat.query("forget_aside", outboxes=outboxes, numbers=numbers)

@@ -23,30 +23,19 @@ QUERIES = load_queries(__package__)
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A shard of the work, in all outboxes.
-
-    Args:
-        number: Its number.
-        holder: The relay that holds it; None when nobody does.
-    """
+    """A shard of the work, in all outboxes."""
 
     number: int
-    holder: str | None
+    holder: str | None  # the relay that holds it; None when nobody does
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What of an outbox is not published.
-
-    Args:
-        outbox: Schema of the outbox.
-        pending: Committed rows that are not published, or not marked so.
-        oldest_s: Age of the oldest of them in seconds; None when there is none.
-    """
+    """What of an outbox is not published."""
 
     outbox: str
     pending: int
-    oldest_s: float | None
+    oldest_s: float | None  # age of the oldest of them in seconds; None when there is none
 
 
 class SetAsideRow(NamedTuple):
@@ -59,18 +48,7 @@ class SetAsideRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Rows for a topic that Kafka refuses, and those that wait behind them.
-
-    Args:
-        outbox: Schema of their outbox.
-        topic: The topic.
-        rows: How many.
-        keys: Of how many keys.
-        since: Since when.
-        first: Id of the first that was refused.
-        because: `topic` or `row`, whichever is at fault.
-        reason: Why it was refused.
-    """
+    """Rows for a topic that Kafka refuses, and those that wait behind them."""
 
     outbox: str
     topic: str
@@ -78,7 +56,7 @@ class SetAside:
     keys: int
     since: datetime
     first: UUID
-    because: Because
+    because: Because  # `topic` or `row`, whichever is at fault
     reason: str
 
     @property
@@ -91,7 +69,6 @@ class SetAside:
 
     @property
     def remedy(self) -> str:
-        """What to do."""
         if self.because == "topic" and self.topic in catalogue().topics:
             return "`make up` makes the topic again, and they are published by themselves"
         if self.because == "topic":
@@ -112,21 +89,15 @@ class Situation:
 
     @property
     def pending(self) -> int:
-        """Rows that are not published."""
         return sum(backlog.pending for backlog in self.backlogs)
 
     @property
     def oldest_s(self) -> float | None:
-        """Age of the oldest of them in seconds."""
         return max((b.oldest_s for b in self.backlogs if b.oldest_s is not None), default=None)
 
 
 def situation(database_url: str) -> Situation:
-    """Return how the relays stand; without shards when the relay is not the publisher.
-
-    Args:
-        database_url: libpq URL of the relay's role.
-    """
+    """Return how the relays stand; without shards when the relay is not the publisher."""
     with _connected(database_url) as connection:
         rows = connection.execute(QUERIES["all_progress"]).fetchall()
         holders = {shard: holder for _, shard, *_, holder, _ in rows}
@@ -142,10 +113,6 @@ def leave_out(database_url: str, message_id: UUID) -> SetAsideRow | None:
     """Have a row that is set aside never published; return whose it was, None when it is not set aside.
 
     Those that wait behind it are published next. The row stays in its outbox.
-
-    Args:
-        database_url: libpq URL of the relay's role.
-        message_id: Id of the row.
     """
     with _connected(database_url) as connection:
         found = connection.execute(QUERIES["leave_out"], {"id": message_id}).fetchone()
@@ -153,23 +120,14 @@ def leave_out(database_url: str, message_id: UUID) -> SetAsideRow | None:
 
 
 def current_snapshot(database_url: str) -> str:
-    """Return a snapshot, in its text form, that sees everything that is committed by now.
-
-    Args:
-        database_url: libpq URL of the relay's role.
-    """
+    """Return a snapshot, in its text form, that sees everything that is committed by now."""
     with _connected(database_url) as connection:
         [[snapshot]] = connection.execute("select pg_current_snapshot()::text").fetchall()
     return str(snapshot)
 
 
 def is_published(database_url: str, snapshot: str) -> bool:
-    """Tell whether everything that a snapshot sees is published, and marked so.
-
-    Args:
-        database_url: libpq URL of the relay's role.
-        snapshot: A snapshot in its text form.
-    """
+    """Tell whether everything that a snapshot sees is published, and marked so."""
     with _connected(database_url) as connection:
         rows = connection.execute(QUERIES["all_progress"]).fetchall()
         total = len({shard for _, shard, *_ in rows})

@@ -67,31 +67,22 @@ class Row(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """Whose order it belongs to."""
         return Place(self.outbox, self.row.topic, self.row.aggregate_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A row that was not delivered, and must not be handed over again at once.
-
-    Args:
-        row: The row.
-        because: What is wrong: its topic, the row itself, or a row before it.
-        reason: The cause in a line; empty for a row that only waits behind another.
-    """
+    """A row that was not delivered, and must not be handed over again at once."""
 
     row: Row
-    because: Because
-    reason: str = ""
+    because: Because  # what is wrong: its topic, the row itself, or a row before it
+    reason: str = ""  # the cause in a line; empty for a row that only waits behind another
 
 
 class Delivery:
     """Takes rows to Kafka in their order. A producer that has failed once is thrown away with all it holds.
 
     Args:
-        bootstrap: `host:port` of a broker.
-        message_timeout_s: After how long a producer drops what it could not send.
         delivery_s: How long to wait for the broker; shorter than `message_timeout_s`.
     """
 
@@ -109,7 +100,6 @@ class Delivery:
         """Hand rows over, and return those that Kafka does not take, once it has all others.
 
         Args:
-            rows: The rows in their order.
             until: Tells when to stop handing over, on the monotonic clock.
             sign: Called again and again meanwhile.
 
@@ -145,11 +135,7 @@ class Delivery:
         return refused
 
     def faulty_topics(self) -> Callable[[str], str | None]:
-        """Ask the broker, and return what tells of a topic why nothing can be delivered to it.
-
-        Raises:
-            KafkaException: the broker does not answer.
-        """
+        """Ask the broker, and return what tells of a topic why nothing can be delivered to it."""
         known = self._producer.list_topics(timeout=ASK_S).topics
 
         def fault(topic: str) -> str | None:
@@ -164,18 +150,13 @@ class Delivery:
         return fault
 
     def drop(self) -> None:
-        """Forget everything that is under way; nothing is handed over after that."""
         self._producer.purge()
         wait_for_answers(self._producer, FLUSH_S)
 
     def _one_by_one(
         self, rows: Sequence[Row], until: Callable[[], float], sign: Callable[[], None]
     ) -> list[Refused]:
-        """Deliver rows each by itself, as a broker refuses whole batches; return those that it does not take.
-
-        Raises:
-            DeliveryError: Kafka did not answer for too long, or it was too late to hand over more.
-        """
+        """Deliver rows each by itself, as a broker refuses whole batches; return those that it does not take."""
         refused: list[Refused] = []
         held: set[Place] = set()
         producer = self._open(alone=True)
@@ -241,7 +222,6 @@ class Delivery:
     def _hand_over(
         self, rows: Sequence[Row], until: Callable[[], float], sign: Callable[[], None]
     ) -> int:
-        """Hand rows over until one is refused; return how many were not handed over, the refused one included."""
         producer, clock = self._producer, time.monotonic
         for number, (_, row) in enumerate(rows):
             record = record_of(row)
@@ -337,7 +317,6 @@ def _content(row: Row) -> Content:
 def _held(
     left: Sequence[tuple[Row, KafkaError | None]], topics: Mapping[str, str]
 ) -> list[Refused]:
-    """Return the rows of topics that are at fault."""
     return [
         Refused(row, "topic", topics[row.row.topic]) for row, _ in left if row.row.topic in topics
     ]

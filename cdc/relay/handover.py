@@ -33,15 +33,7 @@ class HandoverError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """Two publishers of the same outboxes.
-
-    Args:
-        owner_url: libpq URL of the role that owns the tables.
-        replication_url: libpq URL of a role that may make and drop slots.
-        relay: Name of the relay's role and of its schema.
-        outboxes: Schemas whose outbox is published.
-        slot: Name of the connector's slot.
-    """
+    """Two publishers of the same outboxes."""
 
     owner_url: str
     replication_url: str
@@ -50,7 +42,6 @@ class Handover:
     slot: str
 
     def is_relays(self) -> bool:
-        """Tell whether it is the relay that has to publish."""
         with self._owner() as connection:
             [[publishing]] = connection.execute(QUERIES["is_publishing"]).fetchall()
         return bool(publishing)
@@ -63,9 +54,6 @@ class Handover:
 
         Returns:
             The outboxes that are new to the relay.
-
-        Raises:
-            HandoverError: rows of before the relay was supported wait for the connector.
         """
         with self._owner() as connection, connection.transaction():
             since = self._horizon(connection)
@@ -88,16 +76,8 @@ class Handover:
 
         The supervised relays should have been stopped, the connector must not run yet.
 
-        Args:
-            settings: Settings for the relay that does it.
-            timeout_s: Longest time for making the slot, and for what is left, in seconds.
-            cancelled: Gives it up as soon as it is set.
-
         Returns:
             Whether there was anything to hand over.
-
-        Raises:
-            HandoverError: it could not be done in this time, or rows are set aside.
         """
         if not self.is_relays():
             return False
@@ -138,7 +118,6 @@ class Handover:
         return str(found[0])
 
     def _admit(self, connection: psycopg.Connection[Any]) -> None:
-        """Let the relay read, and have it woken."""
         for outbox in self.outboxes:
             self._run(connection, "grant usage on schema {outbox} to {relay}", outbox)
             self._run(connection, "grant select on {outbox}.outbox to {relay}", outbox)
@@ -178,16 +157,6 @@ class Handover:
 
 
 def drain(settings: RelaySettings, *, timeout_s: float, cancelled: threading.Event) -> None:
-    """Publish everything that is committed by now.
-
-    Args:
-        settings: Settings for the relay that does it.
-        timeout_s: Longest time in seconds.
-        cancelled: Gives it up as soon as it is set.
-
-    Raises:
-        HandoverError: it was not done in this time.
-    """
     now = current_snapshot(settings.database_url)
     with _at_work(Relay(settings)) as relay:
         deadline = time.monotonic() + timeout_s

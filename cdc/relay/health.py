@@ -14,11 +14,7 @@ from cdc.relay.relay import Condition
 
 @contextmanager
 def serving(condition: Condition, host: str, port: int) -> Iterator[int]:
-    """Answer, in a thread, while the block runs; gives the port.
-
-    Raises:
-        OSError: the port is taken.
-    """
+    """Answer, in a thread, while the block runs; gives the port."""
 
     def answer() -> tuple[HTTPStatus, dict[str, Any]]:
         fine = condition.problem is None

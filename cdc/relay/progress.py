@@ -6,16 +6,11 @@ from typing import NamedTuple
 
 
 class Progress(NamedTuple):
-    """What is published of a shard.
+    """What is published of a shard."""
 
-    Args:
-        since: Snapshot, in the text form of `pg_snapshot`, of which every row is published.
-        upto: A later snapshot that is being worked off; None between two.
-        done: Of the rows that only `upto` sees, those with a `seq` not greater than this are published.
-    """
-
-    since: str
-    upto: str | None = None
+    since: str  # snapshot, in the text form of `pg_snapshot`, of which every row is published
+    upto: str | None = None  # a later snapshot that is being worked off; None between two
+    # of the rows that only `upto` sees, those with a `seq` not greater than this are published
     done: int | None = None
 
 
@@ -27,7 +22,6 @@ class Group(NamedTuple):
 
 
 def groups(shards: Mapping[int, Progress]) -> list[Group]:
-    """Return the shards grouped by how far they have come."""
     found: dict[Progress, list[int]] = defaultdict(list)
     for shard, progress in shards.items():
         found[progress].append(shard)

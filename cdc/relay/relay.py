@@ -35,33 +35,19 @@ log = FieldLogger(__name__)
 
 @dataclass(slots=True)
 class Condition:
-    """How a relay is, for whoever asks.
-
-    Args:
-        holder: What it calls itself.
-        relays: How many relays it knows to live.
-        shards: What it holds.
-        total: How many shards there are.
-        published: Rows published since it started.
-        aside: Keys of which rows are set aside, because Kafka refuses them.
-        problem: Why it cannot work; None while it does.
-    """
+    """How a relay is, for whoever asks."""
 
     holder: str
     relays: int = 0
     shards: list[int] = field(default_factory=list)
     total: int = 0
     published: int = 0
-    aside: int = 0
-    problem: str | None = "has not begun"
+    aside: int = 0  # keys of which rows are set aside, because Kafka refuses them
+    problem: str | None = "has not begun"  # why it cannot work; None while it does
 
 
 class Relay:
-    """Publishes what is committed to the outboxes, together with other relays, until it is stopped.
-
-    Args:
-        settings: Where, and with how much patience.
-    """
+    """Publishes what is committed to the outboxes, together with other relays, until it is stopped."""
 
     def __init__(self, settings: RelaySettings) -> None:
         self._settings = settings
@@ -104,14 +90,7 @@ def _name() -> str:
 
 
 class Work:
-    """What a relay does while it has its seat.
-
-    Args:
-        settings: The relay's settings.
-        seat: Its seat.
-        delivery: Takes rows to Kafka.
-        condition: Where it says how it is.
-    """
+    """What a relay does while it has its seat."""
 
     def __init__(
         self, settings: RelaySettings, seat: Seat, delivery: Delivery, condition: Condition
@@ -170,7 +149,6 @@ class Work:
         condition.total, condition.problem = self._seat.total, None
 
     def mark(self) -> None:
-        """Write down what was delivered."""
         for outbox, reader in self._readers.items():
             for progress, shards in groups(reader.unmarked()):
                 self._seat.mark(outbox, shards, progress)
@@ -220,7 +198,6 @@ class Work:
         self._condition.aside = len(self._aside)
 
     def _idle(self) -> None:
-        """Wait for a notification, but not for too long."""
         unmarked = any(reader.has_published for reader in self._readers.values())
         if unmarked and time.monotonic() - self._marked_at > MARK_EVERY_S:
             self.mark()
@@ -259,12 +236,7 @@ class Work:
 
 
 class Reader:
-    """Reads an outbox in a thread, one chunk ahead of what is being delivered.
-
-    Args:
-        tail: The outbox.
-        thread: Where to wait for the database.
-    """
+    """Reads an outbox in a thread, one chunk ahead of what is being delivered."""
 
     def __init__(self, tail: Tail, thread: Executor) -> None:
         self._tail = tail
@@ -294,28 +266,23 @@ class Reader:
             self._next()
 
     def reach(self, chunk: Chunk) -> None:
-        """Take note that a chunk was delivered."""
         for shard in chunk.shards:
             self._reached[shard] = chunk.progress
         self._unmarked.update(chunk.shards)
         self.has_published |= bool(chunk.rows)
 
     def unmarked(self) -> dict[int, Progress]:
-        """Return the progress that is not marked."""
         return {shard: self._reached[shard] for shard in self._unmarked}
 
     def marked(self) -> None:
-        """Take note that all progress is marked."""
         self._unmarked.clear()
         self.has_published = False
 
     def learn(self, shards: dict[int, Progress]) -> None:
-        """Read these shards, too."""
         self._reached |= shards
         self.is_wanted = True
 
     def forget(self, shards: Iterable[int]) -> None:
-        """Read these shards no more."""
         for shard in shards:
             self._reached.pop(shard, None)
 
@@ -329,7 +296,6 @@ class Reader:
         self.is_wanted = True
 
     def _close(self) -> None:
-        """End the transaction in which we read."""
         if self._chunks is not None:
             with contextlib.suppress(psycopg.Error):
                 self._chunks.close()

@@ -29,13 +29,7 @@ class SeatLostError(Exception):
 
 
 class Seat:
-    """The locks of a relay.
-
-    Args:
-        connection: A session of its own, in autocommit.
-        holder: What the relay calls itself in `progress`; no other one does.
-        settings: Its patience.
-    """
+    """The locks of a relay."""
 
     def __init__(
         self, connection: psycopg.Connection[Any], holder: str, settings: RelaySettings
@@ -79,7 +73,6 @@ class Seat:
 
     @property
     def shards(self) -> Collection[int]:
-        """The shards it holds, in every outbox."""
         return sorted(self._shards)
 
     def is_sign_due(self) -> bool:
@@ -94,7 +87,6 @@ class Seat:
         return sorted(self._shards)[self._fair_share() :]
 
     def touch(self) -> None:
-        """Show that we live, in the midst of something."""
         if time.monotonic() - self._contact >= self._settings.sign_s:
             self.query("touch")
 

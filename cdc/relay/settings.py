@@ -7,24 +7,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class RelaySettings(BaseSettings):
-    """Where a relay finds its database and broker, and its patience.
-
-    Args:
-        database_url: libpq URL of the relay's own role.
-        kafka_bootstrap: `host:port` of a broker.
-        host: Address of the health endpoint.
-        port: Port of the health endpoint; 0 takes any that is free.
-        relay_poll_s: How often to look for rows of which no notification came, in seconds.
-        relay_takeover_s: After how long the shards of a relay that stands still go to another, in seconds.
-    """
+    """Where a relay finds its database and broker, and its patience."""
 
     model_config = SettingsConfigDict(env_prefix="TAILRACE_", extra="ignore")
 
     database_url: str
     kafka_bootstrap: str
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    # port of the health endpoint; 0 takes any that is free
     port: Annotated[int, Field(ge=0, le=65535)] = 0
+    # how often to look for rows of which no notification came, in seconds
     relay_poll_s: Annotated[float, Field(gt=0)] = 1.0
+    # after how long the shards of a relay that stands still go to another, in seconds
     relay_takeover_s: Annotated[float, Field(ge=3)] = 15.0
 
     # Whoever takes over after `relay_takeover_s` must be the only one that publishes. So the time in which a relay may

@@ -31,30 +31,17 @@ CHUNK_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows to be published, and what is reached when they are.
-
-    Args:
-        outbox: Where they are from.
-        shards: Shards that they are all of.
-        rows: The rows in their order; none when there is nothing new.
-        progress: How far the shards have come once these rows are delivered.
-        is_last: Nothing more is to come of this reading.
-    """
+    """Rows to be published, and what is reached when they are."""
 
     outbox: str
     shards: tuple[int, ...]
-    rows: Sequence[OutboxRow]
+    rows: Sequence[OutboxRow]  # the rows in their order; none when there is nothing new
     progress: Progress
     is_last: bool = False
 
 
 class Tail:
-    """The end of one outbox.
-
-    Args:
-        outbox: Schema of the outbox.
-        connection: A session of its own.
-    """
+    """The end of one outbox."""
 
     def __init__(self, outbox: str, connection: psycopg.Connection[Any]) -> None:
         self._outbox = outbox
@@ -72,8 +59,6 @@ class Tail:
         """Return a session of which every transaction sees one snapshot.
 
         Args:
-            outbox: Schema of the outbox.
-            database_url: libpq URL of the relay's role.
             idle_s: How long a transaction may be left alone before Postgres ends it, in seconds.
         """
         connection = connect(database_url, autocommit=True, prepare_threshold=0)
@@ -97,10 +82,6 @@ class Tail:
         """Read to the present what is unpublished, in one transaction.
 
         Closing the generator, or exhausting it, ends the transaction.
-
-        Args:
-            groups: The shards to read, by how far they have come.
-            total: How many shards there are in all.
         """
         with self._connection.transaction():
             [[now]] = self._connection.execute("select pg_current_snapshot()::text").fetchall()
@@ -111,7 +92,6 @@ class Tail:
                     yield replace(chunk, is_last=is_last)
 
     def cancel(self) -> None:
-        """Make whatever the database is asked for fail soon."""
         with contextlib.suppress(psycopg.Error):
             self._connection.cancel_safe(timeout=2)
 

@@ -23,21 +23,13 @@ log = logs.FieldLogger("cdc.retention")
 
 
 class RetentionSettings(BaseSettings):
-    """What retention needs to know.
-
-    Args:
-        database_url: libpq URL of the role for it.
-        outbox_schemas: Schemas that have an outbox, with commas between them.
-        outbox_publisher: Who publishes them, such as `slot:tailrace_outbox`.
-        outbox_days: How many days messages are kept at least.
-        outbox_round_s: Seconds from one round to the next.
-        outbox_round_file: Touched after each round in which no schema was refused.
-    """
+    """What retention needs to know."""
 
     model_config = SettingsConfigDict(env_prefix="TAILRACE_", extra="ignore")
 
     database_url: Annotated[str, Field(min_length=1, repr=False)]
     outbox_schemas: Annotated[str, Field(min_length=1)]
+    # who publishes them, such as `slot:tailrace_outbox`
     outbox_publisher: Annotated[str, Field(min_length=1)]
     outbox_days: Annotated[int, Field(ge=1)] = 7
     outbox_round_s: Annotated[float, Field(gt=0)] = 3600.0
@@ -61,7 +53,6 @@ def main() -> int:
 
 
 def round_of(settings: RetentionSettings) -> bool:
-    """Look after every outbox once; tell whether none refused."""
     try:
         with connect(settings.database_url, autocommit=True) as connection:
             done = [

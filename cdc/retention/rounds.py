@@ -18,21 +18,14 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What became, or would become, of one partition of messages.
-
-    Args:
-        name: Name of the partition.
-        first_day: Its first day, by UTC; None where it has no lower bound, or is the default partition.
-        last_day: Its last day; None for the default partition.
-        bytes: What it takes on disk.
-        fate: `dropped`, `made`, `taken over` (the default partition), `kept`, or `missing` when it could not be made.
-        why: Why it was kept, or could not be made.
-    """
+    """What became, or would become, of one partition of messages."""
 
     name: str
+    # its first day, by UTC; None where it has no lower bound, or is the default partition
     first_day: date | None
-    last_day: date | None
+    last_day: date | None  # its last day; None for the default partition
     bytes: int
+    # `dropped`, `made`, `taken over` (the default partition), `kept`, or `missing` when it could not be made
     fate: str
     why: str | None
 
@@ -43,11 +36,7 @@ def maintain(
     """Have a schema's outbox looked after once, and return what became of each of its partitions.
 
     Args:
-        connection: In autocommit, of the role for it.
-        schema: Schema with the outbox.
         publisher: Who publishes it, see `slot`; what he has not published is not dropped.
-        kept: How long messages are kept at least, a day or more.
-        dry_run: Only say what would be done.
 
     Raises:
         psycopg.Error: the function is not there, is not ours to call, or others hold it up.
@@ -59,13 +48,6 @@ def maintain(
 
 
 def troubles(days: Sequence[Day], *, today: date, kept: timedelta) -> list[str]:
-    """Return what is wrong with the partitions of an outbox.
-
-    Args:
-        days: What a dry run told of them.
-        today: The day, by UTC.
-        kept: How long messages are kept.
-    """
     found = []
     missing = [day for day in days if day.fate in {"made", "missing"} and day.first_day is not None]
     if any(day.first_day <= today + ONE_DAY for day in missing if day.first_day):
@@ -84,7 +66,6 @@ def hold(connection: Connection, schema: str, reason: str) -> None:
 
     Args:
         connection: Of the owner of the tables; committing is the caller's.
-        schema: Schema with the outbox.
         reason: Why, as is told to whoever wonders; also what `release` names it by.
     """
     connection.execute(QUERIES["work_in"], {"schema": schema})
@@ -96,7 +77,6 @@ def release(connection: Connection, schema: str, reason: str) -> None:
 
     Args:
         connection: Of the owner of the tables; committing is the caller's.
-        schema: Schema with the outbox.
         reason: What `hold` was given.
     """
     connection.execute(QUERIES["work_in"], {"schema": schema})

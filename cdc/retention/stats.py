@@ -11,42 +11,26 @@ COUNTED_BYTES = 256 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What an outbox holds of one kind.
+    """What an outbox holds of one kind."""
 
-    Args:
-        rows: How many there are; None when nobody has counted.
-        counted: Whether they were counted, or it is what Postgres believes.
-        bytes: What they take on disk, with indexes.
-        oldest: When the first was written; None when there is none, or it would take reading all.
-        newest: When the last was written, likewise.
-    """
-
-    rows: int | None
+    rows: int | None  # how many there are; None when nobody has counted
     counted: bool
     bytes: int
+    # when the first was written; None when there is none, or it would take reading all
     oldest: datetime | None
     newest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the publisher behind a replication slot is.
-
-    Args:
-        confirmed: Place in the WAL up to which everything is published.
-        behind_bytes: WAL written since, by anybody.
-    """
+    """How far the publisher behind a replication slot is."""
 
     confirmed: str
-    behind_bytes: int
+    behind_bytes: int  # WAL written since, by anybody
 
 
 def measure(connection: Connection) -> tuple[Held, Held]:
-    """Return what the outbox of the schema that a connection works in holds: events, and messages.
-
-    Args:
-        connection: Of a role that may read the outbox.
-    """
+    """Return what the outbox of the schema that a connection works in holds: events, and messages."""
     sizes = {
         kind: (size, estimate) for kind, size, estimate in connection.execute(QUERIES["sizes"])
     }
@@ -54,12 +38,7 @@ def measure(connection: Connection) -> tuple[Held, Held]:
 
 
 def progress(connection: Connection, slot: str) -> Progress | None:
-    """Return how far the publisher behind a slot is; None when there is no such slot.
-
-    Args:
-        connection: Of any role.
-        slot: Name of the slot.
-    """
+    """Return how far the publisher behind a slot is; None when there is no such slot."""
     row = connection.execute(QUERIES["slot"], {"slot": slot}).fetchone()
     return None if row is None or row[0] is None else Progress(*row)
 

@@ -15,41 +15,26 @@ PLUGIN = "pgoutput"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A replication slot as Postgres shows it.
-
-    Args:
-        name: Its name.
-        active: Whether somebody reads it.
-        active_pid: Process that reads it.
-        wal_status: `reserved`, `extended`, `unreserved` or `lost`, in the words of `pg_replication_slots`.
-        invalidation_reason: Why Postgres has given it up; None when it has not.
-        restart_lsn: Where the WAL that it holds back begins; None when it holds none back any more.
-        confirmed_flush_lsn: Up to where its reader has everything in safety.
-        retained_bytes: WAL that it holds back, in bytes.
-        unconfirmed_bytes: WAL that its reader has not confirmed, in bytes.
-        safe_bytes: WAL that can still be written before the slot is in danger, in bytes; None without a limit.
-        limit_bytes: `max_slot_wal_keep_size` in bytes; None when there is no limit.
-        inactive_since: Since when nobody reads it.
-        failover: Whether standbys keep it too.
-        plugin: What turns WAL into what its reader is sent; None for a physical slot.
-        is_here: Whether it is of this database; never so for a physical slot.
-    """
+    """A replication slot as Postgres shows it."""
 
     name: str
     active: bool
     active_pid: int | None
+    # `reserved`, `extended`, `unreserved` or `lost`, in the words of `pg_replication_slots`
     wal_status: str | None
-    invalidation_reason: str | None
+    invalidation_reason: str | None  # why Postgres has given it up; None when it has not
+    # where the WAL that it holds back begins; None when it holds none back any more
     restart_lsn: str | None
-    confirmed_flush_lsn: str | None
-    retained_bytes: int | None
-    unconfirmed_bytes: int | None
+    confirmed_flush_lsn: str | None  # up to where its reader has everything in safety
+    retained_bytes: int | None  # WAL that it holds back, in bytes
+    unconfirmed_bytes: int | None  # WAL that its reader has not confirmed, in bytes
+    # WAL that can still be written before the slot is in danger, in bytes; None without a limit
     safe_bytes: int | None
-    limit_bytes: int | None
-    inactive_since: datetime | None
+    limit_bytes: int | None  # `max_slot_wal_keep_size` in bytes; None when there is no limit
+    inactive_since: datetime | None  # since when nobody reads it
     failover: bool
-    plugin: str | None
-    is_here: bool
+    plugin: str | None  # what turns WAL into what its reader is sent; None for a physical slot
+    is_here: bool  # whether it is of this database; never so for a physical slot
 
     @property
     def is_lost(self) -> bool:
@@ -63,15 +48,7 @@ class Slot:
 
 
 def read_slot(url: str, name: str) -> Slot | None:
-    """Return a slot, or None when there is none of that name.
-
-    Args:
-        url: libpq URL of any role.
-        name: Name of the slot.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Return a slot, or None when there is none of that name."""
     with (
         connect(url) as connection,
         connection.cursor(row_factory=dict_row) as cursor,

@@ -19,28 +19,14 @@ ID_SLACK = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Rows that are not in Kafka.
-
-    Args:
-        rows: How many.
-        oldest: When the oldest of them was written; None when there is none.
-    """
+    """Rows that are not in Kafka."""
 
     rows: int
-    oldest: datetime | None
+    oldest: datetime | None  # when the oldest of them was written; None when there is none
 
 
 def backlog(urls: Iterable[str], since: datetime, until: datetime) -> Backlog:
-    """Return the rows of outboxes that were written between two moments.
-
-    Args:
-        urls: libpq URLs of roles, each of which leads to one outbox.
-        since: When the last transaction was committed that Kafka has all of.
-        until: Rows written later are too young to count.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Return the rows of outboxes that were written between two moments."""
     total, oldest = 0, None
     parameters = {"first_id": first_id(since), "since": since, "until": until}
     for url in urls:

@@ -19,15 +19,10 @@ class Ailment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What is wrong.
+    """What is wrong."""
 
-    Args:
-        ailment: What sort of trouble; None when slot and connector fit together.
-        told: A sentence about it, without a full stop.
-    """
-
-    ailment: Ailment | None
-    told: str
+    ailment: Ailment | None  # what sort of trouble; None when slot and connector fit together
+    told: str  # a sentence about it, without a full stop
 
 
 def diagnose(
@@ -36,9 +31,7 @@ def diagnose(
     """Return what is wrong with a slot.
 
     Args:
-        name: Name of the slot.
         slot: The slot; None when there is none.
-        state: State of the connector.
         position: How far the connector has come; None when Connect stores nothing of it.
     """
     if slot is None and position is None:
@@ -68,7 +61,6 @@ def diagnose(
 
 
 def _ailing_by_itself(name: str, slot: Slot) -> Diagnosis | None:
-    """Return what is wrong with a slot whatever the connector's position is."""
     if slot.is_lost:
         reason = slot.invalidation_reason or slot.wal_status
         return Diagnosis(Ailment.LOST, f"Postgres has given up the slot {name} ({reason})")

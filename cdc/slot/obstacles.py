@@ -20,27 +20,17 @@ from schemas.catalogue import catalogue
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Rows of an outbox that wait, and will wait for ever unless something is done.
-
-    Args:
-        outbox: Schema of the outbox.
-        topic: What they are for.
-        rows: How many.
-        first: Id of the first of them.
-        size: Bytes of the largest of them.
-        is_topic_missing: Kafka does not have the topic; otherwise they are too large.
-    """
+    """Rows of an outbox that wait, and will wait for ever unless something is done."""
 
     outbox: str
     topic: str
     rows: int
     first: UUID
     size: int
-    is_topic_missing: bool
+    is_topic_missing: bool  # Kafka does not have the topic; otherwise they are too large
 
     @property
     def told(self) -> str:
-        """What is wrong, as a clause."""
         rows = f"{self.rows:,} rows of {self.outbox}, from {self.first} on,"
         if self.is_topic_missing:
             return f"{rows} wait for the topic {self.topic!r}, which Kafka does not have"
@@ -51,7 +41,6 @@ class Obstacle:
 
     @property
     def remedy(self) -> str:
-        """What to do."""
         if self.is_topic_missing and self.topic in catalogue().topics:
             return "`make up` makes the topic again"
         return "`tailrace connector recover --force` goes around them"
@@ -60,16 +49,7 @@ class Obstacle:
 def obstacles(
     urls: Iterable[str], since: datetime, known_topics: Collection[str]
 ) -> list[Obstacle]:
-    """Return what stands in the way among the rows that are not in Kafka.
-
-    Args:
-        urls: libpq URLs of roles, each of which leads to one outbox.
-        since: When the last transaction was committed that Kafka has all of.
-        known_topics: The topics that Kafka has.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Return what stands in the way among the rows that are not in Kafka."""
     found: list[Obstacle] = []
     parameters = {
         "first_id": first_id(since),

@@ -11,12 +11,6 @@ class Settings(WorkerSettings):
 
 
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:
-    """Build the consumer.
-
-    Args:
-        settings: Its settings.
-        outside: The parties outside; it calls none.
-    """
     return Consumer(
         name="analytics-worker",
         handlers=[count_placed, count_confirmed, count_cancelled],

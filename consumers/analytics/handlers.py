@@ -20,7 +20,6 @@ Moment = tuple[datetime, str]
 
 @handles_in_bulk(OrderCreated)
 async def count_placed(received: Sequence[Received[OrderCreated]], work: BulkWork) -> None:
-    """Count orders in the minute they were placed."""
     orders = [each.message for each in received]
     await _add(
         work.connection, "add_placed", ((order.placed_at, order.currency) for order in orders)
@@ -29,7 +28,6 @@ async def count_placed(received: Sequence[Received[OrderCreated]], work: BulkWor
 
 @handles_in_bulk(OrderConfirmed)
 async def count_confirmed(received: Sequence[Received[OrderConfirmed]], work: BulkWork) -> None:
-    """Count orders, and what they earned, in the minute they were confirmed."""
     orders = [each.message for each in received]
     revenue: defaultdict[Moment, Decimal] = defaultdict(Decimal)
     for order in orders:
@@ -40,7 +38,6 @@ async def count_confirmed(received: Sequence[Received[OrderConfirmed]], work: Bu
 
 @handles_in_bulk(OrderCancelled)
 async def count_cancelled(received: Sequence[Received[OrderCancelled]], work: BulkWork) -> None:
-    """Count orders in the minute they were cancelled."""
     orders = [each.message for each in received]
     await _add(
         work.connection, "add_cancelled", ((order.cancelled_at, order.currency) for order in orders)

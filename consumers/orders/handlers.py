@@ -8,13 +8,11 @@ from tailrace import Work, handles
 
 @handles(PaymentCompleted)
 async def confirm(payment: PaymentCompleted, work: Work) -> None:
-    """Confirm the order that was paid."""
     command = ConfirmOrder(order_id=payment.order_id, payment_id=payment.payment_id)
     await confirm_order(command, work)
 
 
 @handles(PaymentFailed)
 async def cancel(payment: PaymentFailed, work: Work) -> None:
-    """Cancel the order whose payment was refused."""
     command = CancelOrder(order_id=payment.order_id, reason=payment.reason.value)
     await cancel_order(command, work)

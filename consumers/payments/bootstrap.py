@@ -15,24 +15,14 @@ from tailrace import Consumer, Outside, Table, WorkerSettings
 
 
 class Settings(WorkerSettings):
-    """Settings of the payments service.
+    """Settings of the payments service."""
 
-    Args:
-        card_limit: Largest amount the simulated card processor takes, in any currency.
-        card_latency_ms: How long its answer takes, in milliseconds.
-    """
-
+    # largest amount the simulated card processor takes, in any currency
     card_limit: Decimal = Field(default=Decimal(10_000), ge=0)
-    card_latency_ms: int = Field(default=0, ge=0)
+    card_latency_ms: int = Field(default=0, ge=0)  # how long its answer takes, in milliseconds
 
 
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:
-    """Build the consumer.
-
-    Args:
-        settings: Its settings.
-        outside: Hands out the card processor.
-    """
     processor = outside.party(
         "card processor",
         lambda: _card_processor(settings),

@@ -10,31 +10,20 @@ from schemas.messages.payments import DeclineReason, PaymentCompleted, PaymentFa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """An attempt to take money.
-
-    Args:
-        payment_id: Identity of the attempt.
-        order_id: The order it pays for.
-        currency: ISO 4217 code of the amount.
-        amount: How much, not negative.
-        declined: Why the money was not taken; None when it was.
-        settled_at: When the card processor answered.
-    """
+    """An attempt to take money."""
 
     payment_id: UUID
     order_id: UUID
     currency: str
     amount: Decimal
-    declined: DeclineReason | None
+    declined: DeclineReason | None  # why the money was not taken; None when it was
     settled_at: datetime
 
     @property
     def status(self) -> str:
-        """`completed` or `failed`."""
         return "failed" if self.declined else "completed"
 
     def event(self) -> PaymentCompleted | PaymentFailed:
-        """Return what is to be told about it."""
         if self.declined is None:
             return PaymentCompleted(
                 payment_id=self.payment_id,

@@ -9,11 +9,7 @@ QUERIES = load_queries(__package__)
 
 
 class PaymentHandlers:
-    """Handlers of the payments service.
-
-    Args:
-        processor: Moves the money.
-    """
+    """Handlers of the payments service."""
 
     def __init__(self, processor: CardProcessor) -> None:
         self._processor = processor

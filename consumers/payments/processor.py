@@ -11,16 +11,9 @@ from tailrace import Note
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What a card is to be charged.
+    """What a card is to be charged."""
 
-    Args:
-        idempotency_key: The processor carries out a key once, however often it is asked.
-        customer_id: Whose card.
-        amount: How much, not negative.
-        currency: ISO 4217 code of the amount.
-    """
-
-    idempotency_key: str
+    idempotency_key: str  # the processor carries out a key once, however often it is asked
     customer_id: str
     amount: Decimal
     currency: str
@@ -44,10 +37,6 @@ class SimulatedCardProcessor:
     """Decides by rule, so that a run can be repeated.
 
     Customers whose id begins with `declined` or `broke` are refused, and so is an amount over the limit.
-
-    Args:
-        limit: Largest amount taken, in any currency.
-        latency_ms: How long an answer takes, in milliseconds.
     """
 
     def __init__(self, *, limit: Decimal, latency_ms: int = 0) -> None:
@@ -55,7 +44,6 @@ class SimulatedCardProcessor:
         self._latency_ms = latency_ms
 
     async def charge(self, charge: Charge) -> DeclineReason | None:
-        """Charge a card; return why not when it is declined, and None when the money was taken."""
         if self._latency_ms:
             await asyncio.sleep(self._latency_ms / 1000)
         if charge.amount > self._limit:
@@ -70,10 +58,6 @@ class CapturedCardProcessor:
     """Stands in for the processor in a replay: charges nobody, notes the charge, and answers by a rule.
 
     The rule is that of the simulated one.
-
-    Args:
-        note: Notes what would have been charged.
-        limit: Largest amount taken, in any currency.
     """
 
     def __init__(self, note: Note, *, limit: Decimal) -> None:

@@ -12,16 +12,11 @@ QUERIES = load_queries(__package__)
 
 @dataclass(frozen=True, slots=True)
 class Amendments:
-    """What is not to be handled as it was sent.
-
-    Args:
-        skipped: Ids of messages that have no effect.
-        edited: Id -> the value that counts.
-        parked: Ids of messages that are parked: their effect is still to come, or never will.
-    """
+    """What is not to be handled as it was sent."""
 
     skipped: frozenset[str] = frozenset()
-    edited: Mapping[str, bytes] = field(default_factory=dict)
+    edited: Mapping[str, bytes] = field(default_factory=dict)  # id -> the value that counts
+    # ids of messages that are parked: their effect is still to come, or never will
     parked: frozenset[str] = frozenset()
 
     @classmethod
@@ -49,12 +44,7 @@ class Amendments:
 
 
 class Amended:
-    """A source whose messages are as people have decided.
-
-    Args:
-        source: The source.
-        amendments: What was decided.
-    """
+    """A source whose messages are as people have decided."""
 
     def __init__(self, source: Source, amendments: Amendments) -> None:
         self._source = source
@@ -65,7 +55,6 @@ class Amended:
         self.close = source.close
 
     def fetch(self) -> Fetch | None:
-        """Return the next batches, as the source does."""
         fetched = self._source.fetch()
         if fetched is None or not self._amendments:
             return fetched

@@ -14,14 +14,10 @@ OFFSET = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One end of a range; with neither a time nor offsets it is open.
-
-    Args:
-        time: The moment.
-        offsets: Partition -> offset; of partitions that are not named nothing is meant.
-    """
+    """One end of a range; with neither a time nor offsets it is open."""
 
     time: datetime | None = None
+    # partition -> offset; of partitions that are not named nothing is meant
     offsets: Mapping[int, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -39,7 +35,6 @@ class Bound:
         Args:
             texts: A moment such as `2026-11-23T10:00`, in local time where it has no zone; or an age such as `2h`; or
                 any number of offsets such as `3:1200`, each of another partition.
-            now: The time, with its zone.
 
         Raises:
             ValueError: it is none of these.
@@ -62,7 +57,6 @@ class Bound:
             raise ValueError(f"{error}, nor an offset such as 3:1200") from None
 
     def as_json(self) -> dict[str, object] | None:
-        """Return it as JSON, None when it is open."""
         if self.time is not None:
             return {"time": self.time.isoformat()}
         offsets = {str(partition): offset for partition, offset in self.offsets.items()}
@@ -70,11 +64,7 @@ class Bound:
 
 
 def require_order(start: Bound, end: Bound) -> None:
-    """Refuse a range of time that ends before it begins.
-
-    Raises:
-        ChoiceError: it does.
-    """
+    """Refuse a range of time that ends before it begins."""
     if start.time and end.time and start.time >= end.time:
         raise ChoiceError(f"the range ends at {end}, before it begins at {start}")
 
@@ -84,7 +74,6 @@ def parse_moment(text: str, now: datetime) -> datetime:
 
     Args:
         text: ISO 8601, in local time where it names no zone; or how long ago, such as `90m`.
-        now: The time.
 
     Raises:
         ValueError: it is neither, or in another year.

@@ -31,14 +31,6 @@ def compare(
 ) -> list[TableDiff]:
     """Return how the tables of one schema differ from those of another.
 
-    Args:
-        owner_url: libpq URL of a role that may read both.
-        made: The schema of the sandbox.
-        live: The live schema.
-        tables: What is declared of the tables.
-        coverage: What was replayed.
-        most_rows: Most rows to list of a table.
-
     Raises:
         ReplayError: the tables are not alike, or what is declared does not fit them.
     """
@@ -60,14 +52,7 @@ def compare(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A table as the database knows it.
-
-    Args:
-        name: Its name.
-        key: Its primary key.
-        columns: All columns.
-        incomparable: Those of types that know no equality.
-    """
+    """A table as the database knows it."""
 
     name: str
     key: tuple[str, ...]
@@ -128,7 +113,6 @@ class _Comparison:
         }
 
     def run(self, most_rows: int) -> TableDiff:
-        """Compare."""
         diff = TableDiff(self._shape.name, self._key, self._left_out)
         self._count(diff)
         if most_rows and any(sum(kinds.values()) for kinds in diff.counts.values()):
@@ -176,7 +160,6 @@ class _Comparison:
             yield RowDiff(kind, part, key, _columns(made, live, self._key))
 
     def _joined(self) -> sql.Composed:
-        """Return the query that puts the rows of both tables side by side and says of each pair what it is."""
         made, live = self._names["made"], self._names["live"]
         live_rows = sql.SQL("select * from {}").format(live)
         if self._table.record_key:
@@ -269,7 +252,6 @@ class _Comparison:
 def _columns(
     made: Mapping[str, Any] | None, live: Mapping[str, Any] | None, key: Sequence[str]
 ) -> dict[str, tuple[Any, Any]]:
-    """Return what differs between two rows; of one that is only in one of them, all."""
     names = [name for name in (made or live or {}) if name not in key]
     pairs = {name: ((made or {}).get(name), (live or {}).get(name)) for name in names}
     if made is None or live is None:

@@ -14,18 +14,12 @@ Part = Literal["in", "edge", "out", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class RowDiff:
-    """A row that is not the same in both.
+    """A row that is not the same in both."""
 
-    Args:
-        kind: `missing` in the sandbox, `extra` there, or `different`.
-        part: Whether the replay answers for it.
-        key: The columns by which it is found.
-        columns: What differs: column -> value in the sandbox, value in the live table; of a row that one lacks, all.
-    """
-
-    kind: Kind
+    kind: Kind  # `missing` in the sandbox, `extra` there, or `different`
     part: Part
     key: Mapping[str, Any]
+    # what differs: column -> value in the sandbox, value in the live table; of a row that one lacks, all
     columns: Mapping[str, tuple[Any, Any]]
 
 
@@ -54,15 +48,12 @@ class TableDiff:
     rows: list[RowDiff] = field(default_factory=list)
 
     def count(self, kind: Kind, part: Part = "in") -> int:
-        """Return how many rows of a part differ in a way."""
         return self.counts.get(part, {}).get(kind, 0)
 
     @property
     def differences(self) -> int:
-        """Rows that the replay answers for and that are not the same."""
         return sum(self.counts.get("in", {}).values())
 
     @property
     def is_equal(self) -> bool:
-        """Whether there are none."""
         return self.differences == 0

@@ -26,12 +26,7 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How far a replay has come.
-
-    Args:
-        read: Offsets of the ranges that lie behind.
-        chosen: Records that were handed to handlers.
-    """
+    """How far a replay has come."""
 
     read: int
     chosen: int
@@ -42,14 +37,7 @@ Tell = Callable[[Moved], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What became of the messages of a replay.
-
-    Args:
-        positions: Where each partition goes on.
-        applied: Messages that came for the first time.
-        duplicates: Messages that had been taken before.
-        parked: Messages that were put aside.
-    """
+    """What became of the messages of a replay."""
 
     positions: Mapping[Place, int] = field(default_factory=dict)
     applied: int = 0
@@ -69,11 +57,7 @@ class _Given:
 
 
 class Pace:
-    """Keeps to a rate.
-
-    Args:
-        rate: Records a second; None for as fast as it goes.
-    """
+    """Keeps to a rate."""
 
     def __init__(self, rate: float | None) -> None:
         self._rate = rate
@@ -99,14 +83,6 @@ class Pace:
 
 class Engine:
     """Applies what a source hands out.
-
-    Args:
-        consumer: Its dispatch table.
-        store: Where effects, inbox and positions are kept.
-        codec: Decodes the handled messages.
-        outbox: Where handlers send, and where dead letters are told of.
-        window: Which ids the inbox can keep.
-        max_batch: Most messages in a transaction, where it is not the consumer's own.
 
     Attributes:
         totals: What became of the messages, once it has ended.
@@ -151,10 +127,8 @@ class Engine:
         """Apply all that is left of a source, and return how many records that were.
 
         Args:
-            source: What hands out records.
             places: Where each partition begins, unless the store has come further.
             tell: Is told how far it has come, again and again.
-            rate: Most records a second.
             before: Called with each batch before it is applied.
 
         Raises:
@@ -224,13 +198,7 @@ class Engine:
 
 
 async def count(source: Source, places: dict[Place, int], tell: Tell) -> dict[Place, int]:
-    """Read a source to its end and return how many records of each partition were chosen.
-
-    Args:
-        source: What hands out records.
-        places: Where each partition begins.
-        tell: Is told how far it has come.
-    """
+    """Read a source to its end and return how many records of each partition were chosen."""
     counts = dict.fromkeys(places, 0)
     source.begin(places)
     async with aclosing(fetches(source)) as all_fetches:
@@ -245,9 +213,6 @@ async def fetches(source: Source) -> AsyncGenerator[Fetch, None]:
     """Yield what a source hands out, each read while the one before is worked on.
 
     When it is closed early, the thread that is reading has let go of the source.
-
-    Args:
-        source: The source; it has begun.
     """
     fetching = asyncio.create_task(asyncio.to_thread(source.fetch))
     try:

@@ -40,10 +40,8 @@ def oldest_in_kafka(
 
 
 def by_place(rows: Iterable[tuple[str, int, int]]) -> dict[Place, int]:
-    """Return positions by their partitions."""
     return {Place(topic, partition): offset for topic, partition, offset in rows}
 
 
 def id_at(moment: datetime) -> UUID:
-    """Return the smallest UUIDv7 of a moment."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)

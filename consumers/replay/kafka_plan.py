@@ -41,23 +41,15 @@ def reader_settings(bootstrap: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class KafkaPlan:
-    """What Kafka has of a selection.
+    """What Kafka has of a selection."""
 
-    Args:
-        plan: What is to be read; it may hold no ranges.
-        gone: Topics of which a part of the range was deleted, and since when Kafka has them.
-    """
-
-    plan: Plan
+    plan: Plan  # what is to be read; it may hold no ranges
+    # topics of which a part of the range was deleted, and since when Kafka has them
     gone: Mapping[str, datetime | None]
 
 
 def bounds_of(bootstrap: str, topics: Sequence[str]) -> dict[Place, Bounds]:
-    """Return what Kafka has of each partition of topics, as far as it is committed.
-
-    Raises:
-        ReplayError: Kafka cannot be asked, or does not have a topic.
-    """
+    """Return what Kafka has of each partition of topics, as far as it is committed."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     try:
         known = admin.list_topics(timeout=TIMEOUT_S).topics
@@ -76,11 +68,6 @@ def bounds_of(bootstrap: str, topics: Sequence[str]) -> dict[Place, Bounds]:
 
 def plan_kafka(bootstrap: str, selection: Selection, now: datetime) -> KafkaPlan:
     """Return what a replay out of Kafka would read.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-        selection: What is wanted.
-        now: Until when, where the selection does not say.
 
     Raises:
         ReplayError: Kafka cannot be asked, or lacks a topic, a partition or an offset that is named.
@@ -130,11 +117,7 @@ def plan_kafka(bootstrap: str, selection: Selection, now: datetime) -> KafkaPlan
 
 
 def first_times(consumer: Consumer, starts: Mapping[Place, int]) -> dict[Place, datetime]:
-    """Return when the first record from an offset on was recorded, for partitions that have one.
-
-    Raises:
-        KafkaException: Kafka does not answer.
-    """
+    """Return when the first record from an offset on was recorded, for partitions that have one."""
     found: dict[Place, datetime] = {}
     if not starts:
         return found
@@ -173,7 +156,6 @@ def _at(
     chosen: Mapping[Place, Bounds],
     default: Mapping[Place, int],
 ) -> dict[Place, int]:
-    """Return the offset in each partition at one end of the range."""
     if bound.offsets:
         return {place: bound.offsets.get(place.partition, default[place]) for place in chosen}
     if bound.time is None:

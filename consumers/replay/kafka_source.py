@@ -35,14 +35,7 @@ class _Cursor:
 
 
 class KafkaSource:
-    """Reads the ranges of a plan out of Kafka.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-        plan: What to read.
-        chosen: Which records are meant.
-        mark: Headers that each record gets besides its own.
-    """
+    """Reads the ranges of a plan out of Kafka."""
 
     def __init__(self, bootstrap: str, plan: Plan, chosen: Filter, mark: Headers = ()) -> None:
         self._plan = plan
@@ -73,11 +66,7 @@ class KafkaSource:
         self._heard_at = time.monotonic()
 
     def fetch(self) -> Fetch | None:
-        """Return the next batches, which may be none for now; None at the end of all ranges.
-
-        Raises:
-            ReplayError: Kafka hands out nothing any more, or refuses to.
-        """
+        """Return the next batches, which may be none for now; None at the end of all ranges."""
         if not self._open:
             return None
         messages = self._consumer.consume(BATCH, FETCH_S)
@@ -102,15 +91,12 @@ class KafkaSource:
         return Fetch(batches, self._read())
 
     def origin(self, record: SourceRecord) -> str:
-        """Return where a record was taken from."""
         return f"{record.topic}/{record.partition}/{record.offset}"
 
     def complaint(self) -> str:
-        """Return what may be wrong with the choice when nothing was found, empty when nothing is."""
         return self._filter.complaint()
 
     def close(self) -> None:
-        """Leave Kafka."""
         self._consumer.close()
 
     def _sort(self, messages: Sequence[Message]) -> list[Place]:

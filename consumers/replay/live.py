@@ -32,13 +32,7 @@ MOST_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redelivery:
-    """What was asked for.
-
-    Args:
-        run_id: Id of the replay.
-        by: On whose account.
-        forced: Messages take effect although they were taken before.
-    """
+    """What was asked for."""
 
     run_id: str
     by: By
@@ -47,27 +41,17 @@ class Redelivery:
 
 @dataclass(frozen=True, slots=True)
 class Redelivered:
-    """What came of it.
-
-    Args:
-        records: Messages that were handed over.
-        totals: What became of them.
-        too_old: Messages left out, for the inbox does not remember whether they were taken.
-    """
+    """What came of it."""
 
     records: int
     totals: Totals
-    too_old: int
+    too_old: int  # messages left out, for the inbox does not remember whether they were taken
 
 
 class LiveStore(PostgresStore):
     """The store of a live consumer, in which a replay takes messages without being anywhere.
 
     Args:
-        consumer: Name of the consumer.
-        pool: Connections to its service's schema.
-        redelivery: What was asked for.
-        window: Which ids the inbox can keep.
         all_partitions: Where messages lay in Kafka is not known: the worker waits with all partitions of the topic.
     """
 
@@ -128,10 +112,6 @@ class LiveStore(PostgresStore):
 class Remembered:
     """A source without the messages that are older than an inbox remembers.
 
-    Args:
-        source: The source.
-        window: Which ids the inbox can keep.
-
     Attributes:
         too_old: Messages left out.
     """
@@ -146,7 +126,6 @@ class Remembered:
         self.close = source.close
 
     def fetch(self) -> Fetch | None:
-        """Return the next batches, as the source does."""
         fetched = self._source.fetch()
         if fetched is None:
             return None
@@ -177,17 +156,7 @@ async def redeliver(  # noqa: PLR0913 - all that decides what happens to whom
     """Hand messages to a live consumer.
 
     Args:
-        subject: The consumer.
-        selection: What is replayed.
-        plan: What is read for it.
-        redelivery: On whose account, and how.
-        places: Where each range begins.
-        tell: Is told how far it has come.
-        rate: Most records a second.
         positions: Is told where each range goes on, also when it is interrupted.
-
-    Raises:
-        ReplayError: it did not come to its end.
     """
     consumer = subject.build(subject.url, RealOutside())
     codec = subject.codec(consumer)

@@ -37,12 +37,6 @@ def has_log(topic: str, urls: Urls) -> bool:
 def plan_log(urls: Urls, selection: Selection, now: datetime, why: str) -> Plan:
     """Return what a replay out of the event log would read.
 
-    Args:
-        urls: Where the logs are.
-        selection: What is wanted.
-        now: Until when, where the selection does not say.
-        why: Why the log is read.
-
     Raises:
         ReplayError: a topic has no log, or the selection names offsets, which are Kafka's.
     """
@@ -80,14 +74,7 @@ def plan_log(urls: Urls, selection: Selection, now: datetime, why: str) -> Plan:
 
 
 class LogSource:
-    """Reads the ranges of a plan out of event logs, one topic after the other.
-
-    Args:
-        urls: Where the logs are.
-        plan: What to read.
-        chosen: Which records are meant.
-        mark: Headers that each record gets besides its own.
-    """
+    """Reads the ranges of a plan out of event logs, one topic after the other."""
 
     def __init__(self, urls: Urls, plan: Plan, chosen: Filter, mark: Headers = ()) -> None:
         self._urls = urls
@@ -110,11 +97,7 @@ class LogSource:
         self._left = list(self._plan.ranges)
 
     def fetch(self) -> Fetch | None:
-        """Return the next batch, which may be empty; None at the end of all ranges.
-
-        Raises:
-            psycopg.Error: the database does not answer.
-        """
+        """Return the next batch, which may be empty; None at the end of all ranges."""
         if self._cursor is None and not self._open_next():
             return None
         assert self._cursor is not None  # noqa: S101 - opened above
@@ -127,15 +110,12 @@ class LogSource:
         return Fetch(batches, self._read)
 
     def origin(self, record: SourceRecord) -> str:
-        """Return where a record was taken from."""
         return f"log:{record.offset}"
 
     def complaint(self) -> str:
-        """Return what may be wrong with the choice when nothing was found, empty when nothing is."""
         return self._filter.complaint()
 
     def close(self) -> None:
-        """Let go of the database."""
         self._close_cursor()
 
     def _open_next(self) -> bool:
@@ -170,8 +150,6 @@ class LogRows:
     """Reads single events of a topic out of its log, by their ids and in their order.
 
     Args:
-        urls: Where the logs are.
-        topic: The topic.
         ids: The ids; those that the log does not have are passed over.
         mark: Headers that each record gets besides its own.
     """
@@ -187,11 +165,7 @@ class LogRows:
         """Begin to read; there are no positions to mind."""
 
     def fetch(self) -> Fetch | None:
-        """Return the events, and None the next time.
-
-        Raises:
-            psycopg.Error: the database does not answer.
-        """
+        """Return the events, and None the next time."""
         if self._is_read:
             return None
         self._is_read = True
@@ -203,7 +177,6 @@ class LogRows:
         return Fetch([Batch(Place(self._topic, 0), records)] if records else [], len(records))
 
     def origin(self, record: SourceRecord) -> str:
-        """Return where a record was taken from."""
         return f"log:{record.offset}"
 
     def complaint(self) -> str:

@@ -32,14 +32,7 @@ class OutsideCallError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What would have been done outside.
-
-    Args:
-        party: Who would have done it.
-        action: What.
-        key: Its idempotency key.
-        details: What would have been said.
-    """
+    """What would have been done outside."""
 
     party: str
     action: str
@@ -102,11 +95,7 @@ _wall = _Wall()
 
 @contextmanager
 def walled_in(*admitted_urls: str) -> Iterator[None]:
-    """Let this process speak to nobody by Python's sockets until the block ends.
-
-    Args:
-        admitted_urls: Whom it may speak to: the schema registry.
-    """
+    """Let this process speak to nobody by Python's sockets until the block ends."""
     _wall.build()
     _wall.admitted = frozenset(address for url in admitted_urls for address in _addresses_of(url))
     try:

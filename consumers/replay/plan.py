@@ -21,16 +21,8 @@ def make_plan(
 ) -> Plan:
     """Return what a replay reads: out of Kafka, or out of the event log where Kafka has no longer all of it.
 
-    Args:
-        bootstrap: `host:port` of a broker.
-        urls: Where the event logs are.
-        selection: What is wanted.
-        now: Until when, where the selection does not say.
-        forced: Where from, whatever is there.
-
     Raises:
         ReplayError: neither has it, or Kafka cannot be asked.
-        EmptyRangeError: there is nothing in the range.
     """
     if forced == "log":
         return _filled(plan_log(urls, selection, now, "as was asked for"), selection)
@@ -57,16 +49,6 @@ def open_source(
     codec: Codec,
     mark: Headers = (),
 ) -> Source:
-    """Return what reads a plan.
-
-    Args:
-        plan: The plan.
-        selection: What is wanted of what lies in its ranges.
-        bootstrap: `host:port` of a broker.
-        urls: Where the event logs are.
-        codec: Decodes messages of any class, for conditions.
-        mark: Headers that each record gets besides its own.
-    """
     chosen = Filter(selection, codec)
     if plan.kind == "log":
         return LogSource(urls, plan, chosen, mark)
@@ -74,12 +56,10 @@ def open_source(
 
 
 def places_of(plan: Plan) -> dict[Place, int]:
-    """Return where each range of a plan begins."""
     return {each.place: each.begin for each in plan.ranges}
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
-    """Return a plan as JSON."""
     return {
         "source": plan.kind,
         "why": plan.why,
@@ -102,7 +82,6 @@ def as_json(plan: Plan) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> Plan:
-    """Return the plan that JSON tells of."""
     return Plan(
         kind=data["source"],
         why=data["why"],

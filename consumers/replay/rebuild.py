@@ -44,18 +44,11 @@ SINCE_EVER = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild came to.
-
-    Args:
-        messages: Messages that the projections were made of.
-        handed_over: Messages that were applied while the worker waited.
-        waited_s: How long it waited, in seconds.
-        tables: What became of each projection.
-    """
+    """What a rebuild came to."""
 
     messages: int
     handed_over: int
-    waited_s: float
+    waited_s: float  # how long it waited, in seconds
     tables: list[Swapped]
 
 
@@ -65,11 +58,6 @@ class _OvertakenError(Exception):
 
 class Rebuild:
     """One rebuild.
-
-    Args:
-        subject: The consumer.
-        run_id: Id of the rebuild.
-        tell: Is told how many messages lie behind, of how many.
 
     Raises:
         ReplayError: the consumer declares no projection.
@@ -141,11 +129,7 @@ class Rebuild:
         return {place: each.begin for place, each in bounds.items()}
 
     async def _require_taken(self, live: Connection, bounds: Mapping[Place, Bounds]) -> None:
-        """Refuse when the worker has not even taken what Kafka has deleted.
-
-        Raises:
-            ReplayError: it has not.
-        """
+        """Refuse when the worker has not even taken what Kafka has deleted."""
         positions = await self._positions(live)
         for place, each in bounds.items():
             if positions.get(place, 0) < each.begin:
@@ -188,7 +172,6 @@ class Rebuild:
 
     @asynccontextmanager
     async def _live(self) -> AsyncIterator[Connection]:
-        """Connect to the live schema as the owner of its tables, in autocommit."""
         url = leading_into(self._subject.owner_url, self._subject.role)
         async with await connect_async(url, autocommit=True) as connection:
             yield connection
@@ -199,11 +182,7 @@ class Rebuild:
 
 
 async def _require_unchanged(shadow: Shadow, now: Amendments) -> None:
-    """Begin anew when messages that were left out have taken effect, or taken ones are still to take it.
-
-    Raises:
-        _OvertakenError: that is so.
-    """
+    """Begin anew when messages that were left out have taken effect, or taken ones are still to take it."""
     before = shadow.amendments
     settled = before.parked - now.parked
     applied_here = await shadow.taken_of(list(now.parked - before.parked))
@@ -212,11 +191,6 @@ async def _require_unchanged(shadow: Shadow, now: Amendments) -> None:
 
 
 async def _require_handled(shadow: Shadow) -> None:
-    """Refuse when handlers fail on what they have handled before.
-
-    Raises:
-        ReplayError: they do.
-    """
     # what has no id, and never had an effect anywhere, does not count
     known = shadow.amendments.parked
     rows = [row for row in await shadow.parked() if row[4] and row[4] not in known]

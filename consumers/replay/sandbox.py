@@ -35,17 +35,7 @@ IN_USE = "hashtextextended('tailrace_sandbox/' || %(name)s, 0)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxInfo:
-    """What a sandbox says of itself.
-
-    Args:
-        name: Its schema.
-        run_id: The replay that made it.
-        consumer: Whose handlers work in it.
-        made_at: When.
-        made_by: On whose account, as user@host.
-        pid: Process that made it.
-        is_kept: Whether it was kept on purpose.
-    """
+    """What a sandbox says of itself."""
 
     name: str
     run_id: str
@@ -57,7 +47,6 @@ class SandboxInfo:
 
     @classmethod
     def new(cls, run_id: str, consumer: str, role: str) -> Self:
-        """Return that of a sandbox about to be made by this process."""
         now = datetime.now(UTC)
         return cls(
             name=f"{PREFIX}{role}_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(2)}",
@@ -70,13 +59,11 @@ class SandboxInfo:
 
     @classmethod
     def parse(cls, name: str, comment: str) -> Self:
-        """Read it from the comment of a schema."""
         told = json.loads(comment)[TAG]
         made_at = datetime.fromisoformat(told.pop("made_at"))
         return cls(name=name, made_at=made_at, **told)
 
     def comment(self) -> str:
-        """Return it as the comment of the schema."""
         told = {
             "run_id": self.run_id,
             "consumer": self.consumer,
@@ -89,13 +76,7 @@ class SandboxInfo:
 
 
 class Sandbox:
-    """A sandbox that this process works in.
-
-    Args:
-        schema: Its schema.
-        info: What it says of itself.
-        live: Schema of the service in earnest.
-    """
+    """A sandbox that this process works in."""
 
     def __init__(self, schema: ThrowawaySchema, info: SandboxInfo, live: str) -> None:
         self.schema = schema
@@ -138,7 +119,6 @@ class Sandbox:
         return open_pool(url, max_size=size, check=False)
 
     async def keep(self) -> None:
-        """Have it say that it is kept on purpose."""
         told = json.loads(self.info.comment())
         told[TAG]["is_kept"] = True
         async with self.schema.connection() as connection:
@@ -149,7 +129,6 @@ class Sandbox:
             )
 
     async def drop(self) -> None:
-        """Drop it with all that is in it."""
         await self.schema.drop()
 
 
@@ -158,7 +137,6 @@ class SandboxStore(PostgresStore):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Open a transaction that commits when the block ends, and rolls back when it raises."""
         async with super().transaction() as connection:
             effects: list[Effect] = []
             token = noted.set(effects)
@@ -186,13 +164,7 @@ class SandboxStore(PostgresStore):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A sandbox as it is listed.
-
-    Args:
-        info: What it says of itself.
-        size_bytes: Size of its tables.
-        is_in_use: A replay works in it.
-    """
+    """A sandbox as it is listed."""
 
     info: SandboxInfo
     size_bytes: int
@@ -200,11 +172,7 @@ class Listed:
 
 
 def list_sandboxes(owner_url: str) -> list[Listed]:
-    """Return the sandboxes of a database, those first that were made first.
-
-    Args:
-        owner_url: libpq URL of the role that owns them.
-    """
+    """Return the sandboxes of a database, those first that were made first."""
     with _owner(owner_url) as connection:
         rows = connection.execute(QUERIES["sandboxes"]).fetchall()
         found = [SandboxInfo.parse(name, comment) for name, comment in rows]
@@ -216,10 +184,6 @@ def list_sandboxes(owner_url: str) -> list[Listed]:
 
 def drop_sandbox(owner_url: str, name: str) -> None:
     """Drop a sandbox.
-
-    Args:
-        owner_url: libpq URL of the role that owns it.
-        name: Its schema.
 
     Raises:
         ReplayError: there is no sandbox of this name, or a replay works in it.
@@ -242,7 +206,6 @@ def _owner(url: str) -> "Iterator[psycopg.Connection[Any]]":
 
 
 def _is_free(connection: "psycopg.Connection[Any]", name: str) -> bool:
-    """Tell whether nobody works in a sandbox."""
     with connection.transaction():
         row = connection.execute(
             f"select pg_try_advisory_xact_lock({IN_USE})".encode(), {"name": name}
@@ -256,7 +219,6 @@ def _size(connection: "psycopg.Connection[Any]", name: str) -> int:
 
 
 def named(text: str, placeholder: str, name: str) -> sql.Composed:
-    """Return SQL with the name of a thing wherever a placeholder such as `:live` stands."""
     parts = re.split(f"({placeholder})\\b", text)
     return sql.Composed(
         [

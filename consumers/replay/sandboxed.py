@@ -39,20 +39,7 @@ PARKED_LISTED = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A consumer, and the surroundings in which its handlers are replayed.
-
-    Args:
-        name: Its name.
-        role: Its service's role, and the schema in which it is live.
-        url: libpq URL of the role.
-        owner_url: libpq URL of the role that owns the tables and may create schemas.
-        packages: Migrations of the schema, in their order.
-        build: Builds the consumer for a database URL and an outside.
-        bootstrap: `host:port` of a broker.
-        registry_url: Base URL of the registry's Confluent-compatible API.
-        schema_cache: Directory in which schemas are kept.
-        logs: Where event logs are read.
-    """
+    """A consumer, and the surroundings in which its handlers are replayed."""
 
     name: str
     role: str
@@ -70,11 +57,9 @@ class Subject:
         return Codec(SchemaStore(self.registry_url, self.schema_cache), consumer.messages)
 
     def outbox(self, consumer: Consumer) -> Outbox:
-        """Return the consumer's outbox, in the schema that the transaction is in."""
         return Outbox.open(self.registry_url, self.schema_cache, consumer.outgoing)
 
     def sandbox(self, info: SandboxInfo) -> Sandbox:
-        """Return a sandbox of the consumer's service, made or not."""
         schema = ThrowawaySchema(
             name=info.name, owner_url=self.owner_url, url=self.url, packages=self.packages
         )
@@ -83,22 +68,7 @@ class Subject:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What a replay into a sandbox came to.
-
-    Args:
-        run_id: The replay.
-        sandbox: Name of its schema.
-        records: Records that were handed to handlers, in this go.
-        seconds: What that took.
-        applied: Messages that took effect or were parked, in all.
-        duplicates: Messages that came more than once.
-        parked: Messages that were put aside.
-        parked_rows: Some of them, those first that failed themselves.
-        outgoing: Messages that would have been sent.
-        outside: What would have been done outside.
-        behind: Messages of the range that the live consumer has not taken itself yet, at most.
-        tables: How the tables differ from the live ones.
-    """
+    """What a replay into a sandbox came to."""
 
     run_id: str
     sandbox: str
@@ -110,6 +80,7 @@ class Outcome:
     parked_rows: list[dict[str, Any]] = field(default_factory=list)
     outgoing: list[dict[str, Any]] = field(default_factory=list)
     outside: list[dict[str, Any]] = field(default_factory=list)
+    # messages of the range that the live consumer has not taken itself yet, at most
     behind: int = 0
     tables: list[TableDiff] = field(default_factory=list)
 
@@ -120,14 +91,7 @@ class Outcome:
 
 
 class SandboxReplay:
-    """One replay into a sandbox.
-
-    Args:
-        subject: Whose handlers.
-        selection: What is replayed.
-        plan: What is read for it.
-        info: The sandbox.
-    """
+    """One replay into a sandbox."""
 
     def __init__(
         self, subject: Subject, selection: Selection, plan: Plan, info: SandboxInfo
@@ -141,11 +105,9 @@ class SandboxReplay:
 
     @property
     def name(self) -> str:
-        """Name of the sandbox."""
         return self._info.name
 
     async def make(self) -> None:
-        """Make the sandbox; what was made is dropped again when that fails."""
         try:
             await self._sandbox.make(self._consumer.before_a_replay)
         except BaseException:
@@ -153,25 +115,13 @@ class SandboxReplay:
             raise
 
     async def drop(self) -> None:
-        """Drop the sandbox."""
         await self._sandbox.drop()
 
     async def keep(self) -> None:
-        """Keep the sandbox."""
         await self._sandbox.keep()
 
     async def run(self, tell: Tell, *, rate: float | None = None, most_rows: int = 20) -> Outcome:
-        """Apply what is left of the plan, then look at what came of it.
-
-        Args:
-            tell: Is told how far it has come.
-            rate: Most records a second.
-            most_rows: Most rows to list of each table that differs.
-
-        Raises:
-            EmptyRangeError: nothing of the range was chosen.
-            ReplayError: it did not come to its end.
-        """
+        """Apply what is left of the plan, then look at what came of it."""
         outcome = Outcome(run_id=self._info.run_id, sandbox=self._info.name)
         async with self._sandbox.working() as owner:
             await self._apply(outcome, owner, tell, rate)
@@ -214,7 +164,6 @@ class SandboxReplay:
             await asyncio.to_thread(source.close)
 
     def _note_keys(self, owner: Connection) -> Any:
-        """Return what notes the keys of what is handled, where a table is compared by them."""
         if not any(table.record_key for table in self._consumer.tables.values()):
             return None
         handled = {name.encode() for name in self._consumer.table}
@@ -231,11 +180,6 @@ class SandboxReplay:
         return note
 
     async def _require_any(self, owner: Connection, complaint: str) -> None:
-        """Refuse to compare a sandbox that nothing was put into, in this go or an earlier one.
-
-        Raises:
-            EmptyRangeError: nothing was.
-        """
         cursor = await owner.execute("select sum(next_offset) from consumer_offset")
         [[moved]] = await cursor.fetchall()
         if moved == sum(each.begin for each in self._plan.ranges):

@@ -15,32 +15,18 @@ from schemas.datum import UndecodableError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is replayed.
-
-    Args:
-        topics: The topics.
-        start: Where to begin; the oldest message when open.
-        end: Up to where, that not included; the newest message of now when open.
-        keys: Record keys; all when none are named.
-        types: Full names of messages; all when none are named.
-        ids: Message ids; all when none are named.
-        where: Conditions on what the message says, all of which must hold.
-    """
+    """What is replayed."""
 
     topics: tuple[str, ...]
-    start: Bound = field(default_factory=Bound)
+    start: Bound = field(default_factory=Bound)  # where to begin; the oldest message when open
+    # up to where, that not included; the newest message of now when open
     end: Bound = field(default_factory=Bound)
-    keys: tuple[bytes, ...] = ()
-    types: tuple[str, ...] = ()
-    ids: tuple[UUID, ...] = ()
-    where: tuple[Condition, ...] = ()
+    keys: tuple[bytes, ...] = ()  # record keys; all when none are named
+    types: tuple[str, ...] = ()  # full names of messages; all when none are named
+    ids: tuple[UUID, ...] = ()  # message ids; all when none are named
+    where: tuple[Condition, ...] = ()  # conditions on what the message says, all of which must hold
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself.
-
-        Raises:
-            ChoiceError: it does.
-        """
         for bound in (self.start, self.end):
             if bound.offsets and len(self.topics) > 1:
                 raise ChoiceError(
@@ -60,7 +46,6 @@ class Selection:
         return bool(self.keys or self.types or self.ids or self.where)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
         return {
             "topics": list(self.topics),
             "from": self.start.as_json(),
@@ -73,12 +58,7 @@ class Selection:
 
 
 class Filter:
-    """Tells the messages that are meant from others.
-
-    Args:
-        selection: What is meant.
-        codec: Decodes messages of any class; needed for conditions only.
-    """
+    """Tells the messages that are meant from others."""
 
     def __init__(self, selection: Selection, codec: Codec) -> None:
         self._keys = frozenset(selection.keys)
@@ -95,7 +75,6 @@ class Filter:
 
         Raises:
             ReplayError: a condition compares what cannot be compared.
-            RegistryUnavailableError: a schema is not cached and the registry cannot be asked.
         """
         if self._keys and record.key not in self._keys:
             return False

@@ -33,15 +33,6 @@ TellOf = Callable[[int, int], None]
 class Shadow:
     """Holds what a consumer's handlers make of the messages that are given to them.
 
-    Args:
-        subject: Whose handlers.
-        consumer: The consumer, built to work in here.
-        sandbox: The schema.
-        store: The consumer's store in it.
-        window: Which ids the store's inbox can keep.
-        amendments: What people have decided about single messages.
-        tell: Is told how many messages lie behind, of how many.
-
     Attributes:
         amendments: Which messages are left out, and which have another value than was sent.
         messages: Messages that took effect.
@@ -72,11 +63,6 @@ class Shadow:
         self._reached: dict[Place, int] = {}
 
     def begin_at(self, begins: Positions) -> None:
-        """Have nothing of Kafka applied yet.
-
-        Args:
-            begins: Where the partitions begin.
-        """
         self._reached = dict(begins)
 
     def left(self, positions: Positions) -> int:
@@ -111,9 +97,6 @@ class Shadow:
     async def fill_gaps(self, since: UUID) -> int:
         """Apply what the live consumer has taken and was not handed out here; return how many took effect.
 
-        Args:
-            since: Smallest id that is looked for.
-
         Raises:
             ReplayError: a message that was taken is nowhere.
         """
@@ -141,14 +124,12 @@ class Shadow:
             await connection.execute(QUERIES["forget_positions"])
 
     async def taken_of(self, ids: list[Any]) -> bool:
-        """Tell whether any of these messages has taken effect here."""
         async with self._schema.connection() as connection:
             parameters = {"consumer": self._subject.name, "ids": ids}
             cursor = await connection.execute(QUERIES["taken_and_handled"], parameters)
             return bool(await cursor.fetchall())
 
     async def parked(self) -> list[Any]:
-        """Return the messages that handlers have failed on here."""
         async with self._schema.connection() as connection:
             parameters = {"consumer": self._subject.name, "limit": None}
             cursor = await connection.execute(QUERIES["sandbox_parked"], parameters)
@@ -188,15 +169,7 @@ class Shadow:
 async def standing_shadow(
     subject: Subject, consumer: Consumer, sandbox: Sandbox, amendments: Amendments, tell: TellOf
 ) -> AsyncIterator[Shadow]:
-    """Make a shadow, and drop it whatever happens.
-
-    Args:
-        subject: Whose handlers.
-        consumer: The consumer, built to work in the sandbox.
-        sandbox: Its schema, not made yet.
-        amendments: Which messages are left out or have another value.
-        tell: Is told how many messages lie behind, of how many.
-    """
+    """Make a shadow, and drop it whatever happens."""
     try:
         await sandbox.make()
         async with sandbox.working(), sandbox.open_pool(consumer.parallel_partitions + 2) as pool:

@@ -34,12 +34,7 @@ class Batch(NamedTuple):
 
 
 class Fetch(NamedTuple):
-    """What one look at the source came to.
-
-    Args:
-        batches: Records that were chosen.
-        read: How many offsets of the ranges lie behind, chosen or not.
-    """
+    """What one look at the source came to."""
 
     batches: Sequence[Batch]
     read: int
@@ -47,49 +42,33 @@ class Fetch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """What is read of a partition.
+    """What is read of a partition."""
 
-    Args:
-        place: The partition; of the event log, which has none, number 0 stands for the whole.
-        begin: First offset, or of the event log the first sequence number.
-        end: Offset after the last.
-        count: Records in it, at most.
-        first_at: When the first of them was recorded; None when there is none.
-    """
-
-    place: Place
+    place: Place  # the partition; of the event log, which has none, number 0 stands for the whole
     begin: int
     end: int
     count: int
-    first_at: datetime | None = None
+    first_at: datetime | None = None  # when the first of them was recorded; None when there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a replay reads, decided before it begins and kept when it is resumed.
-
-    Args:
-        kind: Where from.
-        why: Why from there, as a part of a sentence; empty when there is nothing to say.
-        ranges: The partitions that have something in the range.
-        start: Since when all messages are in it; None when it begins with the first message there ever was.
-        end: Until when.
-        is_whole: All messages of the time between are in it: every partition of every topic was chosen, by time.
-        reaches: Where each partition ended then, when the range left out nothing that was recorded later; None when
-            it did, or when that is not known.
-    """
+    """What a replay reads, decided before it begins and kept when it is resumed."""
 
     kind: Kind
-    why: str
+    why: str  # why from there, as a part of a sentence; empty when there is nothing to say
     ranges: tuple[Range, ...]
+    # since when all messages are in it; None when it begins with the first message there ever was
     start: datetime | None
     end: datetime | None
+    # all messages of the time between are in it: every partition of every topic was chosen, by time
     is_whole: bool
+    # where each partition ended then, when the range left out nothing that was recorded later; None when it did,
+    # or when that is not known
     reaches: Mapping[Place, int] | None = None
 
     @property
     def total(self) -> int:
-        """Records in all ranges, at most."""
         return sum(each.count for each in self.ranges)
 
 
@@ -104,11 +83,7 @@ class Source(Protocol):
         """
 
     def fetch(self) -> Fetch | None:
-        """Return the next batches, which may be none for now; None at the end of all ranges.
-
-        Raises:
-            ReplayError: nothing comes any more.
-        """
+        """Return the next batches, which may be none for now; None at the end of all ranges."""
 
     def origin(self, record: SourceRecord) -> str:
         """Return where a record was taken from, as the header `replayed_from` says it."""

@@ -21,36 +21,25 @@ LAST = "last"
 
 @dataclass(slots=True, kw_only=True)
 class RunState:
-    """A replay that has not come to its end.
-
-    Args:
-        run_id: Its id.
-        mode: What becomes of the messages.
-        asked: The options of the command, as they were given.
-        plan: What is read, as JSON.
-        target: Name of the sandbox, topic or consumer.
-        positions: `topic/partition` -> where to go on, where that is not kept with the effects.
-        code: Git revision whose handlers are at work; None for those of the working tree.
-    """
+    """A replay that has not come to its end."""
 
     run_id: str
     mode: Mode
     asked: Mapping[str, Any]
     plan: Mapping[str, Any]
     target: str
+    # `topic/partition` -> where to go on, where that is not kept with the effects
     positions: dict[str, int] = field(default_factory=dict)
+    # Git revision whose handlers are at work; None for those of the working tree
     code: str | None = None
 
     def planned(self) -> Plan:
-        """Return the plan."""
         return plans.from_json(self.plan)
 
     def note(self, place: Place, position: int) -> None:
-        """Note where a partition goes on."""
         self.positions[f"{place.topic}/{place.partition}"] = position
 
     def places(self) -> dict[Place, int]:
-        """Return where each range of the plan goes on."""
         begins = plans.places_of(self.planned())
         return {
             place: self.positions.get(f"{place.topic}/{place.partition}", begin)
@@ -59,17 +48,12 @@ class RunState:
 
 
 class States:
-    """Keeps them as files.
-
-    Args:
-        directory: Where; made when missing.
-    """
+    """Keeps them as files."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def save(self, state: RunState) -> None:
-        """Write a state, whole or not at all."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(state.run_id)
         partial = path.with_suffix(".partial")
@@ -92,7 +76,6 @@ class States:
         return self._read(self._path(run_id))
 
     def forget(self, run_id: str) -> None:
-        """Delete the state of a replay that has come to its end."""
         self._path(run_id).unlink(missing_ok=True)
 
     def _path(self, run_id: str) -> Path:

@@ -18,14 +18,7 @@ QUERIES = load_queries(__package__)
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """What became of a table.
-
-    Args:
-        table: Its name.
-        rows: Rows that it has now.
-        removed: Rows that were there and should not have been.
-        written: Rows that were missing, or held something else.
-    """
+    """What became of a table."""
 
     table: str
     rows: int
@@ -37,12 +30,6 @@ async def swap(
     connection: Connection, tables: Sequence[str], *, made: str, live: str
 ) -> list[Swapped]:
     """Give live tables the rows of others.
-
-    Args:
-        connection: Of a role that may write the live tables, in a transaction; it leads into the live schema.
-        tables: The tables.
-        made: Schema with the rows that are wanted.
-        live: The live schema.
 
     Raises:
         ReplayError: a table has no primary key.

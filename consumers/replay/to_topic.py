@@ -28,9 +28,6 @@ def require_topic(bootstrap: str, name: str, plan: Plan, *, create: bool) -> Non
     """Make sure that there is a topic to publish to.
 
     Args:
-        bootstrap: `host:port` of a broker.
-        name: The topic.
-        plan: What is read.
         create: Create it when it is missing, with as many partitions as the topic that is read has.
 
     Raises:
@@ -62,14 +59,7 @@ def require_topic(bootstrap: str, name: str, plan: Plan, *, create: bool) -> Non
 
 
 class Republisher:
-    """Publishes what a source hands out to one topic; records of a key keep their order.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-        topic: Where to.
-        note: Is told how far it has come, so that it can be resumed.
-        save: Writes down what was noted.
-    """
+    """Publishes what a source hands out to one topic; records of a key keep their order."""
 
     def __init__(self, bootstrap: str, topic: str, note: Note, save: Callable[[], None]) -> None:
         self._topic = topic
@@ -86,12 +76,6 @@ class Republisher:
         """Publish all that is left of a source, and return how many records that were.
 
         When it is interrupted, what was handed to the client is published and noted before.
-
-        Args:
-            source: What hands out records.
-            places: Where each partition begins.
-            tell: Is told how far it has come.
-            rate: Most records a second.
 
         Raises:
             ReplayError: Kafka did not take a record.

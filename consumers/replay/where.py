@@ -34,25 +34,15 @@ ABSENT = _Absent()
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition.
+    """One condition."""
 
-    Args:
-        path: Field, then fields of records in it, keys of maps, or numbers of a list's members from 0.
-        operator: One of `OPERATORS`.
-        literal: What it is compared with, as it was written.
-    """
-
+    # field, then fields of records in it, keys of maps, or numbers of a list's members from 0
     path: tuple[str, ...]
-    operator: str
+    operator: str  # one of `OPERATORS`
     literal: str
 
     @classmethod
     def parse(cls, text: str) -> "Condition":
-        """Read a condition.
-
-        Raises:
-            ValueError: it is none.
-        """
         match = CONDITION.fullmatch(text.strip())
         if match is None:
             raise ValueError(
@@ -102,7 +92,6 @@ class Condition:
         return OPERATORS[self.operator](value, wanted)
 
     def _as(self, value: Any) -> Any:
-        """Return the literal as a value of the same kind."""
         try:
             return _reader_of(value)(self.literal)
         except (KeyError, ValueError, OverflowError, InvalidOperation):
@@ -113,7 +102,6 @@ class Condition:
 
 
 def _reader_of(value: Any) -> Callable[[str], Any]:
-    """Return what reads a literal as a value of the same kind."""
     if isinstance(value, bool):
         return WORDS.__getitem__
     if isinstance(value, datetime):

@@ -27,13 +27,7 @@ class ProcessDied(BaseException):
 
 
 class Breaks:
-    """Decides when something breaks: at the first occasion, then by chance, and a few times at most.
-
-    Args:
-        rng: The chance.
-        errors: What may be raised at which points; nothing when left out.
-        most: How often at most at each point.
-    """
+    """Decides when something breaks: at the first occasion, then by chance, and a few times at most."""
 
     def __init__(
         self,
@@ -64,11 +58,6 @@ class BreakingStore:
     """Passes everything on to a store, and breaks in between.
 
     Pauses before another attempt are taken from the chance given, so that a passage can be repeated.
-
-    Args:
-        store: The store.
-        breaks: When it breaks.
-        rng: The chance.
     """
 
     def __init__(self, store: Store, breaks: Breaks, rng: random.Random) -> None:
@@ -78,56 +67,45 @@ class BreakingStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Open a transaction that breaks before its commit, or after."""
         async with self._store.transaction() as transaction:
             yield transaction
             self._breaks.at("before_commit")
         self._breaks.at("after_commit")
 
     def savepoint(self, transaction: Transaction) -> AbstractAsyncContextManager[None]:
-        """Pass on."""
         return self._store.savepoint(transaction)
 
     async def position(self, place: Place) -> int | None:
-        """Pass on."""
         return await self._store.position(place)
 
     async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
-        """Pass on."""
         return await self._store.begin(place, offset, topic_id)
 
     async def move(self, place: Place, base: int, offset: int) -> None:
-        """Pass on."""
         await self._store.move(place, base, offset)
 
     async def take(self, transaction: Transaction, claim: Claim) -> Taken:
-        """Pass on, or break."""
         self._breaks.at("take")
         return await self._store.take(transaction, claim)
 
     async def parked_keys(
         self, transaction: Transaction, topic: str, keys: Collection[bytes]
     ) -> set[bytes]:
-        """Pass on."""
         return await self._store.parked_keys(transaction, topic, keys)
 
     async def park(self, transaction: Transaction, parkings: Sequence[Parking]) -> None:
-        """Pass on, with pauses that can be repeated."""
         steady = [replace(each, pause_s=self._pause_s(each.pause_s)) for each in parkings]
         await self._store.park(transaction, steady)
 
     async def take_due(self, transaction: Transaction, limit: int) -> ParkedSequence | None:
-        """Pass on."""
         return await self._store.take_due(transaction, limit)
 
     async def unpark(self, transaction: Transaction, sequence_id: int, parked_id: int) -> None:
-        """Pass on."""
         await self._store.unpark(transaction, sequence_id, parked_id)
 
     async def postpone(
         self, transaction: Transaction, sequence_id: int, failure: Failure, pause_s: float | None
     ) -> None:
-        """Pass on, with a pause that can be repeated."""
         await self._store.postpone(transaction, sequence_id, failure, self._pause_s(pause_s))
 
     def _pause_s(self, pause_s: float | None) -> float | None:

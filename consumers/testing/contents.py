@@ -72,7 +72,6 @@ class Contents(Generic[S]):
     """What failed in the transaction so that it cannot commit any more, empty when nothing did."""
 
     def copy(self) -> "Contents[S]":
-        """Return a copy that changes by itself."""
         return replace(
             self,
             state=deepcopy(self.state),
@@ -91,17 +90,12 @@ class Contents(Generic[S]):
         self.last_id, self.spoilt = earlier.last_id, earlier.spoilt
 
     def next_id(self) -> int:
-        """Return a new identity."""
         self.last_id += 1
         return self.last_id
 
 
 class Transactions(Generic[S]):
     """Changes contents in transactions, one after the other, each on a deep copy that is put in place at its end.
-
-    Args:
-        state: What handlers change.
-        clock: Tells the time by which parked messages fall due, in seconds since 1970.
 
     Raises:
         TypeError: the state is of a kind that cannot be changed.
@@ -117,7 +111,6 @@ class Transactions(Generic[S]):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[S]:
-        """Open a transaction that commits when the block ends, and is forgotten when it raises."""
         async with self._one_at_a_time:
             self._open = working = self._committed.copy()
             try:
@@ -129,7 +122,6 @@ class Transactions(Generic[S]):
 
     @asynccontextmanager
     async def savepoint(self, transaction: Transaction) -> AsyncIterator[None]:
-        """Undo what the block wrote when it raises, and nothing else of the transaction."""
         working = self.within(transaction)
         earlier = working.copy()
         try:
@@ -140,11 +132,6 @@ class Transactions(Generic[S]):
             raise
 
     def within(self, transaction: Transaction) -> Contents[S]:
-        """Return all that a transaction sees.
-
-        Raises:
-            OutsideTransactionError: it is not the value of the transaction that is open.
-        """
         if self._open is None or transaction is not self._open.state:
             raise OutsideTransactionError(
                 "something was written outside the transaction that is open: not on what the handler was given, or "
@@ -153,12 +140,10 @@ class Transactions(Generic[S]):
         return self._open
 
     def now(self) -> float:
-        """Return the time, in seconds since 1970."""
         return self._clock() + self._ahead_s
 
     @property
     def committed(self) -> Contents[S]:
-        """All that is committed."""
         return self._committed
 
 

@@ -38,7 +38,6 @@ def overwrite(target: Any, source: Any) -> None:
     """Make a value equal to another one of its kind, in place.
 
     Args:
-        target: What is changed.
         source: What it becomes like; not to be used afterwards, as its parts become the target's.
     """
     parts = {id(source): target}  # what refers back to the whole will refer to the target
@@ -65,7 +64,6 @@ def plain(value: Any, ignoring: Collection[str] = ()) -> Any:
 
     Args:
         value: Any value. What it is made of is taken apart, if it does not say itself what it equals.
-        ignoring: Names of fields, attributes and keys to leave out.
     """
     if isinstance(value, Mapping):
         return {key: plain(part, ignoring) for key, part in value.items() if key not in ignoring}
@@ -109,7 +107,6 @@ def _says_nothing_of_equality(value: object) -> bool:
 
 
 def _attributes(value: object) -> list[str]:
-    """Return the names of the attributes that a value holds by itself."""
     slots = [
         name
         for kind in type(value).__mro__

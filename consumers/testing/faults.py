@@ -46,12 +46,7 @@ class InjectedError(Exception):
 
 
 class FailingAtFirst(Breaks):
-    """Lets some messages fail in their first attempts, but not in the last one that they have.
-
-    Args:
-        rng: The chance.
-        attempts: How many attempts a message has.
-    """
+    """Lets some messages fail in their first attempts, but not in the last one that they have."""
 
     def __init__(self, rng: random.Random, attempts: int) -> None:
         super().__init__(rng)
@@ -119,7 +114,6 @@ async def partitions_at_once(passage: Passage) -> None:
 
 
 async def died_in_a_handler(passage: Passage) -> None:
-    """The process dies when a handler has written its effect."""
     await _broken(passage, Breaks(passage.rng, {"handler": [ProcessDied]}))
 
 
@@ -214,7 +208,6 @@ async def _broken(passage: Passage, breaks: Breaks) -> None:
 
 
 def _with_poison(passage: Passage, records: list[NewRecord]) -> list[NewRecord]:
-    """Put records that nobody can make sense of in between, if there is a message that they can be made of."""
     handled = [record for record in records if record.type in passage.consumer.table]
     if not handled:
         return records
@@ -253,14 +246,12 @@ def _poison(message: NewRecord) -> Iterator[tuple[NewRecord, str]]:
 
 
 def _named(message: NewRecord, what: str) -> NewRecord:
-    """Return a record under a key of its own and another id."""
     return replace(
         message, key=f"poison: {what}".encode(), headers=message.headers_with(ce_id=str(new_id()))
     )
 
 
 def _bytes_of_another(message: NewRecord) -> bytes:
-    """Return the bytes of a message of another type than a record's headers announce."""
     canary = CanaryEmitted(canary_id=new_id(), emitted_at=datetime.now(UTC))
     letter = MessageDeadLettered(
         consumer="",

@@ -11,13 +11,7 @@ from consumers.testing.records import NewRecord
 
 
 class Log:
-    """Topics with their partitions.
-
-    Args:
-        partitions: Partitions of each topic.
-        first: Number of the first of them.
-        salt: Deals the keys out to the partitions in another way.
-    """
+    """Topics with their partitions."""
 
     def __init__(self, partitions: int = 1, *, first: int = 0, salt: bytes = b"") -> None:
         self._partitions = partitions
@@ -28,7 +22,6 @@ class Log:
 
     @property
     def places(self) -> list[Place]:
-        """The partitions that hold something."""
         return sorted(self._records)
 
     def append(self, record: NewRecord) -> StoredRecord:
@@ -52,7 +45,6 @@ class Log:
         return Place(record.topic, self._first + hashed % self._partitions)
 
     def end(self, place: Place) -> int:
-        """Return the offset of the next record."""
         return len(self._records[place])
 
     def fetch(self, place: Place, offset: int, limit: int) -> list[StoredRecord]:

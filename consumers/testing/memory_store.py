@@ -22,55 +22,40 @@ from consumers.testing.contents import Line, Position, Row, Transactions
 
 
 class MemoryStore:
-    """The store of one consumer in memory.
-
-    Args:
-        consumer: Name of the consumer.
-        database: Where it is kept.
-    """
+    """The store of one consumer in memory."""
 
     def __init__(self, consumer: str, database: Transactions[Any]) -> None:
         self._consumer = consumer
         self._database = database
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Open a transaction that commits when the block ends, and is forgotten when it raises."""
         return self._database.transaction()
 
     def savepoint(self, transaction: Transaction) -> AbstractAsyncContextManager[None]:
-        """Undo what the block wrote when it raises, and nothing else of the transaction."""
         return self._database.savepoint(transaction)
 
     async def position(self, place: Place) -> int | None:
-        """Return the offset to read on from; None when the consumer has never been in the partition."""
         at = self._database.committed.positions.get((self._consumer, place))
         return None if at is None else at.next_offset
 
     async def stored_position(self, place: Place) -> store.Position | None:
-        """Return how far the consumer has come, and in which topic; None when it has never been in the partition."""
         at = self._database.committed.positions.get((self._consumer, place))
         return None if at is None else store.Position(at.next_offset, at.topic_id)
 
     async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
-        """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
         new = Position(offset, topic_id=topic_id)
         async with self.transaction() as transaction:
             positions = self._database.within(transaction).positions
             return positions.setdefault((self._consumer, place), new).next_offset
 
     async def adopt(self, place: Place, topic_id: str) -> None:
-        """Note which topic a position from before ids were kept is in."""
         async with self.transaction() as transaction:
             positions = self._database.within(transaction).positions
             at = positions[self._consumer, place]
             positions[self._consumer, place] = replace(at, topic_id=at.topic_id or topic_id)
 
     async def reset(self, place: Place, base: int, reset: store.Reset) -> None:
-        """Go on elsewhere than at the position, unless somebody has moved it meanwhile.
-
-        Raises:
-            FenceLostError: the stored position is not the base.
-        """
+        """Go on elsewhere than at the position, unless somebody has moved it meanwhile."""
         async with self.transaction() as transaction:
             at = self._move(transaction, place, base, reset.position.offset)
             self._database.within(transaction).positions[self._consumer, place] = replace(
@@ -78,20 +63,12 @@ class MemoryStore:
             )
 
     async def move(self, place: Place, base: int, offset: int) -> None:
-        """Set a position to where Kafka has something, unless somebody has moved it meanwhile.
-
-        Raises:
-            FenceLostError: the stored position is not the base.
-        """
+        """Set a position to where Kafka has something, unless somebody has moved it meanwhile."""
         async with self.transaction() as transaction:
             self._move(transaction, place, base, offset)
 
     async def take(self, transaction: Transaction, claim: Claim) -> Taken:
-        """Note ids as taken and move the position on.
-
-        Raises:
-            FenceLostError: the stored position is not the claim's base.
-        """
+        """Note ids as taken and move the position on."""
         contents = self._database.within(transaction)
         new = self._admit(transaction, claim.message_ids)
         delivered = len(claim.message_ids)
@@ -105,7 +82,6 @@ class MemoryStore:
     async def parked_keys(
         self, transaction: Transaction, topic: str, keys: Collection[bytes]
     ) -> set[bytes]:
-        """Return which of the keys have parked messages."""
         return {
             line.key
             for line in self._lines(transaction)
@@ -113,7 +89,6 @@ class MemoryStore:
         }
 
     async def park(self, transaction: Transaction, parkings: Sequence[Parking]) -> None:
-        """Put messages of one topic aside, each at the end of its key's sequence."""
         contents = self._database.within(transaction)
         for parking in parkings:
             if self._is_parked(transaction, parking):
@@ -129,7 +104,6 @@ class MemoryStore:
             contents.lines[line.sequence_id] = replace(line, rows=(*line.rows, row))
 
     async def take_due(self, transaction: Transaction, limit: int) -> ParkedSequence | None:
-        """Return a sequence whose time has come; None when there is none."""
         now = self._database.now()
         due = [
             (line.due, line.sequence_id, line)
@@ -152,7 +126,6 @@ class MemoryStore:
         )
 
     async def unpark(self, transaction: Transaction, sequence_id: int, parked_id: int) -> None:
-        """Remove a message that has taken effect, first of its sequence, and the sequence when it was the last."""
         lines = self._database.within(transaction).lines
         line = lines[sequence_id]
         rows = tuple(row for row in line.rows if row.parked_id != parked_id)
@@ -164,7 +137,6 @@ class MemoryStore:
     async def postpone(
         self, transaction: Transaction, sequence_id: int, failure: Failure, pause_s: float | None
     ) -> None:
-        """Note another failure of a sequence's first message, and when to try again; None makes it a dead letter."""
         lines = self._database.within(transaction).lines
         line = lines[sequence_id]
         first, *others = line.rows
@@ -197,7 +169,6 @@ class MemoryStore:
         return (line for line in lines if line.consumer == self._consumer)
 
     def _line_for(self, transaction: Transaction, parking: Parking) -> Line:
-        """Return the line of a record's key, a new one when there is none or the record has no key."""
         topic, key = parking.record.topic, parking.record.key
         for line in self._lines(transaction):
             if line.topic == topic and key is not None and line.key == key:

@@ -23,12 +23,6 @@ FIRST_PARTITION = 1
 class Passage:
     """What a fault has at hand.
 
-    Args:
-        consumer: The consumer.
-        database: Where it writes; it has begun anew.
-        records: What is to be delivered.
-        rng: The chance.
-
     Attributes:
         log: Where the records lie; a fault may put another one in place before it publishes.
         happened: How often the fault came about.
@@ -51,7 +45,6 @@ class Passage:
         self.poison: dict[str, str] = {}
 
     def publish(self, records: Iterable[NewRecord]) -> None:
-        """Put records into the log."""
         for record in records:
             self.log.append(record)
 
@@ -95,11 +88,7 @@ class Passage:
         )
 
     async def work(self, breaks: Breaks | None = None) -> None:
-        """Have a worker do all there is to do, in batches that chance cuts; another one goes on when it dies.
-
-        Args:
-            breaks: When its store breaks, and when a handler fails after it has written its effect.
-        """
+        """Have a worker do all there is to do, in batches that chance cuts; another one goes on when it dies."""
         while True:
             try:
                 worker = await self.worker(breaks)
@@ -111,8 +100,6 @@ class Passage:
 
 
 def _with_breaking_handlers(consumer: Consumer, breaks: Breaks) -> Consumer:
-    """Return the consumer with handlers that break after each message they have handled."""
-
     async def break_afterwards(
         received: Sequence[Received[Any]], _: Work | BulkWork, call_next: CallNext
     ) -> None:

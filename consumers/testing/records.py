@@ -14,23 +14,15 @@ from schemas.message import Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRecord:
-    """A record that lies nowhere yet; `dataclasses.replace` makes faulty ones of it.
-
-    Args:
-        topic: Topic that it is for.
-        key: Record key; None for a record without order.
-        value: Record value; None for a tombstone.
-        headers: Headers in their order.
-    """
+    """A record that lies nowhere yet; `dataclasses.replace` makes faulty ones of it."""
 
     topic: str
-    key: bytes | None
-    value: bytes | None
+    key: bytes | None  # record key; None for a record without order
+    value: bytes | None  # record value; None for a tombstone
     headers: Headers
 
     @property
     def type(self) -> str | None:
-        """Full name of the message as the header gives it."""
         value = dict(self.headers).get("ce_type")
         return None if value is None else value.decode(errors="backslashreplace")
 

@@ -14,12 +14,7 @@ M = TypeVar("M", bound=Message)
 
 
 def sample_of(message: type[M], **fields: Any) -> M:
-    """Return a message that has something in every field, the same each time.
-
-    Args:
-        message: Its class.
-        fields: What is to be otherwise.
-    """
+    """Return a message that has something in every field, the same each time."""
     pinned = message.READER
     document = reader_avsc(pinned, message.NAME) if pinned else avsc(message.NAME)
     datum = JsonForm(document).write(sample(document))

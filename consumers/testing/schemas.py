@@ -15,37 +15,22 @@ class LocalSchemas:
     """Answers like a registry that holds the catalogue's messages in this code's version, and nothing else."""
 
     def id_of(self, name: str) -> int:
-        """Return the id of a message's schema, which is its place in the catalogue.
-
-        Raises:
-            UnknownSchemaError: the catalogue does not list the message.
-        """
+        """Return the id of a message's schema, which is its place in the catalogue."""
         try:
             return catalogue().messages.index(name) + 1
         except ValueError:
             raise UnknownSchemaError(f"the catalogue lists no message {name}") from None
 
     def schema_of(self, schema_id: int) -> str:
-        """Return the schema text of an id.
-
-        Raises:
-            UnknownSchemaError: no message of the catalogue has it.
-        """
         if not 1 <= schema_id <= len(catalogue().messages):
             raise UnknownSchemaError(f"schema id {schema_id} is unknown")
         return canonical(catalogue().messages[schema_id - 1])
 
 
 def local_codec(messages: Iterable[type[Message]]) -> Codec:
-    """Return a codec that asks no registry.
-
-    Args:
-        messages: The classes that are written and read.
-    """
     return Codec(LocalSchemas(), messages)
 
 
 @cache
 def codec_of_all() -> Codec:
-    """The codec of every message of the catalogue."""
     return local_codec(ALL)

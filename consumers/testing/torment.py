@@ -25,34 +25,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Torment:
-    """What messages went through.
-
-    Args:
-        seed: Where chance began.
-        happened: How often each fault came about; 0 where the messages gave no occasion, such as one of a single key to
-            come in another order.
-    """
+    """What messages went through."""
 
     seed: int
+    # how often each fault came about; 0 where the messages gave no occasion, such as one of a single key to come
+    # in another order
     happened: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What messages are to go through.
-
-    Args:
-        faults: Which faults, each by itself.
-        rounds: How often everything comes at once.
-        seed: Where chance begins; it begins anywhere when none is given.
-    """
+    """What messages are to go through."""
 
     faults: Collection[Fault]
     rounds: int
-    seed: int | None
+    seed: int | None  # where chance begins; it begins anywhere when none is given
 
     def turns(self) -> dict[str, Fault]:
-        """Return the faults by name, in the order in which they come."""
         return {fault.__name__: fault for fault in self.faults} | {
             f"{everything_at_once.__name__}_{number}": everything_at_once
             for number in range(1, self.rounds + 1)
@@ -61,24 +50,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is compared.
-
-    Args:
-        ignoring: Names of fields and columns whose values are new each time.
-        effects: Takes the state and returns what is to be compared instead of the whole of it.
-    """
+    """What is compared."""
 
     ignoring: Collection[str] = ()
+    # takes the state and returns what is to be compared instead of the whole of it
     effects: Callable[[Any], Any] | None = None
 
     def of(self, state: Any, sight: Sight, poison: Collection[str]) -> dict[str, Any]:
-        """Return the effects that must be the same.
-
-        Args:
-            state: What handlers have written.
-            sight: What else is to be seen.
-            poison: Keys of records that a fault has made up.
-        """
         shown = state if self.effects is None else self.effects(state)
         told = [
             (_key(message), message.message_id, message.reason.value)
@@ -133,12 +111,7 @@ async def torment(
     """Have messages come under every fault, and see that their effects are those of one clean delivery.
 
     Args:
-        consumer: The consumer.
         database: Where it writes; it begins anew for each fault.
-        history: Records that come before, undisturbed.
-        records: Records to deliver.
-        plan: Under which faults.
-        comparison: What is compared.
 
     Raises:
         AssertionError: the effects under a fault differ; it says which fault, how, and with which seed.

@@ -34,12 +34,6 @@ class Worker:
 
     What a lane does with a batch is done here without pauses: go back when the fence is lost, cut what is too slow,
     repeat what is transient.
-
-    Args:
-        consumer: What it consumes.
-        store: Where inbox, positions and parked messages are.
-        outbox: Where handlers send, and where dead letters are told of.
-        window: Which ids the inbox can keep.
     """
 
     def __init__(
@@ -58,7 +52,6 @@ class Worker:
         """Work through all partitions to their ends.
 
         Args:
-            log: Where the records are.
             rng: Chooses the partition and the size of each batch; without one, each partition is read in large batches.
         """
         behind = list(log.places)
@@ -70,11 +63,6 @@ class Worker:
 
     async def step(self, log: Log, place: Place, limit: int) -> bool:
         """Apply the next batch of a partition.
-
-        Args:
-            log: Where the records are.
-            place: The partition.
-            limit: Most records in the batch.
 
         Returns:
             Whether there was one.
@@ -104,11 +92,7 @@ class Worker:
         return await work_once(self.parked, self._store)
 
     async def settle(self, database: Database[Any]) -> None:
-        """Let time pass until no parked message has an attempt left.
-
-        Args:
-            database: Whose time passes.
-        """
+        """Let time pass until no parked message has an attempt left."""
         tried = 1
         while tried:
             await database.pass_time(self._consumer.retries.longest_pause_s + 1)

@@ -59,7 +59,6 @@ def usage_errors() -> Iterator[None]:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask whether something is meant, unless that was said already."""
     if yes:
         return
     if not sys.stdin.isatty():

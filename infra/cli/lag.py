@@ -89,7 +89,6 @@ def _shown(lags: Sequence[TopicLag], *, by_partition: bool) -> RenderableType:
 
 @contextmanager
 def _screen(*, by_partition: bool, as_json: bool) -> Iterator[Callable[[Sequence[TopicLag]], None]]:
-    """Show one measurement after the other: in one place on a terminal, one below the other in a pipe."""
     out = console()
     if as_json:
         yield lambda lags: click.echo(json.dumps({"lags": _as_json(lags)}))

@@ -10,22 +10,16 @@ from cdc.text import did_you_mean
 
 
 class LazyGroup(click.Group):
-    """Lists its subcommands from a table and imports one only to run it.
-
-    Args:
-        commands: Name -> where the command lives, as `module:attribute`, and its line in `--help`.
-    """
+    """Lists its subcommands from a table and imports one only to run it."""
 
     def __init__(self, *args: Any, commands: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*args, **options)
         self._table = commands
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
         return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module that holds the command."""
         if cmd_name not in self._table:
             return None
         module, _, attribute = self._table[cmd_name][0].partition(":")

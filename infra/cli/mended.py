@@ -22,5 +22,4 @@ def tell_mended(done: Sequence[str], left: Sequence[Difference], *, as_json: boo
 
 
 def data(difference: Difference) -> dict[str, object]:
-    """Return a difference as JSON holds it."""
     return {key: value for key, value in as_data(difference).items() if key != "statements"}

@@ -54,8 +54,6 @@ def table(
     """Return rows below headings, without lines.
 
     Args:
-        headings: One for each column.
-        rows: The cells of each row.
         right: Headings of columns that are justified to the right, as numbers are.
         wrap: Break long cells, instead of cutting them where the terminal is narrow.
     """
@@ -70,7 +68,6 @@ def table(
 
 
 def emit(result: object) -> None:
-    """Print a result as JSON on stdout."""
     click.echo(json.dumps(as_data(result), indent=2))
 
 

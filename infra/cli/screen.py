@@ -30,11 +30,9 @@ class Screen:
         self.stream = stream
 
     def __getattr__(self, name: str) -> Any:
-        """Be the stream in all other respects."""
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write text."""
         if not isinstance(text, str):
             raise TypeError("this is a stream of text")
         try:
@@ -44,7 +42,6 @@ class Screen:
         return len(text)
 
     def flush(self) -> None:
-        """Hand out what was written."""
         try:
             self.stream.flush()
         except BrokenPipeError:
@@ -66,7 +63,6 @@ class Screen:
 
 @contextmanager
 def screened() -> Iterator[None]:
-    """Have everything that is printed until the block ends pass the screen."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (_screen(stream) for stream in before)
     try:

@@ -15,12 +15,10 @@ def counted(number: int, what: str) -> str:
 
 
 def sentence(clause: str) -> str:
-    """Return a clause as a sentence."""
     return f"{clause[0].upper()}{clause[1:]}."
 
 
 def age(moment: datetime, now: datetime) -> str:
-    """Return how long ago something was."""
     seconds = max(0, int((now - moment).total_seconds()))
     return f"{seconds // DAY_S} days ago" if seconds >= 2 * DAY_S else f"{duration(seconds)} ago"
 

@@ -23,7 +23,6 @@ class Parsed(click.ParamType):
     """A value that a function reads; what it raises is the complaint.
 
     Args:
-        name: What it is, for the help.
         parse: Reads it, or raises ValueError.
         as_text: The command is given the text, and only if it can be read.
     """
@@ -34,7 +33,6 @@ class Parsed(click.ParamType):
         self._as_text = as_text
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return what the text says."""
         if not isinstance(value, str):
             return value
         try:
@@ -51,7 +49,6 @@ class Existing(click.Path):
         super().__init__(exists=True, path_type=Path, **options)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path."""
         if not str(value).strip():
             self.fail("the path is empty: name a file or directory.", param, ctx)
         return super().convert(value, param, ctx)
@@ -67,8 +64,6 @@ def _output(text: str) -> Path:
 
 
 def whole(minimum: int = 1, maximum: int = MAX_COUNT, name: str = "N") -> Parsed:
-    """Return the kind of whole numbers in a range."""
-
     def parse(text: str) -> int:
         if (
             not re.fullmatch(r"-?[0-9]{1,19}", text, re.ASCII)
@@ -83,8 +78,6 @@ def whole(minimum: int = 1, maximum: int = MAX_COUNT, name: str = "N") -> Parsed
 
 
 def decimal(minimum: float, maximum: float, name: str) -> Parsed:
-    """Return the kind of decimal numbers in a range."""
-
     def parse(text: str) -> float:
         if (
             not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", text, re.ASCII)
@@ -102,8 +95,6 @@ def seconds(minimum: float = 0) -> Parsed:
 
 
 def matching(name: str, pattern: str, example: str) -> Parsed:
-    """Return the kind of names of a form."""
-
     def parse(text: str) -> str:
         if not re.fullmatch(pattern, text, re.ASCII):
             raise ValueError(f"{quoted(text)} is no name such as {example}")

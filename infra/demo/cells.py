@@ -25,7 +25,6 @@ class CellError(ValueError):
 
 
 def name_of(cells: Cells, column: str) -> str:
-    """Return the name of an order, customer or article."""
     text = text_of(cells, column)
     value = cells[column]
     if _MANGLED.fullmatch(text) or (isinstance(value, Decimal) and value.as_tuple().exponent):

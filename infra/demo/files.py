@@ -124,7 +124,6 @@ def _table(path: Path, file: TextIO) -> Table:
 
 
 def _sniff(path: Path, header: str) -> str:
-    """Return the one delimiter that parts a line of headings."""
     parting = [each for each in DELIMITERS if each in _QUOTATION.sub("", header)]
     if len(parting) > 1:
         names = " or a ".join(DELIMITERS[each] for each in parting)

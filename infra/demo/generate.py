@@ -33,13 +33,7 @@ FREE_SHARE = 0.05
 
 
 class GeneratedOrders:
-    """Orders made up by chance; the same seed gives the same orders.
-
-    Args:
-        count: How many.
-        seed: Where chance begins.
-        currency: ISO 4217 code of all of them; None for a mixture.
-    """
+    """Orders made up by chance; the same seed gives the same orders."""
 
     name = GENERATED
     explanation: Sequence[str] = ()
@@ -51,7 +45,6 @@ class GeneratedOrders:
         self._currency = currency
 
     def __iter__(self) -> Iterator[NewOrder]:
-        """Yield them; once more, the same again."""
         chance = Random(self._seed)  # noqa: S311 - variety is wanted, not secrecy
         for number in range(1, self._count + 1):
             yield _order(chance, number, self._currency)

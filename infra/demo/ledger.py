@@ -15,15 +15,9 @@ from schemas.rest.orders.v1 import Order
 
 @dataclass(slots=True)
 class Totals:
-    """Sums of one currency.
+    """Sums of one currency."""
 
-    Args:
-        source: What the placed orders come to according to the file, or to what was made up.
-        placed: What the storefront answered that they come to.
-        confirmed: What the events say of those confirmed.
-        cancelled: What the events say of those cancelled.
-    """
-
+    # what the placed orders come to according to the file, or to what was made up
     source: Decimal = Decimal(0)
     placed: Decimal = Decimal(0)
     confirmed: Decimal = Decimal(0)
@@ -31,32 +25,22 @@ class Totals:
 
     @property
     def events(self) -> Decimal:
-        """What the events add up to."""
         return self.confirmed + self.cancelled
 
     @property
     def match(self) -> bool:
-        """All three ways of adding up agree."""
         return self.source == self.placed == self.events
 
 
 @dataclass(slots=True)
 class Entry:
-    """An order under way.
-
-    Args:
-        order: What was sent.
-        started: When, by `time.perf_counter`.
-        order_id: Its identity, once it is known to be placed.
-        last: The last of its events; events can come before the answer.
-        lost: Why no answer will come, if the order was sent and none did.
-    """
+    """An order under way."""
 
     order: NewOrder
-    started: float
+    started: float  # when, by `time.perf_counter`
     order_id: UUID | None = None
-    last: Seen | None = None
-    lost: str | None = None
+    last: Seen | None = None  # the last of its events; events can come before the answer
+    lost: str | None = None  # why no answer will come, if the order was sent and none did
 
     @property
     def is_unknown(self) -> bool:
@@ -78,7 +62,6 @@ class Ledger:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every order has come to its end."""
         return not self._under_way
 
     @property
@@ -87,11 +70,9 @@ class Ledger:
         return sum(not entry.is_unknown for entry in self._under_way.values())
 
     def __contains__(self, correlation_id: object) -> bool:
-        """Whether an order under way was sent with this id."""
         return correlation_id in self._under_way
 
     def begin(self, correlation_id: str, order: NewOrder, *, at: float) -> None:
-        """Note that an order is about to be sent."""
         self._under_way[correlation_id] = Entry(order, at)
 
     def answered(self, correlation_id: str, answer: Order) -> NewOrder | None:
@@ -121,11 +102,9 @@ class Ledger:
         return self._finish(seen.correlation_id, entry)
 
     def unfinished(self) -> Iterator[Entry]:
-        """Yield the placed orders that have not come to their end."""
         return (entry for entry in self._under_way.values() if entry.order_id is not None)
 
     def unknown(self) -> Iterator[Entry]:
-        """Yield the orders of which neither an answer nor an event has come."""
         return (entry for entry in self._under_way.values() if entry.order_id is None)
 
     def _without_answer(self, correlation_id: str, entry: Entry) -> NewOrder | None:

@@ -60,7 +60,6 @@ def resolve(
     Args:
         columns: Headings; empty ones are no columns.
         overrides: Column by field; an empty one: the field has no column.
-        currency: ISO 4217 code of amounts that name none.
 
     Raises:
         MappingError: an option contradicts the headings.
@@ -97,7 +96,6 @@ def meaning(column: str) -> str | None:
 
 
 def explain(columns: Columns) -> list[str]:
-    """Say in lines how the columns are understood."""
     said = [f"{field:<10} from {column}" for field, column in columns.of.items()]
     if "sku" not in columns.of:
         said.append(f'{"sku":<10} no column: every line is "{ONLY_ARTICLE}"')
@@ -145,7 +143,6 @@ def _require(of: Mapping[str, str], columns: Sequence[str], overrides: Mapping[s
 
 
 def _heading_currency(money: Sequence[str], currency: str | None) -> str | None:
-    """Return the currency that the headings of money name, None if they name none."""
     found = (_LAST_WORD.search(column) for column in money)
     named = {match[1].upper() for match in found if match} & NAMEABLE_CURRENCIES
     if len(named) > 1:
@@ -156,7 +153,6 @@ def _heading_currency(money: Sequence[str], currency: str | None) -> str | None:
 
 
 def _default(of: Mapping[str, str]) -> str:
-    """Return the currency of a file that names none."""
     for column in (of[field] for field in MONEY if field in of):
         codes = [word for word in _WORDS.findall(column) if word.upper() in MINOR_UNIT_DECIMALS]
         codes += [each for each in column if unicodedata.category(each) == "Sc"]

@@ -26,32 +26,21 @@ class Line:
 
     @property
     def total(self) -> Decimal:
-        """Price of the line."""
         return self.quantity * self.unit_price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order to be placed.
+    """An order to be placed."""
 
-    Args:
-        place: Where it comes from, in words, such as `lines 4-6`.
-        rows: Rows of the source that make it up.
-        customer_id: Who orders.
-        currency: ISO 4217 code of all its amounts.
-        lines: What is ordered.
-        total: What it comes to according to its source, not according to `lines`.
-    """
-
-    place: str
+    place: str  # where it comes from, in words, such as `lines 4-6`
     rows: int
     customer_id: str
     currency: str
     lines: tuple[Line, ...]
-    total: Decimal
+    total: Decimal  # what it comes to according to its source, not according to `lines`
 
     def body(self) -> bytes:
-        """Return the body of `POST /v1/orders`."""
         lines = [
             {"sku": line.sku, "quantity": line.quantity, "unit_price": f"{line.unit_price:f}"}
             for line in self.lines
@@ -62,37 +51,23 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that becomes no order.
+    """A row that becomes no order."""
 
-    Args:
-        first: Number of its first line in the file, from 1.
-        last: Number of its last line.
-        reason: What is wrong with it.
-        order: Which order it belongs to, where the file tells.
-    """
-
-    first: int
+    first: int  # number of its first line in the file, from 1
     last: int
     reason: str
-    order: str | None = None
+    order: str | None = None  # which order it belongs to, where the file tells
 
     def __str__(self) -> str:
-        """Return the sentence that names it."""
         return f"{lines_of(self.first, self.last)}: {self.reason}"
 
 
 class Source(Protocol):
-    """Where orders come from.
+    """Where orders come from."""
 
-    Args:
-        name: `GENERATED`, or the name of the file.
-        explanation: Lines to be said before it is read.
-        total: Orders or rows to come, for the progress bar; None when that cannot be told.
-    """
-
-    name: str
+    name: str  # `GENERATED`, or the name of the file
     explanation: Sequence[str]
-    total: int | None
+    total: int | None  # orders or rows to come, for the progress bar; None when that cannot be told
 
     def __iter__(self) -> Iterator[NewOrder | BadRow]:
         """Yield everything once, in the source's order."""
@@ -100,5 +75,4 @@ class Source(Protocol):
 
 
 def lines_of(first: int, last: int) -> str:
-    """Return `line 4`, or `lines 4-6`."""
     return f"line {first}" if first == last else f"lines {first}-{last}"

@@ -14,28 +14,7 @@ PERCENTILES = (50, 95, 99)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a run came to.
-
-    Args:
-        source: Name of the source.
-        rows: Rows read, or orders made up.
-        bad_rows: Rows of which no order could be made.
-        refused: Orders that the storefront refused.
-        unsent: Orders that could not be sent.
-        placed: Orders placed.
-        confirmed: Orders confirmed.
-        cancelled: Orders cancelled, by reason.
-        answers_lost: Orders placed whose answer was lost; their events told of them.
-        unknown: Orders sent of which neither an answer nor an event came.
-        unfinished: Ids of the orders placed that did not come to their end.
-        latency_ms: From before the POST until the last event was seen: percentile -> milliseconds.
-        duplicates: Deliveries that consumers dropped while the run went on; None if the database is gone.
-        totals: Sums by ISO 4217 code.
-        duration_s: How long it took, in seconds.
-        problems: The first sentences about rows and orders that went wrong.
-        stopped: Why it ended early, if it did.
-        interrupted: It ended early because the user wanted so.
-    """
+    """What a run came to."""
 
     source: str
     rows: int
@@ -45,25 +24,25 @@ class Result:
     placed: int
     confirmed: int
     cancelled: Mapping[str, int]
-    answers_lost: int
+    answers_lost: int  # orders placed whose answer was lost; their events told of them
     unknown: int
     unfinished: tuple[str, ...]
+    # from before the POST until the last event was seen: percentile -> milliseconds
     latency_ms: Mapping[int, float]
+    # deliveries that consumers dropped while the run went on; None if the database is gone
     duplicates: int | None
     totals: Mapping[str, Totals]
-    duration_s: float
+    duration_s: float  # how long it took, in seconds
     problems: tuple[str, ...]
-    stopped: str | None
+    stopped: str | None  # why it ended early, if it did
     interrupted: bool
 
     @property
     def rate(self) -> float:
-        """Orders that came to their end per second."""
         return (self.confirmed + sum(self.cancelled.values())) / max(self.duration_s, 1e-9)
 
     @property
     def match(self) -> bool:
-        """The sums agree in all currencies."""
         return all(totals.match for totals in self.totals.values())
 
     @property
@@ -103,11 +82,7 @@ class Result:
 
 
 def percentiles(latencies_s: Iterable[float]) -> dict[int, float]:
-    """Return the percentiles in milliseconds: the smallest latency that so many percent do not exceed.
-
-    Args:
-        latencies_s: Latencies in seconds; without any there are no percentiles.
-    """
+    """Return the percentiles in milliseconds: the smallest latency that so many percent do not exceed."""
     ranked = sorted(latencies_s)
     if not ranked:
         return {}

@@ -20,21 +20,13 @@ OF_LINES = frozenset({"sku", "quantity", "unit_price", "amount"})
 
 @dataclass(frozen=True, slots=True)
 class PricedRow:
-    """A row understood.
-
-    Args:
-        line: Its line in the file.
-        order: Which order it belongs to, where the file tells.
-        customer_id: Who orders.
-        currency: ISO 4217 code.
-        lines: One, or two when no price in minor units times the quantity gives the amount.
-        amount: What it comes to as the file has it.
-    """
+    """A row understood."""
 
     line: int
-    order: str | None
+    order: str | None  # which order it belongs to, where the file tells
     customer_id: str
     currency: str
+    # one, or two when no price in minor units times the quantity gives the amount
     lines: tuple[Line, ...]
     amount: Decimal
 
@@ -49,7 +41,6 @@ class RowReader:
 
     @property
     def has_orders(self) -> bool:
-        """Whether rows say which order they belong to."""
         return "order" in self._of
 
     def place(self, row: Row | BadRow) -> tuple[str | None, int]:
@@ -90,7 +81,6 @@ class RowReader:
         return BadRow(row.line, row.line, "; ".join(problems), order)
 
     def _misplaced(self, row: Row) -> list[str]:
-        """Name what a JSON object has in another place than the first one of the file, or beside its lines."""
         problems = [
             f"has {quoted(column)}, which the first object has not"
             for column in row.cells

@@ -24,23 +24,13 @@ MAX_PROBLEMS = 100
 class Display(Protocol):
     """Shows how far the run has come."""
 
-    def moved(self, rows: int) -> None:
-        """So many more rows are done with."""
-        ...
+    def moved(self, rows: int) -> None: ...
 
-    def problem(self, problem: str) -> None:
-        """Name a row or an order that went wrong."""
-        ...
+    def problem(self, problem: str) -> None: ...
 
 
 class Run:
-    """One run; it lives on the event loop it was made on.
-
-    Args:
-        display: Shows progress.
-        concurrency: Most orders under way at once, each from before its POST until its end.
-        timeout_s: Longest time in seconds in which nothing moves.
-    """
+    """One run; it lives on the event loop it was made on."""
 
     def __init__(self, display: Display, *, concurrency: int, timeout_s: float) -> None:
         self.ledger = Ledger()
@@ -60,17 +50,7 @@ class Run:
     async def conduct(
         self, source: Source, storefront_url: str, consumer: Consumer, codec: Codec
     ) -> None:
-        """Send everything and see it to its end, or until nothing moves or the user interrupts.
-
-        Args:
-            source: What to send.
-            storefront_url: Where to.
-            consumer: Reads order events from before the first order.
-            codec: Decodes them.
-
-        Raises:
-            DemoError: the storefront does not answer at all.
-        """
+        """Send everything and see it to its end, or until nothing moves or the user interrupts."""
         loop = asyncio.get_running_loop()
         follower = Follower(
             consumer,
@@ -92,7 +72,6 @@ class Run:
                 loop.remove_signal_handler(signal.SIGINT)
 
     def problem(self, problem: str) -> None:
-        """Name a row or an order that went wrong."""
         self._display.problem(problem)
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(problem)
@@ -188,7 +167,6 @@ class Run:
         self._end("interrupted")
 
     def _move(self, done: NewOrder | None) -> None:
-        """Note that something has moved, and the order that is done with by it."""
         self._moved_at = time.monotonic()
         self._changed.set()
         if done is not None:

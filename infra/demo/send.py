@@ -53,7 +53,6 @@ class Sender:
     """Sends orders.
 
     Args:
-        http: Client whose base URL is the storefront.
         timeout_s: Longest time in seconds to try one order.
         stopping: When set, nothing is tried again.
     """
@@ -103,15 +102,7 @@ class Sender:
 
 @asynccontextmanager
 async def open_client(base_url: str, *, connections: int) -> AsyncIterator[httpx2.AsyncClient]:
-    """Open a client of the storefront and close its connections at the end.
-
-    Args:
-        base_url: Where the storefront listens.
-        connections: Most connections at once.
-
-    Raises:
-        DemoError: the storefront does not answer.
-    """
+    """Open a client of the storefront and close its connections at the end."""
     limits = httpx2.Limits(
         max_connections=connections,
         max_keepalive_connections=connections,
@@ -161,7 +152,6 @@ def _answer(response: httpx2.Response) -> Answer:
 
 
 def _explain(response: httpx2.Response) -> str:
-    """Return what a problem says, its errors by place if it has any."""
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:

@@ -32,7 +32,6 @@ class FileOrders:
             raise DemoError(f"{path} has column names but no rows.")
 
     def __iter__(self) -> Iterator[NewOrder | BadRow]:
-        """Yield them, reading the file along the way."""
         # Rows that were written behind those surveyed could belong to orders that were sent already.
         return orders(self._read(row) for row in islice(self._table.rows(), self._count))
 
@@ -71,7 +70,6 @@ def open_orders(
     """Open a file of orders and close it at the end.
 
     Args:
-        path: CSV or JSON lines.
         overrides: Column by field, where the headings do not speak for themselves.
         currency: ISO 4217 code of amounts that name none, if the user says it.
 

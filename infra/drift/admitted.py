@@ -11,11 +11,7 @@ from infra.services import OUTBOXES
 
 
 def admitted_differences(connection: SyncConnection) -> Iterator[Difference]:
-    """Yield which topics an outbox refuses though they are declared, admits though they are not, or limits otherwise.
-
-    Args:
-        connection: Leads to the database, as whoever may read every table.
-    """
+    """Yield the topics that an outbox refuses though declared, admits though not, or limits otherwise."""
     declared = admitted()
     for schema in OUTBOXES:
         table = sql.SQL("{}.outbox_topic").format(sql.Identifier(schema))

@@ -9,29 +9,20 @@ MIGRATE = "run `tailrace migrate`"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Something that is not as declared.
+    """Something that is not as declared."""
 
-    Args:
-        thing: What differs, such as `orders.outbox: row level security`.
-        declared: What is declared of it.
-        actual: What it is.
-        remedy: What mends it, as a clause: the command, or what to do where no command can.
-        statements: SQL by which that command mends it; none where it cannot, or where it is not about Postgres.
-    """
-
-    thing: str
+    thing: str  # what differs, such as `orders.outbox: row level security`
     declared: str
     actual: str
-    remedy: str
+    remedy: str  # what mends it, as a clause: the command, or what to do where no command can
+    # SQL by which that command mends it; none where it cannot, or where it is not about Postgres
     statements: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return a clause that says what differs."""
         return f"{self.thing} is {self.actual}, and is declared as {self.declared}"
 
 
 def told(differences: Iterable[Difference]) -> tuple[str, str]:
-    """Return what differs and what mends it, as two clauses."""
     found = list(differences)
     remedies = dict.fromkeys(each.remedy for each in found)
     return "; ".join(map(str, found)), "; ".join(remedies)

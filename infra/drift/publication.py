@@ -36,11 +36,7 @@ PARAMETERS = "publish = 'insert', publish_via_partition_root = true"
 
 
 def publication_differences(connection: SyncConnection) -> list[Difference]:
-    """Return what of the publication is not as declared.
-
-    Args:
-        connection: Leads to the database, as whoever may look at every catalogue.
-    """
+    """Return what of the publication is not as declared."""
     found = connection.execute(PUBLISHED, [PUBLICATION]).fetchone()
     statements = _statements(exists=found is not None, for_all=bool(found and found[0]))
     return [
@@ -58,7 +54,6 @@ def publication_differences(connection: SyncConnection) -> list[Difference]:
 def _compared(
     connection: SyncConnection, found: tuple[Any, ...] | None
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield what differs, what is declared, and what is."""
     if found is None:
         yield "", "there", "missing"
         return

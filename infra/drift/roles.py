@@ -39,11 +39,7 @@ BEYOND_US = frozenset({"session_replication_role", "session_preload_libraries"})
 
 
 def role_differences(connection: SyncConnection) -> list[Difference]:
-    """Return which roles are not as declared.
-
-    Args:
-        connection: Leads to the database, as whoever may look at every catalogue.
-    """
+    """Return which roles are not as declared."""
     return [
         *_attributes(connection),
         *_members(connection),

@@ -58,7 +58,6 @@ def schema_differences(settings: Settings, connection: SyncConnection) -> list[D
 
 
 def compared(schema: str, declared: Parts, actual: Parts) -> Iterator[Difference]:
-    """Yield what differs between the parts of a schema as declared and as they are."""
     tables = {part.table for part in declared if part.kind == "table"}
     lost = tables - {part.table for part in actual if part.kind == "table"}
     for part in sorted(declared.keys() | actual.keys()):

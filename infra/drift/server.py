@@ -16,11 +16,7 @@ select name, current_setting(name), context = 'postmaster' from pg_settings wher
 
 
 def server_differences(connection: SyncConnection) -> list[Difference]:
-    """Return which settings of the server are others than in the configuration that it is given.
-
-    Args:
-        connection: Leads to the database; its own session sets none of these.
-    """
+    """Return which settings of the server are others than in the configuration that it is given."""
     rows = connection.execute(SETTINGS, [list(DECLARED)])
     return [
         Difference(

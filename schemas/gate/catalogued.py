@@ -32,12 +32,10 @@ class Promises:
 
     @property
     def messages(self) -> set[str]:
-        """Full names of all messages."""
         topics = self.content.get("topics", {}).values()
         return {name for entry in topics for name in entry.get("messages", ())}
 
     def mode(self, message: str) -> Mode:
-        """Return what a message promises."""
         declared = self.content.get("messages", {}).get(message, {}).get("compatibility")
         return Mode(declared if declared in [*PROMISES] else DEFAULT_COMPATIBILITY)
 
@@ -47,14 +45,12 @@ class Promises:
         return next((each for each in topics if message in each[1].get("messages", ())), None)
 
     def consumers(self, message: str) -> tuple[str, ...]:
-        """Return the consumer groups that handle a message."""
         _, entry = self.topic(message) or ("", {})
         groups = entry.get("consumers", {})
         return tuple(name for name, handled in groups.items() if message in handled)
 
 
 def _tables(content: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
-    """Return the tables below a key; what is none is passed over."""
     found = content.get(name)
     members = found.items() if isinstance(found, dict) else ()
     return {key: each for key, each in members if isinstance(each, dict)}
@@ -77,19 +73,11 @@ def _names(value: Any) -> list[str]:
 
 
 def removed(name: str, promises: Promises, prefix: str) -> Finding:
-    """Return the finding about a message that was there before.
-
-    Args:
-        name: Its full name.
-        promises: What the catalogue said before.
-        prefix: Path of the contracts below the root of the repository.
-    """
     topic, entry = promises.topic(name) or ("its topic", {})
     readers = " and ".join(promises.consumers(name)) or "nobody by the catalogue"
     kept = f"{entry['retention_hours']} h" if entry.get("retention_hours", -1) >= 0 else "good"
     return Finding(
         subject=name,
-        path="/",
         rule="message-removed",
         problem=f"the message was removed; {topic} keeps its events for {kept}, and they are handled by {readers}",
         fix='Bring it back; withdraw its promise with compatibility = "NONE" in the catalogue, and delete it '
@@ -100,22 +88,13 @@ def removed(name: str, promises: Promises, prefix: str) -> Finding:
 
 
 def moved(name: str, before: Promises, topic: Topic, catalogue: str, prefix: str) -> Finding | None:
-    """Return the finding about a message that another topic carried before, None if none did.
-
-    Args:
-        name: Its full name.
-        before: What the catalogue said before.
-        topic: The topic that carries it now.
-        catalogue: The catalogue's text.
-        prefix: Path of the contracts below the root of the repository.
-    """
+    """Return the finding about a message that another topic carried before, None if none did."""
     was, _ = before.topic(name) or (topic.name, {})
     if was == topic.name:
         return None
     readers = " and ".join(before.consumers(name)) or "whoever reads it"
     return Finding(
         subject=name,
-        path="/",
         rule="message-moved",
         problem=f"moved from {was} to {topic.name}; as deployed, {readers} waits for it in {was} and gets no more of "
         "it, and its events are no longer in one order with the others",
@@ -130,7 +109,6 @@ def missing(name: str, topic: Topic, catalogue: str, prefix: str) -> Finding:
     """Return the finding about a message without a schema; `catalogue` is the catalogue's text."""
     return Finding(
         subject=name,
-        path="/",
         rule="schema-missing",
         problem=f"{topic.name} carries it by the catalogue, and there is no {prefix}{path_of(name)}",
         fix="Add the schema, or take the message out of the catalogue",
@@ -140,7 +118,6 @@ def missing(name: str, topic: Topic, catalogue: str, prefix: str) -> Finding:
 
 
 def _line(name: str, catalogue: str) -> int:
-    """Return the line at which a catalogue first names a message."""
     return catalogue.count("\n", 0, max(catalogue.find(f'"{name}"'), 0)) + 1
 
 
@@ -148,7 +125,6 @@ def not_catalogued(name: str, path: str, prefix: str) -> Finding:
     """Return the finding about a schema of no topic; `path` is its file's below the contracts."""
     return Finding(
         subject=name,
-        path="/",
         rule="message-not-catalogued",
         problem="no topic of the catalogue carries it, so that it is never published",
         fix=f"Add it to the messages of its topic in {prefix}{CATALOGUE}, or delete the file",
@@ -174,7 +150,6 @@ def useless_reader(subject: str, consumer: str, name: str, file: str) -> Finding
     """Return the finding about a reader's schema for what the reader never gets."""
     return Finding(
         subject=subject,
-        path="/",
         rule="reader-without-use",
         problem=f"by the catalogue {consumer} does not handle {name}",
         fix=f"Add the message to those of {consumer} in the catalogue, or delete the file",

@@ -1,7 +1,5 @@
 """The gate as a whole: events, protos and OpenAPI documents of the working tree against what there was before."""
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,52 +19,28 @@ MALFORMED = frozenset({"catalogue-malformed", "schema-malformed"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run of the gate found, and what it looked at.
-
-    Args:
-        against: What the tree was compared with, as the user named it.
-        commit: The commit behind it, None for the registry.
-        messages: Number of Avro messages that were checked.
-        protos: Number of proto files.
-        documents: Number of OpenAPI documents.
-        seconds: How long it took, with the reading of both.
-        findings: Every reason to refuse the change.
-        notes: What the user should know besides, as sentences.
-    """
+    """What a run of the gate found, and what it looked at."""
 
     against: str
-    commit: str | None
+    commit: str | None  # the commit behind it, None for the registry
     messages: int
     protos: int
     documents: int
     seconds: float
     findings: tuple[Finding, ...] = field(default=())
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())  # what the user should know besides, as sentences
 
     @property
     def compatible(self) -> bool:
-        """Whether the change breaks nobody."""
         return not self.findings
 
     @property
     def is_readable(self) -> bool:
-        """Whether the schemas can be read at all."""
         return not any(each.rule in MALFORMED for each in self.findings)
 
 
 def check(tree: Files, baseline: Baseline, *, today: date, started: float) -> Report:
-    """Judge every contract; the registry, which has the events alone, says nothing of the others.
-
-    Args:
-        tree: The contract files as they are now.
-        baseline: What they were before.
-        today: The day of the check, for operations that may go after their Sunset date.
-        started: What `time.perf_counter()` was when the run began.
-
-    Raises:
-        BufMissingError: there are protos, and buf is not installed.
-        BufError: it failed.
-    """
+    """Judge every contract; the registry, which has the events alone, says nothing of the others."""
     return deeply(lambda: _check(tree, baseline, today=today, started=started))
 
 

@@ -1,7 +1,5 @@
 """Runs what walks a document as deep as the document is nested, which the usual stack does not hold."""
 
-from __future__ import annotations
-
 import sys
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """What changed in the events, field by field, whether it breaks anybody or not."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,53 +20,33 @@ MEANINGLESS = frozenset({"doc", "aliases"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """What happened to one field.
+    """What happened to one field."""
 
-    Args:
-        name: Its name, with those of the fields around it; empty for the message itself.
-        kind: `added`, `removed`, `renamed` (by an alias) or `changed`.
-        was: Name it had before, if it was renamed.
-        before: The traits that are different, as they were.
-        after: The traits that are different, as they are.
-    """
-
-    name: str
-    kind: str
-    was: str | None = None
+    name: str  # its name, with those of the fields around it; empty for the message itself
+    kind: str  # `added`, `removed`, `renamed` (by an alias) or `changed`
+    was: str | None = None  # name it had before, if it was renamed
     before: Traits
     after: Traits
 
     @property
     def is_wording(self) -> bool:
-        """Whether only words for people changed."""
         return self.kind == "changed" and {*self.before, *self.after} <= MEANINGLESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageChange:
-    """What happened to one message.
-
-    Args:
-        subject: Its full name.
-        kind: `added`, `removed` or `changed`; `malformed` if it cannot be read, `mended` if it could not be before.
-        fields: What happened to its fields.
-        problem: What is wrong with a malformed one, or was with a mended one, as a clause.
-    """
+    """What happened to one message."""
 
     subject: str
+    # `added`, `removed` or `changed`; `malformed` if it cannot be read, `mended` if it could not be before
     kind: str
     fields: tuple[FieldChange, ...] = ()
+    # what is wrong with a malformed one, or was with a mended one, as a clause
     problem: str | None = None
 
 
 def diff(tree: Files, baseline: Baseline, subject: str | None = None) -> list[MessageChange]:
-    """Return what changed in one message or in all.
-
-    Args:
-        tree: The contract files as they are now.
-        baseline: What they were before; what a registry lacks was not published yet.
-        subject: The one message.
-    """
+    """Return what changed in one message or in all."""
     return deeply(lambda: _diff(tree, baseline, subject))
 
 
@@ -84,11 +62,7 @@ def _diff(tree: Files, baseline: Baseline, subject: str | None) -> list[MessageC
 
 
 def traits(text: str) -> dict[str, Traits]:
-    """Return what there is to say of every field of a message, by its full name within the message.
-
-    Raises:
-        MalformedFileError: the schema is malformed.
-    """
+    """Return what there is to say of every field of a message, by its full name within the message."""
     return dict(_record(document(text), record(text), ""))
 
 
@@ -128,7 +102,6 @@ def _compare(old: Mapping[str, Traits], new: Mapping[str, Traits]) -> Iterator[F
 
 
 def _renamed(old: Mapping[str, Traits], new: Mapping[str, Traits]) -> dict[str, str]:
-    """Return the old names of fields that tell them as aliases."""
     found = {}
     for name in new.keys() - old.keys():
         around = name.rpartition(".")[0]

@@ -1,7 +1,5 @@
 """The gate for OpenAPI documents as files: which there are, which were there, and which cannot be read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -21,9 +19,7 @@ class DocumentsGate:
     """Judges the OpenAPI documents of a state of the repository; one that is new breaks nobody.
 
     Args:
-        tree: The contract files as they are now.
         baseline: What they were before; the registry, which has the events alone, says nothing of these.
-        today: The day of the check, for operations that may go after their Sunset date.
     """
 
     def __init__(self, tree: Files, baseline: Baseline, today: date) -> None:
@@ -35,11 +31,9 @@ class DocumentsGate:
 
     @property
     def checked(self) -> int:
-        """Number of documents there are."""
         return len(self._tree)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield whatever is wrong."""
         for path in {**self._before, **self._tree}:
             service, file = path.removesuffix(".json"), self._baseline.prefix + OPENAPI + path
             source = self._tree.get(path, "")

@@ -1,7 +1,5 @@
 """Reads the contracts of a commit and of all before it from git, with three processes however much there is."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -21,17 +19,11 @@ class GitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A commit, and where the contracts are in it.
+    """A commit, and where the contracts are in it."""
 
-    Args:
-        name: How it was found, such as `main` or `origin/main`.
-        commit: Its id.
-        prefix: The directory of the contracts below the root of the repository, with a slash at its end.
-        is_shallow: Whether the clone lacks the older history.
-    """
-
-    name: str
+    name: str  # how it was found, such as `main` or `origin/main`
     commit: str
+    # the directory of the contracts below the root of the repository, with a slash at its end
     prefix: str
     is_shallow: bool
 
@@ -49,7 +41,6 @@ def find(directory: Path, ref: str) -> Revision:
     """Return the commit that a branch, tag or other revision names.
 
     Args:
-        directory: Where the contracts are in the working tree.
         ref: The revision; a branch that exists only at the remote `origin` is found there.
 
     Raises:
@@ -70,11 +61,7 @@ def find(directory: Path, ref: str) -> Revision:
 
 
 def location(directory: Path) -> str:
-    """Return a directory's path below the root of its repository, with a slash at its end.
-
-    Raises:
-        GitError: the directory is in no repository.
-    """
+    """Return a directory's path below the root of its repository, with a slash at its end."""
     return _run(directory, "rev-parse", "--show-prefix").decode().rstrip("\n")
 
 
@@ -93,7 +80,6 @@ def changes(revision: Revision, directory: Path, paths: Iterable[str]) -> list[C
 
 
 def blobs(directory: Path, ids: Iterable[str]) -> dict[str, str]:
-    """Return texts by their ids; bytes that are not UTF-8 become lone surrogates."""
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         return {}

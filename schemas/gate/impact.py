@@ -1,7 +1,5 @@
 """Who reads what changed, and what the change means to them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,19 +14,12 @@ from schemas.gate.tree import READERS, SUFFIXES, Files, path_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What the change of one field means to one consumer.
-
-    Args:
-        consumer: Consumer group.
-        pins: Whether it pins a schema of its own for the message; else it reads the whole of it.
-        reads: Whether it reads the field.
-        breaks: Whether, as it is deployed now, it fails or is misled by events written from now on.
-        meaning: What it means, as a clause.
-    """
+    """What the change of one field means to one consumer."""
 
     consumer: str
-    pins: bool
+    pins: bool  # whether it pins a schema of its own for the message; else it reads the whole of it
     reads: bool
+    # whether, as it is deployed now, it fails or is misled by events written from now on
     breaks: bool
     meaning: str
 
@@ -47,10 +38,6 @@ def impact(tree: Files, baseline: Baseline) -> list[Impact]:
     """Return every changed field with what it means to each consumer of its topic.
 
     A consumer that pins no schema reads the one it was deployed with, which is the baseline's.
-
-    Args:
-        tree: The contract files as they are now.
-        baseline: What they were before.
     """
     return deeply(lambda: _impact(tree, baseline))
 
@@ -112,7 +99,6 @@ class _Consumer:
             )
 
     def effect(self, field: FieldChange) -> Effect:
-        """Return what the change of a field means to it."""
         before = field.was or field.name
         reads = before in self._fields
         broken = self._broken.get(before) or self._broken.get(field.name)

@@ -1,7 +1,5 @@
 """The verdict on one event: what its promise forbids, and what falsifies values although Avro allows it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from schemas.gate.avro.model import Type
@@ -12,14 +10,7 @@ from schemas.gate.modes import Mode, Version, compare
 
 
 def judge(subject: str, new: Type, olds: Sequence[Version], mode: Mode) -> list[Finding]:
-    """Return every reason to refuse a schema. What the latest published one broke already is none.
-
-    Args:
-        subject: What the findings call it.
-        new: The schema that is to be published.
-        olds: The published ones, oldest first.
-        mode: What the subject promises.
-    """
+    """Return every reason to refuse a schema. What the latest published one broke already is none."""
     latest = olds[-1].schema if olds else None
     found = compare(subject, new, olds, mode, agreed=latest)
     if Side.BACKWARD in mode.sides:
@@ -29,7 +20,6 @@ def judge(subject: str, new: Type, olds: Sequence[Version], mode: Mode) -> list[
 
 
 def _forgets(new: Type, latest: Type | None, old: Version) -> bool:
-    """Whether a schema hides other symbols of an older one than the latest schema does."""
     lost = [each.problem for each in forgotten("", new, [old])]
     return bool(lost) and lost != (
         [each.problem for each in forgotten("", latest, [old])] if latest else []

@@ -1,7 +1,5 @@
 """Every schema that a message ever had, from what commits did to the files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,12 +18,7 @@ class Older:
 
 
 class Lineage:
-    """Works out the history of those messages that somebody asks for.
-
-    Args:
-        changes: What commits did to the files, newest first.
-        texts: Texts of the files by their ids.
-    """
+    """Works out the history of those messages that somebody asks for."""
 
     def __init__(self, changes: Sequence[Change], texts: Mapping[str, str]) -> None:
         avro = [each for each in reversed(changes) if each.path.startswith(AVRO)]
@@ -48,7 +41,6 @@ class Lineage:
         return tuple(versions.values())
 
     def _completed(self, path: str) -> list[tuple[str, str]]:
-        """Return the texts of a schema that is made of several files, after each commit to one of them."""
         files: dict[str, str] = {}
         needed = frozenset({path})
         found = []

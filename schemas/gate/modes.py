@@ -1,7 +1,5 @@
 """Compatibility modes, and the judgement of a new Avro schema against the older ones of its subject."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,10 +59,7 @@ def compare(
     """Return what a new schema breaks, each change once whomever it hurts, and what is wrong with it by itself.
 
     Args:
-        subject: What the findings call it.
-        new: The schema that is to be published.
         olds: The published ones, oldest first.
-        mode: What the subject promises.
         agreed: The schema that is in use; what it broke itself was agreed on, and is not held against the new one.
     """
     against = olds if mode.is_transitive else olds[-1:]

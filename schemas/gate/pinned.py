@@ -1,7 +1,5 @@
 """The gate for readers: whether a consumer's schema reads what is in its topic and what is written from now on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from schemas.gate.avro.faults import faults
@@ -16,9 +14,6 @@ def unreadable(
     """Return what a reader cannot read of what a schema writes; places are those of the reader.
 
     Args:
-        subject: What the findings call it.
-        written: The schema that events are written with.
-        reader: The consumer's schema.
         agreed: The schema that they are written with already; what of it the reader cannot read was agreed on.
     """
     by_itself = faults(subject, written)
@@ -37,8 +32,6 @@ def unfillable(
     """Return what a reader misses in older events, and what is wrong with it by itself.
 
     Args:
-        subject: What the findings call it.
-        reader: The consumer's schema.
         olds: The schemas that events were written with, oldest first.
         promise: What the message promises, which says how far back its events are read.
         agreed: The reader's schema that is in use; what it misses was agreed on.

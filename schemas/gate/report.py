@@ -1,7 +1,5 @@
 """How the gate reports: lines for people, JSON for programs, annotations for pull requests on GitHub."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -34,7 +32,6 @@ def as_text(report: Report) -> Iterator[str]:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Return the findings and what was compared."""
     return {
         "compatible": report.compatible,
         "against": report.against,

@@ -1,7 +1,5 @@
 """The gate's report as SARIF 2.1.0, which GitHub and other code scanning services show in pull requests."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -20,12 +18,7 @@ TOOL = "tailrace"
 
 
 def as_sarif(report: Report, prefix: str) -> dict[str, Any]:
-    """Return a log with one run: every finding is a result at its file and line, every note a notification.
-
-    Args:
-        report: What the gate found.
-        prefix: Path of the contracts below the root of the repository, at which findings without a file are shown.
-    """
+    """Return a log with one run: every finding is a result at its file and line, every note a notification."""
     rules = list(dict.fromkeys(each.rule for each in report.findings))
     driver = {"name": TOOL, "version": version(TOOL), "rules": [_rule(each) for each in rules]}
     invocation = {

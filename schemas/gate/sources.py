@@ -1,7 +1,5 @@
 """Reads contract files into documents and schemas, and says of those that cannot be read where they are malformed."""
 
-from __future__ import annotations
-
 import json
 import re
 from contextlib import suppress
@@ -23,13 +21,7 @@ _NAMED = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 
 
 class MalformedFileError(Exception):
-    """A contract file cannot be read.
-
-    Args:
-        path: Where in the document, as of a finding.
-        problem: What is wrong, as a clause.
-        line: Line in the file, counted from 1.
-    """
+    """A contract file cannot be read."""
 
     def __init__(self, path: str, problem: str, line: int) -> None:
         super().__init__(f"{path}: {problem} (line {line})")
@@ -38,7 +30,6 @@ class MalformedFileError(Exception):
         self.line = line
 
     def finding(self, subject: str, rule: str, file: str) -> Finding:
-        """Return what the gate says of the file."""
         return Finding(
             subject=subject,
             path=self.path,
@@ -54,11 +45,7 @@ _MALFORMED = (MalformedFileError, LookupError, TypeError, AttributeError)
 
 
 def document(text: str) -> Any:
-    """Return a JSON document; the same one for the same text, so that nobody may change it.
-
-    Raises:
-        MalformedFileError: it is not JSON, or not UTF-8.
-    """
+    """Return a JSON document; the same one for the same text, so that nobody may change it."""
     if isinstance(text, Unreadable):
         raise MalformedFileError("/", text, 1)
     return _document(text)
@@ -76,7 +63,6 @@ def record(text: str, *, within: str | None = None) -> Record:
     """Return the schema of a message.
 
     Args:
-        text: The schema, whole by itself.
         within: The text of its file, in which lines are counted, if that is another.
 
     Raises:
@@ -119,7 +105,6 @@ def catalogue(files: Files) -> Catalogue:
 
 
 def _line_of_name(text: str, problem: str) -> int:
-    """Return the line of the first thing in quotation marks or table of the catalogue that a sentence names."""
     places = (text.find(f'"{name}"') for name in _NAMED.findall(problem))
     return text.count("\n", 0, max(next((each for each in places if each >= 0), 0), 0)) + 1
 

@@ -1,7 +1,5 @@
 """The gate for events: every message of the catalogue, and every reader of one, against the older schemas."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,12 +30,7 @@ _RENAMED = re.compile(r"renamed from (\w+) to ")
 
 
 class AvroGate:
-    """Judges the Avro contracts of a state of the repository.
-
-    Args:
-        tree: The contract files as they are now.
-        baseline: What they were before.
-    """
+    """Judges the Avro contracts of a state of the repository."""
 
     def __init__(self, tree: Files, baseline: Baseline) -> None:
         self._tree = tree
@@ -66,7 +59,6 @@ class AvroGate:
         yield from self._strays(set(declared.messages))
 
     def _judged(self, declared: Catalogue) -> Iterator[Finding]:
-        """Yield what is wrong with the messages that a catalogue declares, and with their readers."""
         for name in declared.messages:
             yield from self._moved(name, declared)
             yield from self._message(name, declared)
@@ -74,7 +66,6 @@ class AvroGate:
             yield from self._reader(path, declared)
 
     def _strays(self, declared: set[str]) -> Iterator[Finding]:
-        """Yield what was in the catalogue and is gone although it promised something, and files that are in none."""
         carried = self._before.messages - declared if self._baseline.is_whole else set()
         for name in sorted(carried):
             if self._before.mode(name) is not Mode.NONE:
@@ -141,7 +132,6 @@ class AvroGate:
             return False
 
     def _versions(self, name: str, history: tuple[Older, ...]) -> list[Version]:
-        """Return the older schemas that can be read, each different one once."""
         found = []
         for older in history:
             schema = self._schema(older.text)
@@ -160,7 +150,6 @@ class AvroGate:
         return self._read[text]
 
     def _reader(self, below_readers: str, declared: Catalogue) -> Iterator[Finding]:
-        """Judge whether a consumer's pinned schema reads what is in the topic and what will be."""
         consumer, _, name = below_readers.removesuffix(SUFFIXES[READERS]).partition("/")
         path = READERS + below_readers
         file, subject = self._prefix + path, f"{name} as {consumer} reads it"
@@ -200,7 +189,6 @@ class AvroGate:
 
 
 def _old_field(finding: Finding) -> str:
-    """Return the field that a finding is about, by the name it had before."""
     names = finding.path.partition(" ")[2]
     renamed = _RENAMED.match(finding.problem)
     around, dot, _ = names.rpartition(".")

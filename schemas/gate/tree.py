@@ -1,7 +1,5 @@
 """The contract files of one state of the repository: texts by their paths below `schemas/`."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,12 +23,10 @@ class Unreadable(str):
 
 
 def contracts_directory() -> Path:
-    """Return the `schemas/` directory that this code runs from."""
     return Path(schemas.__path__[0])
 
 
 def read(directory: Path) -> dict[str, str]:
-    """Return the contract files below a directory as they are on disk."""
     found = [directory / CATALOGUE] if os.path.lexists(directory / CATALOGUE) else []
     for folder, suffix in SUFFIXES.items():
         found += sorted((directory / folder).rglob(f"*{suffix}"))
@@ -57,7 +53,6 @@ def is_contract(path: str) -> bool:
 
 
 def below(files: Files, folder: str) -> dict[str, str]:
-    """Return the files of one kind, by their paths below its folder."""
     suffix = SUFFIXES[folder]
     return {
         path.removeprefix(folder): text
@@ -72,6 +67,5 @@ def message_of(path: str) -> str:
 
 
 def path_of(message: str) -> str:
-    """Return the path of a message's schema file."""
     context, _, record = message.partition(".")
     return f"{AVRO}{context}/{record}{SUFFIXES[AVRO]}"

@@ -20,7 +20,6 @@ class OrderCancelled:
     """When it was cancelled."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "currency": self.currency,
             "cancelled_at": self.cancelled_at,
@@ -28,7 +27,6 @@ class OrderCancelled:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             currency=datum["currency"],
             cancelled_at=datum["cancelled_at"],
@@ -50,7 +48,6 @@ class OrderConfirmed:
     """When it was confirmed."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "currency": self.currency,
             "total": self.total,
@@ -59,7 +56,6 @@ class OrderConfirmed:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             currency=datum["currency"],
             total=datum["total"],
@@ -80,7 +76,6 @@ class OrderCreated:
     """When the order was accepted."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "currency": self.currency,
             "placed_at": self.placed_at,
@@ -88,7 +83,6 @@ class OrderCreated:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             currency=datum["currency"],
             placed_at=datum["placed_at"],

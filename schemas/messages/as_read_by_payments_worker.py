@@ -24,7 +24,6 @@ class OrderCreated:
     """How much is charged."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "order_id": self.order_id,
             "customer_id": self.customer_id,
@@ -34,7 +33,6 @@ class OrderCreated:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             order_id=datum["order_id"],
             customer_id=datum["customer_id"],

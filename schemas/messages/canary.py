@@ -20,7 +20,6 @@ class CanaryEmitted:
     """When it was committed."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "canary_id": self.canary_id,
             "emitted_at": self.emitted_at,
@@ -28,7 +27,6 @@ class CanaryEmitted:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             canary_id=datum["canary_id"],
             emitted_at=datum["emitted_at"],

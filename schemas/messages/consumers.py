@@ -48,7 +48,6 @@ class MessageDeadLettered:
     """How often the message was tried."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "consumer": self.consumer,
             "topic": self.topic,
@@ -65,7 +64,6 @@ class MessageDeadLettered:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             consumer=datum["consumer"],
             topic=datum["topic"],

@@ -24,7 +24,6 @@ class OrderLine:
     """Tax on the whole line, rounded to the currency's minor unit; null where tax_rate is."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "sku": self.sku,
             "quantity": self.quantity,
@@ -35,7 +34,6 @@ class OrderLine:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             sku=datum["sku"],
             quantity=datum["quantity"],
@@ -66,7 +64,6 @@ class OrderCreated:
     """When the order was accepted."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "order_id": self.order_id,
             "customer_id": self.customer_id,
@@ -78,7 +75,6 @@ class OrderCreated:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             order_id=datum["order_id"],
             customer_id=datum["customer_id"],
@@ -108,7 +104,6 @@ class OrderConfirmed:
     """When it was confirmed."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "order_id": self.order_id,
             "payment_id": self.payment_id,
@@ -119,7 +114,6 @@ class OrderConfirmed:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             order_id=datum["order_id"],
             payment_id=datum["payment_id"],
@@ -148,7 +142,6 @@ class OrderCancelled:
     """When it was cancelled."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "order_id": self.order_id,
             "reason": self.reason,
@@ -159,7 +152,6 @@ class OrderCancelled:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             order_id=datum["order_id"],
             reason=datum["reason"],

@@ -28,7 +28,6 @@ class PaymentCompleted:
     """When it was taken."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "payment_id": self.payment_id,
             "order_id": self.order_id,
@@ -39,7 +38,6 @@ class PaymentCompleted:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             payment_id=datum["payment_id"],
             order_id=datum["order_id"],
@@ -79,7 +77,6 @@ class PaymentFailed:
     """When it was refused."""
 
     def to_avro(self) -> dict[str, Any]:
-        """Return the datum that the Avro encoder takes."""
         return {
             "payment_id": self.payment_id,
             "order_id": self.order_id,
@@ -91,7 +88,6 @@ class PaymentFailed:
 
     @classmethod
     def from_avro(cls, datum: Mapping[str, Any]) -> Self:
-        """Build the message from what the Avro decoder returns."""
         return cls(
             payment_id=datum["payment_id"],
             order_id=datum["order_id"],

@@ -24,7 +24,6 @@ def amount(value: Decimal, decimals: int = MAX_DECIMALS) -> Decimal:
 
     Args:
         value: Any decimal; zeros at its end do not count.
-        decimals: Decimals of the minor unit.
 
     Raises:
         MoneyError: the value is not finite, is negative, is too large, or would have to be rounded.
@@ -49,10 +48,6 @@ def minor_unit(currency: str) -> Decimal:
 def in_currency(value: Decimal, currency: str) -> Decimal:
     """Return the same amount written with the decimals of a currency's minor unit, such as `29.30` in EUR.
 
-    Args:
-        value: Any decimal.
-        currency: ISO 4217 code. For a code that is no longer active the decimals stay at four.
-
     Raises:
         MoneyError: the value is no amount of this currency.
     """
@@ -64,9 +59,6 @@ def in_currency(value: Decimal, currency: str) -> Decimal:
 
 def total(prices: Iterable[tuple[int, Decimal]]) -> Decimal:
     """Return the exact sum of quantity times unit price.
-
-    Args:
-        prices: Quantity and unit price of each line.
 
     Raises:
         MoneyError: the sum is too large.

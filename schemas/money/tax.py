@@ -23,9 +23,6 @@ class RateError(ValueError):
 def rate(value: Decimal) -> Decimal:
     """Return the same tax rate without zeros at its end, such as `0.19`.
 
-    Args:
-        value: Tax as a part of the price.
-
     Raises:
         RateError: the value is not from 0 to 1, or has more than six decimals.
     """
@@ -39,24 +36,13 @@ def rate(value: Decimal) -> Decimal:
 
 
 def tax(quantity: int, unit_price: Decimal, tax_rate: Decimal, currency: str) -> Decimal:
-    """Return the tax of a line, rounded half up to the currency's minor unit.
-
-    Args:
-        quantity: Units.
-        unit_price: Price of one unit before tax.
-        tax_rate: Tax as a part of the price.
-        currency: ISO 4217 code.
-    """
+    """Return the tax of a line, rounded half up to the currency's minor unit."""
     exact = _ROUNDED.multiply(_ROUNDED.multiply(Decimal(quantity), unit_price), tax_rate)
     return exact.quantize(minor_unit(currency), context=_ROUNDED)
 
 
 def gross(lines: Iterable[tuple[int, Decimal, Decimal]], currency: str) -> Decimal:
     """Return what lines come to with their tax.
-
-    Args:
-        lines: Quantity, unit price before tax, and tax rate of each line.
-        currency: ISO 4217 code.
 
     Raises:
         MoneyError: the sum is too large.

@@ -87,7 +87,6 @@ def command(
 
 
 def _tell_whole(diagnosis: Diagnosis, state: debezium.ConnectorStatus, *, as_json: bool) -> None:
-    """Say that there is nothing to recover, and whether the connector has another trouble."""
     if as_json:
         emit(_as_json(Recovered(), diagnosis, done=False, running=state.is_running))
         return

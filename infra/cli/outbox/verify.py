@@ -110,7 +110,6 @@ def verify(
 
 
 def _require_topic(context: click.Context) -> None:
-    """Refuse options that make no sense without a topic."""
     for parameter in context.command.params:
         given = context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
         if given and parameter.name in {"since", "until", "others", "patience_s"}:

@@ -13,7 +13,6 @@ COLOURS = {"dead": "red", "retrying": "yellow", "waiting": "blue"}
 
 
 def lines(message: Parked, now: datetime) -> Iterator[str]:
-    """Yield the lines that stand for a message in a list."""
     state = style(f"{message.state:<8}", fg=COLOURS[message.state])
     type_ = style(printable(message.type or "of no known type"), bold=True)
     key = key_text(message.key)
@@ -25,7 +24,6 @@ def lines(message: Parked, now: datetime) -> Iterator[str]:
 
 
 def error(message: Parked) -> str:
-    """Return why a message is parked, on one line."""
     if not message.error_class:
         return (
             "not tried yet: a message before it is parked"
@@ -36,7 +34,6 @@ def error(message: Parked) -> str:
 
 
 def status(message: Parked, now: datetime) -> str:
-    """Return what a message waits for."""
     if message.number > 1:
         return f"waits behind {counted(message.number - 1, 'message')} of its key"
     if message.status == "dead":
@@ -50,7 +47,6 @@ def status(message: Parked, now: datetime) -> str:
 
 
 def summary(totals: Totals) -> str:
-    """Return how many messages there are of each kind."""
     first = totals.dead + totals.retrying
     text = f"{totals.dead} dead, {totals.retrying} being retried"
     if totals.behind:
@@ -61,7 +57,6 @@ def summary(totals: Totals) -> str:
 
 
 def action_line(action: Action, *, of_one_message: bool = False) -> str:
-    """Return what stands for an action in a history."""
     what = f"{action.place}  {printable(action.type or 'of no known type')}  {action.consumer}  "
     return (
         f"{local(action.at)}  {action.action:<5}  {'' if of_one_message else what}"
@@ -70,7 +65,6 @@ def action_line(action: Action, *, of_one_message: bool = False) -> str:
 
 
 def message_as_json(message: Parked) -> dict[str, Any]:
-    """Return a message as JSON, without its content."""
     return {
         "consumer": message.consumer,
         "place": str(message.place),
@@ -95,7 +89,6 @@ def message_as_json(message: Parked) -> dict[str, Any]:
 
 
 def action_as_json(action: Action) -> dict[str, Any]:
-    """Return an action as JSON, without the content of its message."""
     return {
         "at": _iso(action.at),
         "action": action.action,

@@ -139,7 +139,6 @@ def _into_live(run: Run, *, yes: bool, quiet: bool) -> int:
 
 @contextmanager
 def _resumable(run: Run) -> Iterator[None]:
-    """Say how to go on when the block is interrupted or fails, if that is possible."""
     try:
         yield
     except (KeyboardInterrupt, ReplayError):

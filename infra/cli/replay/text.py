@@ -32,7 +32,6 @@ def announcement(plan: Plan) -> str:
 
 
 def plan_table(found: Counted) -> Table:
-    """Return the ranges of a plan as a table."""
     plan = found.plan
     where = "sequence" if plan.kind == "log" else "offset"
     right = ("partition", f"from {where}", f"to {where}", "messages")
@@ -51,7 +50,6 @@ def plan_table(found: Counted) -> Table:
 
 
 def plan_as_json(found: Counted) -> dict[str, Any]:
-    """Return what a replay would read as JSON."""
     told = plans.as_json(found.plan)
     for each, entry in zip(found.plan.ranges, told["ranges"], strict=True):
         entry["messages"] = found.counts[each.place]
@@ -89,7 +87,6 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
 
 
 def outcome_as_json(run: Run, outcome: Outcome) -> dict[str, Any]:
-    """Return what came of a replay into a sandbox as JSON."""
     return {
         "run_id": outcome.run_id,
         "sandbox": outcome.sandbox if run.request.keep else None,
@@ -114,7 +111,6 @@ def outcome_as_json(run: Run, outcome: Outcome) -> dict[str, Any]:
 
 
 def live_question(run: Run) -> str:
-    """Return the question whether a live consumer is meant."""
     chosen = " of which some are chosen" if run.selection.is_filtered else ""
     what = f"Redeliver up to {counted(run.plan.total, 'message')}{chosen} to {run.consumer.name}, live?"
     if run.request.force:
@@ -126,7 +122,6 @@ def live_question(run: Run) -> str:
 
 
 def how_to_resume(state: RunState) -> str:
-    """Return what to do with a replay that was interrupted."""
     again = f"`tailrace replay --resume {state.run_id}` goes on where it stands."
     if state.mode != "sandbox":
         return again
@@ -137,7 +132,6 @@ def how_to_resume(state: RunState) -> str:
 
 
 def how_to_look(run: Run) -> str:
-    """Return how to look around in a sandbox that is kept."""
     sandbox = run.state.target
     return (
         f"The sandbox is kept. Look around in it with\n"

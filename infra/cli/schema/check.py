@@ -128,7 +128,6 @@ def _data(checked: Sequence[TopicCheck], last: int | None) -> dict[str, Any]:
 
 
 def _records(checked: Sequence[TopicCheck], style: str) -> Iterator[str]:
-    """Yield what became of the records of each topic."""
     for topic in checked:
         for each in topic.undecodable[:SHOWN]:
             line = f"{topic.topic}/{each.partition}/{each.offset}: {each.error}"

@@ -115,7 +115,6 @@ def _was(field: FieldChange) -> str:
 
 
 def _traits(field: FieldChange) -> Iterator[str]:
-    """Yield what is new, gone or different in a field."""
     for trait in dict.fromkeys((*field.before, *field.after)):
         old = style(field.before.get(trait, "(none)"), fg="red")
         new = style(field.after.get(trait, "(none)"), fg="green")

@@ -1,7 +1,5 @@
 """What is wrong with an Avro schema by itself: defaults that do not fit, aliases that clash, annotations in vain."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +20,6 @@ from schemas.gate.finding import Finding
 
 
 def faults(subject: str, schema: Type) -> list[Finding]:
-    """Return what is wrong with a schema whatever it is compared with."""
     found = [*_walk(schema, Place(), set()), *_aliases(schema)]
     return [
         Finding(subject=subject, path=str(place), rule=rule, problem=problem, fix=fix)
@@ -68,7 +65,6 @@ def _field(field: Field, record: Record, place: Place) -> Iterator[Fault]:
 
 
 def _default(field: Field, place: Place) -> Iterator[Fault]:
-    """Ask the decoder, which has to make a value of it."""
     try:
         default_of(field.type, field.default)
     except (ValueError, ArithmeticError, RecursionError):

@@ -1,7 +1,5 @@
 """Logical types: which annotations are valid where, and what a change of one does to the values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,12 +24,7 @@ SIZES = {"duration": 12, "uuid": 16}
 
 
 def annotation(document: Mapping[str, Any], base: str) -> tuple[Logical | None, str | None]:
-    """Return the logical type of a schema object, or else the name of one that Avro ignores because it is invalid.
-
-    Args:
-        document: The schema object, such as `{"type": "long", "logicalType": "timestamp-micros"}`.
-        base: The type it annotates.
-    """
+    """Return the logical type of a schema object, or else the name of one that Avro ignores because it is invalid."""
     name = document.get("logicalType")
     if not isinstance(name, str) or name not in BASES:
         return None, None
@@ -55,7 +48,6 @@ def _decimal(document: Mapping[str, Any], base: str) -> Logical | None:
 
 
 def _digits(size: int) -> int:
-    """How many decimal digits always fit into so many bytes, one bit of them the sign."""
     return len(str(2 ** (8 * size - 1) - 1)) - 1 if size else 0
 
 

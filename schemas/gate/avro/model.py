@@ -12,15 +12,9 @@ NO_DEFAULT: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Logical:
-    """A logical type that is valid where it stands.
+    """A logical type that is valid where it stands."""
 
-    Args:
-        name: Its name, such as `decimal` or `timestamp-micros`.
-        precision: Number of digits of a decimal, else 0.
-        scale: Number of those digits behind the point, else 0.
-    """
-
-    name: str
+    name: str  # its name, such as `decimal` or `timestamp-micros`
     precision: int = 0
     scale: int = 0
 
@@ -72,13 +66,7 @@ class Union:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Named:
-    """What records, enums and fixed types have in common.
-
-    Args:
-        name: Full name.
-        aliases: Full names it had before.
-        doc: What people are told of it.
-    """
+    """What records, enums and fixed types have in common."""
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -90,7 +78,6 @@ class Named:
         return self.name.rpartition(".")[2]
 
     def reads(self, writer: Named) -> bool:
-        """Whether the writer's type counts as this one by name."""
         return self.short == writer.short or writer.name in self.aliases
 
     def __str__(self) -> str:
@@ -133,12 +120,10 @@ class Record(Named):
     _by_name: dict[str, Field] = field(default_factory=dict)
 
     def complete(self, fields: Iterable[Field]) -> None:
-        """Set the fields."""
         self.fields = tuple(fields)
         self._by_name = {each.name: each for each in self.fields}
 
     def field(self, name: str) -> Field | None:
-        """Return the field of that very name."""
         return self._by_name.get(name)
 
 
@@ -153,11 +138,9 @@ class Place:
     names: str = ""
 
     def at(self, step: str | int) -> Place:
-        """Return the place one step down."""
         return Place(f"{self.pointer}/{step}", self.names)
 
     def field(self, index: int, name: str) -> Place:
-        """Return the place of a record's field."""
         names = f"{self.names}.{name}" if self.names else name
         return Place(f"{self.pointer}/fields/{index}", names)
 

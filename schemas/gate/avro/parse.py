@@ -1,7 +1,5 @@
 """Reads Avro schema documents into the gate's model, by the rules of the Avro 1.12 specification."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter
@@ -33,12 +31,7 @@ DEEPEST = 64
 
 
 class MalformedSchemaError(ValueError):
-    """The document is not an Avro schema.
-
-    Args:
-        place: Where in the document.
-        problem: What is wrong there, as a clause.
-    """
+    """The document is not an Avro schema."""
 
     def __init__(self, place: Place, problem: str) -> None:
         super().__init__(f"{place}: {problem}")

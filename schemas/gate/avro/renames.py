@@ -1,7 +1,5 @@
 """Guesses which missing field was renamed, so that the gate can speak of a rename."""
 
-from __future__ import annotations
-
 from difflib import SequenceMatcher
 
 from schemas.gate.avro.model import Field, Record

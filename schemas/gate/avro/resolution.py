@@ -4,8 +4,6 @@ Beyond the letter, values that decode to something that means something else are
 The contested corners are decided in `docs/decisions/0008-avro-contested-cases.md`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -46,10 +44,6 @@ def check(reader: Type, writer: Type) -> list[Mismatch]:
     """Return every reason why the reader cannot read all that the writer may have written, as it was meant.
 
     A record that is used in several places is judged where it is met first.
-
-    Args:
-        reader: Schema that the data is read with.
-        writer: Schema that the data was written with.
     """
     return [found for found in check_strictly(reader, writer) if found.rule not in LEGAL]
 
@@ -72,25 +66,18 @@ def hidden_symbols(reader: Type, writer: Type) -> list[Mismatch]:
 
 @dataclass(slots=True, kw_only=True)
 class Comparison:
-    """One walk over two schemas.
-
-    Args:
-        written: Names of all the types of the writer.
-        fitting: Whether a branch of a union takes a type, as far as it is known.
-        probing: Whether only that is asked.
-        met: Pairs of records taken to fit, because they are judged elsewhere in the walk; this ends recursion.
-        trail: Those of them that this walk met.
-    """
+    """One walk over two schemas."""
 
     written: frozenset[str]
+    # whether a branch of a union takes a type, as far as it is known
     fitting: dict[tuple[int, int], bool] = field(default_factory=dict)
     probing: bool = False
+    # pairs of records taken to fit, because they are judged elsewhere in the walk; this ends recursion
     met: set[tuple[int, int]] = field(default_factory=set)
     trail: list[tuple[int, int]] = field(default_factory=list)
 
     @classmethod
     def with_writer(cls, writer: Type) -> Self:
-        """Return a walk over what a schema wrote."""
         return cls(written=frozenset(each.name for each, _ in named_types(writer)))
 
     def types(self, reader: Type, writer: Type, place: Place) -> Iterator[Mismatch]:
@@ -133,14 +120,7 @@ class Comparison:
     def _choose(
         self, reader: Union, writer: Type, place: Place, missing: Place
     ) -> Iterator[Mismatch]:
-        """Judge the branch of the reader's union that takes a type: the same type, or else the first that can.
-
-        Args:
-            reader: The union.
-            writer: What one of its branches has to take.
-            place: Where the union stands.
-            missing: Where to report that no branch does.
-        """
+        """Judge the branch of the reader's union that takes a type: the same type, or else the first that can."""
         index = self.branch(reader, writer)
         if index is not None:
             if not self.probing:  # a branch that fits has nothing but silent faults
@@ -255,7 +235,6 @@ def _logical(
 
 
 def _promoted(reader: Primitive, writer: Primitive, place: Place) -> Iterator[Mismatch]:
-    """Judge what Avro allows although some values have no place in the reader's type."""
     if (writer.kind, reader.kind) in LOSSY:
         yield Mismatch(Rule.ROUNDED, place, str(reader), str(writer))
     elif (writer.kind, reader.kind) == ("bytes", "string"):
@@ -263,7 +242,6 @@ def _promoted(reader: Primitive, writer: Primitive, place: Place) -> Iterator[Mi
 
 
 def promotes(reader: Primitive, writer: Primitive) -> bool:
-    """Whether a primitive type is read as another."""
     return reader.kind == writer.kind or reader.kind in PROMOTIONS.get(writer.kind, ())
 
 
@@ -279,7 +257,6 @@ def _is_same(reader: Type, writer: Type) -> bool:
 
 
 def _is_meant(reader: Type, writer: Type) -> bool:
-    """Whether a branch that does not fit is the one the writer's type was meant for."""
     if type(reader) is not type(writer) or isinstance(reader, Primitive):
         return False
     return not isinstance(reader, Named) or not isinstance(writer, Named) or reader.reads(writer)

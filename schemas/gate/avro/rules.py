@@ -56,18 +56,12 @@ SILENT = LEGAL | {Rule.SCALE, Rule.PRECISION, Rule.UNIT, Rule.LOGICAL}
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One reason why a reader cannot read what a writer wrote.
-
-    Args:
-        rule: What does not fit.
-        place: Where, in the reader's schema; below a union of the writer, by the number of the writer's branch.
-        reader: What the reader has there, in words.
-        writer: What the writer has there, in words.
-        causes: When a branch of the reader's union was meant but does not fit: why it does not.
-    """
+    """One reason why a reader cannot read what a writer wrote."""
 
     rule: Rule
+    # where, in the reader's schema; below a union of the writer, by the number of the writer's branch
     place: Place
     reader: str
     writer: str
+    # when a branch of the reader's union was meant but does not fit: why it does not
     causes: tuple[Mismatch, ...] = ()

@@ -4,8 +4,6 @@ By Avro's rules a reader takes its default for a symbol that it does not know. T
 shrinks, it falsifies what was written.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from schemas.gate.avro.model import Place, Type
@@ -15,13 +13,7 @@ from schemas.gate.modes import Version
 
 
 def forgotten(subject: str, new: Type, olds: Sequence[Version]) -> list[Finding]:
-    """Return a finding for every enum that lost symbols and reads them as its default; each once.
-
-    Args:
-        subject: What the findings call it.
-        new: The schema that is to be published.
-        olds: The published ones that it must read.
-    """
+    """Return a finding for every enum that lost symbols and reads them as its default; each once."""
     lost: dict[Place, dict[str, None]] = {}
     defaults: dict[Place, str] = {}
     for old in olds:

@@ -22,23 +22,14 @@ class Side(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """How one kind of change is reported. `{old}` and `{new}` stand for what the two schemas have there.
-
-    Args:
-        rule: Stable name of the rule.
-        what: What was changed.
-        backward: What happens to consumers of the new schema that read old events.
-        forward: What happens to consumers of the old schema that read new events.
-        fix: What to do; it serves whoever suffers.
-        fix_backward: What suffices when only consumers of the new schema suffer.
-    """
+    """How one kind of change is reported. `{old}` and `{new}` stand for what the two schemas have there."""
 
     rule: str
     what: str
-    backward: str = ""
-    forward: str = ""
-    fix: str
-    fix_backward: str | None = None
+    backward: str = ""  # what happens to consumers of the new schema that read old events
+    forward: str = ""  # what happens to consumers of the old schema that read new events
+    fix: str  # what to do; it serves whoever suffers
+    fix_backward: str | None = None  # what suffices when only consumers of the new schema suffer
 
 
 ADDED = Phrase(
@@ -208,7 +199,6 @@ class Change:
 
     @classmethod
     def of(cls, found: Mismatch, side: Side) -> Change:
-        """Return the change behind a mismatch."""
         backward, forward = PHRASES[found.rule]
         renamed, names = found.rule is Rule.FIELD_RENAMED, found.place.names
         names = names.rpartition(".")[0] if renamed else names  # the field's own differs by side
@@ -217,12 +207,6 @@ class Change:
         return cls(forward, names, found.reader, found.writer)
 
     def problem(self, sides: frozenset[Side], where: str) -> str:
-        """Return what was changed and who suffers.
-
-        Args:
-            sides: Who suffers.
-            where: Which older schemas it concerns, or empty when it goes without saying.
-        """
         backward = self.phrase.backward if Side.BACKWARD in sides else ""
         forward = self.phrase.forward if Side.FORWARD in sides else ""
         if backward == forward:
@@ -233,12 +217,6 @@ class Change:
         return self._fill(f"{self.phrase.what}; {suffering}{where}")
 
     def fix(self, sides: frozenset[Side], *, old_readers: bool) -> str:
-        """Return what to do.
-
-        Args:
-            sides: Who suffers.
-            old_readers: Whether the mode protects consumers of older schemas at all.
-        """
         lenient = self.phrase.fix_backward
         only_backward = Side.FORWARD not in sides and not old_readers
         return self._fill(lenient if lenient and only_backward else self.phrase.fix)

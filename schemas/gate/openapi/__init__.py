@@ -38,14 +38,6 @@ def check(
     """Return every change between two OpenAPI documents that breaks a client, and what is malformed in the new one.
 
     What is malformed in the old one is no measure.
-
-    Args:
-        service: Name of the service that they describe.
-        baseline: The document as it was.
-        tree: The document as it is now.
-        today: The day of the check, for operations that may go after their Sunset date.
-        file: Path of the document relative to the root of the repository.
-        source: The text of the new document, in which lines are counted.
     """
     if not is_known(tree):
         return [_version_unknown(service, tree.get("openapi"), file)]
@@ -59,7 +51,6 @@ def check(
 
 
 def is_known(content: Mapping[str, Any]) -> bool:
-    """Whether a document is written in a version of OpenAPI that the gate knows."""
     return str(content.get("openapi")).startswith("3.1.")
 
 

@@ -81,7 +81,6 @@ def _scheme(operation: Operation, name: str) -> dict[str, Any]:
 
 
 def _check_schemes(site: Site, old: Operation, new: Operation) -> Iterator[Finding]:
-    """Yield what changed about where clients get their tokens."""
     content = old.document.content
     demands = old.spec.get("security", content.get("security", []))
     for name in dict.fromkeys(name for demand in demands for name in demand):

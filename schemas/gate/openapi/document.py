@@ -31,7 +31,6 @@ class Document:
     """An OpenAPI document with lifted definitions.
 
     Args:
-        content: The document as FastAPI generates it or as it was read from JSON.
         is_old: Whether it is the one before a change, of which what leads nowhere is no measure.
     """
 
@@ -111,7 +110,6 @@ def lift(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lift(node: Any, schemas: dict[str, Any]) -> Any:
-    """Return a node without embedded definitions, which go among the schemas."""
     if isinstance(node, list):
         return [_lift(item, schemas) for item in node]
     if not isinstance(node, dict):
@@ -137,7 +135,6 @@ def _place(definitions: Mapping[str, Any], schemas: dict[str, Any]) -> dict[str,
 
 
 def _pointed(node: Any, names: Mapping[str, str]) -> Any:
-    """Return a node whose references to definitions lead to the components of the given names."""
     if isinstance(node, list):
         return [_pointed(item, names) for item in node]
     if not isinstance(node, dict):

@@ -15,7 +15,6 @@ def check_removal(site: Site, today: date) -> Iterator[Finding]:
     """Yield a finding unless an operation was deprecated and its Sunset date has passed.
 
     Args:
-        site: The operation that is gone.
         today: The day of the check; an operation may be removed from the day after its Sunset date.
     """
     spec = site.operation.spec

@@ -29,7 +29,6 @@ def check_limits(direction: Direction, narrow: Shape, wide: Shape) -> Iterator[B
 
     Args:
         direction: In requests the wide shape is the new one, in responses the old one.
-        narrow: Says which values there may be.
         wide: Says which values must be allowed.
     """
     limits, known = _limits(wide), _limits(narrow)
@@ -52,7 +51,6 @@ def _is_wider(form: Limit, other: Limit | None) -> bool:
 
 
 def _limits(shape: Shape) -> dict[str, Limit]:
-    """Return the limits of a shape by what they limit."""
     found = {}
     for size in _SIZES:
         if shape.get(f"min{size}"):

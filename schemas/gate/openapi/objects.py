@@ -27,7 +27,6 @@ def check_objects(comparison: Compares, narrow: Shape, wide: Shape) -> Iterator[
 
 
 def _one_sided(comparison: Compares, name: str, narrow: Shape, wide: Shape) -> Breaches:
-    """Return what is wrong with a property that only one of two shapes declares."""
     if name in narrow.get("properties", {}):
         schema, others, is_old = narrow["properties"][name], _others(wide), comparison.is_request
         pair = schema, others

@@ -41,7 +41,6 @@ class Operation:
 
 
 def operations(document: Document) -> dict[Call, Operation]:
-    """Return the operations of a document by what clients call."""
     found = {}
     for path, node in document.content.get("paths", {}).items():
         try:
@@ -58,14 +57,7 @@ def operations(document: Document) -> dict[Call, Operation]:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where findings about an operation stand.
-
-    Args:
-        service: Name of the service.
-        operation: The operation, as it was before the change.
-        file: Path of the document relative to the root of the repository.
-        source: Text of the document, in which lines are counted.
-    """
+    """Where findings about an operation stand."""
 
     service: str
     operation: Operation
@@ -73,7 +65,6 @@ class Site:
     source: str = ""
 
     def finding(self, where: str, rule: str, problem: str, fix: str) -> Finding:
-        """Return a finding about a part of the operation, or about all of it if `where` is empty."""
         return Finding(
             subject=self.service,
             path=f"{self.operation.name} {where}".rstrip(),
@@ -89,7 +80,6 @@ class Site:
         return self.finding(where, rule, problem, f"{fix}, or publish {self._next_version}")
 
     def breaches(self, where: str, breaches: tuple[Breach, ...]) -> Iterator[Finding]:
-        """Yield a finding for every breach in a schema that stands at a place."""
         for breach in breaches:
             inside = "".join(f"/{step}" for step in breach.path)
             place = f"{where} {inside}".rstrip()

@@ -20,7 +20,6 @@ Parameters = dict[tuple[str, str], dict[str, Any]]
 def check_request(
     site: Site, comparison: Comparison, old: Operation, new: Operation
 ) -> Iterator[Finding]:
-    """Yield what is wrong for those who send requests to an operation."""
     yield from _check_parameters(site, comparison, _parameters(old), _parameters(new))
     yield from _check_body(site, comparison, old, new)
 
@@ -81,7 +80,6 @@ def _schema(parameter: Mapping[str, Any]) -> Any:
 
 
 def _style(parameter: Mapping[str, Any]) -> str:
-    """Return how the value of a parameter is written, defaults filled in."""
     if "content" in parameter:
         return " ".join(parameter["content"])
     style = parameter.get("style", _STYLES[parameter["in"]])
@@ -134,7 +132,6 @@ def _check_content(
 def _check_encoding(
     site: Site, where: str, old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    """Yield what is wrong with how the parts of a form are written, where that was said."""
     now = new.get("encoding", {})
     for part, was in old.get("encoding", {}).items():
         if text(was) != text(now.get(part, {})):

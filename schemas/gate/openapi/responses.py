@@ -16,7 +16,6 @@ Response = Mapping[str, Any]
 def check_responses(
     site: Site, comparison: Comparison, old: Operation, new: Operation
 ) -> Iterator[Finding]:
-    """Yield what is wrong for those who read the responses of an operation."""
     was, is_now = _responses(old), _responses(new)
     for status, response in was.items():
         other = is_now[status] if status in is_now else _covering(status, is_now)

@@ -154,20 +154,13 @@ RULES: dict[Direction, dict[Kind, Rule]] = {
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A broken rule within a schema.
-
-    Args:
-        rule: Name of the rule.
-        problem: What is wrong, as a clause.
-        fix: What to do about it, as a sentence.
-        path: The way to the place in the schema.
-        origin: Tells the same breach of the same shapes apart from others, wherever they are met.
-    """
+    """A broken rule within a schema."""
 
     rule: str
     problem: str
     fix: str
     path: tuple[str, ...] = ()
+    # tells the same breach of the same shapes apart from others, wherever they are met
     origin: str = ""
 
     @property
@@ -176,7 +169,6 @@ class Breach:
         return "-value-" in self.rule
 
     def below(self, *steps: str) -> Self:
-        """Return the same breach as seen from further outside."""
         return replace(self, path=(*steps, *self.path))
 
 
@@ -184,7 +176,6 @@ Breaches = tuple[Breach, ...]
 
 
 def breach(direction: Direction, kind: Kind, **words: str) -> Breach:
-    """Return a breach in words."""
     rule, problem, fix = RULES[direction][kind]
     return Breach(rule, problem.format_map(words), fix.format_map(words))
 

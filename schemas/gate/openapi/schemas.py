@@ -35,9 +35,6 @@ class Comparison:
     schema allows was allowed by the old one. Both are the same question, asked of a narrow and of a wide side.
 
     Args:
-        direction: Whether the schemas describe requests or responses.
-        old: The document before the change.
-        new: The document after it.
         is_text: Whether values are written without quotation marks, so that a text may be any number, as in a URL.
     """
 
@@ -53,25 +50,17 @@ class Comparison:
 
     @cached_property
     def of_text(self) -> "Comparison":
-        """The same comparison of what is written as text: parameters, headers and forms."""
         return Comparison(self.direction, *self._documents, is_text=True)
 
     @property
     def is_request(self) -> bool:
-        """Whether requests are compared, so that the narrow side is the old one."""
         return self.direction is Direction.REQUEST
 
     def compare(self, old: Any, new: Any) -> Breaches:
-        """Return what is wrong with the change from one schema to another.
-
-        Raises:
-            UnknownReferenceError: a schema refers to something that its document does not contain.
-        """
         found = self.covered(*((old, new) if self.is_request else (new, old)))
         return (*self.default(old, new), *_once("", found))
 
     def default(self, old: Any, new: Any) -> Breaches:
-        """Return a breach if a request that leaves a value out means another value now."""
         was, is_now = (
             text(side["default"]) if isinstance(side, dict) and "default" in side else None
             for side in (old, new)
@@ -81,7 +70,6 @@ class Comparison:
         return (breach(self.direction, Kind.DEFAULT, old=was, new=is_now),)
 
     def covered(self, narrow: Any, wide: Any) -> Breaches:
-        """Return why not every value of the narrow schema is allowed by the wide one."""
         try:
             found = self._compared(shapes(narrow, self._narrow), shapes(wide, self._wide))
             return found + self._ambiguous(narrow, wide)
@@ -111,7 +99,6 @@ class Comparison:
         return any(not are_apart(shape, self._narrow, each, self._wide) for each in option)
 
     def _compared(self, narrow: list[Shape], wide: list[Shape]) -> Breaches:
-        """Return the breaches of every narrow shape against the wide one that it comes closest to."""
         found: dict[Breach, None] = {}
         for shape in (single for several in narrow for single in _singles(several)):
             pairs = [*self._pairs(shape, wide)]
@@ -194,7 +181,6 @@ def _best(attempts: Iterable[Breaches]) -> Breaches:
 
 
 def _written(shape: Shape) -> Shape:
-    """Return the shape of a text that a number or truth value is written as."""
     if "enum" not in shape:
         return {"type": "string"}
     return {"type": "string", "enum": [text(value) for value in shape["enum"]]}

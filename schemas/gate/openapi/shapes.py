@@ -1,7 +1,7 @@
 """A JSON schema as a list of shapes: alternatives of one type each, without references, unions and conjunctions."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import product
 from typing import Any
@@ -68,12 +68,7 @@ def shapes(schema: Any, document: Document, above: frozenset[str] = frozenset())
     """Return the alternatives that a schema allows; none at all if it allows nothing.
 
     Args:
-        schema: A schema, or a boolean.
-        document: Where its references lead.
         above: References that are being resolved: one that comes back to itself adds nothing.
-
-    Raises:
-        UnknownReferenceError: a reference leads nowhere.
     """
     if isinstance(schema, bool):
         return _own({}) if schema else []
@@ -117,7 +112,6 @@ def _with_tag(shape: Shape, name: str, values: list[str]) -> Shape:
 
 
 def _own(schema: dict[str, Any]) -> list[Shape]:
-    """Return the shapes of a schema's own keywords."""
     values = schema.get("enum")
     if "const" in schema:
         values = _common([schema["const"]], schema.get("enum", [schema["const"]]))
@@ -149,12 +143,10 @@ def _is_a(value: Any, kind: str) -> bool:
 
 
 def takes(wide: str, narrow: str) -> bool:
-    """Whether values of one JSON type are values of another."""
     return wide == narrow or (wide, narrow) == ("number", "integer")
 
 
 def _both(left: list[Shape], right: list[Shape]) -> list[Shape]:
-    """Return what both lists of alternatives allow."""
     found: list[Shape] = []
     for a, b in product(left, right):
         shape = _merge(a, b)
@@ -207,7 +199,7 @@ def _side_by_side(left: Any, right: Any) -> Any:
     return {"both": sorted([left, right], key=text)}
 
 
-_MERGERS: dict[str, Callable[[Any, Any], Any]] = (
+_MERGERS: Mapping[str, Callable[[Any, Any], Any]] = (
     dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max)
     | dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min)
     | dict.fromkeys(("items", "additionalProperties"), _every)
@@ -253,7 +245,6 @@ def are_apart(one: Shape, own: Document, other: Shape, document: Document) -> bo
 
 
 def _differ(these: list[Shape], those: list[Shape]) -> bool:
-    """Whether two lists of alternatives name values, and none in common."""
     if not all("enum" in each for each in (*these, *those)):
         return False
     values = ({text(value) for each in side for value in each["enum"]} for side in (these, those))

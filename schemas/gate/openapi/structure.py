@@ -1,7 +1,5 @@
 """What an OpenAPI document must look like to be compared: parts that do not are named, and cut out of it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -25,7 +23,6 @@ class Fault:
 
     @property
     def path(self) -> str:
-        """The place as a JSON pointer."""
         steps = (str(step).replace("~", "~0").replace("/", "~1") for step in self.pointer)
         return "".join(f"/{step}" for step in steps) or "/"
 
@@ -180,11 +177,7 @@ _HOMES = {
 
 
 def sound(content: Any) -> tuple[Any, list[Fault]]:
-    """Return a document whose malformed parts are replaced by `BROKEN`, and what is wrong with them.
-
-    Args:
-        content: The document as it was read from JSON.
-    """
+    """Return a document whose malformed parts are replaced by `BROKEN`, and what is wrong with them."""
     walk = _Walk(content)
     return walk.part("document", content, ()), walk.faults
 
@@ -198,7 +191,6 @@ class _Walk:
         self._followed: dict[tuple[str, str], bool] = {}
 
     def part(self, kind: str, node: Any, at: Pointer) -> Any:
-        """Return a part as it may be compared."""
         if kind == "schema" and isinstance(node, bool):
             return node
         if kind == "security requirement":

@@ -22,25 +22,8 @@ _NAMED = re.compile(r'"([^"]+\.proto)"')
 Files = Mapping[str, Any]
 
 
-def read(directory: Path) -> dict[str, str]:
-    """Return the text of every `.proto` file below a directory, by its path in there, with forward slashes."""
-    return {
-        path.relative_to(directory).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(directory.rglob("*.proto"))
-    }
-
-
 def check(baseline: Mapping[str, str], tree: Mapping[str, str]) -> list[Finding]:
-    """Return every change between two states of the protos that breaks a client or a server.
-
-    Args:
-        baseline: Text of every `.proto` file as it was, by path below the root of the protos.
-        tree: The same as it is now.
-
-    Raises:
-        BufMissingError: buf is not installed.
-        BufError: it failed.
-    """
+    """Return every change between two states of the protos that breaks a client or a server."""
     with tempfile.TemporaryDirectory(prefix="tailrace-proto-") as directory:
         old, new = (
             State(Path(directory).resolve() / "old"),
@@ -67,7 +50,6 @@ def check(baseline: Mapping[str, str], tree: Mapping[str, str]) -> list[Finding]
 
 
 def is_unreadable(text: str) -> bool:
-    """Whether a proto is no text that the compiler may be given."""
     return _unreadable("", text) is not None
 
 

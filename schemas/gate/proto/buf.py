@@ -67,7 +67,6 @@ class State:
         return [_quoted(each, texts) for each in said]
 
     def files(self) -> dict[str, Any]:
-        """Return the descriptors by path, without what comes from elsewhere."""
         return {
             each["name"]: each
             for each in json.loads(self.image.read_bytes())["file"]
@@ -75,7 +74,6 @@ class State:
         }
 
     def changes(self, old: "State") -> list[Said]:
-        """Return every change since an old state that breaks somebody."""
         against = ("--against", str(old.image))
         return _run(self._sources, "breaking", str(self.image), *against, "--exclude-imports")
 
@@ -111,7 +109,6 @@ def _read(line: bytes) -> Said:
 
 
 def _quoted(said: Said, texts: Mapping[str, str]) -> Said:
-    """Return what is said with the line that it is said of."""
     lines = texts.get(said.path or "", "").splitlines()
     if said.line is None or said.line > len(lines):
         return said

@@ -156,6 +156,7 @@ def test_every_finding_is_a_result_at_its_file_and_line(
     assert first["message"]["text"].startswith("orders.OrderCreated /fields/4 note: added without")
     assert {each["ruleId"] for each in results} == {
         "field-added-without-default",
+        "field-no-delete-unless-name-reserved",
         "field-no-delete-unless-number-reserved",
     }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.gate import proto
+from schemas.gate import proto, tree
 from schemas.gate.finding import Finding
 from schemas.gate.proto.buf import BufMissingError
 
@@ -19,7 +19,7 @@ def _check(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 
 def test_the_protos_of_the_repository_compile_and_fit_themselves() -> None:
-    protos = proto.read(REPOSITORY / proto.ROOT)
+    protos = tree.below(tree.read(REPOSITORY / "schemas"), tree.PROTO)
     assert {"tailrace/users/v1/users.proto", "tailrace/loyalty/v1/loyalty.proto"} <= set(protos)
     commented = {path: f"{text}\n// The end.\n" for path, text in protos.items()}
     assert _check(protos, commented) == []
@@ -113,13 +113,6 @@ def test_without_the_compiler_the_way_to_get_it_is_said(monkeypatch: pytest.Monk
     monkeypatch.setattr(shutil, "which", lambda name, path: None)
     with pytest.raises(BufMissingError, match="make install"):
         proto.check({}, {"a.proto": ITEM})
-
-
-def test_reading_a_directory_finds_nested_files(tmp_path: Path) -> None:
-    (tmp_path / "a" / "v1").mkdir(parents=True)
-    (tmp_path / "a" / "v1" / "a.proto").write_text("x")
-    (tmp_path / "notes.txt").write_text("y")
-    assert proto.read(tmp_path) == {"a/v1/a.proto": "x"}
 
 
 @pytest.mark.parametrize(
