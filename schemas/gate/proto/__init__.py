@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.gate.finding import Finding
-from schemas.gate.proto.buf import Said, State
+from schemas.gate.proto.buf import BufError, Said, State
 from schemas.gate.proto.costs import cost_of
 from schemas.gate.tree import Unreadable
 
@@ -71,7 +71,7 @@ def _compile(state: State, texts: Mapping[str, str]) -> list[Said]:
         complaints += [each for each in said if each.path not in lost]
         broken = left.keys() & {each.path for each in said}
         if not broken:
-            break
+            raise BufError(f"buf cannot compile the protos: {said[0].sentence}")
         gone |= broken
         left = {path: text for path, text in left.items() if path not in gone}
     return complaints
@@ -97,7 +97,7 @@ def _breaks(said: Said, path: str, files: Files) -> Finding:
     cost, fix = cost_of(said.rule)
     sentence = said.sentence[:1].lower() + said.sentence[1:]
     return Finding(
-        subject=_package(files[path]),
+        subject=_package(files.get(path, {"name": path})),
         path=f"/{path}",
         rule=said.rule.lower().replace("_", "-"),
         problem=f"{sentence}; {cost}",

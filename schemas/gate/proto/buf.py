@@ -12,7 +12,6 @@ from typing import Any
 
 _TIMEOUT_S = 60
 _FOUND = 100
-_COMPILE = "COMPILE"
 _UNLESS_RESERVED = ("FIELD_NO_DELETE", "ENUM_VALUE_NO_DELETE")
 _RULES = [
     f"{rule}_UNLESS_{what}_RESERVED" for rule in _UNLESS_RESERVED for what in ("NUMBER", "NAME")
@@ -94,18 +93,18 @@ def _run(directory: Path, command: str, *words: str) -> list[Said]:
         )
     except subprocess.TimeoutExpired as error:
         raise BufError(f"buf did not end within {_TIMEOUT_S} s") from error
-    if done.returncode not in {0, _FOUND}:
-        raise BufError(done.stderr.decode(errors="replace").strip() or "buf gave no reason")
+    if done.returncode == 0:
+        return []
     # it writes what does not compile to the one stream, and what breaks to the other
-    return [_read(line) for line in (done.stdout + done.stderr).splitlines() if line]
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(b"{")]
+    if done.returncode != _FOUND or not said:
+        raise BufError(done.stderr.decode(errors="replace").strip() or "buf gave no reason")
+    return [_read(json.loads(line)) for line in said]
 
 
-def _read(line: bytes) -> Said:
-    try:
-        said = json.loads(line)
-    except ValueError:
-        raise BufError(line.decode(errors="replace")) from None
-    return Said(said["type"], said["message"].rstrip("."), said.get("path"), said.get("start_line"))
+def _read(said: Mapping[str, Any]) -> Said:
+    sentence = said["message"].rstrip(".")
+    return Said(said["type"], sentence, said.get("path"), said.get("start_line"))
 
 
 def _quoted(said: Said, texts: Mapping[str, str]) -> Said:
