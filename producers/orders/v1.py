@@ -13,10 +13,10 @@ from producers.rest.problems import answers
 from producers.rest.versions import CREATED, version_router
 from schemas.messages.orders import OrderLine
 from schemas.money.amounts import in_currency, minor_unit
+from schemas.rest.orders import API, V1
 from schemas.rest.orders.v1 import Order, PlacedLine, PlaceOrder
-from schemas.rest.versions import V1
 
-router = version_router(V1)
+router = version_router(API, V1)
 
 
 @router.post(

@@ -9,8 +9,7 @@ from fastapi import APIRouter, FastAPI
 from producers.rest import problems
 from producers.rest.context import RequestContext
 from producers.rest.description import describe
-from producers.rest.versions import negotiated
-from schemas.rest.versions import NEWEST
+from producers.rest.versions import negotiated, newest
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -39,7 +38,7 @@ def build_app(
     app = RestApp(
         title=title,
         description=description,
-        version=str(NEWEST.number),
+        version=str(newest(routers)),
         lifespan=lifespan,
         redirect_slashes=False,
         responses=problems.answers("default"),

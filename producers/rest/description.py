@@ -8,9 +8,8 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from producers.rest.negotiation import JSON, offers_at, offers_of
-from producers.rest.versions import NegotiatedRoute, VersionRoute, announcement
+from producers.rest.versions import NegotiatedRoute, VersionRoute
 from schemas.rest.problem import Problem
-from schemas.rest.versions import Version
 
 Node = dict[str, Any]
 
@@ -38,8 +37,8 @@ def describe(document: Node, routes: Iterable[BaseRoute]) -> Node:
     schemas.update(_problem_schemas())
     negotiated = [route for route in routes if isinstance(route, NegotiatedRoute)]
     for route in negotiated:
-        for version, versioned in route.routes.items():
-            _tell_version(_operation(document, versioned), version)
+        for versioned in route.routes.values():
+            _tell_version(_operation(document, versioned), versioned)
     for route in negotiated:
         _add_negotiated(document, route)
     return document
@@ -71,16 +70,16 @@ def _operation(document: Node, route: VersionRoute) -> Node:
     return operation
 
 
-def _tell_version(operation: Node, version: Version) -> None:
+def _tell_version(operation: Node, route: VersionRoute) -> None:
     """Add the version's media type and what its answers announce."""
-    types = [offer.media_type for offer in offers_at(version)]
+    types = [offer.media_type for offer in offers_at(route.version)]
     for body in _bodies(operation):
         body["content"] = dict.fromkeys(types, body["content"][JSON])
     for answer in _successes(operation):
-        names = [name.title() for name in announcement(version, "")]
+        names = [name.title() for name in route.announcement("")]
         answer["headers"] = _headers(*names, *answer.get("headers", ()))
-    if version.sunset_on:
-        operation["x-sunset"] = version.sunset_on.isoformat()
+    if route.version.sunset_on:
+        operation["x-sunset"] = route.version.sunset_on.isoformat()
 
 
 def _add_negotiated(document: Node, route: NegotiatedRoute) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 
 from producers.rest.problems import ProblemError
-from schemas.rest.versions import VENDOR, VERSIONS, Version
+from schemas.rest.versions import VENDOR, Version
 
 JSON = "application/json"
 
@@ -77,10 +77,15 @@ def version_of_body(headers: Headers, versions: Sequence[Version]) -> Version | 
     )
 
 
-def not_acceptable(offers: Sequence[Offer]) -> ProblemError:
-    """Return the problem of a request that takes none of the offers."""
+def not_acceptable(offers: Sequence[Offer], versions: Sequence[Version]) -> ProblemError:
+    """Return the problem of a request that takes none of the offers.
+
+    Args:
+        offers: What can be had at its path.
+        versions: What can be had at others.
+    """
     names = " or ".join(offer.media_type for offer in offers)
-    elsewhere = ", ".join(version.prefix for version in VERSIONS)
+    elsewhere = ", ".join(version.prefix for version in versions)
     return ProblemError(
         406,
         f"nothing that Accept asks for can be had here; ask for {names}, "

@@ -1,10 +1,10 @@
 """Versions of a resource side by side: routes that name their version, and the way to them without it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -25,7 +25,8 @@ from producers.rest.negotiation import (
     version_of_body,
 )
 from producers.rest.problems import answers
-from schemas.rest.versions import Version, successor_of, version_at
+from schemas.rest.api import Api
+from schemas.rest.versions import Version
 
 CREATED: dict[int | str, dict[str, Any]] = {201: {"headers": {"Location": {}}}}
 """What the API description says about an answer to a POST."""
@@ -33,11 +34,11 @@ OFFER = "offer"
 """Where the request's state has the offer that was chosen before the route."""
 
 
-def version_router(version: Version) -> APIRouter:
-    """Return a router for what is served in a version, under its prefix."""
+def version_router(api: Api, version: Version) -> APIRouter:
+    """Return a router for what an API serves in one of its versions, under its prefix."""
     return APIRouter(
         prefix=version.prefix,
-        route_class=VersionRoute,
+        route_class=type("VersionRoute", (VersionRoute,), {"api": api, "version": version}),
         deprecated=True if version.deprecated_on else None,
         responses=answers(406),
     )
@@ -46,10 +47,9 @@ def version_router(version: Version) -> APIRouter:
 class VersionRoute(JsonRoute):
     """A route whose path begins with its version. Every answer of it says when that version ends."""
 
-    @property
-    def version(self) -> Version:
-        """The version that the path names."""
-        return version_at(self.path)
+    api: ClassVar[Api]
+    version: ClassVar[Version]
+    """The version that the path names."""
 
     @property
     def method(self) -> str:
@@ -63,16 +63,20 @@ class VersionRoute(JsonRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, made to keep to its version."""
-        handler, version = super().get_route_handler(), self.version
+        handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            answer_headers(request.scope).update(announcement(version, request.url.path))
+            answer_headers(request.scope).update(self.announcement(request.url.path))
             offer = getattr(request.state, OFFER, None) or self._offer(request)
             response = await handler(request)
             response.headers["content-type"] = offer.media_type
             return response
 
         return handle
+
+    def announcement(self, path: str) -> dict[str, str]:
+        """Return the headers that tell a client who came by this path what it should know of the version."""
+        return announcement(self.version, path, successor=self.api.successor_of(self.version))
 
     def _offer(self, request: Request) -> Offer:
         """Keep to the version of the path. An `Accept` that speaks of no version has always been passed over here."""
@@ -81,7 +85,7 @@ class VersionRoute(JsonRoute):
         offers = offers_at(self.version)
         offer = preferred(request.headers, offers)
         if offer is None and names_version(request.headers):
-            raise not_acceptable(offers)
+            raise not_acceptable(offers, self.api.versions)
         return offer or offers[0]
 
 
@@ -96,6 +100,7 @@ class NegotiatedRoute(Route):
         route = next(iter(routes.values()))
         super().__init__(route.path_without_version, self._serve)
         self.app, self.methods, self.routes = self._serve, {route.method}, routes
+        self._api = route.api
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
@@ -111,26 +116,32 @@ class NegotiatedRoute(Route):
         offers = offers_of([named] if named else versions)
         offer = preferred(request.headers, offers)
         if offer is None:
-            raise not_acceptable(offers)
+            raise not_acceptable(offers, self._api.versions)
         return offer
 
 
 def negotiated(routers: Iterable[APIRouter]) -> list[NegotiatedRoute]:
     """Return a route without a version for everything that the routers serve in versions."""
     found: dict[tuple[str, str], dict[Version, VersionRoute]] = defaultdict(dict)
-    for router in routers:
-        for route in router.routes:
-            if isinstance(route, VersionRoute):
-                found[route.path_without_version, route.method][route.version] = route
+    for route in _versioned(routers):
+        found[route.path_without_version, route.method][route.version] = route
     return [NegotiatedRoute(routes) for routes in found.values()]
 
 
-def announcement(version: Version, path: str) -> dict[str, str]:
+def newest(routers: Iterable[APIRouter]) -> int:
+    """Return the number of the newest version that the routers serve; 1 if they serve nothing in versions."""
+    return max((route.version.number for route in _versioned(routers)), default=1)
+
+
+def announcement(
+    version: Version, path: str, *, successor: Version | None = None
+) -> dict[str, str]:
     """Return the headers that tell a client of a version what it should know.
 
     Args:
         version: The version that answers.
         path: Path of the request, with or without the version.
+        successor: The version that came after it.
     """
     headers = {"vary": "Accept"}
     if version.deprecated_on:
@@ -139,8 +150,14 @@ def announcement(version: Version, path: str) -> dict[str, str]:
     if version.sunset_on:
         end = datetime.combine(version.sunset_on, time(23, 59, 59), UTC)
         headers["sunset"] = format_datetime(end, usegmt=True)
-    successor = successor_of(version)
     if version.deprecated_on and successor:
         target = successor.prefix + quote(path.removeprefix(version.prefix))
         headers["link"] = f'<{target}>; rel="successor-version"'
     return headers
+
+
+def _versioned(routers: Iterable[APIRouter]) -> Iterator[VersionRoute]:
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, VersionRoute):
+                yield route

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from producers.rest.body import JsonRoute
 from producers.storefront import v1, v2
-from schemas.rest.versions import VERSIONS
+from schemas.rest.orders import API
 
 router = APIRouter(route_class=JsonRoute)
 ROUTERS = (router, v1.router, v2.router)
@@ -16,7 +16,7 @@ async def index() -> dict[str, str]:
     return {
         "orders": "/orders",
         "order": "/orders/{order_id}",
-        **{f"orders_v{v.number}": f"{v.prefix}/orders" for v in VERSIONS},
+        **{f"orders_v{v.number}": f"{v.prefix}/orders" for v in API.versions},
         "health": "/health",
         "docs": "/docs",
         "description": "/openapi.json",

@@ -9,10 +9,10 @@ from producers.rest.context import Context
 from producers.rest.problems import answers
 from producers.rest.versions import CREATED, version_router
 from producers.storefront.orders_client import BEHIND, Orders
+from schemas.rest.orders import API, V2
 from schemas.rest.orders.v2 import Order, PlaceOrder
-from schemas.rest.versions import V2
 
-router = version_router(V2)
+router = version_router(API, V2)
 
 
 @router.post(

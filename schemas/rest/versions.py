@@ -1,4 +1,4 @@
-"""The versions of the REST API: the one place that says which there are, and when one of them ends."""
+"""A version of a REST API, and when it ends."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,7 +6,7 @@ from datetime import date
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of the API.
+    """A version of an API.
 
     Args:
         number: What it is called.
@@ -40,28 +40,3 @@ class Version:
 
 VENDOR = "application/vnd.tailrace."
 """Beginning of every media type that names a version."""
-
-V1 = Version(1, deprecated_on=date(2026, 11, 23), sunset_on=date(2027, 11, 30))
-V2 = Version(2)
-
-VERSIONS = (V1, V2)
-"""Every version that is served, oldest first."""
-NEWEST = VERSIONS[-1]
-
-
-def version_at(path: str) -> Version:
-    """Return the version whose paths begin like this one.
-
-    Raises:
-        LookupError: the path begins with no version.
-    """
-    for version in VERSIONS:
-        if path.startswith(f"{version.prefix}/"):
-            return version
-    raise LookupError(f"{path} begins with no version of the API")
-
-
-def successor_of(version: Version) -> Version | None:
-    """Return the version that came after this one, if one did."""
-    later = [other for other in VERSIONS if other.number > version.number]
-    return later[0] if later else None

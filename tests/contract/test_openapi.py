@@ -8,7 +8,7 @@ import pytest
 
 from infra.openapi import render_all
 from infra.settings import REPOSITORY
-from schemas.rest.versions import V1, V2, VERSIONS
+from schemas.rest.orders import API, V1, V2
 
 Node = dict[str, Any]
 
@@ -47,7 +47,7 @@ def test_nothing_described_is_unused(document: Node) -> None:
     assert used == set(document["components"]["schemas"])
 
 
-@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.prefix)
+@pytest.mark.parametrize("version", API.versions, ids=lambda version: version.prefix)
 @pytest.mark.parametrize("path", METHODS)
 def test_each_version_is_described_with_its_end(document: Node, version: Any, path: str) -> None:
     operation = document["paths"][version.prefix + path][METHODS[path]]

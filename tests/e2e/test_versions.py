@@ -7,7 +7,7 @@ import psycopg
 
 from infra.settings import REPOSITORY
 from schemas.gate.openapi.document import canonical
-from schemas.rest.versions import V1, V2
+from schemas.rest.orders import V1, V2
 from tests.kafka import records_of
 from tests.orders import place, wait_until_decided
 from tests.stack import RunningStack

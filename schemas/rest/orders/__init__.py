@@ -1,1 +1,10 @@
 """Orders in the public REST contract, one module for each version."""
+
+from datetime import date
+
+from schemas.rest.api import Api
+from schemas.rest.versions import Version
+
+V1 = Version(1, deprecated_on=date(2026, 11, 23), sunset_on=date(2027, 11, 30))
+V2 = Version(2)
+API = Api("orders", versions=(V1, V2))

@@ -9,14 +9,16 @@ from starlette.datastructures import Headers
 
 from producers.rest.negotiation import JSON, offers_of, preferred
 from producers.rest.versions import announcement
-from schemas.rest.versions import NEWEST, V1, V2, VERSIONS, Version, successor_of, version_at
+from schemas.rest.api import Api
+from schemas.rest.orders import API, V1, V2
+from schemas.rest.versions import Version
 
 ONE, TWO = V1.media_type, V2.media_type
 
 
 def chosen(accept: str | None) -> str | None:
     headers = Headers({} if accept is None else {"accept": accept})
-    offer = preferred(headers, offers_of(VERSIONS))
+    offer = preferred(headers, offers_of(API.versions))
     return None if offer is None else offer.media_type
 
 
@@ -58,10 +60,10 @@ def test_no_accept_whatever_breaks_the_choice(accept: str) -> None:
     assert chosen(accept) in {None, ONE, TWO, JSON}
 
 
-def test_the_newest_version_is_the_one_without_end() -> None:
-    assert VERSIONS[-1] == NEWEST
-    assert NEWEST.deprecated_on is None
-    assert [version.number for version in VERSIONS] == sorted({v.number for v in VERSIONS})
+@pytest.mark.parametrize("versions", [(), (V2, V1), (V1, V1)])
+def test_versions_are_declared_oldest_first(versions: tuple[Version, ...]) -> None:
+    with pytest.raises(ValueError, match="the versions of orders are not there, oldest first"):
+        Api("orders", versions)
 
 
 def test_an_end_is_announced_before_it_comes() -> None:
@@ -71,27 +73,29 @@ def test_an_end_is_announced_before_it_comes() -> None:
         Version(7, deprecated_on=date(2030, 1, 1), sunset_on=date(2030, 1, 1))
 
 
-def test_paths_name_their_version() -> None:
-    assert version_at("/v2/orders") is V2
-    assert (successor_of(V1), successor_of(V2)) == (V2, None)
-    with pytest.raises(LookupError, match="no version"):
-        version_at("/v20/orders")
+def test_a_version_has_the_next_one_of_its_api_as_its_successor() -> None:
+    assert (API.successor_of(V1), API.successor_of(V2)) == (V2, None)
+    assert Api("catalog", (Version(1),)).successor_of(Version(1)) is None
 
 
 def test_what_a_deprecated_version_announces() -> None:
     old = Version(1, deprecated_on=date(2026, 11, 23), sunset_on=date(2027, 11, 30))
-    assert announcement(old, "/v1/orders/7") == {
+    assert announcement(old, "/v1/orders/7", successor=V2) == {
         "vary": "Accept",
         "deprecation": "@1795392000",
         "sunset": "Tue, 30 Nov 2027 23:59:59 GMT",
         "link": '</v2/orders/7>; rel="successor-version"',
     }
-    assert announcement(old, "/orders/7")["link"] == announcement(old, "/v1/orders/7")["link"]
+    [link, same] = (
+        announcement(old, at, successor=V2)["link"] for at in ("/orders/7", "/v1/orders/7")
+    )
+    assert link == same
+    assert "link" not in announcement(old, "/v1/orders/7")
     assert announcement(V2, "/v2/orders/7") == {"vary": "Accept"}
 
 
 def test_no_path_breaks_out_of_its_link() -> None:
-    link = announcement(V1, '/v1/orders/>; rel="x"\r\nset-cookie: 1')["link"]
+    link = announcement(V1, '/v1/orders/>; rel="x"\r\nset-cookie: 1', successor=V2)["link"]
     assert (
         link
         == '</v2/orders/%3E%3B%20rel%3D%22x%22%0D%0Aset-cookie%3A%201>; rel="successor-version"'

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from schemas.rest.versions import V1, V2
+from schemas.rest.orders import V1, V2
 from tests.answers import assert_problem, http
 from tests.bad_requests import LINE, ORDER
 

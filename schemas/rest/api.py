@@ -1,0 +1,33 @@
+"""What a REST API declares of itself, once, as `API` in its folder of the contract."""
+
+from dataclasses import dataclass
+
+from schemas.rest.versions import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A REST API, whichever services serve it.
+
+    Args:
+        name: Name of its folder.
+        versions: Every version that is served, oldest first.
+    """
+
+    name: str
+    versions: tuple[Version, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse versions of which the newest cannot be told.
+
+        Raises:
+            ValueError: there is none, or they are not in the order of their numbers.
+        """
+        numbers = [version.number for version in self.versions]
+        if not numbers or numbers != sorted(set(numbers)):
+            raise ValueError(f"the versions of {self.name} are not there, oldest first")
+
+    def successor_of(self, version: Version) -> Version | None:
+        """Return the version that came after this one, if one did."""
+        later = (other for other in self.versions if other.number > version.number)
+        return next(later, None)
