@@ -9,7 +9,8 @@ from starlette.responses import Response
 from producers.orders.domain import InvalidOrderError
 from producers.orders.handlers import OrderNotFoundError
 from producers.rest.problems import ProblemError, response_of, unavailable
-from schemas.rest.problem import ProblemType
+from schemas.rest.orders import ORDER_NOT_FOUND
+from schemas.rest.problem import INVALID_REQUEST, UNAVAILABLE
 
 RETRY_AFTER_S = 2
 
@@ -19,12 +20,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(OrderNotFoundError)
     async def on_not_found(request: Request, error: OrderNotFoundError) -> Response:
-        problem = ProblemError(404, str(error), kind=ProblemType.ORDER_NOT_FOUND)
+        problem = ProblemError(404, str(error), kind=ORDER_NOT_FOUND)
         return response_of(problem, request)
 
     @app.exception_handler(InvalidOrderError)
     async def on_invalid(request: Request, error: InvalidOrderError) -> Response:
-        problem = ProblemError(422, str(error), kind=ProblemType.INVALID_REQUEST)
+        problem = ProblemError(422, str(error), kind=INVALID_REQUEST)
         return response_of(problem, request)
 
     @app.exception_handler(PoolTimeout)
@@ -44,4 +45,4 @@ def install(app: FastAPI) -> None:
         detail = (
             "the connection to the orders database broke; whether the order was kept is unknown"
         )
-        return response_of(ProblemError(503, detail, kind=ProblemType.UNAVAILABLE), request)
+        return response_of(ProblemError(503, detail, kind=UNAVAILABLE), request)

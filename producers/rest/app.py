@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from producers.rest import problems
 from producers.rest.context import RequestContext
 from producers.rest.description import describe
-from producers.rest.versions import negotiated, newest
+from producers.rest.versions import negotiated, served
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -35,17 +35,19 @@ def build_app(
         routers: Its endpoints. Those that are served in versions can be had without a version in the path, too.
         lifespan: Opens what the endpoints need and closes it at the end.
     """
+    without_version = negotiated(routers)
+    versions = (version for api in served(without_version) for version in api.versions)
     app = RestApp(
         title=title,
         description=description,
-        version=str(newest(routers)),
+        version=str(max((version.number for version in versions), default=1)),
         lifespan=lifespan,
         redirect_slashes=False,
         responses=problems.answers("default"),
     )
     for router in routers:
         app.include_router(router)
-    app.router.routes.extend(negotiated(routers))
+    app.router.routes.extend(without_version)
     app.add_middleware(RequestContext)
     problems.install(app)
     return app

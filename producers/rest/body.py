@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from producers.rest import limits, strict_json
 from producers.rest.problems import ProblemError
-from schemas.rest.problem import ProblemType
+from schemas.rest.problem import MALFORMED_BODY
 
 FORM = "application/x-www-form-urlencoded"
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -48,7 +48,7 @@ class JsonRequest(Request):
             return strict_json.loads(await self.body())
         except strict_json.MalformedJsonError as error:
             detail = f"the body cannot be read: {error}"
-            raise ProblemError(400, detail, kind=ProblemType.MALFORMED_BODY) from None
+            raise ProblemError(400, detail, kind=MALFORMED_BODY) from None
 
     async def _read(self) -> bytes:
         body, declared = bytearray(), int(self.headers.get("content-length", 0))
@@ -60,7 +60,7 @@ class JsonRequest(Request):
                 raise _too_large()
         if not body:
             detail = "the body is empty; send a JSON object"
-            raise ProblemError(400, detail, kind=ProblemType.MALFORMED_BODY)
+            raise ProblemError(400, detail, kind=MALFORMED_BODY)
         return bytes(body)
 
 
@@ -87,7 +87,7 @@ class JsonRoute(APIRoute):
 
 def _too_large() -> ProblemError:
     return ProblemError(
-        413, f"the body is larger than {limits.MAX_BODY_BYTES} bytes; split the order"
+        413, f"the body is larger than {limits.MAX_BODY_BYTES} bytes; send less at a time"
     )
 
 

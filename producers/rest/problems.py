@@ -11,7 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from schemas.rest.problem import MEDIA_TYPE, TITLES, FieldError, Problem, ProblemType
+from schemas.rest.problem import (
+    BLANK,
+    INVALID_REQUEST,
+    MEDIA_TYPE,
+    UNAVAILABLE,
+    FieldError,
+    Problem,
+    ProblemType,
+)
 
 MAX_ERRORS = 100
 DESCRIPTIONS: dict[int | str, str] = {
@@ -36,7 +44,7 @@ class ProblemError(HTTPException):
     Args:
         status: HTTP status, 400 or more.
         detail: One sentence: what happened, why, what to do next.
-        kind: Kind that programs branch on.
+        kind: Kind that programs branch on; nothing where the status says it all.
         errors: What is wrong with each field of the body.
         headers: Headers to send along, such as `Retry-After`.
     """
@@ -46,7 +54,7 @@ class ProblemError(HTTPException):
         status: int,
         detail: str,
         *,
-        kind: ProblemType = ProblemType.BLANK,
+        kind: ProblemType | None = None,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -71,16 +79,16 @@ def unavailable(detail: str, *, retry_after_s: int = 1) -> ProblemError:
         retry_after_s: When to try again, in seconds.
     """
     headers = {"retry-after": str(retry_after_s)}
-    return ProblemError(503, detail, kind=ProblemType.UNAVAILABLE, headers=headers)
+    return ProblemError(503, detail, kind=UNAVAILABLE, headers=headers)
 
 
 def response_of(error: HTTPException, request: Request) -> Response:
     """Return the answer to a request that failed."""
-    kind = error.kind if isinstance(error, ProblemError) else ProblemType.BLANK
+    kind = error.kind if isinstance(error, ProblemError) else None
     context = request.scope.get("state", {}).get("context")
     problem = Problem(
-        type=kind.value,
-        title=TITLES.get(kind) or HTTPStatus(error.status_code).phrase,
+        type=kind.uri if kind else BLANK,
+        title=kind.title if kind else HTTPStatus(error.status_code).phrase,
         status=error.status_code,
         detail=error.detail,
         instance=quote(request.scope["path"]),
@@ -128,7 +136,7 @@ def invalid_request(errors: Sequence[Mapping[str, Any]], path: str) -> ProblemEr
     return ProblemError(
         422,
         f"the body breaks the contract in {places}; see errors, correct them and send it again",
-        kind=ProblemType.INVALID_REQUEST,
+        kind=INVALID_REQUEST,
         errors=named,
     )
 

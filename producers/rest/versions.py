@@ -1,7 +1,7 @@
 """Versions of a resource side by side: routes that name their version, and the way to them without it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, time
 from email.utils import format_datetime
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from producers.rest.body import JsonRoute
@@ -100,7 +100,7 @@ class NegotiatedRoute(Route):
         route = next(iter(routes.values()))
         super().__init__(route.path_without_version, self._serve)
         self.app, self.methods, self.routes = self._serve, {route.method}, routes
-        self._api = route.api
+        self.api = route.api
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
@@ -116,21 +116,23 @@ class NegotiatedRoute(Route):
         offers = offers_of([named] if named else versions)
         offer = preferred(request.headers, offers)
         if offer is None:
-            raise not_acceptable(offers, self._api.versions)
+            raise not_acceptable(offers, self.api.versions)
         return offer
 
 
 def negotiated(routers: Iterable[APIRouter]) -> list[NegotiatedRoute]:
     """Return a route without a version for everything that the routers serve in versions."""
     found: dict[tuple[str, str], dict[Version, VersionRoute]] = defaultdict(dict)
-    for route in _versioned(routers):
-        found[route.path_without_version, route.method][route.version] = route
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, VersionRoute):
+                found[route.path_without_version, route.method][route.version] = route
     return [NegotiatedRoute(routes) for routes in found.values()]
 
 
-def newest(routers: Iterable[APIRouter]) -> int:
-    """Return the number of the newest version that the routers serve; 1 if they serve nothing in versions."""
-    return max((route.version.number for route in _versioned(routers)), default=1)
+def served(routes: Iterable[BaseRoute]) -> set[Api]:
+    """Return the APIs of which a service has these routes."""
+    return {route.api for route in routes if isinstance(route, NegotiatedRoute)}
 
 
 def announcement(
@@ -154,10 +156,3 @@ def announcement(
         target = successor.prefix + quote(path.removeprefix(version.prefix))
         headers["link"] = f'<{target}>; rel="successor-version"'
     return headers
-
-
-def _versioned(routers: Iterable[APIRouter]) -> Iterator[VersionRoute]:
-    for router in routers:
-        for route in router.routes:
-            if isinstance(route, VersionRoute):
-                yield route

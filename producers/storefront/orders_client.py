@@ -17,7 +17,8 @@ from starlette.requests import Request
 from cdc.context import MessageContext
 from producers.rest.context import headers_of
 from producers.rest.problems import ProblemError, answers, unavailable
-from schemas.rest.problem import MEDIA_TYPE, Problem, ProblemType
+from schemas.rest.orders import API
+from schemas.rest.problem import BAD_GATEWAY, MEDIA_TYPE, SHARED, TOO_SLOW, Problem
 from schemas.rest.versions import Version
 
 CONNECT_TIMEOUT_S = 1.0
@@ -178,11 +179,11 @@ def _order_in(answer: Answer, resource: type[Order]) -> Order:
 def _passed_on(problem: Problem, answer: Answer) -> ProblemError:
     """Return the problem that orders answered with, to be answered again."""
     wait_s = answer.headers.get("retry-after", "")
-    kinds = {kind.value: kind for kind in ProblemType}
+    kinds = {kind.uri: kind for kind in (*SHARED, *API.problems)}
     return ProblemError(
         answer.status,
         problem.detail,
-        kind=kinds.get(problem.type, ProblemType.BLANK),
+        kind=kinds.get(problem.type),
         errors=problem.errors or (),
         headers={"retry-after": wait_s} if _SECONDS.fullmatch(wait_s) else None,
     )
@@ -193,10 +194,10 @@ def _too_slow(timeout_s: float) -> ProblemError:
         504,
         f"the orders service did not answer within {timeout_s:g} seconds; "
         "whether it acted on the request is unknown",
-        kind=ProblemType.TOO_SLOW,
+        kind=TOO_SLOW,
     )
 
 
 def _unusable(what: str) -> ProblemError:
     detail = f"the orders service {what}; whether it acted on the request is unknown"
-    return ProblemError(502, detail, kind=ProblemType.BAD_GATEWAY)
+    return ProblemError(502, detail, kind=BAD_GATEWAY)

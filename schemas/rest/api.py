@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from schemas.rest.problem import ProblemType, require_distinct
 from schemas.rest.versions import Version
 
 
@@ -12,20 +13,23 @@ class Api:
     Args:
         name: Name of its folder.
         versions: Every version that is served, oldest first.
+        problems: Kinds of problems that are its own, beside those that all services share.
     """
 
     name: str
     versions: tuple[Version, ...]
+    problems: tuple[ProblemType, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse versions of which the newest cannot be told.
+        """Refuse versions of which the newest cannot be told, and problems that cannot be told apart.
 
         Raises:
-            ValueError: there is none, or they are not in the order of their numbers.
+            ValueError: there is no version, they are not in the order of their numbers, or two problems have one name.
         """
         numbers = [version.number for version in self.versions]
         if not numbers or numbers != sorted(set(numbers)):
             raise ValueError(f"the versions of {self.name} are not there, oldest first")
+        require_distinct(self.problems)
 
     def successor_of(self, version: Version) -> Version | None:
         """Return the version that came after this one, if one did."""

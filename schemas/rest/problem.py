@@ -1,6 +1,8 @@
 """Errors as clients see them: problem details for HTTP APIs (RFC 9457)."""
 
-from enum import StrEnum
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,26 +10,45 @@ from pydantic import BaseModel, ConfigDict, Field
 MEDIA_TYPE = "application/problem+json"
 
 
-class ProblemType(StrEnum):
-    """Kinds of problems to branch on; `about:blank` says no more than the status does."""
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A kind of problem that programs branch on.
 
-    BLANK = "about:blank"
-    MALFORMED_BODY = "urn:tailrace:problem:malformed-body"
-    INVALID_REQUEST = "urn:tailrace:problem:invalid-request"
-    ORDER_NOT_FOUND = "urn:tailrace:problem:order-not-found"
-    BAD_GATEWAY = "urn:tailrace:problem:bad-gateway"
-    UNAVAILABLE = "urn:tailrace:problem:unavailable"
-    TOO_SLOW = "urn:tailrace:problem:too-slow"
+    Args:
+        name: Its name, which no other kind has.
+        title: What it is, in a few words that are the same each time.
+    """
+
+    name: str
+    title: str
+
+    @property
+    def uri(self) -> str:
+        """What a problem of this kind says in `type`."""
+        return f"urn:tailrace:problem:{self.name}"
 
 
-TITLES = {
-    ProblemType.MALFORMED_BODY: "The body is not readable JSON",
-    ProblemType.INVALID_REQUEST: "The request breaks the contract",
-    ProblemType.ORDER_NOT_FOUND: "No such order",
-    ProblemType.BAD_GATEWAY: "A service behind this one gave no usable answer",
-    ProblemType.UNAVAILABLE: "Out of service for the moment",
-    ProblemType.TOO_SLOW: "The answer took too long",
-}
+BLANK = "about:blank"
+"""Type of a problem that says no more than its status does."""
+MALFORMED_BODY = ProblemType("malformed-body", "The body is not readable JSON")
+INVALID_REQUEST = ProblemType("invalid-request", "The request breaks the contract")
+BAD_GATEWAY = ProblemType("bad-gateway", "A service behind this one gave no usable answer")
+UNAVAILABLE = ProblemType("unavailable", "Out of service for the moment")
+TOO_SLOW = ProblemType("too-slow", "The answer took too long")
+
+SHARED = (MALFORMED_BODY, INVALID_REQUEST, BAD_GATEWAY, UNAVAILABLE, TOO_SLOW)
+"""Kinds that every service may answer with, beside those that its API declares."""
+
+
+def require_distinct(kinds: Iterable[ProblemType]) -> None:
+    """Refuse kinds that a client could not tell apart.
+
+    Raises:
+        ValueError: one is declared twice, or beside the shared ones.
+    """
+    for name, count in Counter(kind.name for kind in (*SHARED, *kinds)).items():
+        if count > 1:
+            raise ValueError(f"the problem {name} is declared {count} times: name each once")
 
 
 class FieldError(BaseModel):
@@ -45,7 +66,7 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    type: str = ProblemType.BLANK.value
+    type: str = BLANK
     title: str
     status: int
     detail: str

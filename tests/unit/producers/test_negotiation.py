@@ -9,7 +9,6 @@ from starlette.datastructures import Headers
 
 from producers.rest.negotiation import JSON, offers_of, preferred
 from producers.rest.versions import announcement
-from schemas.rest.api import Api
 from schemas.rest.orders import API, V1, V2
 from schemas.rest.versions import Version
 
@@ -58,24 +57,6 @@ def test_accept_chooses_the_form_of_the_answer(accept: str | None, media_type: s
 @given(st.text(alphabet=st.characters(max_codepoint=255)))
 def test_no_accept_whatever_breaks_the_choice(accept: str) -> None:
     assert chosen(accept) in {None, ONE, TWO, JSON}
-
-
-@pytest.mark.parametrize("versions", [(), (V2, V1), (V1, V1)])
-def test_versions_are_declared_oldest_first(versions: tuple[Version, ...]) -> None:
-    with pytest.raises(ValueError, match="the versions of orders are not there, oldest first"):
-        Api("orders", versions)
-
-
-def test_an_end_is_announced_before_it_comes() -> None:
-    with pytest.raises(ValueError, match="before it is deprecated"):
-        Version(7, sunset_on=date(2030, 1, 1))
-    with pytest.raises(ValueError, match="before it is deprecated"):
-        Version(7, deprecated_on=date(2030, 1, 1), sunset_on=date(2030, 1, 1))
-
-
-def test_a_version_has_the_next_one_of_its_api_as_its_successor() -> None:
-    assert (API.successor_of(V1), API.successor_of(V2)) == (V2, None)
-    assert Api("catalog", (Version(1),)).successor_of(Version(1)) is None
 
 
 def test_what_a_deprecated_version_announces() -> None:
