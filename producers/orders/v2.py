@@ -7,9 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.orders import domain
-from producers.orders.storage import Orders
+from producers.orders.handlers import find_order, place_order
 from producers.rest.context import Context
 from producers.rest.problems import answers
+from producers.rest.storage import Stored
 from producers.rest.versions import CREATED, version_router
 from schemas.messages.orders import OrderLine
 from schemas.rest.orders import API, V2
@@ -25,18 +26,20 @@ router = version_router(API, V2)
     responses=CREATED | answers(400, 408, 413, 415, 422, 503),
 )
 async def place(
-    order: PlaceOrder, orders: Orders, context: Context, request: Request, response: Response
+    order: PlaceOrder, storage: Stored, context: Context, request: Request, response: Response
 ) -> Order:
     """Place an order."""
-    placed = await orders.place(to_command(order), context)
+    async with storage.work(context) as work:
+        placed = await place_order(to_command(order), work)
     response.headers["location"] = f"{request.url.path}/{placed.order_id}"
     return to_resource(placed)
 
 
 @router.get("/orders/{order_id}", response_model_exclude_none=True, responses=answers(404, 503))
-async def show(order_id: UUID, orders: Orders) -> Order:
+async def show(order_id: UUID, storage: Stored) -> Order:
     """Show an order as it stands."""
-    return to_resource(await orders.find(order_id))
+    async with storage.pool.connection() as connection:
+        return to_resource(await find_order(connection, order_id))
 
 
 def to_command(order: PlaceOrder) -> domain.PlaceOrder:

@@ -1,0 +1,136 @@
+"""REST services with a database: what they are told, the units of work of requests, and Postgres when it is away."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+from fastapi import APIRouter, Depends, FastAPI
+from psycopg_pool import PoolTimeout
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cdc.context import MessageContext
+from cdc.database import Pool, open_pool
+from cdc.delayed import published_when_due
+from cdc.manifest import Service
+from cdc.outbox import Outbox
+from cdc.work import RequestWork, UnitOfWork
+from producers.rest.app import build_app
+from producers.rest.body import JsonRoute
+from producers.rest.problems import ProblemError, answers, response_of, unavailable
+from producers.rest.settings import ServiceSettings
+from schemas.message import Message
+from schemas.rest.problem import UNAVAILABLE
+
+POOL_TIMEOUT_S = 2.0
+"""Shorter than callers wait: they should hear that the database is away, not give up on this service."""
+RETRY_AFTER_S = 2
+
+
+class StorageSettings(ServiceSettings):
+    """What a service with a database needs to know.
+
+    Args:
+        database_url: libpq URL of the service's own role.
+        registry_url: Base URL of the registry's Confluent-compatible API.
+        schema_cache: Directory in which schema ids are kept.
+    """
+
+    database_url: Annotated[str, Field(min_length=1, repr=False)]
+    registry_url: Annotated[str, Field(min_length=1)]
+    schema_cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The database and the outbox in it."""
+
+    pool: Pool
+    outbox: Outbox
+
+    @asynccontextmanager
+    async def work(self, context: MessageContext) -> AsyncIterator[UnitOfWork]:
+        """Open a unit of work for a request; it is committed when the block ends."""
+        async with self.pool.connection() as connection, connection.transaction():
+            yield RequestWork(connection, self.outbox, context)
+
+
+async def _storage(request: Request) -> Storage:
+    storage: Storage = request.app.state.storage
+    return storage
+
+
+Stored = Annotated[Storage, Depends(_storage)]
+"""Endpoint parameter that receives the storage."""
+
+
+def build_stored_app(
+    service: Service,
+    settings: StorageSettings,
+    *,
+    description: str,
+    routers: Sequence[APIRouter],
+    events: Iterable[type[Message]],
+    about_health: str = "Say whether requests can be served: the database answers.",
+) -> FastAPI:
+    """Return a service that opens its database and its outbox when it starts.
+
+    Args:
+        service: What it declares of itself.
+        settings: What it was told.
+        description: What it does, in a sentence or two.
+        routers: Its endpoints, except for its health.
+        events: Every class that it writes to the outbox.
+        about_health: What its description says of its health.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        outbox = Outbox.open(settings.registry_url, settings.schema_cache, events)
+        pool = open_pool(settings.database_url, timeout_s=POOL_TIMEOUT_S)
+        async with pool, published_when_due(pool):
+            app.state.storage = Storage(pool, outbox)
+            yield
+
+    router = APIRouter(route_class=JsonRoute, responses=answers(503))
+    router.get("/health", description=about_health)(health)
+    app = build_app(
+        title=f"Tailrace {service.name}",
+        description=description,
+        routers=[router, *routers],
+        lifespan=lifespan,
+    )
+    _answer_for_postgres(app, f"the {service.name} database")
+    return app
+
+
+async def health(storage: Stored) -> dict[str, str]:
+    """Say whether the database answers."""
+    async with storage.pool.connection() as connection:
+        await connection.execute("select 1")
+    return {"status": "ok"}
+
+
+def _answer_for_postgres(app: FastAPI, database: str) -> None:
+    """Answer the errors of the database with problems."""
+
+    @app.exception_handler(PoolTimeout)
+    async def on_no_connection(request: Request, _: PoolTimeout) -> Response:
+        problem = unavailable(
+            f"{database} cannot be reached; nothing was done, try again",
+            retry_after_s=RETRY_AFTER_S,
+        )
+        return response_of(problem, request)
+
+    @app.exception_handler(psycopg.OperationalError)
+    async def on_database_error(request: Request, error: psycopg.OperationalError) -> Response:
+        # With an SQLSTATE the server itself said no and rolled back; without one the connection
+        # broke, and that may have been between the commit and the word of it.
+        if error.sqlstate:
+            return response_of(unavailable(f"{database} refused: {error}"), request)
+        detail = f"the connection to {database} broke; whether anything was kept is unknown"
+        return response_of(ProblemError(503, detail, kind=UNAVAILABLE), request)
