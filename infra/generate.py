@@ -5,6 +5,8 @@ them is not what this would write.
 """
 
 import json
+from collections.abc import Container, Mapping
+from importlib import invalidate_caches
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,10 +19,14 @@ from schemas.contracts import readers
 CATALOGUE_PAGES = Path("docs/catalogue")
 
 
-def render_all() -> dict[Path, str]:
-    """Return the text of every generated file by its path in the repository."""
+def render_classes() -> dict[Path, str]:
+    """Return the text of every module of message classes by its path in the repository."""
+    return {Path("schemas/messages", name): text for name, text in messages.render_all().items()}
+
+
+def render_documents() -> dict[Path, str]:
+    """Return the text of every other generated file by its path in the repository."""
     return {
-        **{Path("schemas/messages", name): text for name, text in messages.render_all().items()},
         **{Path(path): text for path, text in openapi.render_all().items()},
         **{
             CATALOGUE_PAGES / name: text
@@ -34,23 +40,36 @@ def render_all() -> dict[Path, str]:
 
 def stale() -> list[Path]:
     """Return the generated files that are not what they should be, and those that nothing generates any more."""
-    expected = render_all()
-    changed = [path for path, text in expected.items() if _read(path) != text]
-    return changed + [path for path in _present() if path not in expected]
+    expected = render_classes() | render_documents()
+    return _changed(expected) + _left_over(expected)
 
 
 def main() -> None:
     """Write what has changed and remove what is left over; say which files."""
-    expected = render_all()
-    for path in stale():
+    expected = render_classes()
+    _write(expected)
+    invalidate_caches()  # services, which say what their documents hold, import the classes
+    expected |= render_documents()
+    _write(expected)
+    for path in _left_over(expected):
+        (REPOSITORY / path).unlink()
+        print(f"removed {path}")
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    for path in _changed(texts):
         file = REPOSITORY / path
-        if path in expected:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(expected[path])
-            print(f"wrote {path}")
-        else:
-            file.unlink()
-            print(f"removed {path}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(texts[path])
+        print(f"wrote {path}")
+
+
+def _changed(texts: Mapping[Path, str]) -> list[Path]:
+    return [path for path, text in texts.items() if _read(path) != text]
+
+
+def _left_over(expected: Container[Path]) -> list[Path]:
+    return [path for path in _present() if path not in expected]
 
 
 def _present() -> list[Path]:

@@ -21,14 +21,19 @@ def render_all() -> dict[str, str]:
     Raises:
         ValueError: two APIs declare a problem of the same name.
     """
-    apps = {service.name: _app(service) for service in SERVICES if service.kind == "rest"}
-    apis = {api for app in apps.values() for api in served(app.router.routes)}
+    found = apps()
+    apis = {api for app in found.values() for api in served(app.router.routes)}
     require_distinct(problem for api in apis for problem in api.problems)
-    return {f"{DIRECTORY}/{name}.json": canonical(app.openapi()) for name, app in apps.items()}
+    return {path: canonical(app.openapi()) for path, app in found.items()}
+
+
+def apps() -> dict[str, FastAPI]:
+    """Return every REST service, made but not started, by the path of its document in the repository."""
+    rest = (service for service in SERVICES if service.kind == "rest")
+    return {f"{DIRECTORY}/{service.name}.json": _app(service) for service in rest}
 
 
 def _app(service: Service) -> FastAPI:
-    """Return a service that is made, not started: where the others are does not matter."""
     bootstrap = import_module(f"{service.package}.bootstrap")
     app: FastAPI = bootstrap.create_app(settings_of(service, bootstrap.Settings, load_settings()))
     return app

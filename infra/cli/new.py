@@ -9,6 +9,7 @@ from infra.cli.output import emit, json_option
 from infra.cli.values import CONTEXT, SUBJECT
 from infra.interpreter import module_command
 from infra.scaffold import NewContext, written
+from infra.scaffold.asked import KINDS, Kind
 from infra.settings import REPOSITORY
 
 
@@ -19,6 +20,13 @@ def new() -> None:
 
 @new.command()
 @click.argument("name", type=CONTEXT)
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    default="consumer",
+    show_default=True,
+    help="What its service is: one that consumes messages, or one that takes requests over REST.",
+)
 @click.option(
     "--consumes",
     type=SUBJECT,
@@ -34,13 +42,21 @@ def new() -> None:
 @json_option
 @examples(
     "tailrace new context stock --consumes orders.OrderCreated --emits stock.ItemsReserved",
+    "tailrace new context catalog --kind rest --emits catalog.EntryAdded",
 )
-def context(*, name: str, consumes: tuple[str, ...], emits: tuple[str, ...], as_json: bool) -> None:
-    """Write a context that consumes messages: folder, table, handlers, events and a test.
+def context(
+    *,
+    name: str,
+    kind: Kind,
+    consumes: tuple[str, ...],
+    emits: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Write a context that consumes messages or takes requests: folder, table, handlers, events and a test.
 
     It is one that works; `make up` runs it with all others.
     """
-    wanted = NewContext(name=name, consumes=consumes, emits=emits)
+    wanted = NewContext(name=name, kind=kind, consumes=consumes, emits=emits)
     files = written(wanted, REPOSITORY)
     for path, text in files.items():
         (REPOSITORY / path).parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +67,7 @@ def context(*, name: str, consumes: tuple[str, ...], emits: tuple[str, ...], as_
     _run("ruff", "check", "--quiet", "--fix", "--select", "I", *python)
     _run("ruff", "format", "--quiet", *python)
     if as_json:
-        emit({"context": name, "consumer": wanted.consumer, "files": sorted(map(str, files))})
+        emit({"context": name, "service": wanted.service, "files": sorted(map(str, files))})
         return
     for line in (*(f"wrote {path}" for path in files), *"".join(made).splitlines()):
         click.echo(line)

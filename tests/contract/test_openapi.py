@@ -6,15 +6,24 @@ from typing import Any
 
 import pytest
 
-from infra.openapi import render_all
+from infra.openapi import apps, render_all
 from infra.settings import REPOSITORY
-from schemas.rest.orders import API, V1, V2
+from producers.rest.versions import NegotiatedRoute
 
 Node = dict[str, Any]
 
 RENDERED = render_all()
 DOCUMENTS = {path: json.loads(text) for path, text in RENDERED.items()}
-METHODS = {"/orders": "post", "/orders/{order_id}": "get"}
+NEGOTIATED = [
+    (path, route)
+    for path, app in apps().items()
+    for route in app.router.routes
+    if isinstance(route, NegotiatedRoute)
+]
+ROUTES = [
+    pytest.param(DOCUMENTS[path], route, id=f"{path.rpartition('/')[2]}{route.path}")
+    for path, route in NEGOTIATED
+]
 PROBLEM = "application/problem+json"
 
 
@@ -47,29 +56,37 @@ def test_nothing_described_is_unused(document: Node) -> None:
     assert used == set(document["components"]["schemas"])
 
 
-@pytest.mark.parametrize("version", API.versions, ids=lambda version: version.prefix)
-@pytest.mark.parametrize("path", METHODS)
-def test_each_version_is_described_with_its_end(document: Node, version: Any, path: str) -> None:
-    operation = document["paths"][version.prefix + path][METHODS[path]]
-    assert operation.get("deprecated", False) == bool(version.deprecated_on)
-    sunset = version.sunset_on.isoformat() if version.sunset_on else None
-    assert operation.get("x-sunset") == sunset
-    for body in bodies(operation):
-        assert set(body["content"]) == {"application/json", version.media_type}
-    announced = {"Deprecation", "Sunset", "Link"} & set(success(operation)["headers"])
-    assert bool(announced) == bool(version.deprecated_on)
+@pytest.mark.parametrize(("document", "route"), ROUTES)
+def test_each_version_is_described_with_its_end(document: Node, route: NegotiatedRoute) -> None:
+    for version, versioned in route.routes.items():
+        operation = document["paths"][version.prefix + route.path][versioned.method.lower()]
+        assert operation.get("deprecated", False) == bool(version.deprecated_on)
+        sunset = version.sunset_on.isoformat() if version.sunset_on else None
+        assert operation.get("x-sunset") == sunset
+        for body in bodies(operation):
+            assert set(body["content"]) == {"application/json", version.media_type}
+        announced = {"Deprecation", "Sunset", "Link"} & set(success(operation)["headers"])
+        assert bool(announced) == bool(version.deprecated_on)
 
 
-@pytest.mark.parametrize("path", METHODS)
-def test_negotiation_is_described(document: Node, path: str) -> None:
-    operation = document["paths"][path][METHODS[path]]
+@pytest.mark.parametrize(("document", "route"), ROUTES)
+def test_negotiation_is_described(document: Node, route: NegotiatedRoute) -> None:
+    versions = list(route.routes)
+    operation = document["paths"][route.path][route.routes[versions[0]].method.lower()]
     assert not operation.get("deprecated", False)
-    assert {"Vary", "Deprecation", "Sunset"} <= set(success(operation)["headers"])
+    ends = {"Deprecation", "Sunset"} if any(version.sunset_on for version in versions) else set()
+    assert {"Vary"} | ends <= set(success(operation)["headers"])
     for body in bodies(operation):
-        assert named(body, "application/json") == named(body, V2.media_type)
-        assert named(body, V1.media_type).endswith("V1")
-        assert named(body, V2.media_type).endswith("V2")
+        types = {version: named(body, version.media_type) for version in versions}
+        assert named(body, "application/json") == types[max(versions, key=lambda v: v.number)]
+        if len(versions) > 1:
+            assert all(name.endswith(f"V{version.number}") for version, name in types.items())
     assert "406" in operation["responses"]
+
+
+def test_orders_are_described_in_two_versions_at_both_services() -> None:
+    described = [(r.path, [v.number for v in r.routes]) for _, r in NEGOTIATED if "order" in r.path]
+    assert described == [("/orders", [1, 2]), ("/orders/{order_id}", [1, 2])] * 2
 
 
 def test_errors_are_problems(document: Node) -> None:

@@ -27,6 +27,9 @@ CATALOGUE = (REPOSITORY / "schemas/catalogue.toml").read_text()
         ("stock", ["orders.OrderCreated"], ["stock.x"], "no event of stock"),
         ("stock", ["orders.OrderCreated"] * 2, [], "name each once"),
         ("stock", ["orders.OrderCreated"], ["stock.OrderCreated"], "name each once"),
+        ("stock", ["orders.OrderCreated"], ["stock.Settings"], "Settings is what something else"),
+        ("stack", ["orders.OrderCreated"], [], "tests/integration/test_stack.py is there already"),
+        ("consumers", ["orders.OrderCreated"], [], "The name consumers is taken"),
     ],
 )
 def test_what_cannot_be_is_refused(
@@ -35,6 +38,35 @@ def test_what_cannot_be_is_refused(
     with pytest.raises(ScaffoldError, match=sentence) as raised:
         written(NewContext(name=name, consumes=consumes, emits=emits), REPOSITORY)
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "consumes", "emits", "sentence"),
+    [
+        ("storefront", [], ["storefront.Opened"], "The name storefront is taken"),
+        ("fields", [], ["fields.Added"], "The name fields is taken"),
+        ("catalog", [], [], "Say what it tells of: --emits catalog.EntryAdded"),
+        ("catalog", ["orders.OrderCreated"], ["catalog.Added"], "leave --consumes out"),
+        ("catalog", [], ["orders.Added"], "no event of catalog"),
+        ("catalog", [], ["catalog.Entry"], "Entry is what something else in a context is called"),
+    ],
+)
+def test_what_cannot_be_a_rest_service_is_refused(
+    name: str, consumes: list[str], emits: list[str], sentence: str
+) -> None:
+    asked = NewContext(name=name, kind="rest", consumes=consumes, emits=emits)
+    with pytest.raises(ScaffoldError, match=sentence):
+        written(asked, REPOSITORY)
+
+
+def test_a_rest_service_is_called_in_words_with_hyphens_and_all_its_events_are_declared() -> None:
+    emits = ["price_list.Opened", "price_list.Closed"]
+    asked = NewContext(name="price_list", kind="rest", consumes=[], emits=emits)
+    files = {str(path): text for path, text in written(asked, REPOSITORY).items()}
+    assert 'name="price-list"' in files["producers/price_list/service.py"]
+    assert '"/price-list/{entry_id}"' in files["producers/price_list/v1.py"]
+    assert "events=[Closed, Opened]" in files["producers/price_list/bootstrap.py"]
+    assert "event = Opened(" in files["producers/price_list/handlers.py"]
 
 
 def test_the_catalogue_keeps_its_comments_and_everything_else() -> None:

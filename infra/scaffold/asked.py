@@ -1,0 +1,39 @@
+"""What a new context is asked to be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from infra.errors import TailraceError
+
+Kind = Literal["consumer", "rest"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class ScaffoldError(TailraceError):
+    """The context cannot be written as it was asked for; nothing was."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewContext:
+    """What a new context is to be.
+
+    Args:
+        name: Its name: of its folder, its database schema and role, and before the names of its messages.
+        kind: What its service is.
+        consumes: Full names of the messages that it has handlers for.
+        emits: Full names of its own events.
+    """
+
+    name: str
+    kind: Kind = "consumer"
+    consumes: Sequence[str]
+    emits: Sequence[str]
+
+    @property
+    def service(self) -> str:
+        """Name of its service; of a consumer also its group."""
+        words = self.name.replace("_", "-")
+        return f"{words}-worker" if self.kind == "consumer" else words
