@@ -24,14 +24,17 @@ DOCUMENTS = [
 ]
 PUBLISHERS = ("cdc",)  # some of the commands are about the connector
 LONG = "takes minutes on a stack of its own; tests/chaos/test_faults.py runs the same with fewer faults"
+COPIED = "is run by test_new_context.py, in a copy of the repository"
 ELSEWHERE = {
     "make test": "is what runs this test",
     "make test-unit": "is part of what runs this test",
     "make lint typecheck": "judges the source, not the product",
     "make lint typecheck test-unit": "judges the source, not the product",
-    ".venv/bin/tailrace new context stock --consumes orders.OrderCreated --emits stock.ItemsReserved": (
-        "is run by test_new_context.py, in a copy of the repository"
-    ),
+    ".venv/bin/tailrace new context stock --consumes orders.OrderCreated --emits stock.ItemsReserved": COPIED,
+    ".venv/bin/tailrace new context catalog --kind rest --emits catalog.EntryAdded": COPIED,
+    ".venv/bin/tailrace new context review --consumes payments.PaymentFlagged": COPIED,
+    ".venv/bin/tailrace schema golden payments.PaymentFlagged": COPIED,
+    """curl -sf localhost:18021/v1/catalog -d '{"name": "a red bicycle"}'""": COPIED,
     "make down": "is run by test_stack.py, on a stack that nobody else needs",
     "make chaos": LONG,
     "make chaos SEED=7 FAULTS=200": LONG,

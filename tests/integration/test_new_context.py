@@ -1,6 +1,7 @@
-"""A context that one command has written, in a copy of the repository: it fits in, runs, and keeps its promises."""
+"""Contexts, resources and events added as the how-to pages say, in a copy of the repository: they fit in, and run."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,26 +10,39 @@ from pathlib import Path
 import pytest
 
 from infra.settings import REPOSITORY
+from tests.walk import walk
 from tests.working_tree import copy_to
 
-MOST_FILES = 12
-MOST_LINES = 120
+HOW_TO = REPOSITORY / "docs/how-to"
+MOST_FILES = {"consumer": 12, "rest": 14}
+MOST_LINES = {"consumer": 130, "rest": 230}
 TIMEOUT_S = 420
 CACHES = (".mypy_cache", ".ruff_cache")
+GENERATED = ("docs/", "schemas/messages/", "schemas/rest/openapi/")
+
+COMMANDS = {
+    "make generate": ("infra.generate",),
+    "make schema-check": ("infra.cli", "schema", "check"),
+}
+IN_THE_END = ("make lint typecheck test-unit", "make up", "curl")
+"""What the last test does for all pages together, on one stack."""
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what git would commit."""
+    """A copy of what git would commit, as the first commit of a repository of its own."""
     directory = tmp_path_factory.mktemp("copy")
     copy_to(directory)
+    who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    for command in (("init", "-q", "-b", "main"), ("add", "."), (*who, "commit", "-qm", "All")):
+        subprocess.run(["git", *command], cwd=directory, check=True, timeout=TIMEOUT_S)
     for cache in CACHES:
         if (REPOSITORY / cache).is_dir():
             shutil.copytree(REPOSITORY / cache, directory / cache)
     return directory
 
 
-def run(copy: Path, *arguments: str, status: int = 0) -> str:
+def run(copy: Path, *arguments: str) -> str:
     """Run a module in the copy; return what it says."""
     environment = {
         name: value
@@ -46,7 +60,7 @@ def run(copy: Path, *arguments: str, status: int = 0) -> str:
         timeout=TIMEOUT_S,
         check=False,
     )
-    assert done.returncode == status, f"{arguments}: {done.stdout}"
+    assert done.returncode == 0, f"{arguments}: {done.stdout}"
     return done.stdout
 
 
@@ -59,28 +73,60 @@ def files_of(copy: Path) -> dict[str, str]:
     }
 
 
-def test_meter_readings_beside_orders(copy: Path) -> None:
+def begin(copy: Path, *arguments: str) -> None:
+    """Begin a context by the command, which writes little, says what it writes, and touches nothing else."""
+    kind = "rest" if "rest" in arguments else "consumer"
     before = files_of(copy)
-    said = run(
+    said = run(copy, "infra.cli", *arguments)
+    after = files_of(copy)
+    changed = {path for path, text in after.items() if before.get(path) != text}
+    by_hand = {path for path in changed if not path.startswith(GENERATED)}
+    assert all(path in said for path in changed)
+    assert {path for path in by_hand if path in before} == {"schemas/catalogue.toml"}
+    assert len(by_hand) <= MOST_FILES[kind], by_hand
+    code = [path for path in by_hand if path.endswith((".py", ".sql", ".avsc"))]
+    assert sum(len(after[path].splitlines()) for path in code) <= MOST_LINES[kind]
+    assert not [path for path in by_hand if "/migrations/" in path and "create_" in after[path]]
+
+
+def follow(copy: Path, page: str) -> None:
+    """Do what a page says, and leave for the end what it says to do with the whole."""
+
+    def step(command: str) -> None:
+        if command.startswith(".venv/bin/tailrace new context "):
+            begin(copy, *shlex.split(command)[1:])
+        elif command.startswith(".venv/bin/tailrace "):
+            run(copy, "infra.cli", *shlex.split(command)[1:])
+        elif not command.startswith(IN_THE_END):
+            run(copy, *COMMANDS[command])
+
+    walk(HOW_TO / page, copy, step)
+
+
+def test_a_rest_service_begins_and_gets_a_resource_by_hand(copy: Path) -> None:
+    follow(copy, "add-a-rest-resource.md")
+
+
+def test_an_event_is_added_by_hand(copy: Path) -> None:
+    follow(copy, "add-an-event.md")
+
+
+def test_meter_readings_begin_beside_orders(copy: Path) -> None:
+    begin(
         copy,
-        *("infra.cli", "new", "context", "metering"),
+        *("new", "context", "metering"),
         *("--consumes", "orders.OrderConfirmed", "--consumes", "canary.CanaryEmitted"),
         *("--emits", "metering.MeterInstalled"),
     )
-    after = files_of(copy)
-    changed = {path for path, text in after.items() if before.get(path) != text}
-    generated = {path for path in changed if path.startswith(("docs/", "schemas/messages/"))}
-    by_hand = changed - generated
-    assert all(path in said for path in changed)
-    assert len(by_hand) <= MOST_FILES, by_hand
-    code = [path for path in by_hand if path.endswith((".py", ".sql", ".avsc"))]
-    assert sum(len(after[path].splitlines()) for path in code) <= MOST_LINES + 10
-    assert "create_" not in after["consumers/metering/migrations/versions/0001_metering.py"]
 
+
+def test_all_of_it_fits_in_and_runs(copy: Path) -> None:
     run(copy, "ruff", "check", ".")
     run(copy, "ruff", "format", "--check", ".")
-    run(copy, "mypy", "consumers/metering", "tests/integration/test_metering.py")
+    run(copy, "mypy")
     quick = ("tests/contract", "tests/unit/test_contexts_are_apart.py", "tests/unit/infra")
     run(copy, "pytest", "-q", "-k", "not makefile", *quick)
-    # brings up a stack of its own, which waits until the new worker has joined its group
-    assert "1 passed" in run(copy, "pytest", "-q", "tests/integration/test_metering.py")
+    # bring up a stack of their own, which waits until the new workers have joined their groups
+    names = ("metering", "catalog", "review", "flagged")
+    tests = [f"tests/integration/test_{name}.py" for name in names]
+    assert "6 passed" in run(copy, "pytest", "-q", *tests)
