@@ -17,17 +17,17 @@ CATALOGUE = (REPOSITORY / "schemas/catalogue.toml").read_text()
         ("orders", ["orders.OrderCreated"], [], "The name orders is taken"),
         ("runtime", ["orders.OrderCreated"], [], "The name runtime is taken"),
         ("postgres", ["orders.OrderCreated"], [], "The name postgres is taken"),
-        ("pg_stock", ["orders.OrderCreated"], [], "cannot be a context"),
+        ("pg_ferry", ["orders.OrderCreated"], [], "cannot be a context"),
         ("class", ["orders.OrderCreated"], [], "cannot be a context"),
-        ("../stock", ["orders.OrderCreated"], [], "cannot be a context"),
-        ("Stock", ["orders.OrderCreated"], [], "cannot be a context"),
-        ("stock", [], [], "Say what it consumes"),
-        ("stock", ["orders.OrderCreate"], [], "no message orders.OrderCreate;"),
-        ("stock", ["orders.OrderCreated"], ["orders.X"], "no event of stock"),
-        ("stock", ["orders.OrderCreated"], ["stock.x"], "no event of stock"),
-        ("stock", ["orders.OrderCreated"] * 2, [], "name each once"),
-        ("stock", ["orders.OrderCreated"], ["stock.OrderCreated"], "name each once"),
-        ("stock", ["orders.OrderCreated"], ["stock.Settings"], "Settings is what something else"),
+        ("../ferry", ["orders.OrderCreated"], [], "cannot be a context"),
+        ("Ferry", ["orders.OrderCreated"], [], "cannot be a context"),
+        ("ferry", [], [], "Say what it consumes"),
+        ("ferry", ["orders.OrderCreate"], [], "no message orders.OrderCreate;"),
+        ("ferry", ["orders.OrderCreated"], ["orders.X"], "no event of ferry"),
+        ("ferry", ["orders.OrderCreated"], ["ferry.x"], "no event of ferry"),
+        ("ferry", ["orders.OrderCreated"] * 2, [], "name each once"),
+        ("ferry", ["orders.OrderCreated"], ["ferry.OrderCreated"], "name each once"),
+        ("ferry", ["orders.OrderCreated"], ["ferry.Settings"], "Settings is what something else"),
         ("stack", ["orders.OrderCreated"], [], "tests/integration/test_stack.py is there already"),
         ("consumers", ["orders.OrderCreated"], [], "The name consumers is taken"),
     ],
@@ -45,10 +45,10 @@ def test_what_cannot_be_is_refused(
     [
         ("storefront", [], ["storefront.Opened"], "The name storefront is taken"),
         ("fields", [], ["fields.Added"], "The name fields is taken"),
-        ("catalog", [], [], "Say what it tells of: --emits catalog.EntryAdded"),
-        ("catalog", ["orders.OrderCreated"], ["catalog.Added"], "leave --consumes out"),
-        ("catalog", [], ["orders.Added"], "no event of catalog"),
-        ("catalog", [], ["catalog.Entry"], "Entry is what something else in a context is called"),
+        ("ferry", [], [], "Say what it tells of: --emits ferry.EntryAdded"),
+        ("ferry", ["orders.OrderCreated"], ["ferry.Added"], "leave --consumes out"),
+        ("ferry", [], ["orders.Added"], "no event of ferry"),
+        ("ferry", [], ["ferry.Entry"], "Entry is what something else in a context is called"),
     ],
 )
 def test_what_cannot_be_a_rest_service_is_refused(
@@ -70,25 +70,25 @@ def test_a_rest_service_is_called_in_words_with_hyphens_and_all_its_events_are_d
 
 
 def test_the_catalogue_keeps_its_comments_and_everything_else() -> None:
-    text = with_message(CATALOGUE, "stock.events", "stock", "stock.ItemsReserved")
-    text = with_message(text, "stock.events", "stock", "stock.ReservationFailed")
+    text = with_message(CATALOGUE, "ferry.events", "ferry", "ferry.ItemsReserved")
+    text = with_message(text, "ferry.events", "ferry", "ferry.ReservationFailed")
     for message in ("orders.OrderCreated", "orders.OrderConfirmed"):
-        text = with_consumer(text, "order.events", "stock-worker", message)
-    text = with_consumer(text, "canary.events", "stock-worker", "canary.CanaryEmitted")
-    text = with_consumer(text, "stock.events", "stock-worker", "stock.ItemsReserved")
+        text = with_consumer(text, "order.events", "ferry-worker", message)
+    text = with_consumer(text, "canary.events", "ferry-worker", "canary.CanaryEmitted")
+    text = with_consumer(text, "ferry.events", "ferry-worker", "ferry.ItemsReserved")
     topics, before = tomllib.loads(text)["topics"], tomllib.loads(CATALOGUE)["topics"]
-    assert topics.pop("stock.events") == {
-        "owner": "stock",
-        "aggregate": "stock",
+    assert topics.pop("ferry.events") == {
+        "owner": "ferry",
+        "aggregate": "ferry",
         "partitions": 6,
         "retention_hours": 168,
-        "messages": ["stock.ItemsReserved", "stock.ReservationFailed"],
-        "consumers": {"stock-worker": ["stock.ItemsReserved"]},
+        "messages": ["ferry.ItemsReserved", "ferry.ReservationFailed"],
+        "consumers": {"ferry-worker": ["ferry.ItemsReserved"]},
     }
     consumers = topics["order.events"]["consumers"]
-    assert consumers.pop("stock-worker") == ["orders.OrderCreated", "orders.OrderConfirmed"]
+    assert consumers.pop("ferry-worker") == ["orders.OrderCreated", "orders.OrderConfirmed"]
     canary = topics["canary.events"]
-    assert canary["consumers"].pop("stock-worker") == ["canary.CanaryEmitted"]
+    assert canary["consumers"].pop("ferry-worker") == ["canary.CanaryEmitted"]
     if not canary["consumers"]:
         del canary["consumers"]
     assert topics == before
