@@ -47,21 +47,26 @@ def stale() -> list[Path]:
 def main() -> None:
     """Write what has changed and remove what is left over; say which files."""
     expected = render_classes()
-    _write(expected)
+    changed = _write(expected)
     invalidate_caches()  # services, which say what their documents hold, import the classes
     expected |= render_documents()
-    _write(expected)
+    changed += _write(expected)
     for path in _left_over(expected):
         (REPOSITORY / path).unlink()
         print(f"removed {path}")
+        changed.append(path)
+    if not changed:
+        print("nothing has changed")
 
 
-def _write(texts: Mapping[Path, str]) -> None:
-    for path in _changed(texts):
+def _write(texts: Mapping[Path, str]) -> list[Path]:
+    changed = _changed(texts)
+    for path in changed:
         file = REPOSITORY / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(texts[path])
         print(f"wrote {path}")
+    return changed
 
 
 def _changed(texts: Mapping[Path, str]) -> list[Path]:
