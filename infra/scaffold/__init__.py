@@ -18,8 +18,9 @@ __all__ = ["NewContext", "ScaffoldError", "written"]
 CATALOGUE = Path("schemas/catalogue.toml")
 CONTEXT = re.compile(r"[a-z][a-z0-9_]{0,30}[a-z0-9]")
 MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
-TAKEN = frozenset({*SCHEMAS, OWNER, CAPTURE, REGISTRY, RETENTION, "postgres", "public", "none"})
-"""Roles and schemas of others, and names that none can have."""
+PARTS = ("postgres", "kafka", "kafka_controller", "connect")
+TAKEN = frozenset({*SCHEMAS, *PARTS, OWNER, CAPTURE, REGISTRY, RETENTION, "public", "none"})
+"""Roles, schemas and parts of the stack that are others', and names that none can have."""
 CONTRACTS = ("schemas/avro", "schemas/rest")
 FIRST_PORT = 18021
 """Below it are the services that come along."""

@@ -45,6 +45,7 @@ def test_what_cannot_be_is_refused(
     [
         ("storefront", [], ["storefront.Opened"], "The name storefront is taken"),
         ("fields", [], ["fields.Added"], "The name fields is taken"),
+        ("kafka", [], ["kafka.Added"], "The name kafka is taken"),
         ("ferry", [], [], "Say what it tells of: --emits ferry.EntryAdded"),
         ("ferry", ["orders.OrderCreated"], ["ferry.Added"], "leave --consumes out"),
         ("ferry", [], ["orders.Added"], "no event of ferry"),
