@@ -3,15 +3,13 @@
 from decimal import Decimal
 from uuid import UUID
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from producers.orders import domain
 from producers.orders.handlers import find_order, place_order
 from producers.rest.context import Context
-from producers.rest.problems import answers
+from producers.rest.created import CREATED, Location
+from producers.rest.problems import REFUSALS, answers
 from producers.rest.storage import Stored
-from producers.rest.versions import CREATED, version_router
+from producers.rest.versions import version_router
 from schemas.messages.orders import OrderLine
 from schemas.rest.orders import API, V2
 from schemas.rest.orders.v2 import Order, PlacedLine, PlaceOrder
@@ -23,15 +21,13 @@ router = version_router(API, V2)
     "/orders",
     status_code=201,
     response_model_exclude_none=True,
-    responses=CREATED | answers(400, 408, 413, 415, 422, 503),
+    responses=CREATED | REFUSALS | answers(503),
 )
-async def place(
-    order: PlaceOrder, storage: Stored, context: Context, request: Request, response: Response
-) -> Order:
+async def place(order: PlaceOrder, storage: Stored, context: Context, location: Location) -> Order:
     """Place an order."""
     async with storage.work(context) as work:
         placed = await place_order(to_command(order), work)
-    response.headers["location"] = f"{request.url.path}/{placed.order_id}"
+    location.tell(placed.order_id)
     return to_resource(placed)
 
 

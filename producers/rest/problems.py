@@ -71,6 +71,10 @@ def answers(*statuses: int | str) -> dict[int | str, dict[str, Any]]:
     }
 
 
+REFUSALS = answers(400, 408, 413, 415, 422)
+"""What the API description says about a body that is not taken."""
+
+
 def unavailable(detail: str, *, retry_after_s: int = 1) -> ProblemError:
     """Return a 503: nothing was done, and the same request may succeed in a moment.
 

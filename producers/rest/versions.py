@@ -28,8 +28,6 @@ from producers.rest.problems import answers
 from schemas.rest.api import Api
 from schemas.rest.versions import Version
 
-CREATED: dict[int | str, dict[str, Any]] = {201: {"headers": {"Location": {}}}}
-"""What the API description says about an answer to a POST."""
 OFFER = "offer"
 """Where the request's state has the offer that was chosen before the route."""
 

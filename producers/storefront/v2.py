@@ -2,12 +2,10 @@
 
 from uuid import UUID
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from producers.rest.context import Context
-from producers.rest.problems import answers
-from producers.rest.versions import CREATED, version_router
+from producers.rest.created import CREATED, Location
+from producers.rest.problems import REFUSALS, answers
+from producers.rest.versions import version_router
 from producers.storefront.orders_client import BEHIND, Orders
 from schemas.rest.orders import API, V2
 from schemas.rest.orders.v2 import Order, PlaceOrder
@@ -19,14 +17,12 @@ router = version_router(API, V2)
     "/orders",
     status_code=201,
     response_model_exclude_none=True,
-    responses=CREATED | answers(400, 408, 413, 415, 422) | BEHIND,
+    responses=CREATED | REFUSALS | BEHIND,
 )
-async def place(
-    order: PlaceOrder, orders: Orders, context: Context, request: Request, response: Response
-) -> Order:
+async def place(order: PlaceOrder, orders: Orders, context: Context, location: Location) -> Order:
     """Place an order. It starts as `pending`; follow the `Location` header to see it confirmed."""
     placed = await orders.place(V2, order, Order, context)
-    response.headers["location"] = f"{request.url.path}/{placed.order_id}"
+    location.tell(placed.order_id)
     return placed
 
 
