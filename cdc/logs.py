@@ -4,10 +4,14 @@ import json
 import logging
 import re
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from cdc.text import printable
 from cdc.thinning import Thinning
+
+speaker: ContextVar[str] = ContextVar("speaker")
+"""Which of several services in a process whatever runs now belongs to."""
 
 _BARE = re.compile(r"[^\s\"=\\]+")
 
@@ -43,7 +47,7 @@ class KeyValueFormatter(logging.Formatter):
     """Formats a record as `time= level= service= event=` and the `fields` given in `extra`.
 
     Args:
-        service: Name that every line carries.
+        service: Name that a line carries, where no other service is speaking.
     """
 
     def __init__(self, service: str) -> None:
@@ -55,7 +59,7 @@ class KeyValueFormatter(logging.Formatter):
         fields: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "service": self._service,
+            "service": speaker.get(self._service),
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
         }
@@ -70,7 +74,7 @@ def configure(service: str) -> Thinning:
     """Send everything that is logged in this process to standard error, but for repetitions.
 
     Args:
-        service: Name that every line carries.
+        service: Name that a line carries, where no other service is speaking.
 
     Returns:
         What leaves these out; it is to be asked now and then to tell of them.

@@ -1,5 +1,6 @@
 """Starting a service: settings from the environment, and one clear sentence when it cannot start."""
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -8,7 +9,7 @@ from types import ModuleType
 from typing import NoReturn, TypeVar
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from schemas.registry import RegistryUnavailableError, UnknownSchemaError
 
@@ -38,56 +39,89 @@ def bootstrap_named(folder: str) -> ModuleType:
         SystemExit: with status 2 and a sentence when it names none.
     """
     names = sys.argv[1:]
-    if len(names) != 1 or not names[0].isidentifier() or not _has_bootstrap(folder, names[0]):
-        print(f"name one folder in {folder}/ that has a bootstrap.py", file=sys.stderr)
-        sys.exit(WRONG_USAGE)
+    if len(names) != 1 or not _has_bootstrap(folder, names[0]):
+        _refuse_names(f"name one folder in {folder}/ that has a bootstrap.py")
     return import_module(f"{folder}.{names[0]}.bootstrap")
 
 
-def load(kind: type[S]) -> S:
+def bootstraps_named(folder: str) -> list[ModuleType]:
+    """Return the same of all services that the command line names, at least one, and each once."""
+    names = sys.argv[1:]
+    if not 0 < len(names) == len(set(names)) or not all(
+        _has_bootstrap(folder, each) for each in names
+    ):
+        _refuse_names(f"name one or more folders in {folder}/ that have a bootstrap.py")
+    return [import_module(f"{folder}.{name}.bootstrap") for name in names]
+
+
+def name_of(bootstrap: ModuleType) -> str:
+    """Return the name of the service that a `bootstrap.py` builds."""
+    return str(import_module(f"{bootstrap.__package__}.service").SERVICE.name)
+
+
+def own_variable(service: str, name: str = "") -> str:
+    """Return how a variable is called that is meant for one service of several in a process.
+
+    Args:
+        service: Name of the service.
+        name: Name of the setting.
+    """
+    return f"{PREFIX}{service}_{name}".upper().replace("-", "_")
+
+
+def load(kind: type[S], service: str = "") -> S:
     """Return a service's settings from the environment.
 
     Args:
         kind: Class of the settings, its variables beginning with `TAILRACE_`.
+        service: Name of the service; `TAILRACE_<SERVICE>_<SETTING>` is its alone, and wins.
 
     Raises:
         SystemExit: with status 2 and a sentence for each setting that is missing or makes no sense.
     """
+    own = EnvSettingsSource(kind, env_prefix=own_variable(service)) if service else dict
     try:
-        return kind()
+        return kind(**own())
     except ValidationError as error:
-        _refuse(error)
+        _refuse(error, service)
 
 
-def start(create_app: Callable[[S], A], settings: S) -> A:
-    """Build a service.
+def start(create: Callable[[], A], service: str = "") -> A:
+    """Build a service, or have it do something else that it may refuse.
 
     Args:
-        create_app: Builds the service from its settings.
-        settings: Its settings.
+        create: Builds it.
+        service: Its name, told when it refuses.
 
     Raises:
         SystemExit: with status 1 and a sentence when the registry lacks a schema or cannot be asked for it, or the
             service has another reason to refuse.
     """
     try:
-        return create_app(settings)
+        return create()
     except NOT_STARTED as error:
-        print(f"cannot start: {error}", file=sys.stderr)
+        print(f"{service} cannot start: {error}".lstrip(), file=sys.stderr)
         sys.exit(FAILURE)
 
 
 def _has_bootstrap(folder: str, name: str) -> bool:
     try:
-        return find_spec(f"{folder}.{name}.bootstrap") is not None
+        return name.isidentifier() and find_spec(f"{folder}.{name}.bootstrap") is not None
     except ModuleNotFoundError:
         return False
 
 
-def _refuse(error: ValidationError) -> NoReturn:
+def _refuse_names(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    sys.exit(WRONG_USAGE)
+
+
+def _refuse(error: ValidationError, service: str) -> NoReturn:
     # The values stay out of the sentence: one of them may be a secret.
     for fault in error.errors(include_input=False, include_url=False):
-        variable = PREFIX + str(fault["loc"][0]).upper()
+        name = str(fault["loc"][0])
+        own = own_variable(service, name)
+        variable = own if service and own in os.environ else PREFIX + name.upper()
         if fault["type"] == "missing":
             print(
                 f"{variable} is not set; `tailrace up` sets it, or see the README", file=sys.stderr

@@ -1,10 +1,12 @@
 """How a service is run here: its command line, and everything that it is told."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic_settings import BaseSettings
 
 from cdc.manifest import Service
+from cdc.service import own_variable
 from infra.interpreter import module_command
 from infra.settings import HOST, Settings
 
@@ -22,6 +24,21 @@ def command_of(service: Service) -> tuple[str, ...]:
     if runner is None:
         return module_command(service.package)
     return module_command(runner, service.package.rpartition(".")[2])
+
+
+def shared_command(consumers: Sequence[Service]) -> tuple[str, ...]:
+    """Return the command line of a process that runs several consumers."""
+    folders = (consumer.package.rpartition(".")[2] for consumer in consumers)
+    return module_command(RUNNERS["consumer"], *folders)
+
+
+def shared_environment(consumers: Sequence[Service], settings: Settings) -> dict[str, str]:
+    """Return everything that the consumers of one process are told, each in variables of its own."""
+    return {
+        own_variable(consumer.name, variable.removeprefix(PREFIX)): value
+        for consumer in consumers
+        for variable, value in environment_of(consumer, settings).items()
+    }
 
 
 def environment_of(service: Service, settings: Settings) -> dict[str, str]:

@@ -60,6 +60,7 @@ def _plain_directory(path: Path) -> Path:
 
 
 Publisher = Literal["cdc", "relay"]
+Workers = Literal["shared", "apart"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Directory = Annotated[Path, AfterValidator(_plain_directory)]
 
@@ -84,6 +85,7 @@ class Settings(BaseSettings):
     connect_port: Port
     registry_port: Port
     publisher: Publisher
+    workers: Workers
     cdc_profile: Literal["default", "low-latency"]
     aot: Literal["auto", "existing", "off"]
     min_free_disk_mb: Annotated[int, Field(ge=0, le=2**40)]

@@ -40,6 +40,7 @@ def own_settings(home: Path, **changes: object) -> Settings:
     fixed = {
         "home": home,
         "publisher": "cdc",
+        "workers": "apart",
         "cdc_profile": "default",
         "aot": "existing",
         "min_free_disk_mb": 512,

@@ -1,19 +1,24 @@
-"""Runs a service's worker in the foreground: `python -m consumers.runtime payments`."""
+"""Runs workers of services in the foreground: `python -m consumers.runtime payments`, or several of them together."""
 
-from cdc.service import bootstrap_named
+from functools import partial
+from types import ModuleType
+
+from cdc.service import bootstraps_named, load, name_of
 from consumers.runtime.outside import RealOutside
+from consumers.runtime.process import run_together
 from consumers.runtime.settings import WorkerSettings
-from consumers.runtime.worker import WorkerApp, run
+from consumers.runtime.worker import WorkerApp
 
 
 def main() -> None:
     """Work until told to stop."""
-    bootstrap = bootstrap_named("consumers")
+    named = {name_of(bootstrap): bootstrap for bootstrap in bootstraps_named("consumers")}
+    told = {name: load(bootstrap.Settings, name) for name, bootstrap in named.items()}
+    run_together({name: partial(_create, named[name], told[name]) for name in named})
 
-    def create_app(settings: WorkerSettings) -> WorkerApp:
-        return WorkerApp(bootstrap.create_consumer(settings, RealOutside()), settings)
 
-    run(create_app, bootstrap.Settings)
+def _create(bootstrap: ModuleType, settings: WorkerSettings) -> WorkerApp:
+    return WorkerApp(bootstrap.create_consumer(settings, RealOutside()), settings)
 
 
 if __name__ == "__main__":

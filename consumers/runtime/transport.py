@@ -28,6 +28,7 @@ from faust.types import TP
 from faust.types.transports import SchedulingStrategyT
 from faust.types.tuples import ConsumerMessage
 
+from cdc import logs
 from consumers.runtime.delivery import Record
 from consumers.runtime.lanes import Lanes
 from consumers.runtime.lenient import LenientRecords
@@ -87,6 +88,7 @@ class FetchThread(AIOKafkaConsumerThread):
     """The thread of the Kafka client, which here never sees records of aborted transactions, and waits briefly."""
 
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
+        logs.speaker.set(transport.app.conf.id)  # the first that is done in this thread
         consumer = super()._create_worker_consumer(transport)
         # Arguments of the constructor that Faust does not pass on; the fetcher, made later, takes them from here.
         consumer._isolation_level = "read_committed"  # noqa: SLF001

@@ -1,13 +1,15 @@
-"""Runs a consumer as a Faust worker."""
+"""A consumer as a Faust worker."""
 
 import asyncio
-import gc
 import logging
 import os
 import socket
+import sys
+import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NoReturn, TypeVar, cast
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import faust
 from faust.assignor.partition_assignor import PartitionAssignor
@@ -16,16 +18,13 @@ from faust.tables.manager import TableManager
 from faust.types import TP, AppT, EventT, StreamT
 from faust.types.transports import TransportT
 
-from cdc import logs
 from cdc.database import Pool, open_pool
 from cdc.delayed import DelayedMessages
 from cdc.due import LOOK_EVERY_S, DueWork, work_once
 from cdc.outbox import Outbox
-from cdc.service import load, start
-from cdc.thinning import EVERY_S, Thinning
 from consumers.runtime import refusals
+from consumers.runtime.chores import Chore, Chores
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.failures import is_transient
 from consumers.runtime.group import remove_left_behind
 from consumers.runtime.handler_stats import HandlerMeter
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
@@ -61,12 +60,14 @@ aiokafka asks the broker for more of a partition when all that it had of it is h
 most partitions makes it fetch them one by one, in many small requests.
 """
 
+TOLD_CALLS = 5
+"""How many of the innermost calls are told of when an event loop is held up."""
+
 STOP_S = 10.0
 """How long a transaction under way may take when the worker stops or loses its partitions."""
 MAINTAIN_EVERY_S = 3600.0
 SKIP_EVERY_S = 2.0
-COLLECT_EVERY_S = 10.0
-LONGEST_PAUSE_S = 10.0
+LONGEST_WAIT_S = 10.0
 
 STALE_S = 3.0
 """How long ago positions may have been compared with Kafka before records are held back until they are again."""
@@ -85,8 +86,6 @@ METADATA_AGE_S = 2.0
 A broker that has just started may say that a topic does not exist. Whoever leads the group then deals out nothing,
 until it asks again.
 """
-
-S = TypeVar("S", bound=WorkerSettings)
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +118,6 @@ class WorkerApp(faust.App):
     """
 
     lanes: Lanes
-    thinning: Thinning | None = None
-    """What leaves repeated lines out of the log, when something does."""
 
     def __init__(self, consumer: Consumer, settings: WorkerSettings, **options: Any) -> None:
         _require_declared(consumer)
@@ -205,10 +202,10 @@ class WorkerApp(faust.App):
             is_taking_over=lambda: self._batch_consumer().is_trying_to_take_over(settings.stall_s),
             moved=self._moved,
             limit_s=settings.stall_s,
-            end=_end,
+            end=self._end,
         )
         self._is_checked = self._has_started = False
-        self._chores: list[asyncio.Task[None]] = []
+        self._chores = Chores()
         self._resets: dict[Place, str] = {}
         topic = self.topic(
             *consumer.topics, key_type=bytes, value_type=bytes, value_serializer="raw"
@@ -244,7 +241,7 @@ class WorkerApp(faust.App):
 
     async def until_compared(self) -> None:
         """Return when the positions were compared with Kafka a moment ago, as they are all the time."""
-        given_up_at = time.monotonic() + LONGEST_PAUSE_S
+        given_up_at = time.monotonic() + LONGEST_WAIT_S
         while time.monotonic() - self._watchdog.seen_at > STALE_S:
             if time.monotonic() > given_up_at:
                 return
@@ -268,20 +265,18 @@ class WorkerApp(faust.App):
         await super().on_started()
         self._has_started = True
         self._watchdog.start()
-        self._chores = [
-            asyncio.create_task(self._repeat(LOOK_EVERY_S, self._work_on_what_is_due)),
-            asyncio.create_task(self._repeat(MAINTAIN_EVERY_S, self._maintain)),
-            asyncio.create_task(self._repeat(SKIP_EVERY_S, self._skip)),
-            asyncio.create_task(self._repeat(COLLECT_EVERY_S, self._collect_garbage)),
-            asyncio.create_task(self._repeat(EVERY_S, self._tell_left_out)),
-        ]
+        self._chores.start(
+            [
+                Chore("working on what is due", LOOK_EVERY_S, self._work_on_what_is_due),
+                Chore("maintenance of the inbox", MAINTAIN_EVERY_S, self._maintain),
+                Chore("passing over gaps", SKIP_EVERY_S, self._skip),
+            ]
+        )
 
     async def on_stop(self) -> None:
         """Finish the transactions under way, leave the group, then close the database."""
         self._watchdog.stop()
-        for chore in self._chores:
-            chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
+        await self._chores.stop()
         await self.lanes.close(STOP_S)
         await super().on_stop()
         await self._health.stop()
@@ -336,29 +331,12 @@ class WorkerApp(faust.App):
     async def _skip(self) -> None:
         await self._batch_consumer().skip_gaps()
 
-    async def _tell_left_out(self) -> None:
-        if self.thinning is not None:
-            self.thinning.tell()
-
-    @staticmethod
-    async def _collect_garbage() -> None:
-        gc.collect()
-
-    @staticmethod
-    async def _repeat(every_s: float, chore: Callable[[], Awaitable[None]]) -> None:
-        pause_s = every_s
-        while True:
-            try:
-                await chore()
-            except Exception as error:
-                pause_s = min(2 * pause_s, max(every_s, LONGEST_PAUSE_S))
-                if is_transient(error):
-                    log.warning("%r; again in %g s", error, pause_s)
-                else:
-                    log.exception("something beside consuming failed; again in %g s", pause_s)
-            else:
-                pause_s = every_s
-            await asyncio.sleep(pause_s)
+    def _end(self, trouble: str) -> None:
+        """End the process at once: one that stands still cannot be trusted to stop in good order, and need not."""
+        said = f"{self.declared.name}: {trouble}: ending, to be started again"
+        log.critical(said, extra={"fields": _who_holds_up(self.loop)})
+        logging.shutdown()
+        os._exit(STALLED)
 
     def _trouble(self) -> str:
         """Return why the worker is not ready; empty when it holds what it should, and comes on."""
@@ -401,11 +379,15 @@ def _client_id(consumer: str, settings: WorkerSettings) -> str:
     return f"{consumer}-{socket.gethostname()}-{settings.port}" if settings.port else consumer
 
 
-def _end(trouble: str) -> None:
-    """End the process at once: a worker that stands still cannot be trusted to stop in good order, and need not."""
-    log.critical("%s: ending, to be started again", trouble)
-    logging.shutdown()
-    os._exit(STALLED)
+def _who_holds_up(loop: asyncio.AbstractEventLoop) -> dict[str, str]:
+    """Tell where an event loop is held up, if it is: that may be the doing of another worker of the process."""
+    if asyncio.current_task(loop) is None:
+        return {}
+    frame = sys._current_frames()[threading.main_thread().ident or 0]  # noqa: SLF001 - nothing public tells
+    calls = traceback.extract_stack(frame)[-TOLD_CALLS:]
+    return {
+        "held_up_in": " > ".join(f"{call.filename}:{call.lineno} {call.name}" for call in calls)
+    }
 
 
 def _require_declared(consumer: Consumer) -> None:
@@ -417,27 +399,3 @@ def _require_declared(consumer: Consumer) -> None:
                 f"{consumer.name} handles {message.NAME}, of which catalogue.toml does not know; add it "
                 "to the topic's consumers"
             )
-
-
-def run(create_app: Callable[[S], WorkerApp], settings: type[S]) -> NoReturn:
-    """Run a worker in the foreground until SIGTERM or SIGINT, then exit.
-
-    Args:
-        create_app: Builds the worker.
-        settings: Class of its settings, read from the environment.
-    """
-
-    def create_checked(values: S) -> WorkerApp:
-        app = create_app(values)
-        app.thinning = logs.configure(app.conf.id)
-        app.check()
-        return app
-
-    app = start(create_checked, load(settings))
-    # Batches are hundreds of thousands of objects that live until they are written: looking through them as often as
-    # Python does finds nothing, and costs a quarter of the rate (measured by `make bench BENCH=consumer`). The
-    # application collects by the clock instead.
-    gc.freeze()
-    gc.disable()
-    worker = faust.Worker(app, override_logging=False, redirect_stdouts=False)
-    worker.execute_from_commandline()

@@ -82,8 +82,10 @@ def restart(part: str) -> None:
     """Restart one part and wait until it is ready; a worker is ready when it consumes."""
     from infra.local.restart import restart as restart_part  # spares the others a second of imports
 
-    seconds = restart_part(load_settings(), part)
-    click.echo(f"{part} is ready after {seconds:.1f} s.")
+    restarted = restart_part(load_settings(), part)
+    others = [name for name in restarted.together if name != part]
+    also = f", and so are {', '.join(others)}, which run in the same process" if others else ""
+    click.echo(f"{part} is ready after {restarted.seconds:.1f} s{also}.")
 
 
 def _print_parts(out: Console, settings: Settings, parts: Sequence[PartStatus]) -> None:

@@ -11,7 +11,7 @@ from infra.local.status import PartStatus
 from infra.local.status import status as part_status
 from infra.settings import load_settings
 
-HEADINGS = ("part", "state", "pid", "where", "up for", "restarts", "memory")
+HEADINGS = ("part", "state", "process", "where", "up for", "restarts", "memory")
 COLOURS = {"running": "green", "starting": "yellow", "stopped": "dim"}
 
 
@@ -36,7 +36,7 @@ def _rows(parts: Sequence[PartStatus]) -> Iterator[tuple[str | Text, ...]]:
         yield (
             part.name,
             Text(part.state, COLOURS.get(part.state, "red")),
-            str(part.pid or ""),
+            _process(part),
             part.url or "",
             duration(part.uptime_s),
             str(part.restarts or ""),
@@ -44,3 +44,9 @@ def _rows(parts: Sequence[PartStatus]) -> Iterator[tuple[str | Text, ...]]:
         )
     if total := sum(part.memory_mb or 0 for part in parts):
         yield ("", "", "", "", "", "", f"{total} MB")
+
+
+def _process(part: PartStatus) -> str:
+    if part.pid is None:
+        return ""
+    return str(part.pid) if part.program == part.name else f"{part.pid} {part.program}"

@@ -1,6 +1,6 @@
 """The parts of the stack, in the order they are shown: how each is run, probed and reached."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from cdc.manifest import Service
@@ -9,9 +9,12 @@ from infra.local.java import connect, kafka, registry
 from infra.local.java.process import Process as JavaProcess
 from infra.local.probe import http_ok
 from infra.local.program import Program, fingerprint
-from infra.processes import command_of, environment_of
-from infra.services import SERVICES
+from infra.processes import command_of, environment_of, shared_command, shared_environment
+from infra.services import SERVICES, WORKERS
 from infra.settings import HOST, REPOSITORY, Publisher, Settings
+
+SHARED = "workers"
+"""The program that runs all consumers when they share a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Part:
         ports: the settings with the ports it listens on.
         publisher: it belongs only to stacks with this publisher; None is any.
         is_service: it is a service or worker, and needs the whole of the infrastructure.
+        may_share: it may run in one process with others of its kind.
     """
 
     name: str
@@ -35,6 +39,16 @@ class Part:
     ports: tuple[str, ...] = ()
     publisher: Publisher | None = None
     is_service: bool = False
+    may_share: bool = False
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Names of the programs of which one runs it."""
+        return (SHARED, self.name) if self.may_share else (self.name,)
+
+    def program_in(self, programs: Collection[str]) -> str:
+        """Return the name of the program that runs it, of those that supervision knows."""
+        return next((name for name in self.programs if name in programs), self.name)
 
 
 def _kafka(settings: Settings) -> Program:
@@ -83,26 +97,34 @@ def _java(process: JavaProcess, *, stage: int, stop_wait_s: int) -> Program:
 
 
 def _service(service: Service) -> Part:
-    def prepare(settings: Settings) -> Program:
-        argv = command_of(service)
-        environment = environment_of(service, settings) | {"PYTHONUNBUFFERED": "1"}
-        return Program(
-            name=service.name,
-            argv=argv,
-            env=environment,
-            directory=REPOSITORY,
-            stage=40,
-            fingerprint=fingerprint(argv, environment),
-        )
-
     return Part(
         name=service.name,
-        prepare=prepare,
+        prepare=lambda settings: _python(
+            service.name, command_of(service), environment_of(service, settings)
+        ),
         is_ready=lambda settings: http_ok(settings.port_of(service.name), service.ready_path),
         url=lambda settings: settings.url_of(service.name),
         ports=(service.port_setting,),
         publisher="relay" if service.kind == "relay" else None,
         is_service=service.kind != "relay",
+        may_share=service.is_consumer,
+    )
+
+
+def shared_workers(settings: Settings) -> Program:
+    """Describe the process that runs all consumers."""
+    return _python(SHARED, shared_command(WORKERS), shared_environment(WORKERS, settings))
+
+
+def _python(name: str, argv: tuple[str, ...], environment: dict[str, str]) -> Program:
+    environment = environment | {"PYTHONUNBUFFERED": "1"}
+    return Program(
+        name=name,
+        argv=argv,
+        env=environment,
+        directory=REPOSITORY,
+        stage=40,
+        fingerprint=fingerprint(argv, environment),
     )
 
 

@@ -54,14 +54,14 @@ def check_ports(settings: Settings, *, running: Collection[str]) -> None:
     """Refuse ports which somebody else listens on.
 
     Args:
-        running: names of the parts which run already; their ports are theirs.
+        running: names of the programs which run already; the ports of their parts are theirs.
 
     Raises:
         PreflightError: names the first such port and, where the system tells, who has it.
     """
     ports = settings.ports()
     for part in parts_with(settings.publisher):
-        for name in part.ports if part.name not in running else ():
+        for name in () if set(running).intersection(part.programs) else part.ports:
             if not port_is_free(ports[name]):
                 raise PreflightError(
                     f"Port {ports[name]}, wanted by {part.name}, is taken{_by_whom(ports[name])}: stop that "

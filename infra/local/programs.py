@@ -8,17 +8,18 @@ from pathlib import Path
 
 from infra.local import aot
 from infra.local.home import write_private
-from infra.local.parts import parts_with
+from infra.local.parts import PARTS, parts_with, shared_workers
 from infra.local.program import Program
 from infra.settings import Publisher, Settings
 
 
 def prepare_programs(settings: Settings) -> list[Program]:
     """Prepare all parts side by side; some write files or initialise their data the first time."""
-    parts = parts_with(settings.publisher)
+    shares = settings.workers == "shared"
+    parts = [part for part in parts_with(settings.publisher) if not (shares and part.may_share)]
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         prepared = list(pool.map(lambda part: part.prepare(settings), parts))
-    return [*prepared, aot.program(settings)]
+    return [*prepared, *([shared_workers(settings)] if shares else []), aot.program(settings)]
 
 
 def keep_running(home: Path, wanted: list[Program], running: Collection[str]) -> list[Program]:
@@ -63,6 +64,12 @@ def publisher(settings: Settings) -> Publisher:
     if "relay" in names:
         return "relay"
     return "cdc" if names else settings.publisher
+
+
+def program_of(part: str, settings: Settings) -> str:
+    """Return the name of the program that ran a part when the stack was last brought up."""
+    names = {program.name for program in remembered(settings.home)}
+    return next((each.program_in(names) for each in PARTS if each.name == part), part)
 
 
 def _path(home: Path) -> Path:

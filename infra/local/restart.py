@@ -1,6 +1,7 @@
-"""Restarting one part of a running stack."""
+"""Restarting one part of a running stack, with those that share its process."""
 
 import time
+from dataclasses import dataclass
 
 from infra.errors import TailraceError
 from infra.local.home import exclusive, is_home
@@ -16,8 +17,21 @@ class NotRunningError(TailraceError):
     """The stack is down."""
 
 
-def restart(settings: Settings, name: str) -> float:
-    """Stop the part in good order, start it again and return the seconds until it was ready.
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What a restart did.
+
+    Args:
+        seconds: seconds until all that was stopped was ready again.
+        together: the parts whose process it was.
+    """
+
+    seconds: float
+    together: tuple[str, ...]
+
+
+def restart(settings: Settings, name: str) -> Restarted:
+    """Stop the part's process in good order, start it again and wait until it is ready.
 
     Raises:
         NotRunningError: the stack is down.
@@ -26,18 +40,21 @@ def restart(settings: Settings, name: str) -> float:
     supervisor = Supervisor(settings.home)
     if not is_home(settings.home) or not supervisor.is_running():
         raise NotRunningError("The stack is down: run `make up`.")
-    kind = publisher(settings)
-    part = next((part for part in parts_with(kind) if part.name == name), None)
-    if part is None:
+    kind, programs = publisher(settings), supervisor.processes()
+    running = {part: part.program_in(programs) for part in parts_with(kind)}
+    program = next((program for part, program in running.items() if part.name == name), None)
+    if program is None:
         raise NotRunningError(
             f"{name} is no part of this stack, whose publisher is {kind}: `make up PUBLISHER=...` changes it."
         )
     with exclusive(settings.home):
         begin = time.monotonic()
-        supervisor.stop([name])
+        together = [part for part, runs_it in running.items() if runs_it == program]
+        supervisor.stop([program])
         starter = Starter(settings, supervisor)
-        starter.launch(part)
-        starter.wait_ready(part)
-        if name in GROUPS:
-            wait_for_groups(settings, starter.cancelled, [name])
-        return time.monotonic() - begin
+        for part in together:
+            starter.launch(part)
+            starter.wait_ready(part)
+        if groups := [part.name for part in together if part.name in GROUPS]:
+            wait_for_groups(settings, starter.cancelled, groups)
+        return Restarted(time.monotonic() - begin, tuple(part.name for part in together))

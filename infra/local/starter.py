@@ -30,13 +30,15 @@ class Starter:
         self._supervisor = supervisor
         self.cancelled = threading.Event()
         self.started: list[str] = []
+        """Names of programs, of which one may run several parts."""
+        self._one_by_one = threading.Lock()
 
-    def launch(self, part: Part) -> bool:
-        """Start the part's process if it is not alive; tell whether that was needed."""
-        if not self._supervisor.start(part.name):
-            return False
-        self.started.append(part.name)
-        return True
+    def launch(self, part: Part) -> None:
+        """Start the part's process if it is not alive."""
+        program = self._program_of(part)
+        with self._one_by_one:
+            if self._supervisor.start(program):
+                self.started.append(program)
 
     def wait_ready(self, part: Part, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Wait until the part does its work.
@@ -45,14 +47,15 @@ class Starter:
             PartError: its process keeps ending.
             ProbeTimeoutError: it runs but does not answer.
         """
-        before = self._supervisor.processes()[part.name].restarts
+        program = self._program_of(part)
+        before = self._supervisor.processes()[program].restarts
         looks = count(1)
 
         def probe() -> bool:
             ready = part.is_ready(self._settings)
             if not ready and next(looks) % LOOKS_PER_QUESTION:
                 return False
-            process = self._supervisor.processes()[part.name]
+            process = self._supervisor.processes()[program]
             self._require_hope(process, process.restarts - before)
             return ready and process.is_alive
 
@@ -69,13 +72,13 @@ class Starter:
 
         def run() -> str:
             self.launch(part)
-            if part.name in self.started:
+            if self._program_of(part) in self.started:
                 self.wait_ready(part)
                 return ""
             try:
                 self.wait_ready(part, HANGING_TIMEOUT_S)
             except ProbeTimeoutError:
-                self._supervisor.stop([part.name])
+                self._stop_hanging(part)
                 self.launch(part)
                 self.wait_ready(part)
                 return "did not answer, started anew"
@@ -86,6 +89,15 @@ class Starter:
     def take_back(self) -> None:
         """Stop what was started, latest first."""
         self._supervisor.stop(self.started)
+
+    def _stop_hanging(self, part: Part) -> None:
+        program = self._program_of(part)
+        with self._one_by_one:
+            if program not in self.started:  # which it is when another part of it was found to hang
+                self._supervisor.stop([program])
+
+    def _program_of(self, part: Part) -> str:
+        return part.program_in(self._supervisor.processes())
 
     def _require_hope(self, process: Process, restarts: int) -> None:
         if process.state == "FATAL" or restarts >= RESTARTS_TOLERATED:

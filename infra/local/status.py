@@ -1,6 +1,7 @@
 """How every part is: seen from supervisord, from its port, and from the operating system."""
 
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -25,10 +26,13 @@ class PartStatus:
             for its next attempt), "failed" (given up), "stopping" or "stopped".
         uptime_s: seconds since its process was started.
         restarts: how often it was started again after ending by itself, since the stack was started.
-        memory_mb: memory of its processes, shared pages counted once where the system can tell.
+        memory_mb: memory of its processes, shared pages counted once where the system can tell; an equal share of it
+            when one process runs several parts.
+        program: name of the program that runs it, which is its own unless it shares one.
     """
 
     name: str
+    program: str
     state: str
     pid: int | None
     url: str | None
@@ -46,23 +50,30 @@ def status(settings: Settings) -> list[PartStatus]:
     """Look at every part; works as well when nothing runs."""
     processes = Supervisor(settings.home).processes()
     parts = parts_with(publisher(settings))
+    programs = [part.program_in(processes) for part in parts]
+    sharing = Counter(programs)
+
+    def look(part: Part, program: str) -> PartStatus:
+        return _part_status(settings, part, program, processes.get(program), sharing[program])
+
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
-        return list(
-            pool.map(lambda part: _part_status(settings, part, processes.get(part.name)), parts)
-        )
+        return list(pool.map(look, parts, programs))
 
 
-def _part_status(settings: Settings, part: Part, process: Process | None) -> PartStatus:
+def _part_status(
+    settings: Settings, part: Part, program: str, process: Process | None, sharing: int
+) -> PartStatus:
     alive = process is not None and process.is_alive
     uptime_s = max(0, int(time.time()) - process.started_at) if process and alive else None
     return PartStatus(
         name=part.name,
+        program=program,
         state=_state(settings, part, process, uptime_s),
         pid=process.pid if process and alive else None,
         url=part.url(settings),
         uptime_s=uptime_s,
         restarts=process.restarts if process else 0,
-        memory_mb=_memory_mb(process.pid) if process and alive else None,
+        memory_mb=_memory_mb(process.pid, sharing) if process and alive else None,
     )
 
 
@@ -77,11 +88,12 @@ def _state(settings: Settings, part: Part, process: Process | None, uptime_s: in
     return "starting" if uptime_s < STARTING_TIME_S else "unresponsive"
 
 
-def _memory_mb(pid: int) -> int | None:
-    """Sum the memory of a process and its children in MB."""
+def _memory_mb(pid: int, sharing: int) -> int | None:
+    """Sum the memory of a process and its children in MB, and divide it among the parts that share it."""
     try:
         parent = psutil.Process(pid)
-        return round(sum(map(_memory_bytes, [parent, *parent.children(recursive=True)])) / 2**20)
+        family = [parent, *parent.children(recursive=True)]
+        return round(sum(map(_memory_bytes, family)) / sharing / 2**20)
     except psutil.Error:
         return None
 

@@ -46,7 +46,7 @@ class UpResult:
     Args:
         seconds: seconds of each stage, in the order in which they ended.
         total_s: seconds of the whole; less than their sum, since stages run side by side.
-        started: the parts that were started, none if all ran already.
+        started: the programs that were started, none if all ran already.
         training: the Java start-up cache is being made in the background.
     """
 

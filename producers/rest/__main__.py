@@ -1,10 +1,9 @@
 """Runs an HTTP service in the foreground: `python -m producers.rest orders`."""
 
 import sys
-from importlib import import_module
 
 from cdc import logs
-from cdc.service import bootstrap_named, load
+from cdc.service import bootstrap_named, load, name_of
 from producers.rest.server import run
 
 
@@ -12,7 +11,7 @@ def main() -> int:
     """Serve until told to stop; return the exit status."""
     bootstrap = bootstrap_named("producers")
     settings = load(bootstrap.Settings)
-    logs.configure(import_module(f"{bootstrap.__package__}.service").SERVICE.name)
+    logs.configure(name_of(bootstrap))
     return run(bootstrap.create_app(settings), host=settings.host, port=settings.port)
 
 

@@ -14,7 +14,7 @@ from tests.stack import RunningStack
 FAILURE = 1
 PROGRAM = """
 from consumers.runtime import refusals
-from consumers.runtime.worker import run
+from consumers.runtime.process import run
 from tests.workers.ledger import LedgerSettings, create_app
 
 def create(settings):

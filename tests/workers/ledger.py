@@ -22,10 +22,11 @@ from cdc.due import RetryPolicy
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import Function, handles, handles_in_bulk
+from consumers.runtime.process import run
 from consumers.runtime.received import Received
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.work import BulkWork, Work
-from consumers.runtime.worker import WorkerApp, run
+from consumers.runtime.worker import WorkerApp
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.payments import PaymentCompleted
 

@@ -1,6 +1,7 @@
 """The worker of `tests.workers.ledger`, but for Kafka's client, which minds when it does not poll for a moment."""
 
-from consumers.runtime.worker import WorkerApp, run
+from consumers.runtime.process import run
+from consumers.runtime.worker import WorkerApp
 from tests.workers import ledger
 from tests.workers.ledger import LedgerSettings
 

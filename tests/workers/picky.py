@@ -11,9 +11,10 @@ from cdc.due import RetryPolicy
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import PoisonError
 from consumers.runtime.handlers import handles
+from consumers.runtime.process import run
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.work import Work
-from consumers.runtime.worker import WorkerApp, run
+from consumers.runtime.worker import WorkerApp
 from schemas.messages.payments import PaymentCompleted
 
 BROKEN = "BRK"

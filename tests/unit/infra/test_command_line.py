@@ -68,7 +68,9 @@ def test_status_works_when_nothing_was_ever_started(tmp_path: Path) -> None:
     parts = json.loads(result.stdout)
     assert result.returncode == 1
     assert {part["state"] for part in parts} == {"stopped"}
-    assert {"name", "state", "pid", "url", "uptime_s", "restarts", "memory_mb"} == parts[0].keys()
+    assert {"name", "program", "state", "pid", "url", "uptime_s", "restarts", "memory_mb"} == parts[
+        0
+    ].keys()
     assert not (tmp_path / "home").exists()
 
 

@@ -1,0 +1,97 @@
+"""A process and the workers in it, which start, stop and end together."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn, TypeVar
+
+import mode
+
+from cdc import logs
+from cdc.service import load, start
+from cdc.thinning import EVERY_S, Thinning
+from consumers.runtime.chores import Chore, Chores
+from consumers.runtime.settings import WorkerSettings
+from consumers.runtime.worker import WorkerApp
+
+NAME = "workers"
+"""What a process with several workers is called in its log."""
+COLLECT_EVERY_S = 10.0
+
+S = TypeVar("S", bound=WorkerSettings)
+
+log = logging.getLogger(__name__)
+
+
+class Process(mode.Worker):
+    """Runs workers until a signal comes or one of them crashes.
+
+    Args:
+        workers: Those that run.
+        thinning: What leaves repeated lines out of the log.
+    """
+
+    def __init__(self, workers: list[WorkerApp], thinning: Thinning) -> None:
+        super().__init__(*workers, override_logging=False, redirect_stdouts=False)
+        self._workers = workers
+        self._thinning = thinning
+        self._chores = Chores()
+
+    async def on_start(self) -> None:
+        """Start the workers side by side: each waits for others most of the time."""
+        self._chores.start(
+            [
+                Chore("garbage collection", COLLECT_EVERY_S, self._collect_garbage),
+                Chore("telling of repeated lines", EVERY_S, self._tell_left_out),
+            ]
+        )
+        await asyncio.gather(*(_as(worker, worker.maybe_start()) for worker in self._workers))
+
+    async def on_stop(self) -> None:
+        """Stop them in the same way."""
+        await asyncio.gather(*(_as(worker, worker.stop()) for worker in self._workers))
+        await self._chores.stop()
+
+    @staticmethod
+    async def _collect_garbage() -> None:
+        gc.collect()
+
+    async def _tell_left_out(self) -> None:
+        self._thinning.tell()
+
+
+async def _as(worker: WorkerApp, doing: Awaitable[object]) -> None:
+    """Do something so that the log tells whose doing it is, and that of all tasks that come of it."""
+    logs.speaker.set(worker.declared.name)
+    await doing
+
+
+def run(create: Callable[[S], WorkerApp], settings: type[S]) -> NoReturn:
+    """Run one worker in the foreground until SIGTERM or SIGINT, then exit.
+
+    Args:
+        create: Builds the worker.
+        settings: Class of its settings, read from the environment.
+    """
+    values = load(settings)
+    run_together({"": lambda: create(values)})
+
+
+def run_together(builders: Mapping[str, Callable[[], WorkerApp]]) -> NoReturn:
+    """Run workers in the foreground until SIGTERM or SIGINT, or until one of them ends, then exit.
+
+    Args:
+        builders: What builds each worker, by the name of its service.
+    """
+    workers = {name: start(build, name) for name, build in builders.items()}
+    first, *others = workers.values()
+    thinning = logs.configure(NAME if others else first.declared.name)
+    for name, worker in workers.items():
+        start(worker.check, name)
+    # Batches are hundreds of thousands of objects that live until they are written: looking through them as often as
+    # Python does finds nothing, and costs a quarter of the rate (measured by `make bench BENCH=consumer`). The
+    # process collects by the clock instead.
+    gc.freeze()
+    gc.disable()
+    Process(list(workers.values()), thinning).execute_from_commandline()
