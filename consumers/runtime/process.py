@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
-import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import copy_context
+from functools import partial
 from typing import NoReturn, TypeVar
 
 import mode
@@ -20,8 +21,6 @@ NAME = "workers"
 COLLECT_EVERY_S = 10.0
 
 S = TypeVar("S", bound=WorkerSettings)
-
-log = logging.getLogger(__name__)
 
 
 class Process(mode.Worker):
@@ -61,6 +60,11 @@ class Process(mode.Worker):
         self._thinning.tell()
 
 
+def _check(worker: WorkerApp) -> None:
+    logs.speaker.set(worker.declared.name)
+    worker.check()
+
+
 async def _as(worker: WorkerApp, doing: Awaitable[object]) -> None:
     """Do something so that the log tells whose doing it is, and that of all tasks that come of it."""
     logs.speaker.set(worker.declared.name)
@@ -88,7 +92,7 @@ def run_together(builders: Mapping[str, Callable[[], WorkerApp]]) -> NoReturn:
     first, *others = workers.values()
     thinning = logs.configure(NAME if others else first.declared.name)
     for name, worker in workers.items():
-        start(worker.check, name)
+        start(partial(copy_context().run, _check, worker), name)
     # Batches are hundreds of thousands of objects that live until they are written: looking through them as often as
     # Python does finds nothing, and costs a quarter of the rate (measured by `make bench BENCH=consumer`). The
     # process collects by the clock instead.

@@ -87,8 +87,11 @@ class WholeBatches(SchedulingStrategyT):
 class FetchThread(AIOKafkaConsumerThread):
     """The thread of the Kafka client, which here never sees records of aborted transactions, and waits briefly."""
 
+    def _start_thread(self) -> None:
+        logs.speaker.set(self.app.conf.id)  # a thread knows nothing of who has started it
+        super()._start_thread()
+
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
-        logs.speaker.set(transport.app.conf.id)  # the first that is done in this thread
         consumer = super()._create_worker_consumer(transport)
         # Arguments of the constructor that Faust does not pass on; the fetcher, made later, takes them from here.
         consumer._isolation_level = "read_committed"  # noqa: SLF001

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cdc.service import PREFIX, own_variable
 from consumers.runtime.worker import STALLED
 from infra.local.probe import ProbeTimeoutError, wait_until
 from tests.kafka import Group, group_of
@@ -56,6 +57,14 @@ class Fleet:
             "TAILRACE_LEDGER_DIRECTORY": str(directory),
             "FAUST_BROKER_SESSION_TIMEOUT": str(SESSION_TIMEOUT_S),
             "FAUST_BROKER_HEARTBEAT_INTERVAL": str(HEARTBEAT_S),
+        }
+
+    def own_variables(self, service: str) -> dict[str, str]:
+        """Return what a worker of this group is told as one of several in a process, where it goes by a name."""
+        return {
+            own_variable(service, name.removeprefix(PREFIX)): value
+            for name, value in self._environment.items()
+            if name.startswith(f"{PREFIX}LEDGER_")
         }
 
     def launch(self, module: str = ledger.MODULE, /, **variables: str) -> WorkerProcess:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -20,9 +21,10 @@ from pydantic import Field
 from cdc.database import Connection
 from cdc.due import RetryPolicy
 from consumers.runtime.consumer import Consumer
+from cdc.service import load
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import Function, handles, handles_in_bulk
-from consumers.runtime.process import run
+from consumers.runtime.process import run_together
 from consumers.runtime.received import Received
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.work import BulkWork, Work
@@ -31,6 +33,7 @@ from schemas.messages.canary import CanaryEmitted
 from schemas.messages.payments import PaymentCompleted
 
 MODULE = "tests.workers.ledger"
+TOGETHER = "TAILRACE_LEDGER_TOGETHER"
 CALLS = "calls"
 RELEASE = "release"
 ID_LENGTH = 36
@@ -239,5 +242,12 @@ def create_app(settings: LedgerSettings, **options: object) -> WorkerApp:
     return WorkerApp(consumer_of(settings), settings, **options)
 
 
+def main() -> None:
+    """Run the consumers that the environment names, each with variables of its own; one that has none else."""
+    names = json.loads(os.environ.get(TOGETHER, '[""]'))
+    told = {name: load(LedgerSettings, name) for name in names}
+    run_together({name: partial(create_app, told[name]) for name in names})
+
+
 if __name__ == "__main__":
-    run(create_app, LedgerSettings)
+    main()

@@ -1,0 +1,123 @@
+"""Consumers that share a process: what one of them does to the others is a restart, and nothing is lost or repeated."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.kafka import ends_of
+from tests.stack import RunningStack
+from tests.workers import ledger
+from tests.workers.chance import tell
+from tests.workers.ledger import Kind, Trouble, troubles
+from tests.workers.trial import Trial, open_trial
+
+STALL_S = 4
+GRACE_S = 6
+NAMES = ("first", "second", "third")
+EVENTS = 60
+
+
+@contextmanager
+def open_trials(stack: RunningStack, directory: Path) -> Iterator[list[Trial]]:
+    """Make three consumers with a topic each; the fleet of the first runs them all in one process."""
+    for name in NAMES:
+        (directory / name).mkdir()
+    with (
+        open_trial(stack, directory / "first", keys=3) as first,
+        open_trial(stack, directory / "second", keys=3) as second,
+        open_trial(stack, directory / "third", keys=3) as third,
+    ):
+        yield [first, second, third]
+
+
+def together(trials: list[Trial]) -> dict[str, str]:
+    """Return the variables with which a worker of the first fleet runs the consumers of all."""
+    told = {ledger.TOGETHER: json.dumps(NAMES)}
+    for name, trial in zip(NAMES, trials, strict=True):
+        told |= trial.fleet.own_variables(name)
+    return told
+
+
+def assert_all_applied_once(trials: list[Trial]) -> None:
+    """Wait until every consumer has come to the end of its topic, and compare effects with what was sent."""
+    trials[0].fleet.wait_until(
+        "not every consumer has come to the end",
+        lambda: all(trial.positions() == ends_of(trial.stack, trial.topic) for trial in trials),
+    )
+    for name, trial in zip(NAMES, trials, strict=True):
+        trial.assert_each_once_in_order()
+        tell(f"{name}: {trial.duplicates()} deliveries dropped as their effect existed")
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("kind", [Kind.HANG, Kind.BLOCK])
+def test_a_handler_that_never_returns_ends_the_process_and_is_named(
+    stack: RunningStack, tmp_path: Path, kind: Kind
+) -> None:
+    with open_trials(stack, tmp_path) as trials:
+        first, second, third = trials
+        stuck, *others = second.load.new(EVENTS)
+        told = together(trials) | {
+            f"TAILRACE_SECOND_{name.removeprefix('TAILRACE_')}": value
+            for name, value in troubles({stuck.message_id: Trouble(kind, times=1)}).items()
+        }
+        [process] = first.fleet.start(**told, TAILRACE_STALL_S=str(STALL_S))
+        first.load.send(EVENTS)
+        first.wait_effects(EVENTS)
+        second.load.send([stuck, *others])
+        first.fleet.wait_until("it is not stuck", lambda: stuck.message_id in second.calls())
+        third.load.send(EVENTS)
+        first.fleet.wait_until(
+            "it still stands still",
+            lambda: bool(first.fleet.stalls),
+            timeout_s=STALL_S + GRACE_S,
+        )
+        assert first.fleet.stalls == [process]
+        [ending] = [line for line in process.log().splitlines() if "ending, to be started" in line]
+        if kind is Kind.HANG:
+            assert f"service={second.consumer} " in ending, "somebody else was blamed"
+        else:
+            assert "_misbehave" in ending, "it does not tell who holds up the event loop"
+        first.load.send(EVENTS)
+        assert_all_applied_once(trials)
+        assert second.calls()[stuck.message_id] == 2
+
+
+def test_a_killed_process_brings_all_its_consumers_back(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    with open_trials(stack, tmp_path) as trials:
+        first, *_ = trials
+        [process] = first.fleet.start(**together(trials), TAILRACE_LEDGER_DELAY_S="0.01")
+        for trial in trials:
+            trial.load.send(10 * EVENTS)
+        first.fleet.wait_until(
+            "they are not all at work", lambda: all(trial.effects() for trial in trials)
+        )
+        process.kill()
+        assert any(trial.effects() < 10 * EVENTS for trial in trials), "it was killed too late"
+        first.fleet.replace(process)
+        assert_all_applied_once(trials)
+
+
+def test_a_process_that_is_asked_to_ends_with_what_its_consumers_have_begun(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    with open_trials(stack, tmp_path) as trials:
+        first, *_ = trials
+        [process] = first.fleet.start(**together(trials), TAILRACE_LEDGER_DELAY_S="0.01")
+        for trial in trials:
+            trial.load.send(10 * EVENTS)
+        first.fleet.wait_until(
+            "they are not all at work", lambda: all(trial.effects() for trial in trials)
+        )
+        assert first.fleet.stop(process) == 0
+        for trial in trials:
+            assert f"service={trial.consumer} " in process.log()
+            assert not trial.fleet.group().members, "it has not left its group"
+        first.fleet.start(**process.environment)
+        assert_all_applied_once(trials)
+        assert not sum(trial.duplicates() for trial in trials)
