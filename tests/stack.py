@@ -22,7 +22,7 @@ from infra.local.status import status as part_status
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor, tail
 from infra.local.supervision.conf import log_path
-from infra.settings import REPOSITORY, Publisher, Settings, load_settings
+from infra.settings import REPOSITORY, Publisher, Settings, Workers, load_settings
 from tests import commands
 from tests.side_by_side import PROCESS, own_ports
 
@@ -105,9 +105,16 @@ class RunningStack:
 
     def publish_by(self, publisher: Publisher) -> None:
         """Have the outbox published by another publisher; nothing happens when it is this one."""
-        if self.settings.publisher == publisher:
+        self._change("publisher", publisher)
+
+    def run_workers(self, workers: Workers) -> None:
+        """Have the consumers run in one process, or each in its own; nothing happens when they do already."""
+        self._change("workers", workers)
+
+    def _change(self, name: str, value: str) -> None:
+        if getattr(self.settings, name) == value:
             return
-        self.settings = self.settings.model_copy(update={"publisher": publisher})
+        self.settings = self.settings.model_copy(update={name: value})
         self.environment |= self.settings.environment()
         self.cli("up")
 
