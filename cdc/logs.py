@@ -4,14 +4,11 @@ import json
 import logging
 import re
 import sys
-from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from cdc.speaker import speaker
 from cdc.text import printable
 from cdc.thinning import Thinning
-
-speaker: ContextVar[str] = ContextVar("speaker")
-"""Which of several services in a process whatever runs now belongs to."""
 
 _BARE = re.compile(r"[^\s\"=\\]+")
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdc.speaker import speaker
+
 EVERY_S = 60.0
 TALKATIVE = ("aiohttp", "aiokafka", "asyncio", "faust", "mode", "psycopg.pool")
 """Loggers of libraries that say the same several times a second: a server is away, descriptors are used up."""
@@ -34,7 +36,7 @@ class _Seen:
 class Thinning(logging.Filter):
     """Lets a line through once a minute, or a few times, and tells how many more there were.
 
-    Two lines are the same when they differ in numbers and in what is filled in only.
+    Two lines of a service are the same when they differ in numbers and in what is filled in only.
 
     Args:
         every_s: Seconds between two lines of the same.
@@ -47,7 +49,7 @@ class Thinning(logging.Filter):
         super().__init__()
         self._every_s = every_s
         self._clock = clock
-        self._seen: dict[tuple[str, str], _Seen] = {}
+        self._seen: dict[tuple[str, str, str], _Seen] = {}
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -56,7 +58,9 @@ class Thinning(logging.Filter):
         if allowed is None:
             return True
         with self._lock:
-            seen = self._sighting((record.name, _NUMBERS.sub("#", str(record.msg))))
+            seen = self._sighting(
+                (speaker.get(""), record.name, _NUMBERS.sub("#", str(record.msg)))
+            )
             if seen.written >= allowed:
                 seen.left_out += 1
                 return False
@@ -74,10 +78,10 @@ class Thinning(logging.Filter):
                 seen.left_out = 0
         if left_out:
             often, count = max(left_out.items(), key=lambda each: each[1])
-            fields = {"lines": sum(left_out.values()), "most_often": often[1], "times": count}
+            fields = {"lines": sum(left_out.values()), "most_often": often[2], "times": count}
             log.warning("repeated lines left out", extra={"fields": fields})
 
-    def _sighting(self, key: tuple[str, str]) -> _Seen:
+    def _sighting(self, key: tuple[str, str, str]) -> _Seen:
         """Return what was seen of a line in the minute that is now."""
         now = self._clock()
         if len(self._seen) >= MOST_KEPT and key not in self._seen:

@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from cdc.outbox import Outbox
 from consumers.replay.errors import ReplayError
-from consumers.replay.source import Batch, Fetch, Source, SourceRecord
+from consumers.replay.source import Batch, Fetch, Source
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.intake import Intake
-from consumers.runtime.lanes import Lane, Lanes, Tools
+from consumers.runtime.lanes import Fetched, Lane, Lanes, Tools
 from consumers.runtime.processor import Processor
 from consumers.runtime.store import Place, Store
 from consumers.runtime.window import InboxWindow
@@ -43,17 +43,6 @@ class Totals:
     applied: int = 0
     duplicates: int = 0
     parked: int = 0
-
-
-@dataclass(slots=True)
-class _Given:
-    """A batch as lanes take it; there is nobody to acknowledge it to."""
-
-    records: Sequence[SourceRecord]
-    ticket: object
-
-    def done(self) -> None:
-        """Nothing is left to do."""
 
 
 class Pace:
@@ -166,9 +155,7 @@ class Engine:
         if lane is None:
             raise ReplayError(f"{batch.place.topic}/{batch.place.partition} is not in the plan")
         await self._until(lambda: not lane.is_full)
-        ticket = lane.ticket
-        lane.expect(ticket)
-        lane.add(_Given(batch.records, ticket))
+        lane.add(Fetched(batch.records))
         self._chosen += len(batch.records)
 
     async def _until(self, done: Callable[[], bool]) -> None:

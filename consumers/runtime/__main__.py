@@ -7,7 +7,7 @@ from cdc.service import bootstraps_named, load, name_of
 from consumers.runtime.outside import RealOutside
 from consumers.runtime.process import run_together
 from consumers.runtime.settings import WorkerSettings
-from consumers.runtime.worker import WorkerApp
+from consumers.runtime.worker import Worker
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
     run_together({name: partial(_create, named[name], told[name]) for name in named})
 
 
-def _create(bootstrap: ModuleType, settings: WorkerSettings) -> WorkerApp:
-    return WorkerApp(bootstrap.create_consumer(settings, RealOutside()), settings)
+def _create(bootstrap: ModuleType, settings: WorkerSettings) -> Worker:
+    return Worker(bootstrap.create_consumer(settings, RealOutside()), settings)
 
 
 if __name__ == "__main__":

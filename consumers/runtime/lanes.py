@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from cdc.due import RetryPolicy
 from consumers.runtime.delivery import Record
@@ -34,19 +34,21 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Fetched(Protocol):
-    """A batch of records as fetched, and the way to acknowledge it."""
+def _nobody_asks() -> None:
+    """There is nobody to acknowledge a batch to."""
 
-    @property
-    def records(self) -> Sequence[Record]:
-        """Records of one partition in their order, at least one."""
 
-    @property
-    def ticket(self) -> object:
-        """The lane's ticket at the time of fetching."""
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A batch of records as fetched.
 
-    def done(self) -> None:
-        """Every message of it has taken effect, was taken before, or is parked."""
+    Args:
+        records: Records of one partition in their order, at least one.
+        done: Called when every message of it has taken effect, was taken before, or is parked.
+    """
+
+    records: Sequence[Record]
+    done: Callable[[], None] = _nobody_asks
 
 
 Seek = Callable[[Place, int], Awaitable[None]]
@@ -91,7 +93,6 @@ class Lane:
     def __init__(self, place: Place, position: int, tools: "Tools") -> None:
         self.place = place
         self.progress = Progress(position)
-        self.ticket = object()
         self._tools = tools
         self._fetched: deque[Fetched] = deque()
         self._something = asyncio.Event()
@@ -100,7 +101,6 @@ class Lane:
         self._going_back = False
         self._is_working = False
         self._chunk = FIRST_CHUNK
-        self._expected = 0
         self._working: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -115,29 +115,11 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether all that was fetched for it is done."""
-        return not (
-            self._stopping
-            or self._going_back
-            or self._is_working
-            or self._fetched
-            or self._expected
-        )
-
-    def expect(self, ticket: object) -> None:
-        """Know of a batch that was fetched and is on its way.
-
-        Args:
-            ticket: The lane's ticket when the fetch began.
-        """
-        if ticket is self.ticket:
-            self._expected += 1
+        return not (self._stopping or self._going_back or self._is_working or self._fetched)
 
     def add(self, fetched: Fetched) -> None:
-        """Take in a batch that was expected, unless it was fetched before the lane had to go back."""
-        if fetched.ticket is not self.ticket:
-            return
-        self._expected -= 1
-        if self._stopping:
+        """Take in a batch, unless the lane stops or goes back: then it is fetched again, here or elsewhere."""
+        if self._stopping or self._going_back:
             return
         self._fetched.append(fetched)
         if self.progress.oldest_ms is None:
@@ -188,8 +170,7 @@ class Lane:
                 await self._work_through(fetched, prepared)
             finally:
                 self._is_working = False
-                if fetched.ticket is self.ticket:
-                    self._note_oldest()
+                self._note_oldest()
 
     async def _prepare(self, fetched: Fetched) -> list[Received[Any]] | None:
         """Decode a batch; None when the lane is to stop."""
@@ -267,11 +248,9 @@ class Lane:
     async def _go_back(self, error: FenceLostError) -> None:
         """Somebody else moved the position: begin again where the database says."""
         log.warning("%s; reading on from where the database says", error)
-        self._going_back = True  # nothing more is fetched from here, and
-        self.ticket = object()  # what was fetched so far is not ours any more
-        self._fetched.clear()
+        self._going_back = True  # nothing more is taken in from here, and
+        self._fetched.clear()  # what was taken in so far is not ours any more
         self._look_no_further()
-        self._expected = 0
         position = await self._until_it_works(self._seek_position)
         if position is not None:
             self.progress.position = position

@@ -11,10 +11,11 @@ import mode
 
 from cdc import logs
 from cdc.service import load, start
+from cdc.speaker import speaker
 from cdc.thinning import EVERY_S, Thinning
 from consumers.runtime.chores import Chore, Chores
 from consumers.runtime.settings import WorkerSettings
-from consumers.runtime.worker import WorkerApp
+from consumers.runtime.worker import Worker
 
 NAME = "workers"
 """What a process with several workers is called in its log."""
@@ -31,7 +32,7 @@ class Process(mode.Worker):
         thinning: What leaves repeated lines out of the log.
     """
 
-    def __init__(self, workers: list[WorkerApp], thinning: Thinning) -> None:
+    def __init__(self, workers: list[Worker], thinning: Thinning) -> None:
         super().__init__(*workers, override_logging=False, redirect_stdouts=False)
         self._workers = workers
         self._thinning = thinning
@@ -60,18 +61,18 @@ class Process(mode.Worker):
         self._thinning.tell()
 
 
-def _check(worker: WorkerApp) -> None:
-    logs.speaker.set(worker.declared.name)
+def _check(worker: Worker) -> None:
+    speaker.set(worker.name)
     worker.check()
 
 
-async def _as(worker: WorkerApp, doing: Awaitable[object]) -> None:
+async def _as(worker: Worker, doing: Awaitable[object]) -> None:
     """Do something so that the log tells whose doing it is, and that of all tasks that come of it."""
-    logs.speaker.set(worker.declared.name)
+    speaker.set(worker.name)
     await doing
 
 
-def run(create: Callable[[S], WorkerApp], settings: type[S]) -> NoReturn:
+def run(create: Callable[[S], Worker], settings: type[S]) -> NoReturn:
     """Run one worker in the foreground until SIGTERM or SIGINT, then exit.
 
     Args:
@@ -82,7 +83,7 @@ def run(create: Callable[[S], WorkerApp], settings: type[S]) -> NoReturn:
     run_together({"": lambda: create(values)})
 
 
-def run_together(builders: Mapping[str, Callable[[], WorkerApp]]) -> NoReturn:
+def run_together(builders: Mapping[str, Callable[[], Worker]]) -> NoReturn:
     """Run workers in the foreground until SIGTERM or SIGINT, or until one of them ends, then exit.
 
     Args:
@@ -90,7 +91,7 @@ def run_together(builders: Mapping[str, Callable[[], WorkerApp]]) -> NoReturn:
     """
     workers = {name: start(build, name) for name, build in builders.items()}
     first, *others = workers.values()
-    thinning = logs.configure(NAME if others else first.declared.name)
+    thinning = logs.configure(NAME if others else first.name)
     for name, worker in workers.items():
         start(partial(copy_context().run, _check, worker), name)
     # Batches are hundreds of thousands of objects that live until they are written: looking through them as often as

@@ -40,24 +40,23 @@ class RefusedError(StartError):
     """A worker will not start as it is configured; the text gives each reason in a sentence."""
 
 
-def check(app: faust.App, consumer: Consumer, bootstrap: str) -> None:
+def check(conf: faust.Settings, consumer: Consumer, bootstrap: str) -> None:
     """Refuse a configuration under which messages could be lost, repeated or read by strangers.
 
     Args:
-        app: The worker, its agents declared.
+        conf: Settings of Faust.
         consumer: What it consumes.
         bootstrap: `host:port` of a broker, asked how long it keeps the topics.
 
     Raises:
         RefusedError: there is a reason; all of them are told.
     """
-    reasons = [*_of_settings(app), *_of_agents(app), *_of_window(consumer, bootstrap)]
+    reasons = [*_of_settings(conf), *_of_window(consumer, bootstrap)]
     if reasons:
         raise RefusedError(" ".join(reasons))
 
 
-def _of_settings(app: faust.App) -> Iterator[str]:
-    conf = app.conf
+def _of_settings(conf: faust.Settings) -> Iterator[str]:
     if str(conf.processing_guarantee.value) == EXACTLY_ONCE:
         yield (
             "Faust's exactly_once is on: it covers Kafka only, its producers are fenced off in rebalances, and effects "
@@ -77,25 +76,6 @@ def _of_settings(app: faust.App) -> Iterator[str]:
             f"Faust's web server is on, which asks nobody who they are.{tables} A worker has health endpoints of its "
             "own; set web_enabled to false."
         )
-
-
-def _of_agents(app: faust.App) -> Iterator[str]:
-    for name, agent in app.agents.items():
-        if agent.concurrency > 1:
-            yield (
-                f"Agent {name} has a concurrency of {agent.concurrency}: Faust may then commit past a message that is "
-                "still being worked on (faust-streaming issue 606), and a crash loses it; a worker works on several "
-                "partitions at once by itself, so set it to 1."
-            )
-        channel = agent.channel
-        readers = (channel, getattr(channel, "schema", None))
-        if _any_pickle(
-            *(getattr(reader, "key_serializer", None) for reader in readers),
-            *(getattr(reader, "value_serializer", None) for reader in readers),
-        ):
-            yield (
-                f"Agent {name} reads pickle: whoever can write to its topic could run code here; use raw."
-            )
 
 
 def _any_pickle(*codecs: object) -> bool:

@@ -1,18 +1,18 @@
-"""A Faust transport that delivers a fetched partition batch as one message, and no more than the lanes have room for.
+"""A Faust transport that hands fetched batches to the lanes of their partitions, and no more than these have room for.
 
-Faust spends most of its time per message on the way from the fetched records to the agent. Delivered whole, that cost
-is paid once a batch; agents, rebalancing and commits stay Faust's. Four of its parts are replaced: the scheduler,
-which deals records out one by one; the reckoning of what may be committed, which takes the offsets inside a batch for
-gaps and may commit past a batch that is still being worked on; the seek after a rebalance, which trusts Kafka's
-committed offset rather than the database's; and the choice of partitions to fetch from, which knows no lanes.
+Faust spends most of its time per message on the way from the fetched records to an agent. That way is not taken;
+membership of the group, the fetching and the commits stay Faust's. Three of its parts are replaced: the reckoning of
+what may be committed, which knows single messages and may commit past one that is still being worked on; the seek after
+a rebalance, which trusts Kafka's committed offset rather than the database's; and the choice of partitions to fetch
+from, which knows no lanes.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import aiokafka
 from aiokafka.consumer import fetcher
@@ -25,12 +25,9 @@ from aiokafka.errors import (
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
-from faust.types.transports import SchedulingStrategyT
-from faust.types.tuples import ConsumerMessage
 
-from cdc import logs
-from consumers.runtime.delivery import Record
-from consumers.runtime.lanes import Lanes
+from cdc.speaker import speaker
+from consumers.runtime.lanes import Fetched, Lanes
 from consumers.runtime.lenient import LenientRecords
 from consumers.runtime.store import FenceLostError, Place
 
@@ -68,27 +65,11 @@ class Assignee(Protocol):
         """Stop what is being worked on, and return where to begin in each of these partitions."""
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedRecords:
-    """Records of one partition as fetched, with the ticket that its lane had then."""
-
-    records: list[Record]
-    ticket: object
-
-
-class WholeBatches(SchedulingStrategyT):
-    """Hands out the records of each partition together."""
-
-    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
-        """Return each partition with its list of records."""
-        return iter(records.items())
-
-
 class FetchThread(AIOKafkaConsumerThread):
     """The thread of the Kafka client, which here never sees records of aborted transactions, and waits briefly."""
 
     def _start_thread(self) -> None:
-        logs.speaker.set(self.app.conf.id)  # a thread knows nothing of who has started it
+        speaker.set(self.app.conf.id)  # a thread knows nothing of who has started it
         super()._start_thread()
 
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
@@ -104,9 +85,9 @@ class FetchThread(AIOKafkaConsumerThread):
 class BatchConsumer(Consumer):
     """Consumes batches; each is acknowledged whole, and those of a partition in their order."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._assignee = cast(Assignee, self.app)
+    def __init__(self, transport: "BatchTransport", *args: Any, **kwargs: Any) -> None:
+        super().__init__(transport, *args, **kwargs)
+        self._assignee = transport.assignee
         self._fetching = asyncio.Lock()
         self._taking_over: asyncio.Task[None] | None = None
         self._tried_at = 0.0
@@ -210,7 +191,6 @@ class BatchConsumer(Consumer):
             await asyncio.sleep(LOOK_AGAIN_S)
             return {}
         async with self._fetching:
-            tickets = {place: lane.ticket for place, lane in room.items()}
             try:
                 records = await super()._getmany(
                     {TP(*place) for place in room},
@@ -225,33 +205,17 @@ class BatchConsumer(Consumer):
             if records:
                 # after a freeze they may come from a topic that was made anew, whose lanes are closed then
                 await self._assignee.until_compared()
-            for tp in records:
-                room[Place(*tp)].expect(tickets[Place(*tp)])
-        return {
-            tp: [FetchedRecords(fetched, tickets[Place(*tp)])] for tp, fetched in records.items()
-        }
+            for tp, fetched in records.items():
+                done = partial(self._acknowledge, tp, fetched[-1].offset)
+                room[Place(*tp)].add(Fetched(fetched, done))
+        return {}
 
-    def _to_message(self, tp: TP, batch: list[FetchedRecords]) -> ConsumerMessage:
-        [fetched] = batch
-        last = fetched.records[-1]
-        return ConsumerMessage(
-            last.topic,
-            last.partition,
-            last.offset,
-            last.timestamp / 1000.0,
-            0,
-            [],
-            None,
-            fetched,  # type: ignore[arg-type]  # the raw serializer passes it through
-            None,
-            None,
-            None,
-            tp,
-            generation_id=self.app.consumer_generation_id,
-        )
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Whether a partition comes on is for the watchdog to say: Faust looks at the way that is not taken."""
 
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Offsets between two acknowledged ones belong to the later batch; there are no gaps to track."""
+    def _acknowledge(self, tp: TP, offset: int) -> None:
+        """Have the offset after this one committed, soon."""
+        self._acked[tp].append(offset)
 
     def _new_offset(self, tp: TP) -> int | None:
         """Return the offset after the newest acknowledged batch."""
@@ -260,7 +224,6 @@ class BatchConsumer(Consumer):
             return None
         newest = max(acked)
         acked.clear()
-        self._acked_index[tp].clear()
         return int(newest) + 1
 
 
@@ -271,6 +234,15 @@ def _places_of(error: KafkaError) -> set[Place]:
 
 
 class BatchTransport(Transport):
-    """The aiokafka transport with batches."""
+    """The aiokafka transport with batches.
+
+    Args:
+        assignee: Whose lanes take them.
+        settings: What Faust gives a transport.
+    """
 
     Consumer = BatchConsumer
+
+    def __init__(self, assignee: Assignee, *settings: Any) -> None:
+        super().__init__(*settings)
+        self.assignee = assignee

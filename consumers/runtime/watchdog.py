@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException
 
 from cdc.logs import FieldLogger
-from cdc import logs
+from cdc.speaker import speaker
 from consumers.runtime.group import Group, read_group
 from consumers.runtime.judge import Judge, Verdict
 from consumers.runtime.lanes import Progress
@@ -99,7 +99,7 @@ class Watchdog(threading.Thread):
 
     def run(self) -> None:
         """Look at the worker until it is stopped."""
-        logs.speaker.set(self._group)
+        speaker.set(self._group)
         self._admin = new_admin(self._servers)
         blind = 0
         looked_at = time.monotonic()

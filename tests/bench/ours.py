@@ -7,7 +7,7 @@ from consumers.runtime.handlers import handles_in_bulk
 from consumers.runtime.process import run
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork
-from consumers.runtime.worker import WorkerApp
+from consumers.runtime.worker import Worker
 from schemas.messages.payments import PaymentCompleted
 from tests.bench.effect import ContenderSettings, Row, insert_effects
 
@@ -30,7 +30,7 @@ def _row(received: Received[PaymentCompleted]) -> Row:
     )
 
 
-def create_app(settings: ContenderSettings) -> WorkerApp:
+def create_app(settings: ContenderSettings) -> Worker:
     """Build the worker.
 
     Args:
@@ -41,7 +41,7 @@ def create_app(settings: ContenderSettings) -> WorkerApp:
         handlers=[write_effects],
         topics=(settings.bench_topic,),
     )
-    return WorkerApp(consumer, settings)
+    return Worker(consumer, settings)
 
 
 if __name__ == "__main__":

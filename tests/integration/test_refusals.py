@@ -13,22 +13,13 @@ from tests.stack import RunningStack
 
 FAILURE = 1
 PROGRAM = """
-from consumers.runtime import refusals
 from consumers.runtime.process import run
 from tests.workers.ledger import LedgerSettings, create_app
 
 def create(settings):
-    app = create_app(settings{options})
-    {more}
-    return app
+    return create_app(settings{options})
 
 run(create, LedgerSettings)
-"""
-ANOTHER_AGENT = """
-    @app.agent(app.topic("some.events", {codec}), concurrency={concurrency})
-    async def another(stream):
-        async for _ in stream:
-            pass
 """
 
 
@@ -43,7 +34,6 @@ def refusal(
     directory: Path,
     *,
     options: str = "",
-    more: str = "",
     **variables: str,
 ) -> str:
     """Start a worker that is expected to refuse, and return what it says."""
@@ -59,7 +49,7 @@ def refusal(
         **variables,
     }
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(options=options, more=more)],
+        [sys.executable, "-c", PROGRAM.format(options=options)],
         cwd=REPOSITORY,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -89,17 +79,6 @@ def test_settings_of_faust(
     stack: RunningStack, topic: str, tmp_path: Path, options: str, said: str
 ) -> None:
     assert said in refusal(stack, topic, tmp_path, options=options)
-
-
-@pytest.mark.parametrize(
-    ("codec", "concurrency", "said"),
-    [("value_serializer='raw'", 2, "606"), ("value_serializer='pickle'", 1, "reads pickle")],
-)
-def test_an_agent_besides_ours(
-    stack: RunningStack, topic: str, tmp_path: Path, codec: str, concurrency: int, said: str
-) -> None:
-    more = ANOTHER_AGENT.format(codec=codec, concurrency=concurrency).strip()
-    assert said in refusal(stack, topic, tmp_path, more=more)
 
 
 def test_what_faust_reads_from_the_environment(

@@ -28,7 +28,7 @@ from consumers.runtime.process import run_together
 from consumers.runtime.received import Received
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.work import BulkWork, Work
-from consumers.runtime.worker import WorkerApp
+from consumers.runtime.worker import Worker
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.payments import PaymentCompleted
 
@@ -232,14 +232,14 @@ def consumer_of(settings: LedgerSettings) -> Consumer:
     )
 
 
-def create_app(settings: LedgerSettings, **options: object) -> WorkerApp:
+def create_app(settings: LedgerSettings, **options: object) -> Worker:
     """Build the worker.
 
     Args:
         settings: Its settings.
         options: Settings of Faust that differ.
     """
-    return WorkerApp(consumer_of(settings), settings, **options)
+    return Worker(consumer_of(settings), settings, **options)
 
 
 def main() -> None:

@@ -1,23 +1,21 @@
 """The worker of `tests.workers.ledger`, but for Kafka's client, which minds when it does not poll for a moment."""
 
 from consumers.runtime.process import run
-from consumers.runtime.worker import WorkerApp
+from consumers.runtime.worker import Worker
 from tests.workers import ledger
 from tests.workers.ledger import LedgerSettings
 
 POLL_INTERVAL_S = 3.0
 
 
-class Unchecked(WorkerApp):
+class Unchecked(Worker):
     """A worker that does not look at its settings before it starts."""
 
-    def check(self) -> None:
+    def _refuse(self) -> None:
         """Refuse nothing."""
-        self.finalize()
-        self._take_port()
 
 
-def create_app(settings: LedgerSettings) -> WorkerApp:
+def create_app(settings: LedgerSettings) -> Worker:
     """Build the worker.
 
     Args:

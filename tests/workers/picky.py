@@ -14,7 +14,7 @@ from consumers.runtime.handlers import handles
 from consumers.runtime.process import run
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.work import Work
-from consumers.runtime.worker import WorkerApp
+from consumers.runtime.worker import Worker
 from schemas.messages.payments import PaymentCompleted
 
 BROKEN = "BRK"
@@ -76,7 +76,7 @@ class Picky:
         )
 
 
-def create_app(settings: WorkerSettings) -> WorkerApp:
+def create_app(settings: WorkerSettings) -> Worker:
     """Build the worker."""
     name = os.environ[NAME]
     consumer = Consumer(
@@ -85,7 +85,7 @@ def create_app(settings: WorkerSettings) -> WorkerApp:
         topics=(os.environ[TOPIC],),
         retries=RetryPolicy(attempts=3, first_pause_s=PAUSE_S),
     )
-    return WorkerApp(consumer, settings)
+    return Worker(consumer, settings)
 
 
 if __name__ == "__main__":

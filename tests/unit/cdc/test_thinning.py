@@ -1,10 +1,12 @@
 """What is left out of a log, and how that is told."""
 
 import logging
+from contextvars import copy_context
 
 import pytest
 
 from cdc.logs import KeyValueFormatter
+from cdc.speaker import speaker
 from cdc.thinning import ABOUT_CLIENTS, CLIENTS, INFORMATIVE, Thinning
 
 LIBRARY = "aiokafka.client"
@@ -51,6 +53,24 @@ def test_lines_that_were_put_together_before_are_the_same_but_for_their_numbers(
     thinning = Thinning()
     assert thinning.filter(record("node 1 is away for 3 s", name="faust.transport"))
     assert not thinning.filter(record("node 1 is away for 4 s", name="faust.transport"))
+
+
+def test_each_of_several_services_in_a_process_speaks_for_itself() -> None:
+    thinning, formatter = Thinning(), KeyValueFormatter("workers")
+
+    def say(service: str) -> str | None:
+        speaker.set(service)
+        line = record(AWAY, 1, "refused")
+        return formatter.format(line) if thinning.filter(line) else None
+
+    context = copy_context()
+    said = [context.run(say, service) for service in ("orders", "payments", "orders")]
+    assert [line and line.split()[2] for line in said] == [
+        "service=orders",
+        "service=payments",
+        None,
+    ]
+    assert " service=workers " in formatter.format(record())
 
 
 def test_what_is_no_warning_may_be_said_more_often() -> None:
