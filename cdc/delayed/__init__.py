@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 
 from cdc import causes
-from cdc.chores import chore
+from cdc.chores import Chore, Chores
 from cdc.database import Connection, Pool
 from cdc.due import LOOK_EVERY_S, PoolTransactions, RetryPolicy, work_once
 from cdc.logs import FieldLogger
@@ -100,5 +100,9 @@ async def publish_due(pool: Pool) -> None:
 @asynccontextmanager
 async def published_when_due(pool: Pool) -> AsyncIterator[None]:
     """Publish the delayed messages of a service beside what the block does."""
-    async with chore(LOOK_EVERY_S, partial(publish_due, pool)):
+    chores = Chores()
+    chores.start([Chore("publishing delayed messages", LOOK_EVERY_S, partial(publish_due, pool))])
+    try:
         yield
+    finally:
+        await chores.stop()

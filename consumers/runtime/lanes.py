@@ -5,7 +5,6 @@ when it is full nothing more is fetched for it, and when it is asked to stop it 
 """
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from cdc.due import RetryPolicy
+from cdc.logs import FieldLogger
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import is_transient, waits_without_end
 from consumers.runtime.intake import Intake
@@ -31,7 +31,7 @@ FIRST_CHUNK = 16
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 def _nobody_asks() -> None:
@@ -223,7 +223,7 @@ class Lane:
                 continue
             except Exception as error:
                 if not is_transient(error):
-                    log.exception("applying %s failed in the runtime itself", self._where())
+                    log.exception("applying failed in the runtime itself", partition=self._where())
                 if not waits_without_end(error) and is_transient(error):
                     # what comes before the message that is in trouble takes effect by itself
                     chunk, self._chunk = chunk[:1], 1
@@ -247,7 +247,7 @@ class Lane:
 
     async def _go_back(self, error: FenceLostError) -> None:
         """Somebody else moved the position: begin again where the database says."""
-        log.warning("%s; reading on from where the database says", error)
+        log.warning("fence lost: reading on from where the database says", because=error)
         self._going_back = True  # nothing more is taken in from here, and
         self._fetched.clear()  # what was taken in so far is not ours any more
         self._look_no_further()
@@ -271,7 +271,7 @@ class Lane:
                 result = await attempt()
             except Exception as error:
                 if not is_transient(error):
-                    log.exception("working on %s failed in the runtime itself", self._where())
+                    log.exception("work failed in the runtime itself", partition=self._where())
                 await self._pause(error, pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
@@ -282,7 +282,7 @@ class Lane:
     async def _pause(self, error: Exception, pause_s: float) -> None:
         self.progress.waiting_for = f"{type(error).__name__}: {error}"
         self.progress.tried_at = time.monotonic()
-        log.warning("%s waits %.1f s: %r", self._where(), pause_s, error)
+        log.warning("partition waits", partition=self._where(), for_s=pause_s, error=repr(error))
         await asyncio.sleep(pause_s)
 
     def _moved(self, position: int) -> None:

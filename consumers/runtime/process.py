@@ -10,10 +10,10 @@ from typing import NoReturn, TypeVar
 import mode
 
 from cdc import logs
+from cdc.chores import Chore, Chores
 from cdc.service import load, start
 from cdc.speaker import speaker
 from cdc.thinning import EVERY_S, Thinning
-from consumers.runtime.chores import Chore, Chores
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.worker import Worker
 

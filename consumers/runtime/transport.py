@@ -8,7 +8,6 @@ from, which knows no lanes.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,6 +25,7 @@ from faust.transport.consumer import RecordMap
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
+from cdc.logs import FieldLogger
 from cdc.speaker import speaker
 from consumers.runtime.lanes import Fetched, Lanes
 from consumers.runtime.lenient import LenientRecords
@@ -45,7 +45,7 @@ PAUSE_S = 1.0
 POSITION_S = 0.5
 """Within which the Kafka client says where it is; it does so at once, unless a rebalance comes in between."""
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 class Assignee(Protocol):
@@ -144,7 +144,7 @@ class BatchConsumer(Consumer):
                 await self.seek_wait({TP(*place): offset for place, offset in positions.items()})
             except Exception as error:  # noqa: BLE001 - whatever it is, without this nothing goes on
                 if repr(error) != told:
-                    log.warning("partitions cannot be taken over: %r; it is tried again", error)
+                    log.warning("partitions cannot be taken over yet", error=repr(error))
                 told = repr(error)
                 await asyncio.sleep(PAUSE_S)
             else:

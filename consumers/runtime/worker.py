@@ -8,18 +8,21 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import mode
 from mode.types import ServiceT
 
+from cdc.chores import Chore, Chores
 from cdc.database import Pool, open_pool
 from cdc.delayed import DelayedMessages
 from cdc.due import LOOK_EVERY_S, DueWork, work_once
+from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
 from consumers.runtime import refusals
-from consumers.runtime.chores import Chore, Chores
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.driver import Driver
+from consumers.runtime.failures import is_transient
 from consumers.runtime.group import remove_left_behind
 from consumers.runtime.handler_stats import HandlerMeter
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
@@ -54,7 +57,7 @@ LONGEST_WAIT_S = 10.0
 STALE_S = 3.0
 """How long ago positions may have been compared with Kafka before records are held back until they are again."""
 
-log = logging.getLogger(__name__)
+log = FieldLogger(__name__)
 
 
 class Worker(mode.Service):
@@ -130,7 +133,7 @@ class Worker(mode.Service):
             end=self._end,
         )
         self._is_checked = self._has_started = False
-        self._chores = Chores()
+        self._chores = Chores(is_transient)
         self._resets: dict[Place, str] = {}
 
     @property
@@ -229,7 +232,7 @@ class Worker(mode.Service):
                 f"{host}:{port}, for the health endpoints of {self.name}, cannot be taken ({error.strerror}): a "
                 "worker may run there already; end it, or give this one another TAILRACE_PORT."
             ) from error
-        log.info("health endpoints", extra={"fields": {"host": host, "port": taken}})
+        log.info("health endpoints", host=host, port=taken)
 
     async def _read_topics(self) -> Mapping[str, Topic]:
         return await asyncio.to_thread(read_topics, self._admin, self._consumer.topics)
@@ -244,8 +247,8 @@ class Worker(mode.Service):
 
     def _end(self, trouble: str) -> None:
         """End the process at once: one that stands still cannot be trusted to stop in good order, and need not."""
-        said = f"{self.name}: {trouble}: ending, to be started again"
-        log.critical(said, extra={"fields": _who_holds_up(self.loop)})
+        fields = {"consumer": self.name, "because": trouble} | _who_holds_up(self.loop)
+        log.error("worker stands still: ending, to be started again", **fields)
         logging.shutdown()
         os._exit(STALLED)
 

@@ -20,8 +20,8 @@ from pydantic import Field
 
 from cdc.database import Connection
 from cdc.due import RetryPolicy
-from consumers.runtime.consumer import Consumer
 from cdc.service import load
+from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.handlers import Function, handles, handles_in_bulk
 from consumers.runtime.process import run_together
