@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 
 from cdc.database import connect
+from infra.deployment import Deployment
 from infra.services import WORKERS
-from infra.settings import Settings
 
 ROLES = tuple(dict.fromkeys(worker.role for worker in WORKERS if worker.role))
 """Roles of the services that consume; each has a schema of its name."""
@@ -27,7 +27,9 @@ class ConsumerSchema:
 
 
 @contextmanager
-def open_schemas(settings: Settings, consumer: str | None = None) -> Iterator[list[ConsumerSchema]]:
+def open_schemas(
+    deployment: Deployment, consumer: str | None = None
+) -> Iterator[list[ConsumerSchema]]:
     """Open the schemas in which a consumer may have its tables, until the block ends.
 
     All are opened when it is None, or a consumer that this code does not know.
@@ -35,7 +37,7 @@ def open_schemas(settings: Settings, consumer: str | None = None) -> Iterator[li
     with ExitStack() as stack:
         opened = []
         for role in roles_of(consumer):
-            connection = connect(settings.database_url(role), autocommit=True)
+            connection = connect(deployment.database_url(role), autocommit=True)
             opened.append(ConsumerSchema(role, stack.enter_context(connection)))
         yield opened
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdc.tail import Tail, TailedRecord
-from infra.settings import Settings
+from infra.deployment import Deployment
 from schemas.codec import HEADER, Codec
 from schemas.datum import UndecodableError
 from schemas.gate.sources import catalogue, record, whole
@@ -45,7 +45,7 @@ class TreeCodec(Codec):
         return writer.name, writer.read(data, HEADER.size)
 
 
-def check_topics(settings: Settings, files: Files, last: int) -> list[TopicCheck]:
+def check_topics(deployment: Deployment, files: Files, last: int) -> list[TopicCheck]:
     """Read the last records of every topic of the catalogue.
 
     Raises:
@@ -54,10 +54,10 @@ def check_topics(settings: Settings, files: Files, last: int) -> list[TopicCheck
         RegistryUnavailableError: the registry cannot be asked.
     """
     declared = catalogue(files)
-    store = SchemaStore(settings.registry_url, settings.schema_cache)
+    store = SchemaStore(deployment.registry, deployment.schema_cache)
     codec = TreeCodec(store, files, tuple(filter(lambda m: path_of(m) in files, declared.messages)))
     topics = [topic.name for topic in declared.topics.values() if topic.messages]
-    return [_check_topics(settings.kafka_bootstrap, topic, codec, last) for topic in topics]
+    return [_check_topics(deployment.kafka_bootstrap, topic, codec, last) for topic in topics]
 
 
 def _check_topics(bootstrap: str, topic: str, codec: Codec, last: int) -> TopicCheck:

@@ -11,8 +11,8 @@ from cdc.database import Connection, connect_async
 from cdc.event_log import EventLog, Fold
 from cdc.event_log.verification import Rows
 from cdc.manifest import Service
+from infra.deployment import Deployment
 from infra.services import SCHEMAS, SERVICES
-from infra.settings import Settings
 from schemas.catalogue import catalogue
 from schemas.registry import SchemaStore
 
@@ -55,17 +55,17 @@ def _declared(service: Service) -> tuple[Fold[Any], Rows[Any]] | tuple[None, Non
 
 
 @asynccontextmanager
-async def open_log(settings: Settings, kind: LoggedKind) -> AsyncIterator[Connection]:
+async def open_log(deployment: Deployment, kind: LoggedKind) -> AsyncIterator[Connection]:
     """Connect to the schema that holds a log, as the service that owns it, until the block ends.
 
     Raises:
         psycopg.Error: the database does not let us in.
     """
-    url = settings.database_url(kind.role)
+    url = deployment.database_url(kind.role)
     async with await connect_async(url) as connection:
         yield connection
 
 
-def event_log(settings: Settings, fold: Fold[Any]) -> EventLog[Any]:
+def event_log(deployment: Deployment, fold: Fold[Any]) -> EventLog[Any]:
     """Return the log of a kind of aggregate as states."""
-    return EventLog(fold, SchemaStore(settings.registry_url, settings.schema_cache))
+    return EventLog(fold, SchemaStore(deployment.registry, deployment.schema_cache))

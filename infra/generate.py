@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from infra import asyncapi, catalogue_pages, openapi
-from infra.settings import REPOSITORY
+from infra.repository import REPOSITORY
 from schemas import generate as messages
 from schemas.catalogue import catalogue
 from schemas.contracts import readers

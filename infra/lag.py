@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from consumers.runtime.lag import Kept, LagMeter, TopicLag, settle
 from infra.consumer_access import ConsumerSchema, open_schemas
+from infra.deployment import Deployment
 from infra.errors import RequestError
 from infra.services import WORKERS
-from infra.settings import Settings
 from schemas.catalogue import catalogue
 
 
@@ -52,10 +52,10 @@ class Lags:
 
 
 @contextmanager
-def open_lags(settings: Settings) -> Iterator[Lags]:
+def open_lags(deployment: Deployment) -> Iterator[Lags]:
     """Open the database and Kafka until the block ends."""
-    with open_schemas(settings) as schemas:
-        meter = LagMeter(settings.kafka_bootstrap)
+    with open_schemas(deployment) as schemas:
+        meter = LagMeter(deployment.kafka_bootstrap)
         try:
             yield Lags(schemas, meter)
         finally:

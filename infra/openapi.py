@@ -35,5 +35,5 @@ def apps() -> dict[str, FastAPI]:
 
 def _app(service: Service) -> FastAPI:
     bootstrap = import_module(f"{service.package}.bootstrap")
-    app: FastAPI = bootstrap.create_app(settings_of(service, bootstrap.Settings, load_settings()))
+    app: FastAPI = bootstrap.create_app(settings_of(service, bootstrap.Settings, load_settings().deployment()))
     return app

@@ -1,4 +1,4 @@
-"""How a service is run here: its command line, and everything that it is told."""
+"""How a service is run: its command line, and everything that it is told."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -7,8 +7,8 @@ from pydantic_settings import BaseSettings
 
 from cdc.manifest import Service
 from cdc.service import own_variable
+from infra.deployment import Deployment
 from infra.interpreter import module_command
-from infra.settings import HOST, Settings
 
 RUNNERS = {"rest": "producers.rest", "consumer": "consumers.runtime"}
 """Modules that run a service of a kind, by the name of its folder."""
@@ -32,43 +32,44 @@ def shared_command(consumers: Sequence[Service]) -> tuple[str, ...]:
     return module_command(RUNNERS["consumer"], *folders)
 
 
-def shared_environment(consumers: Sequence[Service], settings: Settings) -> dict[str, str]:
+def shared_environment(consumers: Sequence[Service], deployment: Deployment) -> dict[str, str]:
     """Return everything that the consumers of one process are told, each in variables of its own."""
     return {
         own_variable(consumer.name, variable.removeprefix(PREFIX)): value
         for consumer in consumers
-        for variable, value in environment_of(consumer, settings).items()
+        for variable, value in environment_of(consumer, deployment).items()
     }
 
 
-def environment_of(service: Service, settings: Settings) -> dict[str, str]:
-    """Return everything the service is told; it reads no file of ours."""
+def environment_of(service: Service, deployment: Deployment) -> dict[str, str]:
+    """Return everything the service is told, whoever starts it; it reads no file of ours, and holds no secret."""
+    address = deployment.address_of(service.name)
     variables = {
-        f"{PREFIX}KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        f"{PREFIX}REGISTRY_URL": settings.registry_url,
-        f"{PREFIX}SCHEMA_CACHE": str(settings.schema_cache),
-        f"{PREFIX}HOST": HOST,
-        f"{PREFIX}PORT": str(settings.port_of(service.name)),
+        f"{PREFIX}KAFKA_BOOTSTRAP": deployment.kafka_bootstrap,
+        **deployment.registry.environment(),
+        f"{PREFIX}SCHEMA_CACHE": str(deployment.schema_cache),
+        f"{PREFIX}HOST": address.host,
+        f"{PREFIX}PORT": str(address.port),
     }
     if service.role:
-        variables[f"{PREFIX}DATABASE_URL"] = settings.database_url(service.role)
+        variables[f"{PREFIX}DATABASE_URL"] = deployment.database.url(service.role)
     for name in service.needs:
-        variables[f"{PREFIX}{name.upper().replace('-', '_')}_URL"] = settings.url_of(name)
+        variables[f"{PREFIX}{name.upper().replace('-', '_')}_URL"] = deployment.url_of(name)
     return variables
 
 
-def settings_of(service: Service, kind: type[S], settings: Settings, **others: Any) -> S:
+def settings_of(service: Service, kind: type[S], deployment: Deployment, **others: Any) -> S:
     """Return the settings that a service has when it is run here.
 
     Args:
         service: The service.
         kind: Their class.
-        settings: Of the stack.
+        deployment: Where the others are.
         others: What is to be otherwise.
     """
     told = {
         name.removeprefix(PREFIX).lower(): value
-        for name, value in environment_of(service, settings).items()
+        for name, value in environment_of(service, deployment).items()
     }
     known = {name: value for name, value in (told | others).items() if name in kind.model_fields}
     return kind(**known)

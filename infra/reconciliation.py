@@ -6,55 +6,55 @@ from cdc.slot import lsn_number
 from consumers.runtime.lag import Kept
 from infra.capture import examine, slot
 from infra.consumer_access import open_schemas
-from infra.local.programs import publisher
+from infra.deployment import Deployment
+from infra.publishing import publisher
 from infra.services import RELAY, WORKERS
-from infra.settings import Settings
 from schemas.catalogue import catalogue
 
 
-def consumers_of(settings: Settings, topic: str) -> list[ConsumerPlace]:
+def consumers_of(deployment: Deployment, topic: str) -> list[ConsumerPlace]:
     """Return the consumers that the catalogue declares of a topic, and that run here."""
     declared = catalogue().topics[topic].consumers if topic in catalogue().topics else {}
     return [
         ConsumerPlace(
-            name=worker.name, url=settings.database_url(worker.role), types=declared[worker.name]
+            name=worker.name, url=deployment.database_url(worker.role), types=declared[worker.name]
         )
         for worker in WORKERS
         if worker.role and worker.name in declared
     ]
 
 
-def other_consumer(settings: Settings, name: str, topic: str) -> list[ConsumerPlace]:
+def other_consumer(deployment: Deployment, name: str, topic: str) -> list[ConsumerPlace]:
     """Return where a consumer is at work on a topic that the catalogue does not know of, and takes every message."""
-    with open_schemas(settings) as schemas:
+    with open_schemas(deployment) as schemas:
         return [
-            ConsumerPlace(name=name, url=settings.database_url(schema.role), types=None)
+            ConsumerPlace(name=name, url=deployment.database_url(schema.role), types=None)
             for schema in schemas
             if (name, topic) in Kept.read([schema.connection]).topics()
         ]
 
 
-def publisher_of(settings: Settings) -> Publisher:
+def publisher_of(deployment: Deployment) -> Publisher:
     """Return whoever publishes the outboxes here."""
-    if publisher(settings) == "relay":
-        return RelayPublisher(settings.database_url(RELAY))
-    return SlotPublisher(settings)
+    if publisher(deployment) == "relay":
+        return RelayPublisher(deployment.database_url(RELAY))
+    return SlotPublisher(deployment)
 
 
 class SlotPublisher:
     """The connector, which has published what its slot has confirmed."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
         self._is_broken: bool | None = None
 
     def has_passed(self, wal_end: str) -> bool:
         """Tell whether nothing that was committed before this end of the WAL will still be published."""
         if self._is_broken is None:
-            self._is_broken = examine(self._settings).ailment is not None
+            self._is_broken = examine(self._deployment).ailment is not None
         if self._is_broken:
             return True
-        held = slot(self._settings)
+        held = slot(self._deployment)
         if held is None or held.is_lost:
             return True
         return lsn_number(held.confirmed_flush_lsn or "0/0") >= lsn_number(wal_end)

@@ -1,6 +1,7 @@
 """The consumers of this installation as replays need them: where each is at home, and how its handlers are built."""
 
 import logging
+import os
 from functools import partial
 from importlib import import_module
 
@@ -10,10 +11,10 @@ from consumers.replay.state import States
 from consumers.runtime import retries
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.outside import Outside
+from infra.deployment import Deployment
 from infra.errors import TailraceError
 from infra.processes import settings_of
 from infra.services import MIGRATIONS, OWNER, REPLAYS, SCHEMAS, WORKERS
-from infra.settings import Settings
 
 
 class UnknownConsumerError(TailraceError):
@@ -34,21 +35,25 @@ def find_worker(name: str) -> Service:
     )
 
 
-def subject_of(settings: Settings, worker: Service) -> Subject:
+def subject_of(deployment: Deployment, worker: Service) -> Subject:
     """Return a worker's consumer with its surroundings in this stack."""
     role = str(worker.role)
+    if deployment.source:
+        # handlers look for credentials of the registry where they would in a process of their own
+        known = deployment.registry.environment()
+        os.environ |= {name: value for name, value in known.items() if name not in os.environ}
     return Subject(
         name=worker.name,
         role=role,
-        url=settings.database_url(role),
-        owner_url=settings.database_url(OWNER),
+        url=deployment.database_url(role),
+        owner_url=deployment.database_url(OWNER),
         # a sandbox keeps no record of what was done to live consumers
         packages=[each for each in MIGRATIONS[role] if each != REPLAYS],
-        build=partial(_build, settings, worker),
-        bootstrap=settings.kafka_bootstrap,
-        registry_url=settings.registry_url,
-        schema_cache=settings.schema_cache,
-        logs=partial(log_url, settings),
+        build=partial(_build, deployment, worker),
+        bootstrap=deployment.kafka_bootstrap,
+        registry_url=deployment.registry.url,
+        schema_cache=deployment.schema_cache,
+        logs=partial(log_url, deployment),
     )
 
 
@@ -57,18 +62,20 @@ def leave_to_the_report() -> None:
     logging.getLogger(retries.__name__).setLevel(logging.ERROR)
 
 
-def log_url(settings: Settings, owner: str) -> str | None:
+def log_url(deployment: Deployment, owner: str) -> str | None:
     """Return where the event log of a service is read, None when no service of that name keeps one."""
-    return settings.database_url(owner) if owner in SCHEMAS else None
+    return deployment.database_url(owner) if owner in SCHEMAS else None
 
 
-def states(settings: Settings) -> States:
+def states(deployment: Deployment) -> States:
     """Return where replays that were interrupted are remembered."""
-    return States(settings.home / "replays")
+    return States(deployment.state / "replays")
 
 
-def _build(settings: Settings, worker: Service, database_url: str, outside: Outside) -> Consumer:
+def _build(
+    deployment: Deployment, worker: Service, database_url: str, outside: Outside
+) -> Consumer:
     bootstrap = import_module(f"{worker.package}.bootstrap")
-    values = settings_of(worker, bootstrap.Settings, settings, database_url=database_url)
+    values = settings_of(worker, bootstrap.Settings, deployment, database_url=database_url)
     consumer: Consumer = bootstrap.create_consumer(values, outside)
     return consumer

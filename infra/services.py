@@ -13,6 +13,7 @@ FOLDERS = ("producers", "consumers")
 
 PUBLICATION = "tailrace_outbox"
 OWNER = "tailrace_owner"
+SUPERUSER = "postgres"
 CAPTURE = "tailrace_capture"
 RELAY = "tailrace_relay"
 CANARY = "canary"

@@ -4,7 +4,6 @@ import hashlib
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote
 
 import platformdirs
 from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
@@ -16,13 +15,22 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from infra.deployment import (
+    MAX_OUTBOX_DAYS,
+    Address,
+    Capture,
+    Database,
+    Deployment,
+    Profile,
+)
+from infra.deployment import Publisher as Publisher
 from infra.errors import TailraceError
-from infra.services import SERVICES, find_service
+from infra.repository import REPOSITORY as REPOSITORY
+from infra.services import CAPTURE, PUBLISHER, REGISTRY_ADMIN, SERVICES, find_service
+from schemas.registry_settings import RegistrySettings
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 SETTINGS_FILE = REPOSITORY / "tailrace.toml"
 HOST = "127.0.0.1"
-MAX_OUTBOX_DAYS = 36_500
 
 
 class SettingsError(TailraceError):
@@ -59,7 +67,6 @@ def _plain_directory(path: Path) -> Path:
     return path
 
 
-Publisher = Literal["cdc", "relay"]
 Workers = Literal["shared", "apart"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Directory = Annotated[Path, AfterValidator(_plain_directory)]
@@ -86,7 +93,7 @@ class Settings(BaseSettings):
     registry_port: Port
     publisher: Publisher
     workers: Workers
-    cdc_profile: Literal["default", "low-latency"]
+    cdc_profile: Profile
     aot: Literal["auto", "existing", "off"]
     min_free_disk_mb: Annotated[int, Field(ge=0, le=2**40)]
     outbox_days: Annotated[int, Field(ge=1, le=MAX_OUTBOX_DAYS)]
@@ -158,12 +165,49 @@ class Settings(BaseSettings):
     @property
     def schema_cache(self) -> Path:
         """The directory where services keep the schema ids they have resolved."""
-        return self.home / "schema-cache"
+        return self.deployment().schema_cache
 
-    def database_url(self, role: str, database: str = "tailrace") -> str:
-        """The libpq URL of `role`; the password stands in the file it names, not in the URL."""
-        passfile = quote(str(self.secrets / f"{role}.pgpass"), safe="/")
-        return f"postgresql://{role}@{HOST}:{self.postgres_port}/{database}?passfile={passfile}"
+    @property
+    def database(self) -> Database:
+        """The database of the stack; each role's password stands in a file of its own."""
+        return Database(host=HOST, port=self.postgres_port, name="tailrace", passwords=self.secrets)
+
+    def database_url(self, role: str, database: str | None = None) -> str:
+        """Return the libpq URL of a role."""
+        return self.database.url(role, database)
+
+    def deployment(self) -> Deployment:
+        """Return the stack as any other installation: addresses, and files with credentials."""
+        registry = RegistrySettings.from_environment(url=self.registry_url)
+        capture = Capture(
+            url=self.connect_url,
+            database_host=HOST,
+            database_port=self.postgres_port,
+            password=f"${{directory:{self.connect_secrets}:{CAPTURE}.password}}",
+            profile=self.cdc_profile,
+        )
+        return Deployment(
+            variables=self.environment(),
+            kafka_bootstrap=self.kafka_bootstrap,
+            registry=registry,
+            registry_writer=self._registry_as(PUBLISHER, self.registry_url),
+            registry_import=self._registry_as(
+                REGISTRY_ADMIN, f"http://{HOST}:{self.registry_port}/apis/registry/v3/admin/import"
+            ),
+            database=self.database,
+            capture=capture,
+            services={
+                service.name: Address(
+                    url=self.url_of(service.name), host=HOST, port=self.port_of(service.name)
+                )
+                for service in SERVICES
+            },
+            outbox_days=self.outbox_days,
+            state=self.home,
+        )
+
+    def _registry_as(self, user: str, url: str) -> RegistrySettings:
+        return RegistrySettings(url=url, user=user, password_file=self.secrets / f"{user}.password")
 
 
 SettingsWithServices: type[Settings] = create_model(

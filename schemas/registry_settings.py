@@ -77,6 +77,16 @@ class RegistrySettings:
             raise RegistrySettingsError(f"{PREFIX}URL is not set: give it the registry's address")
         return cls(**values)
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables from which `from_environment` makes these settings; secrets are named, not held."""
+        told = {field: getattr(self, field) for field in _READERS}
+        default = type(self)(url=self.url)
+        return {
+            PREFIX + field.upper(): str(value)
+            for field, value in told.items()
+            if field == "url" or value != getattr(default, field)
+        }
+
     def client_configuration(self) -> dict[str, Any]:
         """Return what `SchemaRegistryClient` takes. It holds the password: keep it out of logs."""
         configuration: dict[str, Any] = {

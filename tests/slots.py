@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 
 from infra.capture import slot
-from infra.local.postgres import SUPERUSER
 from infra.local.probe import wait_until
+from infra.services import SUPERUSER
 from tests.stack import RunningStack
 
 SLOT = "tailrace_outbox"
@@ -76,7 +76,7 @@ def overrun(stack: RunningStack, megabytes: int) -> None:
     def lost() -> bool:
         write_wal(stack, megabytes)
         as_superuser(stack, "checkpoint")
-        held = slot(stack.settings)
+        held = slot(stack.deployment)
         return held is not None and held.is_lost
 
     wait_until("the slot is not lost", lost, timeout_s=TIMEOUT_S)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import psutil
 
+from infra.deployment import Deployment
 from infra.local.account import substitute
 from infra.local.down import reset
+from infra.local.groups import wait_for_groups
 from infra.local.parts import PARTS, PORT_SETTINGS
-from infra.local.pipeline import GROUPS, wait_for_groups
 from infra.local.probe import port_is_free, wait_until
 from infra.local.starter import Starter
 from infra.local.status import PartStatus
@@ -22,6 +23,7 @@ from infra.local.status import status as part_status
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor, tail
 from infra.local.supervision.conf import log_path
+from infra.pipeline import GROUPS
 from infra.settings import REPOSITORY, Publisher, Settings, Workers, load_settings
 from tests import commands
 from tests.side_by_side import PROCESS, own_ports
@@ -117,6 +119,11 @@ class RunningStack:
         self.settings = self.settings.model_copy(update={name: value})
         self.environment |= self.settings.environment()
         self.cli("up")
+
+    @property
+    def deployment(self) -> Deployment:
+        """The stack as operations are told of it."""
+        return self.settings.deployment()
 
     def database_url(self, role: str, database: str = "tailrace") -> str:
         """Return the libpq URL of a role."""

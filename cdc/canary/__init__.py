@@ -16,6 +16,7 @@ from schemas.catalogue import catalogue
 from schemas.codec import Codec
 from schemas.messages.canary import CanaryEmitted
 from schemas.registry import SchemaStore
+from schemas.registry_settings import RegistrySettings
 
 
 class CanaryError(Exception):
@@ -23,14 +24,18 @@ class CanaryError(Exception):
 
 
 def probe(
-    database_url: str, bootstrap: str, registry_url: str, schema_cache: Path, timeout_s: float
+    database_url: str,
+    bootstrap: str,
+    registry: RegistrySettings,
+    schema_cache: Path,
+    timeout_s: float,
 ) -> float:
     """Commit a canary to the outbox and wait until it is read, decoded, from Kafka.
 
     Args:
         database_url: libpq URL of the canary's role.
         bootstrap: `host:port` of a broker.
-        registry_url: Base URL of the registry's Confluent-compatible API.
+        registry: The schema registry.
         schema_cache: Directory in which schema ids are kept.
         timeout_s: Longest wait in seconds.
 
@@ -40,7 +45,7 @@ def probe(
     Raises:
         CanaryError: nothing came within the time, or Kafka cannot be asked.
     """
-    codec = Codec(SchemaStore(registry_url, schema_cache), [CanaryEmitted])
+    codec = Codec(SchemaStore(registry, schema_cache), [CanaryEmitted])
     codec.resolve()
     canary_id = new_id()
     consumer = _consumer_at_end(bootstrap, timeout_s)

@@ -96,6 +96,16 @@ class Situation:
         return max((b.oldest_s for b in self.backlogs if b.oldest_s is not None), default=None)
 
 
+def is_publishing(database_url: str) -> bool:
+    """Tell whether it is the relay that publishes.
+
+    Args:
+        database_url: libpq URL of the relay's role.
+    """
+    with _connected(database_url) as connection:
+        return bool(connection.execute(QUERIES["all_progress"]).fetchone())
+
+
 def situation(database_url: str) -> Situation:
     """Return how the relays stand; without shards when the relay is not the publisher."""
     with _connected(database_url) as connection:

@@ -1,6 +1,8 @@
 """The command `tailrace`: a group whose subcommands are imported only when they are called."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,6 +11,7 @@ from cdc.text import printable
 from infra.cli.interrupt import heeded
 from infra.cli.lazy import LazyGroup
 from infra.cli.screen import screened
+from infra.cli.values import Existing
 from infra.errors import explain
 
 # name -> where the command lives, and its line in `tailrace --help`. A new command is a line here.
@@ -45,12 +48,19 @@ COMMANDS = {
 @click.group(
     cls=LazyGroup, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
 )
+@click.option(
+    "--deployment",
+    type=Existing(dir_okay=False, resolve_path=True),
+    help="Work on the deployment that a file describes, instead of the local stack; also $TAILRACE_DEPLOYMENT.",
+)
 @click.version_option(package_name="tailrace")
-def cli() -> None:
+def cli(*, deployment: Path | None) -> None:
     """Change your database and tell everyone else about it.
 
     Ends with 0 when done, 1 on a finding or failure, 2 on wrong usage.
     """
+    if deployment is not None:
+        os.environ["TAILRACE_DEPLOYMENT"] = str(deployment)  # where processes that we start find it, too
 
 
 def _run() -> Any:

@@ -19,7 +19,7 @@ from infra.demo.mapping import DEFAULT_CURRENCY, SYNONYMS, MappingError
 from infra.demo.orders import Source
 from infra.demo.report import report
 from infra.demo.source import open_orders
-from infra.settings import load_settings
+from infra.deployment.current import load_deployment
 from schemas.money.currencies import MINOR_UNIT_DECIMALS
 
 DEFAULT_ORDERS = 200
@@ -128,7 +128,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
             out.print(line, soft_wrap=True)
         with open_display(out, source.total) as display:
             result = demonstrate(
-                load_settings(), source, display, concurrency=concurrency, timeout_s=timeout_s
+                load_deployment(), source, display, concurrency=concurrency, timeout_s=timeout_s
             )
     if as_json:
         emit(result)

@@ -1,11 +1,13 @@
 """The command that checks everything."""
 
+from collections.abc import Sequence
+
 import click
 from rich.text import Text
 
 from infra.cli.output import console, emit, json_option
-from infra.local.doctor import Finding, diagnose
-from infra.settings import load_settings
+from infra.deployment.current import is_local, load_deployment, local_stack
+from infra.operations.doctor.check import Finding
 
 COLOURS = {"ok": "green", "wrong": "red", "unknown": "yellow"}
 
@@ -16,9 +18,10 @@ COLOURS = {"ok": "green", "wrong": "red", "unknown": "yellow"}
 def doctor(context: click.Context, *, as_json: bool) -> None:
     """Check everything; say what is wrong and how to mend it.
 
-    Ends with 0 if all is well, with 1 otherwise.
+    Of another deployment than the local stack: whether its servers and services answer, and everything that can be
+    asked of them. Ends with 0 if all is well, with 1 otherwise.
     """
-    findings = diagnose(load_settings())
+    findings = _diagnose()
     if as_json:
         emit(findings)
     else:
@@ -32,3 +35,13 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 def _line(finding: Finding) -> str:
     remedy = f"; {finding.remedy}" if finding.remedy else ""
     return f" {finding.name:<20} {finding.detail}{remedy}"
+
+
+def _diagnose() -> Sequence[Finding]:
+    if is_local():
+        from infra.local.doctor import diagnose as diagnose_stack
+
+        return diagnose_stack(local_stack())
+    from infra.operations.doctor import diagnose
+
+    return diagnose(load_deployment())

@@ -17,8 +17,8 @@ from infra.cli.common import examples, usage_errors
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.text import duration
 from infra.cli.values import CONSUMER
+from infra.deployment.current import load_deployment
 from infra.lag import open_lags
-from infra.settings import load_settings
 
 WATCH_EVERY_S = 2.0
 COUNTED = ("messages behind", "for", "lost", "duplicates", "parked", "dead")
@@ -58,7 +58,7 @@ def lag(
     """
     if settle and not consumers:
         raise click.UsageError("--settle needs the CONSUMER that is meant.")
-    with open_lags(load_settings()) as lags:
+    with open_lags(load_deployment()) as lags:
         lags.require_known(consumers)
         if settle:
             lags.settle(consumers)

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from infra.cli.values import whole
+from infra.deployment.current import local_stack
 from infra.errors import TailraceError
 from infra.local.aot import NAME as AOT_TRAINING
 from infra.local.parts import PART_NAMES, SHARED
 from infra.local.programs import program_of
 from infra.local.supervision.client import tail
 from infra.local.supervision.conf import log_path
-from infra.settings import load_settings
 
 FOLLOW_INTERVAL_S = 0.2
 SEARCHED_LINES = 100_000
@@ -31,7 +31,7 @@ def logs(service: str, *, follow: bool, lines: int) -> None:
 
     Of a process that several parts share, those that the part itself has written; `workers` shows all.
     """
-    settings = load_settings()
+    settings = local_stack()
     program = program_of(service, settings)
     path = log_path(settings.home, program)
     if not path.is_file():

@@ -1,15 +1,15 @@
 """How commands tell of what they have brought back to what is declared, and of what they could not."""
 
-from collections.abc import Sequence
-
 import click
 
 from infra.cli.output import as_data, emit
 from infra.drift.difference import Difference
+from infra.operations.declared import Mended
 
 
-def tell_mended(done: Sequence[str], left: Sequence[Difference], *, as_json: bool) -> None:
+def tell_mended(mended: Mended, *, as_json: bool) -> None:
     """Print what was done, and on standard error what is left and what mends it."""
+    done, left = mended.done, mended.left
     if as_json:
         emit({"done": done, "left": [data(each) for each in left]})
         return

@@ -4,10 +4,7 @@ import click
 
 from infra.cli.mended import tell_mended
 from infra.cli.output import json_option
-from infra.drift.database import database_differences
-from infra.local.pipeline import migrate as apply_migrations
-from infra.local.provision import provision
-from infra.settings import load_settings
+from infra.deployment.current import is_local, load_deployment, local_stack
 
 
 @click.command()
@@ -18,8 +15,13 @@ def migrate(context: click.Context, *, as_json: bool) -> None:
 
     `tailrace up` does this too. Ends with 1 if something is left that no command mends.
     """
-    settings = load_settings()
-    done = provision(settings) + apply_migrations(settings)
-    left = database_differences(settings)
-    tell_mended(done, left, as_json=as_json)
-    context.exit(1 if left else 0)
+    if is_local():
+        from infra.local.migrate import migrate as migrate_stack
+
+        mended = migrate_stack(local_stack())
+    else:
+        from infra.operations import declared
+
+        mended = declared.migrate(load_deployment())
+    tell_mended(mended, as_json=as_json)
+    context.exit(1 if mended.left else 0)

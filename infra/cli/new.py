@@ -8,9 +8,9 @@ from infra.cli.common import examples
 from infra.cli.output import emit, json_option
 from infra.cli.values import CONTEXT, SUBJECT
 from infra.interpreter import module_command
+from infra.repository import REPOSITORY
 from infra.scaffold import NewContext, written
 from infra.scaffold.asked import KINDS, Kind
-from infra.settings import REPOSITORY
 
 
 @click.group()

@@ -8,8 +8,8 @@ from infra.cli.output import console, emit, json_option, table
 from infra.cli.progress import working_of
 from infra.cli.text import counted
 from infra.cli.values import CONSUMER
+from infra.deployment.current import load_deployment
 from infra.operations import projections as operations
-from infra.settings import load_settings
 
 
 @click.group()
@@ -21,7 +21,7 @@ def projections() -> None:
 @json_option
 def list_projections(*, as_json: bool) -> None:
     """List the projections that consumers declare."""
-    found = operations.projections(load_settings())
+    found = operations.projections(load_deployment())
     if as_json:
         emit(found)
     else:
@@ -42,7 +42,7 @@ def rebuild(*, consumer: str, as_json: bool) -> None:
     ones until then. When it fails or is interrupted, nothing has changed.
     """
     with working_of(console(stderr=True), "applied", shown=not as_json) as show:
-        name, rebuilt = operations.rebuild(load_settings(), consumer, show)
+        name, rebuilt = operations.rebuild(load_deployment(), consumer, show)
     if as_json:
         emit({"consumer": name} | _as_json(rebuilt))
         return

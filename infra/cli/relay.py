@@ -8,12 +8,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cdc.causes import in_line
-from cdc.relay.backlog import Situation, leave_out, situation
+from cdc.relay.backlog import Situation
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.text import duration
-from infra.errors import TailraceError
-from infra.services import RELAY
-from infra.settings import load_settings
+from infra.deployment.current import load_deployment
+from infra.operations.relay import leave_out, report
 
 
 @click.group()
@@ -33,7 +32,8 @@ def status(context: click.Context, *, as_json: bool) -> None:
     Ends with 1 when there is a shard that nobody holds, when rows are set aside because Kafka refuses them, or when it
     is not the relay that publishes.
     """
-    found = situation(load_settings().database_url(RELAY))
+    stand = report(load_deployment())
+    found = stand.situation
     if as_json:
         totals = {"pending": found.pending, "oldest_s": found.oldest_s}
         emit(as_data(found) | totals)
@@ -46,8 +46,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         out.print(table(("outbox", "pending", "oldest"), _backlogs(found), wrap=True))
         for each in found.set_aside:
             click.echo(f"{each.told}; {each.remedy}.", err=True)
-    held = found.shards and all(shard.holder for shard in found.shards)
-    context.exit(0 if held and not found.set_aside else 1)
+    context.exit(0 if stand.is_well else 1)
 
 
 @relay.command()
@@ -63,11 +62,7 @@ def skip(message_id: UUID, *, yes: bool, as_json: bool) -> None:
         click.confirm(
             f"No consumer will ever see the message {message_id}. Go on?", abort=True, err=True
         )
-    left_out = leave_out(load_settings().database_url(RELAY), message_id)
-    if left_out is None:
-        raise TailraceError(
-            f"The message {message_id} is not set aside; `tailrace relay status` names those that are."
-        )
+    left_out = leave_out(load_deployment(), message_id)
     if as_json:
         emit({"skipped": message_id} | left_out._asdict())
     else:

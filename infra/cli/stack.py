@@ -10,12 +10,13 @@ from rich.console import Console
 
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.progress import terminal_report
+from infra.deployment.current import local_stack
 from infra.local import down as stopping
 from infra.local import up as starting
 from infra.local.parts import PART_NAMES
 from infra.local.status import PartStatus
 from infra.local.status import status as part_status
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 
 FIRST_ORDER = (
     '{"customer_id": "ada", "currency": "EUR", '
@@ -31,7 +32,7 @@ def up(*, as_json: bool) -> None:
     Run again, it repairs what is missing and changes nothing else. If a step fails, whatever this
     call has started is stopped again.
     """
-    settings = load_settings()
+    settings = local_stack()
     out = console(stderr=as_json)
     with terminal_report(out) as report:
         result = starting.up(settings, report)
@@ -51,7 +52,7 @@ def up(*, as_json: bool) -> None:
 @json_option
 def down(*, as_json: bool) -> None:
     """Stop everything that runs; the data stay."""
-    result = stopping.down(load_settings())
+    result = stopping.down(local_stack())
     if as_json:
         emit(result)
         return
@@ -65,7 +66,7 @@ def down(*, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(*, yes: bool) -> None:
     """Stop everything and delete all data, after asking."""
-    settings = load_settings()
+    settings = local_stack()
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError(
@@ -82,7 +83,7 @@ def restart(part: str) -> None:
     """Restart one part and wait until it is ready; a worker is ready when it consumes."""
     from infra.local.restart import restart as restart_part  # spares the others a second of imports
 
-    restarted = restart_part(load_settings(), part)
+    restarted = restart_part(local_stack(), part)
     others = [name for name in restarted.together if name != part]
     also = f", and so are {', '.join(others)}, which run in the same process" if others else ""
     click.echo(f"{part} is ready after {restarted.seconds:.1f} s{also}.")

@@ -7,9 +7,9 @@ from rich.text import Text
 
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.text import duration
+from infra.deployment.current import local_stack
 from infra.local.status import PartStatus
 from infra.local.status import status as part_status
-from infra.settings import load_settings
 
 HEADINGS = ("part", "state", "process", "where", "up for", "restarts", "memory")
 COLOURS = {"running": "green", "starting": "yellow", "stopped": "dim"}
@@ -23,7 +23,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 0 if all of them run, with 1 otherwise.
     """
-    parts = part_status(load_settings())
+    parts = part_status(local_stack())
     if as_json:
         emit(parts)
     else:

@@ -5,20 +5,18 @@ from typing import Any
 
 import click
 
-from cdc import topics as kafka_topics
-from cdc.tail import Tail, TailedRecord
-from cdc.text import printable, text_of
+from cdc.tail import TailedRecord
+from cdc.text import printable
+from cdc.topics import Summary
 from infra.cli.common import usage_errors
 from infra.cli.mended import tell_mended
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.screen import style
 from infra.cli.values import KEY, TEXT, TOPIC, whole
-from infra.drift.topics import topic_differences
-from infra.local.pipeline import apply_topics
-from infra.operations.topics import require_types
-from infra.settings import Settings, load_settings
-from schemas.codec import Codec
-from schemas.registry import SchemaStore
+from infra.deployment.current import load_deployment
+from infra.operations import topics as operations
+from infra.operations.declared import apply_topics
+from infra.operations.topics import TailRequest
 
 
 @click.group()
@@ -30,7 +28,7 @@ def topics() -> None:
 @json_option
 def list_topics(*, as_json: bool) -> None:
     """Show the topics of the catalogue: owner, partitions, records kept."""
-    summaries = kafka_topics.summaries(load_settings().kafka_bootstrap)
+    summaries = operations.summaries(load_deployment())
     if as_json:
         emit([as_data(summary.topic) | {"records": summary.records} for summary in summaries])
         return
@@ -38,7 +36,7 @@ def list_topics(*, as_json: bool) -> None:
     console().print(table(headings, map(_row, summaries), wrap=True))
 
 
-def _row(summary: kafka_topics.Summary) -> tuple[str, ...]:
+def _row(summary: Summary) -> tuple[str, ...]:
     topic = summary.topic
     records = "missing" if summary.records is None else str(summary.records)
     kept = "forever" if topic.retention_hours < 0 else f"{topic.retention_hours} h"
@@ -59,11 +57,9 @@ def apply(context: click.Context, /, *, add_partitions: bool, as_json: bool) -> 
 
     Ends with 1 if something is left that no command mends.
     """
-    settings = load_settings()
-    done = apply_topics(settings, add_partitions=add_partitions)
-    left = topic_differences(settings)
-    tell_mended(done, left, as_json=as_json)
-    context.exit(1 if left else 0)
+    mended = apply_topics(load_deployment(), add_partitions=add_partitions)
+    tell_mended(mended, as_json=as_json)
+    context.exit(1 if mended.left else 0)
 
 
 @topics.command()
@@ -81,28 +77,14 @@ def tail(
 
     With --json, one object a line.
     """
-    require_types([topic], [type_] if type_ else [])
-    text = None if key is None else text_of(key)
-
-    def wanted(record: TailedRecord) -> bool:
-        return text in {None, record.key} and type_ in {None, record.type}
-
-    reader = _open(load_settings(), topic)
+    request = TailRequest(topic=topic, count=count, key=key, type=type_, follow=follow)
     render = _line if as_json else _block
     try:
-        for record in reader.last(count, wanted if text is not None or type_ else None):
-            click.echo(render(record))
-        for record in filter(wanted, reader.follow() if follow else ()):
-            click.echo(render(record))
+        with operations.tail(load_deployment(), request) as records:
+            for record in records:
+                click.echo(render(record))
     except KeyboardInterrupt:
         click.echo(err=True)
-    finally:
-        reader.close()
-
-
-def _open(settings: Settings, topic: str) -> Tail:
-    codec = Codec(SchemaStore(settings.registry_url, settings.schema_cache), [])
-    return Tail(settings.kafka_bootstrap, topic, codec)
 
 
 def _line(record: TailedRecord) -> str:

@@ -10,16 +10,16 @@ from infra.demo.follow import at_the_end, order_codec
 from infra.demo.orders import DemoError, Source
 from infra.demo.result import Result, percentiles
 from infra.demo.run import Display, Run
-from infra.settings import Settings
+from infra.deployment import Deployment
 
 
 def demonstrate(
-    settings: Settings, source: Source, display: Display, *, concurrency: int, timeout_s: float
+    deployment: Deployment, source: Source, display: Display, *, concurrency: int, timeout_s: float
 ) -> Result:
     """Run the demonstration against the stack.
 
     Args:
-        settings: Where the stack is.
+        deployment: Where to.
         source: What to send.
         display: Shows progress.
         concurrency: Most orders under way at once.
@@ -28,24 +28,24 @@ def demonstrate(
     Raises:
         DemoError: the stack does not answer.
     """
-    before = suppressed(settings)
-    codec = order_codec(settings.registry_url, settings.schema_cache)
+    before = suppressed(deployment)
+    codec = order_codec(deployment.registry, deployment.schema_cache)
 
     async def conduct(consumer: Consumer) -> tuple[Run, float]:
         run = Run(display, concurrency=concurrency, timeout_s=timeout_s)
         start = time.monotonic()
-        await run.conduct(source, settings.url_of("storefront"), consumer, codec)
+        await run.conduct(source, deployment.url_of("storefront"), consumer, codec)
         return run, time.monotonic() - start
 
-    with at_the_end(settings.kafka_bootstrap) as consumer:
+    with at_the_end(deployment.kafka_bootstrap) as consumer:
         finished, duration_s = asyncio.run(conduct(consumer))
-    return _result(source, finished, duration_s, _since(before, settings))
+    return _result(source, finished, duration_s, _since(before, deployment))
 
 
-def _since(before: int, settings: Settings) -> int | None:
+def _since(before: int, deployment: Deployment) -> int | None:
     """Return how many were suppressed since; what else is known is told even if this cannot be."""
     try:
-        return suppressed(settings) - before
+        return suppressed(deployment) - before
     except DemoError:
         return None
 

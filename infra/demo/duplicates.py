@@ -4,23 +4,23 @@ import psycopg
 
 from cdc.database import connect
 from infra.demo.orders import DemoError
+from infra.deployment import Deployment
 from infra.services import WORKERS
-from infra.settings import Settings
 
 QUERY = "select coalesce(sum(duplicates), 0)::bigint from consumer_offset where consumer = %s"
 
 
-def suppressed(settings: Settings) -> int:
+def suppressed(deployment: Deployment) -> int:
     """Return the sum over all consumers since the stack was made; each is asked as its own role.
 
     Raises:
         DemoError: a database cannot be read.
     """
-    return sum(_of(worker.name, worker.role, settings) for worker in WORKERS if worker.role)
+    return sum(_of(worker.name, worker.role, deployment) for worker in WORKERS if worker.role)
 
 
-def _of(consumer: str, role: str, settings: Settings) -> int:
-    url = settings.database_url(role)
+def _of(consumer: str, role: str, deployment: Deployment) -> int:
+    url = deployment.database_url(role)
     try:
         with connect(url) as connection:
             row = connection.execute(QUERY, (consumer,)).fetchone()

@@ -14,6 +14,7 @@ from schemas.catalogue import catalogue
 from schemas.codec import Codec
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 from schemas.registry import SchemaStore
+from schemas.registry_settings import RegistrySettings
 
 EVENTS = (OrderCreated, OrderConfirmed, OrderCancelled)
 Event = OrderCreated | OrderConfirmed | OrderCancelled
@@ -127,18 +128,18 @@ def at_the_end(bootstrap: str) -> Iterator[Consumer]:
         consumer.close()
 
 
-def order_codec(registry_url: str, cache: Path) -> Codec:
+def order_codec(registry: RegistrySettings, cache: Path) -> Codec:
     """Return a codec for order events whose schemas are at hand before the first event comes.
 
     Args:
-        registry_url: Base URL of the registry's Confluent-compatible API.
+        registry: The schema registry.
         cache: Directory in which schema ids are kept.
 
     Raises:
         UnknownSchemaError: the schemas were never published.
         RegistryUnavailableError: they are not cached and the registry cannot be asked.
     """
-    store = SchemaStore(registry_url, cache)
+    store = SchemaStore(registry, cache)
     for event in EVENTS:
         store.schema_of(store.id_of(event.NAME))
     return Codec(store, EVENTS)

@@ -7,45 +7,44 @@ from contextlib import contextmanager, nullcontext
 import psycopg
 
 from cdc.database import SyncConnection, connect
+from infra.deployment import Deployment
 from infra.drift.difference import Difference
 from infra.drift.publication import publication_differences
-from infra.drift.roles import DATABASE, role_differences
+from infra.drift.roles import role_differences
 from infra.drift.schemas import schema_differences
 from infra.drift.server import server_differences
-from infra.local.postgres import SUPERUSER
-from infra.settings import Settings
 
 LOCK_TIMEOUT = "5s"
 RELOAD_S = 2.0
 POLL_S = 0.05
 
 
-def database_differences(settings: Settings) -> list[Difference]:
+def database_differences(deployment: Deployment) -> list[Difference]:
     """Return what of the database is not as declared."""
-    with open_database(settings) as connection:
-        return [*_server_and_roles(connection), *_tables(settings, connection)]
+    with open_database(deployment) as connection:
+        return [*_server_and_roles(connection), *_tables(deployment, connection)]
 
 
-def mend_roles(settings: Settings) -> list[str]:
+def mend_roles(deployment: Deployment) -> list[str]:
     """Bring roles and settings of the server back to what is declared; return a line for each thing changed."""
-    with open_database(settings) as connection:
+    with open_database(deployment) as connection:
         done = _mended(connection, _server_and_roles(connection))
         _reload(connection)
     return done
 
 
-def mend_tables(settings: Settings) -> list[str]:
+def mend_tables(deployment: Deployment) -> list[str]:
     """Bring tables, grants and the publication back to what is declared, as far as that costs no row."""
-    with open_database(settings) as connection:
-        return _mended(connection, _tables(settings, connection))
+    with open_database(deployment) as connection:
+        return _mended(connection, _tables(deployment, connection))
 
 
 def _server_and_roles(connection: SyncConnection) -> list[Difference]:
     return [*server_differences(connection), *role_differences(connection)]
 
 
-def _tables(settings: Settings, connection: SyncConnection) -> list[Difference]:
-    return [*schema_differences(settings, connection), *publication_differences(connection)]
+def _tables(deployment: Deployment, connection: SyncConnection) -> list[Difference]:
+    return [*schema_differences(deployment, connection), *publication_differences(connection)]
 
 
 def _mended(connection: SyncConnection, found: Sequence[Difference]) -> list[str]:
@@ -82,8 +81,8 @@ def _executed(connection: SyncConnection, statements: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def open_database(settings: Settings) -> Iterator[SyncConnection]:
+def open_database(deployment: Deployment) -> Iterator[SyncConnection]:
     """Connect as the superuser: what is damaged may be the rights of everybody else."""
-    url = settings.database_url(SUPERUSER, DATABASE)
+    url = deployment.database_url(deployment.database.superuser)
     with connect(url, {"lock_timeout": LOCK_TIMEOUT}, autocommit=True) as connection:
         yield connection

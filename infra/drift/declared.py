@@ -12,8 +12,9 @@ from psycopg import sql
 from cdc.database import SyncConnection
 from cdc.sql import load_queries
 from consumers.runtime.throwaway import ThrowawaySchema
+from infra.deployment import Deployment
+from infra.repository import REPOSITORY
 from infra.services import MIGRATIONS, OWNER, RELAY, SCHEMAS
-from infra.settings import REPOSITORY, Settings
 
 QUERIES = load_queries(__package__, "schema.sql")
 FILE = "declared-schemas.json"
@@ -45,20 +46,20 @@ def parts_of(connection: SyncConnection, schema: str) -> Parts:
     return {Part(*names): value for *names, value in rows}
 
 
-def declared_parts(settings: Settings, connection: SyncConnection) -> Mapping[str, Parts]:
+def declared_parts(deployment: Deployment, connection: SyncConnection) -> Mapping[str, Parts]:
     """Return schema -> what this code's migrations make of it.
 
     Args:
-        settings: Where the database is.
+        deployment: Where the database is.
         connection: Of whoever may look at every catalogue, in autocommit.
 
     Raises:
         psycopg.Error: the database does not let us in, or the migrations do not run.
     """
-    file, wanted = settings.home / FILE, _fingerprint()
+    file, wanted = deployment.state / FILE, _fingerprint()
     held = json.loads(file.read_text()) if file.is_file() else {}
     if held.get("migrations") != wanted:
-        made = {schema: _made(settings, connection, schema) for schema in SCHEMAS}
+        made = {schema: _made(deployment, connection, schema) for schema in SCHEMAS}
         held = {
             "migrations": wanted,
             "schemas": {
@@ -73,11 +74,11 @@ def declared_parts(settings: Settings, connection: SyncConnection) -> Mapping[st
     }
 
 
-def _made(settings: Settings, connection: SyncConnection, schema: str) -> Parts:
+def _made(deployment: Deployment, connection: SyncConnection, schema: str) -> Parts:
     throwaway = ThrowawaySchema(
         name=f"declared_{schema}",
-        owner_url=settings.database_url(OWNER),
-        url=settings.database_url(schema),
+        owner_url=deployment.database_url(OWNER),
+        url=deployment.database_url(schema),
         packages=MIGRATIONS[schema],
     )
     asyncio.run(throwaway.drop())

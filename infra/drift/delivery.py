@@ -1,6 +1,6 @@
 """Outboxes held against Kafka: that every row has come there that its publisher is past.
 
-What was found in Kafka once is not looked for again: how far that was is noted in the home.
+What was found in Kafka once is not looked for again: how far that was is noted in the state.
 """
 
 import json
@@ -11,11 +11,11 @@ from datetime import datetime
 from cdc.reconciliation import Window
 from cdc.recovery.gap import Gap, Place, find_gap
 from infra.capture import outbox_urls
+from infra.deployment import Deployment
 from infra.drift.database import open_database
 from infra.drift.difference import Difference
 from infra.reconciliation import publisher_of
 from infra.services import CANARY
-from infra.settings import Settings
 from schemas.catalogue import catalogue
 
 FILE = "delivered-until.json"
@@ -28,22 +28,22 @@ select least(
 """
 
 
-def delivery_differences(settings: Settings, patience_s: float) -> list[Difference]:
+def delivery_differences(deployment: Deployment, patience_s: float) -> list[Difference]:
     """Return which topics lack rows that whoever publishes has passed over."""
-    horizon = _horizon(settings)
-    where = place(settings, Window(since=_delivered_until(settings)), patience_s)
+    horizon = _horizon(deployment)
+    where = place(deployment, Window(since=_delivered_until(deployment)), patience_s)
     gaps = [gap for topic in _topics() if (gap := find_gap(where, topic, silent))]
     if not gaps:
-        _note(settings, horizon)
+        _note(deployment, horizon)
     return [_difference(gap) for gap in gaps if gap.is_certain]
 
 
-def place(settings: Settings, window: Window, patience_s: float) -> Place:
+def place(deployment: Deployment, window: Window, patience_s: float) -> Place:
     """Return where rows may be missing in this installation."""
     return Place(
-        bootstrap=settings.kafka_bootstrap,
-        outboxes=outbox_urls(settings),
-        publisher=publisher_of(settings),
+        bootstrap=deployment.kafka_bootstrap,
+        outboxes=outbox_urls(deployment),
+        publisher=publisher_of(deployment),
         window=window,
         patience_s=patience_s,
     )
@@ -67,20 +67,20 @@ def _topics() -> list[str]:
     ]
 
 
-def _horizon(settings: Settings) -> datetime:
+def _horizon(deployment: Deployment) -> datetime:
     """Return the moment before which every row was written that is still to be committed."""
-    with open_database(settings) as connection:
+    with open_database(deployment) as connection:
         [[moment]] = connection.execute(HORIZON).fetchall()
     return moment  # type: ignore[no-any-return]
 
 
-def _delivered_until(settings: Settings) -> datetime | None:
-    file = settings.home / FILE
+def _delivered_until(deployment: Deployment) -> datetime | None:
+    file = deployment.state / FILE
     return datetime.fromisoformat(json.loads(file.read_text())) if file.is_file() else None
 
 
-def _note(settings: Settings, moment: datetime) -> None:
-    (settings.home / FILE).write_text(json.dumps(moment.isoformat()))
+def _note(deployment: Deployment, moment: datetime) -> None:
+    (deployment.state / FILE).write_text(json.dumps(moment.isoformat()))
 
 
 def _difference(gap: Gap) -> Difference:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import httpx2
 
+from infra.deployment import Deployment
 from infra.drift.difference import Difference
 from infra.errors import TailraceError
-from infra.registry_access import publication_log, reading
-from infra.services import REGISTRY_ADMIN
-from infra.settings import Settings
 from schemas.catalogue import catalogue
 from schemas.ids_in_use import known_ids, strange_ids
+from schemas.publications import PublicationLog
+from schemas.registry_settings import RegistrySettings
 from schemas.registry_subjects import Subjects
 
 RESTORE = "run `tailrace schema restore`"
@@ -43,9 +43,9 @@ class Lost:
     text: str
 
 
-def id_differences(settings: Settings) -> list[Difference]:
+def id_differences(deployment: Deployment) -> list[Difference]:
     """Return which ids that messages name mean nothing, or something else, to the registry."""
-    known = known_ids(reading(settings), settings.schema_cache)
+    known = known_ids(deployment.registry, deployment.schema_cache)
     return [
         Difference(
             thing=f"schema id {schema_id}",
@@ -53,13 +53,13 @@ def id_differences(settings: Settings) -> list[Difference]:
             actual="unknown to the registry" if held is None else f"{_name(held)} in another form",
             remedy=RESTORE if held is None else TAKEN,
         )
-        for schema_id, held in strange_ids(reading(settings), known).items()
+        for schema_id, held in strange_ids(deployment.registry, known).items()
     ]
 
 
-def rule_differences(settings: Settings) -> list[Difference]:
+def rule_differences(deployment: Deployment) -> list[Difference]:
     """Return which subjects promise something else than the catalogue does; publishing brings them back."""
-    with Subjects.open(reading(settings)) as subjects:
+    with Subjects.open(deployment.registry) as subjects:
         rules = {
             name: (catalogue().compatibility_of(name), subjects.rule(name))
             for name in catalogue().messages
@@ -76,37 +76,37 @@ def rule_differences(settings: Settings) -> list[Difference]:
     ]
 
 
-def restore_ids(settings: Settings) -> list[str]:
+def restore_ids(deployment: Deployment) -> list[str]:
     """Put the ids back that the registry does not know; return a line for each.
 
     Raises:
         RegistryUnavailableError: the registry cannot be asked.
         RestoreError: the registry does not take them.
     """
-    known = known_ids(reading(settings), settings.schema_cache)
+    known = known_ids(deployment.registry, deployment.schema_cache)
     unknown = {
         schema_id: known[schema_id]
-        for schema_id, held in strange_ids(reading(settings), known).items()
+        for schema_id, held in strange_ids(deployment.registry, known).items()
         if held is None
     }
     if not unknown:
         return []
-    if reading(settings).url != settings.registry_url:
+    if deployment.registry_import is None:
         raise RestoreError(
-            "Ids are put back into the local registry only: import the schemas of the cache into the one that "
-            "TAILRACE_REGISTRY_URL names by its own means, such as its mode IMPORT."
+            f"Ids are put back into the local registry only: import the schemas of {deployment.schema_cache} into "
+            f"{deployment.registry.url} by its own means, such as its mode IMPORT."
         )
-    lost = list(_placed(settings, unknown))
-    _import(settings, _bundle(lost))
+    lost = list(_placed(deployment, unknown))
+    _import(deployment.registry_import, _bundle(lost))
     return [
         f"schema id {each.schema_id} restored as {each.subject} {each.version}" for each in lost
     ]
 
 
-def _placed(settings: Settings, unknown: Mapping[int, str]) -> Iterator[Lost]:
+def _placed(deployment: Deployment, unknown: Mapping[int, str]) -> Iterator[Lost]:
     """Yield each schema with the subject and version that it had, or a place beside them if that is taken."""
-    log = publication_log(settings)
-    with Subjects.open(reading(settings)) as subjects:
+    log = PublicationLog(deployment.kafka_bootstrap)
+    with Subjects.open(deployment.registry) as subjects:
         for schema_id, text in unknown.items():
             name = _name(text)
             published = {each.schema_id: each.version for each in log.read(name)}
@@ -119,11 +119,11 @@ def _placed(settings: Settings, unknown: Mapping[int, str]) -> Iterator[Lost]:
                 yield Lost(schema_id, name, version, text)
 
 
-def _import(settings: Settings, bundle: bytes) -> None:
+def _import(registry: RegistrySettings, bundle: bytes) -> None:
     """Hand the registry what it would export itself, the one way by which it takes ids."""
-    password = (settings.secrets / f"{REGISTRY_ADMIN}.password").read_text()
+    user, _, password = registry.client_configuration()["basic.auth.user.info"].partition(":")
     answer = httpx2.post(
-        f"http://127.0.0.1:{settings.registry_port}/apis/registry/v3/admin/import",
+        registry.url,
         params={"requireEmptyRegistry": "false"},
         content=bundle,
         headers={
@@ -131,7 +131,7 @@ def _import(settings: Settings, bundle: bytes) -> None:
             "X-Registry-Preserve-ContentId": "true",
             "X-Registry-Preserve-GlobalId": "false",
         },
-        auth=(REGISTRY_ADMIN, password),
+        auth=(user, password),
         timeout=TIMEOUT_S,
     )
     if answer.is_error:

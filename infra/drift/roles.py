@@ -9,7 +9,6 @@ from cdc.database import SESSION, SyncConnection
 from infra.drift.difference import MIGRATE, Difference
 from infra.services import CAPTURE, OWNER, REGISTRY, RETENTION, SCHEMAS
 
-DATABASE = "tailrace"
 ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, *SCHEMAS)
 
 ATTRIBUTES = """
@@ -78,25 +77,27 @@ def _members(connection: SyncConnection) -> Iterator[Difference]:
 
 def _connect(connection: SyncConnection) -> Iterator[Difference]:
     roles = [role for role in ROLES if role != REGISTRY]
+    database = connection.info.dbname
     for (role,) in connection.execute(CONNECT, [roles]):
         yield _difference(
-            f"database {DATABASE}: connect by {role}",
+            f"database {database}: connect by {role}",
             "granted",
             "not granted",
             "grant connect on database {} to {}",
-            DATABASE,
+            database,
             role,
         )
 
 
 def _settings(connection: SyncConnection) -> Iterator[Difference]:
     """Yield settings that change what sessions do; ours set what they depend on, and need no other's."""
-    whom = {"roles": list(ROLES), "databases": [DATABASE, REGISTRY]}
+    ours = connection.info.dbname
+    whom = {"roles": list(ROLES), "databases": [ours, REGISTRY]}
     for role, database, name, value in connection.execute(SETTINGS, whom):
-        if not _has_effect(role, database, name, value):
+        declared = role in SCHEMAS and database == ours and name == "search_path"
+        if not (value != role if declared else _has_effect(role, name)):
             continue
         statement, names = _whose(role, database)
-        declared = role in SCHEMAS and database == DATABASE and name == "search_path"
         yield _difference(
             f"{' in '.join(filter(None, (role and f'role {role}', database and f'database {database}')))}: {name}",
             repr(role) if declared else "not set",
@@ -107,11 +108,9 @@ def _settings(connection: SyncConnection) -> Iterator[Difference]:
         )
 
 
-def _has_effect(role: str, database: str, name: str, value: str) -> bool:
+def _has_effect(role: str, name: str) -> bool:
     if name in BEYOND_US:
         return True
-    if role in SCHEMAS and database == DATABASE and name == "search_path":
-        return value != role
     # Debezium and the registry begin their sessions without us
     return name.lower() in SESSION and role in {"", CAPTURE, REGISTRY}
 

@@ -6,10 +6,10 @@ from typing import Any
 from psycopg import sql
 
 from cdc.database import SyncConnection
+from infra.deployment import Deployment
 from infra.drift.admitted import admitted_differences
 from infra.drift.declared import Part, Parts, declared_parts, parts_of
 from infra.drift.difference import MIGRATE, Difference
-from infra.settings import Settings
 
 PAUSING = frozenset({"rule", "row level security", "trigger"})
 """What can keep a row from being written, or from being seen: then rows may have been passed over."""
@@ -47,11 +47,11 @@ PUBLIC = "-"
 """How Postgres writes the name of everybody."""
 
 
-def schema_differences(settings: Settings, connection: SyncConnection) -> list[Difference]:
+def schema_differences(deployment: Deployment, connection: SyncConnection) -> list[Difference]:
     """Return what of the schemas, and of the topics that their outboxes admit, is not as the migrations make it."""
     found = [
         difference
-        for schema, declared in declared_parts(settings, connection).items()
+        for schema, declared in declared_parts(deployment, connection).items()
         for difference in compared(schema, declared, parts_of(connection, schema))
     ]
     return [*found, *admitted_differences(connection)]

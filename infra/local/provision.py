@@ -10,8 +10,16 @@ from infra.drift.database import mend_roles
 from infra.errors import TailraceError
 from infra.local.home import write_private
 from infra.local.passwords import ensure_password, ensure_secret
-from infra.local.postgres import SUPERUSER
-from infra.services import CAPTURE, OWNER, PUBLISHER, REGISTRY, REGISTRY_ADMIN, RETENTION, SCHEMAS
+from infra.services import (
+    CAPTURE,
+    OWNER,
+    PUBLISHER,
+    REGISTRY,
+    REGISTRY_ADMIN,
+    RETENTION,
+    SCHEMAS,
+    SUPERUSER,
+)
 from infra.settings import Settings
 
 DATABASE = "tailrace"
@@ -60,7 +68,7 @@ def provision(settings: Settings) -> list[str]:
         _execute(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
         for schema in SCHEMAS:
             changes += _ensure_schema(connection, schema)
-    return changes + mend_roles(settings)
+    return changes + mend_roles(settings.deployment())
 
 
 def _superuser(settings: Settings, database: str) -> Connection:

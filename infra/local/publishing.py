@@ -6,30 +6,10 @@ from cdc import connector
 from cdc.relay.handover import Handover
 from cdc.relay.settings import RelaySettings
 from infra.capture import connector_settings
-from infra.errors import TailraceError
-from infra.local.programs import publisher
 from infra.services import CAPTURE, OUTBOXES, OWNER, RELAY
 from infra.settings import Settings
 
 HANDOVER_TIMEOUT_S = 120.0
-
-
-class NoConnectorError(TailraceError):
-    """The relay publishes, and there is no connector to do anything about."""
-
-
-def require_connector(settings: Settings) -> Settings:
-    """Return the settings of a stack in which the connector publishes.
-
-    Raises:
-        NoConnectorError: it is the relay.
-    """
-    if publisher(settings) == "relay":
-        raise NoConnectorError(
-            "The relay publishes here, and needs no connector: see `tailrace relay status`, or switch with "
-            "`make up PUBLISHER=cdc`."
-        )
-    return settings
 
 
 def handover(settings: Settings) -> Handover:
@@ -39,7 +19,7 @@ def handover(settings: Settings) -> Handover:
         replication_url=settings.database_url(CAPTURE),
         relay=RELAY,
         outboxes=OUTBOXES,
-        slot=connector_settings(settings).slot,
+        slot=connector_settings(settings.deployment()).slot,
     )
 
 

@@ -4,12 +4,13 @@ import time
 from dataclasses import dataclass
 
 from infra.errors import TailraceError
+from infra.local.groups import wait_for_groups
 from infra.local.home import exclusive, is_home
 from infra.local.parts import parts_with
-from infra.local.pipeline import GROUPS, wait_for_groups
 from infra.local.programs import publisher
 from infra.local.starter import Starter
 from infra.local.supervision.client import Supervisor
+from infra.pipeline import GROUPS
 from infra.settings import Settings
 
 

@@ -3,18 +3,13 @@
 import time
 from pathlib import Path
 
-from cdc.retention import relay, slot
 from infra.interpreter import module_command
 from infra.local.program import Program, fingerprint
-from infra.services import OUTBOXES, PUBLICATION, RELAY, RETENTION
-from infra.settings import REPOSITORY, Publisher, Settings
+from infra.publishing import name_of
+from infra.services import OUTBOXES, RETENTION
+from infra.settings import REPOSITORY, Settings
 
 ROUND_S = 3600
-
-
-def name_of(publisher: Publisher) -> str:
-    """Return who publishes the outboxes, by the name that retention knows him by."""
-    return relay(RELAY) if publisher == "relay" else slot(PUBLICATION)
 
 
 def prepare(settings: Settings) -> Program:

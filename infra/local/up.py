@@ -89,8 +89,11 @@ def up(settings: Settings, report: UpReport) -> UpResult:
 
 def _stages(settings: Settings, starter: Starter) -> list[Stage]:
     """The map of a start: what waits for what."""
-    from infra.local import pipeline  # takes a second, while the first parts are starting already
+    # takes a second, while the first parts are starting already
+    from infra import pipeline
+    from infra.local.groups import wait_for_groups
 
+    deployment = settings.deployment()
     parts, by = parts_with(settings.publisher), PUBLISHED_BY[settings.publisher]
     up_by_name = {part.name: starter.bring_up(part) for part in parts}
     services = [part.name for part in parts if part.is_service]
@@ -100,11 +103,11 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
         Stage("kafka", up_by_name["kafka"]),
         Stage("database", lambda: _listed(provision(settings)), after=("postgres",)),
         Stage("registry", up_by_name["registry"], after=("database",)),
-        Stage("migrations", lambda: _listed(pipeline.migrate(settings)), after=("database",)),
-        Stage("topics", lambda: _listed(pipeline.apply_topics(settings)), after=("kafka",)),
+        Stage("migrations", lambda: _listed(pipeline.migrate(deployment)), after=("database",)),
+        Stage("topics", lambda: _listed(pipeline.apply_topics(deployment)), after=("kafka",)),
         Stage(
             "schemas",
-            lambda: _listed(pipeline.publish_schemas(settings)),
+            lambda: _listed(pipeline.publish_schemas(deployment)),
             after=("registry", "topics"),
         ),
         *(Stage(name, up_by_name[name], after=ready_for_services) for name in services),
@@ -116,15 +119,15 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
         Stage("retention", up_by_name["retention"], after=("migrations",)),
         Stage(
             "groups",
-            lambda: pipeline.wait_for_groups(settings, starter.cancelled),
+            lambda: wait_for_groups(settings, starter.cancelled),
             after=tuple(services),
         ),
         Stage(
             "canary",
-            lambda: f"commit to Kafka in {pipeline.send_canary(settings) * 1000:.0f} ms",
+            lambda: f"commit to Kafka in {pipeline.send_canary(deployment) * 1000:.0f} ms",
             after=(by, "schemas"),
         ),
-        Stage("declared", lambda: require_declared(settings), after=("canary", "groups")),
+        Stage("declared", lambda: require_declared(deployment), after=("canary", "groups")),
     ]
 
 
@@ -132,7 +135,8 @@ def _connector(
     settings: Settings, up_by_name: Mapping[str, Callable[[], str]], cancelled: threading.Event
 ) -> list[Stage]:
     """Stages to a connector that publishes."""
-    from infra.local import pipeline, publishing
+    from infra import pipeline
+    from infra.local import publishing
 
     return [
         Stage("connect", up_by_name["connect"]),
@@ -141,7 +145,11 @@ def _connector(
             lambda: publishing.to_connector(settings, cancelled),
             after=("connect", "migrations", "topics"),
         ),
-        Stage("connector", lambda: pipeline.apply_connector(settings), after=("handover",)),
+        Stage(
+            "connector",
+            lambda: pipeline.apply_connector(settings.deployment()),
+            after=("handover",),
+        ),
     ]
 
 

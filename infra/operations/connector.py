@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cdc import connector as debezium
+from cdc.database import connect
 from cdc.reconciliation import Progress
 from cdc.recovery import Capture, Recovered, Tell, recover, rehearse
 from cdc.slot import Slot
 from cdc.slot.health import Diagnosis
 from cdc.slot.obstacles import Obstacle
 from infra.capture import connector_settings, examine, in_the_way, outbox_urls, slot
-from infra.drift.database import open_database
+from infra.deployment import Deployment
 from infra.drift.difference import Difference
 from infra.drift.publication import publication_differences
-from infra.local.publishing import require_connector
-from infra.services import CAPTURE
-from infra.settings import Settings
+from infra.publishing import require_connector
+from infra.services import CAPTURE, OWNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,18 @@ class ConnectorReport:
         )
 
 
-def report(settings: Settings) -> ConnectorReport:
+def report(deployment: Deployment) -> ConnectorReport:
     """Look at connector, task, slot and publication."""
-    require_connector(settings)
-    state = debezium.status(settings.connect_url, debezium.NAME)
-    held, diagnosis, obstacles = slot(settings), examine(settings), in_the_way(settings)
-    with open_database(settings) as connection:
+    require_connector(deployment)
+    state = debezium.status(deployment.connect_url, debezium.NAME)
+    held, diagnosis, obstacles = slot(deployment), examine(deployment), in_the_way(deployment)
+    with connect(deployment.database_url(OWNER), autocommit=True) as connection:
         differing = publication_differences(connection)
     return ConnectorReport(state, held, diagnosis, obstacles, differing)
 
 
 def recover_slot(
-    settings: Settings,
+    deployment: Deployment,
     since: datetime | None,
     progress: Progress,
     tell: Tell,
@@ -60,14 +60,14 @@ def recover_slot(
 
     Rows that no broker takes stop it, unless they are to be left out.
     """
-    config = connector_settings(settings)
+    config = connector_settings(deployment)
     capture = Capture(
-        url=settings.database_url(CAPTURE),
+        url=deployment.database_url(CAPTURE),
         slot=config.slot,
-        connect_url=settings.connect_url,
+        connect_url=deployment.connect_url,
         config=debezium.render(config),
-        bootstrap=settings.kafka_bootstrap,
-        outboxes=outbox_urls(settings),
+        bootstrap=deployment.kafka_bootstrap,
+        outboxes=outbox_urls(deployment),
     )
     if dry_run:
         return rehearse(capture, since, progress)

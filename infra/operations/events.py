@@ -14,9 +14,9 @@ from cdc.event_log.events import stream
 from cdc.event_log.verification import unmoving
 from consumers.replay.bounds import parse_moment
 from consumers.runtime.parked.payload import Payloads, first_bytes
+from infra.deployment import Deployment
 from infra.errors import RequestError, TailraceError
 from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log
-from infra.settings import Settings
 from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError, SchemaStore
 
@@ -80,20 +80,22 @@ def parse_as_of(text: str) -> AsOf:
         raise ValueError(f"{error}, nor a version such as 2") from None
 
 
-def history(settings: Settings, request: HistoryRequest) -> History:
+def history(deployment: Deployment, request: HistoryRequest) -> History:
     """Read the history of an aggregate; NoHistoryError when there is none at that version or time."""
     known = logged_kinds()
     if request.kind not in known:
         raise RequestError(
             f"No service keeps a log of {request.kind!r}; there are {', '.join(known)}."
         )
-    return asyncio.run(_read(settings, known[request.kind], _normal(request), request.as_of))
+    return asyncio.run(_read(deployment, known[request.kind], _normal(request), request.as_of))
 
 
-async def _read(settings: Settings, kind: LoggedKind, aggregate_id: str, as_of: AsOf) -> History:
-    payloads = Payloads(SchemaStore(settings.registry_url, settings.schema_cache))
+async def _read(
+    deployment: Deployment, kind: LoggedKind, aggregate_id: str, as_of: AsOf
+) -> History:
+    payloads = Payloads(SchemaStore(deployment.registry, deployment.schema_cache))
     found = History(kind.name, aggregate_id)
-    async with open_log(settings, kind) as connection, unmoving(connection):
+    async with open_log(deployment, kind) as connection, unmoving(connection):
         parameters = {"kind": kind.name, "aggregate_id": aggregate_id, "from_version": 1}
         last, later = 0, False
         async with aclosing(stream(connection, "history", parameters)) as events:
@@ -110,12 +112,12 @@ async def _read(settings: Settings, kind: LoggedKind, aggregate_id: str, as_of: 
             raise NoHistoryError(
                 f"{kind.name} {aggregate_id} is at version {last}, and has not come to {as_of.version} yet."
             )
-        await _add_state(settings, kind, connection, found, as_of)
+        await _add_state(deployment, kind, connection, found, as_of)
     return found
 
 
 async def _add_state(
-    settings: Settings, kind: LoggedKind, connection: Connection, found: History, as_of: AsOf
+    deployment: Deployment, kind: LoggedKind, connection: Connection, found: History, as_of: AsOf
 ) -> None:
     if kind.fold is None:
         found.no_state_because = (
@@ -123,7 +125,7 @@ async def _add_state(
         )
         return
     try:
-        state = await event_log(settings, kind.fold).state(connection, found.id, as_of)
+        state = await event_log(deployment, kind.fold).state(connection, found.id, as_of)
     except (BrokenLogError, RegistryUnavailableError) as error:
         found.no_state_because = str(error)
         return

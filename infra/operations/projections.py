@@ -8,10 +8,10 @@ from consumers.replay.outside import CapturedOutside
 from consumers.replay.rebuild import Rebuild, Rebuilt
 from consumers.replay.shadow import TellOf
 from consumers.replay.state import new_run_id
+from infra.deployment import Deployment
 from infra.operations.replay.run import find_subject
 from infra.replay import leave_to_the_report, subject_of
 from infra.services import WORKERS
-from infra.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +22,20 @@ class Projection:
     table: str
 
 
-def projections(settings: Settings) -> list[Projection]:
+def projections(deployment: Deployment) -> list[Projection]:
     """Return the projections of all consumers."""
     return [
         Projection(worker.name, name)
         for worker in WORKERS
-        for subject in [subject_of(settings, worker)]
+        for subject in [subject_of(deployment, worker)]
         for name, table in subject.build(subject.url, CapturedOutside()).tables.items()
         if table.is_projection
     ]
 
 
-def rebuild(settings: Settings, consumer: str, tell: TellOf) -> tuple[str, Rebuilt]:
+def rebuild(deployment: Deployment, consumer: str, tell: TellOf) -> tuple[str, Rebuilt]:
     """Build the projections of a consumer anew while its worker goes on; return its full name, and what came of it."""
-    subject = find_subject(settings, consumer)
+    subject = find_subject(deployment, consumer)
     gc.set_threshold(100_000, 50, 50)  # as in a worker, see consumers.runtime.worker.run
     leave_to_the_report()
     return subject.name, asyncio.run(Rebuild(subject, new_run_id(), tell).run())

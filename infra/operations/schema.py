@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from infra.deployment import Deployment
 from infra.drift.difference import told
 from infra.drift.registry import id_differences
 from infra.errors import TailraceError
-from infra.registry_access import publication_log, reading, writing
-from infra.settings import Settings
 from schemas import publish as publishing
 from schemas import publisher
-from schemas.publications import Publication
+from schemas.publications import Publication, PublicationLog
 from schemas.publish import Published
 from schemas.publish_plan import Planned, Progress, contracts, plan
 from schemas.registry_subjects import Registered, Subjects
@@ -47,30 +46,33 @@ class HistoryEntry:
 
 
 def publish(
-    settings: Settings, progress: Progress, *, dry_run: bool = False, new_ids: bool = False
+    deployment: Deployment, progress: Progress, *, dry_run: bool = False, new_ids: bool = False
 ) -> list[PublishedSubject]:
     """Register the schemas that the registry lacks; BrokenContractError says which ones the gate refuses."""
     if dry_run:
-        with Subjects.open(reading(settings)) as subjects:
+        with Subjects.open(deployment.registry) as subjects:
             return [_planned(each) for each in plan(subjects, contracts(), progress)]
     if not new_ids:
-        _require_known_ids(settings)
+        _require_known_ids(deployment)
     done = publishing.publish(
-        writing(settings), publication_log(settings), publisher.present(), progress=progress
+        deployment.registry_writer,
+        PublicationLog(deployment.kafka_bootstrap),
+        publisher.present(),
+        progress=progress,
     )
     return [_published(each) for each in done]
 
 
-def history(settings: Settings, subject: str) -> list[HistoryEntry]:
+def history(deployment: Deployment, subject: str) -> list[HistoryEntry]:
     """Return the versions of a subject, oldest first."""
-    with Subjects.open(reading(settings)) as subjects:
+    with Subjects.open(deployment.registry) as subjects:
         versions = subjects.versions(subject)
     if not versions:
         raise UnknownSubjectError(
             f"The registry holds no version of {subject}: `tailrace schema list` shows the messages, "
             "and `make schema-publish` publishes them."
         )
-    return joined(versions, publication_log(settings).read(subject))
+    return joined(versions, PublicationLog(deployment.kafka_bootstrap).read(subject))
 
 
 def joined(
@@ -86,9 +88,9 @@ def joined(
     return entries
 
 
-def _require_known_ids(settings: Settings) -> None:
+def _require_known_ids(deployment: Deployment) -> None:
     """Hand out no second id for a schema that messages name by its first."""
-    if lost := id_differences(settings):
+    if lost := id_differences(deployment):
         what, remedy = told(lost)
         raise LostIdsError(
             f"Nothing was published, because the registry has lost ids that messages name: {what}. {remedy[0].upper()}"

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 from confluent_kafka.admin import AdminClient
 
-from infra.local.pipeline import unstable_groups
 from infra.local.probe import ProbeTimeoutError, wait_until
 from infra.local.supervision.client import tail
 from infra.local.supervision.conf import MARKER_VARIABLE
+from infra.pipeline import unstable_groups
 from infra.settings import REPOSITORY
 from tests.bench.errors import BenchError
 from tests.stack import RunningStack

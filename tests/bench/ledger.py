@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from infra.local.postgres import SUPERUSER
+from infra.services import SUPERUSER
 from tests.bench.contender import ROLE
 from tests.bench.effect import QUERIES
 from tests.bench.errors import BenchError

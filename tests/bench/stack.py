@@ -11,8 +11,8 @@ import psycopg
 
 from infra.local.down import reset
 from infra.local.parts import parts_with
-from infra.local.postgres import SUPERUSER
 from infra.local.supervision.client import Supervisor
+from infra.services import SUPERUSER
 from infra.settings import REPOSITORY, Publisher
 from tests.bench.errors import BenchError
 from tests.stack import RunningStack, make_directory, own_settings

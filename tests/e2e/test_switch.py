@@ -10,9 +10,8 @@ from contextlib import contextmanager
 import httpx2
 import psycopg
 
-from infra.local.postgres import SUPERUSER
 from infra.local.probe import wait_until
-from infra.services import OUTBOXES, OWNER
+from infra.services import OUTBOXES, OWNER, SUPERUSER
 from infra.settings import REPOSITORY, Publisher
 from tests.kafka import records_of
 from tests.orders import effects, find, place, wait_until_decided

@@ -20,9 +20,8 @@ from infra.drift.delivery import delivery_differences
 from infra.drift.difference import Difference
 from infra.drift.registry import id_differences, rule_differences
 from infra.drift.topics import topic_differences
-from infra.local.postgres import SUPERUSER
 from infra.local.probe import wait_until
-from infra.registry_access import writing
+from infra.services import SUPERUSER
 from schemas.messages.orders import OrderCreated
 from schemas.registry import SchemaStore
 from schemas.registry_subjects import Subjects
@@ -92,8 +91,8 @@ CHANGES = {
 def mended(stack: RunningStack) -> Iterator[None]:
     """Bring everything back, whatever became of the test."""
     yield
-    mend_roles(stack.settings)
-    mend_tables(stack.settings)
+    mend_roles(stack.deployment)
+    mend_tables(stack.deployment)
     mend_settings(stack.settings.kafka_bootstrap)
     as_superuser(stack, "drop rule if exists nothing on orders.outbox_event")
 
@@ -104,8 +103,8 @@ def test_what_was_changed_in_postgres_is_named_and_mended(
     for thing, statements in CHANGES.items():
         for statement in statements:
             as_superuser(stack, statement)
-        assert thing in {each.thing for each in database_differences(stack.settings)}
-        done = mend_roles(stack.settings) + mend_tables(stack.settings)  # as `tailrace migrate`
+        assert thing in {each.thing for each in database_differences(stack.deployment)}
+        done = mend_roles(stack.deployment) + mend_tables(stack.deployment)  # as `tailrace migrate`
         assert f"{thing} mended" in done
     as_superuser(stack, f"{PUBLICATION} set (publish = 'update')")
     assert "tailrace migrate" in finding(stack, "publication")["remedy"]
@@ -131,51 +130,51 @@ def test_topics_that_an_outbox_does_not_admit_any_more_are_named_and_mended(
 ) -> None:
     as_superuser(stack, "delete from orders.outbox_topic where name = 'order.events'")
     as_superuser(stack, "insert into orders.outbox_topic values ('no.such.topic', 1)")
-    assert [each.thing for each in database_differences(stack.settings)] == [
+    assert [each.thing for each in database_differences(stack.deployment)] == [
         "orders.outbox_topic: no.such.topic",
         "orders.outbox_topic: order.events",
     ]
     stack.cli("migrate")
-    assert not database_differences(stack.settings)
+    assert not database_differences(stack.deployment)
 
 
 def test_a_promise_that_was_changed_in_the_registry_is_named_and_mended(
     stack: RunningStack,
 ) -> None:
     name = OrderCreated.NAME
-    with Subjects.open(writing(stack.settings)) as subjects:
+    with Subjects.open(stack.deployment.registry_writer) as subjects:
         subjects.set_rule(name, "NONE")
-    assert [each.thing for each in rule_differences(stack.settings)] == [
+    assert [each.thing for each in rule_differences(stack.deployment)] == [
         f"subject {name}: compatibility rule"
     ]
     stack.cli("schema", "publish")
-    assert not rule_differences(stack.settings)
+    assert not rule_differences(stack.deployment)
 
 
 def test_topic_settings_are_named_and_mended(stack: RunningStack, mended: None) -> None:
     alter(stack, "payment.events", {"cleanup.policy": "compact", "retention.ms": "60000"})
-    assert [each.thing for each in topic_differences(stack.settings)] == [
+    assert [each.thing for each in topic_differences(stack.deployment)] == [
         "topic payment.events: cleanup.policy",
         "topic payment.events: retention.ms",
     ]
     stack.cli("topics", "apply")
-    wait_until("settings differ", lambda: not topic_differences(stack.settings), timeout_s=10)
+    wait_until("settings differ", lambda: not topic_differences(stack.deployment), timeout_s=10)
 
 
 def test_settings_of_the_broker_are_named_and_mended(stack: RunningStack, mended: None) -> None:
     alter(stack, "1", {"message.max.bytes": "1000"}, kind=ResourceType.BROKER)
-    wait_until("no difference", lambda: bool(topic_differences(stack.settings)), timeout_s=10)
-    assert [each.thing for each in topic_differences(stack.settings)] == [
+    wait_until("no difference", lambda: bool(topic_differences(stack.deployment)), timeout_s=10)
+    assert [each.thing for each in topic_differences(stack.deployment)] == [
         "the broker: message.max.bytes"
     ]
     stack.cli("topics", "apply")
-    wait_until("it differs", lambda: not topic_differences(stack.settings), timeout_s=10)
+    wait_until("it differs", lambda: not topic_differences(stack.deployment), timeout_s=10)
 
 
 def test_rows_that_were_not_published_are_found_and_published(
     stack: RunningStack, mended: None
 ) -> None:
-    assert not delivery_differences(stack.settings, 10)
+    assert not delivery_differences(stack.deployment, 10)
     as_superuser(stack, f"{PUBLICATION} drop table orders.outbox")
     order = place(stack)["order_id"]
     refused = stack.cli("outbox", "backfill", check=False)
@@ -198,7 +197,7 @@ def test_rows_that_were_not_published_are_found_and_published(
         timeout_s=30,
     )
     assert json.loads(stack.cli("outbox", "backfill", "--json").stdout) == []
-    assert not delivery_differences(stack.settings, 10)
+    assert not delivery_differences(stack.deployment, 10)
 
 
 def certain_gap(stack: RunningStack) -> Difference:
@@ -206,7 +205,7 @@ def certain_gap(stack: RunningStack) -> Difference:
     found: list[Difference] = []
 
     def seen() -> bool:
-        found[:] = delivery_differences(stack.settings, 10)
+        found[:] = delivery_differences(stack.deployment, 10)
         return bool(found)
 
     wait_until("no gap is seen", seen, timeout_s=60)
@@ -238,7 +237,7 @@ def test_ids_that_the_registry_has_lost_are_put_back(
     if published == "not":
         assert reader.id_of(name) == first
     stack.cli("schema", "publish")  # the rules of subjects
-    assert not id_differences(stack.settings)
+    assert not id_differences(stack.deployment)
 
 
 def lose_registry(stack: RunningStack) -> None:

@@ -10,7 +10,6 @@ import httpx2
 import psutil
 import pytest
 
-from infra.registry_access import publication_log, reading, writing
 from schemas import publish as publishing
 from schemas.catalogue import catalogue
 from schemas.contracts import canonical
@@ -29,12 +28,12 @@ ADA = Publisher("ada", "0123abcd")
 
 @pytest.fixture
 def writer(stack: RunningStack) -> RegistrySettings:
-    return writing(stack.settings)
+    return stack.deployment.registry_writer
 
 
 @pytest.fixture
 def log(stack: RunningStack) -> PublicationLog:
-    return publication_log(stack.settings)
+    return PublicationLog(stack.settings.kafka_bootstrap)
 
 
 @pytest.fixture
@@ -125,7 +124,7 @@ def test_an_application_reads_all_it_needs(
 
 def test_a_refusal_names_the_role_that_may(stack: RunningStack, subject: str) -> None:
     with (
-        Subjects.open(reading(stack.settings)) as application,
+        Subjects.open(stack.deployment.registry) as application,
         pytest.raises(RegistryRefusedError, match="the one role that may write is its publisher"),
     ):
         application.register(subject, schema(subject))
@@ -149,7 +148,7 @@ def part_environment(pid: int | None) -> dict[str, str]:
 def test_all_of_the_catalogue_is_published_with_its_rules_and_noted(
     stack: RunningStack, log: PublicationLog
 ) -> None:
-    with Subjects.open(reading(stack.settings)) as registry:
+    with Subjects.open(stack.deployment.registry) as registry:
         for name in catalogue().messages:
             held = registry.find(name, canonical(name))
             assert held is not None, name

@@ -13,8 +13,7 @@ import pytest
 from psycopg import sql
 
 from cdc.relay.handover import SHARDS
-from infra.local.postgres import SUPERUSER
-from infra.services import OWNER, RELAY
+from infra.services import OWNER, RELAY, SUPERUSER
 from tests.kafka import records_of
 from tests.relays.order import broken, first_versions
 from tests.relays.world import TAKEOVER_S, World, open_world

@@ -19,7 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 
 from cdc.ids import new_id
 from cdc.relay.backlog import leave_out
-from infra.local.postgres import SUPERUSER
+from infra.services import SUPERUSER
 from schemas.catalogue import catalogue
 from tests.declaring import declare_topic
 from tests.kafka import records_of

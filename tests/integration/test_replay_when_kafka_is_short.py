@@ -112,7 +112,7 @@ def test_a_message_that_takes_effect_during_a_build_has_it_begin_anew(
         return await fill_gaps(shadow, since)
 
     monkeypatch.setattr(Shadow, "fill_gaps", and_meanwhile)
-    subject = subject_of(short.settings, find_worker("analytics"))
+    subject = subject_of(short.deployment, find_worker("analytics"))
     asyncio.run(Rebuild(subject, "a-test", lambda *_: None).run())
     assert builds == 2
     assert live(short)[LONG_AGO, "EUR"] == (0, count + 1, 0)

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from cdc.database import SESSION, connect
-from infra.local.postgres import SUPERUSER
 from infra.local.probe import wait_until
+from infra.services import SUPERUSER
 from tests.orders import find, place
 from tests.stack import RunningStack, wait_until_running
 

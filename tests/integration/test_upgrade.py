@@ -17,9 +17,7 @@ from cdc import migrations
 from cdc.database import SyncConnection
 from cdc.ids import new_id
 from infra.drift.declared import declared_parts, parts_of
-from infra.drift.roles import DATABASE
-from infra.local.postgres import SUPERUSER
-from infra.services import MIGRATIONS, OWNER, SCHEMAS
+from infra.services import MIGRATIONS, OWNER, SCHEMAS, SUPERUSER
 from tests.stack import RunningStack
 
 DUMP = Path(__file__).with_name("database_0_1.sql.gz")
@@ -94,8 +92,8 @@ def test_nothing_is_lost_and_the_tables_are_those_of_today(
         assert {table: after[table] for table in before} == before
         assert "outbox_0006" in applied
         assert "outbox.reply_to" in applied
-        with connected(stack, DATABASE) as live:
-            declared = declared_parts(stack.settings, live)
+        with connected(stack, "tailrace") as live:
+            declared = declared_parts(stack.deployment, live)
         for schema, parts in declared.items():
             found = parts_of(connection, schema)
             assert {part: flat(found.get(part)) for part in parts} == {

@@ -12,10 +12,10 @@ from infra.cli.connector import recover
 from infra.cli.mended import data
 from infra.cli.output import as_data, emit, json_option
 from infra.cli.text import MEGABYTE, sentence
-from infra.local.pipeline import apply_connector
-from infra.local.publishing import require_connector
+from infra.deployment.current import load_deployment
 from infra.operations.connector import report
-from infra.settings import load_settings
+from infra.pipeline import apply_connector
+from infra.publishing import require_connector
 
 
 @click.group()
@@ -30,7 +30,7 @@ connector.add_command(recover.command, "recover")
 @json_option
 def apply(*, as_json: bool) -> None:
     """Bring the connector to its configuration and wait until it runs; nothing happens if it already does."""
-    done = apply_connector(require_connector(load_settings()))
+    done = apply_connector(require_connector(load_deployment()))
     if as_json:
         emit({"connector": debezium.NAME, "result": done})
     else:
@@ -44,12 +44,12 @@ def apply(*, as_json: bool) -> None:
 @click.pass_context
 def show(context: click.Context, *, rendered: bool) -> None:
     """Print the configuration as JSON; it refers to secrets and holds none."""
-    settings = load_settings()
+    deployment = load_deployment()
     if rendered:
-        emit(debezium.render(connector_settings(settings)))
+        emit(debezium.render(connector_settings(deployment)))
         return
-    require_connector(settings)
-    config = debezium.show(settings.connect_url, debezium.NAME)
+    require_connector(deployment)
+    config = debezium.show(deployment.connect_url, debezium.NAME)
     if config is None:
         click.echo(
             f"Connect has no connector {debezium.NAME}; `tailrace connector apply` makes it",
@@ -63,10 +63,10 @@ def show(context: click.Context, *, rendered: bool) -> None:
 @json_option
 def restart(*, as_json: bool) -> None:
     """Restart the connector and its task, and wait until they run."""
-    settings = require_connector(load_settings())
-    require_slot(settings)
-    debezium.restart(settings.connect_url, debezium.NAME)
-    debezium.wait_until_running(settings.connect_url, debezium.NAME, timeout_s=60)
+    deployment = require_connector(load_deployment())
+    require_slot(deployment)
+    debezium.restart(deployment.connect_url, debezium.NAME)
+    debezium.wait_until_running(deployment.connect_url, debezium.NAME, timeout_s=60)
     if as_json:
         emit({"connector": debezium.NAME, "result": "restarted"})
     else:
@@ -81,7 +81,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 1 unless connector and task run, slot and publication are whole, and no row stands in the way.
     """
-    found = report(load_settings())
+    found = report(load_deployment())
     state, diagnosis = found.state, found.diagnosis
     if as_json:
         emit(

@@ -14,10 +14,10 @@ from infra.cli.output import as_data, emit, json_option
 from infra.cli.progress import counting, on_stderr
 from infra.cli.text import sentence
 from infra.cli.values import MOMENT
-from infra.local.pipeline import send_canary
-from infra.local.publishing import require_connector
+from infra.deployment.current import load_deployment
 from infra.operations.connector import recover_slot
-from infra.settings import load_settings
+from infra.pipeline import send_canary
+from infra.publishing import require_connector
 
 STEPS = """\
 It will stop the connector, make a new slot, publish again exactly those rows of the outboxes that Kafka lacks, put the
@@ -61,29 +61,29 @@ def command(
     Kafka, and published again in order, before the connector goes on. May be interrupted, and run again, at any time.
     Does nothing when nothing is wrong.
     """
-    settings = require_connector(load_settings())
-    diagnosis, progress = examine(settings), on_stderr(counting, quiet=as_json)
+    deployment = require_connector(load_deployment())
+    diagnosis, progress = examine(deployment), on_stderr(counting, quiet=as_json)
 
     def tell(line: str) -> None:
         if not as_json:
             click.echo(f"  {line}")
 
     if diagnosis.ailment is None and not force:
-        state = debezium.status(settings.connect_url, debezium.NAME)
+        state = debezium.status(deployment.connect_url, debezium.NAME)
         _tell_whole(diagnosis, state, as_json=as_json)
         context.exit(0 if state.is_running else 1)
     if not as_json:
         click.echo(sentence(diagnosis.told))
     if not (dry_run or yes):
         click.confirm(f"{STEPS}\nGo on?", abort=True, err=True)
-    found = recover_slot(settings, since, progress, tell, leave_out=force, dry_run=dry_run)
-    running = not dry_run or debezium.status(settings.connect_url, debezium.NAME).is_running
+    found = recover_slot(deployment, since, progress, tell, leave_out=force, dry_run=dry_run)
+    running = not dry_run or debezium.status(deployment.connect_url, debezium.NAME).is_running
     if as_json:
         emit(_as_json(found, diagnosis, done=not dry_run, running=running))
     else:
         _report(found, done=not dry_run)
     if not dry_run:
-        send_canary(settings)  # which proves it, and gives the connector its first position
+        send_canary(deployment)  # which proves it, and gives the connector its first position
 
 
 def _tell_whole(diagnosis: Diagnosis, state: debezium.ConnectorStatus, *, as_json: bool) -> None:

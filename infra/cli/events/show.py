@@ -13,8 +13,8 @@ from infra.cli.output import emit, json_option
 from infra.cli.screen import style
 from infra.cli.text import counted
 from infra.cli.values import TEXT, Parsed
+from infra.deployment.current import load_deployment
 from infra.operations.events import History, HistoryRequest, history, parse_as_of
-from infra.settings import load_settings
 
 AS_OF = Parsed("VERSION|TIME", parse_as_of)
 
@@ -50,7 +50,7 @@ def show(
     do, the state stands below them. Ends with 1 if the log has a hole or an event that cannot be read.
     """
     request = HistoryRequest(kind=kind, aggregate_id=aggregate_id, as_of=as_of or AsOf())
-    found = history(load_settings(), request)
+    found = history(load_deployment(), request)
     if as_json:
         emit(found)
     else:

@@ -12,8 +12,8 @@ from infra.cli.common import examples
 from infra.cli.output import as_data, emit, json_option
 from infra.cli.progress import counting, on_stderr
 from infra.cli.values import MOMENT
+from infra.deployment.current import load_deployment
 from infra.operations.outbox import backfill as operation
-from infra.settings import load_settings
 
 
 @click.command()
@@ -36,7 +36,7 @@ def backfill(
     already, they come behind it. Ends with 1 if it is not certain yet whether rows are on their way.
     """
     progress = on_stderr(counting, quiet=as_json)
-    found = operation.backfill(load_settings(), since, progress, dry_run=dry_run)
+    found = operation.backfill(load_deployment(), since, progress, dry_run=dry_run)
     _tell(found, as_json=as_json)
     context.exit(1 if any(isinstance(each, Gap) and not each.is_certain for each in found) else 0)
 

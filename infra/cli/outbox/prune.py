@@ -10,8 +10,9 @@ from infra.cli.output import emit, json_option
 from infra.cli.screen import style
 from infra.cli.text import size
 from infra.cli.values import whole
+from infra.deployment import MAX_OUTBOX_DAYS
+from infra.deployment.current import load_deployment
 from infra.operations.outbox import retention
-from infra.settings import MAX_OUTBOX_DAYS, load_settings
 
 DRY_WORDS = {
     "dropped": "would be dropped",
@@ -40,7 +41,7 @@ def prune(context: click.Context, *, dry_run: bool, keep: int | None, as_json: b
 
     Ends with 1 if messages lie in the default partition and could not be taken over, or a day could not be made.
     """
-    done = retention.prune(load_settings(), keep_days=keep, dry_run=dry_run)
+    done = retention.prune(load_deployment(), keep_days=keep, dry_run=dry_run)
     if as_json:
         emit(done)
     else:

@@ -8,9 +8,9 @@ from cdc.retention.stats import Held, Progress
 from infra.cli.common import examples
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.text import MEGABYTE, counted, local, size
+from infra.deployment.current import load_deployment
 from infra.operations.outbox import retention
 from infra.services import PUBLICATION
-from infra.settings import load_settings
 
 HEADINGS = ("outbox", "kind", "rows", "size", "oldest", "newest", "could be dropped")
 
@@ -23,7 +23,7 @@ def stats(*, as_json: bool) -> None:
 
     Rows of large outboxes are estimated by Postgres, and shown with a ~.
     """
-    found = retention.stats(load_settings())
+    found = retention.stats(load_deployment())
     if as_json:
         emit(found)
         return

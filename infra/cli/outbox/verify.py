@@ -14,8 +14,8 @@ from infra.cli.progress import counting, on_stderr
 from infra.cli.screen import style
 from infra.cli.text import counted
 from infra.cli.values import CONSUMER, MOMENT, TOPIC, seconds, whole
+from infra.deployment.current import load_deployment
 from infra.operations.outbox import verify as operations
-from infra.settings import load_settings
 
 SHOWN = 20
 
@@ -90,17 +90,17 @@ def verify(
 
     Ends with 0 if there is nothing to tell, with 1 otherwise.
     """
-    settings, progress = load_settings(), on_stderr(counting, quiet=as_json)
+    deployment, progress = load_deployment(), on_stderr(counting, quiet=as_json)
     if topic is None:
         _require_topic(context)
-        rows = operations.verify_rows(settings, limit, progress)
+        rows = operations.verify_rows(deployment, limit, progress)
         if as_json:
             emit(rows)
         else:
             _print_rows(rows)
         context.exit(1 if any(each.found for each in rows.kinds) else 0)
     report = operations.verify_topic(
-        settings, operations.TopicRequest(topic=topic, limit=limit, **options), progress
+        deployment, operations.TopicRequest(topic=topic, limit=limit, **options), progress
     )
     if as_json:
         emit({"topic": report.topic, "ok": report.is_good} | as_data(report))

@@ -14,9 +14,9 @@ from infra.cli.common import examples, usage_errors
 from infra.cli.output import emit, json_option
 from infra.cli.parked.options import acting, consumer_option, message_id_option, place_argument
 from infra.cli.values import Existing, Parsed
+from infra.deployment.current import load_deployment
 from infra.operations.parked import edit as editing
 from infra.operations.parked.edit import EditError, EditRequest
-from infra.settings import load_settings
 from schemas.json_form import FormError
 
 
@@ -79,7 +79,7 @@ def edit(  # noqa: PLR0913 - one parameter per option
         current_schema=current_schema,
         by=by,
     )
-    result = editing.edit(load_settings(), request)
+    result = editing.edit(load_deployment(), request)
     if as_json:
         emit(result)
     elif result.changed:

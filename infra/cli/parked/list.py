@@ -18,8 +18,8 @@ from infra.cli.parked.options import (
 from infra.cli.parked.text import action_as_json, action_line, lines, message_as_json, summary
 from infra.cli.text import counted
 from infra.cli.values import COUNT, KEY, TOPIC
+from infra.deployment.current import load_deployment
 from infra.operations.parked.list import HistoryRequest, list_actions, list_messages
-from infra.settings import load_settings
 
 SHOWN = 20
 
@@ -43,7 +43,7 @@ def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: boo
     Each is shown with what it waits for: `dead` for somebody to decide, `retrying` for its next attempt, `waiting`
     for a message before it.
     """
-    found = list_messages(load_settings(), replace(selection, waiting=waiting), limit)
+    found = list_messages(load_deployment(), replace(selection, waiting=waiting), limit)
     if as_json:
         emit({"messages": list(map(message_as_json, found.messages)), "totals": found.totals})
         return
@@ -82,7 +82,7 @@ def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: boo
 def history(*, as_json: bool, **options: Any) -> None:
     """Show who retried, edited or skipped what, and why; newest first."""
     request = HistoryRequest(**options)
-    actions = list_actions(load_settings(), request)
+    actions = list_actions(load_deployment(), request)
     if as_json:
         emit(list(map(action_as_json, actions)))
         return

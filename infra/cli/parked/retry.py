@@ -12,9 +12,9 @@ from infra.cli.parked.options import acting, targeting
 from infra.cli.progress import counting, on_stderr
 from infra.cli.text import counted, one_line
 from infra.cli.values import RATE, seconds
+from infra.deployment.current import load_deployment
 from infra.operations.parked import retry as retrying
 from infra.operations.parked.messages import Target
-from infra.settings import load_settings
 
 FAILURES_SHOWN = 20
 
@@ -60,7 +60,7 @@ def retry(  # noqa: PLR0913 - one parameter per option
     the end, unless --no-wait is given. Ends with 1 if a message failed again or is still waiting.
     """
     result = retrying.retry(
-        load_settings(),
+        load_deployment(),
         retrying.RetryRequest(target=target, by=by, rate=rate, follow=wait, timeout_s=timeout_s),
         lambda messages: confirm(_question(messages), yes=yes),
         on_stderr(counting, quiet=as_json),

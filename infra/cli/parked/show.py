@@ -18,9 +18,9 @@ from infra.cli.parked.options import consumer_option, message_id_option, place_a
 from infra.cli.parked.text import action_as_json, action_line, message_as_json, status
 from infra.cli.screen import style
 from infra.cli.text import age, counted, local
+from infra.deployment.current import load_deployment
 from infra.operations.parked import show as showing
 from infra.operations.parked.show import DecodedAction, DecodedValue, GoneView, ParkedView
-from infra.settings import load_settings
 
 
 @click.command()
@@ -40,7 +40,7 @@ def show(
 
     One that is not parked any more is shown as it was when somebody last did something about it.
     """
-    view = showing.show(load_settings(), place, consumer, message_id)
+    view = showing.show(load_deployment(), place, consumer, message_id)
     if as_json:
         emit(_parked_as_json(view) if isinstance(view, ParkedView) else _gone_as_json(view))
         return

@@ -10,9 +10,9 @@ from infra.cli.common import confirm, examples, yes_option
 from infra.cli.output import emit, json_option
 from infra.cli.parked.options import acting, targeting, waiting_option
 from infra.cli.text import counted
+from infra.deployment.current import load_deployment
 from infra.operations.parked import skip as skipping
 from infra.operations.parked.messages import Target
-from infra.settings import load_settings
 
 
 @click.command()
@@ -35,7 +35,7 @@ def skip(context: click.Context, *, target: Target, by: By, yes: bool, as_json: 
     def approve(messages: Sequence[Parked]) -> None:
         confirm(f"Skip {counted(len(messages), 'message')} for good?", yes=yes)
 
-    result = skipping.skip(load_settings(), target, by, approve)
+    result = skipping.skip(load_deployment(), target, by, approve)
     if as_json:
         emit(result)
     else:

@@ -9,15 +9,15 @@ from infra.cli.common import examples, usage_errors
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.text import MEGABYTE, age, counted
 from infra.cli.values import SANDBOX
+from infra.deployment.current import load_deployment
 from infra.operations.replay import sandbox
-from infra.settings import load_settings
 
 
 @click.command()
 @json_option
 def sandboxes(*, as_json: bool) -> None:
     """List the sandboxes of replays: those at work, those kept, and those left behind by a replay that was killed."""
-    found = sandbox.sandboxes(load_settings())
+    found = sandbox.sandboxes(load_deployment())
     if as_json:
         emit(found)
     elif not found:
@@ -45,5 +45,5 @@ def sandboxes(*, as_json: bool) -> None:
 @usage_errors()
 def drop(*, names: Sequence[str], everything: bool) -> None:
     """Drop sandboxes, with all that is in them."""
-    dropped = sandbox.drop_sandboxes(load_settings(), *names, everything=everything)
+    dropped = sandbox.drop_sandboxes(load_deployment(), *names, everything=everything)
     click.echo(f"{counted(dropped, 'sandbox' if dropped == 1 else 'sandboxe')} dropped.")

@@ -15,6 +15,8 @@ from infra.cli.output import console, emit
 from infra.cli.progress import on_stderr, working
 from infra.cli.replay import text
 from infra.cli.text import counted
+from infra.deployment import Deployment
+from infra.deployment.current import load_deployment
 from infra.errors import RequestError
 from infra.operations.replay.code import current_code, replay_with
 from infra.operations.replay.live import into_live
@@ -22,7 +24,6 @@ from infra.operations.replay.request import ReplayRequest
 from infra.operations.replay.run import Run, begin, count_messages, resume
 from infra.operations.replay.sandbox import ROWS_SHOWN, find_sandbox, into_sandbox
 from infra.operations.replay.topic import into_topic, require_target
-from infra.settings import Settings, load_settings
 from schemas.catalogue import catalogue
 
 ROWS_IN_JSON = 1000
@@ -34,21 +35,21 @@ def start(
     """Do what the options ask for, and return the exit code."""
     begins, ends = _bound("--from", start), _bound("--to", end)
     request = ReplayRequest(start=begins, end=ends, **options)
-    settings = load_settings()
+    deployment = load_deployment()
     shown = ["--json"] if as_json else []
     if request.resume:
-        run = resume(settings, request)
+        run = resume(deployment, request)
         code = run.state.code
         if code and code != current_code():
             # what it is called by stands in front of the commit it was then
             again = replace(request, resume=run.state.run_id)
-            return replay_with(settings, code.partition(" ")[0], again, shown)
+            return replay_with(deployment, code.partition(" ")[0], again, shown)
     elif request.dry_run:
-        return _count(settings, request, quiet=as_json)
+        return _count(deployment, request, quiet=as_json)
     elif request.code:
-        return replay_with(settings, request.code, request, shown)
+        return replay_with(deployment, request.code, request, shown)
     else:
-        run = begin(settings, request)
+        run = begin(deployment, request)
     if run.state.mode == "sandbox":
         return _into_sandbox(run, quiet=as_json)
     if run.state.mode == "topic":
@@ -63,8 +64,8 @@ def _bound(option: str, texts: Sequence[str]) -> Bound:
         raise RequestError(f"{option}: {error}.") from error
 
 
-def _count(settings: Settings, request: ReplayRequest, *, quiet: bool) -> int:
-    found = count_messages(settings, request, on_stderr(working, quiet=quiet))
+def _count(deployment: Deployment, request: ReplayRequest, *, quiet: bool) -> int:
+    found = count_messages(deployment, request, on_stderr(working, quiet=quiet))
     if quiet:
         emit(text.plan_as_json(found))
         return 0

@@ -95,10 +95,9 @@ def findings_only() -> Iterator[None]:
 
 @contextmanager
 def open_subjects() -> Iterator[Subjects]:
-    """Return what asks the registry of the settings, until the block ends."""
-    from infra.registry_access import reading
-    from infra.settings import load_settings
+    """Return what asks the registry of the deployment, until the block ends."""
+    from infra.deployment.current import load_deployment
     from schemas.registry_subjects import Subjects
 
-    with Subjects.open(reading(load_settings())) as subjects:
+    with Subjects.open(load_deployment().registry) as subjects:
         yield subjects

@@ -104,9 +104,9 @@ def check(
 
 def _check_topics(files: tree.Files, last: int) -> list[TopicCheck]:
     from infra.data_check import check_topics
-    from infra.settings import load_settings
+    from infra.deployment.current import load_deployment
 
-    return check_topics(load_settings(), files, last)
+    return check_topics(load_deployment(), files, last)
 
 
 def _data(checked: Sequence[TopicCheck], last: int | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 from infra.cli.common import examples
 from infra.cli.output import emit, json_option
 from infra.cli.values import SUBJECT, Existing
-from infra.settings import REPOSITORY
+from infra.repository import REPOSITORY
 from schemas.json_form import FormError
 from schemas.samples import next_golden
 

@@ -11,9 +11,9 @@ from infra.cli.common import examples
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.text import local
 from infra.cli.values import SUBJECT
+from infra.deployment.current import load_deployment
 from infra.operations import schema as operations
 from infra.operations.schema import HistoryEntry, PublishedSubject
-from infra.settings import load_settings
 from schemas.gate.finding import Finding
 from schemas.publish_plan import BrokenContractError, Progress
 
@@ -36,7 +36,7 @@ def publish(context: click.Context, *, dry_run: bool, new_ids: bool, as_json: bo
     """
     try:
         with _progress(as_json=as_json) as progress:
-            done = operations.publish(load_settings(), progress, dry_run=dry_run, new_ids=new_ids)
+            done = operations.publish(load_deployment(), progress, dry_run=dry_run, new_ids=new_ids)
     except BrokenContractError as error:
         _refuse(error.findings, as_json=as_json)
         context.exit(1)
@@ -51,7 +51,7 @@ def publish(context: click.Context, *, dry_run: bool, new_ids: bool, as_json: bo
 )
 def history(*, subject: str, as_json: bool) -> None:
     """Show the versions of SUBJECT: when each was published, by whom, from which git revision."""
-    entries = operations.history(load_settings(), subject)
+    entries = operations.history(load_deployment(), subject)
     if as_json:
         emit(entries)
         return

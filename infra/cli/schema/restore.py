@@ -4,8 +4,8 @@ import click
 
 from infra.cli.mended import tell_mended
 from infra.cli.output import json_option
-from infra.drift.registry import id_differences, restore_ids
-from infra.settings import load_settings
+from infra.deployment.current import load_deployment
+from infra.operations.declared import restore_schemas
 
 
 @click.command()
@@ -18,8 +18,6 @@ def restore(context: click.Context, *, as_json: bool) -> None:
     of publications. A schema that was published again meanwhile has both ids then. Ends with 1 if an id is left that
     the registry has given to another schema.
     """
-    settings = load_settings()
-    done = restore_ids(settings)
-    left = id_differences(settings)
-    tell_mended(done, left, as_json=as_json)
-    context.exit(1 if left else 0)
+    mended = restore_schemas(load_deployment())
+    tell_mended(mended, as_json=as_json)
+    context.exit(1 if mended.left else 0)

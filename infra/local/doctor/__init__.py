@@ -1,28 +1,19 @@
-"""The doctor: a list of small checks, each of which says OK, or what is wrong and how to mend it."""
+"""The doctor of the local stack: machine, files and processes first, then what is asked of any installation."""
 
-from infra.local.doctor.check import Check, Finding, examine
-from infra.local.doctor.database import database_checks
-from infra.local.doctor.machine import MACHINE_CHECKS
+from infra.local.doctor.machine import machine_checks
 from infra.local.doctor.parts import part_checks
-from infra.local.doctor.pipeline import pipeline_checks
-from infra.local.doctor.retention import RETENTION_CHECKS
-from infra.local.doctor.slot import slot_checks
 from infra.local.programs import publisher
+from infra.operations.doctor import Finding, checks_of
+from infra.operations.doctor.check import examine
 from infra.settings import Settings
-
-__all__ = ["Check", "Finding", "diagnose"]
 
 
 def diagnose(settings: Settings) -> list[Finding]:
     """Run every check and return what it found, in the order of the pipeline."""
-    by = publisher(settings)
-    settings = settings.model_copy(update={"publisher": by})
+    by = publisher(settings)  # whose parts run; the database may be down
     checks = (
-        *MACHINE_CHECKS,
+        *machine_checks(settings),
         *part_checks(settings),
-        *database_checks(by),
-        *slot_checks(by),
-        *RETENTION_CHECKS,
-        *pipeline_checks(by),
+        *checks_of(settings.deployment(), by),
     )
-    return examine(checks, settings)
+    return examine(checks, "run `make up`, which repairs what is missing")

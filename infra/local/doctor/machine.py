@@ -3,14 +3,15 @@
 import shutil
 import stat
 import sys
+from functools import partial
 
 from infra.local import aot, preflight
-from infra.local.doctor.check import Check, Trouble
 from infra.local.home import is_home
 from infra.local.java import aot as java_aot
 from infra.local.java import artifacts
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor
+from infra.operations.doctor.check import Check, Trouble
 from infra.settings import Settings
 
 
@@ -82,13 +83,15 @@ def _ports(settings: Settings) -> str:
     return f"{', '.join(map(str, settings.ports().values()))} are free or ours"
 
 
-MACHINE_CHECKS = (
-    Check("python", _python),
-    Check("disk", _disk),
-    Check("java artifacts", _artifacts),
-    Check("java start-up cache", _start_up_cache),
-    Check("home", _home),
-    Check("supervision", _supervision),
-    Check("ports", _ports, needs=("supervision",)),
-    Check("secrets", _secrets, needs=("home",)),
-)
+def machine_checks(settings: Settings) -> tuple[Check, ...]:
+    """Return the checks of the machine that the stack runs on."""
+    return (
+        Check("python", partial(_python, settings)),
+        Check("disk", partial(_disk, settings)),
+        Check("java artifacts", partial(_artifacts, settings)),
+        Check("java start-up cache", partial(_start_up_cache, settings)),
+        Check("home", partial(_home, settings)),
+        Check("supervision", partial(_supervision, settings)),
+        Check("ports", partial(_ports, settings), needs=("supervision",)),
+        Check("secrets", partial(_secrets, settings), needs=("home",)),
+    )

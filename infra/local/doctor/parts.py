@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import httpx2
 
-from infra.local.doctor.check import Check, Trouble
-from infra.local.pipeline import GROUPS
 from infra.local.status import PartStatus, status
+from infra.operations.doctor.check import Check, Trouble
+from infra.pipeline import GROUPS
 from infra.settings import Settings
 
 TIMEOUT_S = 2.0
@@ -17,8 +17,8 @@ def part_checks(settings: Settings) -> tuple[Check, ...]:
     return tuple(Check(part.name, _told(part)) for part in status(settings))
 
 
-def _told(part: PartStatus) -> Callable[[Settings], str]:
-    def run(_settings: Settings) -> str:
+def _told(part: PartStatus) -> Callable[[], str]:
+    def run() -> str:
         if part.state == "stopped":
             raise Trouble("is not running", "run `make up`")
         if not part.is_running:

@@ -2,17 +2,18 @@
 
 from datetime import datetime
 
+from cdc.database import connect
 from cdc.reconciliation import Progress, Window, open_outboxes
 from cdc.recovery.gap import Gap, fill_gap, find_gap
 from cdc.recovery.publish import Published
 from infra.capture import outbox_urls
-from infra.drift.database import open_database
+from infra.deployment import Deployment
 from infra.drift.delivery import place
 from infra.drift.difference import told
 from infra.drift.publication import publication_differences
 from infra.errors import TailraceError
-from infra.local.programs import publisher
-from infra.settings import Settings
+from infra.publishing import publisher
+from infra.services import OWNER
 
 PATIENCE_S = 30.0
 LOCK = "select pg_try_advisory_lock(hashtext('tailrace outbox backfill'))"
@@ -23,20 +24,20 @@ class BackfillError(TailraceError):
 
 
 def backfill(
-    settings: Settings, since: datetime | None, progress: Progress, *, dry_run: bool = False
+    deployment: Deployment, since: datetime | None, progress: Progress, *, dry_run: bool = False
 ) -> list[Gap | Published]:
     """Publish rows that Kafka lacks although their publisher is past them; return what was done, by topic."""
     found: list[Gap | Published] = []
-    with open_database(settings) as connection:
+    with connect(deployment.database_url(OWNER), autocommit=True) as connection:
         if not connection.execute(LOCK).fetchall()[0][0]:
             raise BackfillError("Another `tailrace outbox backfill` is at work: wait for it.")
-        if publisher(settings) == "cdc" and (differing := publication_differences(connection)):
+        if publisher(deployment) == "cdc" and (differing := publication_differences(connection)):
             raise BackfillError(
                 f"Rows that are written now would be missing again, as {told(differing)[0]}: "
                 "run `tailrace migrate` first."
             )
-        where = place(settings, Window(since=since), PATIENCE_S)
-        with open_outboxes(outbox_urls(settings)) as outboxes:
+        where = place(deployment, Window(since=since), PATIENCE_S)
+        with open_outboxes(outbox_urls(deployment)) as outboxes:
             topics = outboxes.topics()
         for topic in topics:
             done = (find_gap if dry_run else fill_gap)(where, topic, progress)

@@ -7,9 +7,9 @@ from datetime import timedelta
 from cdc.database import connect
 from cdc.retention.rounds import Day
 from cdc.retention.stats import Held, Progress, measure, progress
+from infra.deployment import Deployment
 from infra.retention_access import look_after
 from infra.services import OUTBOXES, PUBLICATION
-from infra.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class Pruned:
         )
 
 
-def stats(settings: Settings) -> Stats:
+def stats(deployment: Deployment) -> Stats:
     """Measure the outboxes."""
-    days = look_after(settings, timedelta(days=settings.outbox_days), dry_run=True)
+    days = look_after(deployment, timedelta(days=deployment.outbox_days), dry_run=True)
     outboxes, behind = [], None
     for schema in OUTBOXES:
-        with connect(settings.database_url(schema), autocommit=True) as connection:
+        with connect(deployment.database_url(schema), autocommit=True) as connection:
             events, messages = measure(connection)
             behind = progress(connection, PUBLICATION)
         droppable = [day for day in days[schema] if day.fate == "dropped"]
@@ -69,10 +69,10 @@ def stats(settings: Settings) -> Stats:
                 droppable_bytes=sum(day.bytes for day in droppable),
             )
         )
-    return Stats(outboxes, settings.outbox_days, behind)
+    return Stats(outboxes, deployment.outbox_days, behind)
 
 
-def prune(settings: Settings, *, keep_days: int | None = None, dry_run: bool = False) -> Pruned:
+def prune(deployment: Deployment, *, keep_days: int | None = None, dry_run: bool = False) -> Pruned:
     """Drop days of messages that are old and published, and make days ahead."""
-    kept = timedelta(days=keep_days or settings.outbox_days)
-    return Pruned(dry_run, look_after(settings, kept, dry_run=dry_run))
+    kept = timedelta(days=keep_days or deployment.outbox_days)
+    return Pruned(dry_run, look_after(deployment, kept, dry_run=dry_run))

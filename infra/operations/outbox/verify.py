@@ -11,10 +11,10 @@ from cdc.reconciliation import Progress, Question, TopicReport, Window, reconcil
 from cdc.reconciliation.kafka import TopicReader
 from consumers.replay.bounds import Bound, require_order
 from infra.capture import outbox_urls
+from infra.deployment import Deployment
 from infra.errors import RequestError
 from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log
 from infra.reconciliation import consumers_of, other_consumer, publisher_of
-from infra.settings import Settings
 from schemas.catalogue import catalogue
 
 
@@ -48,22 +48,22 @@ class RowsReport:
     without_fold: Sequence[str]
 
 
-def verify_rows(settings: Settings, limit: int, progress: Progress) -> RowsReport:
+def verify_rows(deployment: Deployment, limit: int, progress: Progress) -> RowsReport:
     """Compare every row with the state that follows from its events, in one snapshot."""
     kinds = logged_kinds().values()
     return RowsReport(
-        [asyncio.run(_compare(settings, kind, limit, progress)) for kind in kinds if kind.fold],
+        [asyncio.run(_compare(deployment, kind, limit, progress)) for kind in kinds if kind.fold],
         [kind.name for kind in kinds if not kind.fold],
     )
 
 
 async def _compare(
-    settings: Settings, kind: LoggedKind, limit: int, progress: Progress
+    deployment: Deployment, kind: LoggedKind, limit: int, progress: Progress
 ) -> KindReport:
     assert kind.fold is not None and kind.rows is not None  # noqa: S101, PT018 - the caller has looked
     report = KindReport(kind.name)
-    async with open_log(settings, kind) as connection, unmoving(connection):
-        work = Verification(connection, event_log(settings, kind.fold), kind.rows)
+    async with open_log(deployment, kind) as connection, unmoving(connection):
+        work = Verification(connection, event_log(deployment, kind.fold), kind.rows)
         with progress(f"{kind.name} events", await work.total()) as show:
             work.on_progress = show
             async with aclosing(work.findings()) as findings:
@@ -94,30 +94,30 @@ class TopicRequest:
     limit: int = 20
 
 
-def verify_topic(settings: Settings, request: TopicRequest, progress: Progress) -> TopicReport:
+def verify_topic(deployment: Deployment, request: TopicRequest, progress: Progress) -> TopicReport:
     """Reconcile a topic with the outboxes and the inboxes of its consumers."""
     require_order(Bound(time=request.since), Bound(time=request.until))
     topic = request.topic
-    others = [place for name in request.others for place in other_consumer(settings, name, topic)]
+    others = [place for name in request.others for place in other_consumer(deployment, name, topic)]
     question = Question(
         topic=topic,
-        bootstrap=settings.kafka_bootstrap,
-        outboxes=outbox_urls(settings),
-        consumers=consumers_of(settings, topic) + others,
+        bootstrap=deployment.kafka_bootstrap,
+        outboxes=outbox_urls(deployment),
+        consumers=consumers_of(deployment, topic) + others,
         window=Window(since=request.since, until=request.until),
         patience_s=request.patience_s,
         limit=request.limit,
     )
-    report = reconcile(question, publisher_of(settings), progress)
-    if not report.rows and not report.records and not _exists(settings, topic):
+    report = reconcile(question, publisher_of(deployment), progress)
+    if not report.rows and not report.records and not _exists(deployment, topic):
         raise RequestError(
             f"Kafka has no topic {topic}, and no outbox a message for it; `tailrace topics list` shows those there are."
         )
     return report
 
 
-def _exists(settings: Settings, topic: str) -> bool:
+def _exists(deployment: Deployment, topic: str) -> bool:
     if topic in catalogue().topics:
         return True
-    with TopicReader(settings.kafka_bootstrap, topic) as reader:
+    with TopicReader(deployment.kafka_bootstrap, topic) as reader:
         return bool(reader.ends())

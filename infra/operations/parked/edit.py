@@ -11,9 +11,9 @@ from consumers.runtime.parked.assignments import Assignment, changed
 from consumers.runtime.parked.message import Parked, RecordPlace
 from consumers.runtime.parked.payload import Payload, Payloads, Wire, parse_json
 from consumers.runtime.parked.selection import Selection
+from infra.deployment import Deployment
 from infra.errors import TailraceError
 from infra.operations.parked.messages import NotParkedError, one_at, open_parked
-from infra.settings import Settings
 from schemas.datum import UndecodableError
 from schemas.json_form import FormError
 from schemas.registry import SchemaStore
@@ -47,17 +47,17 @@ class EditResult:
     changed: bool
 
 
-def edit(settings: Settings, request: EditRequest) -> EditResult:
+def edit(deployment: Deployment, request: EditRequest) -> EditResult:
     """Change a message; EditError when the result does not fit its schema, and nothing is changed."""
     place = request.place
-    with open_parked(settings, request.consumer) as schemas:
+    with open_parked(deployment, request.consumer) as schemas:
         selection = Selection(consumer=request.consumer, message_id=request.message_id)
         selected = one_at(schemas, place, selection)
         message = selected.message
         content = selected.schema.messages.content(message)
         if content is None:
             raise NotParkedError(f"{place} has taken effect just now; nothing was changed.")
-        payloads = Payloads(SchemaStore(settings.registry_url, settings.schema_cache))
+        payloads = Payloads(SchemaStore(deployment.registry, deployment.schema_cache))
         payload = _readable(payloads, message, content.value)
         wire = _wire(payloads, message, payload, current=request.current_schema)
         new_value = _edited(wire, payload, request.change)

@@ -5,9 +5,9 @@ from typing import Literal
 
 from consumers.runtime.parked.message import Action, Found, RecordPlace, Totals
 from consumers.runtime.parked.selection import Selection
+from infra.deployment import Deployment
 from infra.errors import RequestError
 from infra.operations.parked.messages import open_parked
-from infra.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,18 +27,18 @@ class HistoryRequest:
             raise RequestError("A PLACE names its topic already.")
 
 
-def list_messages(settings: Settings, selection: Selection, limit: int) -> Found:
+def list_messages(deployment: Deployment, selection: Selection, limit: int) -> Found:
     """Return the messages that are meant, oldest first, and the totals of all of them."""
-    with open_parked(settings, selection.consumer) as schemas:
+    with open_parked(deployment, selection.consumer) as schemas:
         found = [schema.messages.find(selection, limit) for schema in schemas]
     messages = [message for each in found for message in each.messages]
     messages.sort(key=lambda each: each.parked_at)
     return Found(messages[:limit], sum((each.totals for each in found), Totals()))
 
 
-def list_actions(settings: Settings, request: HistoryRequest) -> list[Action]:
+def list_actions(deployment: Deployment, request: HistoryRequest) -> list[Action]:
     """Return what was done, newest first."""
-    with open_parked(settings, request.consumer) as schemas:
+    with open_parked(deployment, request.consumer) as schemas:
         actions = [
             action
             for schema in schemas

@@ -8,9 +8,9 @@ from consumers.runtime.parked.message import Parked, RecordPlace
 from consumers.runtime.parked.reading import Connection, ParkedMessages
 from consumers.runtime.parked.selection import Selection
 from infra.consumer_access import open_schemas
+from infra.deployment import Deployment
 from infra.errors import RequestError, TailraceError
 from infra.services import WORKERS
-from infra.settings import Settings
 
 
 class NotParkedError(TailraceError):
@@ -69,9 +69,9 @@ class Target:
 
 
 @contextmanager
-def open_parked(settings: Settings, consumer: str | None) -> Iterator[list[ParkedSchema]]:
+def open_parked(deployment: Deployment, consumer: str | None) -> Iterator[list[ParkedSchema]]:
     """Open the schemas in which a consumer, or any, may have parked messages, until the block ends."""
-    with open_schemas(settings, consumer) as opened:
+    with open_schemas(deployment, consumer) as opened:
         schemas = [
             ParkedSchema(each.connection, ParkedMessages(each.connection)) for each in opened
         ]

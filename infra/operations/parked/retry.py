@@ -10,9 +10,9 @@ from confluent_kafka.admin import AdminClient
 from cdc.reconciliation import Progress
 from consumers.runtime.parked.acting import Actions, By, Done, busy
 from consumers.runtime.parked.following import FailedAgain, Followed
+from infra.deployment import Deployment
 from infra.errors import TailraceError
 from infra.operations.parked.messages import Approve, Selected, Target, open_parked
-from infra.settings import Settings
 
 PATIENCE_S = 60.0
 LOOK_EVERY_S = 0.2
@@ -71,10 +71,10 @@ class RetryResult:
 
 
 def retry(
-    settings: Settings, request: RetryRequest, approve: Approve, progress: Progress
+    deployment: Deployment, request: RetryRequest, approve: Approve, progress: Progress
 ) -> RetryResult:
     """Retry messages as if they had never failed; BusyError when a worker holds the one that was named."""
-    with open_parked(settings, request.target.selection.consumer) as schemas:
+    with open_parked(deployment, request.target.selection.consumer) as schemas:
         selected = request.target.find(schemas)
         if request.target.place:
             _require_first(selected[0])
@@ -84,7 +84,7 @@ def retry(
         if request.target.place and outcomes["busy"]:
             raise busy(selected[0].message)
         due = outcomes["done"]
-        idle = _idle_consumers(settings, due)
+        idle = _idle_consumers(deployment, due)
         through, failed = 0, list[FailedAgain]()
         if request.follow:
             tried = [each for each in due if each.message.consumer not in idle]
@@ -124,12 +124,12 @@ def _make_due(selected: Sequence[Selected], request: RetryRequest) -> Mapping[Do
     return outcomes
 
 
-def _idle_consumers(settings: Settings, due: Sequence[Selected]) -> dict[str, str]:
+def _idle_consumers(deployment: Deployment, due: Sequence[Selected]) -> dict[str, str]:
     """Return the consumers whose group has no member: nobody picks their messages up."""
     consumers = sorted({each.message.consumer for each in due})
     if not consumers:
         return {}
-    kafka = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    kafka = AdminClient({"bootstrap.servers": deployment.kafka_bootstrap, "log_level": 0})
     found: dict[str, str] = {}
     answers = kafka.describe_consumer_groups(consumers, request_timeout=KAFKA_TIMEOUT_S)
     for consumer, answer in answers.items():

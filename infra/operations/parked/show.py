@@ -8,8 +8,8 @@ from uuid import UUID
 from consumers.runtime.parked.message import Action, Content, Parked, RecordPlace
 from consumers.runtime.parked.payload import Payloads
 from consumers.runtime.parked.selection import Selection
+from infra.deployment import Deployment
 from infra.operations.parked import messages as parked
-from infra.settings import Settings
 from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError, SchemaStore
 
@@ -57,12 +57,12 @@ class GoneView:
 
 
 def show(
-    settings: Settings, place: RecordPlace, consumer: str | None, message_id: UUID | None
+    deployment: Deployment, place: RecordPlace, consumer: str | None, message_id: UUID | None
 ) -> ParkedView | GoneView:
     """Return everything about the message at a place, or what it was when an operator last acted on it."""
-    payloads = Payloads(SchemaStore(settings.registry_url, settings.schema_cache))
+    payloads = Payloads(SchemaStore(deployment.registry, deployment.schema_cache))
     selection = Selection(consumer=consumer, message_id=message_id)
-    with parked.open_parked(settings, consumer) as schemas:
+    with parked.open_parked(deployment, consumer) as schemas:
         actions = [
             action
             for schema in schemas

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumers.runtime.parked.acting import Actions, By, Done, busy
+from infra.deployment import Deployment
 from infra.operations.parked.messages import Approve, Selected, Target, open_parked
-from infra.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class SkipResult:
     busy: int
 
 
-def skip(settings: Settings, target: Target, by: By, approve: Approve) -> SkipResult:
+def skip(deployment: Deployment, target: Target, by: By, approve: Approve) -> SkipResult:
     """Skip messages; they are kept on record. BusyError when a worker holds the one that was named."""
-    with open_parked(settings, target.selection.consumer) as schemas:
+    with open_parked(deployment, target.selection.consumer) as schemas:
         selected = target.find(schemas)
         if len(selected) > 1:
             approve([each.message for each in selected])

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.deployment import Deployment
 from infra.errors import TailraceError
 from infra.operations.replay.request import ReplayRequest
 from infra.replay import find_worker
+from infra.repository import REPOSITORY
 from infra.services import MIGRATIONS, REPLAYS
-from infra.settings import REPOSITORY, Settings
 from schemas.gate import git
 
 VARIABLE = "TAILRACE_REPLAY_CODE"
@@ -40,7 +41,7 @@ def current_code() -> str | None:
 
 
 def replay_with(
-    settings: Settings, ref: str, request: ReplayRequest, options: Sequence[str] = ()
+    deployment: Deployment, ref: str, request: ReplayRequest, options: Sequence[str] = ()
 ) -> int:
     """Replay into a sandbox with the handlers of another revision, and return the exit code."""
     commit = _commit_of(ref)
@@ -48,7 +49,7 @@ def replay_with(
     if request.consumer:
         _require_same_tables(commit, ref, str(find_worker(request.consumer).role))
     with _worktree(commit) as directory:
-        variables = os.environ | settings.environment()
+        variables = os.environ | dict(deployment.variables)
         variables |= {
             "PYTHONPATH": str(directory),
             VARIABLE: ref if ref == commit else f"{ref} ({commit[: git.SHORT]})",

@@ -18,11 +18,11 @@ from consumers.replay.selection import Selection
 from consumers.replay.source import Plan, Source
 from consumers.replay.state import Mode, RunState, new_run_id
 from consumers.runtime.store import Place
+from infra.deployment import Deployment
 from infra.errors import RequestError
 from infra.operations.replay.code import current_code
 from infra.operations.replay.request import ReplayRequest
 from infra.replay import UnknownConsumerError, find_worker, log_url, states, subject_of
-from infra.settings import Settings
 from schemas.codec import Codec
 from schemas.registry import SchemaStore
 
@@ -31,7 +31,7 @@ from schemas.registry import SchemaStore
 class Run:
     """A planned replay, new or resumed, with the state that is saved of it."""
 
-    settings: Settings
+    deployment: Deployment
     request: ReplayRequest
     subject: Subject | None
     selection: Selection
@@ -50,12 +50,12 @@ class Run:
 
     def save(self) -> None:
         """Remember how far it has come."""
-        states(self.settings).save(self.state)
+        states(self.deployment).save(self.state)
         self.is_saved = True
 
     def forget(self) -> None:
         """It has come to its end."""
-        states(self.settings).forget(self.state.run_id)
+        states(self.deployment).forget(self.state.run_id)
         self.is_saved = False
 
     @contextmanager
@@ -71,24 +71,24 @@ class Run:
 
     def open_source(self) -> Source:
         """Return what reads the plan."""
-        return _open_source(self.settings, self.selection, self.plan)
+        return _open_source(self.deployment, self.selection, self.plan)
 
 
-def find_subject(settings: Settings, name: str) -> Subject:
+def find_subject(deployment: Deployment, name: str) -> Subject:
     """Return the consumer of a name."""
     try:
-        return subject_of(settings, find_worker(name))
+        return subject_of(deployment, find_worker(name))
     except UnknownConsumerError as error:
         raise RequestError(str(error)) from error
 
 
-def begin(settings: Settings, request: ReplayRequest) -> Run:
+def begin(deployment: Deployment, request: ReplayRequest) -> Run:
     """Plan a new replay; nothing is made yet."""
     mode: Mode = "topic" if request.to_topic else "live" if request.live else "sandbox"
     if request.consumer is None and mode != "topic":
         raise RequestError("Say whose handlers are called: --consumer analytics.")
-    subject, selection = _select(settings, request)
-    plan = _plan(settings, selection, request)
+    subject, selection = _select(deployment, request)
+    plan = _plan(deployment, selection, request)
     state = RunState(
         run_id=new_run_id(),
         mode=mode,
@@ -97,22 +97,22 @@ def begin(settings: Settings, request: ReplayRequest) -> Run:
         target=request.to_topic or "",
         code=current_code(),
     )
-    return Run(settings, request, subject, selection, plan, state)
+    return Run(deployment, request, subject, selection, plan, state)
 
 
-def resume(settings: Settings, request: ReplayRequest) -> Run:
+def resume(deployment: Deployment, request: ReplayRequest) -> Run:
     """Return a replay that was interrupted.
 
     Raises:
         ReplayError: there is none that could be resumed.
     """
-    state = states(settings).load(request.resume or "")
+    state = states(deployment).load(request.resume or "")
     before = request.resumed(state)
     if before.consumer is None and state.mode != "topic":
         raise ReplayError(f"the replay {state.run_id} does not say whose handlers it calls")
-    subject, selection = _select(settings, before)
+    subject, selection = _select(deployment, before)
     plan = state.planned()
-    return Run(settings, before, subject, selection, plan, state, is_resumed=True, is_saved=True)
+    return Run(deployment, before, subject, selection, plan, state, is_resumed=True, is_saved=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +124,13 @@ class Counted:
     counts: Mapping[Place, int]
 
 
-def count_messages(settings: Settings, request: ReplayRequest, progress: Progress) -> Counted:
+def count_messages(deployment: Deployment, request: ReplayRequest, progress: Progress) -> Counted:
     """Count what would be replayed."""
-    _, selection = _select(settings, request)
-    plan = _plan(settings, selection, request)
+    _, selection = _select(deployment, request)
+    plan = _plan(deployment, selection, request)
     if not selection.is_filtered:
         return Counted(selection, plan, {each.place: each.count for each in plan.ranges})
-    source = _open_source(settings, selection, plan)
+    source = _open_source(deployment, selection, plan)
     try:
         with progress("looked at", plan.total) as show:
             counting = count(source, places_of(plan), lambda moved: show(moved.read))
@@ -139,11 +139,11 @@ def count_messages(settings: Settings, request: ReplayRequest, progress: Progres
         source.close()
 
 
-def _select(settings: Settings, request: ReplayRequest) -> tuple[Subject | None, Selection]:
+def _select(deployment: Deployment, request: ReplayRequest) -> tuple[Subject | None, Selection]:
     """Return whose handlers are meant, and the messages, of the topics that the consumer reads."""
     if request.consumer is None:
         return None, request.selection()
-    subject = find_subject(settings, request.consumer)
+    subject = find_subject(deployment, request.consumer)
     reads = subject.build(subject.url, CapturedOutside()).topics
     selection = request.selection(reads)
     if foreign := [topic for topic in selection.topics if topic not in reads]:
@@ -153,15 +153,15 @@ def _select(settings: Settings, request: ReplayRequest) -> tuple[Subject | None,
     return subject, selection
 
 
-def _plan(settings: Settings, selection: Selection, request: ReplayRequest) -> Plan:
+def _plan(deployment: Deployment, selection: Selection, request: ReplayRequest) -> Plan:
     now = datetime.now(UTC)
-    return make_plan(settings.kafka_bootstrap, _logs(settings), selection, now, request.source)
+    return make_plan(deployment.kafka_bootstrap, _logs(deployment), selection, now, request.source)
 
 
-def _open_source(settings: Settings, selection: Selection, plan: Plan) -> Source:
-    codec = Codec(SchemaStore(settings.registry_url, settings.schema_cache), ())
-    return open_source(plan, selection, settings.kafka_bootstrap, _logs(settings), codec)
+def _open_source(deployment: Deployment, selection: Selection, plan: Plan) -> Source:
+    codec = Codec(SchemaStore(deployment.registry, deployment.schema_cache), ())
+    return open_source(plan, selection, deployment.kafka_bootstrap, _logs(deployment), codec)
 
 
-def _logs(settings: Settings) -> Urls:
-    return partial(log_url, settings)
+def _logs(deployment: Deployment) -> Urls:
+    return partial(log_url, deployment)

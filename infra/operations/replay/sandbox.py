@@ -9,11 +9,11 @@ from cdc.reconciliation import Progress
 from consumers.replay.errors import ChoiceError, EmptyRangeError, ReplayError
 from consumers.replay.sandbox import Listed, SandboxInfo, drop_sandbox, list_sandboxes
 from consumers.replay.sandboxed import Outcome, SandboxReplay
+from infra.deployment import Deployment
 from infra.errors import RequestError
 from infra.operations.replay.run import Run
 from infra.replay import leave_to_the_report
 from infra.services import OWNER
-from infra.settings import Settings
 
 ROWS_SHOWN = 20
 
@@ -78,16 +78,16 @@ async def _run(run: Run, replay: SandboxReplay, progress: Progress, rows: int) -
         )
 
 
-def sandboxes(settings: Settings) -> list[SandboxEntry]:
+def sandboxes(deployment: Deployment) -> list[SandboxEntry]:
     """Return the sandboxes that there are."""
-    return [_entry(each) for each in list_sandboxes(settings.database_url(OWNER))]
+    return [_entry(each) for each in list_sandboxes(deployment.database_url(OWNER))]
 
 
-def drop_sandboxes(settings: Settings, *names: str, everything: bool = False) -> int:
+def drop_sandboxes(deployment: Deployment, *names: str, everything: bool = False) -> int:
     """Drop sandboxes with all that is in them; return how many."""
     if bool(names) == everything:
         raise RequestError("Say which sandboxes to drop: their names, or --all.")
-    url = settings.database_url(OWNER)
+    url = deployment.database_url(OWNER)
     meant = names or [each.info.name for each in list_sandboxes(url) if not each.is_in_use]
     for name in meant:
         drop_sandbox(url, name)

@@ -19,14 +19,14 @@ class Republished:
 
 def require_target(run: Run) -> None:
     """Refuse a topic that is missing or read itself; make it if that is asked for."""
-    bootstrap = run.settings.kafka_bootstrap
+    bootstrap = run.deployment.kafka_bootstrap
     require_topic(bootstrap, run.state.target, run.plan, create=run.request.create)
 
 
 def into_topic(run: Run, progress: Progress) -> Republished:
     """Publish messages with the bytes and headers that they had."""
     state, source = run.state, run.open_source()
-    republisher = Republisher(run.settings.kafka_bootstrap, state.target, state.note, run.save)
+    republisher = Republisher(run.deployment.kafka_bootstrap, state.target, state.note, run.save)
     with run.resumable(), progress("published", run.plan.total) as show:
         records = republisher.run(
             source,

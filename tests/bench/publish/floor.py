@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import psycopg
 
 from infra.local.account import substitute
-from infra.local.postgres import SUPERUSER, installed
-from infra.services import CAPTURE, PUBLICATION
+from infra.local.postgres import installed
+from infra.services import CAPTURE, PUBLICATION, SUPERUSER
 from tests.bench.errors import BenchError
 from tests.stack import RunningStack
 

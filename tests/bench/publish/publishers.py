@@ -10,7 +10,7 @@ import psycopg
 
 from cdc import connector
 from infra.capture import connector_settings
-from infra.local.postgres import SUPERUSER
+from infra.services import SUPERUSER
 from tests.relays.world import World, open_world
 from tests.stack import RunningStack
 
@@ -121,7 +121,7 @@ def debezium(stack: RunningStack, topic: str, profile: str | None) -> Iterator[D
     """
     number = next(_numbers)
     own = {"name": f"bench-{number}", "slot.name": f"bench_{number}"}
-    config = connector.render(connector_settings(stack.settings))
+    config = connector.render(connector_settings(stack.deployment))
     if profile is None:
         config = {key: value for key, value in config.items() if key not in DEBEZIUMS_OWN}
     else:

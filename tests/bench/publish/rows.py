@@ -10,7 +10,7 @@ from psycopg import sql
 
 from cdc.ids import new_id
 from cdc.sql import load_queries
-from infra.local.postgres import SUPERUSER
+from infra.services import SUPERUSER
 from tests.stack import RunningStack
 
 QUERIES = load_queries("tests.bench.publish")

@@ -1,16 +1,17 @@
 """The check of retention: days of messages are made ahead, and old ones do not pile up."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from cdc.retention.rounds import troubles
-from infra.local.doctor.check import Check, Trouble
+from infra.deployment import Deployment
+from infra.operations.doctor.check import Check, Trouble
 from infra.retention_access import look_after
-from infra.settings import Settings
 
 
-def _retention(settings: Settings) -> str:
-    today, kept = datetime.now(UTC).date(), timedelta(days=settings.outbox_days)
-    outboxes = look_after(settings, kept, dry_run=True)
+def _retention(deployment: Deployment) -> str:
+    today, kept = datetime.now(UTC).date(), timedelta(days=deployment.outbox_days)
+    outboxes = look_after(deployment, kept, dry_run=True)
     found = [
         f"{schema}: {trouble}"
         for schema, days in outboxes.items()
@@ -22,4 +23,6 @@ def _retention(settings: Settings) -> str:
     return f"{partitions} partitions of messages, made ahead, none beyond its time"
 
 
-RETENTION_CHECKS = (Check("outbox retention", _retention, needs=("postgres",)),)
+def retention_checks(deployment: Deployment) -> tuple[Check, ...]:
+    """Return the check of retention."""
+    return (Check("outbox retention", partial(_retention, deployment), needs=("postgres",)),)

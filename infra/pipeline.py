@@ -1,6 +1,5 @@
 """The steps between running processes and a working pipeline: tables, topics, schemas, connector, groups, proof."""
 
-import threading
 from collections.abc import Sequence
 
 from confluent_kafka import KafkaException
@@ -10,24 +9,23 @@ from cdc import canary, connector, migrations, topic_settings, topics
 from consumers.runtime.group import read_group
 from consumers.runtime.topics import places_of, read_topics
 from infra.capture import connector_settings, require_slot
+from infra.deployment import Deployment
 from infra.drift.database import mend_tables
 from infra.drift.registry import restore_ids
-from infra.local.probe import wait_until
-from infra.registry_access import publication_log, writing
+from infra.publishing import publisher as publisher_of
 from infra.services import CANARY, MIGRATIONS, OWNER, PUBLICATION, WORKERS
-from infra.settings import Settings
 from schemas import publish, publisher
 from schemas.catalogue import catalogue
+from schemas.publications import PublicationLog
 
 CONNECTOR_TIMEOUT_S = 60.0
-GROUPS_TIMEOUT_S = 60.0
 CANARY_TIMEOUT_S = 30.0
 MOST_NAMED = 3
 
 GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its name
 
 
-def migrate(settings: Settings) -> list[str]:
+def migrate(deployment: Deployment) -> list[str]:
     """Bring every schema to its newest revisions, and tables and publication back to what is declared.
 
     Returns:
@@ -37,53 +35,42 @@ def migrate(settings: Settings) -> list[str]:
         f"{schema}/{revision}"
         for schema, packages in MIGRATIONS.items()
         for revision in migrations.upgrade(
-            settings.database_url(OWNER), schema=schema, packages=packages, publication=PUBLICATION
+            deployment.database_url(OWNER),
+            schema=schema,
+            packages=packages,
+            publication=PUBLICATION,
         )
     ]
-    return applied + mend_tables(settings)
+    return applied + mend_tables(deployment)
 
 
-def apply_topics(settings: Settings, *, add_partitions: bool = False) -> list[str]:
+def apply_topics(deployment: Deployment, *, add_partitions: bool = False) -> list[str]:
     """Create the catalogue's missing topics, put settings back to what it declares, and return what was done."""
-    bootstrap = settings.kafka_bootstrap
+    bootstrap = deployment.kafka_bootstrap
     mended = topic_settings.mend_settings(bootstrap, add_partitions=add_partitions)
     return topics.ensure(bootstrap) + mended
 
 
-def publish_schemas(settings: Settings) -> list[str]:
+def publish_schemas(deployment: Deployment) -> list[str]:
     """Put back lost ids and publish the catalogue's schemas; return a line for each that was new to the registry."""
-    restored = restore_ids(settings)
-    published = publish.publish(writing(settings), publication_log(settings), publisher.present())
+    restored = restore_ids(deployment)
+    log = PublicationLog(deployment.kafka_bootstrap)
+    published = publish.publish(deployment.registry_writer, log, publisher.present())
     return restored + [entry.subject for entry in published if entry.new]
 
 
-def apply_connector(settings: Settings) -> str:
+def apply_connector(deployment: Deployment) -> str:
     """Apply the connector and wait until its task runs; return what applying did.
 
     Raises:
         LostSlotError: a recovery has to come first.
         ConnectError: Connect cannot be asked, or the task does not run.
     """
-    require_slot(settings)
-    config = connector.render(connector_settings(settings))
-    done = connector.apply(settings.connect_url, connector.NAME, config)
-    connector.wait_until_running(settings.connect_url, connector.NAME, CONNECTOR_TIMEOUT_S)
+    require_slot(deployment)
+    config = connector.render(connector_settings(deployment))
+    done = connector.apply(deployment.connect_url, connector.NAME, config)
+    connector.wait_until_running(deployment.connect_url, connector.NAME, CONNECTOR_TIMEOUT_S)
     return str(done)
-
-
-def wait_for_groups(
-    settings: Settings, cancelled: threading.Event, groups: Sequence[str] = GROUPS
-) -> str:
-    """Wait until the consumer groups hold all partitions of their topics; return how many there are."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
-    wait_until(
-        f"these workers do not hold their partitions: {', '.join(groups)} (see `tailrace logs {groups[0]}`)",
-        lambda: not unstable_groups(admin, groups),
-        timeout_s=GROUPS_TIMEOUT_S,
-        interval_s=0.2,
-        cancelled=cancelled,
-    )
-    return f"{len(groups)} stable"
 
 
 def unstable_groups(admin: AdminClient, groups: Sequence[str] = GROUPS) -> dict[str, str]:
@@ -108,7 +95,7 @@ def _trouble_of(admin: AdminClient, name: str) -> str:
     return f"nobody holds {listed}{more}" if unheld else ""
 
 
-def send_canary(settings: Settings) -> float:
+def send_canary(deployment: Deployment) -> float:
     """Send a message through the whole pipeline and return its seconds from commit to consumer.
 
     Raises:
@@ -117,14 +104,14 @@ def send_canary(settings: Settings) -> float:
     """
     try:
         return canary.probe(
-            settings.database_url(CANARY),
-            settings.kafka_bootstrap,
-            settings.registry_url,
-            settings.schema_cache,
+            deployment.database_url(CANARY),
+            deployment.kafka_bootstrap,
+            deployment.registry,
+            deployment.schema_cache,
             CANARY_TIMEOUT_S,
         )
     except canary.CanaryError:
-        if settings.publisher == "cdc":
+        if publisher_of(deployment) == "cdc":
             # a connector that failed on the message itself knows more than we do
-            connector.wait_until_running(settings.connect_url, connector.NAME, timeout_s=0)
+            connector.wait_until_running(deployment.connect_url, connector.NAME, timeout_s=0)
         raise

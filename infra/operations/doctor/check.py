@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from infra.errors import explain
-from infra.settings import Settings
 
 
 class Trouble(Exception):  # noqa: N818 - a finding, not a failure of the doctor
@@ -33,7 +32,7 @@ class Check:
     """
 
     name: str
-    run: Callable[[Settings], str]
+    run: Callable[[], str]
     needs: tuple[str, ...] = ()
 
 
@@ -47,31 +46,31 @@ class Finding:
     remedy: str | None = None
 
 
-def examine(checks: Iterable[Check], settings: Settings) -> list[Finding]:
-    """Run the checks in order."""
+def examine(checks: Iterable[Check], remedy: str) -> list[Finding]:
+    """Run the checks in order.
+
+    Args:
+        checks: The checks; of those that one needs, only such as are among them count.
+        remedy: What to do when a check cannot be made.
+    """
     findings: dict[str, Finding] = {}
     for check in checks:
-        broken = [need for need in check.needs if findings[need].state != "ok"]
+        broken = [need for need in check.needs if need in findings and findings[need].state != "ok"]
         if broken:
             detail = f"not checked, because {' and '.join(broken)} must be mended first"
             findings[check.name] = Finding(check.name, "unknown", detail)
         else:
-            findings[check.name] = _examine(check, settings)
+            findings[check.name] = _examine(check, remedy)
     return list(findings.values())
 
 
-def _examine(check: Check, settings: Settings) -> Finding:
+def _examine(check: Check, remedy: str) -> Finding:
     try:
-        return Finding(check.name, "ok", check.run(settings))
+        return Finding(check.name, "ok", check.run())
     except Trouble as trouble:
         return Finding(check.name, "wrong", trouble.what, trouble.remedy)
     except Exception as error:
         sentence = explain(error)
         if sentence is None:
             raise
-        return Finding(
-            check.name,
-            "wrong",
-            sentence.rstrip("."),
-            "run `make up`, which repairs what is missing",
-        )
+        return Finding(check.name, "wrong", sentence.rstrip("."), remedy)

@@ -1,23 +1,23 @@
 """Checks of the pipeline: topics, schemas, connector, consumer groups, dead letters, and a message through it."""
 
+from functools import partial
+
 from confluent_kafka.admin import AdminClient
 
 from cdc import connector
 from cdc.relay.backlog import situation
 from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
-from infra import capture
+from infra import capture, pipeline
 from infra.capture import connector_settings
 from infra.consumer_access import open_schemas
+from infra.deployment import Deployment, Publisher
 from infra.drift.registry import id_differences, rule_differences
 from infra.drift.topics import topic_differences
 from infra.lag import open_lags
-from infra.local import pipeline
-from infra.local.doctor.check import Check, Trouble
-from infra.local.doctor.differences import require_none
-from infra.registry_access import reading
+from infra.operations.doctor.check import Check, Trouble
+from infra.operations.doctor.differences import require_none
 from infra.services import RELAY, WORKERS
-from infra.settings import Publisher, Settings
 from schemas.catalogue import catalogue
 from schemas.contracts import canonical
 from schemas.registry import RegistryUnavailableError
@@ -27,21 +27,21 @@ WORRYING_LAG = 10_000
 WORRYING_AGE_S = 60.0
 
 
-def _topics(settings: Settings) -> str:
-    require_none(topic_differences(settings))
+def _topics(deployment: Deployment) -> str:
+    require_none(topic_differences(deployment))
     return ", ".join(catalogue().topics)
 
 
-def _schemas(settings: Settings) -> str:
+def _schemas(deployment: Deployment) -> str:
     try:
-        require_none(id_differences(settings))
-        with Subjects.open(reading(settings)) as subjects:
+        require_none(id_differences(deployment))
+        with Subjects.open(deployment.registry) as subjects:
             unpublished = [
                 name
                 for name in catalogue().messages
                 if subjects.find(name, canonical(name)) is None
             ]
-        rules = rule_differences(settings)
+        rules = rule_differences(deployment)
     except RegistryUnavailableError as error:
         raise Trouble(str(error), "see `make logs SERVICE=registry`") from error
     if unpublished:
@@ -50,28 +50,28 @@ def _schemas(settings: Settings) -> str:
     return f"{len(catalogue().messages)} published"
 
 
-def _connector(settings: Settings) -> str:
-    state = connector.status(settings.connect_url, connector.NAME)
+def _connector(deployment: Deployment) -> str:
+    state = connector.status(deployment.connect_url, connector.NAME)
     if not state.is_running:
         told, cause = f"{state.connector}, its task {state.task}", state.cause
         if cause is None:
             raise Trouble(told, "run `make up`")
         raise Trouble(f"{told}: {cause.text}", cause.advice or "see `tailrace connector status`")
-    if in_the_way := capture.in_the_way(settings):
+    if in_the_way := capture.in_the_way(deployment):
         told = "; ".join(obstacle.told for obstacle in in_the_way)
         raise Trouble(f"stands still: {told}", in_the_way[0].remedy)
-    held = connector.show(settings.connect_url, connector.NAME)
-    if held != connector.render(connector_settings(settings)):
+    held = connector.show(deployment.connect_url, connector.NAME)
+    if held != connector.render(connector_settings(deployment)):
         raise Trouble("runs with other settings than these", "run `tailrace connector apply`")
     return "running, and so is its task"
 
 
-def _groups(settings: Settings) -> str:
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+def _groups(deployment: Deployment) -> str:
+    admin = AdminClient({"bootstrap.servers": deployment.kafka_bootstrap, "log_level": 0})
     if unstable := pipeline.unstable_groups(admin):
         listed = ", ".join(f"{name} ({state})" for name, state in unstable.items())
         raise Trouble(f"not at work: {listed}", "run `tailrace restart` with its name")
-    lags = _lags(settings)
+    lags = _lags(deployment)
     listed = ", ".join(
         f"{name} {sum(lag.messages or 0 for lag in of)}" for name, of in lags.items()
     )
@@ -85,10 +85,10 @@ def _is_worrying(lag: TopicLag) -> bool:
     return (lag.messages or 0) > WORRYING_LAG or (lag.seconds or 0.0) > WORRYING_AGE_S
 
 
-def _positions(settings: Settings) -> str:
+def _positions(deployment: Deployment) -> str:
     resets = [
         f"{name}: {reset}"
-        for name, lags in _lags(settings).items()
+        for name, lags in _lags(deployment).items()
         for lag in lags
         for reset in lag.resets
     ]
@@ -102,17 +102,17 @@ def _positions(settings: Settings) -> str:
     return "each where Kafka has what comes next"
 
 
-def _lags(settings: Settings) -> dict[str, list[TopicLag]]:
+def _lags(deployment: Deployment) -> dict[str, list[TopicLag]]:
     """Consumer -> how far it is behind in each of its topics."""
     names = [worker.name for worker in WORKERS]
-    with open_lags(settings) as lags:
+    with open_lags(deployment) as lags:
         measured = lags.measure(names)
     return {name: [lag for lag in measured if lag.consumer == name] for name in names}
 
 
-def _dead_letters(settings: Settings) -> str:
+def _dead_letters(deployment: Deployment) -> str:
     names = {worker.name for worker in WORKERS}
-    with open_schemas(settings) as schemas:
+    with open_schemas(deployment) as schemas:
         dead = {
             consumer: count
             for schema in schemas
@@ -127,12 +127,14 @@ def _dead_letters(settings: Settings) -> str:
     return "none"
 
 
-def _canary(settings: Settings) -> str:
-    return f"a message took {pipeline.send_canary(settings) * 1000:.0f} ms from commit to consumer"
+def _canary(deployment: Deployment) -> str:
+    return (
+        f"a message took {pipeline.send_canary(deployment) * 1000:.0f} ms from commit to consumer"
+    )
 
 
-def _backlog(settings: Settings) -> str:
-    found = situation(settings.database_url(RELAY))
+def _backlog(deployment: Deployment) -> str:
+    found = situation(deployment.database_url(RELAY))
     if not found.shards:
         raise Trouble("has not been given the outboxes", "run `make up PUBLISHER=relay`")
     if free := [shard.number for shard in found.shards if shard.holder is None]:
@@ -149,24 +151,28 @@ def _backlog(settings: Settings) -> str:
     return f"{len(found.shards)} shards held, {found.pending} to publish{waits}"
 
 
-def pipeline_checks(publisher: Publisher) -> tuple[Check, ...]:
+def pipeline_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ...]:
     """Return the checks of a pipeline with this publisher."""
     if publisher == "relay":
-        publishing = Check("outbox backlog", _backlog, needs=("postgres", "relay"))
+        publishing = Check(
+            "outbox backlog", partial(_backlog, deployment), needs=("postgres", "relay")
+        )
         needs: tuple[str, ...] = ("relay", "outbox backlog", "topics", "schemas")
     else:
-        publishing = Check("connector", _connector, needs=("connect", "kafka", "postgres"))
+        publishing = Check(
+            "connector", partial(_connector, deployment), needs=("connect", "kafka", "postgres")
+        )
         needs = ("connector", "replication slot", "topics", "schemas", "publication")
     return (
-        Check("topics", _topics, needs=("kafka",)),
-        Check("schemas", _schemas, needs=("registry",)),
+        Check("topics", partial(_topics, deployment), needs=("kafka",)),
+        Check("schemas", partial(_schemas, deployment), needs=("registry",)),
         publishing,
         Check(
             "consumer groups",
-            _groups,
+            partial(_groups, deployment),
             needs=("postgres", "kafka", *(worker.name for worker in WORKERS)),
         ),
-        Check("consumer positions", _positions, needs=("postgres", "kafka")),
-        Check("dead letters", _dead_letters, needs=("postgres",)),
-        Check("pipeline", _canary, needs=needs),
+        Check("consumer positions", partial(_positions, deployment), needs=("postgres", "kafka")),
+        Check("dead letters", partial(_dead_letters, deployment), needs=("postgres",)),
+        Check("pipeline", partial(_canary, deployment), needs=needs),
     )

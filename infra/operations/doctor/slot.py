@@ -1,14 +1,15 @@
 """Checks of the replication slot, and of what the outboxes hold that has not come to Kafka."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from cdc.slot import Slot
 from infra import capture
+from infra.deployment import Deployment, Publisher
 from infra.drift import everything
 from infra.drift.delivery import delivery_differences
-from infra.local.doctor.check import Check, Trouble
-from infra.local.doctor.differences import require_none
-from infra.settings import Publisher, Settings
+from infra.operations.doctor.check import Check, Trouble
+from infra.operations.doctor.differences import require_none
 
 WORRYING_SHARE = 0.5
 """Of the WAL that a slot may hold back: from here on somebody should look, while there is time."""
@@ -19,11 +20,11 @@ PATIENCE_S = 3.0
 MEGABYTE = 2**20
 
 
-def _slot(settings: Settings) -> str:
-    diagnosis = capture.examine(settings)
+def _slot(deployment: Deployment) -> str:
+    diagnosis = capture.examine(deployment)
     if diagnosis.ailment is not None:
         raise Trouble(diagnosis.told, "run `tailrace connector recover`, which loses no row")
-    slot = capture.slot(settings)
+    slot = capture.slot(deployment)
     if slot is None:
         raise Trouble("does not exist", "the connector makes it: run `tailrace connector apply`")
     facts = _facts(slot)
@@ -61,8 +62,8 @@ def _worrying(slot: Slot) -> float:
     return slot.limit_bytes * WORRYING_SHARE if slot.limit_bytes else WORRYING_WAL_BYTES
 
 
-def _unpublished(settings: Settings) -> str:
-    found = capture.unpublished(settings, PATIENCE_S)
+def _unpublished(deployment: Deployment) -> str:
+    found = capture.unpublished(deployment, PATIENCE_S)
     if found is None:
         return "not known yet, as the connector has published nothing"
     if found.oldest is None:
@@ -74,13 +75,13 @@ def _unpublished(settings: Settings) -> str:
     return told
 
 
-def _delivered(settings: Settings) -> str:
-    require_none(delivery_differences(settings, everything.PATIENCE_S))
+def _delivered(deployment: Deployment) -> str:
+    require_none(delivery_differences(deployment, everything.PATIENCE_S))
     return "no row is missing in Kafka that its publisher is past"
 
 
-def _no_slot(settings: Settings) -> str:
-    slot = capture.slot(settings)
+def _no_slot(deployment: Deployment) -> str:
+    slot = capture.slot(deployment)
     if slot is not None:
         raise Trouble(
             f"nobody reads it, and it holds back {_megabytes(slot.retained_bytes)} MB of WAL",
@@ -89,15 +90,23 @@ def _no_slot(settings: Settings) -> str:
     return "none, the relay needs none"
 
 
-def slot_checks(publisher: Publisher) -> tuple[Check, ...]:
+def slot_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ...]:
     """Return the checks of the slot with this publisher."""
     if publisher == "relay":
         return (
-            Check("replication slot", _no_slot, needs=("postgres",)),
-            Check("delivered rows", _delivered, needs=("postgres", "kafka", "relay")),
+            Check("replication slot", partial(_no_slot, deployment), needs=("postgres",)),
+            Check(
+                "delivered rows",
+                partial(_delivered, deployment),
+                needs=("postgres", "kafka", "relay"),
+            ),
         )
     return (
-        Check("replication slot", _slot, needs=("postgres", "connect")),
-        Check("unpublished rows", _unpublished, needs=("postgres", "connect")),
-        Check("delivered rows", _delivered, needs=("postgres", "kafka", "connect")),
+        Check("replication slot", partial(_slot, deployment), needs=("postgres", "connect")),
+        Check("unpublished rows", partial(_unpublished, deployment), needs=("postgres", "connect")),
+        Check(
+            "delivered rows",
+            partial(_delivered, deployment),
+            needs=("postgres", "kafka", "connect"),
+        ),
     )

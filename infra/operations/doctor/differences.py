@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from infra.drift.difference import Difference, told
-from infra.local.doctor.check import Trouble
+from infra.operations.doctor.check import Trouble
 
 
 def require_none(differences: Sequence[Difference]) -> None:

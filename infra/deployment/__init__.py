@@ -1,0 +1,186 @@
+"""Where an installation is: addresses of its servers and services, and the files that hold credentials for them."""
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+from infra.errors import TailraceError
+from infra.services import SUPERUSER, find_service
+from schemas.registry_settings import RegistrySettings
+
+Publisher = Literal["cdc", "relay"]
+Profile = Literal["default", "low-latency"]
+MAX_OUTBOX_DAYS = 36_500
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class DeploymentError(TailraceError):
+    """What is said of a deployment is missing, cannot be used, or names a file that cannot be read."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """The database, and who may log in.
+
+    Args:
+        host: Its host.
+        port: Its port.
+        name: Its name.
+        passwords: A directory with `<role>.pgpass` for each role, or one such file for all of them.
+        superuser: The role that may look at everything, and bring it back to what is declared.
+        tls: `sslmode` and `sslrootcert`, as libpq takes them.
+    """
+
+    host: str
+    port: int
+    name: str
+    passwords: Path
+    superuser: str = SUPERUSER
+    tls: Mapping[str, str] = field(default_factory=dict)
+
+    def passfile(self, role: str) -> Path:
+        """Return the file with the password of a role, in the format of libpq's passfile."""
+        one_for_all = self.passwords.is_file()
+        return self.passwords if one_for_all else self.passwords / f"{role}.pgpass"
+
+    def url(self, role: str, database: str | None = None) -> str:
+        """Return the libpq URL of a role; the password stands in the file that it names, not in the URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        options = {"passfile": str(self.passfile(role)), **self.tls}
+        query = urlencode(options, quote_via=quote, safe="/")
+        return f"postgresql://{role}@{host}:{self.port}/{database or self.name}?{query}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """Kafka Connect, and the database as Connect sees it.
+
+    Args:
+        url: Base URL of its REST API.
+        database_host: Host of the database.
+        database_port: Port of the database.
+        password: Reference to the password of the capture's role, which Connect resolves; never the password.
+        profile: How eagerly changes are asked for.
+    """
+
+    url: str
+    database_host: str
+    database_port: int
+    password: str
+    profile: Profile = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a service is called, and where it listens; None where nobody has said by which URL it is called."""
+
+    url: str | None
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """An installation, as it looks from where a command runs.
+
+    Args:
+        source: The file that it was read from, or `the environment`; None of the local stack.
+        variables: What is to be in the environment of another process for it to find the same installation.
+        kafka_bootstrap: Bootstrap servers.
+        registry: The schema registry, as whoever may read it.
+        registry_writer: The same as whoever may write to it.
+        registry_import: The API by which the registry takes lost ids back; None where it has none that we know.
+        database: The database.
+        capture: Kafka Connect; None where it is not told, as where only ever the relay publishes.
+        services: Name of a service -> its address.
+        outbox_days: How long an outbox keeps messages that are no events.
+        state: Directory of the commands' own: replays that can be resumed, and what was found out before.
+    """
+
+    source: str | None = None
+    variables: Mapping[str, str]
+    kafka_bootstrap: str
+    registry: RegistrySettings
+    registry_writer: RegistrySettings
+    registry_import: RegistrySettings | None = None
+    database: Database
+    capture: Capture | None
+    services: Mapping[str, Address]
+    outbox_days: int
+    state: Path
+
+    @property
+    def schema_cache(self) -> Path:
+        """The directory where schema ids are kept that were resolved before."""
+        return self.state / "schema-cache"
+
+    @property
+    def connect_url(self) -> str:
+        """Base URL of Kafka Connect's REST API."""
+        return self.require_capture().url
+
+    def require_capture(self) -> Capture:
+        """Return where Kafka Connect is.
+
+        Raises:
+            DeploymentError: nobody has said it.
+        """
+        if self.capture is None:
+            raise DeploymentError(
+                f"connect_url is missing from {self.source}, and Kafka Connect is asked for this: add the base URL "
+                "of its REST API, and connector_password."
+            )
+        return self.capture
+
+    def database_url(self, role: str, database: str | None = None) -> str:
+        """Return the libpq URL of a role whose password we have.
+
+        Raises:
+            DeploymentError: the file with the password cannot be used.
+        """
+        if self.source:
+            _require_passfile(self.database.passfile(role), role, self.source)
+        return self.database.url(role, database)
+
+    def url_of(self, service: str) -> str:
+        """Return the base URL of a service, by its name.
+
+        Raises:
+            DeploymentError: nobody has said it.
+        """
+        address = self.services.get(service)
+        if address is None or address.url is None:
+            raise DeploymentError(
+                f"services.{service}.url is missing from {self.source}, and the service is called for this: add the "
+                "base URL by which it is reached from here."
+            )
+        return address.url
+
+    def address_of(self, service: str) -> Address:
+        """Return where a service is, by its name; by default it listens on the port that it declares."""
+        declared = Address(url=None, host="0.0.0.0", port=find_service(service).port)  # noqa: S104
+        return self.services.get(service, declared)
+
+
+def _require_passfile(path: Path, role: str, source: str) -> None:
+    """Refuse a file that libpq would pass over in silence, to say afterwards that no password was supplied."""
+    told = f"password_files in {source} leads to {path} for the role {role}"
+    try:
+        mode = path.stat().st_mode
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise DeploymentError(
+            f"{told}, which cannot be read ({error.strerror}): put a line *:*:*:{role}:<password> there, or name "
+            "another directory or file."
+        ) from None
+    if mode & OTHERS:
+        raise DeploymentError(
+            f"{told}, which is open to other accounts ({stat.S_IMODE(mode):o}), so that libpq does not read it: "
+            f"run `chmod 600 {path}`."
+        )

@@ -1,0 +1,279 @@
+"""Reads a deployment from a file in TOML and from the environment, which wins line by line."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from infra.deployment import (
+    MAX_OUTBOX_DAYS,
+    Address,
+    Capture,
+    Database,
+    Deployment,
+    DeploymentError,
+    Profile,
+)
+from infra.services import SERVICES, SUPERUSER
+from schemas.registry_settings import RegistrySettings, RegistrySettingsError
+
+VARIABLE = "TAILRACE_DEPLOYMENT"
+ENVIRONMENT = "environment"
+"""Value of the variable that names no file: everything is in the environment."""
+PREFIX = "TAILRACE_"
+BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/@\[\]]+):\d{1,5}")
+
+
+def _servers(text: str) -> str:
+    if not all(BROKER.fullmatch(each) for each in text.split(",")):
+        raise ValueError("must be host:port, or several with commas between them")
+    return text
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[\w.:-]+", text, re.ASCII):
+        raise ValueError("must be the name or address of a host")
+    return text
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be a URL that begins with http:// or https://")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must hold no credentials")
+    return text.rstrip("/")
+
+
+def _reference(text: str) -> str:
+    if not re.fullmatch(r"\$\{[^}]+\}", text):
+        raise ValueError(
+            "must be a reference that Connect resolves, such as ${directory:/secrets:capture.password}"
+        )
+    return text
+
+
+Host = Annotated[str, AfterValidator(_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Url = Annotated[str, AfterValidator(_address)]
+
+
+class ServiceLine(BaseModel):
+    """`[services.<name>]`: where it is called, and where it listens if it is told."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    url: Url | None = None
+    host: Host = "0.0.0.0"  # noqa: S104 - in a container or behind a firewall it is for others to say
+    port: Port | None = None
+
+
+class DeploymentFile(BaseModel):
+    """The keys of a deployment file; each but `services` also as a variable, `TAILRACE_<KEY>`."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kafka_bootstrap: Annotated[str, AfterValidator(_servers)]
+    registry_url: Url
+    registry_user: str | None = None
+    registry_password_file: Path | None = None
+    registry_token_file: Path | None = None
+    registry_ca_file: Path | None = None
+    registry_certificate_file: Path | None = None
+    registry_key_file: Path | None = None
+    registry_timeout_s: float = 5.0
+    registry_writer_user: str | None = None
+    registry_writer_password_file: Path | None = None
+    connect_url: Url | None = None
+    connector_password: Annotated[str, AfterValidator(_reference)] | None = None
+    connector_database_host: Host | None = None
+    connector_database_port: Port | None = None
+    cdc_profile: Profile = "default"
+    database_host: Host
+    database_port: Port = 5432
+    database_name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")] = "tailrace"
+    database_superuser: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")] = SUPERUSER
+    database_sslmode: str | None = None
+    database_sslrootcert: Path | None = None
+    password_files: Path
+    state: Path
+    outbox_days: Annotated[int, Field(ge=1, le=MAX_OUTBOX_DAYS)] = 7
+    services: dict[str, ServiceLine] = {}
+
+
+PATHS = tuple(
+    name for name, each in DeploymentFile.model_fields.items() if "Path" in str(each.annotation)
+)
+NAMES = frozenset(service.name for service in SERVICES)
+
+
+def read_deployment(named: str, environment: Mapping[str, str] = os.environ) -> Deployment:
+    """Return the deployment that a file describes, or the environment alone.
+
+    Args:
+        named: Path of the file, or `environment`.
+        environment: Variables, of which `TAILRACE_<KEY>` and `TAILRACE_<SERVICE>_URL` win over the file.
+
+    Raises:
+        DeploymentError: a key is missing, unknown or of no use, or the file cannot be read.
+    """
+    path = None if named == ENVIRONMENT else Path(named).expanduser().absolute()
+    source = str(path) if path else "the environment"
+    lines = _lines(path) if path else {}
+    _overlay(lines, environment)
+    beside = path.parent if path else Path.cwd()
+    for name in PATHS:
+        if isinstance(lines.get(name), str):
+            lines[name] = beside / Path(lines[name]).expanduser()
+    try:
+        read = DeploymentFile.model_validate(lines)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise DeploymentError(_sentence(fault, source, environment)) from None
+    if unknown := sorted(read.services.keys() - NAMES):
+        raise DeploymentError(
+            f"services.{unknown[0]} in {source} is no service of ours: there are {', '.join(sorted(NAMES))}."
+        )
+    try:
+        read.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeploymentError(
+            f"state in {source} leads to {read.state}, where no directory can be made ({error.strerror}): name one "
+            "that may be written to."
+        ) from None
+    variables = {name: value for name, value in environment.items() if name.startswith(PREFIX)} | {
+        VARIABLE: str(path) if path else ENVIRONMENT
+    }
+    return _deployment(read, source, variables)
+
+
+def _lines(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DeploymentError(
+            f"The deployment file {path} cannot be read ({error.strerror}): {VARIABLE} or --deployment names it; "
+            "name another, or unset the variable to work on the local stack."
+        ) from None
+    except ValueError as error:
+        # the complaint about the syntax, with line and column
+        raise DeploymentError(f"{path} is no TOML: {error}. Mend that line.") from None
+
+
+def _overlay(lines: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Let variables win; one that is empty counts as unset."""
+    for name in DeploymentFile.model_fields.keys() - {"services"}:
+        if text := environment.get(_variable(name)):
+            lines[name] = text
+    for name in NAMES:
+        if text := environment.get(_variable(f"{name.replace('-', '_')}_url")):
+            services = lines.setdefault("services", {})
+            services[name] = services.get(name, {}) | {"url": text}
+
+
+def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str]) -> Deployment:
+    registry = _registry(read, source)
+    return Deployment(
+        source=source,
+        variables=variables,
+        kafka_bootstrap=read.kafka_bootstrap,
+        registry=registry,
+        registry_writer=_writer(read, registry, source),
+        database=Database(
+            host=read.database_host,
+            port=read.database_port,
+            name=read.database_name,
+            passwords=read.password_files,
+            superuser=read.database_superuser,
+            tls={
+                name: str(value)
+                for name, value in (
+                    ("sslmode", read.database_sslmode),
+                    ("sslrootcert", read.database_sslrootcert),
+                )
+                if value
+            },
+        ),
+        capture=_capture(read, source),
+        services={
+            service.name: Address(
+                url=line.url,
+                host=line.host,
+                port=line.port or service.port,
+            )
+            for service in SERVICES
+            if (line := read.services.get(service.name))
+        },
+        outbox_days=read.outbox_days,
+        state=read.state,
+    )
+
+
+def _capture(read: DeploymentFile, source: str) -> Capture | None:
+    if read.connect_url is None:
+        return None
+    if read.connector_password is None:
+        raise DeploymentError(
+            f"connector_password is missing from {source}, which names a connect_url: add the reference by which "
+            "Connect finds the password of its role, such as ${directory:/secrets:tailrace_capture.password}."
+        )
+    return Capture(
+        url=read.connect_url,
+        database_host=read.connector_database_host or read.database_host,
+        database_port=read.connector_database_port or read.database_port,
+        password=read.connector_password,
+        profile=read.cdc_profile,
+    )
+
+
+def _registry(read: DeploymentFile, source: str) -> RegistrySettings:
+    try:
+        return RegistrySettings(
+            url=read.registry_url,
+            user=read.registry_user,
+            password_file=read.registry_password_file,
+            token_file=read.registry_token_file,
+            ca_file=read.registry_ca_file,
+            certificate_file=read.registry_certificate_file,
+            key_file=read.registry_key_file,
+            timeout_s=read.registry_timeout_s,
+        )
+    except RegistrySettingsError as error:
+        raise DeploymentError(f"registry_... in {source}: {error}.") from None
+
+
+def _writer(read: DeploymentFile, registry: RegistrySettings, source: str) -> RegistrySettings:
+    """Return how to write to the registry: as another user, if one is named, else as whoever reads."""
+    user, password_file = read.registry_writer_user, read.registry_writer_password_file
+    if user is None and password_file is None:
+        return registry
+    try:
+        return replace(registry, user=user, password_file=password_file, token_file=None)
+    except RegistrySettingsError as error:
+        raise DeploymentError(f"registry_writer_... in {source}: {error}.") from None
+
+
+def _sentence(fault: ErrorDetails, source: str, environment: Mapping[str, str]) -> str:
+    """Return what is wrong with which key; the value stays out of it, since it may be a secret in the wrong place."""
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "missing":
+        variable = f", or set {_variable(name)}" if "." not in name else ""
+        return f"{name} is missing from {source}: add it{variable}."
+    if fault["type"] == "extra_forbidden":
+        return f"{name} in {source} is no key of a deployment: remove the line."
+    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    where = name
+    if "." not in name and environment.get(_variable(name)):
+        where = _variable(name)
+    return f"{where} in {source} cannot be used, as it {reason}: change it."
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"

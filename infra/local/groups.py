@@ -1,0 +1,27 @@
+"""Waiting for workers that have just been started."""
+
+import threading
+from collections.abc import Sequence
+
+from confluent_kafka.admin import AdminClient
+
+from infra.local.probe import wait_until
+from infra.pipeline import GROUPS, unstable_groups
+from infra.settings import Settings
+
+GROUPS_TIMEOUT_S = 60.0
+
+
+def wait_for_groups(
+    settings: Settings, cancelled: threading.Event, groups: Sequence[str] = GROUPS
+) -> str:
+    """Wait until the consumer groups hold all partitions of their topics; return how many there are."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    wait_until(
+        f"these workers do not hold their partitions: {', '.join(groups)} (see `tailrace logs {groups[0]}`)",
+        lambda: not unstable_groups(admin, groups),
+        timeout_s=GROUPS_TIMEOUT_S,
+        interval_s=0.2,
+        cancelled=cancelled,
+    )
+    return f"{len(groups)} stable"

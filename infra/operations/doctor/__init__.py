@@ -1,0 +1,39 @@
+"""The doctor: a list of small checks, each of which says OK, or what is wrong and how to mend it."""
+
+import psycopg
+
+from infra.deployment import Deployment, Publisher
+from infra.operations.doctor.check import Check, Finding, examine
+from infra.operations.doctor.database import database_checks
+from infra.operations.doctor.pipeline import pipeline_checks
+from infra.operations.doctor.retention import retention_checks
+from infra.operations.doctor.servers import server_checks
+from infra.operations.doctor.slot import slot_checks
+from infra.publishing import publisher
+
+__all__ = ["Finding", "checks_of", "diagnose"]
+
+
+def diagnose(deployment: Deployment) -> list[Finding]:
+    """Run every check that needs no access to the machines, and return what it found, in the order of the pipeline."""
+    by = _publisher(deployment)
+    checks = (*server_checks(deployment, by), *checks_of(deployment, by))
+    return examine(checks, f"see to it that it runs, or correct its address in {deployment.source}")
+
+
+def checks_of(deployment: Deployment, by: Publisher) -> tuple[Check, ...]:
+    """Return the checks of the pipeline with this publisher; each needs checks with the names of its parts."""
+    return (
+        *database_checks(deployment, by),
+        *slot_checks(deployment, by),
+        *retention_checks(deployment),
+        *pipeline_checks(deployment, by),
+    )
+
+
+def _publisher(deployment: Deployment) -> Publisher:
+    try:
+        return publisher(deployment)
+    except psycopg.Error:
+        # which the check of the database tells
+        return "cdc" if deployment.capture else "relay"

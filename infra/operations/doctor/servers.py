@@ -1,0 +1,61 @@
+"""Checks that servers and services answer, where nobody but themselves can tell how their processes are."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
+
+import httpx2
+from confluent_kafka.admin import AdminClient
+
+from cdc.database import connect
+from infra.deployment import Deployment, Publisher
+from infra.operations.doctor.check import Check, Trouble
+from infra.services import RETENTION, SERVICES
+from schemas.registry_subjects import Subjects
+
+TIMEOUT_S = 5.0
+
+
+def server_checks(deployment: Deployment, publisher: Publisher) -> Iterator[Check]:
+    """Yield a check for each server, and for each service whose address is told."""
+    yield Check("postgres", partial(_postgres, deployment))
+    yield Check("kafka", partial(_kafka, deployment))
+    yield Check("registry", partial(_registry, deployment))
+    if publisher == "cdc":
+        yield Check("connect", _answering(lambda: deployment.connect_url, "/"))
+    for service in SERVICES:
+        told = deployment.address_of(service.name).url
+        if told and (service.kind != "relay" or publisher == "relay"):
+            yield Check(
+                service.name,
+                _answering(partial(deployment.url_of, service.name), service.ready_path),
+            )
+
+
+def _postgres(deployment: Deployment) -> str:
+    with connect(deployment.database_url(RETENTION)) as connection:
+        [[version]] = connection.execute("show server_version").fetchall()
+    return f"{deployment.database.host}:{deployment.database.port}, version {version}"
+
+
+def _kafka(deployment: Deployment) -> str:
+    admin = AdminClient({"bootstrap.servers": deployment.kafka_bootstrap, "log_level": 0})
+    brokers = admin.list_topics(timeout=TIMEOUT_S).brokers
+    return f"{deployment.kafka_bootstrap}, {len(brokers)} of its brokers known"
+
+
+def _registry(deployment: Deployment) -> str:
+    with Subjects.open(deployment.registry) as subjects:
+        subjects.versions("tailrace")
+    return deployment.registry.url
+
+
+def _answering(base: Callable[[], str], path: str) -> Callable[[], str]:
+    def run() -> str:
+        url = f"{base().rstrip('/')}{path}"
+        answer = httpx2.get(url, timeout=TIMEOUT_S)
+        if answer.status_code != HTTPStatus.OK:
+            raise Trouble(f"answers {answer.status_code} at {url}", "see its log")
+        return f"ready at {url}"
+
+    return run

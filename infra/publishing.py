@@ -1,0 +1,35 @@
+"""Who publishes the outboxes of an installation, as its database tells."""
+
+from cdc import retention
+from cdc.relay.backlog import is_publishing
+from infra.deployment import Deployment, Publisher
+from infra.errors import TailraceError
+from infra.services import PUBLICATION, RELAY
+
+
+class NoConnectorError(TailraceError):
+    """The relay publishes, and there is no connector to do anything about."""
+
+
+def publisher(deployment: Deployment) -> Publisher:
+    """Return who publishes: the relay while it owes what its progress does not cover, else the connector."""
+    return "relay" if is_publishing(deployment.database_url(RELAY)) else "cdc"
+
+
+def name_of(publisher: Publisher) -> str:
+    """Return who publishes, by the name that retention knows him by."""
+    return retention.relay(RELAY) if publisher == "relay" else retention.slot(PUBLICATION)
+
+
+def require_connector(deployment: Deployment) -> Deployment:
+    """Return the deployment when it is the connector that publishes there.
+
+    Raises:
+        NoConnectorError: it is the relay.
+    """
+    if publisher(deployment) == "relay":
+        raise NoConnectorError(
+            "The relay publishes here, and needs no connector: see `tailrace relay status`, or switch the local stack "
+            "with `make up PUBLISHER=cdc`."
+        )
+    return deployment
