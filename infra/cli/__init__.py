@@ -41,6 +41,10 @@ COMMANDS = {
     "relay": ("infra.cli.relay:relay", "Show the relay, which publishes without Debezium."),
     "schema": ("infra.cli.schema:schema", "Check, compare and publish contracts."),
     "new": ("infra.cli.new:new", "Begin a context: a consumer, its tables, events and a test."),
+    "deployment": (
+        "infra.cli.deployment:deployment",
+        "Show where commands work, and what services are told.",
+    ),
     "migrate": ("infra.cli.migrate:migrate", "Apply the database migrations of every service."),
 }
 
@@ -60,7 +64,9 @@ def cli(*, deployment: Path | None) -> None:
     Ends with 0 when done, 1 on a finding or failure, 2 on wrong usage.
     """
     if deployment is not None:
-        os.environ["TAILRACE_DEPLOYMENT"] = str(deployment)  # where processes that we start find it, too
+        os.environ["TAILRACE_DEPLOYMENT"] = str(
+            deployment
+        )  # where processes that we start find it, too
 
 
 def _run() -> Any:

@@ -1,30 +1,29 @@
 """The command that demonstrates the pipeline with orders, made up or from a file."""
 
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 
+from infra.cli.common import usage_errors
 from infra.cli.output import console, emit, json_option
 from infra.cli.values import COUNT, Existing, Parsed, seconds, whole
-from infra.demo.demonstrate import demonstrate
 from infra.demo.display import open_display
-from infra.demo.generate import GeneratedOrders
-from infra.demo.mapping import DEFAULT_CURRENCY, SYNONYMS, MappingError
-from infra.demo.orders import Source
+from infra.demo.mapping import DEFAULT_CURRENCY, SYNONYMS
 from infra.demo.report import report
-from infra.demo.source import open_orders
 from infra.deployment.current import load_deployment
+from infra.operations.demo import (
+    DEFAULT_ORDERS,
+    ORDERS_PER_CORE,
+    DemoRequest,
+    open_source,
+    send,
+)
 from schemas.money.currencies import MINOR_UNIT_DECIMALS
 
-DEFAULT_ORDERS = 200
-ORDERS_PER_CORE = 2
-"""On a machine that runs the stack as well, more under way add to the waiting and not to the rate."""
 INTERRUPTED = 130
 
 
@@ -99,6 +98,7 @@ def _currency(text: str) -> str:
 )
 @json_option
 @click.pass_context
+@usage_errors()
 def demo(  # noqa: PLR0913 - one parameter per option
     context: click.Context,
     *,
@@ -115,21 +115,21 @@ def demo(  # noqa: PLR0913 - one parameter per option
 
     Ends with 1 if a row was bad, an order was refused or did not come to its end, or the sums differ.
     """
-    if path is None and assignments:
-        raise click.UsageError(
-            "--map says what the columns of a file mean: name the file with --file."
-        )
-    if path is not None and count is not None:
-        raise click.UsageError("--orders makes orders up, --file sends yours: choose one.")
-    concurrency = concurrency or ORDERS_PER_CORE * (os.cpu_count() or 1)
+    request = DemoRequest(
+        count=count,
+        path=path,
+        columns=_columns(assignments),
+        concurrency=concurrency,
+        seed=seed,
+        currency=currency,
+        timeout_s=timeout_s,
+    )
     out = console(stderr=as_json)
-    with _open_source(path, assignments, count, seed, currency) as source:
+    with open_source(request) as source:
         for line in source.explanation:
             out.print(line, soft_wrap=True)
         with open_display(out, source.total) as display:
-            result = demonstrate(
-                load_deployment(), source, display, concurrency=concurrency, timeout_s=timeout_s
-            )
+            result = send(load_deployment(), source, display, request)
     if as_json:
         emit(result)
     else:
@@ -137,23 +137,8 @@ def demo(  # noqa: PLR0913 - one parameter per option
     context.exit(INTERRUPTED if result.interrupted else 0 if result.ok else 1)
 
 
-@contextmanager
-def _open_source(
-    path: Path | None,
-    assignments: Sequence[Sequence[tuple[str, str]]],
-    count: int | None,
-    seed: int,
-    currency: str | None,
-) -> Iterator[Source]:
-    if path is None:
-        yield GeneratedOrders(count or DEFAULT_ORDERS, seed=seed, currency=currency)
-        return
-    overrides = dict(chain.from_iterable(assignments))
-    if len(overrides) < sum(map(len, assignments)):
+def _columns(assignments: Sequence[Sequence[tuple[str, str]]]) -> Mapping[str, str]:
+    columns = dict(chain.from_iterable(assignments))
+    if len(columns) < sum(map(len, assignments)):
         raise click.UsageError("--map says of one field twice what it is.")
-    with ExitStack() as stack:
-        try:
-            orders = stack.enter_context(open_orders(path, overrides=overrides, currency=currency))
-        except MappingError as error:
-            raise click.UsageError(str(error)) from error
-        yield orders
+    return columns

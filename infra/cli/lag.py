@@ -18,7 +18,7 @@ from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.text import duration
 from infra.cli.values import CONSUMER
 from infra.deployment.current import load_deployment
-from infra.lag import open_lags
+from infra.operations.lag import open_lags
 
 WATCH_EVERY_S = 2.0
 COUNTED = ("messages behind", "for", "lost", "duplicates", "parked", "dead")

@@ -1,6 +1,6 @@
 """The connector: how it and its slot stand, and recovering a slot that was lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,12 +11,15 @@ from cdc.recovery import Capture, Recovered, Tell, recover, rehearse
 from cdc.slot import Slot
 from cdc.slot.health import Diagnosis
 from cdc.slot.obstacles import Obstacle
-from infra.capture import connector_settings, examine, in_the_way, outbox_urls, slot
+from infra.capture import connector_settings, examine, in_the_way, outbox_urls, require_slot, slot
 from infra.deployment import Deployment
 from infra.drift.difference import Difference
 from infra.drift.publication import publication_differences
+from infra.pipeline import apply_connector
 from infra.publishing import require_connector
 from infra.services import CAPTURE, OWNER
+
+RESTART_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,47 @@ def report(deployment: Deployment) -> ConnectorReport:
     """Look at connector, task, slot and publication."""
     require_connector(deployment)
     state = debezium.status(deployment.connect_url, debezium.NAME)
-    held, diagnosis, obstacles = slot(deployment), examine(deployment), in_the_way(deployment)
+    diagnosis, obstacles = examine(deployment), in_the_way(deployment)
     with connect(deployment.database_url(OWNER), autocommit=True) as connection:
         differing = publication_differences(connection)
-    return ConnectorReport(state, held, diagnosis, obstacles, differing)
+    return ConnectorReport(state, slot(deployment), diagnosis, obstacles, differing)
+
+
+def apply(deployment: Deployment) -> str:
+    """Bring the connector to its configuration and wait until it runs; return what that took."""
+    return apply_connector(require_connector(deployment))
+
+
+def rendered(deployment: Deployment) -> Mapping[str, str]:
+    """Return the configuration that would be applied; it refers to secrets and holds none."""
+    return debezium.render(connector_settings(deployment))
+
+
+def held(deployment: Deployment) -> Mapping[str, str] | None:
+    """Return the configuration that Connect holds; None when it has no such connector."""
+    return debezium.show(require_connector(deployment).connect_url, debezium.NAME)
+
+
+def restart(deployment: Deployment) -> None:
+    """Restart the connector and its task, and wait until they run; a slot that rows would be lost with is refused."""
+    url = require_connector(deployment).connect_url
+    require_slot(deployment)
+    debezium.restart(url, debezium.NAME)
+    debezium.wait_until_running(url, debezium.NAME, RESTART_TIMEOUT_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Ailing:
+    """What is wrong with the slot, and how the connector stands."""
+
+    diagnosis: Diagnosis
+    state: debezium.ConnectorStatus
+
+
+def diagnose(deployment: Deployment) -> Ailing:
+    """Look whether there is something to recover."""
+    require_connector(deployment)
+    return Ailing(examine(deployment), debezium.status(deployment.connect_url, debezium.NAME))
 
 
 def recover_slot(

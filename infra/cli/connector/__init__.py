@@ -7,15 +7,12 @@ import click
 from cdc import connector as debezium
 from cdc.causes import redacted
 from cdc.slot import Slot
-from infra.capture import connector_settings, require_slot
 from infra.cli.connector import recover
 from infra.cli.mended import data
 from infra.cli.output import as_data, emit, json_option
 from infra.cli.text import MEGABYTE, sentence
 from infra.deployment.current import load_deployment
-from infra.operations.connector import report
-from infra.pipeline import apply_connector
-from infra.publishing import require_connector
+from infra.operations import connector as operations
 
 
 @click.group()
@@ -30,7 +27,7 @@ connector.add_command(recover.command, "recover")
 @json_option
 def apply(*, as_json: bool) -> None:
     """Bring the connector to its configuration and wait until it runs; nothing happens if it already does."""
-    done = apply_connector(require_connector(load_deployment()))
+    done = operations.apply(load_deployment())
     if as_json:
         emit({"connector": debezium.NAME, "result": done})
     else:
@@ -44,12 +41,10 @@ def apply(*, as_json: bool) -> None:
 @click.pass_context
 def show(context: click.Context, *, rendered: bool) -> None:
     """Print the configuration as JSON; it refers to secrets and holds none."""
-    deployment = load_deployment()
     if rendered:
-        emit(debezium.render(connector_settings(deployment)))
+        emit(operations.rendered(load_deployment()))
         return
-    require_connector(deployment)
-    config = debezium.show(deployment.connect_url, debezium.NAME)
+    config = operations.held(load_deployment())
     if config is None:
         click.echo(
             f"Connect has no connector {debezium.NAME}; `tailrace connector apply` makes it",
@@ -63,10 +58,7 @@ def show(context: click.Context, *, rendered: bool) -> None:
 @json_option
 def restart(*, as_json: bool) -> None:
     """Restart the connector and its task, and wait until they run."""
-    deployment = require_connector(load_deployment())
-    require_slot(deployment)
-    debezium.restart(deployment.connect_url, debezium.NAME)
-    debezium.wait_until_running(deployment.connect_url, debezium.NAME, timeout_s=60)
+    operations.restart(load_deployment())
     if as_json:
         emit({"connector": debezium.NAME, "result": "restarted"})
     else:
@@ -81,7 +73,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 1 unless connector and task run, slot and publication are whole, and no row stands in the way.
     """
-    found = report(load_deployment())
+    found = operations.report(load_deployment())
     state, diagnosis = found.state, found.diagnosis
     if as_json:
         emit(

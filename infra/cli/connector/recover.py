@@ -8,16 +8,14 @@ import click
 from cdc import connector as debezium
 from cdc.recovery import Recovered
 from cdc.slot.health import Diagnosis
-from infra.capture import examine
 from infra.cli.common import examples
 from infra.cli.output import as_data, emit, json_option
 from infra.cli.progress import counting, on_stderr
 from infra.cli.text import sentence
 from infra.cli.values import MOMENT
 from infra.deployment.current import load_deployment
-from infra.operations.connector import recover_slot
+from infra.operations.connector import diagnose, recover_slot
 from infra.pipeline import send_canary
-from infra.publishing import require_connector
 
 STEPS = """\
 It will stop the connector, make a new slot, publish again exactly those rows of the outboxes that Kafka lacks, put the
@@ -61,23 +59,23 @@ def command(
     Kafka, and published again in order, before the connector goes on. May be interrupted, and run again, at any time.
     Does nothing when nothing is wrong.
     """
-    deployment = require_connector(load_deployment())
-    diagnosis, progress = examine(deployment), on_stderr(counting, quiet=as_json)
+    deployment = load_deployment()
+    ailing = diagnose(deployment)
+    diagnosis, progress = ailing.diagnosis, on_stderr(counting, quiet=as_json)
 
     def tell(line: str) -> None:
         if not as_json:
             click.echo(f"  {line}")
 
     if diagnosis.ailment is None and not force:
-        state = debezium.status(deployment.connect_url, debezium.NAME)
-        _tell_whole(diagnosis, state, as_json=as_json)
-        context.exit(0 if state.is_running else 1)
+        _tell_whole(diagnosis, ailing.state, as_json=as_json)
+        context.exit(0 if ailing.state.is_running else 1)
     if not as_json:
         click.echo(sentence(diagnosis.told))
     if not (dry_run or yes):
         click.confirm(f"{STEPS}\nGo on?", abort=True, err=True)
     found = recover_slot(deployment, since, progress, tell, leave_out=force, dry_run=dry_run)
-    running = not dry_run or debezium.status(deployment.connect_url, debezium.NAME).is_running
+    running = not dry_run or ailing.state.is_running
     if as_json:
         emit(_as_json(found, diagnosis, done=not dry_run, running=running))
     else:

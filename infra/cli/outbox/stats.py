@@ -7,7 +7,7 @@ import click
 from cdc.retention.stats import Held, Progress
 from infra.cli.common import examples
 from infra.cli.output import console, emit, json_option, table
-from infra.cli.text import MEGABYTE, counted, local, size
+from infra.cli.text import MEGABYTE, counted, duration, local, size
 from infra.deployment.current import load_deployment
 from infra.operations.outbox import retention
 from infra.services import PUBLICATION
@@ -32,7 +32,12 @@ def stats(*, as_json: bool) -> None:
     click.echo(f"{kept} {_told(found.publisher)}")
 
 
-def _told(behind: Progress | None) -> str:
+def _told(behind: Progress | retention.Waiting | None) -> str:
+    if isinstance(behind, retention.Waiting):
+        if behind.oldest_s is None:
+            return "The relay has published everything."
+        oldest = duration(int(behind.oldest_s))
+        return f"The relay has {counted(behind.rows, 'row')} to publish, the oldest for {oldest}."
     if behind is None:
         return f"There is no replication slot {PUBLICATION}, so nothing is dropped."
     if behind.behind_bytes < MEGABYTE:

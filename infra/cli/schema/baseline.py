@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from infra.cli.values import Existing
 from infra.errors import explain
+from infra.operations.contracts import DEFAULT, REGISTRY
 from schemas.gate import tree
-from schemas.gate.baseline import Baseline, from_git, from_registry
-from schemas.gate.catalogued import Promises
 
 if TYPE_CHECKING:
-    from schemas.registry_subjects import Subjects
-
-DEFAULT = "git:main"
-REGISTRY = "registry"
+    from infra.deployment import Deployment
 
 
 class Against(click.ParamType):
@@ -57,18 +52,6 @@ directory_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.opt
 )
 
 
-def open_baseline(against: str, directory: Path, files: tree.Files) -> Baseline:
-    """Return what an option names."""
-    if against != REGISTRY:
-        return from_git(directory, against.removeprefix("git:"))
-    with open_subjects() as subjects:
-
-        def ask(name: str) -> dict[int, str]:
-            return {each.version: each.text for each in subjects.versions(name)}
-
-        return from_registry(directory, Promises.of(files).messages, ask)
-
-
 class CannotJudgeError(click.ClickException):
     """There is nothing to compare or nobody to ask, which is no finding: the command ends with 2."""
 
@@ -93,11 +76,8 @@ def findings_only() -> Iterator[None]:
         raise CannotJudgeError(sentence) from error
 
 
-@contextmanager
-def open_subjects() -> Iterator[Subjects]:
-    """Return what asks the registry of the deployment, until the block ends."""
+def where() -> Deployment:
+    """Return the deployment whose registry and topics are meant."""
     from infra.deployment.current import load_deployment
-    from schemas.registry_subjects import Subjects
 
-    with Subjects.open(load_deployment().registry) as subjects:
-        yield subjects
+    return load_deployment()

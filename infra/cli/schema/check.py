@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +15,12 @@ from infra.cli.schema.baseline import (
     against_option,
     directory_option,
     findings_only,
-    open_baseline,
+    where,
 )
 from infra.cli.values import OUTPUT, whole
-from schemas.gate import report, tree
-from schemas.gate.check import check as check_contracts
+from infra.operations import contracts
+from infra.operations.contracts import Comparison
+from schemas.gate import report
 from schemas.gate.sarif import as_sarif
 
 if TYPE_CHECKING:
@@ -84,29 +83,17 @@ def check(
 
     Ends with 0 if nobody is broken, with 1 on findings, with 2 if there is nothing to compare with or nobody to ask.
     """
-    started = time.perf_counter()
-    files = tree.read(directory)
-    baseline = open_baseline(against, directory, files)
-    judged = check_contracts(files, baseline, today=datetime.now(UTC).date(), started=started)
-    checked = _check_topics(files, last) if last and judged.is_readable else []
+    found = contracts.check(where, Comparison(directory=directory, against=against), last)
     if sarif_file:
-        content = json.dumps(as_sarif(judged, baseline.prefix), indent=2)
+        content = json.dumps(as_sarif(found.report, found.prefix), indent=2)
         sarif_file.write_text(f"{content}\n", encoding="utf-8")
     if as_json:
-        emit(report.as_json(judged) | _data(checked, last))
+        emit(report.as_json(found.report) | _data(found.topics, last))
     else:
-        lines = report.as_github(judged) if style == "github" else report.as_text(judged)
-        for line in (*_records(checked, style), *lines):
+        as_lines = report.as_github if style == "github" else report.as_text
+        for line in (*_records(found.topics, style), *as_lines(found.report)):
             click.echo(line)
-    broken = not judged.compatible or any(topic.undecodable for topic in checked)
-    context.exit(1 if broken else 0)
-
-
-def _check_topics(files: tree.Files, last: int) -> list[TopicCheck]:
-    from infra.data_check import check_topics
-    from infra.deployment.current import load_deployment
-
-    return check_topics(load_deployment(), files, last)
+    context.exit(0 if found.is_good else 1)
 
 
 def _data(checked: Sequence[TopicCheck], last: int | None) -> dict[str, Any]:

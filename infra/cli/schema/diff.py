@@ -7,20 +7,20 @@ from pathlib import Path
 
 import click
 
-from infra.cli.common import examples
+from infra.cli.common import examples, usage_errors
 from infra.cli.output import emit, json_option
 from infra.cli.schema.baseline import (
     against_option,
     directory_option,
     findings_only,
-    open_baseline,
+    where,
 )
 from infra.cli.screen import style
 from infra.cli.values import SUBJECT
-from schemas.gate import tree
-from schemas.gate.baseline import Baseline
-from schemas.gate.diff import FieldChange, MessageChange, diff
-from schemas.gate.impact import Effect, Impact, impact
+from infra.operations import contracts
+from infra.operations.contracts import Comparison
+from schemas.gate.diff import FieldChange, MessageChange
+from schemas.gate.impact import Effect, Impact
 
 SIGNS = {
     "added": ("+", "green"),
@@ -45,6 +45,7 @@ SIGNS = {
     "tailrace schema diff --against registry --json",
 )
 @findings_only()
+@usage_errors()
 def show_diff(
     context: click.Context, *, subject: str | None, against: str, directory: Path, as_json: bool
 ) -> None:
@@ -52,16 +53,13 @@ def show_diff(
 
     Ends with 0, or with 1 if a schema is malformed.
     """
-    files = tree.read(directory)
-    baseline = open_baseline(against, directory, files)
-    if subject and tree.path_of(subject) not in {**files, **baseline.files}:
-        raise click.UsageError(f"there is no {subject}; `tailrace schema list` shows what there is")
-    changes = diff(files, baseline, subject)
+    found = contracts.diff(where, Comparison(directory=directory, against=against), subject)
+    changes = found.changes
     if as_json:
         emit(changes)
     else:
         lines = [line for change in changes for line in _message(change)]
-        click.echo("\n".join(lines or [_nothing(baseline)]))
+        click.echo("\n".join(lines or [_nothing(found.title)]))
     context.exit(1 if any(change.kind == "malformed" for change in changes) else 0)
 
 
@@ -82,14 +80,13 @@ def show_impact(context: click.Context, *, against: str, directory: Path, as_jso
 
     Ends with 0, or with 1 if a schema is malformed.
     """
-    files = tree.read(directory)
-    baseline = open_baseline(against, directory, files)
-    impacts = impact(files, baseline)
+    found = contracts.impact(where, Comparison(directory=directory, against=against))
+    impacts = found.changes
     if as_json:
         emit(impacts)
     else:
         lines = [line for each in impacts for line in _impact(each)]
-        click.echo("\n".join(lines or [_nothing(baseline)]))
+        click.echo("\n".join(lines or [_nothing(found.title)]))
     context.exit(1 if any(each.field.kind == "malformed" for each in impacts) else 0)
 
 
@@ -137,5 +134,5 @@ def _effect(effect: Effect, width: int) -> str:
     return f"{effect.consumer:<{width}}  {'reads it: ' if effect.reads else ''}{meaning}"
 
 
-def _nothing(baseline: Baseline) -> str:
-    return f"No event changed against {baseline.title}."
+def _nothing(title: str) -> str:
+    return f"No event changed against {title}."

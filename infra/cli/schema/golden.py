@@ -6,12 +6,10 @@ from typing import Any
 
 import click
 
-from infra.cli.common import examples
+from infra.cli.common import examples, usage_errors
 from infra.cli.output import emit, json_option
 from infra.cli.values import SUBJECT, Existing
-from infra.repository import REPOSITORY
-from schemas.json_form import FormError
-from schemas.samples import next_golden
+from infra.operations.contracts import keep_golden
 
 
 @click.command()
@@ -26,18 +24,13 @@ from schemas.samples import next_golden
     "tailrace schema golden orders.OrderCreated",
     "tailrace schema golden orders.OrderCreated --value order.json",
 )
+@usage_errors()
 def golden(*, subject: str, value: Path | None, as_json: bool) -> None:
     """Keep bytes of SUBJECT as its schema is now, so that a test can tell whether they will be read for good.
 
     Once for each version of a schema. Nothing is written when there are bytes of this version already.
     """
-    try:
-        made = next_golden(subject, None if value is None else _json(value))
-    except (LookupError, FormError) as error:
-        raise click.UsageError(f"{error.args[0]}") from error
-    path = f"schemas/golden/{made.label}.json" if made else None
-    if made and path:
-        (REPOSITORY / path).write_text(made.text())
+    path = keep_golden(subject, None if value is None else _json(value))
     if as_json:
         emit({"subject": subject, "file": path})
     else:

@@ -14,9 +14,9 @@ from infra.consumer_access import open_schemas
 from infra.deployment import Deployment, Publisher
 from infra.drift.registry import id_differences, rule_differences
 from infra.drift.topics import topic_differences
-from infra.lag import open_lags
 from infra.operations.doctor.check import Check, Trouble
 from infra.operations.doctor.differences import require_none
+from infra.operations.lag import open_lags
 from infra.services import RELAY, WORKERS
 from schemas.catalogue import catalogue
 from schemas.contracts import canonical

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cdc.database import connect
+from cdc.relay.backlog import situation
 from cdc.retention.rounds import Day
 from cdc.retention.stats import Held, Progress, measure, progress
-from infra.deployment import Deployment
+from infra.deployment import Deployment, Publisher
+from infra.publishing import publisher
 from infra.retention_access import look_after
-from infra.services import OUTBOXES, PUBLICATION
+from infra.services import CAPTURE, OUTBOXES, PUBLICATION, RELAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,21 @@ class OutboxStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the relay still has to publish."""
+
+    rows: int
+    oldest_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
-    """What the outboxes hold."""
+    """What the outboxes hold, who publishes them, and how far he is; of a connector without a slot that is None."""
 
     outboxes: Sequence[OutboxStats]
     outbox_days: int
-    publisher: Progress | None
+    published_by: Publisher
+    publisher: Progress | Waiting | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +64,10 @@ class Pruned:
 def stats(deployment: Deployment) -> Stats:
     """Measure the outboxes."""
     days = look_after(deployment, timedelta(days=deployment.outbox_days), dry_run=True)
-    outboxes, behind = [], None
+    outboxes = []
     for schema in OUTBOXES:
         with connect(deployment.database_url(schema), autocommit=True) as connection:
             events, messages = measure(connection)
-            behind = progress(connection, PUBLICATION)
         droppable = [day for day in days[schema] if day.fate == "dropped"]
         outboxes.append(
             OutboxStats(
@@ -69,7 +79,16 @@ def stats(deployment: Deployment) -> Stats:
                 droppable_bytes=sum(day.bytes for day in droppable),
             )
         )
-    return Stats(outboxes, deployment.outbox_days, behind)
+    by = publisher(deployment)
+    return Stats(outboxes, deployment.outbox_days, by, _progress(deployment, by))
+
+
+def _progress(deployment: Deployment, by: Publisher) -> Progress | Waiting | None:
+    if by == "relay":
+        found = situation(deployment.database_url(RELAY))
+        return Waiting(found.pending, found.oldest_s)
+    with connect(deployment.database_url(CAPTURE), autocommit=True) as connection:
+        return progress(connection, PUBLICATION)
 
 
 def prune(deployment: Deployment, *, keep_days: int | None = None, dry_run: bool = False) -> Pruned:

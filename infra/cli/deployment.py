@@ -1,0 +1,54 @@
+"""The commands about the deployment itself: `deployment show` and `deployment env`."""
+
+import click
+
+from infra.cli.common import examples, usage_errors
+from infra.cli.output import console, emit, json_option, table
+from infra.deployment.current import load_deployment
+from infra.operations import deployment as operations
+from infra.services import SERVICES
+
+
+@click.group()
+def deployment() -> None:
+    """Show where commands work, and what a service is told wherever it runs."""
+
+
+@deployment.command()
+@json_option
+@examples("tailrace deployment show", "tailrace --deployment deployment.toml deployment show")
+def show(*, as_json: bool) -> None:
+    """Show the addresses that commands work on, and where the files with credentials are."""
+    found = operations.describe(load_deployment())
+    if as_json:
+        emit(found)
+        return
+    rows = [
+        ("said by", found.source or "the settings of the local stack"),
+        ("kafka", found.kafka),
+        ("registry", found.registry),
+        ("connect", found.connect or "not told"),
+        ("database", found.database),
+        ("password files", str(found.password_files)),
+        *((name, url or "not told") for name, url in found.services.items()),
+        ("state", str(found.state)),
+    ]
+    console().print(table(("what", "where"), rows, wrap=True))
+
+
+@deployment.command()
+@click.argument("service", type=click.Choice([each.name for each in SERVICES]))
+@json_option
+@examples(
+    "tailrace deployment env orders",
+    "tailrace --deployment deployment.toml deployment env payments-worker --json",
+)
+@usage_errors()
+def env(*, service: str, as_json: bool) -> None:
+    """Print the variables that SERVICE is started with, a line each, as containers and units take them."""
+    variables = operations.environment(load_deployment(), service)
+    if as_json:
+        emit(variables)
+        return
+    for name, value in variables.items():
+        click.echo(f"{name}={value}")

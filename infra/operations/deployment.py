@@ -1,0 +1,47 @@
+"""A deployment itself: what it says, and what a service of it is to be told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.deployment import Deployment
+from infra.errors import RequestError
+from infra.processes import environment_of
+from infra.services import SERVICES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """Where everything is; credentials are named by their files."""
+
+    source: str | None
+    kafka: str
+    registry: str
+    connect: str | None
+    database: str
+    password_files: Path
+    services: Mapping[str, str | None]
+    state: Path
+
+
+def describe(deployment: Deployment) -> Described:
+    """Return what a deployment says; nothing is asked of its servers."""
+    database = deployment.database
+    return Described(
+        source=deployment.source,
+        kafka=deployment.kafka_bootstrap,
+        registry=deployment.registry.url,
+        connect=deployment.capture.url if deployment.capture else None,
+        database=f"{database.host}:{database.port}/{database.name}",
+        password_files=database.passwords,
+        services={each.name: deployment.address_of(each.name).url for each in SERVICES},
+        state=deployment.state,
+    )
+
+
+def environment(deployment: Deployment, service: str) -> Mapping[str, str]:
+    """Return the variables that a service is to be started with, by whatever starts it."""
+    found = {each.name: each for each in SERVICES}
+    if service not in found:
+        raise RequestError(f"No service is called {service}; there are {', '.join(found)}.")
+    return environment_of(found[service], deployment)
