@@ -17,6 +17,7 @@ IMPORTED = [
     "__main__",
     "infra.cli.doctor",
     "infra.cli.stack",
+    "infra.local.doctor",
     "infra.cli.events.show",
     "infra.cli.outbox.verify",
     "infra.cli.parked.retry",

@@ -89,6 +89,9 @@ class DeploymentFile(BaseModel):
     registry_certificate_file: Path | None = None
     registry_key_file: Path | None = None
     registry_timeout_s: float = 5.0
+    registry_retries: int = 3
+    registry_retry_wait_ms: int = 200
+    registry_retry_max_wait_ms: int = 5_000
     registry_writer_user: str | None = None
     registry_writer_password_file: Path | None = None
     connect_url: Url | None = None
@@ -244,6 +247,9 @@ def _registry(read: DeploymentFile, source: str) -> RegistrySettings:
             certificate_file=read.registry_certificate_file,
             key_file=read.registry_key_file,
             timeout_s=read.registry_timeout_s,
+            retries=read.registry_retries,
+            retry_wait_ms=read.registry_retry_wait_ms,
+            retry_max_wait_ms=read.registry_retry_max_wait_ms,
         )
     except RegistrySettingsError as error:
         raise DeploymentError(f"registry_... in {source}: {error}.") from None

@@ -37,6 +37,24 @@ def test_status_names_the_relay_and_what_waits(stack: RunningStack) -> None:
     assert "pending" in stack.cli("relay", "status").stdout
 
 
+def test_the_outboxes_are_said_to_be_published_by_it(stack: RunningStack) -> None:
+    found = json.loads(stack.cli("outbox", "stats", "--json").stdout)
+    assert found["published_by"] == "relay"
+    assert found["publisher"]["rows"] >= 0
+    told = stack.cli("outbox", "stats").stdout
+    assert "The relay has" in told
+    assert "slot" not in told
+
+
+def test_who_publishes_is_not_a_matter_of_which_programs_run(stack: RunningStack) -> None:
+    result = stack.cli("connector", "status", check=False)
+    assert result.returncode == 1
+    assert "The relay publishes here, and needs no connector" in result.stderr
+    assert json.loads(stack.cli("outbox", "verify", "--topic", "order.events", "--json").stdout)[
+        "ok"
+    ]
+
+
 def test_what_waits_while_it_is_down_is_told_and_published_later(stack: RunningStack) -> None:
     stack.stop("relay")
     try:
