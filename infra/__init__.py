@@ -1,1 +1,1 @@
-"""How Tailrace runs: settings, the embedded local stack and the `tailrace` command."""
+"""How Tailrace runs: deployments, operations on them, the command `tailrace`, and a local stack."""

@@ -35,5 +35,7 @@ def apps() -> dict[str, FastAPI]:
 
 def _app(service: Service) -> FastAPI:
     bootstrap = import_module(f"{service.package}.bootstrap")
-    app: FastAPI = bootstrap.create_app(settings_of(service, bootstrap.Settings, load_settings().deployment()))
+    app: FastAPI = bootstrap.create_app(
+        settings_of(service, bootstrap.Settings, load_settings().deployment())
+    )
     return app

@@ -6,10 +6,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
 
 from infra.deployment import (
@@ -28,6 +28,7 @@ VARIABLE = "TAILRACE_DEPLOYMENT"
 ENVIRONMENT = "environment"
 """Value of the variable that names no file: everything is in the environment."""
 PREFIX = "TAILRACE_"
+NO_URL = "must be a URL that begins with http:// or https:// and a host"
 BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/@\[\]]+):\d{1,5}")
 
 
@@ -43,10 +44,20 @@ def _host(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", text):
+        raise ValueError("must be made of letters, digits, _ and -")
+    return text
+
+
 def _address(text: str) -> str:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # which is read only when it is asked for
+    except ValueError:
+        raise ValueError(NO_URL) from None  # the complaint quotes what may be a password
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be a URL that begins with http:// or https://")
+        raise ValueError(NO_URL)
     if parts.username is not None or parts.password is not None:
         raise ValueError("must hold no credentials")
     return text.rstrip("/")
@@ -60,7 +71,15 @@ def _reference(text: str) -> str:
     return text
 
 
+def _from_here(path: Path, info: ValidationInfo) -> Path:
+    """Return a path as seen from the directory of the file."""
+    return Path(info.context or "") / path.expanduser()
+
+
+File = Annotated[Path, AfterValidator(_from_here)]
 Host = Annotated[str, AfterValidator(_host)]
+Name = Annotated[str, AfterValidator(_name)]
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Url = Annotated[str, AfterValidator(_address)]
 
@@ -83,17 +102,17 @@ class DeploymentFile(BaseModel):
     kafka_bootstrap: Annotated[str, AfterValidator(_servers)]
     registry_url: Url
     registry_user: str | None = None
-    registry_password_file: Path | None = None
-    registry_token_file: Path | None = None
-    registry_ca_file: Path | None = None
-    registry_certificate_file: Path | None = None
-    registry_key_file: Path | None = None
+    registry_password_file: File | None = None
+    registry_token_file: File | None = None
+    registry_ca_file: File | None = None
+    registry_certificate_file: File | None = None
+    registry_key_file: File | None = None
     registry_timeout_s: float = 5.0
     registry_retries: int = 3
     registry_retry_wait_ms: int = 200
     registry_retry_max_wait_ms: int = 5_000
     registry_writer_user: str | None = None
-    registry_writer_password_file: Path | None = None
+    registry_writer_password_file: File | None = None
     connect_url: Url | None = None
     connector_password: Annotated[str, AfterValidator(_reference)] | None = None
     connector_database_host: Host | None = None
@@ -101,19 +120,16 @@ class DeploymentFile(BaseModel):
     cdc_profile: Profile = "default"
     database_host: Host
     database_port: Port = 5432
-    database_name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")] = "tailrace"
-    database_superuser: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")] = SUPERUSER
-    database_sslmode: str | None = None
-    database_sslrootcert: Path | None = None
-    password_files: Path
-    state: Path
+    database_name: Name = "tailrace"
+    database_superuser: Name = SUPERUSER
+    database_sslmode: SslMode | None = None
+    database_sslrootcert: File | None = None
+    password_files: File
+    state: File
     outbox_days: Annotated[int, Field(ge=1, le=MAX_OUTBOX_DAYS)] = 7
     services: dict[str, ServiceLine] = {}
 
 
-PATHS = tuple(
-    name for name, each in DeploymentFile.model_fields.items() if "Path" in str(each.annotation)
-)
 NAMES = frozenset(service.name for service in SERVICES)
 
 
@@ -132,11 +148,8 @@ def read_deployment(named: str, environment: Mapping[str, str] = os.environ) -> 
     lines = _lines(path) if path else {}
     _overlay(lines, environment)
     beside = path.parent if path else Path.cwd()
-    for name in PATHS:
-        if isinstance(lines.get(name), str):
-            lines[name] = beside / Path(lines[name]).expanduser()
     try:
-        read = DeploymentFile.model_validate(lines)
+        read = DeploymentFile.model_validate(lines, context=beside)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise DeploymentError(_sentence(fault, source, environment)) from None
@@ -178,7 +191,8 @@ def _overlay(lines: dict[str, Any], environment: Mapping[str, str]) -> None:
     for name in NAMES:
         if text := environment.get(_variable(f"{name.replace('-', '_')}_url")):
             services = lines.setdefault("services", {})
-            services[name] = services.get(name, {}) | {"url": text}
+            if isinstance(services, dict) and isinstance(services.get(name, {}), dict):
+                services[name] = services.get(name, {}) | {"url": text}
 
 
 def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str]) -> Deployment:

