@@ -7,8 +7,8 @@ import pytest
 
 from cdc.service import load
 from consumers.payments.bootstrap import Settings as PaymentsSettings
-from infra.local.logs import lines_of
 from infra.local import preflight
+from infra.local.logs import lines_of
 from infra.local.parts import PARTS, SHARED, shared_workers
 from infra.local.program import Program
 from infra.local.programs import program_of, remember
