@@ -1,30 +1,17 @@
 """Reads records of a topic as people want to see them: decoded, with headers."""
 
 import itertools
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
-
-from cdc.text import did_you_mean, text_of
-from cdc.topics import TopicError
+from cdc.kafka import KafkaRecord, Place
+from cdc.text import text_of
+from cdc.topic_reader import TopicReader
 from schemas.codec import Codec
 from schemas.datum import UndecodableError
-
-TIMEOUT_S = 10.0
-POLL_S = 0.2
-FIRST_S = datetime.min.replace(tzinfo=UTC).timestamp()
-LAST_S = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +34,7 @@ Wanted = Callable[[TailedRecord], bool]
 
 
 class Tail:
-    """Reads one topic without belonging to a consumer group.
+    """Reads one topic, whose records it decodes.
 
     Args:
         codec: Decodes the values; it needs no message classes.
@@ -56,19 +43,12 @@ class Tail:
     def __init__(self, bootstrap: str, topic: str, codec: Codec) -> None:
         self._topic = topic
         self._codec = codec
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": "tail",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "log_level": 0,
-            }
-        )
-        self._partitions = self._find_partitions(bootstrap)
+        self._reader = TopicReader(bootstrap)
+        self._ends: dict[Place, int] = {}
 
     def close(self) -> None:
-        self._consumer.close()
+        """Leave Kafka."""
+        self._reader.close()
 
     def last(self, count: int, wanted: Wanted | None = None) -> list[TailedRecord]:
         """Return the last records of the topic over all partitions, oldest first.
@@ -76,95 +56,42 @@ class Tail:
         Args:
             wanted: Which records count; with it the whole topic is read.
         """
+        bounds = self._reader.bounds(self._topic)
+        self._ends = {place: each.end for place, each in bounds.items()}
+        ranges = {
+            place: (each.begin if wanted else max(each.begin, each.end - count), each.end)
+            for place, each in bounds.items()
+        }
         kept: dict[int, deque[TailedRecord]] = defaultdict(lambda: deque(maxlen=count))
-        for record in self._read(None if wanted else count):
-            if wanted is None or wanted(record):
-                kept[record.partition].append(record)
+        for portion in itertools.chain.from_iterable(self._reader.read(ranges)):
+            for record in map(self._decode, portion.records):
+                if wanted is None or wanted(record):
+                    kept[record.partition].append(record)
         records = itertools.chain.from_iterable(kept.values())
         return sorted(records, key=lambda r: (r.timestamp, r.partition, r.offset))[-count:]
 
     def follow(self) -> Iterator[TailedRecord]:
         """Yield the records that come after those `last` looked at, until the caller stops."""
-        while True:
-            record = self._consumer.poll(POLL_S)
-            if record is not None and not record.error():
-                yield self._decode(record)
+        return map(self._decode, itertools.chain.from_iterable(self._reader.follow(self._ends)))
 
-    def _read(self, count: int | None) -> Iterator[TailedRecord]:
-        """Yield the last `count` records of each partition, or all, up to where the partitions end now."""
-        starts = [self._start(partition, count) for partition in self._partitions]
-        self._consumer.assign(starts)
-        open_partitions = set(self._partitions)
-        deadline = time.monotonic() + TIMEOUT_S
-        while open_partitions:
-            record = self._consumer.poll(POLL_S)
-            if record is None:
-                if time.monotonic() > deadline:
-                    raise TopicError(f"{self._topic} stopped answering; see `tailrace status`")
-                continue
-            deadline = time.monotonic() + TIMEOUT_S
-            error = record.error()
-            if error is None:
-                yield self._decode(record)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                open_partitions.discard(record.partition())
-            else:
-                raise TopicError(f"{self._topic} cannot be read: {error}")
-
-    def _start(self, partition: int, count: int | None) -> TopicPartition:
-        place = TopicPartition(self._topic, partition)
-        low, high = self._consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
-        return TopicPartition(
-            self._topic, partition, low if count is None else max(low, high - count)
-        )
-
-    def _find_partitions(self, bootstrap: str) -> list[int]:
-        try:
-            metadata = self._consumer.list_topics(self._topic, timeout=TIMEOUT_S)
-        except KafkaException as error:
-            raise TopicError(
-                f"Kafka at {bootstrap} cannot be asked ({error}); see `tailrace status`"
-            ) from error
-        topic = metadata.topics[self._topic]
-        if topic.error is not None:
-            near = did_you_mean(self._topic, self._consumer.list_topics(timeout=TIMEOUT_S).topics)
-            raise TopicError(
-                f"there is no topic {self._topic}{near or '; `tailrace topics list` shows them'}"
-            )
-        return sorted(topic.partitions)
-
-    def _decode(self, record: Message) -> TailedRecord:
+    def _decode(self, record: KafkaRecord) -> TailedRecord:
         name, value, problem = None, None, None
         try:
-            if (data := record.value()) is not None:
-                name, datum = self._codec.decode_datum(data)
+            if record.value is not None:
+                name, datum = self._codec.decode_datum(record.value)
                 value = dict(datum)
         except UndecodableError as error:
             problem = str(error)
-        key = record.key()
         return TailedRecord(
-            topic=self._topic,
-            partition=record.partition() or 0,
-            offset=record.offset() or 0,
-            timestamp=_moment(record.timestamp()[1]),
-            key=None if key is None else _text(key),
-            headers=_headers(record),
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp=record.recorded_at,
+            key=None if record.key is None else text_of(record.key),
+            headers={
+                name: None if value is None else text_of(value) for name, value in record.headers
+            },
             type=name,
             value=value,
             error=problem,
         )
-
-
-def _headers(record: Message) -> dict[str, str | None]:
-    headers = dict(record.headers() or [])
-    return {name: None if value is None else _text(value) for name, value in headers.items()}
-
-
-def _text(data: bytes | str) -> str:
-    return text_of(data) if isinstance(data, bytes) else data
-
-
-def _moment(milliseconds: int) -> datetime:
-    """Return when a record is dated; a date that no calendar has becomes the nearest one."""
-    seconds = milliseconds / 1000
-    return datetime.fromtimestamp(min(max(seconds, FIRST_S), LAST_S), UTC)

@@ -15,7 +15,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 )
 from confluent_kafka.cimpl import NewPartitions
 
-from cdc.topics import TIMEOUT_S, TopicError, config_of, missing
+from cdc.kafka import TopicError, asking, new_admin
+from cdc.topics import TIMEOUT_S, config_of, missing
 from schemas.catalogue import Topic, catalogue
 
 ONE_BROKER = ConfigSource.DYNAMIC_BROKER_CONFIG
@@ -44,15 +45,13 @@ def setting_differences(bootstrap: str) -> list[SettingDifference]:
     """Return which settings of topics and broker are not as declared; topics that are missing are not told of."""
     absent = {topic.name for topic in missing(bootstrap)}
     topics = [topic for topic in catalogue().topics.values() if topic.name not in absent]
-    admin = _admin(bootstrap)
-    try:
+    admin = new_admin(bootstrap)
+    with asking(bootstrap):
         return [
             *_partitions(admin, topics),
             *(found for topic in topics for found in _settings(admin, topic)),
             *_broker(admin),
         ]
-    except KafkaException as error:
-        raise TopicError(f"Kafka at {bootstrap} cannot be asked: {error}") from error
 
 
 def mend_settings(bootstrap: str, *, add_partitions: bool = False) -> list[str]:
@@ -68,17 +67,13 @@ def mend_settings(bootstrap: str, *, add_partitions: bool = False) -> list[str]:
         for each in found
         if each.mend == "settings" or (each.mend == "partitions" and add_partitions)
     ]
-    admin = _admin(bootstrap)
+    admin = new_admin(bootstrap)
     try:
         for each in mended:
             _mend(admin, each)
     except KafkaException as error:
         raise TopicError(f"Kafka at {bootstrap} refuses to change a setting: {error}") from error
     return [f"{each.place}: {each.name} {each.declared or 'not set'} again" for each in mended]
-
-
-def _admin(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
 
 def _partitions(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[SettingDifference]:

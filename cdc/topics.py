@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
 
+from cdc.kafka import Topic as KafkaTopic
+from cdc.kafka import TopicError, asking, new_admin, read_topics
 from schemas.catalogue import Topic, catalogue
 
 TIMEOUT_S = 30.0
-
-
-class TopicError(Exception):
-    """Kafka could not be asked about a topic, or refused to create or read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +21,16 @@ class Summary:
 
 
 def names(bootstrap: str) -> frozenset[str]:
-    try:
-        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-        return frozenset(admin.list_topics(timeout=TIMEOUT_S).topics)
-    except KafkaException as error:
-        raise TopicError(f"Kafka at {bootstrap} cannot be asked: {error}") from error
+    """Return the names of all topics that Kafka has.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+    """
+    with asking(bootstrap):
+        return frozenset(new_admin(bootstrap).list_topics(timeout=TIMEOUT_S).topics)
 
 
 def missing(bootstrap: str) -> list[Topic]:
@@ -46,8 +48,7 @@ def ensure(bootstrap: str, *, replication: int = 1) -> list[str]:
     topics = missing(bootstrap)
     if not topics:
         return []
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    created = admin.create_topics(
+    created = new_admin(bootstrap).create_topics(
         [_definition(topic, replication) for topic in topics], operation_timeout=TIMEOUT_S
     )
     for name, future in created.items():
@@ -60,27 +61,25 @@ def ensure(bootstrap: str, *, replication: int = 1) -> list[str]:
 
 
 def summaries(bootstrap: str) -> list[Summary]:
-    """Return how many records Kafka keeps of each topic of the catalogue."""
-    absent = missing(bootstrap)
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "summary"})
-    try:
-        return [
-            Summary(topic, None if topic in absent else _records(consumer, topic.name))
-            for topic in catalogue().topics.values()
-        ]
-    except KafkaException as error:
-        raise TopicError(f"Kafka at {bootstrap} cannot be asked: {error}") from error
-    finally:
-        consumer.close()
+    """Return how many records Kafka keeps of each topic of the catalogue.
 
+    Args:
+        bootstrap: `host:port` of a broker.
 
-def _records(consumer: Consumer, topic: str) -> int:
-    partitions = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
-    marks = [
-        consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
-        for partition in partitions
+    Raises:
+        TopicError: Kafka cannot be asked.
+    """
+    declared = catalogue().topics
+    with asking(bootstrap):
+        found = read_topics(new_admin(bootstrap), declared)
+    return [
+        Summary(topic, _records(found[name]) if name in found else None)
+        for name, topic in declared.items()
     ]
-    return sum(high - low for low, high in marks)
+
+
+def _records(topic: KafkaTopic) -> int:
+    return sum(each.end - each.begin for each in topic.bounds.values())
 
 
 def config_of(topic: Topic) -> dict[str, str]:

@@ -6,8 +6,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from cdc import canary, connector, migrations, topic_settings, topics
+from cdc.kafka import places_of, read_topics
 from consumers.runtime.group import read_group
-from consumers.runtime.topics import places_of, read_topics
 from infra.capture import connector_settings, require_slot
 from infra.deployment import Deployment
 from infra.drift.database import mend_tables

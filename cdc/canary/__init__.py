@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-
 from cdc.context import MessageContext
 from cdc.database import connect_async
 from cdc.ids import new_id
+from cdc.kafka import KafkaRecord
 from cdc.outbox import Outbox
+from cdc.topic_reader import TopicReader
 from schemas.catalogue import catalogue
 from schemas.codec import Codec
 from schemas.messages.canary import CanaryEmitted
@@ -43,40 +43,26 @@ def probe(
         Seconds from before the commit until the message was read.
 
     Raises:
-        CanaryError: nothing came within the time, or Kafka cannot be asked.
+        CanaryError: nothing came within the time.
+        TopicError: Kafka cannot be asked.
     """
     codec = Codec(SchemaStore(registry, schema_cache), [CanaryEmitted])
     codec.resolve()
     canary_id = new_id()
-    consumer = _consumer_at_end(bootstrap, timeout_s)
-    try:
+    topic = catalogue().topic_of(CanaryEmitted.NAME).name
+    with TopicReader(bootstrap) as reader:
+        ends = {place: each.end for place, each in reader.bounds(topic).items()}
         start = time.monotonic()
         asyncio.run(_emit(database_url, Outbox(codec), canary_id))
-        while (elapsed := time.monotonic() - start) < timeout_s:
-            if _is_canary(codec, consumer.poll(timeout_s - elapsed), canary_id):
+        for records in reader.follow(ends):
+            if any(_is_canary(codec, record, canary_id) for record in records):
                 return time.monotonic() - start
-    finally:
-        consumer.close()
+            if time.monotonic() - start > timeout_s:
+                break
     raise CanaryError(
         f"a canary committed to Postgres did not reach Kafka within {timeout_s:g} s; "
         "`tailrace connector status` and `tailrace logs connect` show where it stopped"
     )
-
-
-def _consumer_at_end(bootstrap: str, timeout_s: float) -> Consumer:
-    """Return a consumer that belongs to no group and stands behind the last canary."""
-    topic = catalogue().topic_of(CanaryEmitted.NAME).name
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "canary", "enable.auto.commit": False}
-    )
-    try:
-        partition = TopicPartition(topic, 0)
-        _, end = consumer.get_watermark_offsets(partition, timeout=timeout_s)
-    except KafkaException as error:
-        consumer.close()
-        raise CanaryError(f"Kafka at {bootstrap} cannot be asked for {topic}: {error}") from error
-    consumer.assign([TopicPartition(topic, 0, end)])
-    return consumer
 
 
 async def _emit(database_url: str, outbox: Outbox, canary_id: UUID) -> None:
@@ -86,9 +72,8 @@ async def _emit(database_url: str, outbox: Outbox, canary_id: UUID) -> None:
         await outbox.send(connection, canary, key=str(canary_id), context=context)
 
 
-def _is_canary(codec: Codec, record: Message | None, canary_id: UUID) -> bool:
-    value = None if record is None or record.error() else record.value()
-    if value is None:
+def _is_canary(codec: Codec, record: KafkaRecord, canary_id: UUID) -> bool:
+    if record.value is None:
         return False
-    message = codec.decode(value)
+    message = codec.decode(record.value)
     return isinstance(message, CanaryEmitted) and message.canary_id == canary_id

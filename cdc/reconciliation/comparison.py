@@ -8,23 +8,26 @@ since.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
-from itertools import groupby
+from datetime import UTC, datetime, timedelta
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Protocol
 
 from cdc.envelope import OutboxRow
+from cdc.kafka import Bounds, NoTopicError, Place, retention
 from cdc.partitioning import partition_of
 from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
-from cdc.reconciliation.kafka import CLOCK_SLACK, Span, TopicReader, headers_of, recorded_at
 from cdc.reconciliation.outboxes import Outboxes, Window
 from cdc.reconciliation.records import TimeBounds, id_of, spooled
 from cdc.reconciliation.report import Kind
 from cdc.reconciliation.spool import Spool
 from cdc.records import record_of
+from cdc.topic_reader import TopicReader
 
 BATCH = 2000
 COPIES_SHOWN = 5
+CLOCK_SLACK = timedelta(minutes=5)
+"""A record may be dated so much before the row that it comes from was written, by another machine's clock."""
 
 Copies = Sequence[tuple[int, int, int, Fingerprint]]
 """(number, partition, offset, fingerprint) of every record of one id."""
@@ -38,45 +41,70 @@ class Progress(Protocol):
 
 
 class Comparison:
-    """Compares one topic with the outboxes."""
+    """Compares one topic with the outboxes.
+
+    Args:
+        reader: Reads the topic.
+        topic: The topic.
+        spool: Keeps what does not fit into memory.
+        window: Which rows and records are compared.
+        progress: Shows how far it has come.
+    """
 
     def __init__(
-        self, reader: TopicReader, spool: Spool, window: Window, progress: Progress
+        self,
+        reader: TopicReader,
+        topic: str,
+        spool: Spool,
+        window: Window,
+        progress: Progress,
     ) -> None:
         self._reader = reader
+        self._topic = topic
         self._spool = spool
         self._window = window
         self._bounds = TimeBounds.of(window)
         self._progress = progress
-        self._read_to: list[Span] = []
+        self._ends: dict[Place, int] = {}
         self._kept_since: dict[int, datetime] = {}
         self.records = 0
         self.rows = 0
         self.too_old = 0
 
     def read_topic(self) -> None:
-        """Read the topic up to where it ends now."""
-        spans = self._reader.spans(self._window.since)
-        whole = {span.partition for span in spans if 0 < span.begin == span.start}
+        """Read the topic up to where it ends now.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        bounds = bounds_now(self._reader, self._topic)
+        starts = {place: each.begin for place, each in bounds.items()}
+        if self._window.since:
+            starts = self._reader.at(self._window.since - CLOCK_SLACK, bounds)
+        self._ends = {place: each.end for place, each in bounds.items()}
+        ranges = {place: (starts[place], end) for place, end in self._ends.items()}
+        whole = {p.partition for p, each in bounds.items() if 0 < each.begin == starts[p]}
         done = 0
-        with self._progress("records read", sum(s.end - s.start for s in spans)) as show:
-            for messages in self._reader.read(spans):
-                for message in messages if whole - self._kept_since.keys() else ():
-                    partition = message.partition() or 0
-                    if partition in whole:
-                        self._kept_since.setdefault(partition, recorded_at(message))
-                kept = list(spooled(messages, self._bounds, self._spool))
+        with self._progress("records read", sum(e - s for s, e in ranges.values())) as show:
+            for place, records, _ in chain.from_iterable(self._reader.read(ranges)):
+                if records and place.partition in whole:
+                    self._kept_since.setdefault(place.partition, records[0].recorded_at)
+                kept = list(spooled(records, self._bounds, self._spool))
                 self._spool.add_records(kept)
                 self.records += len(kept)
-                done += len(messages)
+                done += len(records)
                 show(done)
         self._suppose_retention(whole - self._kept_since.keys())
         self._spool.sort_records()
-        self._read_to = spans
 
-    def compare(self, topic: str, outboxes: Outboxes) -> None:
+    def compare(self, outboxes: Outboxes) -> None:
+        """Compare what was read with the rows.
+
+        Args:
+            outboxes: The outboxes as of a moment after the topic was read.
+        """
         notes = _Notes(self._spool)
-        rows = outboxes.rows(topic, self._rows_window())
+        rows = outboxes.rows(self._topic, self._rows_window())
         with self._progress("rows compared", self.records) as show:
             for message_id, source_and_row, copies in _side_by_side(rows, self._copies()):
                 notes.repeated += [number for number, *_ in copies[1:]]
@@ -93,33 +121,34 @@ class Comparison:
         notes.write()
 
     def read_on(self) -> int:
-        """Look for missing rows in what the topic got meanwhile; return how many are still missing."""
-        spans = self._reader.spans()
-        read_to = {span.partition: span.end for span in self._read_to}
-        news = [
-            Span(s.partition, s.begin, max(s.begin, read_to.get(s.partition, 0)), s.end)
-            for s in spans
-        ]
-        for messages in self._reader.read(news):
-            for message in messages:
-                pairs = headers_of(message)
-                message_id = id_of(dict(pairs).get("ce_id"))
+        """Look for missing rows in what the topic got meanwhile; return how many are still missing.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        bounds = bounds_now(self._reader, self._topic)
+        ranges = {
+            place: (max(each.begin, self._ends.get(place, 0)), each.end)
+            for place, each in bounds.items()
+        }
+        for portion in chain.from_iterable(self._reader.read(ranges)):
+            for record in portion.records:
+                message_id = id_of(dict(record.headers).get("ce_id"))
                 wanted = self._spool.take_missing(message_id) if message_id else None
                 if message_id and wanted:
-                    self._require_equal(
-                        message_id, wanted, fingerprint(message.key(), message.value(), pairs)
-                    )
-        self._read_to = spans
+                    found = fingerprint(record.key, record.value, record.headers)
+                    self._require_equal(message_id, wanted, found)
+        self._ends = {place: each.end for place, each in bounds.items()}
         return self._spool.count_missing()
 
-    def look_for_rows_again(self, topic: str, outboxes: Outboxes) -> None:
+    def look_for_rows_again(self, outboxes: Outboxes) -> None:
         """Strike off the phantoms whose row exists by now: a commit may be published just before it is visible."""
         phantoms = dict(self._spool.take_findings(Kind.PHANTOM))
         kept_since = outboxes.messages_kept_since() if phantoms else None
         ids = list(phantoms)
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
-            rows = {row.id.bytes: row for _, row in outboxes.rows_by_now(topic, batch)}
+            rows = {row.id.bytes: row for _, row in outboxes.rows_by_now(self._topic, batch)}
             for message_id in batch:
                 places = phantoms[message_id]
                 if row := rows.get(message_id):
@@ -160,12 +189,13 @@ class Comparison:
 
     def _suppose_retention(self, emptied: set[int]) -> None:
         """Of a partition that lost all its records, suppose that nothing younger than its retention was deleted."""
-        retention = self._reader.retention() if emptied else None
-        if retention:
-            self._kept_since |= dict.fromkeys(emptied, datetime.now(UTC) - retention)
+        kept = retention(self._reader.bootstrap, [self._topic])[self._topic] if emptied else None
+        if kept:
+            self._kept_since |= dict.fromkeys(emptied, datetime.now(UTC) - kept)
 
     def _rows_window(self) -> Window:
-        if self._window.since or len(self._kept_since) < len(self._read_to):
+        """Leave out the rows that no partition can have any more."""
+        if self._window.since or len(self._kept_since) < len(self._ends):
             return self._window
         since = min(self._kept_since.values(), default=None)
         return replace(self._window, since=since - CLOCK_SLACK if since else None)
@@ -189,8 +219,20 @@ class Comparison:
         """Tell whether the row may have been in Kafka, which has deleted records of its time since."""
         if not self._kept_since or row.occurred_at >= max(self._kept_since.values()):
             return False
-        since = self._kept_since.get(partition_of(row.aggregate_id.encode(), len(self._read_to)))
+        since = self._kept_since.get(partition_of(row.aggregate_id.encode(), len(self._ends)))
         return since is not None and row.occurred_at < since
+
+
+def bounds_now(reader: TopicReader, topic: str) -> dict[Place, Bounds]:
+    """Return what Kafka has of a topic, which is nothing when there is no such topic.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+    """
+    try:
+        return reader.bounds(topic)
+    except NoTopicError:
+        return {}
 
 
 class _Notes:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from cdc.reconciliation.comparison import bounds_now
 from cdc.reconciliation.inboxes import ConsumerPlace, Inbox, open_inbox
-from cdc.reconciliation.kafka import TopicReader
 from cdc.reconciliation.report import ConsumerReport, Named
 from cdc.reconciliation.spool import Spool
+from cdc.topic_reader import TopicReader
 
 BATCH = 1000
 
@@ -24,8 +25,10 @@ def compare_consumer(
     """
     kind = f"untaken by {consumer.name}"
     with open_inbox(consumer, topic) as inbox:
-        positions = inbox.positions(reader.topic_id())
-        ends = reader.ends()  # asked afterwards, as a position may follow the end
+        now = reader.topics(topic).get(topic)
+        positions = inbox.positions(now.topic_id if now else None)
+        # asked afterwards, as a position may follow the end
+        ends = {place.partition: each.end for place, each in bounds_now(reader, topic).items()}
         positions = {p: position for p, position in positions.items() if position <= ends.get(p, 0)}
         spool.look_at_consumer(positions, consumer.types)
         first_id, parked = inbox.first_id(), inbox.parked()

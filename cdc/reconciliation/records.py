@@ -4,10 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from confluent_kafka import Message
-
+from cdc.kafka import KafkaRecord
 from cdc.reconciliation.fingerprints import fingerprint
-from cdc.reconciliation.kafka import headers_of, recorded_at
 from cdc.reconciliation.outboxes import Window
 from cdc.reconciliation.spool import Spool, SpooledRecord
 
@@ -25,39 +23,43 @@ class TimeBounds:
     def of(cls, window: Window) -> "TimeBounds":
         return cls(_digits(window.since), _digits(window.until))
 
-    def hold(self, message: Message, time: bytes | None) -> bool:
+    def hold(self, record: KafkaRecord, time: bytes | None) -> bool:
         """Tell whether a record is in the window; one without a time of its own is judged by when it was recorded."""
         if self.since is None and self.until is None:
             return True
-        moment = time or _digits(recorded_at(message)) or b""
+        moment = time or _digits(record.recorded_at) or b""
         return (self.since is None or moment >= self.since) and (
             self.until is None or moment < self.until
         )
 
 
 def spooled(
-    messages: Iterable[Message], bounds: TimeBounds, spool: Spool
+    records: Iterable[KafkaRecord], bounds: TimeBounds, spool: Spool
 ) -> Iterator[SpooledRecord]:
-    """Yield the records that are in the window; those that no outbox can have sent become findings."""
-    for message in messages:
-        pairs = headers_of(message)
-        headers = dict(pairs)
-        if not bounds.hold(message, headers.get("ce_time")):
+    """Yield the records that are in the window; those that no outbox can have sent become findings.
+
+    Args:
+        records: Records of Kafka.
+        bounds: The window.
+        spool: Where findings and the numbers of types are kept.
+    """
+    for record in records:
+        headers = dict(record.headers)
+        if not bounds.hold(record, headers.get("ce_time")):
             continue
-        partition, offset = message.partition() or 0, message.offset() or 0
         message_id = id_of(headers.get("ce_id"))
         if message_id is None:
-            place = f"{message.topic()}/{partition}/{offset}"
+            place = f"{record.topic}/{record.partition}/{record.offset}"
             spool.find("foreign", None, f"{place} has no message id in its header ce_id")
             continue
         version = headers.get("aggregate_version")
         yield SpooledRecord(
             message_id,
-            partition,
-            offset,
+            record.partition,
+            record.offset,
             spool.type_number(headers.get("ce_type") or b""),
             int(version) if version and version.isdigit() else None,
-            *fingerprint(message.key(), message.value(), pairs),
+            *fingerprint(record.key, record.value, record.headers),
         )
 
 

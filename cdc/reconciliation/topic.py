@@ -8,10 +8,10 @@ from typing import Protocol
 from cdc.reconciliation.comparison import Comparison, Progress
 from cdc.reconciliation.consumers import compare_consumer, named
 from cdc.reconciliation.inboxes import ConsumerPlace
-from cdc.reconciliation.kafka import TopicReader
 from cdc.reconciliation.outboxes import Window, open_outboxes
 from cdc.reconciliation.report import Kind, TopicReport
 from cdc.reconciliation.spool import Spool
+from cdc.topic_reader import TopicReader
 
 LOOK_EVERY_S = 0.5
 SECOND_LOOK_S = 1.0
@@ -43,16 +43,16 @@ class Question:
 def reconcile(question: Question, publisher: Publisher, progress: Progress) -> TopicReport:
     """Compare outboxes, a topic and the inboxes of its consumers."""
     begun = time.monotonic()
-    with Spool(question.topic) as spool, TopicReader(question.bootstrap, question.topic) as reader:
-        comparison = Comparison(reader, spool, question.window, progress)
+    with Spool(question.topic) as spool, TopicReader(question.bootstrap) as reader:
+        comparison = Comparison(reader, question.topic, spool, question.window, progress)
         comparison.read_topic()
         with open_outboxes(question.outboxes) as outboxes:
-            comparison.compare(question.topic, outboxes)
+            comparison.compare(outboxes)
             wal_end = outboxes.wal_end
-            comparison.look_for_rows_again(question.topic, outboxes)
+            comparison.look_for_rows_again(outboxes)
             if spool.counts().get(Kind.PHANTOM):
                 time.sleep(SECOND_LOOK_S)
-                comparison.look_for_rows_again(question.topic, outboxes)
+                comparison.look_for_rows_again(outboxes)
         missing = wait_for_missing(comparison, publisher, wal_end, question.patience_s)
         comparison.check_order()
         consumers = [

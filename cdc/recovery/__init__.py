@@ -16,12 +16,12 @@ from confluent_kafka import KafkaException
 
 from cdc import causes, connector
 from cdc.bounds import LARGEST
+from cdc.kafka import TopicError
 from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
-from cdc.reconciliation.kafka import TopicReader
 from cdc.reconciliation.spool import Spool
 from cdc.recovery.publish import Published, Publisher, PublishError, TooLarge, too_large
 from cdc.recovery.slot import SlotError, beginning, settle
-from cdc.topics import TopicError
+from cdc.topic_reader import TopicReader
 
 RUNNING_TIMEOUT_S = 60.0
 
@@ -175,16 +175,13 @@ def _lost(
 ) -> Generator[tuple[str, Spool]]:
     with open_outboxes(capture.outboxes, snapshot) as outboxes:
         for topic in outboxes.topics():
-            with (
-                Spool(topic) as spool,
-                TopicReader(capture.bootstrap, topic) as reader,
-            ):
-                comparison = Comparison(reader, spool, Window(since=since), progress)
+            with Spool(topic) as spool, TopicReader(capture.bootstrap) as reader:
+                comparison = Comparison(reader, topic, spool, Window(since=since), progress)
                 comparison.read_topic()
-                comparison.compare(topic, outboxes)
+                comparison.compare(outboxes)
                 recovered.too_old += comparison.too_old
                 missing = spool.count_missing()
-                if missing and not reader.ends():
+                if missing and not reader.topics(topic):
                     recovered.without_topic[topic] = missing
                 elif missing:
                     yield topic, spool

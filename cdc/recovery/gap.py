@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
-from cdc.reconciliation.kafka import TopicReader
 from cdc.reconciliation.report import Kind
 from cdc.reconciliation.spool import MissingRow, Spool
 from cdc.reconciliation.topic import Publisher as WhoPublishes
 from cdc.reconciliation.topic import wait_for_missing
 from cdc.recovery.publish import Published, Publisher
+from cdc.topic_reader import TopicReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +64,11 @@ def fill_gap(place: Place, topic: str, progress: Progress) -> Published | Gap | 
 
 @contextmanager
 def _missing(place: Place, topic: str, progress: Progress) -> Iterator[tuple[Spool, bool]]:
-    with Spool(topic) as spool, TopicReader(place.bootstrap, topic) as reader:
-        comparison = Comparison(reader, spool, place.window, progress)
+    with Spool(topic) as spool, TopicReader(place.bootstrap) as reader:
+        comparison = Comparison(reader, topic, spool, place.window, progress)
         comparison.read_topic()
         with open_outboxes(place.outboxes) as outboxes:
-            comparison.compare(topic, outboxes)
+            comparison.compare(outboxes)
             wal_end = outboxes.wal_end
         kind = wait_for_missing(comparison, place.publisher, wal_end, place.patience_s)
         yield spool, kind is Kind.MISSING

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cdc.database import Connection
+from cdc.kafka import KafkaRecord
 from cdc.sql import load_queries
-from consumers.replay.source import Batch, Fetch, Source, SourceRecord
+from consumers.replay.source import Batch, Fetch, Source
 
 QUERIES = load_queries(__package__)
 
@@ -61,8 +62,8 @@ class Amended:
         batches = [Batch(place, self._amend(records)) for place, records in fetched.batches]
         return Fetch([batch for batch in batches if batch.records], fetched.read)
 
-    def _amend(self, records: Sequence[SourceRecord]) -> list[SourceRecord]:
-        amended: list[SourceRecord] = []
+    def _amend(self, records: Sequence[KafkaRecord]) -> list[KafkaRecord]:
+        amended: list[KafkaRecord] = []
         for record in records:
             message_id = (dict(record.headers).get("ce_id") or b"").decode(errors="replace")
             if not self._amendments.leaves_out(message_id):

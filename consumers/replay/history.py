@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from confluent_kafka import Consumer, KafkaException
+from cdc.kafka import Bounds, Place, retention
+from cdc.topic_reader import TopicReader
+from consumers.replay.kafka_plan import first_times
 
-from consumers.replay.errors import ReplayError
-from consumers.replay.kafka_plan import first_times, reader_settings
-from consumers.runtime.refusals import retention
-from consumers.runtime.store import Place
-from consumers.runtime.topics import Bounds
+
+def bounds_now(bootstrap: str, topics: Iterable[str]) -> dict[Place, Bounds]:
+    """Return what Kafka has of each partition of topics."""
+    with TopicReader(bootstrap) as reader:
+        return reader.bounds(*topics)
 
 
 def oldest_in_kafka(
@@ -22,13 +24,8 @@ def oldest_in_kafka(
     partition of which everything was deleted lacks nothing that is younger than its retention.
     """
     filled = {place: each.begin for place, each in bounds.items() if each.begin < each.end}
-    consumer = Consumer(reader_settings(bootstrap))
-    try:
-        firsts = first_times(consumer, filled)
-    except KafkaException as error:
-        raise ReplayError(f"Kafka at {bootstrap} cannot be asked: {error}") from error
-    finally:
-        consumer.close()
+    with TopicReader(bootstrap) as reader:
+        firsts = first_times(reader, filled)
     lacking = [moment for place, moment in firsts.items() if bounds[place].begin > 0]
     emptied = {place.topic for place, each in bounds.items() if 0 < each.begin == each.end}
     if emptied:

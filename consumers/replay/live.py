@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from psycopg.types.json import Jsonb
 
 from cdc.database import Connection, Pool, open_pool
+from cdc.kafka import KafkaRecord
 from cdc.sql import load_queries
 from consumers.replay.engine import Engine, Tell, Totals
 from consumers.replay.plan import open_source
 from consumers.replay.sandboxed import Subject
 from consumers.replay.selection import Selection
-from consumers.replay.source import Batch, Fetch, Plan, Source, SourceRecord
+from consumers.replay.source import Batch, Fetch, Plan, Source
 from consumers.runtime.delivery import REPLAY_RUN
 from consumers.runtime.outside import RealOutside
 from consumers.runtime.parked.acting import By
@@ -137,7 +138,7 @@ class Remembered:
         self.too_old += len(batch.records) - len(kept)
         return Batch(batch.place, kept)
 
-    def _is_remembered(self, record: SourceRecord) -> bool:
+    def _is_remembered(self, record: KafkaRecord) -> bool:
         message_id = dict(record.headers).get("ce_id") or b""
         return self._window.remembers(message_id.decode(errors="replace").lower())
 

@@ -13,12 +13,12 @@ from psycopg.rows import args_row
 
 from cdc.database import connect
 from cdc.envelope import OutboxRow
+from cdc.kafka import Headers, KafkaRecord
 from cdc.records import record_of
 from cdc.sql import load_queries
 from consumers.replay.errors import ReplayError
 from consumers.replay.selection import Filter, Selection
-from consumers.replay.source import BATCH, Batch, Fetch, Plan, Range, SourceRecord
-from consumers.runtime.delivery import Headers
+from consumers.replay.source import BATCH, Batch, Fetch, Plan, Range
 from consumers.runtime.store import Place
 from schemas.catalogue import catalogue
 
@@ -109,7 +109,8 @@ class LogSource:
         batches = [Batch(Place(records[0].topic, 0), records)] if records else []
         return Fetch(batches, self._read)
 
-    def origin(self, record: SourceRecord) -> str:
+    def origin(self, record: KafkaRecord) -> str:
+        """Return where a record was taken from."""
         return f"log:{record.offset}"
 
     def complaint(self) -> str:
@@ -176,7 +177,8 @@ class LogRows:
         records = [_record(row, self._mark) for row in rows]
         return Fetch([Batch(Place(self._topic, 0), records)] if records else [], len(records))
 
-    def origin(self, record: SourceRecord) -> str:
+    def origin(self, record: KafkaRecord) -> str:
+        """Return where a record was taken from."""
         return f"log:{record.offset}"
 
     def complaint(self) -> str:
@@ -187,9 +189,9 @@ class LogRows:
         """Nothing is held open."""
 
 
-def _record(row: OutboxRow, mark: Sequence[tuple[str, bytes | None]]) -> SourceRecord:
+def _record(row: OutboxRow, mark: Sequence[tuple[str, bytes | None]]) -> KafkaRecord:
     record = record_of(row)
-    return SourceRecord(
+    return KafkaRecord(
         record.topic,
         0,
         row.seq,

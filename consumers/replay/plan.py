@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from cdc.kafka import Headers
 from consumers.replay.errors import EmptyRangeError, ReplayError
 from consumers.replay.kafka_plan import plan_kafka
 from consumers.replay.kafka_source import KafkaSource
 from consumers.replay.log_source import LogSource, Urls, has_log, plan_log
 from consumers.replay.selection import Filter, Selection
 from consumers.replay.source import Kind, Plan, Range, Source
-from consumers.runtime.delivery import Headers
 from consumers.runtime.store import Place
 from schemas.codec import Codec
 

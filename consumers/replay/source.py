@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from consumers.runtime.delivery import Headers
-from consumers.runtime.store import Place
+from cdc.kafka import KafkaRecord, Place
 
 BATCH = 2000
 """Records in one batch, at most."""
@@ -14,23 +13,11 @@ BATCH = 2000
 Kind = Literal["kafka", "log"]
 
 
-class SourceRecord(NamedTuple):
-    """A record as consumers look at it, from wherever it was read."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
 class Batch(NamedTuple):
     """Records of one partition that were chosen, in their order."""
 
     place: Place
-    records: Sequence[SourceRecord]
+    records: Sequence[KafkaRecord]
 
 
 class Fetch(NamedTuple):
@@ -85,7 +72,7 @@ class Source(Protocol):
     def fetch(self) -> Fetch | None:
         """Return the next batches, which may be none for now; None at the end of all ranges."""
 
-    def origin(self, record: SourceRecord) -> str:
+    def origin(self, record: KafkaRecord) -> str:
         """Return where a record was taken from, as the header `replayed_from` says it."""
 
     def complaint(self) -> str:

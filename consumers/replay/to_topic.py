@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from cdc.kafka import KafkaRecord, new_admin
 from cdc.records import open_producer
 from consumers.replay.engine import Moved, Pace, Tell
 from consumers.replay.errors import ReplayError
-from consumers.replay.source import Batch, Plan, Source, SourceRecord
+from consumers.replay.source import Batch, Plan, Source
 from consumers.runtime.delivery import REPLAYED_FROM
 from consumers.runtime.store import Place
 
@@ -38,7 +38,7 @@ def require_topic(bootstrap: str, name: str, plan: Plan, *, create: bool) -> Non
         raise ReplayError(
             f"{name} is what is read: published to itself, every message would be there twice; name another topic"
         )
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin = new_admin(bootstrap)
     try:
         known = admin.list_topics(timeout=TIMEOUT_S).topics
         if name in known:
@@ -101,7 +101,7 @@ class Republisher:
             self._handed[batch.place] = record.offset + 1
             self._published += 1
 
-    def _produce(self, record: SourceRecord, origin: str) -> None:
+    def _produce(self, record: KafkaRecord, origin: str) -> None:
         headers: Any = [*record.headers, (REPLAYED_FROM, origin.encode())]
         while True:
             try:

@@ -1,15 +1,14 @@
 """A record as it was delivered: where from, which message, on whose account."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 from uuid import UUID
 
 from cdc.context import MessageContext
+from cdc.kafka import Headers
 from schemas.uuids import parse_uuid
-
-Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Record(Protocol):
@@ -42,29 +41,6 @@ class Record(Protocol):
     @property
     def headers(self) -> Headers:
         """Headers in their order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRecord:
-    """A record kept by value: what a parked message was delivered as.
-
-    Args:
-        topic: Topic it lies in.
-        partition: Partition it lies in.
-        offset: Offset within the partition.
-        timestamp: When it was made or appended, in milliseconds since 1970.
-        key: Record key.
-        value: Record value.
-        headers: Headers in their order.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 REPLAYED_FROM = "replayed_from"

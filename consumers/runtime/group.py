@@ -9,9 +9,9 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from cdc.kafka import new_admin
 from cdc.logs import FieldLogger
 from consumers.runtime.store import Place
-from consumers.runtime.topics import new_admin
 
 TIMEOUT_S = 5.0
 PAUSE_S = 0.2

@@ -4,10 +4,10 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from cdc.kafka import Topic, bounds_of, places_of, shares_of
 from consumers.runtime.group import Group
 from consumers.runtime.lanes import Progress
 from consumers.runtime.store import Place
-from consumers.runtime.topics import Topic, bounds_of, places_of, shares_of
 
 IDLE_LIMIT_S = 20.0
 """How long a partition may be behind with nothing fetched, or held by nobody, before the worker is started again."""

@@ -1,28 +1,22 @@
 """How far consumers are behind: their positions from the database, the ends of their topics from Kafka."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import psycopg
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from psycopg.rows import dict_row
 
+from cdc.kafka import Bounds, KafkaRecord, Topic, bounds_of
 from cdc.sql import load_queries
+from cdc.topic_reader import TopicReader
 from consumers.runtime.positions import find_reset
 from consumers.runtime.store import Place, Position
-from consumers.runtime.topics import Bounds, Topic, bounds_of, new_admin, read_topics
 
 QUERIES = load_queries("consumers.runtime", "lag.sql")
-TIMEOUT_S = 10.0
-POLL_S = 0.2
 
 Connection = psycopg.Connection[Any]
-
-
-class LagError(Exception):
-    """Kafka could not be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,19 +148,6 @@ class Kept:
         return {(consumer, place.topic) for consumer, place in self.positions} | set(self.parked)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The first record from an offset on.
-
-    Args:
-        offset: Where it lies; None when there is none, and all that is left are marks of transactions and the like.
-        timestamp_ms: When it was made or appended, in milliseconds since 1970.
-    """
-
-    offset: int | None
-    timestamp_ms: int
-
-
 class LagMeter:
     """Measures again and again; to be closed after use.
 
@@ -175,22 +156,15 @@ class LagMeter:
     """
 
     def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._admin = new_admin(bootstrap)
-        self._reader = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": "lag",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                # one record is wanted, at once, and not what lies behind it
+        # one record is wanted, at once, and not what lies behind it
+        self._reader = TopicReader(
+            bootstrap,
+            **{
                 "queued.min.messages": 1,
                 "fetch.queue.backoff.ms": 1,
                 "fetch.wait.max.ms": 10,
                 "fetch.message.max.bytes": 1024,
-                "log_level": 0,
-            }
+            },
         )
 
     def close(self) -> None:
@@ -205,18 +179,11 @@ class LagMeter:
             wanted: Each consumer with each of its topics.
 
         Raises:
-            LagError: Kafka cannot be asked.
+            TopicError: Kafka cannot be asked.
         """
         wanted = sorted(set(wanted))
-        try:
-            topics = read_topics(self._admin, {topic for _, topic in wanted})
-            return [
-                self._topic(kept, topics.get(topic), consumer, topic) for consumer, topic in wanted
-            ]
-        except KafkaException as error:
-            raise LagError(
-                f"Kafka at {self._bootstrap} cannot be asked ({error}); see `tailrace status`"
-            ) from error
+        topics = self._reader.topics(*{topic for _, topic in wanted})
+        return [self._topic(kept, topics.get(topic), consumer, topic) for consumer, topic in wanted]
 
     def _topic(self, kept: Kept, found: Topic | None, consumer: str, topic: str) -> TopicLag:
         bounds = bounds_of({topic: found} if found else {})
@@ -228,44 +195,15 @@ class LagMeter:
             for place in places
         }
         starts = {place: start_in(states[place], each) for place, each in bounds.items()}
-        oldest = dict(
-            self._oldest({p: start for p, start in starts.items() if start < bounds[p].end})
-        )
+        oldest = self._reader.firsts({p: s for p, s in starts.items() if s < bounds[p].end})
         parked, dead = kept.parked.get((consumer, topic), (0, 0))
         partitions = [
-            partition_lag(place.partition, states[place], bounds.get(place), oldest.get(place))
+            partition_lag(place, states[place], bounds.get(place), oldest)
             for place in sorted(places)
         ]
         return TopicLag(
             consumer=consumer, topic=topic, partitions=partitions, parked=parked, dead=dead
         )
-
-    def _oldest(self, starts: Mapping[Place, int]) -> Iterator[tuple[Place, Seen]]:
-        """Yield the first record from an offset on in each partition, and nothing where there is none or no answer."""
-        if not starts:
-            return
-        assigned = [TopicPartition(*place, offset) for place, offset in starts.items()]
-        self._reader.assign(assigned)
-        open_places = set(starts)
-        deadline = time.monotonic() + TIMEOUT_S
-        try:
-            while open_places and time.monotonic() < deadline:
-                record = self._reader.poll(POLL_S)
-                if record is None:
-                    continue
-                place = Place(record.topic() or "", record.partition() or 0)
-                error = record.error()
-                if place not in open_places:
-                    continue
-                if error is None:
-                    yield place, Seen(record.offset() or 0, record.timestamp()[1])
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                    yield place, Seen(None, 0)
-                else:
-                    raise KafkaException(error)
-                open_places.discard(place)
-        finally:
-            self._reader.unassign()
 
 
 def settle(connection: Connection, consumers: Iterable[str]) -> None:
@@ -300,29 +238,35 @@ def start_in(kept: KeptPosition, bounds: Bounds) -> int:
 
 
 def partition_lag(
-    partition: int, kept: KeptPosition, bounds: Bounds | None, oldest: Seen | None
+    place: Place,
+    kept: KeptPosition,
+    bounds: Bounds | None,
+    oldest: Mapping[Place, KafkaRecord | None],
 ) -> PartitionLag:
     """Return how far a consumer is behind in a partition.
 
     Args:
-        partition: Number of the partition.
+        place: The partition.
         kept: What is kept of the consumer in it.
         bounds: What Kafka has of it; None when it does not have it.
-        oldest: The first record from the position on; None when there is nothing to read, or no answer.
+        oldest: The first record from the position on, where Kafka has answered; None where all that is left are marks
+            of transactions and the like.
     """
     messages: int | None
     seconds: float | None
     if bounds is None:
         messages, seconds = None, None
-    elif (start := start_in(kept, bounds)) >= bounds.end or (oldest and oldest.offset is None):
+    elif (start := start_in(kept, bounds)) >= bounds.end:
         messages, seconds = 0, 0.0
-    elif oldest is None or oldest.offset is None:
+    elif place not in oldest:
         messages, seconds = bounds.end - start, None
+    elif (first := oldest[place]) is None:
+        messages, seconds = 0, 0.0
     else:
-        messages = bounds.end - oldest.offset
-        seconds = max(0.0, round(time.time() - oldest.timestamp_ms / 1000, 3))
+        messages = bounds.end - first.offset
+        seconds = max(0.0, round(time.time() - first.timestamp / 1000, 3))
     return PartitionLag(
-        partition=partition,
+        partition=place.partition,
         position=kept.position.offset if kept.position else None,
         end=bounds.end if bounds else None,
         messages=messages,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from cdc.kafka import Topic, bounds_of
 from cdc.logs import FieldLogger
 from consumers.runtime.failures import is_transient
 from consumers.runtime.store import Place, Position, Reset
-from consumers.runtime.topics import Topic, bounds_of
 
 PAUSE_S = 1.0
 

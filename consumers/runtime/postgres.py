@@ -9,8 +9,8 @@ from typing import Any
 from psycopg.pq import TransactionStatus
 
 from cdc.database import Connection, Pool
+from cdc.kafka import KafkaRecord
 from cdc.sql import load_queries
-from consumers.runtime.delivery import StoredRecord
 from consumers.runtime.failures import Failure, escaped
 from consumers.runtime.store import (
     Claim,
@@ -254,9 +254,9 @@ def stored_record(  # noqa: PLR0913, PLR0917 - the columns of a row
     value: bytes | None,
     header_names: list[str],
     header_values: list[bytes | None],
-) -> StoredRecord:
+) -> KafkaRecord:
     """Return the record that a row of parked_message keeps."""
-    return StoredRecord(
+    return KafkaRecord(
         topic=topic,
         partition=partition,
         offset=offset,

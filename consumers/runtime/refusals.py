@@ -5,17 +5,14 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import faust
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # the documented name
 
+from cdc.kafka import TopicError, retention
 from cdc.logs import FieldLogger
 from cdc.service import StartError
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.topics import new_admin
 
 EXACTLY_ONCE = "exactly_once"
 PICKLE = "pickle"
-TIMEOUT_S = 10.0
 
 PATIENCE_S = 15.0
 """How long a worker that starts waits for Kafka and its topics, before it ends and leaves the rest to its supervisor.
@@ -96,10 +93,6 @@ def _of_window(consumer: Consumer, bootstrap: str) -> Iterator[str]:
         )
 
 
-class NoAnswerError(RefusedError):
-    """Kafka cannot be asked, or does not have a topic: that may pass."""
-
-
 def _patient_retention(bootstrap: str, topics: Sequence[str]) -> dict[str, timedelta | None]:
     """Return how long Kafka keeps topics; a broker that starts, or a topic that is being made, is waited for."""
     deadline = time.monotonic() + PATIENCE_S
@@ -107,40 +100,13 @@ def _patient_retention(bootstrap: str, topics: Sequence[str]) -> dict[str, timed
     while True:
         try:
             return retention(bootstrap, topics)
-        except NoAnswerError as error:
+        except TopicError as error:
             if time.monotonic() > deadline:
-                raise
+                raise RefusedError(f"{error}.") from error
             if not waits:
                 log.warning("waiting until it can run", because=error)
                 waits = True
             time.sleep(PAUSE_S)
-
-
-def retention(bootstrap: str, topics: Sequence[str]) -> dict[str, timedelta | None]:
-    """Return how long Kafka keeps the records of topics, None for ever.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-        topics: Topics that exist.
-
-    Raises:
-        NoAnswerError: Kafka cannot be asked, or does not have a topic.
-    """
-    admin = new_admin(bootstrap)
-    asked = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
-    kept: dict[str, timedelta | None] = {}
-    for resource, answer in admin.describe_configs(asked, request_timeout=TIMEOUT_S).items():
-        try:
-            entries = answer.result(TIMEOUT_S)
-        except (KafkaException, TimeoutError) as error:
-            raise NoAnswerError(
-                f"Kafka at {bootstrap} does not say how long it keeps {resource.name}: {error}."
-            ) from error
-        milliseconds = int(entries["retention.ms"].value)
-        # a topic that is only compacted keeps the newest record of a key whatever its age
-        for_ever = milliseconds < 0 or "delete" not in entries["cleanup.policy"].value
-        kept[resource.name] = None if for_ever else timedelta(milliseconds=milliseconds)
-    return kept
 
 
 def _words(time: timedelta) -> str:

@@ -6,20 +6,15 @@ The processor and the retrier are written against `Store`, so that they run alik
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from consumers.runtime.delivery import Record, StoredRecord
+from cdc.kafka import KafkaRecord
+from cdc.kafka import Place as Place
+from consumers.runtime.delivery import Record
 from consumers.runtime.failures import Failure
 
 Transaction = Any
 """What handlers write their effects on: a Postgres connection with a transaction open, or a test's own state."""
-
-
-class Place(NamedTuple):
-    """A partition of a topic."""
-
-    topic: str
-    partition: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +130,7 @@ class ParkedMessage:
     """
 
     parked_id: int
-    record: StoredRecord
+    record: KafkaRecord
     was_judged: bool = True
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
 
+from cdc.kafka import Topic, bounds_of, new_admin, read_topics, shares_of
 from cdc.logs import FieldLogger
 from cdc.speaker import speaker
 from consumers.runtime.group import Group, read_group
@@ -17,7 +18,6 @@ from consumers.runtime.judge import Judge, Verdict
 from consumers.runtime.lanes import Progress
 from consumers.runtime.positions import find_reset
 from consumers.runtime.store import Place, Position
-from consumers.runtime.topics import Topic, bounds_of, new_admin, read_topics, shares_of
 
 LOOK_EVERY_S = 1.0
 TIMEOUT_S = 5.0

@@ -17,6 +17,7 @@ from cdc.chores import Chore, Chores
 from cdc.database import Pool, open_pool
 from cdc.delayed import DelayedMessages
 from cdc.due import LOOK_EVERY_S, DueWork, work_once
+from cdc.kafka import Topic, new_admin, read_topics
 from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
 from consumers.runtime import refusals
@@ -34,7 +35,6 @@ from consumers.runtime.processor import Processor
 from consumers.runtime.retries import ParkedWork
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
-from consumers.runtime.topics import Topic, new_admin, read_topics
 from consumers.runtime.transport import LOOK_AGAIN_S
 from consumers.runtime.watchdog import Watchdog
 from consumers.runtime.window import InboxWindow

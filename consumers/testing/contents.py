@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from cdc.kafka import KafkaRecord
 from cdc.outbox import OutsideTransactionError
-from consumers.runtime.delivery import StoredRecord
 from consumers.runtime.failures import Failure
 from consumers.runtime.store import Place, Reset, SpoiltTransactionError, Transaction
 from consumers.testing.copying import overwrite, require_changeable
@@ -36,7 +36,7 @@ class Row:
     """A parked message."""
 
     parked_id: int
-    record: StoredRecord
+    record: KafkaRecord
     message_id: str | None
     type: str | None
     failure: Failure

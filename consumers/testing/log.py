@@ -5,7 +5,7 @@ import zlib
 from collections import defaultdict
 from itertools import count
 
-from consumers.runtime.delivery import StoredRecord
+from cdc.kafka import KafkaRecord
 from consumers.runtime.store import Place
 from consumers.testing.records import NewRecord
 
@@ -17,17 +17,17 @@ class Log:
         self._partitions = partitions
         self._first = first
         self._salt = salt
-        self._records: defaultdict[Place, list[StoredRecord]] = defaultdict(list)
+        self._records: defaultdict[Place, list[KafkaRecord]] = defaultdict(list)
         self._turn = count()
 
     @property
     def places(self) -> list[Place]:
         return sorted(self._records)
 
-    def append(self, record: NewRecord) -> StoredRecord:
+    def append(self, record: NewRecord) -> KafkaRecord:
         """Put a record at the end of its key's partition, and return it as it lies there."""
         place = self.place_of(record)
-        stored = StoredRecord(
+        stored = KafkaRecord(
             topic=place.topic,
             partition=place.partition,
             offset=self.end(place),
@@ -47,6 +47,6 @@ class Log:
     def end(self, place: Place) -> int:
         return len(self._records[place])
 
-    def fetch(self, place: Place, offset: int, limit: int) -> list[StoredRecord]:
+    def fetch(self, place: Place, offset: int, limit: int) -> list[KafkaRecord]:
         """Return records from an offset on, as many as asked for where there are so many."""
         return self._records[place][offset : offset + limit]

@@ -5,8 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
+from cdc.kafka import KafkaRecord
 from consumers.runtime import store
-from consumers.runtime.delivery import Record, StoredRecord
+from consumers.runtime.delivery import Record
 from consumers.runtime.failures import Failure
 from consumers.runtime.store import (
     Claim,
@@ -197,9 +198,9 @@ def _address(record: Record, message_id: str | None) -> tuple[str, int, int, str
     return record.topic, record.partition, record.offset, message_id
 
 
-def _stored(parking: Parking) -> StoredRecord:
+def _stored(parking: Parking) -> KafkaRecord:
     record = parking.record
-    return StoredRecord(
+    return KafkaRecord(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,

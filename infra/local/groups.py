@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Sequence
 
-from confluent_kafka.admin import AdminClient
-
+from cdc.kafka import new_admin
 from infra.local.probe import wait_until
 from infra.pipeline import GROUPS, unstable_groups
 from infra.settings import Settings
@@ -16,7 +15,7 @@ def wait_for_groups(
     settings: Settings, cancelled: threading.Event, groups: Sequence[str] = GROUPS
 ) -> str:
     """Wait until the consumer groups hold all partitions of their topics; return how many there are."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    admin = new_admin(settings.kafka_bootstrap)
     wait_until(
         f"these workers do not hold their partitions: {', '.join(groups)} (see `tailrace logs {groups[0]}`)",
         lambda: not unstable_groups(admin, groups),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from consumers.runtime.delivery import StoredRecord
+from cdc.kafka import KafkaRecord
 from consumers.runtime.store import Place
 from schemas.messages.orders import OrderConfirmed, OrderCreated
 from tests.integration.test_runtime_contract import rig_on
@@ -47,9 +47,9 @@ IGNORED = {"a type of a megabyte", "everything twice"}
 """They say of which type they are, and it is none that is handled here."""
 
 
-def record(offset: int, **content: Any) -> StoredRecord:
+def record(offset: int, **content: Any) -> KafkaRecord:
     fields: dict[str, Any] = {"key": b"k", "value": b"v", "headers": [], "timestamp": 0}
-    return StoredRecord(topic="order.events", partition=0, offset=offset, **fields | content)
+    return KafkaRecord(topic="order.events", partition=0, offset=offset, **fields | content)
 
 
 class Partition:
@@ -61,7 +61,7 @@ class Partition:
         self._next = 0
         self.parked = 0
 
-    async def take(self, contents: Sequence[dict[str, Any]]) -> list[StoredRecord]:
+    async def take(self, contents: Sequence[dict[str, Any]]) -> list[KafkaRecord]:
         """Have records come, as a lane has them prepared and applied."""
         if self._next == 0:
             await self._rig.store.begin(self._place, 0)

@@ -12,7 +12,9 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cdc.ids import new_id
-from cdc.reconciliation.kafka import TopicReader
+from cdc.kafka import NoTopicError
+from cdc.reconciliation.comparison import bounds_now
+from cdc.topic_reader import TopicReader
 from infra.local.probe import wait_until
 from infra.services import OWNER
 from schemas.catalogue import catalogue
@@ -206,8 +208,12 @@ def test_what_cannot_be_meant_is_refused(
 
 
 def test_of_a_topic_that_is_gone_there_is_nothing_to_read(stack: RunningStack) -> None:
-    with TopicReader(stack.settings.kafka_bootstrap, "no.such.topic") as reader:
-        assert reader.spans() == reader.spans(since=datetime.now(UTC)) == []
+    with TopicReader(stack.settings.kafka_bootstrap) as reader:
+        assert bounds_now(reader, "no.such.topic") == {}
+        with pytest.raises(
+            NoTopicError, match=r"no topic order\.event; did you mean order\.events\?"
+        ):
+            reader.bounds("order.event")
 
 
 def deliver(stack: RunningStack, topic: str, *, events: int) -> Sequence[UUID]:

@@ -237,7 +237,7 @@ def test_a_record_of_any_time_can_be_parked(stack: RunningStack, timestamp: int)
     async def scene(rig: Rig) -> None:
         rig.publish([replace(rig.placed("a1"), value=None)])
         [record] = rig.log.fetch(PLACE, 0, 1)
-        batch = await rig.worker.intake.prepare([replace(record, timestamp=timestamp)])
+        batch = await rig.worker.intake.prepare([record._replace(timestamp=timestamp)])
         await rig.store.begin(PLACE, 0)
         await rig.worker.processor.apply(PLACE, 0, batch, 1)
         assert await rig.parked() == [("a1", "undecodable")]

@@ -120,7 +120,7 @@ async def a_record_is_kept_as_it_was_delivered(rig: Rig) -> None:
         due = await rig.store.take_due(transaction, 10)
     assert due is not None
     [message] = due.messages
-    assert replace(message.record, headers=list(message.record.headers)) == delivered
+    assert message.record._replace(headers=list(message.record.headers)) == delivered
 
 
 @case

@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from cdc.kafka import Headers
 from cdc.sql import load_queries
-from consumers.runtime.delivery import Headers
 from consumers.runtime.parked.message import (
     Action,
     Content,

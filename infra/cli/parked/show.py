@@ -8,8 +8,8 @@ from uuid import UUID
 
 import click
 
+from cdc.kafka import Headers
 from cdc.text import printable
-from consumers.runtime.delivery import Headers
 from consumers.runtime.parked.message import RecordPlace, key_text
 from consumers.runtime.parked.payload import differences, first_bytes
 from infra.cli.common import examples, usage_errors

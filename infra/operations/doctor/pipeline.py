@@ -2,9 +2,8 @@
 
 from functools import partial
 
-from confluent_kafka.admin import AdminClient
-
 from cdc import connector
+from cdc.kafka import new_admin
 from cdc.relay.backlog import situation
 from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
@@ -67,7 +66,7 @@ def _connector(deployment: Deployment) -> str:
 
 
 def _groups(deployment: Deployment) -> str:
-    admin = AdminClient({"bootstrap.servers": deployment.kafka_bootstrap, "log_level": 0})
+    admin = new_admin(deployment.kafka_bootstrap)
     if unstable := pipeline.unstable_groups(admin):
         listed = ", ".join(f"{name} ({state})" for name, state in unstable.items())
         raise Trouble(f"not at work: {listed}", "run `tailrace restart` with its name")

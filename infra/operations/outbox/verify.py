@@ -6,9 +6,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cdc import topics
 from cdc.event_log.verification import Difference, Finding, Verification, unmoving
 from cdc.reconciliation import Progress, Question, TopicReport, Window, reconcile
-from cdc.reconciliation.kafka import TopicReader
 from consumers.replay.bounds import Bound, require_order
 from infra.capture import outbox_urls
 from infra.deployment import Deployment
@@ -117,7 +117,4 @@ def verify_topic(deployment: Deployment, request: TopicRequest, progress: Progre
 
 
 def _exists(deployment: Deployment, topic: str) -> bool:
-    if topic in catalogue().topics:
-        return True
-    with TopicReader(deployment.kafka_bootstrap, topic) as reader:
-        return bool(reader.ends())
+    return topic in catalogue().topics or topic in topics.names(deployment.kafka_bootstrap)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 
+from cdc.kafka import new_admin
 from cdc.reconciliation import Progress
 from consumers.runtime.parked.acting import Actions, By, Done, busy
 from consumers.runtime.parked.following import FailedAgain, Followed
@@ -129,7 +129,7 @@ def _idle_consumers(deployment: Deployment, due: Sequence[Selected]) -> dict[str
     consumers = sorted({each.message.consumer for each in due})
     if not consumers:
         return {}
-    kafka = AdminClient({"bootstrap.servers": deployment.kafka_bootstrap, "log_level": 0})
+    kafka = new_admin(deployment.kafka_bootstrap)
     found: dict[str, str] = {}
     answers = kafka.describe_consumer_groups(consumers, request_timeout=KAFKA_TIMEOUT_S)
     for consumer, answer in answers.items():

@@ -1,13 +1,13 @@
 """What a consumer reads off a record's headers."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from consumers.runtime.delivery import Delivery, MalformedRecordError, StoredRecord
+from cdc.kafka import KafkaRecord
+from consumers.runtime.delivery import Delivery, MalformedRecordError
 
 HEADERS = {
     "ce_id": "01a20989-3ed0-7084-90ee-0d59a4a3e1b5",
@@ -16,8 +16,8 @@ HEADERS = {
 }
 
 
-def record(headers: dict[str, str], *more: tuple[str, bytes | None]) -> StoredRecord:
-    return StoredRecord(
+def record(headers: dict[str, str], *more: tuple[str, bytes | None]) -> KafkaRecord:
+    return KafkaRecord(
         topic="order.events",
         partition=3,
         offset=42,
@@ -65,4 +65,4 @@ def test_a_header_that_is_not_what_it_should_be_is_refused(name: str, value: str
 @pytest.mark.parametrize("changes", [{"key": b"\xff"}, {"timestamp": 2**62}])
 def test_a_record_that_no_outbox_has_written_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(MalformedRecordError):
-        Delivery.of(replace(record(HEADERS), **changes))
+        Delivery.of(record(HEADERS)._replace(**changes))

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.delivery import StoredRecord
+from cdc.kafka import KafkaRecord
 from consumers.runtime.handlers import Handler
 from consumers.runtime.processor import grouped
 from consumers.runtime.received import Received
@@ -22,7 +22,7 @@ HANDLERS = (SINGLE, BULK, OTHER_BULK, None)
 
 
 def received(offset: int, key: str | None, handler: Handler | None) -> Received[Any]:
-    record = StoredRecord(
+    record = KafkaRecord(
         topic="order.events",
         partition=0,
         offset=offset,

@@ -243,7 +243,7 @@ def test_a_parked_record_may_be_decoded_by_now() -> None:
     assert isinstance(first.error, UndecodableError)
     registry.others[60] = canonical(CanaryEmitted.NAME)
     value = (canary().value or b"")[HEADER.size :]
-    again = replace(stored, value=HEADER.pack(MAGIC, 60) + value)
+    again = stored._replace(value=HEADER.pack(MAGIC, 60) + value)
     assert asyncio.run(reading.prepare_again(again, attempt=3)).error is None
 
 

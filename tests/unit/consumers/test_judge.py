@@ -3,11 +3,11 @@
 import pytest
 from confluent_kafka import ConsumerGroupState
 
+from cdc.kafka import Bounds, Topic
 from consumers.runtime.group import Group
 from consumers.runtime.judge import IDLE_LIMIT_S, NOTICE_S, Judge, Verdict
 from consumers.runtime.lanes import Progress
 from consumers.runtime.store import Place
-from consumers.runtime.topics import Bounds, Topic
 
 TOPIC = "order.events"
 PLACE = Place(TOPIC, 0)

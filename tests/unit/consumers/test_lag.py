@@ -4,24 +4,31 @@ import time
 
 import pytest
 
+from cdc.kafka import Bounds, KafkaRecord, Topic
 from consumers.runtime.lag import (
     KeptPosition,
     PartitionLag,
-    Seen,
     TopicLag,
     partition_lag,
     resolved,
     start_in,
 )
 from consumers.runtime.store import Place, Position
-from consumers.runtime.topics import Bounds, Topic
+
+PLACE = Place("t", 0)
 
 
 def lag(
-    position: int | None, bounds: Bounds | None, oldest: Seen | None = None
+    position: int | None, bounds: Bounds | None, *oldest: KafkaRecord | None
 ) -> tuple[int | None, float | None]:
-    measured = partition_lag(0, kept(position), bounds, oldest)
+    measured = partition_lag(
+        PLACE, kept(position), bounds, dict.fromkeys([PLACE], *oldest) if oldest else {}
+    )
     return measured.messages, measured.seconds
+
+
+def first(offset: int, timestamp: int) -> KafkaRecord:
+    return KafkaRecord(*PLACE, offset, timestamp, b"key", b"value", ())
 
 
 def kept(position: int | None) -> KeptPosition:
@@ -60,18 +67,18 @@ def test_a_consumer_at_the_end_is_not_behind() -> None:
 
 
 def test_a_new_consumer_has_the_whole_topic_before_it() -> None:
-    messages, seconds = lag(None, Bounds(10, 20), Seen(10, ago(60)))
+    messages, seconds = lag(None, Bounds(10, 20), first(10, ago(60)))
     assert messages == 10
     assert seconds == pytest.approx(60, abs=5)
 
 
 def test_offsets_that_hold_no_record_before_the_oldest_are_not_counted() -> None:
-    messages, _ = lag(10, Bounds(0, 20), Seen(14, ago(1)))
+    messages, _ = lag(10, Bounds(0, 20), first(14, ago(1)))
     assert messages == 6
 
 
 def test_nothing_is_behind_where_no_offset_holds_a_record() -> None:
-    assert lag(10, Bounds(0, 20), Seen(None, 0)) == (0, 0.0)
+    assert lag(10, Bounds(0, 20), None) == (0, 0.0)
 
 
 def test_what_kafka_does_not_answer_is_not_known() -> None:
@@ -80,7 +87,7 @@ def test_what_kafka_does_not_answer_is_not_known() -> None:
 
 
 def test_a_clock_that_is_ahead_makes_no_negative_age() -> None:
-    assert lag(10, Bounds(0, 20), Seen(10, ago(-60))) == (10, 0.0)
+    assert lag(10, Bounds(0, 20), first(10, ago(-60))) == (10, 0.0)
 
 
 def test_a_topic_is_as_late_as_its_latest_partition() -> None:

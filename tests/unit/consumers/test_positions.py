@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import psycopg
 import pytest
 
+from cdc.kafka import Bounds, Topic
 from consumers.runtime import positions
 from consumers.runtime.positions import TopicGoneError, find_positions
 from consumers.runtime.store import FenceLostError, Place, Position
-from consumers.runtime.topics import Bounds, Topic
 from consumers.testing.memory import MemoryDatabase
 from consumers.testing.memory_store import MemoryStore
 

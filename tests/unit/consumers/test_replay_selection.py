@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from cdc.ids import new_id
+from cdc.kafka import KafkaRecord
 from consumers.replay.bounds import Bound
 from consumers.replay.errors import ReplayError
 from consumers.replay.selection import Filter, Selection
-from consumers.replay.source import SourceRecord
 from consumers.replay.where import ABSENT, Condition
 from consumers.testing.schemas import local_codec
 from schemas.message import Message
@@ -41,13 +41,13 @@ def cancelled() -> OrderCancelled:
     )
 
 
-def record(message: Message, key: str = "k", message_id: UUID | None = None) -> SourceRecord:
+def record(message: Message, key: str = "k", message_id: UUID | None = None) -> KafkaRecord:
     value = local_codec([type(message)]).encode(message)
     headers = [
         ("ce_id", str(message_id or new_id()).encode()),
         ("ce_type", message.NAME.encode()),
     ]
-    return SourceRecord("order.events", 0, 0, 0, key.encode(), value, headers)
+    return KafkaRecord("order.events", 0, 0, 0, key.encode(), value, headers)
 
 
 def chosen(message: Message, *where: str) -> bool:

@@ -5,11 +5,12 @@ from uuid import UUID
 
 import pytest
 
+from cdc.kafka import KafkaRecord
 from consumers.replay.amended import Amended, Amendments
 from consumers.replay.engine import Pace
 from consumers.replay.errors import ReplayError
 from consumers.replay.live import Remembered
-from consumers.replay.source import Batch, Fetch, SourceRecord
+from consumers.replay.source import Batch, Fetch
 from consumers.replay.state import RunState, States
 from consumers.runtime.delivery import Delivery, Replay
 from consumers.runtime.store import Place
@@ -24,7 +25,7 @@ class Given:
 
     def __init__(self, *ids: str) -> None:
         records = [
-            SourceRecord("order.events", 0, at, 0, b"k", b"v", [("ce_id", each.encode())])
+            KafkaRecord("order.events", 0, at, 0, b"k", b"v", [("ce_id", each.encode())])
             for at, each in enumerate(ids)
         ]
         self._left: list[Fetch] = [Fetch([Batch(PLACE, records)], len(records))]
@@ -35,7 +36,7 @@ class Given:
     def fetch(self) -> Fetch | None:
         return self._left.pop() if self._left else None
 
-    def origin(self, record: SourceRecord) -> str:
+    def origin(self, record: KafkaRecord) -> str:
         return ""
 
     def complaint(self) -> str:
@@ -84,7 +85,7 @@ def test_handlers_can_ask_whether_they_are_in_a_replay() -> None:
         ("ce_type", b"orders.OrderCreated"),
         ("correlation_id", str(UUID("01a20999-13c2-7477-bc0d-7ecf0b47d38d")).encode()),
     ]
-    record = SourceRecord("order.events", 0, 1, 0, b"k", b"v", headers)
+    record = KafkaRecord("order.events", 0, 1, 0, b"k", b"v", headers)
     assert Delivery.of(record).replay is None
     run = record._replace(headers=[*headers, ("replay_run", b"20261123-100000-1f3c")])
     assert Delivery.of(run).replay == Replay(run_id="20261123-100000-1f3c", replayed_from=None)

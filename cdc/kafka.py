@@ -1,8 +1,10 @@
-"""Topics as Kafka has them now: which topic goes by a name, its partitions, and from where to where each is kept."""
+"""Kafka as it is now: records by value, which topic goes by a name, and from where to where each partition is kept."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, cast
 
 from confluent_kafka import (
     IsolationLevel,
@@ -11,11 +13,16 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the documented name
-
-from consumers.runtime.store import Place
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documented names
+    AdminClient,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+)
 
 TIMEOUT_S = 10.0
+FIRST_S = datetime.min.replace(tzinfo=UTC).timestamp()
+LAST_S = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
 _PASSES = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -24,6 +31,53 @@ _PASSES = frozenset(
     }
 )
 """What is said of a partition while its topic is made or deleted."""
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+class TopicError(Exception):
+    """Kafka could not be asked about a topic, or refused to create or read it."""
+
+
+class NoTopicError(TopicError):
+    """Kafka does not have a topic."""
+
+
+class Place(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
+
+class KafkaRecord(NamedTuple):
+    """A record by value: as it was read, or as it is kept elsewhere.
+
+    Args:
+        topic: Topic it lies in.
+        partition: Partition it lies in.
+        offset: Offset within the partition.
+        timestamp: When it was made or appended, in milliseconds since 1970.
+        key: Record key.
+        value: Record value; None is a tombstone.
+        headers: Headers in their order.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When it was made or appended; a date that no calendar has becomes the nearest one."""
+        return datetime.fromtimestamp(min(max(self.timestamp / 1000, FIRST_S), LAST_S), UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +113,24 @@ def new_admin(bootstrap: str) -> AdminClient:
     return AdminClient(
         {
             "bootstrap.servers": bootstrap,
-            "log_level": 0,
+            "log_level": 0,  # what goes wrong is told once, by us
             "reconnect.backoff.max.ms": 500,
             # A broker that shuts down may tell of no brokers. By default the client then forgets the one it has, is
             # blind for five minutes, and librdkafka aborts the process when it begins anew with a request under way.
             "metadata.recovery.strategy": "none",
         }
     )
+
+
+@contextmanager
+def asking(bootstrap: str) -> Iterator[None]:
+    """Turn into a TopicError what the client raises when Kafka does not answer."""
+    try:
+        yield
+    except KafkaException as error:
+        raise TopicError(
+            f"Kafka at {bootstrap} cannot be asked ({error}); see `tailrace status`"
+        ) from error
 
 
 def read_topics(
@@ -119,6 +184,33 @@ def places_of(topics: Mapping[str, Topic]) -> set[Place]:
 def shares_of(topics: Mapping[str, Topic]) -> int:
     """Return among how many members these topics can be dealt out: partitions of one number go to one member."""
     return max((topic.partitions for topic in topics.values()), default=0)
+
+
+def retention(bootstrap: str, names: Iterable[str]) -> dict[str, timedelta | None]:
+    """Return how long Kafka keeps the records of topics at least, None for ever.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+        names: Topics that exist.
+
+    Raises:
+        TopicError: Kafka cannot be asked, or does not have a topic.
+    """
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    kept: dict[str, timedelta | None] = {}
+    admin = new_admin(bootstrap)
+    for resource, answer in admin.describe_configs(asked, request_timeout=TIMEOUT_S).items():
+        try:
+            entries = answer.result(TIMEOUT_S)
+        except (KafkaException, TimeoutError) as error:
+            raise TopicError(
+                f"Kafka at {bootstrap} does not say how long it keeps {resource.name} ({error}); see `tailrace status`"
+            ) from error
+        milliseconds = int(entries["retention.ms"].value)
+        # a topic that is only compacted keeps the newest record of a key whatever its age
+        for_ever = milliseconds < 0 or "delete" not in entries["cleanup.policy"].value
+        kept[resource.name] = None if for_ever else timedelta(milliseconds=milliseconds)
+    return kept
 
 
 def _describe(admin: AdminClient, names: Collection[str], timeout_s: float) -> dict[str, Any]:
