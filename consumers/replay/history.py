@@ -9,7 +9,7 @@ from cdc.topic_reader import TopicReader
 from consumers.replay.kafka_plan import first_times
 
 
-def bounds_now(bootstrap: str, topics: Iterable[str]) -> dict[Place, Bounds]:
+def bounds_in_kafka(bootstrap: str, topics: Iterable[str]) -> dict[Place, Bounds]:
     """Return what Kafka has of each partition of topics."""
     with TopicReader(bootstrap) as reader:
         return reader.bounds(*topics)

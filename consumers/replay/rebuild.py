@@ -18,7 +18,7 @@ from cdc.sql import load_queries
 from consumers.replay.amended import Amendments
 from consumers.replay.bounds import Bound
 from consumers.replay.errors import ReplayError
-from consumers.replay.history import bounds_now, by_place, id_at, oldest_in_kafka
+from consumers.replay.history import bounds_in_kafka, by_place, id_at, oldest_in_kafka
 from consumers.replay.log_source import has_log, plan_log
 from consumers.replay.outside import CapturedOutside
 from consumers.replay.sandbox import SandboxInfo
@@ -106,7 +106,7 @@ class Rebuild:
     async def _from_log(self, live: Connection, shadow: Shadow, now: datetime) -> Positions:
         """Apply what Kafka has no more; return where the rest begins."""
         topics = self._consumer.topics
-        bounds = await asyncio.to_thread(bounds_now, self._subject.bootstrap, topics)
+        bounds = await asyncio.to_thread(bounds_in_kafka, self._subject.bootstrap, topics)
         for topic in topics:
             mine = {place: each for place, each in bounds.items() if place.topic == topic}
             if not has_log(topic, self._subject.logs):
