@@ -107,6 +107,11 @@ class Topic:
     partitions: int
     bounds: Mapping[int, Bounds]
 
+    @property
+    def records(self) -> int:
+        """How many records Kafka keeps of it, at most."""
+        return sum(each.end - each.begin for each in self.bounds.values())
+
 
 def new_admin(bootstrap: str) -> AdminClient:
     """Return a client that is back soon after a broker is."""

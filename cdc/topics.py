@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
 
-from cdc.kafka import Topic as KafkaTopic
 from cdc.kafka import TopicError, asking, new_admin, read_topics
 from schemas.catalogue import Topic, catalogue
 
@@ -48,7 +47,8 @@ def ensure(bootstrap: str, *, replication: int = 1) -> list[str]:
     topics = missing(bootstrap)
     if not topics:
         return []
-    created = new_admin(bootstrap).create_topics(
+    admin = new_admin(bootstrap)
+    created = admin.create_topics(
         [_definition(topic, replication) for topic in topics], operation_timeout=TIMEOUT_S
     )
     for name, future in created.items():
@@ -73,13 +73,9 @@ def summaries(bootstrap: str) -> list[Summary]:
     with asking(bootstrap):
         found = read_topics(new_admin(bootstrap), declared)
     return [
-        Summary(topic, _records(found[name]) if name in found else None)
+        Summary(topic, found[name].records if name in found else None)
         for name, topic in declared.items()
     ]
-
-
-def _records(topic: KafkaTopic) -> int:
-    return sum(each.end - each.begin for each in topic.bounds.values())
 
 
 def config_of(topic: Topic) -> dict[str, str]:
