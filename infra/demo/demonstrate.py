@@ -3,10 +3,8 @@
 import asyncio
 import time
 
-from confluent_kafka import Consumer
-
 from infra.demo.duplicates import suppressed
-from infra.demo.follow import at_the_end, order_codec
+from infra.demo.follow import Looks, at_the_end, order_codec
 from infra.demo.orders import DemoError, Source
 from infra.demo.result import Result, percentiles
 from infra.demo.run import Display, Run
@@ -31,15 +29,15 @@ def demonstrate(
     before = suppressed(deployment)
     codec = order_codec(deployment.registry, deployment.schema_cache)
 
-    async def conduct(consumer: Consumer) -> tuple[Run, float]:
+    async def conduct(looks: Looks) -> tuple[Run, float]:
         run = Run(display, concurrency=concurrency, timeout_s=timeout_s)
         start = time.monotonic()
-        await run.conduct(source, deployment.url_of("storefront"), consumer, codec)
+        await run.conduct(source, settings.url_of("storefront"), looks, codec)
         return run, time.monotonic() - start
 
-    with at_the_end(deployment.kafka_bootstrap) as consumer:
-        finished, duration_s = asyncio.run(conduct(consumer))
-    return _result(source, finished, duration_s, _since(before, deployment))
+    with at_the_end(settings.kafka_bootstrap) as looks:
+        finished, duration_s = asyncio.run(conduct(looks))
+    return _result(source, finished, duration_s, _since(before, settings))
 
 
 def _since(before: int, deployment: Deployment) -> int | None:

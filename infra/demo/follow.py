@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-
-from infra.demo.orders import DemoError
+from cdc.kafka import KafkaRecord
+from cdc.topic_reader import TopicReader
 from schemas.catalogue import catalogue
 from schemas.codec import Codec
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
@@ -19,9 +18,8 @@ from schemas.registry_settings import RegistrySettings
 EVENTS = (OrderCreated, OrderConfirmed, OrderCancelled)
 Event = OrderCreated | OrderConfirmed | OrderCancelled
 
-METADATA_TIMEOUT_S = 10.0
-POLL_S = 0.2
-"""How soon a stop is noticed; an event ends the wait at once."""
+Looks = Iterator[list[KafkaRecord]]
+"""What has come since the last look, again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Follower:
     """Reads order events in a thread of its own, belonging to no consumer group.
 
     Args:
-        consumer: Assigned to all partitions, at their ends.
+        looks: Reads order events; it comes back often, so that a stop is noticed.
         codec: Decodes order events.
         wanted: Whether a correlation id is one of ours; called from the thread.
         seen: Takes each event of ours; called from the thread.
@@ -52,14 +50,14 @@ class Follower:
 
     def __init__(
         self,
-        consumer: Consumer,
+        looks: Looks,
         codec: Codec,
         *,
         wanted: Callable[[str], bool],
         seen: Callable[[Seen], object],
         failed: Callable[[Exception], object],
     ) -> None:
-        self._consumer = consumer
+        self._looks = looks
         self._codec = codec
         self._wanted = wanted
         self._seen = seen
@@ -78,54 +76,38 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set():
-                record = self._consumer.poll(POLL_S)
-                if record is not None:
-                    self._take(record, time.perf_counter())
+            for records in self._looks:
+                at = time.perf_counter()
+                for record in records:
+                    self._take(record, at)
+                if self._stopping.is_set():
+                    break
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the run, not to the thread
             self._failed(error)
 
-    def _take(self, record: Message, at: float) -> None:
-        error = record.error()
-        if error is not None:
-            # From anything else the client recovers by itself.
-            if error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - a public name
-                raise KafkaException(error)
+    def _take(self, record: KafkaRecord, at: float) -> None:
+        found = dict(record.headers).get("correlation_id")
+        correlation_id = None if found is None else found.decode(errors="replace")
+        if correlation_id is None or record.value is None or not self._wanted(correlation_id):
             return
-        correlation_id = _correlation_id(record)
-        value = record.value()
-        if correlation_id is None or value is None or not self._wanted(correlation_id):
-            return
-        event = self._codec.decode(value)
+        event = self._codec.decode(record.value)
         if isinstance(event, EVENTS):
             self._seen(Seen(correlation_id, event, at))
 
 
 @contextmanager
-def at_the_end(bootstrap: str) -> Iterator[Consumer]:
-    """Open a consumer of order events that stands behind the last one.
+def at_the_end(bootstrap: str) -> Iterator[Looks]:
+    """Read order events from the present on.
 
     Args:
         bootstrap: `host:port` of a broker.
 
     Raises:
-        DemoError: Kafka cannot be asked, or has no such topic.
+        TopicError: Kafka cannot be asked, or has no such topic.
     """
     topic = catalogue().topic_of(OrderConfirmed.NAME).name
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "tailrace-demo",  # the client wants one; nothing is committed to it
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            "log_level": 0,  # what goes wrong is told once, by us
-        }
-    )
-    try:
-        consumer.assign(_ends(consumer, topic, bootstrap))
-        yield consumer
-    finally:
-        consumer.close()
+    with TopicReader(bootstrap) as reader:
+        yield reader.follow({place: each.end for place, each in reader.bounds(topic).items()})
 
 
 def order_codec(registry: RegistrySettings, cache: Path) -> Codec:
@@ -143,26 +125,3 @@ def order_codec(registry: RegistrySettings, cache: Path) -> Codec:
     for event in EVENTS:
         store.schema_of(store.id_of(event.NAME))
     return Codec(store, EVENTS)
-
-
-def _ends(consumer: Consumer, topic: str, bootstrap: str) -> list[TopicPartition]:
-    try:
-        partitions = consumer.list_topics(topic, METADATA_TIMEOUT_S).topics[topic].partitions
-        if not partitions:
-            raise DemoError(f"Kafka at {bootstrap} has no topic {topic}; `make up` creates it.")
-        return [_end(consumer, TopicPartition(topic, number)) for number in partitions]
-    except KafkaException as error:
-        raise DemoError(
-            f"Kafka at {bootstrap} cannot be asked for {topic} ({error.args[0].str()}); "
-            "start the stack with `make up`, or see `tailrace status`."
-        ) from error
-
-
-def _end(consumer: Consumer, partition: TopicPartition) -> TopicPartition:
-    _, end = consumer.get_watermark_offsets(partition, timeout=METADATA_TIMEOUT_S)
-    return TopicPartition(partition.topic, partition.partition, end)
-
-
-def _correlation_id(record: Message) -> str | None:
-    value = dict(record.headers() or ()).get("correlation_id")
-    return value.decode(errors="replace") if isinstance(value, bytes) else None

@@ -6,10 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from confluent_kafka import Consumer
-
 from cdc.ids import new_id
-from infra.demo.follow import Follower, Seen
+from infra.demo.follow import Follower, Looks, Seen
 from infra.demo.ledger import Ledger
 from infra.demo.orders import BadRow, DemoError, NewOrder, Source
 from infra.demo.send import Refused, Sender, Unknown, Unsent, open_client
@@ -48,12 +46,22 @@ class Run:
         self._posts: set[asyncio.Task[None]] = set()
 
     async def conduct(
-        self, source: Source, storefront_url: str, consumer: Consumer, codec: Codec
+        self, source: Source, storefront_url: str, looks: Looks, codec: Codec
     ) -> None:
-        """Send everything and see it to its end, or until nothing moves or the user interrupts."""
+        """Send everything and see it to its end, or until nothing moves or the user interrupts.
+
+        Args:
+            source: What to send.
+            storefront_url: Where to.
+            looks: Reads order events from before the first order.
+            codec: Decodes them.
+
+        Raises:
+            DemoError: the storefront does not answer at all.
+        """
         loop = asyncio.get_running_loop()
         follower = Follower(
-            consumer,
+            looks,
             codec,
             wanted=self.ledger.__contains__,
             seen=lambda seen: loop.call_soon_threadsafe(self._on_event, seen),
