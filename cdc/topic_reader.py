@@ -211,8 +211,11 @@ class TopicReader:
 
     def _look(self, most: int, seconds: float) -> Iterator[tuple[Place, KafkaRecord | None]]:
         """Yield what has come, each with its partition; None is the end of one."""
+        place = Place("", -1)
         for message in self._consumer.consume(most, seconds):
-            place = Place(cast(str, message.topic()), cast(int, message.partition()))
+            here = (cast(str, message.topic()), cast(int, message.partition()))
+            if here != place:  # they come in runs
+                place = Place(*here)
             error = message.error()
             if error is None:
                 yield place, _record(place, message)

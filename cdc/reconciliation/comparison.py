@@ -86,9 +86,11 @@ class Comparison:
         whole = {p.partition for p, each in bounds.items() if 0 < each.begin == starts[p]}
         done = 0
         with self._progress("records read", sum(e - s for s, e in ranges.values())) as show:
-            for place, records, _ in chain.from_iterable(self._reader.read(ranges)):
-                if records and place.partition in whole:
-                    self._kept_since.setdefault(place.partition, records[0].recorded_at)
+            for portions in self._reader.read(ranges):
+                for place, found, _ in portions:
+                    if found and place.partition in whole:
+                        self._kept_since.setdefault(place.partition, found[0].recorded_at)
+                records = [record for portion in portions for record in portion.records]
                 kept = list(spooled(records, self._bounds, self._spool))
                 self._spool.add_records(kept)
                 self.records += len(kept)
