@@ -97,7 +97,7 @@ class TopicReader:
             TopicError: Kafka cannot be asked.
         """
         with asking(self.bootstrap):
-            return read_topics(self._admin, names)
+            return read_topics(self._admin, names, TIMEOUT_S)
 
     def bounds(self, *names: str) -> dict[Place, Bounds]:
         """Return what Kafka has of each partition of topics, as far as it is committed.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cdc import tail
+from cdc import topic_reader
 from infra.cli import main
 from infra.cli.schema import COMMANDS
 from infra.data_check import TreeCodec
@@ -176,7 +176,7 @@ def test_a_registry_that_is_not_there_is_no_finding(
 
 
 def test_data_cannot_be_read_without_kafka(schema: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(topic_reader, "TIMEOUT_S", 0.3)
     monkeypatch.setenv("TAILRACE_KAFKA_PORT", str(NOBODY_LISTENS))
     ended = schema("check", "--data", "5")
     assert ended.code == 2
