@@ -32,12 +32,12 @@ def demonstrate(
     async def conduct(looks: Looks) -> tuple[Run, float]:
         run = Run(display, concurrency=concurrency, timeout_s=timeout_s)
         start = time.monotonic()
-        await run.conduct(source, settings.url_of("storefront"), looks, codec)
+        await run.conduct(source, deployment.url_of("storefront"), looks, codec)
         return run, time.monotonic() - start
 
-    with at_the_end(settings.kafka_bootstrap) as looks:
+    with at_the_end(deployment.kafka_bootstrap) as looks:
         finished, duration_s = asyncio.run(conduct(looks))
-    return _result(source, finished, duration_s, _since(before, settings))
+    return _result(source, finished, duration_s, _since(before, deployment))
 
 
 def _since(before: int, deployment: Deployment) -> int | None:
