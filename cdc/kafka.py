@@ -134,7 +134,7 @@ def asking(bootstrap: str) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise TopicError(
-            f"Kafka at {bootstrap} cannot be asked ({error}); see `tailrace status`"
+            f"Kafka at {bootstrap} cannot be asked ({error}); see `tailrace status`, or start the stack with `make up`"
         ) from error
 
 
