@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, cast
+from datetime import timedelta
+from typing import Any, cast
 
 from confluent_kafka import (
     IsolationLevel,
@@ -20,9 +20,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
     ResourceType,
 )
 
+from cdc.kafka_record import Place
+
 TIMEOUT_S = 10.0
-FIRST_S = datetime.min.replace(tzinfo=UTC).timestamp()
-LAST_S = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
 _PASSES = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -32,8 +32,6 @@ _PASSES = frozenset(
 )
 """What is said of a partition while its topic is made or deleted."""
 
-Headers = Sequence[tuple[str, bytes | None]]
-
 
 class TopicError(Exception):
     """Kafka could not be asked about a topic, or refused to create or read it."""
@@ -41,43 +39,6 @@ class TopicError(Exception):
 
 class NoTopicError(TopicError):
     """Kafka does not have a topic."""
-
-
-class Place(NamedTuple):
-    """A partition of a topic."""
-
-    topic: str
-    partition: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}/{self.partition}"
-
-
-class KafkaRecord(NamedTuple):
-    """A record by value: as it was read, or as it is kept elsewhere.
-
-    Args:
-        topic: Topic it lies in.
-        partition: Partition it lies in.
-        offset: Offset within the partition.
-        timestamp: When it was made or appended, in milliseconds since 1970.
-        key: Record key.
-        value: Record value; None is a tombstone.
-        headers: Headers in their order.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-    @property
-    def recorded_at(self) -> datetime:
-        """When it was made or appended; a date that no calendar has becomes the nearest one."""
-        return datetime.fromtimestamp(min(max(self.timestamp / 1000, FIRST_S), LAST_S), UTC)
 
 
 @dataclass(frozen=True, slots=True)

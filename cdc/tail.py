@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cdc.kafka import KafkaRecord, Place
+from cdc.kafka_record import KafkaRecord, Place
 from cdc.text import text_of
 from cdc.topic_reader import TopicReader
 from schemas.codec import Codec

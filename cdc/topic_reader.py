@@ -11,9 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from cdc.kafka import (
     TIMEOUT_S,
     Bounds,
-    KafkaRecord,
     NoTopicError,
-    Place,
     Topic,
     TopicError,
     asking,
@@ -22,6 +20,7 @@ from cdc.kafka import (
     places_of,
     read_topics,
 )
+from cdc.kafka_record import KafkaRecord, Place
 from cdc.text import did_you_mean
 
 BATCH = 2000

@@ -9,7 +9,7 @@ from uuid import UUID
 from cdc.context import MessageContext
 from cdc.database import connect_async
 from cdc.ids import new_id
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from cdc.outbox import Outbox
 from cdc.topic_reader import TopicReader
 from schemas.catalogue import catalogue

@@ -14,7 +14,8 @@ from operator import itemgetter
 from typing import Protocol
 
 from cdc.envelope import OutboxRow
-from cdc.kafka import Bounds, NoTopicError, Place, retention
+from cdc.kafka import Bounds, NoTopicError, retention
+from cdc.kafka_record import Place
 from cdc.partitioning import partition_of
 from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
 from cdc.reconciliation.outboxes import Outboxes, Window

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from cdc.reconciliation.fingerprints import fingerprint
 from cdc.reconciliation.outboxes import Window
 from cdc.reconciliation.spool import Spool, SpooledRecord

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cdc.database import Connection
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from cdc.sql import load_queries
 from consumers.replay.source import Batch, Fetch, Source
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from cdc.kafka import Bounds, Place, retention
+from cdc.kafka import Bounds, retention
+from cdc.kafka_record import Place
 from cdc.topic_reader import TopicReader
 from consumers.replay.kafka_plan import first_times
 

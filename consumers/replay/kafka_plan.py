@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cdc.kafka import Bounds, Place, retention
+from cdc.kafka import Bounds, retention
+from cdc.kafka_record import Place
 from cdc.topic_reader import TopicReader
 from consumers.replay.bounds import Bound
 from consumers.replay.errors import EmptyRangeError, ReplayError

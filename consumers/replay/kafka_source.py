@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from cdc.kafka import Headers, KafkaRecord, Place, TopicError
+from cdc.kafka import TopicError
+from cdc.kafka_record import Headers, KafkaRecord, Place
 from cdc.topic_reader import Portion, TopicReader
 from consumers.replay.errors import ReplayError
 from consumers.replay.selection import Filter

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from psycopg.types.json import Jsonb
 
 from cdc.database import Connection, Pool, open_pool
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from cdc.sql import load_queries
 from consumers.replay.engine import Engine, Tell, Totals
 from consumers.replay.plan import open_source

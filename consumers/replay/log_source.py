@@ -13,7 +13,7 @@ from psycopg.rows import args_row
 
 from cdc.database import connect
 from cdc.envelope import OutboxRow
-from cdc.kafka import Headers, KafkaRecord
+from cdc.kafka_record import Headers, KafkaRecord
 from cdc.records import record_of
 from cdc.sql import load_queries
 from consumers.replay.errors import ReplayError

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from cdc.kafka import Headers
+from cdc.kafka_record import Headers
 from consumers.replay.errors import EmptyRangeError, ReplayError
 from consumers.replay.kafka_plan import plan_kafka
 from consumers.replay.kafka_source import KafkaSource

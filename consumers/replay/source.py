@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from cdc.kafka import KafkaRecord, Place
+from cdc.kafka_record import KafkaRecord, Place
 
 BATCH = 2000
 """Records in one batch, at most."""

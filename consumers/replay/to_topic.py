@@ -8,7 +8,8 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.cimpl import NewTopic
 
-from cdc.kafka import KafkaRecord, new_admin
+from cdc.kafka import new_admin
+from cdc.kafka_record import KafkaRecord
 from cdc.records import open_producer
 from consumers.replay.engine import Moved, Pace, Tell
 from consumers.replay.errors import ReplayError

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 from uuid import UUID
 
 from cdc.context import MessageContext
-from cdc.kafka import Headers
+from cdc.kafka_record import Headers
 from schemas.uuids import parse_uuid
 
 

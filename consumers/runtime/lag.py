@@ -8,7 +8,8 @@ from typing import Any, Self
 import psycopg
 from psycopg.rows import dict_row
 
-from cdc.kafka import Bounds, KafkaRecord, Topic, bounds_of
+from cdc.kafka import Bounds, Topic, bounds_of
+from cdc.kafka_record import KafkaRecord
 from cdc.sql import load_queries
 from cdc.topic_reader import TopicReader
 from consumers.runtime.positions import find_reset

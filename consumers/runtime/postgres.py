@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.pq import TransactionStatus
 
 from cdc.database import Connection, Pool
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from cdc.sql import load_queries
 from consumers.runtime.failures import Failure, escaped
 from consumers.runtime.store import (

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cdc.kafka import KafkaRecord
-from cdc.kafka import Place as Place
+from cdc.kafka_record import KafkaRecord
+from cdc.kafka_record import Place as Place
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import Failure
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from cdc.outbox import OutsideTransactionError
 from consumers.runtime.failures import Failure
 from consumers.runtime.store import Place, Reset, SpoiltTransactionError, Transaction

@@ -5,7 +5,7 @@ import zlib
 from collections import defaultdict
 from itertools import count
 
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from consumers.runtime.store import Place
 from consumers.testing.records import NewRecord
 

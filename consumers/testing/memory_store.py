@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from consumers.runtime import store
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import Failure

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from cdc.context import next_traceparent
 from cdc.ids import new_id
-from cdc.kafka import Headers
+from cdc.kafka_record import Headers
 from consumers.testing.schemas import codec_of_all
 from schemas.catalogue import Topic, catalogue
 from schemas.message import Message

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from cdc.topic_reader import TopicReader
 from schemas.catalogue import catalogue
 from schemas.codec import Codec

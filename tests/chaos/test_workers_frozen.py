@@ -13,7 +13,7 @@ from tests.workers.trial import Trial, open_trial
 
 EVENTS = 200
 REVOKED = "Revoking previously assigned partitions frozenset({TopicPartition"
-FENCE = "any more; reading on from where the database says"
+FENCE = "reading on from where the database says"
 ROUNDS = 2
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from consumers.runtime.store import Place
 from schemas.messages.orders import OrderConfirmed, OrderCreated
 from tests.integration.test_runtime_contract import rig_on

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Self
 from uuid import UUID
 
-from cdc.kafka import Headers
+from cdc.kafka_record import Headers
 
 State = Literal["dead", "retrying", "waiting"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from cdc.kafka import Headers
+from cdc.kafka_record import Headers
 from cdc.sql import load_queries
 from consumers.runtime.parked.message import (
     Action,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from cdc.kafka import Headers
+from cdc.kafka_record import Headers
 from cdc.text import printable
 from consumers.runtime.parked.message import RecordPlace, key_text
 from consumers.runtime.parked.payload import differences, first_bytes

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from consumers.runtime.delivery import Delivery, MalformedRecordError
 
 HEADERS = {

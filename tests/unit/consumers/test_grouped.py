@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from consumers.runtime.handlers import Handler
 from consumers.runtime.processor import grouped
 from consumers.runtime.received import Received

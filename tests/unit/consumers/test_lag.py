@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from cdc.kafka import Bounds, KafkaRecord, Topic
+from cdc.kafka import Bounds, Topic
+from cdc.kafka_record import KafkaRecord
 from consumers.runtime.lag import (
     KeptPosition,
     PartitionLag,

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from cdc.ids import new_id
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from consumers.replay.bounds import Bound
 from consumers.replay.errors import ReplayError
 from consumers.replay.selection import Filter, Selection

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from cdc.kafka import KafkaRecord
+from cdc.kafka_record import KafkaRecord
 from consumers.replay.amended import Amended, Amendments
 from consumers.replay.engine import Pace
 from consumers.replay.errors import ReplayError
