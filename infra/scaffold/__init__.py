@@ -69,7 +69,10 @@ def _require_possible(context: NewContext, repository: Path) -> None:
             f"{name!r} cannot be a context: small letters, digits and _, a letter first, and no word that Python or "
             "Postgres keeps for itself."
         )
-    there = [repository / folder / name for folder in (*FOLDERS, *CONTRACTS)]
+    # who takes commands has declared them before there is anybody to take them
+    takes_commands = any(message.startswith(f"{name}.") for message in context.consumes)
+    folders = FOLDERS if takes_commands else (*FOLDERS, *CONTRACTS)
+    there = [repository / folder / name for folder in folders]
     if name in TAKEN or any(path.exists() or path.with_suffix(".py").exists() for path in there):
         raise ScaffoldError(f"The name {name} is taken: choose another one.")
     KINDS[context.kind].require_possible(context)

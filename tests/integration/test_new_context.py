@@ -109,6 +109,10 @@ def test_an_event_is_added_by_hand(copy: Path) -> None:
     follow(copy, "add-an-event.md")
 
 
+def test_a_command_is_added_between_two_contexts(copy: Path) -> None:
+    follow(copy, "add-a-command.md")
+
+
 def test_meter_readings_begin_beside_orders(copy: Path) -> None:
     begin(
         copy,
@@ -125,6 +129,6 @@ def test_all_of_it_fits_in_and_runs(copy: Path) -> None:
     quick = ("tests/contract", "tests/unit/test_contexts_are_apart.py", "tests/unit/infra")
     run(copy, "pytest", "-q", "-k", "not makefile", *quick)
     # bring up a stack of their own, which waits until the new workers have joined their groups
-    names = ("metering", "catalog", "review", "flagged")
+    names = ("metering", "catalog", "review", "flagged", "dunning", "letters", "reminders")
     tests = [f"tests/integration/test_{name}.py" for name in names]
-    assert "6 passed" in run(copy, "pytest", "-q", *tests)
+    assert "9 passed" in run(copy, "pytest", "-q", *tests)

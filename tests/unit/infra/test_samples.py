@@ -26,8 +26,8 @@ NAMES = {
         *(BulkWork, OrderConfirmed, OrderCreated, Received, Sequence, Work),
         *(handles, handles_in_bulk),
     )
-} | {"ReadMeter": OrderCreated, "MeterRead": OrderConfirmed}
-"""What a sample may name; the last two stand for messages that a document has just added."""
+} | {"LetterSent": OrderConfirmed}
+"""What a sample may name; the last stands for a message that its document has just added."""
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
