@@ -6,6 +6,7 @@ Any process of the service moves them, a REST service as well as a consumer; eac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import psycopg
 
 from cdc import causes
 from cdc.chores import Chore, Chores
-from cdc.database import Connection, Pool
+from cdc.database import Connection, Pool, SyncConnection
 from cdc.due import LOOK_EVERY_S, PoolTransactions, RetryPolicy, work_once
 from cdc.logs import FieldLogger
 from cdc.sql import load_queries
@@ -36,6 +37,22 @@ class Delayed:
 
     ids: Sequence[UUID]
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBack:
+    """What an outbox keeps back: how much, the first time of it, and what was refused, with the last reason."""
+
+    rows: int
+    next_at: datetime | None
+    refused: int
+    error: str | None
+
+
+def measure(connection: SyncConnection) -> KeptBack:
+    """Return what is kept back in the schema that a connection works in."""
+    [row] = connection.execute(QUERIES["measure"]).fetchall()
+    return KeptBack(*row)
 
 
 class DelayedMessages:

@@ -22,3 +22,9 @@ set attempts = attempts + 1,
     due_at = clock_timestamp() + make_interval(secs => %(pause_s)s),
     error = %(error)s
 where id = any(%(ids)s);
+
+-- name: measure
+select
+    count(*), min(not_before), count(*) filter (where attempts > 0),
+    (array_agg(error order by due_at desc) filter (where error <> ''))[1]
+from outbox_delayed;

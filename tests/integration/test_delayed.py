@@ -1,6 +1,7 @@
 """Delayed messages: kept back until their time, then published once, whatever becomes of others."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from cdc.delayed import publish_due
 from cdc.ids import new_id
 from cdc.outbox import Outbox
 from cdc.work import utc_now
+from infra.local.probe import wait_until
 from schemas.messages.canary import CanaryEmitted
 from tests.declaring import declare_topic
 from tests.kafka import records_of
@@ -211,3 +213,26 @@ def test_the_processes_of_a_service_see_to_it(stack: RunningStack) -> None:
         )
     [record] = records_of(stack, topic, until=message_id)[str(message_id)]
     assert record.key == b"k"
+
+
+def test_what_is_kept_back_is_counted_and_what_is_refused_is_told(stack: RunningStack) -> None:
+    message_id = new_id()
+    with psycopg.connect(stack.database_url("orders")) as connection:
+        connection.execute(
+            "insert into outbox_delayed (id, not_before, due_at, topic, aggregate_type, aggregate_id, type, payload,"
+            " correlation_id) values (%s, now(), now(), 'no.such.topic', 'canary', 'k', 'x', 'x', gen_random_uuid())",
+            [message_id],
+        )
+    try:
+        wait_until(
+            "it is not told of",
+            lambda: "refuses 1 delayed message: " in stack.cli("outbox", "stats").stdout,
+            timeout_s=30,
+        )
+        stats = json.loads(stack.cli("outbox", "stats", "--json").stdout)
+        [delayed] = [each["delayed"] for each in stats["outboxes"] if each["schema"] == "orders"]
+        assert (delayed["rows"], delayed["refused"]) == (1, 1)
+        assert "no topic 'no.such.topic' is declared" in delayed["error"]
+    finally:
+        with psycopg.connect(stack.database_url("orders")) as connection:
+            connection.execute("delete from outbox_delayed where id = %s", [message_id])

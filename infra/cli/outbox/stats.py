@@ -7,6 +7,7 @@ import click
 from cdc.retention.stats import Held, Progress
 from infra.cli.common import examples
 from infra.cli.output import console, emit, json_option, table
+from infra.cli.screen import style
 from infra.cli.text import MEGABYTE, counted, duration, local, size
 from infra.deployment.current import load_deployment
 from infra.operations.outbox import retention
@@ -21,13 +22,16 @@ HEADINGS = ("outbox", "kind", "rows", "size", "oldest", "newest", "could be drop
 def stats(*, as_json: bool) -> None:
     """Show how much each outbox holds, since when, and what of it could be dropped now.
 
-    Rows of large outboxes are estimated by Postgres, and shown with a ~.
+    Rows of large outboxes are estimated by Postgres, and shown with a ~. Delayed messages are those that are kept back
+    until their time; what the outbox refuses then is tried again until it goes.
     """
     found = retention.stats(load_deployment())
     if as_json:
         emit(found)
         return
     console().print(table(HEADINGS, _rows(found.outboxes), right=("rows", "size")))
+    for line in _refused(found.outboxes):
+        click.echo(style(line, fg="red"))
     kept = f"Messages are kept for {counted(found.outbox_days, 'day')}, events for good."
     click.echo(f"{kept} {_told(found.publisher)}")
 
@@ -45,12 +49,22 @@ def _told(behind: Progress | retention.Waiting | None) -> str:
     return f"{size(behind.behind_bytes)} of WAL are not confirmed as published yet."
 
 
+def _refused(outboxes: Sequence[retention.OutboxStats]) -> Iterator[str]:
+    for outbox in outboxes:
+        if outbox.delayed.refused:
+            messages = counted(outbox.delayed.refused, "delayed message")
+            yield f"The outbox of {outbox.schema} refuses {messages}: {outbox.delayed.error}"
+
+
 def _rows(outboxes: Sequence[retention.OutboxStats]) -> Iterator[tuple[str, ...]]:
     for outbox in outboxes:
         yield (outbox.schema, "events", *_held(outbox.events), "kept for good")
         freed = outbox.droppable_bytes
         could = f"{counted(len(outbox.droppable), 'partition')}, {size(freed)}" if freed else "none"
         yield ("", "messages", *_held(outbox.messages), could)
+        if outbox.delayed.rows:
+            first = local(outbox.delayed.next_at)
+            yield ("", "delayed", f"{outbox.delayed.rows:,}", "", first, "", "kept back until then")
 
 
 def _held(held: Held) -> tuple[str, str, str, str]:

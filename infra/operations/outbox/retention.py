@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cdc.database import connect
+from cdc.delayed import KeptBack
+from cdc.delayed import measure as kept_back
 from cdc.relay.backlog import situation
 from cdc.retention.rounds import Day
 from cdc.retention.stats import Held, Progress, measure, progress
@@ -21,6 +23,7 @@ class OutboxStats:
     schema: str
     events: Held
     messages: Held
+    delayed: KeptBack
     partitions: Sequence[str]
     droppable: Sequence[str]
     droppable_bytes: int
@@ -68,12 +71,14 @@ def stats(deployment: Deployment) -> Stats:
     for schema in OUTBOXES:
         with connect(deployment.database_url(schema), autocommit=True) as connection:
             events, messages = measure(connection)
+            delayed = kept_back(connection)
         droppable = [day for day in days[schema] if day.fate == "dropped"]
         outboxes.append(
             OutboxStats(
                 schema,
                 events,
                 messages,
+                delayed,
                 partitions=[day.name for day in days[schema] if day.fate in {"kept", "dropped"}],
                 droppable=[day.name for day in droppable],
                 droppable_bytes=sum(day.bytes for day in droppable),
