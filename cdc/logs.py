@@ -36,7 +36,7 @@ class FieldLogger:
         self._log.error(event, extra={"fields": fields})
 
     def exception(self, event: str, **fields: object) -> None:
-        """Log an error that nobody foresaw, with its traceback."""
+        """Log an unexpected error, with its traceback."""
         self._log.exception(event, extra={"fields": fields})
 
 

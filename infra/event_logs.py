@@ -18,7 +18,7 @@ from schemas.registry import SchemaStore
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedKind:
+class LoggedAggregate:
     """A kind of aggregate whose events are in an outbox.
 
     Args:
@@ -34,11 +34,11 @@ class LoggedKind:
     rows: Rows[Any] | None = None
 
 
-def logged_kinds() -> Mapping[str, LoggedKind]:
+def logged_kinds() -> Mapping[str, LoggedAggregate]:
     """Return every kind of aggregate that has a log, by name, in the catalogue's order."""
     declared = {fold.kind: (fold, rows) for fold, rows in map(_declared, SERVICES) if fold}
     return {
-        topic.aggregate: LoggedKind(
+        topic.aggregate: LoggedAggregate(
             topic.aggregate, topic.owner, *declared.get(topic.aggregate, (None, None))
         )
         for topic in catalogue().topics.values()
@@ -55,7 +55,7 @@ def _declared(service: Service) -> tuple[Fold[Any], Rows[Any]] | tuple[None, Non
 
 
 @asynccontextmanager
-async def open_log(deployment: Deployment, kind: LoggedKind) -> AsyncIterator[Connection]:
+async def open_log(deployment: Deployment, kind: LoggedAggregate) -> AsyncIterator[Connection]:
     """Connect to the schema that holds a log, as the service that owns it, until the block ends.
 
     Raises:

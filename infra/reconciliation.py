@@ -3,7 +3,7 @@
 from cdc.reconciliation import ConsumerPlace, Publisher
 from cdc.relay.backlog import current_snapshot, is_published
 from cdc.slot import lsn_number
-from consumers.runtime.lag import Kept
+from consumers.runtime.lag import StoredPositions
 from infra.capture import examine, slot
 from infra.consumer_access import open_schemas
 from infra.deployment import Deployment
@@ -30,7 +30,7 @@ def other_consumer(deployment: Deployment, name: str, topic: str) -> list[Consum
         return [
             ConsumerPlace(name=name, url=deployment.database_url(schema.role), types=None)
             for schema in schemas
-            if (name, topic) in Kept.read([schema.connection]).topics()
+            if (name, topic) in StoredPositions.read([schema.connection]).topics()
         ]
 
 

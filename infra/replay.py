@@ -6,7 +6,7 @@ from functools import partial
 from importlib import import_module
 
 from cdc.manifest import Service
-from consumers.replay.sandboxed import Subject
+from consumers.replay.sandbox_run import ReplayTarget
 from consumers.replay.state import States
 from consumers.runtime import retries
 from consumers.runtime.consumer import Consumer
@@ -35,14 +35,14 @@ def find_worker(name: str) -> Service:
     )
 
 
-def subject_of(deployment: Deployment, worker: Service) -> Subject:
+def subject_of(deployment: Deployment, worker: Service) -> ReplayTarget:
     """Return a worker's consumer with its surroundings in this stack."""
     role = str(worker.role)
     if deployment.source:
         # handlers look for credentials of the registry where they would in a process of their own
         known = deployment.registry.environment()
         os.environ |= {name: value for name, value in known.items() if name not in os.environ}
-    return Subject(
+    return ReplayTarget(
         name=worker.name,
         role=role,
         url=deployment.database_url(role),

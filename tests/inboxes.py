@@ -15,7 +15,7 @@ from cdc.database import open_pool
 from cdc.ids import new_id
 from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES
 from consumers.runtime.postgres import PostgresStore
-from consumers.runtime.store import Claim, Place, Taken
+from consumers.runtime.store import BatchClaim, ClaimResult, Place
 from consumers.runtime.window import InboxWindow
 from tests.stack import RunningStack
 
@@ -64,12 +64,12 @@ class Inbox:
     def take(self, *ids: UUID) -> int:
         """Take ids as a worker does; return how many were new."""
 
-        async def run() -> Taken:
+        async def run() -> ClaimResult:
             async with open_pool(self.store_url()) as pool:
                 store = PostgresStore("c", pool)
                 base = await store.begin(PLACE, 0)
                 async with store.transaction() as transaction:
-                    claim = Claim(
+                    claim = BatchClaim(
                         place=PLACE,
                         base=base,
                         next_offset=base + 1,

@@ -17,7 +17,7 @@ from consumers.runtime.received import Received
 from consumers.runtime.store import Place, Store
 from consumers.runtime.window import InboxWindow
 from consumers.runtime.work import BulkWork, Work
-from consumers.testing.database import Database, Sight
+from consumers.testing.database import Database, Observed
 from consumers.testing.log import Log
 from consumers.testing.memory import MemoryDatabase
 from consumers.testing.records import NewRecord, deliver
@@ -194,7 +194,7 @@ class Rig:
         """Labels of the messages whose effect is kept, in the order of the effects."""
         return [self._labels[message_id] for message_id in await self.world.written()]
 
-    async def look(self) -> Sight:
+    async def look(self) -> Observed:
         """Everything else that is to be seen."""
         return await self.world.database.look(self.consumer.name)
 

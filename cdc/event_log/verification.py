@@ -91,7 +91,7 @@ class _Folded(Generic[S]):
 
 
 class Verification(Generic[S]):
-    """Compares the rows of one kind of aggregate with its log; use within `unmoving`, so that both are of one moment.
+    """Compares the rows of one kind of aggregate with its log; use within `repeatable_read`, for one moment.
 
     Args:
         connection: Leads to the service's schema.
@@ -204,7 +204,7 @@ class Verification(Generic[S]):
 
 
 @asynccontextmanager
-async def unmoving(connection: Connection) -> AsyncIterator[None]:
+async def repeatable_read(connection: Connection) -> AsyncIterator[None]:
     """Read as of one moment, and write nothing, until the block ends; others go on meanwhile.
 
     Args:

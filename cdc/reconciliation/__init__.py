@@ -4,7 +4,7 @@ from cdc.reconciliation.comparison import Comparison, Progress
 from cdc.reconciliation.inboxes import ConsumerPlace
 from cdc.reconciliation.outboxes import Outboxes, Window, open_outboxes
 from cdc.reconciliation.report import WRONG, ConsumerReport, Kind, Named, TopicReport
-from cdc.reconciliation.topic import Publisher, Question, reconcile
+from cdc.reconciliation.topic import Publisher, ReconcileRequest, reconcile
 
 __all__ = [
     "WRONG",
@@ -16,7 +16,7 @@ __all__ = [
     "Outboxes",
     "Progress",
     "Publisher",
-    "Question",
+    "ReconcileRequest",
     "TopicReport",
     "Window",
     "open_outboxes",

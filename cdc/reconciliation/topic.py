@@ -28,7 +28,7 @@ class Publisher(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ReconcileRequest:
     """What is to be reconciled."""
 
     topic: str
@@ -40,7 +40,7 @@ class Question:
     limit: int = 20
 
 
-def reconcile(question: Question, publisher: Publisher, progress: Progress) -> TopicReport:
+def reconcile(question: ReconcileRequest, publisher: Publisher, progress: Progress) -> TopicReport:
     """Compare outboxes, a topic and the inboxes of its consumers."""
     begun = time.monotonic()
     with Spool(question.topic) as spool, TopicReader(question.bootstrap) as reader:

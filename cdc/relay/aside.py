@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from cdc.bounds import LARGEST
 from cdc.envelope import OutboxRow
 from cdc.relay.delivery import Place, Refused, Row
-from cdc.relay.seat import Seat
+from cdc.relay.lease import ShardLease
 
 TRY_EVERY_S = 2.0
 AT_ONCE = 100
@@ -19,7 +19,7 @@ class Aside:
     All of it goes over the session of the seat, so that a relay which has lost its shards changes nothing any more.
     """
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, seat: ShardLease) -> None:
         self._seat = seat
         self._places: set[Place] = set()
         self._topics: set[str] = set()

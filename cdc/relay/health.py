@@ -9,11 +9,11 @@ from http import HTTPStatus
 from typing import Any
 
 from cdc.health import HealthEndpoints
-from cdc.relay.relay import Condition
+from cdc.relay.relay import RelayStatus
 
 
 @contextmanager
-def serving(condition: Condition, host: str, port: int) -> Iterator[int]:
+def serving(condition: RelayStatus, host: str, port: int) -> Iterator[int]:
     """Answer, in a thread, while the block runs; gives the port."""
 
     def answer() -> tuple[HTTPStatus, dict[str, Any]]:

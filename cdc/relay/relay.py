@@ -19,8 +19,8 @@ from cdc import causes
 from cdc.logs import FieldLogger
 from cdc.relay.aside import Aside
 from cdc.relay.delivery import Delivery, DeliveryError, Refused, Row
+from cdc.relay.lease import SeatLostError, ShardLease
 from cdc.relay.progress import Progress, groups
-from cdc.relay.seat import Seat, SeatLostError
 from cdc.relay.settings import RelaySettings
 from cdc.relay.tail import Chunk, Tail
 
@@ -34,7 +34,7 @@ log = FieldLogger(__name__)
 
 
 @dataclass(slots=True)
-class Condition:
+class RelayStatus:
     """How a relay is, for whoever asks."""
 
     holder: str
@@ -51,7 +51,7 @@ class Relay:
 
     def __init__(self, settings: RelaySettings) -> None:
         self._settings = settings
-        self.condition = Condition(_name())
+        self.condition = RelayStatus(_name())
 
     def run(self, stopped: threading.Event) -> None:
         """Work until told to stop. Whatever goes wrong is logged, and the work begun anew where progress was marked."""
@@ -70,7 +70,7 @@ class Relay:
         # under the name of a seat that was lost with its session, nothing would be new to us, and nothing read
         self.condition.holder = _name()
         with ExitStack() as stack:
-            seat = stack.enter_context(Seat.open(settings, self.condition.holder))
+            seat = stack.enter_context(ShardLease.open(settings, self.condition.holder))
             delivery = Delivery(
                 settings.kafka_bootstrap,
                 message_timeout_s=settings.message_timeout_s,
@@ -93,7 +93,7 @@ class Work:
     """What a relay does while it has its seat."""
 
     def __init__(
-        self, settings: RelaySettings, seat: Seat, delivery: Delivery, condition: Condition
+        self, settings: RelaySettings, seat: ShardLease, delivery: Delivery, condition: RelayStatus
     ) -> None:
         self._settings = settings
         self._seat = seat

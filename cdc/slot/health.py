@@ -7,7 +7,7 @@ from cdc.connector import ConnectorStatus, Position
 from cdc.slot import Slot, lsn_number
 
 
-class Ailment(StrEnum):
+class SlotProblem(StrEnum):
     """What only a recovery mends, as rows may have been committed that will never be delivered."""
 
     MISSING = "missing"
@@ -21,7 +21,7 @@ class Ailment(StrEnum):
 class Diagnosis:
     """What is wrong."""
 
-    ailment: Ailment | None  # what sort of trouble; None when slot and connector fit together
+    ailment: SlotProblem | None  # what sort of trouble; None when slot and connector fit together
     told: str  # a sentence about it, without a full stop
 
 
@@ -38,7 +38,8 @@ def diagnose(
         return Diagnosis(None, "the connector has not begun yet, and makes its slot when it does")
     if slot is None:
         return Diagnosis(
-            Ailment.MISSING, f"the replication slot {name} of the connector does not exist any more"
+            SlotProblem.MISSING,
+            f"the replication slot {name} of the connector does not exist any more",
         )
     if ailing := _ailing_by_itself(name, slot):
         return ailing
@@ -47,13 +48,13 @@ def diagnose(
         confirmed = lsn_number(slot.confirmed_flush_lsn or "0/0")
         if position is None and state.connector in {"STOPPED", "PAUSED"}:
             return Diagnosis(
-                Ailment.NO_POSITION,
+                SlotProblem.NO_POSITION,
                 f"the connector is {state.connector} and has no stored position, so that nobody knows whether the slot "
                 f"{name} was there all the time",
             )
         if position is not None and confirmed > position.lsn:
             return Diagnosis(
-                Ailment.AHEAD,
+                SlotProblem.AHEAD,
                 f"the slot {name} is {confirmed - position.lsn} bytes of WAL ahead of the connector: it was moved, or "
                 "dropped and made anew",
             )
@@ -63,12 +64,12 @@ def diagnose(
 def _ailing_by_itself(name: str, slot: Slot) -> Diagnosis | None:
     if slot.is_lost:
         reason = slot.invalidation_reason or slot.wal_status
-        return Diagnosis(Ailment.LOST, f"Postgres has given up the slot {name} ({reason})")
+        return Diagnosis(SlotProblem.LOST, f"Postgres has given up the slot {name} ({reason})")
     if not slot.is_readable:
         kind = f"for the plugin {slot.plugin}" if slot.plugin else "physical"
         where = "" if slot.is_here or not slot.plugin else ", of another database"
         return Diagnosis(
-            Ailment.OF_ANOTHER_KIND,
+            SlotProblem.OF_ANOTHER_KIND,
             f"the slot {name} is {kind}{where}, and the connector cannot read it: somebody has made it anew",
         )
     return None

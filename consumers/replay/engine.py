@@ -11,7 +11,7 @@ from consumers.replay.errors import ReplayError
 from consumers.replay.source import Batch, Fetch, Source
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.intake import Intake
-from consumers.runtime.lanes import Fetched, Lane, Lanes, Tools
+from consumers.runtime.lanes import Fetched, Lane, Lanes, LaneServices
 from consumers.runtime.processor import Processor
 from consumers.runtime.store import Place, Store
 from consumers.runtime.window import InboxWindow
@@ -93,7 +93,7 @@ class Engine:
         self._chosen = 0
         self._stuck_since: float | None = None
         self._lanes = Lanes(
-            Tools(
+            LaneServices(
                 intake=Intake(consumer, codec, window),
                 processor=Processor(consumer, store, outbox),
                 position=store.position,

@@ -16,14 +16,14 @@ from cdc.kafka_record import KafkaRecord
 from cdc.sql import load_queries
 from consumers.replay.engine import Engine, Tell, Totals
 from consumers.replay.plan import open_source
-from consumers.replay.sandboxed import Subject
+from consumers.replay.sandbox_run import ReplayTarget
 from consumers.replay.selection import Selection
 from consumers.replay.source import Batch, Fetch, Plan, Source
 from consumers.runtime.delivery import REPLAY_RUN
 from consumers.runtime.outside import RealOutside
-from consumers.runtime.parked.acting import By
+from consumers.runtime.parked.acting import Audit
 from consumers.runtime.postgres import PostgresStore
-from consumers.runtime.store import Claim, Place, Taken
+from consumers.runtime.store import BatchClaim, ClaimResult, Place
 from consumers.runtime.window import InboxWindow
 
 QUERIES = load_queries(__package__)
@@ -36,7 +36,7 @@ class Redelivery:
     """What was asked for."""
 
     run_id: str
-    by: By
+    by: Audit
     forced: bool
 
 
@@ -75,7 +75,7 @@ class LiveStore(PostgresStore):
         """Begin anywhere: the consumer's own position is none of a replay's business."""
         return offset
 
-    async def take(self, transaction: Connection, claim: Claim) -> Taken:
+    async def take(self, transaction: Connection, claim: BatchClaim) -> ClaimResult:
         """Note ids as taken, and keep the worker from the partition; no position is moved."""
         ids = list(dict.fromkeys(claim.message_ids))
         topic = claim.place.topic
@@ -94,7 +94,7 @@ class LiveStore(PostgresStore):
         await transaction.execute(QUERIES["hold_positions"], who | {"partition": partition})
         cursor = await transaction.execute(QUERIES["some_parked"], who)
         [[some_parked]] = await cursor.fetchall()
-        return Taken(set(new), some_parked)
+        return ClaimResult(set(new), some_parked)
 
     async def _admit(self, transaction: Connection, ids: list[str]) -> list[str]:
         return await self._ids(transaction, "admit", {"consumer": self._name, "ids": ids})
@@ -144,7 +144,7 @@ class Remembered:
 
 
 async def redeliver(  # noqa: PLR0913 - all that decides what happens to whom
-    subject: Subject,
+    subject: ReplayTarget,
     selection: Selection,
     plan: Plan,
     redelivery: Redelivery,

@@ -94,7 +94,7 @@ _wall = _Wall()
 
 
 @contextmanager
-def walled_in(*admitted_urls: str) -> Iterator[None]:
+def no_network(*admitted_urls: str) -> Iterator[None]:
     """Let this process speak to nobody by Python's sockets until the block ends."""
     _wall.build()
     _wall.admitted = frozenset(address for url in admitted_urls for address in _addresses_of(url))

@@ -15,16 +15,16 @@ from uuid import UUID
 from cdc.database import Connection, connect_async
 from cdc.kafka import Bounds
 from cdc.sql import load_queries
-from consumers.replay.amended import Amendments
 from consumers.replay.bounds import Bound
 from consumers.replay.errors import ReplayError
 from consumers.replay.history import bounds_in_kafka, by_place, id_at, oldest_in_kafka
 from consumers.replay.log_source import has_log, plan_log
+from consumers.replay.manual_edits import ManualEdits
 from consumers.replay.outside import CapturedOutside
+from consumers.replay.rebuild_schema import Positions, RebuildSchema, TellOf, rebuild_schema_there
 from consumers.replay.sandbox import SandboxInfo
-from consumers.replay.sandboxed import Subject
+from consumers.replay.sandbox_run import ReplayTarget
 from consumers.replay.selection import Selection
-from consumers.replay.shadow import Positions, Shadow, TellOf, standing_shadow
 from consumers.replay.swap import Swapped, swap
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.store import Place
@@ -62,7 +62,7 @@ class Rebuild:
         ReplayError: the consumer declares no projection.
     """
 
-    def __init__(self, subject: Subject, run_id: str, tell: TellOf) -> None:
+    def __init__(self, subject: ReplayTarget, run_id: str, tell: TellOf) -> None:
         self._subject = subject
         self._tell = tell
         self._info = SandboxInfo.new(run_id, subject.name, subject.role)
@@ -94,8 +94,8 @@ class Rebuild:
     async def _build(self) -> Rebuilt:
         started_at = datetime.now(UTC)
         async with self._live() as live:
-            amendments = await Amendments.read(live, self._subject.name)
-            async with standing_shadow(
+            amendments = await ManualEdits.read(live, self._subject.name)
+            async with rebuild_schema_there(
                 self._subject, self._consumer, self._sandbox, amendments, self._tell
             ) as shadow:
                 shadow.begin_at(await self._from_log(live, shadow, started_at))
@@ -103,7 +103,7 @@ class Rebuild:
                 await shadow.fill_gaps(SINCE_EVER)
                 return await self._hand_over(live, shadow, since=id_at(started_at - RECENT))
 
-    async def _from_log(self, live: Connection, shadow: Shadow, now: datetime) -> Positions:
+    async def _from_log(self, live: Connection, shadow: RebuildSchema, now: datetime) -> Positions:
         """Apply what Kafka has no more; return where the rest begins."""
         topics = self._consumer.topics
         bounds = await asyncio.to_thread(bounds_in_kafka, self._subject.bootstrap, topics)
@@ -138,7 +138,7 @@ class Rebuild:
                     "goes on"
                 )
 
-    async def _catch_up(self, live: Connection, shadow: Shadow) -> None:
+    async def _catch_up(self, live: Connection, shadow: RebuildSchema) -> None:
         """Apply what Kafka has, up to where the worker stands, until little is left."""
         for _ in range(MOST_ROUNDS):
             await shadow.advance(await self._positions(live))
@@ -148,7 +148,7 @@ class Rebuild:
             f"{self._subject.name} takes messages faster than they can be applied here; try again when less comes in"
         )
 
-    async def _hand_over(self, live: Connection, shadow: Shadow, *, since: UUID) -> Rebuilt:
+    async def _hand_over(self, live: Connection, shadow: RebuildSchema, *, since: UUID) -> Rebuilt:
         loop = asyncio.get_running_loop()
         who = {"consumer": self._subject.name}
         async with live.transaction():
@@ -160,7 +160,7 @@ class Rebuild:
             )
             begin = loop.time()
             await live.execute(QUERIES["lock_parked"], who)
-            now = await Amendments.read(live, self._subject.name)
+            now = await ManualEdits.read(live, self._subject.name)
             await _require_unchanged(shadow, now)
             shadow.amendments = now
             handed_over = await shadow.advance(positions)
@@ -180,7 +180,7 @@ class Rebuild:
         return by_place(await cursor.fetchall())
 
 
-async def _require_unchanged(shadow: Shadow, now: Amendments) -> None:
+async def _require_unchanged(shadow: RebuildSchema, now: ManualEdits) -> None:
     """Begin anew when messages that were left out have taken effect, or taken ones are still to take it."""
     before = shadow.amendments
     settled = before.parked - now.parked
@@ -189,7 +189,7 @@ async def _require_unchanged(shadow: Shadow, now: Amendments) -> None:
         raise _OvertakenError
 
 
-async def _require_handled(shadow: Shadow) -> None:
+async def _require_handled(shadow: RebuildSchema) -> None:
     # what has no id, and never had an effect anywhere, does not count
     known = shadow.amendments.parked
     rows = [row for row in await shadow.parked() if row[4] and row[4] not in known]

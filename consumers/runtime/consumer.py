@@ -37,7 +37,7 @@ class Consumer:
         middleware: What is done around every call of a handler, the outermost first.
         clock: Tells handlers the present.
         before_a_replay: A statement that puts into an empty schema what the handlers expect to be there, as it was
-            before the first message. `:live` stands for the schema in earnest.
+            before the first message. `:live` is replaced by the name of the live schema.
     """
 
     name: str

@@ -111,7 +111,7 @@ class Failure:
         )
 
 
-BEHIND = Failure(reason="behind")
+BLOCKED_BY_EARLIER = Failure(reason="behind")
 """Why a message is parked that itself was never tried."""
 
 

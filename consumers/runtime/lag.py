@@ -115,7 +115,7 @@ class KeptPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredPositions:
     """What the database keeps of consumers.
 
     Args:
@@ -172,7 +172,7 @@ class LagMeter:
         """Leave Kafka."""
         self._reader.close()
 
-    def measure(self, kept: Kept, wanted: Iterable[tuple[str, str]]) -> list[TopicLag]:
+    def measure(self, kept: StoredPositions, wanted: Iterable[tuple[str, str]]) -> list[TopicLag]:
         """Return how far consumers are behind in topics.
 
         Args:
@@ -186,7 +186,9 @@ class LagMeter:
         topics = self._reader.topics(*{topic for _, topic in wanted})
         return [self._topic(kept, topics.get(topic), consumer, topic) for consumer, topic in wanted]
 
-    def _topic(self, kept: Kept, found: Topic | None, consumer: str, topic: str) -> TopicLag:
+    def _topic(
+        self, kept: StoredPositions, found: Topic | None, consumer: str, topic: str
+    ) -> TopicLag:
         bounds = bounds_of({topic: found} if found else {})
         places = bounds.keys() | {
             place for name, place in kept.positions if (name, place.topic) == (consumer, topic)

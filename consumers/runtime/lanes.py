@@ -90,7 +90,7 @@ class Lane:
         tools: What all lanes of a worker share.
     """
 
-    def __init__(self, place: Place, position: int, tools: "Tools") -> None:
+    def __init__(self, place: Place, position: int, tools: "LaneServices") -> None:
         self.place = place
         self.progress = Progress(position)
         self._tools = tools
@@ -299,7 +299,7 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class LaneServices:
     """What all lanes of a worker share.
 
     Args:
@@ -309,7 +309,7 @@ class Tools:
         seek: Makes the fetcher go on from an offset.
         retries: How long a partition waits for a party that cannot be reached.
         max_batch: Most messages in one transaction.
-        turn: Taken for each transaction, first come, first served: what limits how many there are at once.
+        turn: ClaimResult for each transaction, first come, first served: what limits how many there are at once.
     """
 
     intake: Intake
@@ -328,7 +328,7 @@ class Lanes:
         tools: What all of them share.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: LaneServices) -> None:
         self._tools = tools
         self._lanes: dict[Place, Lane] = {}
 

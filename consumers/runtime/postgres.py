@@ -13,7 +13,8 @@ from cdc.kafka_record import KafkaRecord
 from cdc.sql import load_queries
 from consumers.runtime.failures import Failure, escaped
 from consumers.runtime.store import (
-    Claim,
+    BatchClaim,
+    ClaimResult,
     FenceLostError,
     ParkedMessage,
     ParkedSequence,
@@ -22,7 +23,6 @@ from consumers.runtime.store import (
     Position,
     Reset,
     SpoiltTransactionError,
-    Taken,
 )
 from consumers.runtime.window import EVERYTHING, InboxWindow
 
@@ -133,7 +133,7 @@ class PostgresStore:
             [[first, end]] = await cursor.fetchall()
         window.first, window.end = first or EVERYTHING, end
 
-    async def take(self, transaction: Connection, claim: Claim) -> Taken:
+    async def take(self, transaction: Connection, claim: BatchClaim) -> ClaimResult:
         """Note ids as taken and move the position on.
 
         Raises:
@@ -153,7 +153,7 @@ class PostgresStore:
         [[held, ids, some_parked, all_new]] = await cursor.fetchall()
         if not held:
             raise self._fence_lost(claim.place, claim.base)
-        return Taken(None if all_new else set(ids or ()), some_parked)
+        return ClaimResult(None if all_new else set(ids or ()), some_parked)
 
     async def parked_keys(
         self, transaction: Connection, topic: str, keys: Collection[bytes]

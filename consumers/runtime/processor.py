@@ -9,11 +9,19 @@ from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.dispatch import Dispatcher
-from consumers.runtime.failures import BEHIND, Failure, is_transient, waits_without_end
+from consumers.runtime.failures import BLOCKED_BY_EARLIER, Failure, is_transient, waits_without_end
 from consumers.runtime.handlers import Handler
 from consumers.runtime.received import Received
 from consumers.runtime.retries import DeadLetters
-from consumers.runtime.store import Claim, FenceLostError, Parking, Place, Store, Taken, Transaction
+from consumers.runtime.store import (
+    BatchClaim,
+    ClaimResult,
+    FenceLostError,
+    Parking,
+    Place,
+    Store,
+    Transaction,
+)
 
 LONGEST_TRANSACTION_S = 10.0
 """A batch whose handlers take longer is rolled back and cut: locks and snapshots are not held for minutes."""
@@ -41,15 +49,15 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
-class _Manner:
+class _Mode:
     """How a batch is gone about.
 
     Args:
-        careful: With savepoints, so that one message can fail alone.
+        savepoints: With savepoints, so that one message can fail alone.
         patient: What is transient ends the attempt instead of parking its message.
     """
 
-    careful: bool
+    savepoints: bool
     patient: bool
 
 
@@ -58,7 +66,7 @@ class _Attempt:
     """One pass over a batch inside a transaction."""
 
     transaction: Transaction
-    manner: _Manner
+    manner: _Mode
     blocked: set[bytes]
     deadline: float = field(default_factory=lambda: time.monotonic() + LONGEST_TRANSACTION_S)
     failures: dict[int, Failure] = field(default_factory=dict)
@@ -70,24 +78,24 @@ class _Attempt:
         if received.record.key is not None:
             self.blocked.add(received.record.key)
 
-    def settles(self, received: Received[Any]) -> bool:
+    def parks_or_skips(self, received: Received[Any]) -> bool:
         """Tell whether there is nothing to call for a message, and see to it that it is parked where it must be."""
         if not received.concerns_us:
             return True
         if received.record.key is not None and received.record.key in self.blocked:
-            self.fail(received, BEHIND)
+            self.fail(received, BLOCKED_BY_EARLIER)
             return True
         if received.error is not None:
             self.fail(received, Failure.of(received.error))
             return True
         return False
 
-    def leave_if_pointless(self, error: Exception) -> None:
+    def reraise_if_transient(self, error: Exception) -> None:
         """Leave the transaction where going on in it makes no sense."""
         if waits_without_end(error) or (self.manner.patient and is_transient(error)):
             raise error
-        if not self.manner.careful:
-            raise _Stumbled(f"a handler failed: {error!r}") from error
+        if not self.manner.savepoints:
+            raise _HandlerFailed(f"a handler failed: {error!r}") from error
 
 
 class Processor:
@@ -128,7 +136,7 @@ class Processor:
             TooSlowError: the batch is too large for its handlers; nothing has taken effect.
             Exception: what is transient of all that a handler raises; nothing has taken effect.
         """
-        claim = Claim(
+        claim = BatchClaim(
             place=place,
             base=base,
             next_offset=next_offset,
@@ -136,19 +144,19 @@ class Processor:
         )
         if not self._careful and patient:
             try:
-                return await self._try(claim, batch, _Manner(careful=False, patient=True))
+                return await self._try(claim, batch, _Mode(savepoints=False, patient=True))
             except (FenceLostError, TooSlowError):
                 raise
             except Exception as error:
                 if is_transient(error):
                     raise
                 log.info("batch taken apart", because=error)
-        applied = await self._try(claim, batch, _Manner(careful=True, patient=patient))
+        applied = await self._try(claim, batch, _Mode(savepoints=True, patient=patient))
         # where one message failed the next batch is likely to hold another one
         self._careful = applied.parked > 0
         return applied
 
-    async def _try(self, claim: Claim, batch: Batch, manner: "_Manner") -> Applied:
+    async def _try(self, claim: BatchClaim, batch: Batch, manner: "_Mode") -> Applied:
         async with self._store.transaction() as transaction:
             taken = await self._store.take(transaction, claim)
             todo = _new_ones(batch, taken)
@@ -162,7 +170,7 @@ class Processor:
         return Applied(claim.next_offset, new, delivered - new, len(attempt.failures))
 
     async def _parked_keys(
-        self, transaction: Transaction, taken: Taken, place: Place, todo: Batch
+        self, transaction: Transaction, taken: ClaimResult, place: Place, todo: Batch
     ) -> set[bytes]:
         if not taken.some_parked:
             return set()
@@ -173,13 +181,13 @@ class Processor:
         """Call the handlers of a group, except for messages that are to be parked."""
         if handler is not None:
             clean = not attempt.blocked and not any(received.error for received in group)
-            todo = group if clean else [r for r in group if not attempt.settles(r)]
+            todo = group if clean else [r for r in group if not attempt.parks_or_skips(r)]
             await self._call(attempt, todo, handler)
             return
         for number, received in enumerate(group):
             if number and time.monotonic() > attempt.deadline:
                 raise TooSlowError(number)
-            if not attempt.settles(received) and received.handler is not None:
+            if not attempt.parks_or_skips(received) and received.handler is not None:
                 await self._call(attempt, [received], received.handler)
 
     async def _call(self, attempt: _Attempt, todo: Batch, handler: Handler) -> None:
@@ -187,13 +195,13 @@ class Processor:
         if not todo:
             return
         try:
-            if attempt.manner.careful:
+            if attempt.manner.savepoints:
                 async with self._store.savepoint(attempt.transaction):
                     await self._dispatcher.call(handler, todo, attempt.transaction)
             else:
                 await self._dispatcher.call(handler, todo, attempt.transaction)
         except Exception as error:  # noqa: BLE001 - parked with the message, or raised again
-            attempt.leave_if_pointless(error)
+            attempt.reraise_if_transient(error)
             if len(todo) == 1:
                 attempt.fail(todo[0], Failure.of(error))
                 return
@@ -212,7 +220,7 @@ class Processor:
         ]
         await self._store.park(attempt.transaction, parkings)
         for parking in parkings:
-            if parking.pause_s is None and parking.failure != BEHIND:
+            if parking.pause_s is None and parking.failure != BLOCKED_BY_EARLIER:
                 await self._dead_letters.announce(
                     attempt.transaction, parking.record, parking.failure, attempts=1
                 )
@@ -239,7 +247,7 @@ class TooSlowError(Exception):
         self.handled = handled
 
 
-class _Stumbled(Exception):  # noqa: N818 - a turn in the way, not an error of the program
+class _HandlerFailed(Exception):  # noqa: N818 - a turn in the way, not an error of the program
     """A handler failed in the first pass. Whatever it raised, psycopg's Rollback too, ends the transaction so."""
 
 
@@ -274,7 +282,7 @@ def grouped(batch: Batch) -> list[tuple[Handler | None, list[Received[Any]]]]:
     return groups
 
 
-def _new_ones(batch: Batch, taken: Taken) -> Batch:
+def _new_ones(batch: Batch, taken: ClaimResult) -> Batch:
     """Leave out what was taken before, and what comes twice in the batch itself."""
     if taken.new is None:
         return batch

@@ -54,7 +54,7 @@ class SpoiltTransactionError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class BatchClaim:
     """A batch that is to take effect.
 
     Args:
@@ -71,7 +71,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimResult:
     """What a claim came to.
 
     Args:
@@ -156,7 +156,7 @@ class Store(Protocol):
             FenceLostError: the stored position is not the base.
         """
 
-    async def take(self, transaction: Transaction, claim: Claim) -> Taken:
+    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
         """Note ids as taken and move the position on.
 
         Raises:

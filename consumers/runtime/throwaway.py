@@ -1,4 +1,4 @@
-"""A schema that is made for a while: by a service's migrations, for the service's role, beside the one in earnest."""
+"""A temporary copy of a service's schema, built by the same migrations and used by the same role."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -28,7 +28,7 @@ from consumers.runtime.group import remove_left_behind
 from consumers.runtime.handler_stats import HandlerMeter
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.intake import Intake
-from consumers.runtime.lanes import Lanes, Tools
+from consumers.runtime.lanes import Lanes, LaneServices
 from consumers.runtime.positions import find_positions
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.processor import Processor
@@ -102,7 +102,7 @@ class Worker(mode.Service):
             DelayedMessages(),
         )
         self.lanes = Lanes(
-            Tools(
+            LaneServices(
                 intake=intake,
                 processor=Processor(consumer, self._store, outbox),
                 position=self._store.position,

@@ -76,7 +76,7 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Observed:
     """What is to be seen of one consumer.
 
     Args:
@@ -115,7 +115,7 @@ class Database(Protocol[S_co]):
     async def state(self) -> S_co:
         """Return what handlers have written and committed."""
 
-    async def look(self, consumer: str) -> Sight:
+    async def look(self, consumer: str) -> Observed:
         """Return what is to be seen of a consumer."""
 
 

@@ -19,8 +19,8 @@ from cdc.ids import new_id
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.failures import TransientError
 from consumers.runtime.store import Place
-from consumers.testing.breaking import Breaks, Point, ProcessDied
-from consumers.testing.passage import Passage
+from consumers.testing.fault_plan import FaultPlan, Point, ProcessDied
+from consumers.testing.fault_run import FaultRun
 from consumers.testing.records import NewRecord
 from consumers.testing.schemas import codec_of_all
 from schemas.catalogue import catalogue
@@ -28,7 +28,7 @@ from schemas.codec import HEADER, MAGIC
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.consumers import MessageDeadLettered, ParkingReason
 
-Fault = Callable[[Passage], Awaitable[None]]
+Fault = Callable[[FaultRun], Awaitable[None]]
 
 NO_SCHEMA = 2_000_000_000
 """A schema id that nobody has given away."""
@@ -45,7 +45,7 @@ class InjectedError(Exception):
     """What a handler fails with that does not fail by itself."""
 
 
-class FailingAtFirst(Breaks):
+class FailingAtFirst(FaultPlan):
     """Lets some messages fail in their first attempts, but not in the last one that they have."""
 
     def __init__(self, rng: random.Random, attempts: int) -> None:
@@ -62,7 +62,7 @@ class FailingAtFirst(Breaks):
             raise InjectedError(f"attempt {delivery.attempt} was made to fail")
 
 
-async def delivered_twice(passage: Passage) -> None:
+async def delivered_twice(passage: FaultRun) -> None:
     """Messages are sent again, under their ids: right away, and after all others."""
     some = [record for record in passage.records if passage.rng.random() < 0.5]
     again = some or list(passage.records[:1])
@@ -74,7 +74,7 @@ async def delivered_twice(passage: Passage) -> None:
     passage.happened = 2 * len(again)
 
 
-async def delivered_from_the_beginning(passage: Passage) -> None:
+async def delivered_from_the_beginning(passage: FaultRun) -> None:
     """The position goes back to the beginning, where all records still lie; then all messages are sent again."""
     passage.publish(passage.records)
     await passage.work()
@@ -86,7 +86,7 @@ async def delivered_from_the_beginning(passage: Passage) -> None:
     passage.publish(passage.records)
 
 
-async def reordered(passage: Passage) -> None:
+async def reordered(passage: FaultRun) -> None:
     """Messages of different keys come in another order, from other partitions, in small batches."""
     passage.deal_out_anew()
     records = passage.interleaved()
@@ -96,7 +96,7 @@ async def reordered(passage: Passage) -> None:
     passage.happened = len({record.key for record in passage.records}) - 1
 
 
-async def partitions_at_once(passage: Passage) -> None:
+async def partitions_at_once(passage: FaultRun) -> None:
     """Partitions are worked on at the same time, as many as the consumer allows."""
     passage.deal_out_anew()
     passage.publish(passage.records)
@@ -113,21 +113,21 @@ async def partitions_at_once(passage: Passage) -> None:
     passage.happened = len(passage.log.places) - 1
 
 
-async def died_in_a_handler(passage: Passage) -> None:
-    await _broken(passage, Breaks(passage.rng, {"handler": [ProcessDied]}))
+async def died_in_a_handler(passage: FaultRun) -> None:
+    await _broken(passage, FaultPlan(passage.rng, {"handler": [ProcessDied]}))
 
 
-async def died_before_the_commit(passage: Passage) -> None:
+async def died_before_the_commit(passage: FaultRun) -> None:
     """The process dies when all handlers of a batch have written their effects, just before the commit."""
-    await _broken(passage, Breaks(passage.rng, {"before_commit": [ProcessDied]}))
+    await _broken(passage, FaultPlan(passage.rng, {"before_commit": [ProcessDied]}))
 
 
-async def died_after_the_commit(passage: Passage) -> None:
+async def died_after_the_commit(passage: FaultRun) -> None:
     """The process dies after the commit, before it could acknowledge the batch."""
-    await _broken(passage, Breaks(passage.rng, {"after_commit": [ProcessDied]}))
+    await _broken(passage, FaultPlan(passage.rng, {"after_commit": [ProcessDied]}))
 
 
-async def partition_lost(passage: Passage) -> None:
+async def partition_lost(passage: FaultRun) -> None:
     """Another worker is given the partition while the first one still holds batches of it; then both go on at once."""
     half = len(passage.records) // 2
     first, second = await passage.worker(), await passage.worker()
@@ -144,34 +144,34 @@ async def partition_lost(passage: Passage) -> None:
     passage.happened = first.fences_lost + second.fences_lost
 
 
-async def database_in_trouble(passage: Passage) -> None:
+async def database_in_trouble(passage: FaultRun) -> None:
     """The database refuses to take ids, to commit, or to say that it has committed."""
-    await _broken(passage, Breaks(passage.rng, _DATABASE))
+    await _broken(passage, FaultPlan(passage.rng, _DATABASE))
 
 
-async def handlers_failing_at_first(passage: Passage) -> None:
+async def handlers_failing_at_first(passage: FaultRun) -> None:
     """Handlers fail once they have written their effect; their messages are parked, and tried again."""
     await _broken(passage, FailingAtFirst(passage.rng, passage.consumer.retries.attempts))
 
 
-async def third_party_out_of_reach(passage: Passage) -> None:
+async def third_party_out_of_reach(passage: FaultRun) -> None:
     """Handlers raise what is transient; their messages are tried again at once."""
-    await _broken(passage, Breaks(passage.rng, {"handler": [TransientError, ConnectionError]}))
+    await _broken(passage, FaultPlan(passage.rng, {"handler": [TransientError, ConnectionError]}))
 
 
-async def poison_among_them(passage: Passage) -> None:
+async def poison_among_them(passage: FaultRun) -> None:
     """Records that nobody can make sense of lie between the messages, under keys of their own."""
     passage.publish(_with_poison(passage, list(passage.records)))
     await passage.work()
 
 
-async def everything_at_once(passage: Passage) -> None:
+async def everything_at_once(passage: FaultRun) -> None:
     """All of it: order, duplicates, poison, a process that dies, a database in trouble, handlers that fail."""
     passage.deal_out_anew()
     records = _with_poison(passage, passage.interleaved())
     passage.publish(records)
     passage.publish(record for record in records[::3] if record in passage.records)
-    breaks = Breaks(
+    breaks = FaultPlan(
         passage.rng,
         {
             "take": _DATABASE["take"],
@@ -201,13 +201,13 @@ FAULTS: tuple[Fault, ...] = (
 """Each by itself; `everything_at_once` comes on top."""
 
 
-async def _broken(passage: Passage, breaks: Breaks) -> None:
+async def _broken(passage: FaultRun, breaks: FaultPlan) -> None:
     passage.publish(passage.records)
     await passage.work(breaks)
     passage.happened = breaks.happened
 
 
-def _with_poison(passage: Passage, records: list[NewRecord]) -> list[NewRecord]:
+def _with_poison(passage: FaultRun, records: list[NewRecord]) -> list[NewRecord]:
     handled = [record for record in records if record.type in passage.consumer.table]
     if not handled:
         return records

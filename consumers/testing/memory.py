@@ -16,9 +16,9 @@ from cdc.work import TransactionScope
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.store import Store
 from consumers.runtime.window import InboxWindow
-from consumers.testing.contents import Contents, Line, Row, Transactions
-from consumers.testing.database import Parked, Sent, Sight, text_of_key
+from consumers.testing.database import Observed, Parked, Sent, text_of_key
 from consumers.testing.memory_outbox import MemoryOutbox
+from consumers.testing.memory_state import Contents, Line, Row, Transactions
 from consumers.testing.memory_store import MemoryStore
 from consumers.testing.schemas import local_codec
 from schemas.message import Message
@@ -82,11 +82,11 @@ class MemoryDatabase(Transactions[S]):
         """Return what handlers have written and committed."""
         return self._committed.state
 
-    async def look(self, consumer: str) -> Sight:
+    async def look(self, consumer: str) -> Observed:
         """Return what is to be seen of a consumer."""
         contents = self._committed
         progress = [at for (name, _), at in contents.positions.items() if name == consumer]
-        return Sight(
+        return Observed(
             sent=list(contents.sent),
             delayed=[
                 replace(each, not_before=not_before)

@@ -9,8 +9,8 @@ from uuid import UUID
 from psycopg.errors import InFailedSqlTransaction
 
 from cdc.outbox import ConcurrencyError, Outbox, Outgoing
-from consumers.testing.contents import Contents, Transactions
 from consumers.testing.database import Sent
+from consumers.testing.memory_state import Contents, Transactions
 from consumers.testing.schemas import codec_of_all
 from schemas.codec import Codec
 

@@ -10,16 +10,16 @@ from consumers.runtime import store
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import Failure
 from consumers.runtime.store import (
-    Claim,
+    BatchClaim,
+    ClaimResult,
     FenceLostError,
     ParkedMessage,
     ParkedSequence,
     Parking,
     Place,
-    Taken,
     Transaction,
 )
-from consumers.testing.contents import Line, Position, Row, Transactions
+from consumers.testing.memory_state import Line, Position, Row, Transactions
 
 
 class MemoryStore:
@@ -68,7 +68,7 @@ class MemoryStore:
         async with self.transaction() as transaction:
             self._move(transaction, place, base, offset)
 
-    async def take(self, transaction: Transaction, claim: Claim) -> Taken:
+    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
         """Note ids as taken and move the position on."""
         contents = self._database.within(transaction)
         new = self._admit(transaction, claim.message_ids)
@@ -78,7 +78,7 @@ class MemoryStore:
             at, applied=at.applied + len(new), duplicates=at.duplicates + delivered - len(new)
         )
         some_parked = any(line.topic == claim.place.topic for line in self._lines(transaction))
-        return Taken(None if len(new) == delivered else new, some_parked)
+        return ClaimResult(None if len(new) == delivered else new, some_parked)
 
     async def parked_keys(
         self, transaction: Transaction, topic: str, keys: Collection[bytes]

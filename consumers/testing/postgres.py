@@ -20,8 +20,8 @@ from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.store import Store
 from consumers.runtime.throwaway import ThrowawaySchema, with_names
 from consumers.runtime.window import InboxWindow
-from consumers.testing.copying import Tables, Unordered
-from consumers.testing.database import Parked, Sent, Sight, text_of_key
+from consumers.testing.comparing import Tables, Unordered
+from consumers.testing.database import Observed, Parked, Sent, text_of_key
 from consumers.testing.schemas import codec_of_all, local_codec
 from schemas.message import Message
 
@@ -125,7 +125,7 @@ class PostgresDatabase:
                 state[table] = Unordered(await rows.fetchall())
         return state
 
-    async def look(self, consumer: str) -> Sight:
+    async def look(self, consumer: str) -> Observed:
         """Return what is to be seen of a consumer; what was sent is that of the whole service."""
         who = {"consumer": consumer}
         async with self.connection() as connection:
@@ -136,7 +136,7 @@ class PostgresDatabase:
             [[applied, duplicates]] = await (
                 await cursor.execute(QUERIES["progress"], who)
             ).fetchall()
-        return Sight(
+        return Observed(
             sent=[_sent(row) for row in sent],
             delayed=[_sent(row, row.not_before) for row in delayed],
             parked=[_parked(row) for row in parked],

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 from consumers.runtime.consumer import Consumer
-from consumers.testing.copying import Tables, Unordered, difference, plain
-from consumers.testing.database import Database, Parked, Sent, Sight
+from consumers.testing.comparing import Tables, Unordered, difference, plain
+from consumers.testing.database import Database, Observed, Parked, Sent
 from consumers.testing.faults import FAULTS, Fault
 from consumers.testing.log import Log
 from consumers.testing.records import NewRecord, deliver
@@ -16,7 +16,7 @@ from schemas.messages.consumers import MessageDeadLettered
 
 S = TypeVar("S")
 
-NOTHING = Sight(sent=[], delayed=[], parked=[], applied=0, duplicates=0)
+NOTHING = Observed(sent=[], delayed=[], parked=[], applied=0, duplicates=0)
 
 
 class Scenario(Generic[S]):

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from consumers.runtime.consumer import Consumer
-from consumers.testing.copying import difference, plain
-from consumers.testing.database import Database, Sent, Sight
+from consumers.testing.comparing import difference, plain
+from consumers.testing.database import Database, Observed, Sent
+from consumers.testing.fault_run import FaultRun
 from consumers.testing.faults import Fault, everything_at_once
 from consumers.testing.log import Log
-from consumers.testing.passage import Passage
 from consumers.testing.records import NewRecord
 from schemas.messages.consumers import MessageDeadLettered
 
@@ -56,7 +56,7 @@ class Comparison:
     # takes the state and returns what is to be compared instead of the whole of it
     effects: Callable[[Any], Any] | None = None
 
-    def of(self, state: Any, sight: Sight, poison: Collection[str]) -> dict[str, Any]:
+    def of(self, state: Any, sight: Observed, poison: Collection[str]) -> dict[str, Any]:
         shown = state if self.effects is None else self.effects(state)
         told = [
             (_key(message), message.message_id, message.reason.value)
@@ -121,7 +121,7 @@ async def torment(
     expected: Any = None
     happened = {}
     for name, fault in {"nothing": _undisturbed, **plan.turns()}.items():
-        passage = Passage(consumer, database, records, random.Random(f"{seed}/{name}"))  # noqa: S311 - to be repeated
+        passage = FaultRun(consumer, database, records, random.Random(f"{seed}/{name}"))  # noqa: S311 - to be repeated
         try:
             await _pass(passage, history, fault)
             found = comparison.of(
@@ -138,7 +138,7 @@ async def torment(
     return Torment(seed, happened)
 
 
-async def _pass(passage: Passage, history: Sequence[NewRecord], fault: Fault) -> None:
+async def _pass(passage: FaultRun, history: Sequence[NewRecord], fault: Fault) -> None:
     """Begin anew, and let a fault have the messages; what it leaves undone is done in peace."""
     await passage.database.reset()
     before = Log()
@@ -153,7 +153,7 @@ async def _pass(passage: Passage, history: Sequence[NewRecord], fault: Fault) ->
     await worker.settle(passage.database)
 
 
-async def _undisturbed(passage: Passage) -> None:
+async def _undisturbed(passage: FaultRun) -> None:
     passage.publish(passage.records)
 
 
@@ -164,7 +164,7 @@ def _require_same(expected: object, found: object) -> None:
         )
 
 
-async def _require_parked(passage: Passage) -> None:
+async def _require_parked(passage: FaultRun) -> None:
     """Require that records which a fault made up are dead letters, each told of once."""
     sight = await passage.database.look(passage.consumer.name)
     found = {each.key: each.reason for each in sight.parked if each.is_dead}

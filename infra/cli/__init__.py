@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cdc.text import printable
-from infra.cli.interrupt import heeded
+from infra.cli.interrupt import reraise_lost_interrupts
 from infra.cli.lazy import LazyGroup
 from infra.cli.screen import screened
 from infra.cli.values import Existing
@@ -83,7 +83,7 @@ def _run() -> Any:
 def main() -> None:
     """Run the command line; a failure the user can mend is one sentence on stderr."""
     try:
-        with heeded(), screened():
+        with reraise_lost_interrupts(), screened():
             result = _run()
     except (click.Abort, KeyboardInterrupt):
         sys.exit("Interrupted.")

@@ -15,7 +15,7 @@ PAUSE_S = 0.05  # for the main thread to come out of the code that nobody can in
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def reraise_lost_interrupts() -> Iterator[None]:
     """While this is entered, an interrupt that nobody could catch is raised again a moment later."""
     previous = sys.unraisablehook
 

@@ -11,7 +11,7 @@ import click
 from cdc.text import quoted
 from consumers.replay.bounds import Bound, parse_moment
 from consumers.replay.where import Condition
-from consumers.runtime.parked.message import RecordPlace, key_of
+from consumers.runtime.parked.message import RecordPosition, key_of
 from consumers.runtime.parked.selection import parse_age
 
 MAX_COUNT = 2**31 - 1
@@ -128,7 +128,7 @@ MOMENT = Parsed("TIME", _moment)
 BOUND = Parsed("TIME|P:OFFSET", _bound, as_text=True)
 AGE = Parsed("AGE", parse_age)
 KEY = Parsed("KEY", key_of)
-PLACE = Parsed("PLACE", RecordPlace.parse)
+PLACE = Parsed("PLACE", RecordPosition.parse)
 CONDITION = Parsed("CONDITION", Condition.parse)
 TOPIC = matching("TOPIC", r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}", "order.events")
 CONSUMER = matching("CONSUMER", r"[A-Za-z0-9._-]{1,100}", "payments-worker")

@@ -156,7 +156,7 @@ class Run:
         self._posts.discard(post)
         error = None if post.cancelled() else post.exception()
         if error is not None:
-            self._end(f"sending failed in a way nobody foresaw: {error!r}")
+            self._end(f"sending failed with an unexpected error: {error!r}")
 
     def _on_bad_row(self, row: BadRow) -> None:
         self.rows += 1

@@ -11,12 +11,12 @@ from uuid import UUID
 from cdc.database import Connection
 from cdc.event_log import AsOf, BrokenLogError, LoggedEvent
 from cdc.event_log.events import stream
-from cdc.event_log.verification import unmoving
+from cdc.event_log.verification import repeatable_read
 from consumers.replay.bounds import parse_moment
 from consumers.runtime.parked.payload import Payloads, first_bytes
 from infra.deployment import Deployment
 from infra.errors import RequestError, TailraceError
-from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log
+from infra.event_logs import LoggedAggregate, event_log, logged_kinds, open_log
 from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError, SchemaStore
 
@@ -91,11 +91,11 @@ def history(deployment: Deployment, request: HistoryRequest) -> History:
 
 
 async def _read(
-    deployment: Deployment, kind: LoggedKind, aggregate_id: str, as_of: AsOf
+    deployment: Deployment, kind: LoggedAggregate, aggregate_id: str, as_of: AsOf
 ) -> History:
     payloads = Payloads(SchemaStore(deployment.registry, deployment.schema_cache))
     found = History(kind.name, aggregate_id)
-    async with open_log(deployment, kind) as connection, unmoving(connection):
+    async with open_log(deployment, kind) as connection, repeatable_read(connection):
         parameters = {"kind": kind.name, "aggregate_id": aggregate_id, "from_version": 1}
         last, later = 0, False
         async with aclosing(stream(connection, "history", parameters)) as events:
@@ -117,7 +117,11 @@ async def _read(
 
 
 async def _add_state(
-    deployment: Deployment, kind: LoggedKind, connection: Connection, found: History, as_of: AsOf
+    deployment: Deployment,
+    kind: LoggedAggregate,
+    connection: Connection,
+    found: History,
+    as_of: AsOf,
 ) -> None:
     if kind.fold is None:
         found.no_state_because = (
@@ -133,7 +137,7 @@ async def _add_state(
         found.state = {"version": state.version, "value": kind.fold.to_json(state.value)}
 
 
-def _nothing(kind: LoggedKind, aggregate_id: str, *, existed_later: bool) -> str:
+def _nothing(kind: LoggedAggregate, aggregate_id: str, *, existed_later: bool) -> str:
     if existed_later:
         return f"{kind.name} {aggregate_id} did not exist yet; without --as-of its whole history is shown."
     return (

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from consumers.runtime.lag import Kept, LagMeter, TopicLag, settle
+from consumers.runtime.lag import LagMeter, StoredPositions, TopicLag, settle
 from infra.consumer_access import ConsumerSchema, open_schemas
 from infra.deployment import Deployment
 from infra.errors import RequestError
@@ -47,8 +47,8 @@ class Lags:
         for schema in self._schemas:
             settle(schema.connection, consumers)
 
-    def _read(self) -> Kept:
-        return Kept.read(schema.connection for schema in self._schemas)
+    def _read(self) -> StoredPositions:
+        return StoredPositions.read(schema.connection for schema in self._schemas)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from consumers.replay.outside import CapturedOutside
 from consumers.replay.rebuild import Rebuild, Rebuilt
-from consumers.replay.shadow import TellOf
+from consumers.replay.rebuild_schema import TellOf
 from consumers.replay.state import new_run_id
 from infra.deployment import Deployment
 from infra.operations.replay.run import find_subject

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from cdc.database import open_pool
 from cdc.ids import new_id
 from consumers.runtime.postgres import PostgresStore
-from consumers.runtime.store import Claim
+from consumers.runtime.store import BatchClaim
 from tests.bench.figures import percentile, ratio
 from tests.bench.options import Options
 from tests.bench.outcome import Outcome, Run, machine, medians
@@ -81,7 +81,9 @@ def _take(inbox: Inbox) -> Mapping[str, float]:
             base = await store.begin(PLACE, 0)
             for _ in range(BATCHES):
                 ids = [str(new_id()) for _ in range(BATCH)]
-                claim = Claim(place=PLACE, base=base, next_offset=base + BATCH, message_ids=ids)
+                claim = BatchClaim(
+                    place=PLACE, base=base, next_offset=base + BATCH, message_ids=ids
+                )
                 begin = time.perf_counter()
                 async with store.transaction() as transaction:
                     await store.take(transaction, claim)

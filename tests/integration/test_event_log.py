@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from cdc.database import Connection
 from cdc.event_log import AsOf, BrokenLogError, HoleError, Snapshots, State
-from cdc.event_log.verification import Finding, Verification, unmoving
+from cdc.event_log.verification import Finding, Verification, repeatable_read
 from cdc.ids import new_id
 from cdc.work import RequestWork
 from producers.orders import handlers
@@ -240,7 +240,7 @@ async def placed(log: LogSchema, connection: Connection, *, confirm: bool = Fals
 
 
 async def verified(log: LogSchema) -> tuple[list[Finding], Verification[Order]]:
-    async with await log.connect() as connection, unmoving(connection):
+    async with await log.connect() as connection, repeatable_read(connection):
         work = Verification(connection, log.log, OrderRows())
         return [finding async for finding in work.findings()], work
 

@@ -110,10 +110,10 @@ def test_every_filter_leaves_out_what_is_not_meant(scene: Scene, keys: Keys) -> 
 
 def test_nothing_parked_is_said_in_a_sentence(scene: Scene) -> None:
     consumer = ("--consumer", scene.name)
-    assert "Nothing that is parked is like that." in scene.cli("parked", "list", *consumer).stdout
+    assert "No parked message matches." in scene.cli("parked", "list", *consumer).stdout
     for arguments in (["retry"], ["skip"]):
         done = scene.cli("parked", *arguments, *consumer, "--why", "x")
-        assert done.stdout == "Nothing that is parked is like that; nothing was done.\n"
+        assert done.stdout == "No parked message matches; nothing was changed.\n"
 
 
 def test_who_does_not_exist_is_named_with_those_who_do(scene: Scene) -> None:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from cdc.ids import new_id
 from consumers.replay.live import LiveStore, Redelivery
-from consumers.runtime.parked.acting import By
+from consumers.runtime.parked.acting import Audit
 from consumers.runtime.processor import Applied, Processor
-from consumers.runtime.store import Claim
+from consumers.runtime.store import BatchClaim
 from consumers.testing.postgres import PostgresDatabase
 from consumers.testing.records import NewRecord
 from infra.local.probe import wait_until
@@ -27,7 +27,7 @@ from tests.runtime_contract.case import id_of
 from tests.stack import RunningStack
 
 TIMEOUT_S = 30.0
-ORDINARY = Redelivery(run_id="test", by=By(actor="ada", why="a test"), forced=False)
+ORDINARY = Redelivery(run_id="test", by=Audit(actor="ada", why="a test"), forced=False)
 MINUTE = "select cancelled from orders_per_minute where minute = %s and currency = 'XDR'"
 
 
@@ -102,7 +102,7 @@ def test_the_worker_waits_while_messages_of_its_partition_are_redelivered(
         first, second = rig.placed("a1"), rig.placed("a2")
         await rig.deliver([first])
         rig.publish([second])
-        claim = Claim(place=PLACE, base=0, next_offset=0, message_ids=[])
+        claim = BatchClaim(place=PLACE, base=0, next_offset=0, message_ids=[])
         async with store.transaction() as transaction:
             await store.take(transaction, claim)
             working = asyncio.create_task(rig.worker.step(rig.log, PLACE, 10))
@@ -120,7 +120,7 @@ def test_a_message_that_the_worker_is_taking_just_now_is_waited_for(stack: Runni
         message = rig.placed("a1")
         rig.publish([message])
         await rig.store.begin(PLACE, 0)
-        claim = Claim(place=PLACE, base=0, next_offset=1, message_ids=[id_of(message)])
+        claim = BatchClaim(place=PLACE, base=0, next_offset=1, message_ids=[id_of(message)])
         async with rig.store.transaction() as transaction:
             await rig.store.take(transaction, claim)
             redelivering = asyncio.create_task(redeliver(rig, store, message))

@@ -82,6 +82,6 @@ def test_a_topic_that_workers_read_is_written_to_only_when_it_is_meant(
 
 def test_nothing_chosen_is_an_error(stack: RunningStack, orders: list[str]) -> None:
     chosen = ["--topic=order.events", f"--key={orders[0]}", "--where=total>1000000"]
-    assert "no message in the range is like that" in refused(
+    assert "no message in the range matches the filters" in refused(
         stack, *chosen, f"--to-topic=copy-{new_id()}", "--create", code=1
     )

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from cdc.ids import new_id
 from consumers.replay.rebuild import SINCE_EVER, Rebuild
-from consumers.replay.shadow import Shadow
+from consumers.replay.rebuild_schema import RebuildSchema
 from infra.local.probe import wait_until
 from infra.replay import find_worker, subject_of
 from schemas.messages.orders import OrderConfirmed
@@ -101,9 +101,9 @@ def test_a_message_that_takes_effect_during_a_build_has_it_begin_anew(
     [parked] = park(short, 1)
     count = live(short).get((LONG_AGO, "EUR"), (0, 0, 0))[1]
     builds = 0
-    fill_gaps = Shadow.fill_gaps
+    fill_gaps = RebuildSchema.fill_gaps
 
-    async def and_meanwhile(shadow: Shadow, since: UUID) -> int:
+    async def and_meanwhile(shadow: RebuildSchema, since: UUID) -> int:
         nonlocal builds
         if since == SINCE_EVER:
             builds += 1
@@ -111,7 +111,7 @@ def test_a_message_that_takes_effect_during_a_build_has_it_begin_anew(
                 await asyncio.to_thread(replace_value, short, parked, tmp_path)
         return await fill_gaps(shadow, since)
 
-    monkeypatch.setattr(Shadow, "fill_gaps", and_meanwhile)
+    monkeypatch.setattr(RebuildSchema, "fill_gaps", and_meanwhile)
     subject = subject_of(short.deployment, find_worker("analytics"))
     asyncio.run(Rebuild(subject, "a-test", lambda *_: None).run())
     assert builds == 2

@@ -28,7 +28,7 @@ class GoneError(LookupError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class By:
+class Audit:
     """On whose account something is done.
 
     Args:
@@ -50,7 +50,7 @@ class Actions:
         by: Who acts, and why.
     """
 
-    def __init__(self, connection: Connection, by: By) -> None:
+    def __init__(self, connection: Connection, by: Audit) -> None:
         self._connection = connection
         self._by = by
 

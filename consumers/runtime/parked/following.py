@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from psycopg.rows import dict_row
 
-from consumers.runtime.parked.message import Parked, RecordPlace
+from consumers.runtime.parked.message import Parked, RecordPosition
 from consumers.runtime.parked.reading import QUERIES, Connection
 
 
@@ -22,8 +22,8 @@ class FailedAgain:
     """
 
     consumer: str
-    place: RecordPlace
-    retried: RecordPlace
+    place: RecordPosition
+    retried: RecordPosition
     error_class: str
     error_text: str
 
@@ -69,7 +69,7 @@ class Followed:
             elif row["attempts"]:
                 failed = FailedAgain(
                     consumer=message.consumer,
-                    place=RecordPlace(row["topic"], row["partition"], row["offset"]),
+                    place=RecordPosition(row["topic"], row["partition"], row["offset"]),
                     retried=message.place,
                     error_class=row["error_class"],
                     error_text=row["error_text"],

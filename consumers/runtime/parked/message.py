@@ -17,7 +17,7 @@ HEX = "\\x"
 """Begins the text of a key that is no text itself, as Postgres writes it."""
 
 
-class RecordPlace(NamedTuple):
+class RecordPosition(NamedTuple):
     """Where a record lies in Kafka."""
 
     topic: str
@@ -93,9 +93,9 @@ class Parked:
     behind: int
 
     @property
-    def place(self) -> RecordPlace:
+    def place(self) -> RecordPosition:
         """Where the record lies."""
-        return RecordPlace(self.topic, self.partition, self.offset)
+        return RecordPosition(self.topic, self.partition, self.offset)
 
     @property
     def state(self) -> State:
@@ -171,9 +171,9 @@ class Action:
     traceback: str
 
     @property
-    def place(self) -> RecordPlace:
+    def place(self) -> RecordPosition:
         """Where the record lies."""
-        return RecordPlace(self.topic, self.partition, self.offset)
+        return RecordPosition(self.topic, self.partition, self.offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from consumers.runtime.parked.message import (
     Content,
     Found,
     Parked,
-    RecordPlace,
+    RecordPosition,
     Totals,
 )
 from consumers.runtime.parked.selection import Selection
@@ -55,7 +55,7 @@ class ParkedMessages:
             return Content(headers=_headers(row), **row)
         return None
 
-    def others(self, message: Parked, limit: int) -> list[tuple[RecordPlace, str | None]]:
+    def others(self, message: Parked, limit: int) -> list[tuple[RecordPosition, str | None]]:
         """Return places and types of the other messages of a message's sequence, in their order.
 
         Args:
@@ -68,7 +68,7 @@ class ParkedMessages:
             "limit": limit,
         }
         return [
-            (RecordPlace(row["topic"], row["partition"], row["offset"]), row["type"])
+            (RecordPosition(row["topic"], row["partition"], row["offset"]), row["type"])
             for row in self._rows("sequence", parameters)
         ]
 
@@ -76,7 +76,7 @@ class ParkedMessages:
         self,
         *,
         consumer: str | None = None,
-        place: RecordPlace | None = None,
+        place: RecordPosition | None = None,
         topic: str | None = None,
         key: bytes | None = None,
         action: str | None = None,

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import click
 
-from consumers.runtime.parked.acting import By
+from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.assignments import Assignment
-from consumers.runtime.parked.message import RecordPlace
+from consumers.runtime.parked.message import RecordPosition
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import emit, json_option
 from infra.cli.parked.options import acting, consumer_option, message_id_option, place_argument
@@ -53,14 +53,14 @@ from schemas.json_form import FormError
 @usage_errors()
 def edit(  # noqa: PLR0913 - one parameter per option
     *,
-    place: RecordPlace,
+    place: RecordPosition,
     consumer: str | None,
     message_id: UUID | None,
     assignments: Sequence[Assignment],
     path: Path | None,
     editor: bool,
     current_schema: bool,
-    by: By,
+    by: Audit,
     as_json: bool,
 ) -> None:
     """Change what the message at PLACE says, as JSON; `tailrace parked show PLACE` shows it in the same form.

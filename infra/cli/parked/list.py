@@ -49,9 +49,7 @@ def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: boo
         return
     if not found.messages:
         click.echo(
-            "Nothing is parked."
-            if selection.is_everything
-            else "Nothing that is parked is like that."
+            "Nothing is parked." if selection.is_everything else "No parked message matches."
         )
         return
     now = datetime.now(UTC)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from consumers.runtime.parked.acting import By
+from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.selection import REASONS, Selection
 from infra.cli.common import usage_errors, who_option
 from infra.cli.values import AGE, CONSUMER, KEY, PLACE, TEXT, TOPIC
@@ -86,6 +86,6 @@ def acting(command: Command) -> Any:
 
     @wraps(command)
     def call(*args: Any, why: str, who: str, **options: Any) -> Any:
-        return command(*args, by=By(actor=who, why=why), **options)
+        return command(*args, by=Audit(actor=who, why=why), **options)
 
     return who_option(_why(call))

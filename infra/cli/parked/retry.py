@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from consumers.runtime.parked.acting import By
+from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.message import Parked
 from infra.cli.common import confirm, examples, yes_option
 from infra.cli.output import emit, json_option
@@ -47,7 +47,7 @@ def retry(  # noqa: PLR0913 - one parameter per option
     context: click.Context,
     *,
     target: Target,
-    by: By,
+    by: Audit,
     yes: bool,
     rate: float | None,
     timeout_s: float | None,
@@ -83,7 +83,7 @@ def _report(result: retrying.RetryResult) -> None:
         click.echo(
             f"{counted(result.gone, 'message')} took effect, or was skipped, just before; nothing was done."
             if result.gone
-            else "Nothing that is parked is like that; nothing was done."
+            else "No parked message matches; nothing was changed."
         )
         return
     told = f"{counted(result.due, 'message')} due"

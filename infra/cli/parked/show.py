@@ -10,7 +10,7 @@ import click
 
 from cdc.kafka_record import Headers
 from cdc.text import printable
-from consumers.runtime.parked.message import RecordPlace, key_text
+from consumers.runtime.parked.message import RecordPosition, key_text
 from consumers.runtime.parked.payload import differences, first_bytes
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import emit, json_option
@@ -34,7 +34,7 @@ from infra.operations.parked.show import DecodedAction, DecodedValue, GoneView, 
 )
 @usage_errors()
 def show(
-    *, place: RecordPlace, consumer: str | None, message_id: UUID | None, as_json: bool
+    *, place: RecordPosition, consumer: str | None, message_id: UUID | None, as_json: bool
 ) -> None:
     """Show everything about the message at PLACE: headers, payload, error, and what was done about it.
 

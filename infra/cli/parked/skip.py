@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from consumers.runtime.parked.acting import By
+from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.message import Parked
 from infra.cli.common import confirm, examples, yes_option
 from infra.cli.output import emit, json_option
@@ -25,7 +25,7 @@ from infra.operations.parked.messages import Target
     "tailrace parked skip order.events/3/17 --why 'a test order'",
     "tailrace parked skip --key 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --waiting --why 'the order was settled by hand'",
 )
-def skip(context: click.Context, *, target: Target, by: By, yes: bool, as_json: bool) -> None:
+def skip(context: click.Context, *, target: Target, by: Audit, yes: bool, as_json: bool) -> None:
     """Take the message at PLACE, or all that the filters choose, out for good.
 
     What is skipped never takes effect. It is kept whole with the note of who did it and why, which `tailrace parked
@@ -58,4 +58,4 @@ def _report(result: skipping.SkipResult) -> None:
             err=True,
         )
     if not (result.skipped or result.gone or result.busy):
-        click.echo("Nothing that is parked is like that; nothing was done.")
+        click.echo("No parked message matches; nothing was changed.")

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from consumers.replay import plan as plans
 from consumers.replay.diff import Kind, RowDiff, TableDiff
-from consumers.replay.sandboxed import Outcome
+from consumers.replay.sandbox_run import Outcome
 from consumers.replay.source import Plan
 from consumers.replay.state import RunState
 from infra.cli import output

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cdc import topics
-from cdc.event_log.verification import Difference, Finding, Verification, unmoving
-from cdc.reconciliation import Progress, Question, TopicReport, Window, reconcile
+from cdc.event_log.verification import Difference, Finding, Verification, repeatable_read
+from cdc.reconciliation import Progress, ReconcileRequest, TopicReport, Window, reconcile
 from consumers.replay.bounds import Bound, require_order
 from infra.capture import outbox_urls
 from infra.deployment import Deployment
 from infra.errors import RequestError
-from infra.event_logs import LoggedKind, event_log, logged_kinds, open_log
+from infra.event_logs import LoggedAggregate, event_log, logged_kinds, open_log
 from infra.reconciliation import consumers_of, other_consumer, publisher_of
 from schemas.catalogue import catalogue
 
@@ -58,11 +58,11 @@ def verify_rows(deployment: Deployment, limit: int, progress: Progress) -> RowsR
 
 
 async def _compare(
-    deployment: Deployment, kind: LoggedKind, limit: int, progress: Progress
+    deployment: Deployment, kind: LoggedAggregate, limit: int, progress: Progress
 ) -> KindReport:
     assert kind.fold is not None and kind.rows is not None  # noqa: S101, PT018 - the caller has looked
     report = KindReport(kind.name)
-    async with open_log(deployment, kind) as connection, unmoving(connection):
+    async with open_log(deployment, kind) as connection, repeatable_read(connection):
         work = Verification(connection, event_log(deployment, kind.fold), kind.rows)
         with progress(f"{kind.name} events", await work.total()) as show:
             work.on_progress = show
@@ -99,7 +99,7 @@ def verify_topic(deployment: Deployment, request: TopicRequest, progress: Progre
     require_order(Bound(time=request.since), Bound(time=request.until))
     topic = request.topic
     others = [place for name in request.others for place in other_consumer(deployment, name, topic)]
-    question = Question(
+    question = ReconcileRequest(
         topic=topic,
         bootstrap=deployment.kafka_bootstrap,
         outboxes=outbox_urls(deployment),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from consumers.runtime.parked.acting import Actions, By
+from consumers.runtime.parked.acting import Actions, Audit
 from consumers.runtime.parked.assignments import Assignment, changed
-from consumers.runtime.parked.message import Parked, RecordPlace
+from consumers.runtime.parked.message import Parked, RecordPosition
 from consumers.runtime.parked.payload import Payload, Payloads, Wire, parse_json
 from consumers.runtime.parked.selection import Selection
 from infra.deployment import Deployment
@@ -30,12 +30,12 @@ class EditError(TailraceError):
 class EditRequest:
     """What is changed in the message at a place."""
 
-    place: RecordPlace
+    place: RecordPosition
     consumer: str | None = None
     message_id: UUID | None = None
     change: Sequence[Assignment] | str | Editor
     current_schema: bool = False
-    by: By
+    by: Audit
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from consumers.runtime.parked.message import Action, Found, RecordPlace, Totals
+from consumers.runtime.parked.message import Action, Found, RecordPosition, Totals
 from consumers.runtime.parked.selection import Selection
 from infra.deployment import Deployment
 from infra.errors import RequestError
@@ -14,7 +14,7 @@ from infra.operations.parked.messages import open_parked
 class HistoryRequest:
     """Which actions are meant, the newest so many of them; what is None may be anything."""
 
-    place: RecordPlace | None = None
+    place: RecordPosition | None = None
     consumer: str | None = None
     topic: str | None = None
     key: bytes | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from consumers.runtime.parked.message import Parked, RecordPlace
+from consumers.runtime.parked.message import Parked, RecordPosition
 from consumers.runtime.parked.reading import Connection, ParkedMessages
 from consumers.runtime.parked.selection import Selection
 from infra.consumer_access import open_schemas
@@ -41,7 +41,7 @@ Approve = Callable[[Sequence[Parked]], None]
 class Target:
     """Which messages an action is about: the one at a place, or all that a selection chooses."""
 
-    place: RecordPlace | None = None
+    place: RecordPosition | None = None
     selection: Selection = field(default_factory=Selection)
     everything: bool = False
 
@@ -91,7 +91,7 @@ def select(schemas: Sequence[ParkedSchema], selection: Selection) -> list[Select
 
 
 def at_place(
-    schemas: Sequence[ParkedSchema], place: RecordPlace, selection: Selection
+    schemas: Sequence[ParkedSchema], place: RecordPosition, selection: Selection
 ) -> list[Selected]:
     """Return the messages that are parked from a place.
 
@@ -100,7 +100,9 @@ def at_place(
     return select(schemas, replace(selection, waiting=True, **place._asdict()))
 
 
-def one_at(schemas: Sequence[ParkedSchema], place: RecordPlace, selection: Selection) -> Selected:
+def one_at(
+    schemas: Sequence[ParkedSchema], place: RecordPosition, selection: Selection
+) -> Selected:
     """Return the one message that is parked from a place."""
     selected = at_place(schemas, place, selection)
     if not selected:
@@ -114,7 +116,7 @@ def one_at(schemas: Sequence[ParkedSchema], place: RecordPlace, selection: Selec
     return selected[0]
 
 
-def refuse_several(place: RecordPlace, consumers: Sequence[str]) -> None:
+def refuse_several(place: RecordPosition, consumers: Sequence[str]) -> None:
     """Have the user say whose message is meant, when several consumers have parked the same."""
     if len(set(consumers)) > 1:
         raise RequestError(
@@ -133,7 +135,9 @@ def _require_known(consumer: str, schemas: Sequence[ParkedSchema]) -> None:
         )
 
 
-def _not_parked(schemas: Sequence[ParkedSchema], place: RecordPlace, consumer: str | None) -> str:
+def _not_parked(
+    schemas: Sequence[ParkedSchema], place: RecordPosition, consumer: str | None
+) -> str:
     whose = f" by {consumer}" if consumer else ""
     if any(schema.messages.actions(consumer=consumer, place=place, limit=1) for schema in schemas):
         return (

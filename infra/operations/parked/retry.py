@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from cdc.kafka import new_admin
 from cdc.reconciliation import Progress
-from consumers.runtime.parked.acting import Actions, By, Done, busy
+from consumers.runtime.parked.acting import Actions, Audit, Done, busy
 from consumers.runtime.parked.following import FailedAgain, Followed
 from infra.deployment import Deployment
 from infra.errors import TailraceError
@@ -28,7 +28,7 @@ class RetryRequest:
     """Which messages are retried, and how; they are followed for `PATIENCE_S`, and what the rate takes, unless told."""
 
     target: Target
-    by: By
+    by: Audit
     rate: float | None = None
     follow: bool = True
     timeout_s: float | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from consumers.runtime.parked.message import Action, Content, Parked, RecordPlace
+from consumers.runtime.parked.message import Action, Content, Parked, RecordPosition
 from consumers.runtime.parked.payload import Payloads
 from consumers.runtime.parked.selection import Selection
 from infra.deployment import Deployment
@@ -43,7 +43,7 @@ class ParkedView:
     content: Content
     value: DecodedValue
     original: DecodedValue | None
-    others: Sequence[tuple[RecordPlace, str | None]]
+    others: Sequence[tuple[RecordPosition, str | None]]
     history: Sequence[DecodedAction]
 
 
@@ -57,7 +57,7 @@ class GoneView:
 
 
 def show(
-    deployment: Deployment, place: RecordPlace, consumer: str | None, message_id: UUID | None
+    deployment: Deployment, place: RecordPosition, consumer: str | None, message_id: UUID | None
 ) -> ParkedView | GoneView:
     """Return everything about the message at a place, or what it was when an operator last acted on it."""
     payloads = Payloads(SchemaStore(deployment.registry, deployment.schema_cache))

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consumers.runtime.parked.acting import Actions, By, Done, busy
+from consumers.runtime.parked.acting import Actions, Audit, Done, busy
 from infra.deployment import Deployment
 from infra.operations.parked.messages import Approve, Selected, Target, open_parked
 
@@ -18,7 +18,7 @@ class SkipResult:
     busy: int
 
 
-def skip(deployment: Deployment, target: Target, by: By, approve: Approve) -> SkipResult:
+def skip(deployment: Deployment, target: Target, by: Audit, approve: Approve) -> SkipResult:
     """Skip messages; they are kept on record. BusyError when a worker holds the one that was named."""
     with open_parked(deployment, target.selection.consumer) as schemas:
         selected = target.find(schemas)
@@ -30,7 +30,7 @@ def skip(deployment: Deployment, target: Target, by: By, approve: Approve) -> Sk
     return SkipResult(*(outcomes.count(each) for each in ("done", "gone", "busy")))
 
 
-def _skip(selected: Sequence[Selected], by: By) -> list[Done]:
+def _skip(selected: Sequence[Selected], by: Audit) -> list[Done]:
     """Skip messages, those of one sequence together."""
     sequences: defaultdict[tuple[int, int], list[Selected]] = defaultdict(list)
     for each in selected:

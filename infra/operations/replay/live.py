@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cdc.reconciliation import Progress
 from consumers.replay.errors import ReplayError
 from consumers.replay.live import Redelivered, Redelivery, redeliver
-from consumers.runtime.parked.acting import By
+from consumers.runtime.parked.acting import Audit
 from consumers.runtime.store import Place
 from infra.operations.replay.run import Run
 
@@ -56,7 +56,7 @@ async def _run(run: Run, positions: dict[Place, int], progress: Progress) -> Red
             run.plan,
             Redelivery(
                 run_id=run.state.run_id,
-                by=By(actor=request.who, why=request.why or ""),
+                by=Audit(actor=request.who, why=request.why or ""),
                 forced=request.force,
             ),
             places=run.state.places(),

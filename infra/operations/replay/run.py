@@ -13,7 +13,7 @@ from consumers.replay.errors import ChoiceError, ReplayError
 from consumers.replay.log_source import Urls
 from consumers.replay.outside import CapturedOutside
 from consumers.replay.plan import as_json, make_plan, open_source, places_of
-from consumers.replay.sandboxed import Subject
+from consumers.replay.sandbox_run import ReplayTarget
 from consumers.replay.selection import Selection
 from consumers.replay.source import Plan, Source
 from consumers.replay.state import Mode, RunState, new_run_id
@@ -33,7 +33,7 @@ class Run:
 
     deployment: Deployment
     request: ReplayRequest
-    subject: Subject | None
+    subject: ReplayTarget | None
     selection: Selection
     plan: Plan
     state: RunState
@@ -42,7 +42,7 @@ class Run:
     """Whether it can be resumed when it ends now."""
 
     @property
-    def consumer(self) -> Subject:
+    def consumer(self) -> ReplayTarget:
         """The consumer that is meant; only a replay to a topic may have none."""
         if self.subject is None:
             raise RequestError("Say whose handlers are called: --consumer analytics.")
@@ -74,7 +74,7 @@ class Run:
         return _open_source(self.deployment, self.selection, self.plan)
 
 
-def find_subject(deployment: Deployment, name: str) -> Subject:
+def find_subject(deployment: Deployment, name: str) -> ReplayTarget:
     """Return the consumer of a name."""
     try:
         return subject_of(deployment, find_worker(name))
@@ -139,7 +139,9 @@ def count_messages(deployment: Deployment, request: ReplayRequest, progress: Pro
         source.close()
 
 
-def _select(deployment: Deployment, request: ReplayRequest) -> tuple[Subject | None, Selection]:
+def _select(
+    deployment: Deployment, request: ReplayRequest
+) -> tuple[ReplayTarget | None, Selection]:
     """Return whose handlers are meant, and the messages, of the topics that the consumer reads."""
     if request.consumer is None:
         return None, request.selection()

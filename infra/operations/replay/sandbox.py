@@ -8,7 +8,7 @@ from datetime import datetime
 from cdc.reconciliation import Progress
 from consumers.replay.errors import ChoiceError, EmptyRangeError, ReplayError
 from consumers.replay.sandbox import Listed, SandboxInfo, drop_sandbox, list_sandboxes
-from consumers.replay.sandboxed import Outcome, SandboxReplay
+from consumers.replay.sandbox_run import Outcome, SandboxReplay
 from infra.deployment import Deployment
 from infra.errors import RequestError
 from infra.operations.replay.run import Run

@@ -35,5 +35,5 @@ def into_topic(run: Run, progress: Progress) -> Republished:
             rate=run.request.rate,
         )
     if not records and not run.is_resumed:
-        raise EmptyRangeError(f"no message in the range is like that{source.complaint()}")
+        raise EmptyRangeError(f"no message in the range matches the filters{source.complaint()}")
     return Republished(state.run_id, state.target, records)

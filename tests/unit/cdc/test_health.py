@@ -10,7 +10,7 @@ import pytest
 
 from cdc import health
 from cdc.relay.health import serving
-from cdc.relay.relay import Condition
+from cdc.relay.relay import RelayStatus
 from tests.raw_requests import get
 from tests.services import say
 
@@ -20,17 +20,17 @@ BOUND_S = 10.0
 
 
 @pytest.fixture
-def condition() -> Condition:
-    return Condition("relay-1", problem=None)
+def condition() -> RelayStatus:
+    return RelayStatus("relay-1", problem=None)
 
 
 @pytest.fixture
-def port(condition: Condition) -> Iterator[int]:
+def port(condition: RelayStatus) -> Iterator[int]:
     with serving(condition, "127.0.0.1", 0) as bound:
         yield bound
 
 
-def test_a_probe_is_told_status_and_details(port: int, condition: Condition) -> None:
+def test_a_probe_is_told_status_and_details(port: int, condition: RelayStatus) -> None:
     head, _, body = say(port, PROBE).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert json.loads(body)["holder"] == "relay-1"
@@ -76,7 +76,7 @@ def test_connections_are_few_and_short_and_a_probe_is_answered_meanwhile(
 
 
 def test_the_oldest_connection_goes_when_there_are_too_many(
-    condition: Condition, monkeypatch: pytest.MonkeyPatch
+    condition: RelayStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "LIFETIME_S", 10 * BOUND_S)
     with serving(condition, "127.0.0.1", 0) as port, ExitStack() as stack:

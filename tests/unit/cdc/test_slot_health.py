@@ -6,7 +6,7 @@ import pytest
 
 from cdc.connector import ConnectorStatus, Position
 from cdc.slot import Slot, lsn_number
-from cdc.slot.health import Ailment, diagnose
+from cdc.slot.health import SlotProblem, diagnose
 
 SLOT = Slot(
     name="s",
@@ -29,7 +29,7 @@ RUNNING = ConnectorStatus("RUNNING", "RUNNING")
 STOPPED = ConnectorStatus("STOPPED", "ABSENT")
 FAILED = ConnectorStatus("RUNNING", "FAILED")
 ABSENT = ConnectorStatus("ABSENT", "ABSENT")
-BEHIND, LEVEL = Position(0x1FF, None), Position(0x200, None)
+BLOCKED_BY_EARLIER, LEVEL = Position(0x1FF, None), Position(0x200, None)
 
 
 @pytest.mark.parametrize(
@@ -37,36 +37,39 @@ BEHIND, LEVEL = Position(0x1FF, None), Position(0x200, None)
     [
         (SLOT, RUNNING, LEVEL, None),
         (SLOT, STOPPED, LEVEL, None),
-        (SLOT, STOPPED, BEHIND, Ailment.AHEAD),
-        (SLOT, FAILED, BEHIND, Ailment.AHEAD),
+        (SLOT, STOPPED, BLOCKED_BY_EARLIER, SlotProblem.AHEAD),
+        (SLOT, FAILED, BLOCKED_BY_EARLIER, SlotProblem.AHEAD),
         # between two attempts of a task that fails, Connect still says that it runs
-        (SLOT, RUNNING, BEHIND, Ailment.AHEAD),
+        (SLOT, RUNNING, BLOCKED_BY_EARLIER, SlotProblem.AHEAD),
         # who reads the slot moves it while we look
-        (dataclasses.replace(SLOT, active=True), RUNNING, BEHIND, None),
-        (None, RUNNING, LEVEL, Ailment.MISSING),
+        (dataclasses.replace(SLOT, active=True), RUNNING, BLOCKED_BY_EARLIER, None),
+        (None, RUNNING, LEVEL, SlotProblem.MISSING),
         (None, ABSENT, None, None),
         (None, RUNNING, None, None),
         (SLOT, RUNNING, None, None),
-        (SLOT, STOPPED, None, Ailment.NO_POSITION),
-        (dataclasses.replace(SLOT, wal_status="lost"), RUNNING, LEVEL, Ailment.LOST),
+        (SLOT, STOPPED, None, SlotProblem.NO_POSITION),
+        (dataclasses.replace(SLOT, wal_status="lost"), RUNNING, LEVEL, SlotProblem.LOST),
         (
             dataclasses.replace(SLOT, invalidation_reason="idle_timeout"),
             FAILED,
             LEVEL,
-            Ailment.LOST,
+            SlotProblem.LOST,
         ),
-        (dataclasses.replace(SLOT, plugin="wal2json"), FAILED, LEVEL, Ailment.OF_ANOTHER_KIND),
-        (dataclasses.replace(SLOT, is_here=False), FAILED, LEVEL, Ailment.OF_ANOTHER_KIND),
+        (dataclasses.replace(SLOT, plugin="wal2json"), FAILED, LEVEL, SlotProblem.OF_ANOTHER_KIND),
+        (dataclasses.replace(SLOT, is_here=False), FAILED, LEVEL, SlotProblem.OF_ANOTHER_KIND),
         (
             dataclasses.replace(SLOT, plugin=None, is_here=False),
             FAILED,
             None,
-            Ailment.OF_ANOTHER_KIND,
+            SlotProblem.OF_ANOTHER_KIND,
         ),
     ],
 )
 def test_ailments(
-    slot: Slot | None, state: ConnectorStatus, position: Position | None, ailment: Ailment | None
+    slot: Slot | None,
+    state: ConnectorStatus,
+    position: Position | None,
+    ailment: SlotProblem | None,
 ) -> None:
     found = diagnose("s", slot, state, position)
     assert found.ailment == ailment

@@ -8,18 +8,18 @@ from typing import Any
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import Failure
 from consumers.runtime.store import (
-    Claim,
+    BatchClaim,
+    ClaimResult,
     ParkedMessage,
     ParkedSequence,
     Parking,
     Place,
     Store,
-    Taken,
     Transaction,
 )
 from consumers.runtime.window import InboxWindow
-from consumers.testing.contents import Contents, Line, Position
 from consumers.testing.memory import MemoryDatabase
+from consumers.testing.memory_state import Contents, Line, Position
 from consumers.testing.memory_store import MemoryStore
 
 
@@ -46,10 +46,10 @@ class TakesWhatWasTaken(MemoryStore):
 class TakesRepetitionsInABatch(MemoryStore):
     """That an id came twice in the batch is not told."""
 
-    async def take(self, transaction: Transaction, claim: Claim) -> Taken:
+    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
         taken = await super().take(transaction, claim)
         every_one = taken.new is not None and taken.new == set(claim.message_ids)
-        return Taken(None if every_one else taken.new, taken.some_parked)
+        return ClaimResult(None if every_one else taken.new, taken.some_parked)
 
 
 class SharesTheInbox(MemoryStore):
@@ -85,7 +85,7 @@ class LeavesThePosition(MemoryStore):
 class MovesBeforeTheCommit(MemoryStore):
     """The position is written outside the transaction."""
 
-    async def take(self, transaction: Transaction, claim: Claim) -> Taken:
+    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
         taken = await super().take(transaction, claim)
         self._database.committed.positions |= self._database.within(transaction).positions
         return taken

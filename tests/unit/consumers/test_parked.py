@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.runtime.parked.assignments import Assignment, changed
-from consumers.runtime.parked.message import RecordPlace, key_of, key_text
+from consumers.runtime.parked.message import RecordPosition, key_of, key_text
 from consumers.runtime.parked.payload import differences, first_bytes, parse_json
 from consumers.runtime.parked.selection import Selection, parse_age
 from schemas.contracts import avsc
@@ -52,7 +52,7 @@ def test_what_is_no_age_is_refused(text: str) -> None:
 
 
 def test_a_place_is_topic_partition_offset() -> None:
-    place = RecordPlace.parse("order.events/3/17")
+    place = RecordPosition.parse("order.events/3/17")
     assert place == ("order.events", 3, 17)
     assert str(place) == "order.events/3/17"
 
@@ -63,7 +63,7 @@ def test_a_place_is_topic_partition_offset() -> None:
 )
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no place such as order\.events/3/17"):
-        RecordPlace.parse(text)
+        RecordPosition.parse(text)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from consumers.payments.processor import CapturedCardProcessor, Charge
-from consumers.replay.outside import CapturedOutside, OutsideCallError, noted, walled_in
+from consumers.replay.outside import CapturedOutside, OutsideCallError, no_network, noted
 from consumers.runtime.outside import RealOutside
 
 
@@ -26,7 +26,7 @@ def test_a_connection_is_refused_in_a_replay_and_open_before_and_after(
 ) -> None:
     socket.create_connection(listener).close()
     with (
-        walled_in("http://127.0.0.1:1/"),
+        no_network("http://127.0.0.1:1/"),
         socket.socket() as caller,
         pytest.raises(OutsideCallError, match="connects to"),
     ):
@@ -38,12 +38,12 @@ def test_a_connection_by_asyncio_is_refused_too(listener: tuple[str, int]) -> No
     async def call() -> None:
         await asyncio.open_connection(*listener)
 
-    with walled_in("http://127.0.0.1:1/"), pytest.raises(OutsideCallError):
+    with no_network("http://127.0.0.1:1/"), pytest.raises(OutsideCallError):
         asyncio.run(call())
 
 
 def test_a_datagram_and_a_program_are_refused(listener: tuple[str, int]) -> None:
-    with walled_in("http://127.0.0.1:1/"):
+    with no_network("http://127.0.0.1:1/"):
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
             pytest.raises(OutsideCallError),
@@ -55,7 +55,7 @@ def test_a_datagram_and_a_program_are_refused(listener: tuple[str, int]) -> None
 
 def test_the_registry_may_be_spoken_to(listener: tuple[str, int]) -> None:
     host, port = listener
-    with walled_in(f"http://{host}:{port}/apis"):
+    with no_network(f"http://{host}:{port}/apis"):
         socket.create_connection(listener).close()
 
 

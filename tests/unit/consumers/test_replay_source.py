@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from cdc.kafka_record import KafkaRecord
-from consumers.replay.amended import Amended, Amendments
 from consumers.replay.engine import Pace
 from consumers.replay.errors import ReplayError
 from consumers.replay.live import Remembered
+from consumers.replay.manual_edits import EditedSource, ManualEdits
 from consumers.replay.source import Batch, Fetch
 from consumers.replay.state import RunState, States
 from consumers.runtime.delivery import Delivery, Replay
@@ -60,13 +60,13 @@ def test_what_is_older_than_the_inbox_remembers_is_left_out_and_counted() -> Non
 
 
 def test_a_rebuild_takes_messages_as_people_have_decided() -> None:
-    decided = Amendments(frozenset({OLD}), {NEW: b"mended"}, frozenset())
-    fetched = Amended(Given(OLD, NEW, NEWER), decided).fetch()
+    decided = ManualEdits(frozenset({OLD}), {NEW: b"mended"}, frozenset())
+    fetched = EditedSource(Given(OLD, NEW, NEWER), decided).fetch()
     assert ids_of(fetched) == [NEW, NEWER]
     assert fetched is not None
     assert [record.value for record in fetched.batches[0].records] == [b"mended", b"v"]
-    parked = Amendments(parked=frozenset({NEW}))
-    assert ids_of(Amended(Given(OLD, NEW), parked).fetch()) == [OLD]
+    parked = ManualEdits(parked=frozenset({NEW}))
+    assert ids_of(EditedSource(Given(OLD, NEW), parked).fetch()) == [OLD]
 
 
 def test_a_pace_cuts_batches_to_half_a_second() -> None:

@@ -114,7 +114,7 @@ def test_reset_deletes_a_home_and_nothing_else(tmp_path: Path) -> None:
 
 LOST_INTERRUPT = """
 import contextlib, signal, time, weakref
-from infra.cli.interrupt import heeded
+from infra.cli.interrupt import reraise_lost_interrupts
 
 class Thing: pass
 
@@ -136,7 +136,7 @@ with {manager}:
     ("manager", "printed", "code"),
     [
         ("contextlib.nullcontext()", "lost\nwent on\n", 0),
-        ("heeded()", "lost\n", -signal.SIGINT),
+        ("reraise_lost_interrupts()", "lost\n", -signal.SIGINT),
     ],
 )
 def test_an_interrupt_that_nobody_could_catch_is_raised_again(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from consumers.testing.copying import Unordered, difference, overwrite, plain, require_changeable
+from consumers.testing.comparing import Unordered, difference, overwrite, plain, require_changeable
 
 
 class Bag:

@@ -9,12 +9,12 @@ from typing import Literal
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.failures import Failure
 from consumers.runtime.store import (
-    Claim,
+    BatchClaim,
+    ClaimResult,
     ParkedSequence,
     Parking,
     Place,
     Store,
-    Taken,
     Transaction,
 )
 
@@ -26,7 +26,7 @@ class ProcessDied(BaseException):
     """The process is gone. Nothing of it goes on, not even what handles errors; only what was committed stays."""
 
 
-class Breaks:
+class FaultPlan:
     """Decides when something breaks: at the first occasion, then by chance, and a few times at most."""
 
     def __init__(
@@ -60,7 +60,7 @@ class BreakingStore:
     Pauses before another attempt are taken from the chance given, so that a passage can be repeated.
     """
 
-    def __init__(self, store: Store, breaks: Breaks, rng: random.Random) -> None:
+    def __init__(self, store: Store, breaks: FaultPlan, rng: random.Random) -> None:
         self._store = store
         self._breaks = breaks
         self._rng = rng
@@ -84,7 +84,7 @@ class BreakingStore:
     async def move(self, place: Place, base: int, offset: int) -> None:
         await self._store.move(place, base, offset)
 
-    async def take(self, transaction: Transaction, claim: Claim) -> Taken:
+    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
         self._breaks.at("take")
         return await self._store.take(transaction, claim)
 

@@ -8,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from cdc.sql import load_queries
-from consumers.replay.amended import Amended, Amendments
 from consumers.replay.engine import Engine, Moved, Tell
 from consumers.replay.errors import ReplayError
 from consumers.replay.log_source import LogRows, has_log
-from consumers.replay.outside import walled_in
+from consumers.replay.manual_edits import EditedSource, ManualEdits
+from consumers.replay.outside import no_network
 from consumers.replay.plan import open_source, places_of
 from consumers.replay.sandbox import Sandbox, SandboxStore, named
-from consumers.replay.sandboxed import Subject
+from consumers.replay.sandbox_run import ReplayTarget
 from consumers.replay.selection import Selection
 from consumers.replay.source import Plan, Range, Source
 from consumers.runtime.consumer import Consumer
@@ -30,7 +30,7 @@ TellOf = Callable[[int, int], None]
 """Told how many messages lie behind, and of how many."""
 
 
-class Shadow:
+class RebuildSchema:
     """Holds what a consumer's handlers make of the messages that are given to them.
 
     Attributes:
@@ -40,12 +40,12 @@ class Shadow:
 
     def __init__(
         self,
-        subject: Subject,
+        subject: ReplayTarget,
         consumer: Consumer,
         sandbox: Sandbox,
         store: SandboxStore,
         window: InboxWindow,
-        amendments: Amendments,
+        amendments: ManualEdits,
         tell: TellOf,
     ) -> None:
         self.amendments = amendments
@@ -147,11 +147,11 @@ class Shadow:
     async def _run(self, source: Source, begins: Positions, *, total: int) -> int:
         self._total += total
         try:
-            with walled_in(self._subject.registry_url):
+            with no_network(self._subject.registry_url):
                 engine = Engine(
                     self._consumer, self._store, self._codec, self._outbox, self._window
                 )
-                amended = Amended(source, self.amendments)
+                amended = EditedSource(source, self.amendments)
                 await engine.run(amended, dict(begins), tell=self._told())
         finally:
             await asyncio.to_thread(source.close)
@@ -166,9 +166,13 @@ class Shadow:
 
 
 @asynccontextmanager
-async def standing_shadow(
-    subject: Subject, consumer: Consumer, sandbox: Sandbox, amendments: Amendments, tell: TellOf
-) -> AsyncIterator[Shadow]:
+async def rebuild_schema_there(
+    subject: ReplayTarget,
+    consumer: Consumer,
+    sandbox: Sandbox,
+    amendments: ManualEdits,
+    tell: TellOf,
+) -> AsyncIterator[RebuildSchema]:
     """Make a shadow, and drop it whatever happens."""
     try:
         await sandbox.make()
@@ -176,6 +180,6 @@ async def standing_shadow(
             store = SandboxStore(consumer.name, pool)
             window = InboxWindow()
             await store.open_inbox(window)
-            yield Shadow(subject, consumer, sandbox, store, window, amendments, tell)
+            yield RebuildSchema(subject, consumer, sandbox, store, window, amendments, tell)
     finally:
         await sandbox.drop()

@@ -28,7 +28,7 @@ class SeatLostError(Exception):
     """Another relay may hold the shards by now; nothing that is under way may be published any more."""
 
 
-class Seat:
+class ShardLease:
     """The locks of a relay."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Seat:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: RelaySettings, holder: str) -> Iterator["Seat"]:
+    def open(cls, settings: RelaySettings, holder: str) -> Iterator["ShardLease"]:
         """Take a seat, and give the shards back in good order when the block ends."""
         with connect(settings.database_url, autocommit=True, prepare_threshold=1) as connection:
             connection.execute(

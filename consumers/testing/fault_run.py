@@ -9,8 +9,8 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.middleware import CallNext
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork, Work
-from consumers.testing.breaking import BreakingStore, Breaks, ProcessDied
 from consumers.testing.database import Database
+from consumers.testing.fault_plan import BreakingStore, FaultPlan, ProcessDied
 from consumers.testing.log import Log
 from consumers.testing.records import NewRecord
 from consumers.testing.worker import Worker
@@ -20,7 +20,7 @@ FIRST_PARTITION = 1
 """History lies before it."""
 
 
-class Passage:
+class FaultRun:
     """What a fault has at hand.
 
     Attributes:
@@ -71,14 +71,14 @@ class Passage:
             turns[0], turns[other] = turns[other], turns[0]
         return [queues[key].pop(0) for key in turns]
 
-    async def worker(self, breaks: Breaks | None = None) -> Worker:
+    async def worker(self, breaks: FaultPlan | None = None) -> Worker:
         """Start a worker.
 
         Args:
             breaks: When its store breaks, and when a handler fails after it has written its effect; never when none is
                 given.
         """
-        breaks = breaks or Breaks(self.rng)
+        breaks = breaks or FaultPlan(self.rng)
         store, window = await self.database.open(self.consumer)
         return Worker(
             _with_breaking_handlers(self.consumer, breaks),
@@ -87,7 +87,7 @@ class Passage:
             window,
         )
 
-    async def work(self, breaks: Breaks | None = None) -> None:
+    async def work(self, breaks: FaultPlan | None = None) -> None:
         """Have a worker do all there is to do, in batches that chance cuts; another one goes on when it dies."""
         while True:
             try:
@@ -99,7 +99,7 @@ class Passage:
             return
 
 
-def _with_breaking_handlers(consumer: Consumer, breaks: Breaks) -> Consumer:
+def _with_breaking_handlers(consumer: Consumer, breaks: FaultPlan) -> Consumer:
     async def break_afterwards(
         received: Sequence[Received[Any]], _: Work | BulkWork, call_next: CallNext
     ) -> None:

@@ -14,7 +14,7 @@ from cdc.kafka_record import KafkaRecord
 from cdc.outbox import OutsideTransactionError
 from consumers.runtime.failures import Failure
 from consumers.runtime.store import Place, Reset, SpoiltTransactionError, Transaction
-from consumers.testing.copying import overwrite, require_changeable
+from consumers.testing.comparing import overwrite, require_changeable
 from consumers.testing.database import Sent
 
 S = TypeVar("S")

@@ -17,7 +17,7 @@ from consumers.replay.diff import TableDiff
 from consumers.replay.engine import Engine, Tell
 from consumers.replay.errors import EmptyRangeError
 from consumers.replay.log_source import Urls
-from consumers.replay.outside import CapturedOutside, walled_in
+from consumers.replay.outside import CapturedOutside, no_network
 from consumers.replay.plan import open_source, places_of
 from consumers.replay.sandbox import QUERIES, Sandbox, SandboxInfo, SandboxStore, named
 from consumers.replay.selection import Selection
@@ -38,7 +38,7 @@ PARKED_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class ReplayTarget:
     """A consumer, and the surroundings in which its handlers are replayed."""
 
     name: str
@@ -94,7 +94,7 @@ class SandboxReplay:
     """One replay into a sandbox."""
 
     def __init__(
-        self, subject: Subject, selection: Selection, plan: Plan, info: SandboxInfo
+        self, subject: ReplayTarget, selection: Selection, plan: Plan, info: SandboxInfo
     ) -> None:
         self._subject = subject
         self._selection = selection
@@ -149,7 +149,7 @@ class SandboxReplay:
                 await store.open_inbox(window)
                 engine = Engine(consumer, store, codec, subject.outbox(consumer), window)
                 begin = time.monotonic()
-                with walled_in(subject.registry_url):
+                with no_network(subject.registry_url):
                     outcome.records = await engine.run(
                         source,
                         places_of(self._plan),
@@ -184,7 +184,7 @@ class SandboxReplay:
         [[moved]] = await cursor.fetchall()
         if moved == sum(each.begin for each in self._plan.ranges):
             raise EmptyRangeError(
-                f"none of the {self._plan.total:,} messages in the range is like that{complaint}"
+                f"none of the {self._plan.total:,} messages in the range matches the filters{complaint}"
             )
 
     async def _look(self, outcome: Outcome, owner: Connection) -> None:

@@ -12,7 +12,7 @@ QUERIES = load_queries(__package__)
 
 
 @dataclass(frozen=True, slots=True)
-class Amendments:
+class ManualEdits:
     """What is not to be handled as it was sent."""
 
     skipped: frozenset[str] = frozenset()
@@ -21,7 +21,7 @@ class Amendments:
     parked: frozenset[str] = frozenset()
 
     @classmethod
-    async def read(cls, connection: Connection, consumer: str) -> "Amendments":
+    async def read(cls, connection: Connection, consumer: str) -> "ManualEdits":
         """Return them as they stand in the live schema that a connection leads to."""
         skipped: set[str] = set()
         edited: dict[str, bytes] = {}
@@ -44,10 +44,10 @@ class Amendments:
         return message_id in self.skipped or message_id in self.parked
 
 
-class Amended:
+class EditedSource:
     """A source whose messages are as people have decided."""
 
-    def __init__(self, source: Source, amendments: Amendments) -> None:
+    def __init__(self, source: Source, amendments: ManualEdits) -> None:
         self._source = source
         self._amendments = amendments
         self.begin = source.begin
