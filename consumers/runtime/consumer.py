@@ -32,8 +32,8 @@ class Consumer:
         max_batch: Most messages in one transaction.
         parallel_partitions: Most transactions at once in one worker. With 1, handlers of different partitions never
             wait for each other's rows.
-        tables: What is to be known of the tables that the handlers write, by name, where it is not what goes without
-            saying.
+        tables: By name: how rows of a table are compared in a replay. Those without an entry are compared as a whole, by
+            their primary key.
         middleware: What is done around every call of a handler, the outermost first.
         clock: Tells handlers the present.
         before_a_replay: A statement that puts into an empty schema what the handlers expect to be there, as it was
