@@ -201,12 +201,14 @@ class Outbox:
         Raises:
             MessageRefusedError: it is too large to be published.
             OutsideTransactionError: the connection is in autocommit with no transaction open.
-            ValueError: the message does not fit its schema, a topic is not one that it may go or be answered to, or a
-                time has no time zone.
+            ValueError: the message does not fit its schema, a topic is not one that it may go or be answered to, a time
+                has no time zone, or it would have expired when it is sent.
         """
         for name, moment in (("expires_at", expires_at), ("not_before", not_before)):
             if moment is not None and moment.tzinfo is None:
                 raise ValueError(f"{name} is {moment}, which has no time zone")
+        if not_before and expires_at and not_before >= expires_at:
+            raise ValueError(f"it would expire at {expires_at}, before it is sent at {not_before}")
         if reply_to is not None:
             catalogue().require_replies(reply_to)
         outgoing = self._outgoing(

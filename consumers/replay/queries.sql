@@ -52,7 +52,10 @@ order by m.reason = 'behind', m.parked_id
 limit %(limit)s;
 
 -- name: outgoing
-select seq, id::text, topic, aggregate_id, type, aggregate_version, payload from outbox order by seq;
+select seq, id::text, topic, aggregate_id, type, aggregate_version, null as not_before, payload from outbox
+union all
+select number, id::text, topic, aggregate_id, type, null, not_before::text, payload from outbox_delayed
+order by not_before nulls first, seq;
 
 -- name: outside
 select party, action, key, details, count(*)::int as times

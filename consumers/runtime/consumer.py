@@ -32,7 +32,7 @@ class Consumer:
         max_batch: Most messages in one transaction.
         parallel_partitions: Most transactions at once in one worker. With 1, handlers of different partitions never
             wait for each other's rows.
-        tables: By name: how rows of a table are compared in a replay. Those without an entry are compared as a whole, by
+        tables: By name: how rows of a table are compared in a replay. Those without an entry are compared whole, by
             their primary key.
         middleware: What is done around every call of a handler, the outermost first.
         clock: Tells handlers the present.

@@ -134,7 +134,7 @@ async def ask_and_answer(sign: CanaryEmitted, work: Work) -> None:
         key="k",
         to="canary.commands",
         reply_to="asker.replies",
-        expires_at=NOW,
+        expires_at=NOW + timedelta(days=1),
         not_before=NOW,
     )
     if work.delivery.reply_to:
@@ -147,7 +147,7 @@ def test_a_command_says_where_to_reply_and_until_when() -> None:
     played = play(declared(ask_and_answer, topics=["canary.events"]), asked)
     [delayed] = played.delayed
     assert (delayed.topic, delayed.reply_to) == ("canary.commands", "asker.replies")
-    assert (delayed.expires_at, delayed.not_before) == (NOW, NOW)
+    assert (delayed.expires_at, delayed.not_before) == (NOW + timedelta(days=1), NOW)
     [reply] = played.outbox
     assert (reply.topic, reply.key, reply.reply_to) == ("asker.replies", "q", None)
     assert str(reply.context.causation_id) == (dict(asked.headers)["ce_id"] or b"").decode()
@@ -161,6 +161,7 @@ def test_a_command_says_where_to_reply_and_until_when() -> None:
         ({"to": "order.events"}, "not on order.events"),
         ({"to": "canary.commands", "reply_to": "canary.events"}, "no topic of replies"),
         ({"to": "canary.commands", "expires_at": datetime(2026, 1, 1)}, "has no time zone"),  # noqa: DTZ001
+        ({"to": "canary.commands", "expires_at": NOW, "not_before": NOW}, "before it is sent"),
     ],
 )
 def test_what_leads_nowhere_is_refused(options: dict[str, Any], problem: str) -> None:
