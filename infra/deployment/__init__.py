@@ -163,7 +163,7 @@ class Deployment:
 
     def address_of(self, service: str) -> Address:
         """Return where a service is, by its name; by default it listens on the port that it declares."""
-        declared = Address(url=None, host="0.0.0.0", port=find_service(service).port)  # noqa: S104
+        declared = Address(url=None, host="127.0.0.1", port=find_service(service).port)
         return self.services.get(service, declared)
 
 

@@ -90,7 +90,7 @@ class ServiceLine(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     url: Url | None = None
-    host: Host = "0.0.0.0"  # noqa: S104 - in a container or behind a firewall it is for others to say
+    host: Host = "127.0.0.1"  # others are let in by whoever says so
     port: Port | None = None
 
 

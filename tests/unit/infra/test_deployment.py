@@ -159,7 +159,7 @@ def test_one_passfile_may_serve_all_roles(file: Path) -> None:
 def test_a_service_is_told_addresses_and_files_and_no_secret(file: Path) -> None:
     told = environment_of(find_service("storefront"), read(file))
     assert told["TAILRACE_ORDERS_URL"] == "http://orders:8001"
-    assert (told["TAILRACE_HOST"], told["TAILRACE_PORT"]) == ("0.0.0.0", "18080")  # noqa: S104
+    assert (told["TAILRACE_HOST"], told["TAILRACE_PORT"]) == ("127.0.0.1", "18080")
     orders = environment_of(find_service("orders"), read(file))
     assert orders["TAILRACE_PORT"] == "8001"
     assert "s3cret" not in str(orders)
