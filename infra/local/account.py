@@ -25,11 +25,7 @@ class Account:
 
 
 def substitute() -> Account | None:
-    """Return the account Postgres runs under, None if that is simply the present user.
-
-    Raises:
-        AccountError: we are root and none of the substitutes exists.
-    """
+    """Return the account Postgres runs under, None if that is simply the present user."""
     if os.geteuid() != 0:
         return None
     for name in SUBSTITUTES:
@@ -54,11 +50,7 @@ def make_shared_directory(path: Path) -> None:
 
 
 def require_access(path: Path, account: Account) -> None:
-    """Make sure that the account may enter the directory and all its parents.
-
-    Raises:
-        AccountError: names the first directory that is closed to it.
-    """
+    """Make sure that the account may enter the directory and all its parents."""
     for directory in reversed([path, *path.parents]):
         if directory.is_dir() and not _may_enter(directory.stat(), account):
             raise AccountError(

@@ -16,24 +16,14 @@ class DownError(TailraceError):
 
 @dataclass(frozen=True, slots=True)
 class DownResult:
-    """What a `down` did.
+    """What a `down` did."""
 
-    Args:
-        stopped: names of the programs that were running.
-        leftovers: number of processes that ran without supervision and were ended.
-    """
-
-    stopped: list[str]
-    leftovers: int
+    stopped: list[str]  # names of the programs that were running
+    leftovers: int  # number of processes that ran without supervision and were ended
 
 
 def down(settings: Settings) -> DownResult:
-    """Stop everything: workers and services first, the database last; the data stay.
-
-    Raises:
-        DownError: a process survived.
-        HomeError: another command is at work on this stack.
-    """
+    """Stop everything: workers and services first, the database last; the data stay."""
     if not is_home(settings.home):
         return DownResult([], 0)
     with exclusive(settings.home):
@@ -41,12 +31,7 @@ def down(settings: Settings) -> DownResult:
 
 
 def reset(settings: Settings) -> None:
-    """Stop everything and delete the home with all its data.
-
-    Raises:
-        DownError: a process survived.
-        HomeError: the directory is not a home of Tailrace, or another command is at work on it.
-    """
+    """Stop everything and delete the home with all its data."""
     if settings.home.exists() and not is_home(settings.home):
         raise HomeError(f"{settings.home} is not a home of Tailrace, so nothing was deleted.")
     if not settings.home.exists():

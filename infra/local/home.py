@@ -1,6 +1,5 @@
 """The home of one stack: the directory with its data, secrets and logs, and the lock that guards it."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from infra.errors import TailraceError
 from infra.local.account import make_shared_directory, substitute
+from infra.local.java import flock
 
 MARKER = ".tailrace-home"
 
@@ -18,16 +18,11 @@ class HomeError(TailraceError):
 
 
 def is_home(home: Path) -> bool:
-    """Tell whether the directory was made by `prepare_home`."""
     return (home / MARKER).is_file()
 
 
 def prepare_home(home: Path) -> None:
-    """Create the home if it is missing; nothing changes if it is there.
-
-    Raises:
-        HomeError: the directory holds something else, or cannot be written.
-    """
+    """Create the home if it is missing; nothing changes if it is there."""
     if not is_home(home):
         if home.exists() and (not home.is_dir() or any(home.iterdir())):
             raise HomeError(
@@ -63,11 +58,7 @@ def _create(home: Path) -> None:
 
 
 def delete_home(home: Path) -> None:
-    """Delete the home with everything in it; a home that does not exist is fine.
-
-    Raises:
-        HomeError: the directory is not a home of Tailrace.
-    """
+    """Delete the home with everything in it; a home that does not exist is fine."""
     if not home.exists():
         return
     if not is_home(home):
@@ -88,22 +79,13 @@ def delete_home(home: Path) -> None:
 
 @contextmanager
 def exclusive(home: Path) -> Iterator[None]:
-    """Hold the home's lock: one command at a time may start, stop or delete the stack.
-
-    Raises:
-        HomeError: another command holds it.
-    """
-    descriptor = os.open(home / MARKER, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    """Hold the home's lock: one command at a time may start, stop or delete the stack."""
+    with flock.exclusive(home / MARKER, wait=False) as mine:
+        if not mine:
             raise HomeError(
                 f"Another command is starting or stopping the stack in {home}: wait for it and try again."
-            ) from None
+            )
         yield
-    finally:
-        os.close(descriptor)
 
 
 def write_private(path: Path, text: str) -> None:

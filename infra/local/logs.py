@@ -17,15 +17,7 @@ SEARCHED_LINES = 100_000
 
 
 class PartLog:
-    """The log of a part; of a process that several parts share, the lines that the part itself has written.
-
-    Args:
-        settings: Of the local stack.
-        part: Name of the part, or of the process that several share.
-
-    Raises:
-        TailraceError: there is none yet.
-    """
+    """The log of a part; of a process that several parts share, the lines that the part itself has written."""
 
     def __init__(self, settings: Settings, part: str) -> None:
         program = program_of(part, settings)
@@ -33,10 +25,9 @@ class PartLog:
         if not self._path.is_file():
             raise TailraceError(f"There is no log of {part} yet: run `make up` first.")
         self._is_alone = program == part
-        self._concerns = _everything if self._is_alone else lines_of(part)
+        self._concerns = (lambda _line: True) if self._is_alone else lines_of(part)
 
     def last(self, number: int) -> list[str]:
-        """Return the last lines."""
         lines = tail(self._path, number if self._is_alone else SEARCHED_LINES)
         return [line for line in lines if self._concerns(line)][-number:]
 
@@ -56,10 +47,6 @@ def lines_of(service: str) -> Callable[[str], bool]:
         return is_its
 
     return concerns
-
-
-def _everything(_line: str) -> bool:
-    return True
 
 
 def _appended(path: Path) -> Iterator[str]:

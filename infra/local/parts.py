@@ -8,38 +8,27 @@ from infra.local import postgres, retention
 from infra.local.java import connect, kafka, registry
 from infra.local.java.process import Process as JavaProcess
 from infra.local.probe import http_ok
-from infra.local.program import Program, fingerprint
+from infra.local.program import Program, fingerprint, python_program
 from infra.processes import command_of, environment_of, shared_command, shared_environment
 from infra.services import SERVICES, WORKERS
-from infra.settings import HOST, REPOSITORY, Publisher, Settings
+from infra.settings import HOST, Publisher, Settings
 
-SHARED = "workers"
-"""The program that runs all consumers when they share a process."""
+SHARED = "workers"  # the program that runs all consumers when they share a process
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the stack.
+    """One part of the stack."""
 
-    Args:
-        name: as in supervisor, status and logs.
-        prepare: make what it needs on disk and describe its process; repeatable.
-        is_ready: one cheap look at whether it does its work.
-        url: where it is reached, None if nowhere.
-        ports: the settings with the ports it listens on.
-        publisher: it belongs only to stacks with this publisher; None is any.
-        is_service: it is a service or worker, and needs the whole of the infrastructure.
-        may_share: it may run in one process with others of its kind.
-    """
-
-    name: str
+    name: str  # as in supervisor, status and logs
+    # make what it needs on disk and describe its process; repeatable
     prepare: Callable[[Settings], Program]
-    is_ready: Callable[[Settings], bool]
-    url: Callable[[Settings], str | None]
-    ports: tuple[str, ...] = ()
-    publisher: Publisher | None = None
-    is_service: bool = False
-    may_share: bool = False
+    is_ready: Callable[[Settings], bool]  # one cheap look at whether it does its work
+    url: Callable[[Settings], str | None]  # where it is reached, None if nowhere
+    ports: tuple[str, ...] = ()  # the settings with the ports it listens on
+    publisher: Publisher | None = None  # it belongs only to stacks with this publisher; None is any
+    is_service: bool = False  # it is a service or worker, and needs the whole of the infrastructure
+    may_share: bool = False  # it may run in one process with others of its kind
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -99,7 +88,7 @@ def _java(process: JavaProcess, *, stage: int, stop_wait_s: int) -> Program:
 def _service(service: Service) -> Part:
     return Part(
         name=service.name,
-        prepare=lambda settings: _python(
+        prepare=lambda settings: python_program(
             service.name, command_of(service), environment_of(service, settings.deployment())
         ),
         is_ready=lambda settings: http_ok(settings.port_of(service.name), service.ready_path),
@@ -112,21 +101,8 @@ def _service(service: Service) -> Part:
 
 
 def shared_workers(settings: Settings) -> Program:
-    """Describe the process that runs all consumers."""
-    return _python(
+    return python_program(
         SHARED, shared_command(WORKERS), shared_environment(WORKERS, settings.deployment())
-    )
-
-
-def _python(name: str, argv: tuple[str, ...], environment: dict[str, str]) -> Program:
-    environment = environment | {"PYTHONUNBUFFERED": "1"}
-    return Program(
-        name=name,
-        argv=argv,
-        env=environment,
-        directory=REPOSITORY,
-        stage=40,
-        fingerprint=fingerprint(argv, environment),
     )
 
 
@@ -175,5 +151,4 @@ PORT_SETTINGS = tuple(name for part in PARTS for name in part.ports)
 
 
 def parts_with(publisher: Publisher) -> tuple[Part, ...]:
-    """Return the parts of a stack with this publisher."""
     return tuple(part for part in PARTS if part.publisher in {None, publisher})

@@ -66,12 +66,7 @@ class PostgresError(TailraceError):
 
 
 def prepare(settings: Settings) -> Program:
-    """Make everything the server needs, once, and describe its process.
-
-    Raises:
-        PostgresError: initdb failed or the data belongs to another version.
-        AccountError: we are root and no other account can run it.
-    """
+    """Make everything the server needs, once, and describe its process."""
     account = substitute()
     directory = settings.home / "postgres"
     directory.mkdir(exist_ok=True)
@@ -103,7 +98,6 @@ def prepare(settings: Settings) -> Program:
 
 
 def is_ready(settings: Settings) -> bool:
-    """Tell whether the server accepts connections."""
     target = (
         f"host={HOST} port={settings.postgres_port} connect_timeout=1 dbname=postgres user=postgres"
     )
@@ -111,11 +105,7 @@ def is_ready(settings: Settings) -> bool:
 
 
 def installed(cache: Path, account: Account | None) -> Path:
-    """Return the directory of the binaries; for another account they are copied once to the cache.
-
-    Raises:
-        PostgresError: the wheel holds none for this platform.
-    """
+    """Return the directory of the binaries; for another account they are copied once to the cache."""
     spec = find_spec(WHEEL)
     package = Path(next(iter(spec.submodule_search_locations or ()))) if spec else Path()
     if not (package / BINARIES / "postgres").is_file():

@@ -20,18 +20,12 @@ class PreflightError(TailraceError):
 
 
 def check_machine(settings: Settings) -> None:
-    """Check what holds before there is a home.
-
-    Raises:
-        PreflightError: the Python is too old or the disk nearly full.
-    """
     check_python(sys.version_info[:2])
     for directory in (settings.home, settings.cache):
         check_disk(directory, settings.min_free_disk_mb)
 
 
 def check_python(found: tuple[int, int]) -> None:
-    """Refuse a Python that is too old."""
     if found < OLDEST_PYTHON:
         raise PreflightError(
             f"Tailrace needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer and this is "
@@ -40,7 +34,6 @@ def check_python(found: tuple[int, int]) -> None:
 
 
 def check_disk(directory: Path, wanted_mb: int) -> None:
-    """Refuse a file system that is nearly full."""
     existing = next(path for path in (directory, *directory.parents) if path.is_dir())
     free_mb = shutil.disk_usage(existing).free // 2**20
     if free_mb < wanted_mb:
@@ -51,14 +44,7 @@ def check_disk(directory: Path, wanted_mb: int) -> None:
 
 
 def check_ports(settings: Settings, *, running: Collection[str]) -> None:
-    """Refuse ports which somebody else listens on.
-
-    Args:
-        running: names of the programs which run already; the ports of their parts are theirs.
-
-    Raises:
-        PreflightError: names the first such port and, where the system tells, who has it.
-    """
+    """Refuse ports which somebody else listens on."""
     ports = settings.ports()
     for part in parts_with(settings.publisher):
         for name in () if set(running).intersection(part.programs) else part.ports:

@@ -35,10 +35,6 @@ def wait_until(
         what: completes the sentence "After 30 s ...", e.g. "kafka does not answer".
         probe: cheap and free of side effects; what it raises ends the wait.
         cancelled: gives the wait up as soon as it is set.
-
-    Raises:
-        ProbeTimeoutError: the probe never returned True.
-        CancelledError: `cancelled` was set.
     """
     pause = cancelled or threading.Event()
     begin = time.monotonic()
@@ -51,7 +47,6 @@ def wait_until(
 
 
 def port_answers(port: int, timeout_s: float = 0.5) -> bool:
-    """Tell whether something accepts connections on the port."""
     try:
         with socket.create_connection((HOST, port), timeout=timeout_s):
             return True

@@ -6,35 +6,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.repository import REPOSITORY
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A process to be supervised.
-
-    Args:
-        name: name of the part, e.g. "kafka".
-        argv: command line; visible to every account of the machine, hence without secrets.
-        env: variables added to those all programs share; without secrets as well.
-        directory: working directory.
-        stage: programs are stopped in descending order of it (10 = the database, stopped last).
-        account: run as this account instead of our own.
-        stop_signal: asks for an orderly end.
-        stop_group: send the stop signal to the whole process group, not only to the process.
-        stop_wait_s: seconds until an orderly end is given up and the process killed.
-        restart: start it again when it ends by itself.
-        fingerprint: changes when a running process must be replaced to obey the present settings.
-    """
+    """A process to be supervised."""
 
     name: str
+    # command line; visible to every account of the machine, hence without secrets
     argv: tuple[str, ...]
-    env: dict[str, str]
+    env: dict[str, str]  # variables added to those all programs share; without secrets as well
     directory: Path
-    stage: int
-    account: str | None = None
-    stop_signal: str = "TERM"
+    stage: int  # programs are stopped in descending order of it (10 = the database, stopped last)
+    account: str | None = None  # run as this account instead of our own
+    stop_signal: str = "TERM"  # asks for an orderly end
+    # send the stop signal to the whole process group, not only to the process
     stop_group: bool = True
-    stop_wait_s: int = 20
-    restart: bool = True
+    stop_wait_s: int = 20  # seconds until an orderly end is given up and the process killed
+    restart: bool = True  # start it again when it ends by itself
+    # changes when a running process must be replaced to obey the present settings
     fingerprint: str = field(default="", kw_only=True)
 
 
@@ -50,3 +41,15 @@ def fingerprint(argv: Iterable[str], env: dict[str, str], files: Iterable[Path] 
     for path in sorted(files):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def python_program(name: str, argv: tuple[str, ...], environment: dict[str, str]) -> Program:
+    environment = environment | {"PYTHONUNBUFFERED": "1"}
+    return Program(
+        name=name,
+        argv=argv,
+        env=environment,
+        directory=REPOSITORY,
+        stage=40,
+        fingerprint=fingerprint(argv, environment),
+    )

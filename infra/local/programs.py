@@ -40,7 +40,6 @@ def keep_running(home: Path, wanted: list[Program], running: Collection[str]) ->
 
 
 def remember(home: Path, programs: list[Program]) -> None:
-    """Note the programs supervisord was given."""
     write_private(
         _path(home), json.dumps([asdict(program) for program in programs], default=str, indent=1)
     )

@@ -7,6 +7,7 @@ from psycopg import sql
 
 from cdc.database import connect
 from infra.drift.database import mend_roles
+from infra.drift.roles import ROLES
 from infra.errors import TailraceError
 from infra.local.home import write_private
 from infra.local.passwords import ensure_password, ensure_secret
@@ -23,7 +24,6 @@ from infra.services import (
 from infra.settings import Settings
 
 DATABASE = "tailrace"
-ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, *SCHEMAS)
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -33,7 +33,6 @@ class ProvisionError(TailraceError):
 
 
 def ensure_passwords(settings: Settings) -> None:
-    """Generate the password files that are missing."""
     for role in ROLES:
         ensure_password(settings.secrets, role)
     for name in (PUBLISHER, REGISTRY_ADMIN):
@@ -51,11 +50,7 @@ def _hand_to_connect(settings: Settings) -> None:
 
 
 def provision(settings: Settings) -> list[str]:
-    """Create what is missing, bring back what was changed, and return a line for each of these.
-
-    Raises:
-        ProvisionError: the superuser's password file does not fit the database.
-    """
+    """Create what is missing, bring back what was changed, and return a line for each of these."""
     changes: list[str] = []
     with _superuser(settings, "postgres") as connection:
         for role in ROLES:

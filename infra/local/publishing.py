@@ -13,20 +13,12 @@ HANDOVER_TIMEOUT_S = 120.0
 
 
 def handover(settings: Settings) -> Handover:
-    """The two publishers of this stack."""
     return Handover(
         owner_url=settings.database_url(OWNER),
         replication_url=settings.database_url(CAPTURE),
         relay=RELAY,
         outboxes=OUTBOXES,
         slot=connector_settings(settings.deployment()).slot,
-    )
-
-
-def relay_settings(settings: Settings) -> RelaySettings:
-    """What a relay of this stack is told."""
-    return RelaySettings(
-        database_url=settings.database_url(RELAY), kafka_bootstrap=settings.kafka_bootstrap
     )
 
 
@@ -54,5 +46,8 @@ def to_connector(settings: Settings, cancelled: threading.Event) -> str:
         connector.forget_position(settings.connect_url, connector.NAME)
         # made anew it has not begun, and is not taken for one that has lost its slot
         connector.delete(settings.connect_url, connector.NAME)
-    work.to_connector(relay_settings(settings), timeout_s=HANDOVER_TIMEOUT_S, cancelled=cancelled)
+    relay = RelaySettings(
+        database_url=settings.database_url(RELAY), kafka_bootstrap=settings.kafka_bootstrap
+    )
+    work.to_connector(relay, timeout_s=HANDOVER_TIMEOUT_S, cancelled=cancelled)
     return f"the connector takes {', '.join(OUTBOXES)}"

@@ -20,24 +20,14 @@ class NotRunningError(TailraceError):
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """What a restart did.
+    """What a restart did."""
 
-    Args:
-        seconds: seconds until all that was stopped was ready again.
-        together: the parts whose process it was.
-    """
-
-    seconds: float
-    together: tuple[str, ...]
+    seconds: float  # seconds until all that was stopped was ready again
+    together: tuple[str, ...]  # the parts whose process it was
 
 
 def restart(settings: Settings, name: str) -> Restarted:
-    """Stop the part's process in good order, start it again and wait until it is ready.
-
-    Raises:
-        NotRunningError: the stack is down.
-        TailraceError: the part does not come up again.
-    """
+    """Stop the part's process in good order, start it again and wait until it is ready."""
     supervisor = Supervisor(settings.home)
     if not is_home(settings.home) or not supervisor.is_running():
         raise NotRunningError("The stack is down: run `make up`.")

@@ -4,16 +4,15 @@ import time
 from pathlib import Path
 
 from infra.interpreter import module_command
-from infra.local.program import Program, fingerprint
+from infra.local.program import Program, python_program
 from infra.publishing import name_of
 from infra.services import OUTBOXES, RETENTION
-from infra.settings import REPOSITORY, Settings
+from infra.settings import Settings
 
 ROUND_S = 3600
 
 
 def prepare(settings: Settings) -> Program:
-    """Describe the process."""
     argv = module_command("cdc.retention")
     environment = {
         "TAILRACE_DATABASE_URL": settings.database_url(RETENTION),
@@ -22,16 +21,8 @@ def prepare(settings: Settings) -> Program:
         "TAILRACE_OUTBOX_DAYS": str(settings.outbox_days),
         "TAILRACE_OUTBOX_ROUND_S": str(ROUND_S),
         "TAILRACE_OUTBOX_ROUND_FILE": str(_round_file(settings)),
-        "PYTHONUNBUFFERED": "1",
     }
-    return Program(
-        name="retention",
-        argv=argv,
-        env=environment,
-        directory=REPOSITORY,
-        stage=40,
-        fingerprint=fingerprint(argv, environment),
-    )
+    return python_program("retention", argv, environment)
 
 
 def is_ready(settings: Settings) -> bool:

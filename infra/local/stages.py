@@ -27,32 +27,20 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step.
+    """One step."""
 
-    Args:
-        name: unique among the stages of one run.
-        run: does the work and returns a few words about it, or "".
-        after: names of the stages that must be finished first.
-    """
-
-    name: str
-    run: Callable[[], str]
-    after: tuple[str, ...] = ()
+    name: str  # unique among the stages of one run
+    run: Callable[[], str]  # does the work and returns a few words about it, or ""
+    after: tuple[str, ...] = ()  # names of the stages that must be finished first
 
 
 def run_stages(
     stages: Sequence[Stage], report: Report, cancelled: threading.Event
 ) -> dict[str, float]:
-    """Run all stages, each as soon as those it depends on are done.
+    """Run all stages, each as soon as those it depends on are done; return the seconds that each took.
 
     When one fails, `cancelled` is set, no further stage begins, those under way are waited for,
     and the first failure is raised.
-
-    Returns:
-        Seconds each stage took.
-
-    Raises:
-        TailraceError: what the failing stage raised, or a StageError made from it.
     """
     seconds: dict[str, float] = {}
     pending = list(stages)

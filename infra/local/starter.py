@@ -25,28 +25,19 @@ class Starter:
     """Starts the parts of one stack during one `up`."""
 
     def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
-        """Nothing is started here. Setting `cancelled` ends every wait."""
         self._settings = settings
         self._supervisor = supervisor
-        self.cancelled = threading.Event()
-        self.started: list[str] = []
-        """Names of programs, of which one may run several parts."""
+        self.cancelled = threading.Event()  # ends every wait when it is set
+        self.started: list[str] = []  # names of programs, of which one may run several parts
         self._one_by_one = threading.Lock()
 
     def launch(self, part: Part) -> None:
-        """Start the part's process if it is not alive."""
         program = self._program_of(part)
         with self._one_by_one:
             if self._supervisor.start(program):
                 self.started.append(program)
 
     def wait_ready(self, part: Part, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Wait until the part does its work.
-
-        Raises:
-            PartError: its process keeps ending.
-            ProbeTimeoutError: it runs but does not answer.
-        """
         program = self._program_of(part)
         before = self._supervisor.processes()[program].restarts
         looks = count(1)

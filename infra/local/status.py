@@ -18,31 +18,25 @@ STARTING_TIME_S = 60
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """One part as it is now.
-
-    Args:
-        state: "running" (and ready), "starting", "unresponsive" (runs, but has not answered for long
-            enough to worry), "frozen" (one of its processes is stopped by a signal), "restarting" (waits
-            for its next attempt), "failed" (given up), "stopping" or "stopped".
-        uptime_s: seconds since its process was started.
-        restarts: how often it was started again after ending by itself, since the stack was started.
-        memory_mb: memory of its processes, shared pages counted once where the system can tell; an equal share of it
-            when one process runs several parts.
-        program: name of the program that runs it, which is its own unless it shares one.
-    """
+    """One part as it is now."""
 
     name: str
-    program: str
+    program: str  # name of the program that runs it, which is its own unless it shares one
+    # "running" (and ready), "starting", "unresponsive" (runs, but has not answered for long enough to worry),
+    # "frozen" (one of its processes is stopped by a signal), "restarting" (waits for its next attempt), "failed"
+    # (given up), "stopping" or "stopped"
     state: str
     pid: int | None
     url: str | None
-    uptime_s: int | None
+    uptime_s: int | None  # seconds since its process was started
+    # how often it was started again after ending by itself, since the stack was started
     restarts: int
+    # memory of its processes, shared pages counted once where the system can tell; an equal share of it when one
+    # process runs several parts
     memory_mb: int | None
 
     @property
     def is_running(self) -> bool:
-        """It does its work."""
         return self.state == "running"
 
 

@@ -9,11 +9,7 @@ from infra.settings import Settings
 
 
 def stop_everything(settings: Settings, supervisor: Supervisor) -> tuple[list[str], int]:
-    """Stop all programs and supervisord, then end whatever of this stack ran without it.
-
-    Returns:
-        The names of the programs that were running, and the number of unsupervised processes.
-    """
+    """Stop all programs and supervisord, then end what ran without it; return the programs, and how many processes."""
     stopped: list[str] = []
     if supervisor.is_running():
         programs = sorted(remembered(settings.home), key=lambda program: -program.stage)

@@ -26,10 +26,8 @@ from infra.settings import Settings
 FIRST_PARTS = ("postgres", "kafka", "connect")
 
 LISTED = 3
-PUBLISHED_BY = {
-    "cdc": "connector",
-    "relay": "relay",
-}  # the stage after which the outbox is published
+# the stage after which the outbox is published
+PUBLISHED_BY = {"cdc": "connector", "relay": "relay"}
 
 
 class UpReport(Report, Protocol):
@@ -41,19 +39,12 @@ class UpReport(Report, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UpResult:
-    """What an `up` did.
+    """What an `up` did."""
 
-    Args:
-        seconds: seconds of each stage, in the order in which they ended.
-        total_s: seconds of the whole; less than their sum, since stages run side by side.
-        started: the programs that were started, none if all ran already.
-        training: the Java start-up cache is being made in the background.
-    """
-
-    seconds: dict[str, float]
-    total_s: float
-    started: list[str]
-    training: bool
+    seconds: dict[str, float]  # seconds of each stage, in the order in which they ended
+    total_s: float  # seconds of the whole; less than their sum, since stages run side by side
+    started: list[str]  # the programs that were started, none if all ran already
+    training: bool  # the Java start-up cache is being made in the background
 
 
 def up(settings: Settings, report: UpReport) -> UpResult:
@@ -61,9 +52,6 @@ def up(settings: Settings, report: UpReport) -> UpResult:
 
     If anything fails, what this call has started is stopped again; what ran before goes on. Only when the connector's
     slot is lost everything that runs stays, as it takes part in the recovery.
-
-    Raises:
-        TailraceError: one sentence about what is wrong.
     """
     begin = time.monotonic()
     preflight.check_machine(settings)

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from infra.local.provision import ROLES, provision
+from infra.drift.roles import ROLES
+from infra.local.provision import provision
 from infra.services import OWNER, SCHEMAS
 from infra.settings import Settings
 from tests.stack import RunningStack

@@ -84,7 +84,6 @@ def _ports(settings: Settings) -> str:
 
 
 def machine_checks(settings: Settings) -> tuple[Check, ...]:
-    """Return the checks of the machine that the stack runs on."""
     return (
         Check("python", partial(_python, settings)),
         Check("disk", partial(_disk, settings)),

@@ -13,7 +13,6 @@ TIMEOUT_S = 2.0
 
 
 def part_checks(settings: Settings) -> tuple[Check, ...]:
-    """Look at all parts once and return a check for each."""
     return tuple(Check(part.name, _told(part)) for part in status(settings))
 
 

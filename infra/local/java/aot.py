@@ -52,7 +52,6 @@ def archives(cache: Path) -> dict[str, Path]:
 
 
 def trained(cache: Path) -> bool:
-    """Tell whether all parts have a start-up cache that fits."""
     return not artifacts.missing(cache) and all(
         archive.is_file() for archive in archives(cache).values()
     )
@@ -63,12 +62,6 @@ def train(cache: Path) -> list[Path]:
 
     One process does it at a time: if another is at it, nothing is done and nothing returned. What
     is used meanwhile (ports, directories, a broker) is temporary and gone afterwards.
-
-    Args:
-        cache: where `artifacts.ensure` has put the jars.
-
-    Raises:
-        TrainingError: a part did not start, or did not write its cache.
     """
     if artifacts.missing(cache):
         raise TrainingError(f"The Java parts are not complete in {cache}: run `make up` first.")
@@ -116,7 +109,6 @@ _TRAININGS: dict[str, Callable[[Path, Path], None]] = {
 
 @contextmanager
 def _broker(cache: Path, scratch: Path, *, record: bool) -> Iterator[str]:
-    """A broker for the time of the block, which gets its address."""
     port, controller_port = _free_port(), _free_port()
     process = kafka.prepare(
         home=scratch, cache=cache, port=port, controller_port=controller_port, aot=not record
@@ -147,7 +139,7 @@ def _running(process: Process, is_ready: Callable[[], bool]) -> Iterator[None]:
         try:
             wait_until(
                 f"{process.name} was not ready for its training",
-                lambda: _is_ready_or_ended(child, is_ready),
+                lambda: child.poll() is not None or is_ready(),
                 timeout_s=READY_TIMEOUT_S,
             )
             if child.poll() is not None:
@@ -161,10 +153,6 @@ def _running(process: Process, is_ready: Callable[[], bool]) -> Iterator[None]:
             if child.poll() is None:
                 child.kill()
                 child.wait()
-
-
-def _is_ready_or_ended(child: subprocess.Popen[bytes], is_ready: Callable[[], bool]) -> bool:
-    return child.poll() is not None or is_ready()
 
 
 @contextmanager

@@ -42,13 +42,6 @@ def ensure(cache: Path, *, progress: Progress | None = None) -> None:
     """Download what the lock file names and unpack the registry; quick when all is there.
 
     Several processes may do this at once: one works, the others wait for it.
-
-    Args:
-        cache: directory shared by all clones of a user.
-        progress: told about the bytes that arrive.
-
-    Raises:
-        ArtifactError: no network, a wrong file, no space or no permission.
     """
     if _registry_home(cache).is_dir() and not missing(cache):
         return
@@ -89,11 +82,7 @@ def class_path(cache: Path, part: str) -> tuple[Path, ...]:
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Extract a tar archive of plain files; `target` appears in one step when all is out.
-
-    Raises:
-        ArtifactError: the archive holds links, devices or paths that lead out of it.
-    """
+    """Extract a tar archive of plain files; `target` appears in one step when all is out."""
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -37,13 +37,7 @@ def write_properties(path: Path, properties: Mapping[str, object]) -> Path:
 
 
 def write_log4j(path: Path, level: str, loggers: Mapping[str, str]) -> Path:
-    """Write a log4j configuration that prints to stdout.
-
-    Args:
-        path: where to.
-        level: of all loggers but those named.
-        loggers: name of a logger or of a package -> its own level.
-    """
+    """Write a log4j configuration that prints to stdout; `level` is that of all loggers but those named."""
     lines = [
         f"logger.{number}.name = {name}\nlogger.{number}.level = {own_level}\n"
         for number, (name, own_level) in enumerate(loggers.items())

@@ -37,32 +37,22 @@ def prepare(
     cache: Path,
     port: int,
     kafka_bootstrap: str,
-    exactly_once: bool = False,
     aot: bool = True,
 ) -> Process:
     """Write the worker's configuration and describe its process; it needs a broker that is ready.
 
     Args:
-        home: the stack's home; everything goes to `<home>/connect`. Connectors may refer to the
-            files of `<home>/connect/secrets` as `${directory:<home>/connect/secrets:<file name>}`,
-            and to no others: whoever may configure a connector may read what it refers to.
-        cache: where `artifacts.ensure` has put the jars.
-        port: of the REST interface.
-        kafka_bootstrap: `host:port` of the broker.
+        home: the stack's home; everything goes to `<home>/connect`. Connectors may refer to the files of
+            `<home>/connect/secrets` as `${directory:<home>/connect/secrets:<file name>}`, and to no others: whoever
+            may configure a connector may read what it refers to.
         exactly_once: let source connectors write in transactions, at a cost of latency.
-        aot: use the start-up cache if it exists.
     """
     directory = make_directory(home, "connect")
     secrets = directory / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)  # the worker refuses to start without
     configuration = write_properties(
         directory / "worker.properties",
-        settings(
-            port=port,
-            kafka_bootstrap=kafka_bootstrap,
-            secrets=secrets,
-            exactly_once=exactly_once,
-        ),
+        settings(port=port, kafka_bootstrap=kafka_bootstrap, secrets=secrets),
     )
     log4j = write_log4j(directory / "log4j2.properties", "info", LOGGERS)
     program = jvm.Program(
@@ -82,10 +72,7 @@ def is_ready(port: int) -> bool:
     return http_ok(port, "/health")
 
 
-def settings(
-    *, port: int, kafka_bootstrap: str, secrets: Path, exactly_once: bool
-) -> dict[str, object]:
-    """The worker's configuration."""
+def settings(*, port: int, kafka_bootstrap: str, secrets: Path) -> dict[str, object]:
     provider = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
     return {
         "bootstrap.servers": kafka_bootstrap,
@@ -111,7 +98,6 @@ def settings(
         "config.providers.directory.param.allowed.paths": secrets,
         "producer.compression.type": "lz4",
         "offset.flush.interval.ms": 1000,
-        "exactly.once.source.support": "enabled" if exactly_once else "disabled",
         # it may be started before the broker: do not pause for long between attempts
         "reconnect.backoff.max.ms": 250,
         # after a crash the only worker takes its tasks back as soon as the broker has missed it,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import httpx2
 
@@ -23,26 +22,17 @@ class ArtifactError(TailraceError):
     """A Java artifact cannot be had."""
 
 
-class Progress(Protocol):
-    """Told how far the downloads have come; never called by two threads at once."""
-
-    def __call__(self, name: str, done_bytes: int, total_bytes: int) -> None:
-        """Take note that of all files together so much has arrived, the last of it of `name`."""
+# Told how far the downloads have come: the name of the file of which something has arrived, the bytes that have arrived
+# of all files, and those that are to come in all. Never called by two threads at once.
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file to fetch.
-
-    Args:
-        url: where from.
-        target: where to; its bytes arrive beside it in `<target>.part`.
-        sha256: hexadecimal digest it must have.
-        size: bytes it must have.
-    """
+    """A file to fetch."""
 
     url: str
-    target: Path
+    target: Path  # where to; its bytes arrive beside it in `<target>.part`
     sha256: str
     size: int
 
@@ -70,7 +60,6 @@ class _Tally:
         self._lock = threading.Lock()
 
     def note(self, name: str, received_bytes: int) -> None:
-        """Set how much of the file `name` is here."""
         with self._lock:
             self._received[name] = received_bytes
             if self._progress:
@@ -78,12 +67,7 @@ class _Tally:
 
 
 def download_all(downloads: Sequence[Download], *, progress: Progress | None = None) -> None:
-    """Fetch the files in parallel, the largest first; the first failure ends all of them.
-
-    Raises:
-        ArtifactError: a file cannot be had, or is not the one expected.
-        OSError: the disk does not take it.
-    """
+    """Fetch the files in parallel, the largest first; the first failure ends all of them."""
     tally = _Tally(sum(download.size for download in downloads), progress)
     stop = threading.Event()
     largest_first = sorted(downloads, key=lambda download: -download.size)
@@ -125,7 +109,11 @@ def _fetch(
         download.partial.unlink()
         reason = "what was left of an earlier download is damaged"
         if not resumed:
-            raise _wrong_content(download)
+            raise ArtifactError(
+                f"{download.url} sent a file that is not the locked {download.target.name} (its size or "
+                "sha256 differs), so it was discarded: the mirror or proxy in between alters it; set "
+                "TAILRACE_MAVEN_MIRROR to another Maven repository."
+            )
     raise ArtifactError(
         f"{download.target.name} could not be downloaded from {download.url} ({reason}): check the "
         "network and proxy settings, or set TAILRACE_MAVEN_MIRROR to a Maven repository you can "
@@ -189,11 +177,3 @@ def _is_genuine(download: Download) -> bool:
         return False
     with download.partial.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == download.sha256
-
-
-def _wrong_content(download: Download) -> ArtifactError:
-    return ArtifactError(
-        f"{download.url} sent a file that is not the locked {download.target.name} (its size or "
-        "sha256 differs), so it was discarded: the mirror or proxy in between alters it; set "
-        "TAILRACE_MAVEN_MIRROR to another Maven repository."
-    )

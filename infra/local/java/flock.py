@@ -9,12 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def exclusive(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the lock at `path` while the block runs; the block gets whether it really does.
-
-    Args:
-        path: the file to lock; created together with its directory.
-        wait: until the present holder is done; otherwise the block gets False at once.
-    """
+    """Hold the lock at `path` while the block runs; the block gets whether it really does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

@@ -24,21 +24,12 @@ COMMON_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a JVM shall run.
+    """What a JVM shall run."""
 
-    Args:
-        name: name of the part, e.g. "kafka".
-        main_class: fully qualified.
-        class_path: jars, in the order they are searched.
-        heap_mb: largest heap, in MiB.
-        options: further options of the JVM.
-        arguments: arguments of the main class.
-    """
-
-    name: str
+    name: str  # name of the part, e.g. "kafka"
     main_class: str
     class_path: tuple[Path, ...]
-    heap_mb: int
+    heap_mb: int  # largest heap, in MiB
     options: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
 

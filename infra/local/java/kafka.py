@@ -3,6 +3,7 @@
 import base64
 import subprocess
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -41,18 +42,7 @@ class KafkaError(TailraceError):
 def prepare(
     *, home: Path, cache: Path, port: int, controller_port: int, aot: bool = True
 ) -> Process:
-    """Write the broker's configuration, format its storage at the first call, describe its process.
-
-    Args:
-        home: the stack's home; everything goes to `<home>/kafka`.
-        cache: where `artifacts.ensure` has put the jars.
-        port: of the listener for clients.
-        controller_port: of the quorum, which only the broker itself uses.
-        aot: use the start-up cache if it exists.
-
-    Raises:
-        KafkaError: the storage cannot be formatted.
-    """
+    """Write the broker's configuration, format its storage at the first call, describe its process."""
     directory = make_directory(home, "kafka")
     data = directory / "data"
     configuration = write_properties(
@@ -85,7 +75,6 @@ def is_ready(port: int) -> bool:
 
 
 def settings(data: Path, *, port: int, controller_port: int) -> dict[str, object]:
-    """The broker's configuration: one node, small, loopback only."""
     return {
         "process.roles": "broker,controller",
         "node.id": NODE_ID,
@@ -134,12 +123,9 @@ def settings(data: Path, *, port: int, controller_port: int) -> dict[str, object
 def _format(program: jvm.Program, configuration: Path, *, cache: Path) -> None:
     """Give the storage its identity, which Kafka demands before its first start."""
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-    formatter = jvm.Program(
-        name=program.name,
+    formatter = replace(
+        program,
         main_class="kafka.tools.StorageTool",
-        class_path=program.class_path,
-        heap_mb=program.heap_mb,
-        options=program.options,
         # one word, as an id may begin with a dash
         arguments=("format", f"--cluster-id={cluster_id}", "--config", str(configuration)),
     )

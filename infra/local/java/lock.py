@@ -83,11 +83,7 @@ def lock(artifact: MavenArtifact) -> Artifact:
 
 
 def check(part: str, artifacts: Iterable[Artifact]) -> None:
-    """Refuse a class path with unexpected or contradicting versions.
-
-    Raises:
-        LockError: names the first offender.
-    """
+    """Refuse a class path with unexpected or contradicting versions."""
     seen: dict[tuple[str, str], str] = {}
     for artifact in artifacts:
         wanted = EXPECTED.get(artifact.group, artifact.version)
@@ -102,7 +98,6 @@ def check(part: str, artifacts: Iterable[Artifact]) -> None:
 
 
 def main() -> int:
-    """Resolve, check and write the lock file."""
     with tempfile.TemporaryDirectory() as scratch:
         context = MavenContext(
             repo_cache=Path(scratch), remote_repos={"maven": repository_url()}, timeout=60

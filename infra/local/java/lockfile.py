@@ -15,29 +15,18 @@ HEADER = """\
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One file of a Maven repository, with the digest it must have.
-
-    Args:
-        group: e.g. "org.apache.kafka".
-        name: the artifact id, e.g. "kafka-clients".
-        version: e.g. "4.3.1".
-        sha256: hexadecimal digest of the file.
-        size: bytes.
-        packaging: file name extension.
-        classifier: empty for the main file.
-    """
+    """One file of a Maven repository, with the digest it must have."""
 
     group: str
-    name: str
+    name: str  # the artifact id, e.g. "kafka-clients"
     version: str
     sha256: str
     size: int
-    packaging: str = "jar"
-    classifier: str = ""
+    packaging: str = "jar"  # file name extension
+    classifier: str = ""  # empty for the main file
 
     @property
     def file_name(self) -> str:
-        """Name of the file in the repository."""
         classifier = f"-{self.classifier}" if self.classifier else ""
         return f"{self.name}-{self.version}{classifier}.{self.packaging}"
 
@@ -56,17 +45,12 @@ class Artifact:
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Read one line of the lock file.
-
-        Raises:
-            ValueError: the line is not of the form `coordinates sha256 size`.
-        """
+        """Read one line of the lock file."""
         coordinates, sha256, size = line.split()
         group, name, version, *rest = coordinates.split(":")
         return cls(group, name, version, sha256, int(size), *rest)
 
     def __str__(self) -> str:
-        """The line of the lock file."""
         return f"{self.coordinates} {self.sha256} {self.size}"
 
 
@@ -85,7 +69,6 @@ def read(path: Path = LOCK_FILE) -> dict[str, tuple[Artifact, ...]]:
 
 
 def render(parts: Mapping[str, Sequence[Artifact]]) -> str:
-    """The text of the lock file."""
     sections = (
         "\n".join([f"[{part}]", *(str(artifact) for artifact in artifacts)])
         for part, artifacts in parts.items()

@@ -6,18 +6,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that is configured and can be started.
-
-    Args:
-        name: name of the part, e.g. "kafka".
-        argv: command line; holds no secret.
-        env: variables added to the inherited environment; holds no secret.
-        directory: working directory, which exists.
-        files: the configuration files the process reads at its start.
-    """
+    """A process that is configured and can be started; neither its command line nor its environment holds a secret."""
 
     name: str
     argv: list[str]
-    env: dict[str, str]
+    env: dict[str, str]  # variables added to the inherited environment
     directory: Path
-    files: tuple[Path, ...]
+    files: tuple[Path, ...]  # the configuration files the process reads at its start

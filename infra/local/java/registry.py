@@ -35,15 +35,9 @@ def prepare(*, home: Path, cache: Path, port: int, postgres_port: int, aot: bool
     """Write the registry's configuration and describe its process; it needs its database.
 
     Args:
-        home: the stack's home; everything goes to `<home>/registry`, the passwords are read from
-            `<home>/secrets`: the registry's own, and that of the role that may write to it.
-        cache: where `artifacts.ensure` has put the distribution.
-        port: of the HTTP interface.
+        home: the stack's home; everything goes to `<home>/registry`, the passwords are read from `<home>/secrets`:
+            the registry's own, and that of the role that may write to it.
         postgres_port: of the server with the database `registry`, owned by the role `registry`.
-        aot: use the start-up cache if it exists.
-
-    Raises:
-        RegistryError: a password file cannot be read.
     """
     storage = {
         "apicurio.storage.sql.kind": "postgresql",
@@ -111,7 +105,6 @@ def access(passwords: Mapping[str, str]) -> dict[str, object]:
 
 
 def settings(directory: Path, *, port: int) -> dict[str, object]:
-    """The registry's configuration without its storage."""
     return {
         "quarkus.http.host": HOST,
         "quarkus.http.port": port,

@@ -15,7 +15,6 @@ LOWEST_PRIORITY = 19
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make the missing start-up caches; 0 when they are there or being made, 1 when it failed."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.java.train", description=__doc__)
     parser.add_argument(
         "--cache", type=Path, help="the cache directory (default: from the settings)"

@@ -42,20 +42,14 @@ class SupervisorSilentError(SupervisorError):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What supervisord knows of a program.
-
-    Args:
-        state: supervisord's own word: STOPPED STARTING RUNNING BACKOFF STOPPING EXITED FATAL UNKNOWN.
-        pid: 0 if there is no process.
-        started_at: seconds since the epoch of the last start, 0 if there was none.
-        restarts: how often it was started again after it had ended by itself.
-    """
+    """What supervisord knows of a program."""
 
     name: str
+    # supervisord's own word: STOPPED STARTING RUNNING BACKOFF STOPPING EXITED FATAL UNKNOWN
     state: str
-    pid: int
-    started_at: int
-    restarts: int
+    pid: int  # 0 if there is no process
+    started_at: int  # seconds since the epoch of the last start, 0 if there was none
+    restarts: int  # how often it was started again after it had ended by itself
 
     @property
     def is_alive(self) -> bool:
@@ -67,11 +61,9 @@ class Supervisor:
     """The supervisord of one home; it may or may not be running."""
 
     def __init__(self, home: Path) -> None:
-        """Nothing is started or connected here."""
         self._home = home
 
     def is_running(self) -> bool:
-        """Tell whether supervisord answers."""
         try:
             self._call("supervisor.getState")
         except SupervisorSilentError:
@@ -79,7 +71,6 @@ class Supervisor:
         return True
 
     def pid(self) -> int:
-        """Return supervisord's process id."""
         return int(self._call("supervisor.getPID"))
 
     def processes(self) -> dict[str, Process]:
@@ -102,11 +93,7 @@ class Supervisor:
         }
 
     def start_daemon(self, programs: Iterable[Program]) -> None:
-        """Start supervisord with these programs, none of them running yet.
-
-        Raises:
-            SupervisorError: it did not come up.
-        """
+        """Start supervisord with these programs, none of them running yet."""
         write_configuration(self._home, programs)
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         environment[MARKER_VARIABLE] = str(self._home)
@@ -135,11 +122,8 @@ class Supervisor:
     def apply(self, programs: Iterable[Program]) -> list[str]:
         """Make a running supervisord adopt these programs.
 
-        Those whose definition has changed are stopped and left for the caller to start; all
+        Those whose definition has changed are stopped, left for the caller to start, and returned by name; all
         others go on undisturbed.
-
-        Returns:
-            The names of the programs that were stopped.
         """
         write_configuration(self._home, programs)
         [[added, changed, removed]] = self._call("supervisor.reloadConfig")
@@ -161,11 +145,7 @@ class Supervisor:
         return True
 
     def stop(self, names: Iterable[str], timeout_s: float = 120.0) -> list[str]:
-        """Stop the programs side by side and wait; return the names of those that were not stopped already.
-
-        Raises:
-            ProbeTimeoutError: one of them survived even SIGKILL.
-        """
+        """Stop the programs side by side and wait; return the names of those that were not stopped already."""
         known = self.processes()
         wanted = {name for name in names if name in known and known[name].state not in _IDLE_STATES}
         for name in wanted:
@@ -192,7 +172,6 @@ class Supervisor:
         wait_until("supervisord did not end", lambda: not psutil.pid_exists(pid), timeout_s=120)
 
     def log_tail(self, name: str, lines: int = 1) -> list[str]:
-        """Return the last lines of a program's log that hold anything."""
         return tail(log_path(self._home, name), lines)
 
     def _call(self, method: str, *arguments: object, accept: tuple[int, ...] = ()) -> Any:

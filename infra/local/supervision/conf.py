@@ -74,11 +74,7 @@ class SocketError(TailraceError):
 
 
 def socket_path(home: Path) -> Path:
-    """Return where supervisord listens: in the home, or in a short place if its path is too long.
-
-    Raises:
-        SocketError: the short place belongs to, or is open to, somebody else.
-    """
+    """Return where supervisord listens: in the home, or in a short place if its path is too long."""
     near = home / "supervisor" / "control.sock"
     if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
         return near
@@ -94,22 +90,18 @@ def socket_path(home: Path) -> Path:
 
 
 def configuration_path(home: Path) -> Path:
-    """Return the path of supervisord's configuration."""
     return home / "supervisor" / "supervisord.conf"
 
 
 def log_path(home: Path, name: str) -> Path:
-    """Return the path of a program's log."""
     return home / "logs" / f"{name}.log"
 
 
 def write_configuration(home: Path, programs: Iterable[Program]) -> None:
-    """Write the configuration for these programs."""
     write_private(configuration_path(home), render(home, programs))
 
 
 def render(home: Path, programs: Iterable[Program]) -> str:
-    """Return the configuration for these programs as text."""
     logs, directory = home / "logs", home / "supervisor"
     user = "user=root" if os.geteuid() == 0 else ""  # said openly, or supervisord warns about it
     daemon = DAEMON.format(logs=logs, directory=directory, socket=socket_path(home), user=user)

@@ -2,8 +2,10 @@
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -12,6 +14,8 @@ from infra.local.supervision.conf import MARKER_VARIABLE
 SUPERVISOR_WAIT_S = 90.0
 TERMINATE_WAIT_S = 10.0
 KILL_WAIT_S = 10.0
+
+T = TypeVar("T")
 
 
 def find(home: Path) -> list[psutil.Process]:
@@ -22,7 +26,8 @@ def find(home: Path) -> list[psutil.Process]:
     found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
         if process.pid != os.getpid() and _belongs(process, home):
-            for member in (process, *_children(process)):
+            children = partial(process.children, recursive=True)
+            for member in (process, *_answer(children, list[psutil.Process]())):
                 found[member.pid] = member
     found.pop(os.getpid(), None)
     return list(found.values())
@@ -31,19 +36,19 @@ def find(home: Path) -> list[psutil.Process]:
 def end(home: Path) -> int:
     """End all of them, kindly at first, and return how many there were."""
     processes = find(home)
-    supervisors = [process for process in processes if _is_supervisor(process)]
+    supervisors = [
+        each for each in processes if "supervisor.supervisord" in _answer(each.cmdline, [])
+    ]
     # a supervisord that lost its socket still ends its programs in good order, and would restart them otherwise
     _signal(supervisors, signal.SIGTERM)
     psutil.wait_procs(supervisors, SUPERVISOR_WAIT_S)
     _, alive = psutil.wait_procs(processes, 0)
-    databases = [process for process in alive if _name(process) == "postgres"]
+    databases = [process for process in alive if _is_postgres(process)]
     others = [process for process in alive if process not in databases]
     _signal(others, signal.SIGTERM)
     _, alive = psutil.wait_procs(others, TERMINATE_WAIT_S)
-    _signal(
-        [process for process in databases if not _has_parent_among(process, databases)],
-        signal.SIGINT,
-    )
+    servers = {process.pid for process in databases}
+    _signal([each for each in databases if _answer(each.ppid, 0) not in servers], signal.SIGINT)
     _, still = psutil.wait_procs(databases, TERMINATE_WAIT_S)
     _signal([*alive, *still], signal.SIGKILL)
     psutil.wait_procs([*alive, *still], KILL_WAIT_S)
@@ -54,37 +59,20 @@ def _belongs(process: psutil.Process, home: Path) -> bool:
     try:
         if process.environ().get(MARKER_VARIABLE) == str(home):
             return True
-        return _name(process) == "postgres" and process.cwd() == str(home / "postgres" / "data")
+        return _is_postgres(process) and process.cwd() == str(home / "postgres" / "data")
     except (psutil.Error, OSError):
         return False  # ended meanwhile, or of another account and so not ours
 
 
-def _children(process: psutil.Process) -> list[psutil.Process]:
+def _is_postgres(process: psutil.Process) -> bool:
+    return _answer(process.name, "") == "postgres"
+
+
+def _answer(question: Callable[[], T], otherwise: T) -> T:
     try:
-        return list(process.children(recursive=True))
+        return question()
     except psutil.Error:
-        return []
-
-
-def _is_supervisor(process: psutil.Process) -> bool:
-    try:
-        return "supervisor.supervisord" in process.cmdline()
-    except psutil.Error:
-        return False
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return str(process.name())
-    except psutil.Error:
-        return ""
-
-
-def _has_parent_among(process: psutil.Process, others: Iterable[psutil.Process]) -> bool:
-    try:
-        return process.ppid() in {other.pid for other in others}
-    except psutil.Error:
-        return False
+        return otherwise  # ended meanwhile
 
 
 def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

@@ -13,7 +13,6 @@ class Restarts:
     """The namespace `tailrace` of supervisord's XML-RPC interface."""
 
     def __init__(self) -> None:
-        """Start counting."""
         self._counts: Counter[str] = Counter()
         events.subscribe(events.ProcessStateStartingEvent, self._count)
 
