@@ -64,17 +64,15 @@ def cli(*, deployment: Path | None) -> None:
     Ends with 0 when done, 1 on a finding or failure, 2 on wrong usage.
     """
     if deployment is not None:
-        os.environ["TAILRACE_DEPLOYMENT"] = str(
-            deployment
-        )  # where processes that we start find it, too
+        # where processes that we start find it, too
+        os.environ["TAILRACE_DEPLOYMENT"] = str(deployment)
 
 
 def _run() -> Any:
     """Run the command line; wrong usage is explained here, where what it quotes passes the screen."""
     try:
-        return cli.main(
-            standalone_mode=False, color=True
-        )  # the screen drops colours, except on a terminal
+        # the screen drops colours, except on a terminal
+        return cli.main(standalone_mode=False, color=True)
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -36,7 +36,6 @@ class Assignments(click.ParamType):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> list[tuple[str, str]]:
-        """Return fields with their columns."""
         before, *parts = self.START.split(str(value).strip())
         if before or not parts:
             fields = ", ".join(SYNONYMS)

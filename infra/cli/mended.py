@@ -8,17 +8,18 @@ from infra.operations.declared import Mended
 
 
 def tell_mended(mended: Mended, *, as_json: bool) -> None:
-    """Print what was done, and on standard error what is left and what mends it."""
+    """Print what was done, and on standard error what is left and what mends it; end with 1 if something is left."""
     done, left = mended.done, mended.left
     if as_json:
         emit({"done": done, "left": [data(each) for each in left]})
-        return
-    for line in done:
-        click.echo(line)
-    if not done and not left:
-        click.echo("Everything is as declared.")
-    for each in left:
-        click.echo(f"{each}: {each.remedy}.", err=True)
+    else:
+        for line in done:
+            click.echo(line)
+        if not done and not left:
+            click.echo("Everything is as declared.")
+        for each in left:
+            click.echo(f"{each}: {each.remedy}.", err=True)
+    click.get_current_context().exit(1 if left else 0)
 
 
 def data(difference: Difference) -> dict[str, object]:

@@ -28,7 +28,6 @@ class PlainConsole(Console):
     """Shows texts as they are: nothing in them is markup, an emoji or a control sequence."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return text for the console; `Text` says what is to have a style."""
         plain = "\n".join(map(printable, text.split("\n")))
         return super().render_str(plain, **options | {"markup": False, "emoji": False})
 

@@ -22,18 +22,16 @@ from rich.progress import (
 from rich.text import Text
 
 from infra.cli.output import console as open_console
+from infra.cli.text import MEGABYTE
 
 if TYPE_CHECKING:
     from cdc.reconciliation import Progress as ShowsProgress
 
-MEGABYTE = 2**20
-
 
 class TerminalReport:
-    """Reports on the console; a pipe gets plain lines."""
+    """Reports on the console; a pipe gets plain lines. `terminal_report` begins and ends the display."""
 
     def __init__(self, console: Console, progress: Progress, task: TaskID) -> None:
-        """Use `terminal_report`, which begins and ends the display."""
         self._console = console
         self._progress = progress
         self._task = task
@@ -41,12 +39,10 @@ class TerminalReport:
         self._tenths = 0
 
     def started(self, stage: str) -> None:
-        """Show the stage among those under way."""
         self._running.append(stage)
         self._show_running()
 
     def finished(self, stage: str, seconds: float, detail: str) -> None:
-        """Print the stage's line."""
         self._running.remove(stage)
         self._show_running()
         took = Text(f"{stage:<18}").append(f"{seconds:6.1f} s", "dim")
@@ -69,7 +65,6 @@ class TerminalReport:
 
 @contextmanager
 def terminal_report(console: Console) -> Iterator[TerminalReport]:
-    """Show a start on the console until the block ends."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
@@ -81,28 +76,29 @@ class _Rate(ProgressColumn):
     """How many are done in a second."""
 
     def render(self, task: Task) -> Text:
-        """Return e.g. "15,200/s"."""
         return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
 
 
 @contextmanager
-def _bar(
+def open_bar(
     console: Console, words: str, *columns: ProgressColumn, shown: bool
-) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal; what is given is called with how much is done, and of how much."""
+) -> Iterator[Callable[..., None]]:
+    """Show a bar on a terminal; the block gets a function to call with what is done, of how much, and new words."""
     all_columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *columns)
     disable = not (shown and console.is_terminal)
     with Progress(*all_columns, console=console, transient=True, disable=disable) as progress:
         task = progress.add_task(words, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield lambda done, total, words=words: progress.update(
+            task, description=words, completed=done, total=total
+        )
 
 
 @contextmanager
 def counting(
     console: Console, words: str, total: int, *, shown: bool = True
 ) -> Iterator[Callable[[int], None]]:
-    """Show how many of a number are done; what is given is called with it, again and again."""
-    with _bar(console, words, shown=shown) as show:
+    """Show how many of a number are done; the block gets a function to call with how many that is."""
+    with open_bar(console, words, shown=shown) as show:
         show(0, total)
         yield lambda done: show(done, total)
 
@@ -111,7 +107,7 @@ def counting(
 def working(
     console: Console, words: str, total: int, *, shown: bool = True
 ) -> Iterator[Callable[[int], None]]:
-    """Show the same, how fast it goes, and how long the rest takes."""
+    """Show the same, with the rate and the time that is left."""
     with working_of(console, words, shown=shown) as show:
         show(0, total)
         yield lambda done: show(done, total)
@@ -120,8 +116,8 @@ def working(
 def working_of(
     console: Console, words: str, *, shown: bool = True
 ) -> AbstractContextManager[Callable[[int, int], None]]:
-    """Show it of work of which only on the way it is known how much there is."""
-    return _bar(console, words, _Rate(), TimeRemainingColumn(), shown=shown)
+    """Show the same for work whose size becomes known only on the way."""
+    return open_bar(console, words, _Rate(), TimeRemainingColumn(), shown=shown)
 
 
 def on_stderr(

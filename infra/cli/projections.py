@@ -2,7 +2,6 @@
 
 import click
 
-from consumers.replay.rebuild import Rebuilt
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.progress import working_of
@@ -44,7 +43,9 @@ def rebuild(*, consumer: str, as_json: bool) -> None:
     with working_of(console(stderr=True), "applied", shown=not as_json) as show:
         name, rebuilt = operations.rebuild(load_deployment(), consumer, show)
     if as_json:
-        emit({"consumer": name} | _as_json(rebuilt))
+        waited_ms = round(rebuilt.waited_s * 1000, 1)
+        told = {"messages": rebuilt.messages, "handed_over": rebuilt.handed_over}
+        emit({"consumer": name, **told, "waited_ms": waited_ms, "tables": rebuilt.tables})
         return
     for each in rebuilt.tables:
         click.echo(
@@ -55,12 +56,3 @@ def rebuild(*, consumer: str, as_json: bool) -> None:
         f"{name} waited {rebuilt.waited_s * 1000:,.0f} ms, while the last "
         f"{counted(rebuilt.handed_over, 'message')} and the rows were written."
     )
-
-
-def _as_json(rebuilt: Rebuilt) -> dict[str, object]:
-    return {
-        "messages": rebuilt.messages,
-        "handed_over": rebuilt.handed_over,
-        "waited_ms": round(rebuilt.waited_s * 1000, 1),
-        "tables": rebuilt.tables,
-    }

@@ -12,7 +12,7 @@ from cdc.relay.backlog import Situation
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.text import duration
 from infra.deployment.current import load_deployment
-from infra.operations.relay import leave_out, report
+from infra.operations.relay import is_well, leave_out, report
 
 
 @click.group()
@@ -32,8 +32,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
     Ends with 1 when there is a shard that nobody holds, when rows are set aside because Kafka refuses them, or when it
     is not the relay that publishes.
     """
-    stand = report(load_deployment())
-    found = stand.situation
+    found = report(load_deployment())
     if as_json:
         totals = {"pending": found.pending, "oldest_s": found.oldest_s}
         emit(as_data(found) | totals)
@@ -46,7 +45,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         out.print(table(("outbox", "pending", "oldest"), _backlogs(found), wrap=True))
         for each in found.set_aside:
             click.echo(f"{each.told}; {each.remedy}.", err=True)
-    context.exit(0 if stand.is_well else 1)
+    context.exit(0 if is_well(found) else 1)
 
 
 @relay.command()

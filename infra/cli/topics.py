@@ -51,15 +51,12 @@ def _row(summary: Summary) -> tuple[str, ...]:
     help="Add partitions too where there are fewer than declared; keys move by that.",
 )
 @json_option
-@click.pass_context
-def apply(context: click.Context, /, *, add_partitions: bool, as_json: bool) -> None:
+def apply(*, add_partitions: bool, as_json: bool) -> None:
     """Create the topics that are missing, and put settings back to what the catalogue declares.
 
     Ends with 1 if something is left that no command mends.
     """
-    mended = apply_topics(load_deployment(), add_partitions=add_partitions)
-    tell_mended(mended, as_json=as_json)
-    context.exit(1 if mended.left else 0)
+    tell_mended(apply_topics(load_deployment(), add_partitions=add_partitions), as_json=as_json)
 
 
 @topics.command()
@@ -78,21 +75,15 @@ def tail(
     With --json, one object a line.
     """
     request = TailRequest(topic=topic, count=count, key=key, type=type_, follow=follow)
-    render = _line if as_json else _block
     try:
         with operations.tail(load_deployment(), request) as records:
             for record in records:
-                click.echo(render(record))
+                click.echo(json.dumps(as_data(record)) if as_json else _block(record))
     except KeyboardInterrupt:
         click.echo(err=True)
 
 
-def _line(record: TailedRecord) -> str:
-    return json.dumps(as_data(record))
-
-
 def _block(record: TailedRecord) -> str:
-    """Return a record as a few lines: what and where, the headers, the value."""
     title = style(printable(record.type or "undecodable"), bold=True)
     place = f"{record.topic}/{record.partition}/{record.offset}"
     lines = [f"{title}  {place}  key {printable(str(record.key))}  {record.timestamp.isoformat()}"]

@@ -23,7 +23,6 @@ class Parsed(click.ParamType):
     """A value that a function reads; what it raises is the complaint.
 
     Args:
-        parse: Reads it, or raises ValueError.
         as_text: The command is given the text, and only if it can be read.
     """
 

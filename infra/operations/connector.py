@@ -34,14 +34,12 @@ class ConnectorReport:
 
     @property
     def is_well(self) -> bool:
-        """Whether it runs, and nothing is wrong."""
         return self.state.is_running and not (
             self.diagnosis.ailment or self.obstacles or self.differences
         )
 
 
 def report(deployment: Deployment) -> ConnectorReport:
-    """Look at connector, task, slot and publication."""
     require_connector(deployment)
     state = debezium.status(deployment.connect_url, debezium.NAME)
     diagnosis, obstacles = examine(deployment), in_the_way(deployment)
@@ -82,7 +80,6 @@ class Ailing:
 
 
 def diagnose(deployment: Deployment) -> Ailing:
-    """Look whether there is something to recover."""
     require_connector(deployment)
     return Ailing(examine(deployment), debezium.status(deployment.connect_url, debezium.NAME))
 

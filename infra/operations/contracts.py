@@ -47,7 +47,6 @@ class Comparison:
 
     @property
     def files(self) -> tree.Files:
-        """The contracts of the directory."""
         return tree.read(self.directory)
 
 
@@ -118,7 +117,6 @@ def check(where: Where, request: Comparison, records: int | None = None) -> Chec
 
 
 def diff(where: Where, request: Comparison, subject: str | None = None) -> Changed[MessageChange]:
-    """Return what changed in the events, or in one."""
     files = request.files
     baseline = open_baseline(where, request, files)
     if subject and tree.path_of(subject) not in {**files, **baseline.files}:
@@ -127,7 +125,6 @@ def diff(where: Where, request: Comparison, subject: str | None = None) -> Chang
 
 
 def impact(where: Where, request: Comparison) -> Changed[Impact]:
-    """Return who reads the fields that changed."""
     files = request.files
     baseline = open_baseline(where, request, files)
     return Changed(impact_of(files, baseline), baseline.title)
@@ -205,7 +202,6 @@ def keep_golden(subject: str, value: Any = None) -> str | None:
 
 
 def open_baseline(where: Where, request: Comparison, files: tree.Files) -> Baseline:
-    """Return what contracts are compared with."""
     if request.against != REGISTRY:
         return from_git(request.directory, request.against.removeprefix("git:"))
     from schemas.registry_subjects import Subjects

@@ -23,25 +23,17 @@ ORDERS_PER_CORE = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRequest:
-    """What to send, and how.
+    """What to send, and how."""
 
-    Args:
-        count: How many orders to make up; None for 200, or for those of a file.
-        path: A CSV or JSON lines file to send the orders of.
-        columns: Field -> column of the file, where its heading does not tell.
-        concurrency: Most orders under way at once; by default two for each processor core.
-        seed: The same makes up the same orders.
-        currency: Of amounts that name none; of all orders made up.
-        timeout_s: Longest time in which nothing moves.
-    """
-
-    count: int | None = None
-    path: Path | None = None
+    count: int | None = None  # how many orders to make up; None for 200, or for those of a file
+    path: Path | None = None  # a CSV or JSON lines file to send the orders of
+    # field -> column of the file, where its heading does not tell
     columns: Mapping[str, str] = field(default_factory=dict)
+    # most orders under way at once; by default two for each processor core
     concurrency: int | None = None
-    seed: int = 1
-    currency: str | None = None
-    timeout_s: float = 60.0
+    seed: int = 1  # the same makes up the same orders
+    currency: str | None = None  # of amounts that name none; of all orders made up
+    timeout_s: float = 60.0  # longest time in which nothing moves
 
     def __post_init__(self) -> None:
         if self.path is None and self.columns:

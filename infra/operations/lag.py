@@ -23,11 +23,6 @@ class Lags:
         return {worker.name for worker in WORKERS} | {name for name, _ in self._read().topics()}
 
     def require_known(self, consumers: Collection[str]) -> None:
-        """Refuse names that no consumer has.
-
-        Raises:
-            RequestError: there are some.
-        """
         known = self.names() if consumers else set()
         if unknown := sorted(set(consumers) - known):
             raise RequestError(
@@ -35,7 +30,6 @@ class Lags:
             )
 
     def measure(self, consumers: Collection[str] = ()) -> list[TopicLag]:
-        """Return how far consumers are behind in each of their topics, by name."""
         kept = self._read()
         wanted = _declared() | kept.topics()
         return self._meter.measure(
@@ -53,7 +47,6 @@ class Lags:
 
 @contextmanager
 def open_lags(deployment: Deployment) -> Iterator[Lags]:
-    """Open the database and Kafka until the block ends."""
     with open_schemas(deployment) as schemas:
         meter = LagMeter(deployment.kafka_bootstrap)
         try:

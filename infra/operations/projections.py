@@ -23,7 +23,6 @@ class Projection:
 
 
 def projections(deployment: Deployment) -> list[Projection]:
-    """Return the projections of all consumers."""
     return [
         Projection(worker.name, name)
         for worker in WORKERS

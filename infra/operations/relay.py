@@ -1,6 +1,5 @@
 """The relay: who holds what, what waits, and leaving out what Kafka refuses."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from cdc.relay import backlog
@@ -10,23 +9,14 @@ from infra.errors import TailraceError
 from infra.services import RELAY
 
 
-@dataclass(frozen=True, slots=True)
-class RelayReport:
-    """How the relays stand together."""
-
-    situation: Situation
-
-    @property
-    def is_well(self) -> bool:
-        """Whether the relay publishes, every shard is held, and nothing is set aside."""
-        found = self.situation
-        held = found.shards and all(shard.holder for shard in found.shards)
-        return bool(held) and not found.set_aside
+def report(deployment: Deployment) -> Situation:
+    return backlog.situation(deployment.database_url(RELAY))
 
 
-def report(deployment: Deployment) -> RelayReport:
-    """Look at shards and outboxes."""
-    return RelayReport(backlog.situation(deployment.database_url(RELAY)))
+def is_well(found: Situation) -> bool:
+    """Whether the relay publishes, every shard is held, and nothing is set aside."""
+    held = found.shards and all(shard.holder for shard in found.shards)
+    return bool(held) and not found.set_aside
 
 
 def leave_out(deployment: Deployment, message_id: UUID) -> SetAsideRow:

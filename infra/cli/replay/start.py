@@ -32,7 +32,6 @@ ROWS_IN_JSON = 1000
 def start(
     *, start: Sequence[str], end: Sequence[str], yes: bool, as_json: bool, **options: Any
 ) -> int:
-    """Do what the options ask for, and return the exit code."""
     begins, ends = _bound("--from", start), _bound("--to", end)
     request = ReplayRequest(start=begins, end=ends, **options)
     deployment = load_deployment()

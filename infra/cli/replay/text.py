@@ -22,7 +22,6 @@ COLOURS = {"missing": "red", "extra": "yellow", "different": "magenta"}
 
 
 def announcement(plan: Plan) -> str:
-    """Return the sentence about what is read, and from where."""
     topics = ", ".join(dict.fromkeys(each.place.topic for each in plan.ranges))
     why = f" ({plan.why})" if plan.why else ""
     return (
@@ -58,7 +57,6 @@ def plan_as_json(found: Counted) -> dict[str, Any]:
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[str]:
-    """Yield the lines that say what came of a replay into a sandbox."""
     rate = f", {outcome.records / outcome.seconds:,.0f}/s" if outcome.seconds else ""
     yield (
         f"Replayed {counted(outcome.records, 'message')} in {outcome.seconds:.1f} s{rate}: "

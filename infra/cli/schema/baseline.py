@@ -23,7 +23,6 @@ class Against(click.ParamType):
     name = "git:REF|registry"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the value, or refuse it."""
         kind, _, ref = str(value).partition(":")
         is_ref = kind == "git" and ref.isprintable() and bool(ref.strip()) and ref[0] != "-"
         if value != REGISTRY and not is_ref:
@@ -58,7 +57,6 @@ class CannotJudgeError(click.ClickException):
     exit_code = 2
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print it as other failures are."""
         click.echo(f"tailrace: {self.format_message()}", file=file, err=True)
 
 
@@ -77,7 +75,6 @@ def findings_only() -> Iterator[None]:
 
 
 def where() -> Deployment:
-    """Return the deployment whose registry and topics are meant."""
     from infra.deployment.current import load_deployment
 
     return load_deployment()

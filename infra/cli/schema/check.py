@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from infra.data_check import TopicCheck
 
 DEFAULT_RECORDS = 1000
-SHOWN = 10
-"""Undecodable records that are shown of one topic; `--json` has them all."""
+SHOWN = 10  # undecodable records that are shown of one topic; `--json` has them all
 
 
 @click.command()

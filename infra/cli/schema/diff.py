@@ -94,21 +94,14 @@ def _message(change: MessageChange) -> Iterator[str]:
     problem = f": {change.problem}" if change.problem else ""
     yield _signed(change.kind, change.subject, f"{change.kind}{problem}")
     for field in change.fields if change.kind == "changed" else ():
-        yield "  " + _signed(field.kind, _name(field), _was(field))
+        was = f"was {field.was}" if field.was else ""
+        yield "  " + _signed(field.kind, field.name or "(the message itself)", was)
         yield from (f"      {line}" for line in _traits(field))
 
 
 def _signed(kind: str, name: str, rest: str) -> str:
     sign, colour = SIGNS[kind]
     return style(f"{sign} {name}", fg=colour) + (f"  {rest}" if rest else "")
-
-
-def _name(field: FieldChange) -> str:
-    return field.name or "(the message itself)"
-
-
-def _was(field: FieldChange) -> str:
-    return f"was {field.was}" if field.was else ""
 
 
 def _traits(field: FieldChange) -> Iterator[str]:

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bar
 
 from infra.cli.common import examples
 from infra.cli.output import console, emit, json_option, table
+from infra.cli.progress import open_bar
 from infra.cli.text import local
 from infra.cli.values import SUBJECT
 from infra.deployment.current import load_deployment
@@ -87,16 +86,8 @@ def _refuse(findings: Sequence[Finding], *, as_json: bool) -> None:
 @contextmanager
 def _progress(*, as_json: bool) -> Iterator[Progress]:
     """Show a bar on a terminal while the subjects are gone through; no trace of it stays."""
-    screen = console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    shown = screen.is_terminal and not as_json
-    with Bar(*columns, console=screen, transient=True, disable=not shown) as bar:
-        task = bar.add_task("", total=None)
-
-        def advance(subject: str, done: int, total: int) -> None:
-            bar.update(task, description=subject, completed=done, total=total)
-
-        yield advance
+    with open_bar(console(stderr=True), "", shown=not as_json) as show:
+        yield lambda subject, done, total: show(done, total, subject)
 
 
 def _cells(entry: HistoryEntry) -> tuple[str, ...]:

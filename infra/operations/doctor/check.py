@@ -23,16 +23,11 @@ class Trouble(Exception):  # noqa: N818 - a finding, not a failure of the doctor
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to look at.
+    """One thing to look at."""
 
-    Args:
-        name: as shown; a check may be named in `needs` of others.
-        run: returns a few words when all is well, raises `Trouble` when not.
-        needs: names of earlier checks without which this one cannot tell anything.
-    """
-
-    name: str
-    run: Callable[[], str]
+    name: str  # as shown; a check may be named in `needs` of others
+    run: Callable[[], str]  # returns a few words when all is well, raises `Trouble` when not
+    # names of earlier checks without which this one cannot tell anything
     needs: tuple[str, ...] = ()
 
 
@@ -47,12 +42,7 @@ class Finding:
 
 
 def examine(checks: Iterable[Check], remedy: str) -> list[Finding]:
-    """Run the checks in order.
-
-    Args:
-        checks: The checks; of those that one needs, only such as are among them count.
-        remedy: What to do when a check cannot be made.
-    """
+    """Run the checks in order; `remedy` is what to do when one cannot be made."""
     findings: dict[str, Finding] = {}
     for check in checks:
         broken = [need for need in check.needs if need in findings and findings[need].state != "ok"]

@@ -18,27 +18,6 @@ from infra.services import PUBLICATION, SCHEMAS
 Compare = Callable[[SyncConnection], Sequence[Difference]]
 
 
-def _server(deployment: Deployment) -> str:
-    return _as_declared(deployment, server_differences, "as declared")
-
-
-def _roles(deployment: Deployment) -> str:
-    return _as_declared(deployment, role_differences, "as declared")
-
-
-def _tables(deployment: Deployment) -> str:
-    def compare(connection: SyncConnection) -> Sequence[Difference]:
-        return schema_differences(deployment, connection)
-
-    return _as_declared(
-        deployment, compare, f"as the migrations make them, of {', '.join(SCHEMAS)}"
-    )
-
-
-def _publication(deployment: Deployment) -> str:
-    return _as_declared(deployment, publication_differences, f"{PUBLICATION} carries every outbox")
-
-
 def _as_declared(deployment: Deployment, compare: Compare, well: str) -> str:
     with open_database(deployment) as connection:
         require_none(compare(connection))
@@ -46,12 +25,16 @@ def _as_declared(deployment: Deployment, compare: Compare, well: str) -> str:
 
 
 def database_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ...]:
-    """Return the checks of a database with this publisher."""
+    def check(name: str, compare: Compare, well: str, *needs: str) -> Check:
+        return Check(name, partial(_as_declared, deployment, compare, well), needs)
+
+    tables = f"as the migrations make them, of {', '.join(SCHEMAS)}"
     checks = (
-        Check("server settings", partial(_server, deployment), needs=("postgres",)),
-        Check("roles", partial(_roles, deployment), needs=("postgres",)),
-        Check("tables", partial(_tables, deployment), needs=("postgres", "roles")),
+        check("server settings", server_differences, "as declared", "postgres"),
+        check("roles", role_differences, "as declared", "postgres"),
+        check("tables", partial(schema_differences, deployment), tables, "postgres", "roles"),
     )
     if publisher == "relay":
         return checks
-    return (*checks, Check("publication", partial(_publication, deployment), needs=("postgres",)))
+    well = f"{PUBLICATION} carries every outbox"
+    return (*checks, check("publication", publication_differences, well, "postgres"))

@@ -7,10 +7,5 @@ from infra.operations.doctor.check import Trouble
 
 
 def require_none(differences: Sequence[Difference]) -> None:
-    """Do nothing when there is no difference.
-
-    Raises:
-        Trouble: there is one.
-    """
     if differences:
         raise Trouble(*told(differences))

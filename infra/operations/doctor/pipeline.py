@@ -151,7 +151,6 @@ def _backlog(deployment: Deployment) -> str:
 
 
 def pipeline_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ...]:
-    """Return the checks of a pipeline with this publisher."""
     if publisher == "relay":
         publishing = Check(
             "outbox backlog", partial(_backlog, deployment), needs=("postgres", "relay")

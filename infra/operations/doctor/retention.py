@@ -24,5 +24,4 @@ def _retention(deployment: Deployment) -> str:
 
 
 def retention_checks(deployment: Deployment) -> tuple[Check, ...]:
-    """Return the check of retention."""
     return (Check("outbox retention", partial(_retention, deployment), needs=("postgres",)),)

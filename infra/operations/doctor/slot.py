@@ -13,8 +13,7 @@ from infra.operations.doctor.differences import require_none
 
 WORRYING_SHARE = 0.5
 """Of the WAL that a slot may hold back: from here on somebody should look, while there is time."""
-WORRYING_WAL_BYTES = 2 * 2**30
-"""The same where there is no limit: what fills is the disk."""
+WORRYING_WAL_BYTES = 2 * 2**30  # the same where there is no limit: what fills is the disk
 WORRYING_AGE_S = 30.0
 PATIENCE_S = 3.0
 MEGABYTE = 2**20
@@ -91,7 +90,6 @@ def _no_slot(deployment: Deployment) -> str:
 
 
 def slot_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ...]:
-    """Return the checks of the slot with this publisher."""
     if publisher == "relay":
         return (
             Check("replication slot", partial(_no_slot, deployment), needs=("postgres",)),

@@ -65,7 +65,6 @@ class Pruned:
 
 
 def stats(deployment: Deployment) -> Stats:
-    """Measure the outboxes."""
     days = look_after(deployment, timedelta(days=deployment.outbox_days), dry_run=True)
     outboxes = []
     for schema in OUTBOXES:

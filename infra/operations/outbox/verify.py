@@ -95,7 +95,6 @@ class TopicRequest:
 
 
 def verify_topic(deployment: Deployment, request: TopicRequest, progress: Progress) -> TopicReport:
-    """Reconcile a topic with the outboxes and the inboxes of its consumers."""
     require_order(Bound(time=request.since), Bound(time=request.until))
     topic = request.topic
     others = [place for name in request.others for place in other_consumer(deployment, name, topic)]

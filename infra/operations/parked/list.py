@@ -22,7 +22,6 @@ class HistoryRequest:
     limit: int
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
         if self.place and self.topic:
             raise RequestError("A PLACE names its topic already.")
 

@@ -46,7 +46,6 @@ class Target:
     everything: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse to act on messages that nobody has named."""
         if self.place is None and self.selection.is_everything and not self.everything:
             raise RequestError(
                 "Say which messages are meant: the PLACE of one, --key, another filter, or --all."
@@ -62,7 +61,6 @@ class Target:
             raise RequestError("A PLACE is one message; --waiting goes with filters.")
 
     def find(self, schemas: Sequence[ParkedSchema]) -> list[Selected]:
-        """Return the messages, oldest first."""
         if self.place is None:
             return select(schemas, self.selection)
         return [one_at(schemas, self.place, self.selection)]
@@ -81,7 +79,6 @@ def open_parked(deployment: Deployment, consumer: str | None) -> Iterator[list[P
 
 
 def select(schemas: Sequence[ParkedSchema], selection: Selection) -> list[Selected]:
-    """Return the messages that are meant, oldest first."""
     selected = [
         Selected(schema, message)
         for schema in schemas
@@ -103,7 +100,6 @@ def at_place(
 def one_at(
     schemas: Sequence[ParkedSchema], place: RecordPosition, selection: Selection
 ) -> Selected:
-    """Return the one message that is parked from a place."""
     selected = at_place(schemas, place, selection)
     if not selected:
         raise NotParkedError(_not_parked(schemas, place, selection.consumer))

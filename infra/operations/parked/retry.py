@@ -34,7 +34,6 @@ class RetryRequest:
     timeout_s: float | None = None
 
     def patience_s(self, messages: int) -> float:
-        """Return how long so many messages are followed."""
         if self.timeout_s is not None:
             return self.timeout_s
         return PATIENCE_S + (messages / self.rate if self.rate else 0)

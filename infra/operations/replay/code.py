@@ -18,8 +18,7 @@ from infra.repository import REPOSITORY
 from infra.services import MIGRATIONS, REPLAYS
 from schemas.gate import git
 
-VARIABLE = "TAILRACE_REPLAY_CODE"
-"""Tells the command in the worktree which revision it is."""
+VARIABLE = "TAILRACE_REPLAY_CODE"  # tells the command in the worktree which revision it is
 
 KNOWS_REPLAY = "consumers/replay"
 TABLES = (

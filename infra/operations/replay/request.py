@@ -37,8 +37,7 @@ REMEMBERED = (*OPTIONS, "keep", "force", "why", "who")
 class ReplayRequest:
     """Which messages are replayed, to whom, and how."""
 
-    topics: Sequence[str] = ()
-    """Those that the consumer reads when none are named."""
+    topics: Sequence[str] = ()  # those that the consumer reads when none are named
     start: Bound = field(default_factory=Bound)
     end: Bound = field(default_factory=Bound)
     keys: Sequence[bytes] = ()
@@ -63,7 +62,6 @@ class ReplayRequest:
     """Id of a replay that was interrupted, or `last`; it says all the rest, but for rate and rows."""
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
         aims = ("into", "to_topic", "live", "resume")
         if len(named := [f"--{aim.replace('_', '-')}" for aim in aims if getattr(self, aim)]) > 1:
             raise RequestError(f"{' and '.join(named)} exclude each other.")

@@ -38,8 +38,7 @@ class Run:
     plan: Plan
     state: RunState
     is_resumed: bool = False
-    is_saved: bool = False
-    """Whether it can be resumed when it ends now."""
+    is_saved: bool = False  # whether it can be resumed when it ends now
 
     @property
     def consumer(self) -> ReplayTarget:
@@ -49,12 +48,10 @@ class Run:
         return self.subject
 
     def save(self) -> None:
-        """Remember how far it has come."""
         states(self.deployment).save(self.state)
         self.is_saved = True
 
     def forget(self) -> None:
-        """It has come to its end."""
         states(self.deployment).forget(self.state.run_id)
         self.is_saved = False
 
@@ -70,12 +67,10 @@ class Run:
         self.forget()
 
     def open_source(self) -> Source:
-        """Return what reads the plan."""
         return _open_source(self.deployment, self.selection, self.plan)
 
 
 def find_subject(deployment: Deployment, name: str) -> ReplayTarget:
-    """Return the consumer of a name."""
     try:
         return subject_of(deployment, find_worker(name))
     except UnknownConsumerError as error:
@@ -101,11 +96,7 @@ def begin(deployment: Deployment, request: ReplayRequest) -> Run:
 
 
 def resume(deployment: Deployment, request: ReplayRequest) -> Run:
-    """Return a replay that was interrupted.
-
-    Raises:
-        ReplayError: there is none that could be resumed.
-    """
+    """Return a replay that was interrupted; ReplayError when there is none that could be resumed."""
     state = states(deployment).load(request.resume or "")
     before = request.resumed(state)
     if before.consumer is None and state.mode != "topic":
@@ -125,7 +116,6 @@ class Counted:
 
 
 def count_messages(deployment: Deployment, request: ReplayRequest, progress: Progress) -> Counted:
-    """Count what would be replayed."""
     _, selection = _select(deployment, request)
     plan = _plan(deployment, selection, request)
     if not selection.is_filtered:

@@ -49,7 +49,6 @@ def find_sandbox(run: Run) -> SandboxInfo:
 def into_sandbox(
     run: Run, info: SandboxInfo, progress: Progress, rows: int = ROWS_SHOWN
 ) -> Outcome:
-    """Replay into a sandbox, and compare it with what is live."""
     replay = SandboxReplay(run.consumer, run.selection, run.plan, info)
     leave_to_the_report()
     gc.freeze()
@@ -79,7 +78,6 @@ async def _run(run: Run, replay: SandboxReplay, progress: Progress, rows: int) -
 
 
 def sandboxes(deployment: Deployment) -> list[SandboxEntry]:
-    """Return the sandboxes that there are."""
     return [_entry(each) for each in list_sandboxes(deployment.database_url(OWNER))]
 
 
