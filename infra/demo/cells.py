@@ -16,8 +16,7 @@ _MANGLED = re.compile(
     r"[0-9](\.[0-9]+)?E\+[0-9]+|#(NAME\?|NULL!|NUM!|REF!|VALUE!|DIV/0!|#+)|#?N/A|[Nn]a[Nn]|NULL|null|None|<NA>"
 )
 
-Cells = dict[str, Any]
-"""Cells of a row by column: text, or what JSON knows besides."""
+Cells = dict[str, Any]  # cells of a row by column: text, or what JSON knows besides
 
 
 class CellError(ValueError):
@@ -33,7 +32,6 @@ def name_of(cells: Cells, column: str) -> str:
 
 
 def text_of(cells: Cells, column: str) -> str:
-    """Return text that is not empty."""
     text = plain(cells, column)
     if not text:
         raise CellError(f"{column} is empty")

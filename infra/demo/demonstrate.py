@@ -14,18 +14,6 @@ from infra.deployment import Deployment
 def demonstrate(
     deployment: Deployment, source: Source, display: Display, *, concurrency: int, timeout_s: float
 ) -> Result:
-    """Run the demonstration against the stack.
-
-    Args:
-        deployment: Where to.
-        source: What to send.
-        display: Shows progress.
-        concurrency: Most orders under way at once.
-        timeout_s: Longest time in seconds in which nothing moves.
-
-    Raises:
-        DemoError: the stack does not answer.
-    """
     before = suppressed(deployment)
     codec = order_codec(deployment.registry, deployment.schema_cache)
 

@@ -15,27 +15,19 @@ from rich.progress import (
 from rich.text import Text
 
 TENTHS = 10
-LONG = 100
-"""Rows from which a pipe is told of every tenth."""
+LONG = 100  # rows from which a pipe is told of every tenth
 
 
 class RateColumn(ProgressColumn):
     """Rows per second."""
 
     def render(self, task: Task) -> Text:
-        """Return the rate of the last seconds."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
 
 
 class Display:
-    """Progress on a console; build it with `open_display`.
-
-    Args:
-        console: Where to.
-        progress: The bar.
-        total: Rows to come, None when unknown.
-    """
+    """Progress on a console; build it with `open_display`."""
 
     def __init__(self, console: Console, progress: Progress, total: int | None) -> None:
         self._console = console
@@ -45,7 +37,6 @@ class Display:
         self._done = 0
 
     def moved(self, rows: int) -> None:
-        """So many more rows are done with."""
         before, self._done = self._done, self._done + rows
         self._progress.update(self._task, completed=self._done)
         if not self._console.is_terminal and self._total and self._total >= LONG:
@@ -54,13 +45,11 @@ class Display:
                 self._console.print(f"{self._done:,} of {self._total:,}")
 
     def problem(self, problem: str) -> None:
-        """Name a row or an order that went wrong."""
         self._console.print(problem, soft_wrap=True)
 
 
 @contextmanager
 def open_display(console: Console, total: int | None) -> Iterator[Display]:
-    """Show a run until the block ends."""
     columns = (BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

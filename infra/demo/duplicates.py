@@ -11,11 +11,7 @@ QUERY = "select coalesce(sum(duplicates), 0)::bigint from consumer_offset where 
 
 
 def suppressed(deployment: Deployment) -> int:
-    """Return the sum over all consumers since the stack was made; each is asked as its own role.
-
-    Raises:
-        DemoError: a database cannot be read.
-    """
+    """Return the sum over all consumers since the stack was made; each is asked as its own role."""
     return sum(_of(worker.name, worker.role, deployment) for worker in WORKERS if worker.role)
 
 

@@ -20,8 +20,7 @@ from infra.demo.orders import BadRow, DemoError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
-LINES = "lines"
-"""Member of a JSON order that holds its lines, as in the body of `POST /v1/orders`."""
+LINES = "lines"  # member of a JSON order that holds its lines, as in the body of `POST /v1/orders`
 
 MAX_LINE_CHARACTERS = 2**20
 MAX_PEEKED_ROWS = 100
@@ -52,11 +51,7 @@ class Table:
 
 @contextmanager
 def open_table(path: Path) -> Iterator[Table]:
-    """Open a file of rows; which format it has, its name and content tell.
-
-    Raises:
-        DemoError: there is no such file, or nothing in it that could be rows.
-    """
+    """Open a file of rows; which format it has, its name and content tell."""
     try:
         file = path.open("rb")
     except (OSError, ValueError) as error:

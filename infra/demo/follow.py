@@ -18,35 +18,20 @@ from schemas.registry_settings import RegistrySettings
 EVENTS = (OrderCreated, OrderConfirmed, OrderCancelled)
 Event = OrderCreated | OrderConfirmed | OrderCancelled
 
-Looks = Iterator[list[KafkaRecord]]
-"""What has come since the last look, again and again."""
+Looks = Iterator[list[KafkaRecord]]  # what has come since the last look, again and again
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event of one of our orders.
+    """An event of one of our orders."""
 
-    Args:
-        correlation_id: The id that the order was sent with.
-        event: What happened.
-        at: When it was read, by `time.perf_counter`.
-    """
-
-    correlation_id: str
+    correlation_id: str  # the id that the order was sent with
     event: Event
-    at: float
+    at: float  # when it was read, by `time.perf_counter`
 
 
 class Follower:
-    """Reads order events in a thread of its own, belonging to no consumer group.
-
-    Args:
-        looks: Reads order events; it comes back often, so that a stop is noticed.
-        codec: Decodes order events.
-        wanted: Whether a correlation id is one of ours; called from the thread.
-        seen: Takes each event of ours; called from the thread.
-        failed: Takes the error that ends the reading; called from the thread.
-    """
+    """Reads order events in a thread of its own, belonging to no consumer group; it calls back from that thread."""
 
     def __init__(
         self,
@@ -66,11 +51,9 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop reading and wait until it has stopped."""
         self._stopping.set()
         self._thread.join()
 
@@ -97,30 +80,14 @@ class Follower:
 
 @contextmanager
 def at_the_end(bootstrap: str) -> Iterator[Looks]:
-    """Read order events from the present on.
-
-    Args:
-        bootstrap: `host:port` of a broker.
-
-    Raises:
-        TopicError: Kafka cannot be asked, or has no such topic.
-    """
+    """Read order events from the present on."""
     topic = catalogue().topic_of(OrderConfirmed.NAME).name
     with TopicReader(bootstrap) as reader:
         yield reader.follow({place: each.end for place, each in reader.bounds(topic).items()})
 
 
 def order_codec(registry: RegistrySettings, cache: Path) -> Codec:
-    """Return a codec for order events whose schemas are at hand before the first event comes.
-
-    Args:
-        registry: The schema registry.
-        cache: Directory in which schema ids are kept.
-
-    Raises:
-        UnknownSchemaError: the schemas were never published.
-        RegistryUnavailableError: they are not cached and the registry cannot be asked.
-    """
+    """Return a codec for order events whose schemas are at hand before the first event comes."""
     store = SchemaStore(registry, cache)
     for event in EVENTS:
         store.schema_of(store.id_of(event.NAME))

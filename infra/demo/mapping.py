@@ -21,8 +21,7 @@ SYNONYMS = {
 """Headings that need no `--map`, without case and punctuation."""
 
 MONEY = ("unit_price", "amount")
-ONLY_ARTICLE = "item"
-"""Article of all lines when the file names none."""
+ONLY_ARTICLE = "item"  # article of all lines when the file names none
 DEFAULT_CURRENCY = "USD"
 
 NAMEABLE_CURRENCIES = frozenset(
@@ -55,16 +54,7 @@ class Columns:
 def resolve(
     columns: Sequence[str], overrides: Mapping[str, str], currency: str | None = None
 ) -> Columns:
-    """Find the column of each field; what the user says goes before what headings say.
-
-    Args:
-        columns: Headings; empty ones are no columns.
-        overrides: Column by field; an empty one: the field has no column.
-
-    Raises:
-        MappingError: an option contradicts the headings.
-        DemoError: nothing says who ordered or what it cost, or a heading can be understood in two ways.
-    """
+    """Find the column of each field; what the user says goes before what headings say."""
     columns = [column for column in columns if column]
     _require_columns(columns, overrides)
     of = {field: column for field, column in overrides.items() if column}

@@ -8,8 +8,7 @@ from typing import Protocol
 
 from infra.errors import TailraceError
 
-GENERATED = "generated"
-"""Name of the source that makes orders up."""
+GENERATED = "generated"  # name of the source that makes orders up
 
 
 class DemoError(TailraceError):

@@ -16,14 +16,12 @@ NAMED = 5
 
 
 def report(result: Result, console: Console) -> None:
-    """Print everything about a run."""
     console.print(Group("", _counts(result), "", _sums(result), ""))
     for sentence in verdict(result):
         console.print(sentence, soft_wrap=True)
 
 
 def verdict(result: Result) -> Iterator[str]:
-    """Yield the sentences below the tables: what adds up, and what went wrong."""
     for code, totals in sorted(result.totals.items()):
         yield _equation(_noun(result), code, totals)
     if result.answers_lost:

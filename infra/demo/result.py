@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -55,29 +55,19 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """Return all figures for machines: money as strings, latencies in milliseconds."""
-        return {
+        figures = {each.name: getattr(self, each.name) for each in fields(self)}
+        duplicates = figures.pop("duplicates")
+        return figures | {
             "ok": self.ok,
-            "source": self.source,
-            "rows": self.rows,
-            "bad_rows": self.bad_rows,
-            "refused": self.refused,
-            "unsent": self.unsent,
-            "placed": self.placed,
-            "confirmed": self.confirmed,
             "cancelled": sum(self.cancelled.values()),
             "cancelled_by_reason": dict(sorted(self.cancelled.items())),
-            "answers_lost": self.answers_lost,
-            "unknown": self.unknown,
             "unfinished": len(self.unfinished),
             "unfinished_ids": list(self.unfinished),
             "latency_ms": {f"p{p}": round(ms, 1) for p, ms in self.latency_ms.items()},
-            "duplicates_suppressed": self.duplicates,
+            "duplicates_suppressed": duplicates,
             "duration_s": round(self.duration_s, 3),
             "orders_per_s": round(self.rate, 1),
             "totals": {code: _sums(code, totals) for code, totals in sorted(self.totals.items())},
-            "problems": list(self.problems),
-            "stopped": self.stopped,
-            "interrupted": self.interrupted,
         }
 
 

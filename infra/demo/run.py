@@ -13,10 +13,8 @@ from infra.demo.orders import BadRow, DemoError, NewOrder, Source
 from infra.demo.send import Refused, Sender, Unknown, Unsent, open_client
 from schemas.codec import Codec
 
-LAST_ANSWERS_S = 3.0
-"""How long answers under way are still waited for once the run has stopped."""
-MAX_PROBLEMS = 100
-"""Problems kept for the result; the display is told of all."""
+LAST_ANSWERS_S = 3.0  # how long answers under way are still waited for once the run has stopped
+MAX_PROBLEMS = 100  # problems kept for the result; the display is told of all
 
 
 class Display(Protocol):
@@ -48,17 +46,7 @@ class Run:
     async def conduct(
         self, source: Source, storefront_url: str, looks: Looks, codec: Codec
     ) -> None:
-        """Send everything and see it to its end, or until nothing moves or the user interrupts.
-
-        Args:
-            source: What to send.
-            storefront_url: Where to.
-            looks: Reads order events from before the first order.
-            codec: Decodes them.
-
-        Raises:
-            DemoError: the storefront does not answer at all.
-        """
+        """Send everything and see it to its end, or until nothing moves or the user interrupts."""
         loop = asyncio.get_running_loop()
         follower = Follower(
             looks,

@@ -16,8 +16,7 @@ from schemas.rest.problem import Problem
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
-ANSWER_TIMEOUT_S = 15.0
-"""Longer than the storefront itself waits for the service behind it."""
+ANSWER_TIMEOUT_S = 15.0  # longer than the storefront itself waits for the service behind it
 KEEPALIVE_S = 2.0
 """Shorter than servers keep idle connections, so that none is closed just as a request goes out."""
 
@@ -50,12 +49,7 @@ Answer = Order | Refused | Unknown | Unsent
 
 
 class Sender:
-    """Sends orders.
-
-    Args:
-        timeout_s: Longest time in seconds to try one order.
-        stopping: When set, nothing is tried again.
-    """
+    """Sends orders."""
 
     def __init__(
         self, http: httpx2.AsyncClient, *, timeout_s: float, stopping: asyncio.Event
@@ -102,7 +96,6 @@ class Sender:
 
 @asynccontextmanager
 async def open_client(base_url: str, *, connections: int) -> AsyncIterator[httpx2.AsyncClient]:
-    """Open a client of the storefront and close its connections at the end."""
     limits = httpx2.Limits(
         max_connections=connections,
         max_keepalive_connections=connections,

@@ -67,15 +67,5 @@ def _survey(table: Table, reader: RowReader) -> tuple[int, Mapping[str, str]]:
 def open_orders(
     path: Path, *, overrides: Mapping[str, str], currency: str | None = None
 ) -> Iterator[FileOrders]:
-    """Open a file of orders and close it at the end.
-
-    Args:
-        overrides: Column by field, where the headings do not speak for themselves.
-        currency: ISO 4217 code of amounts that name none, if the user says it.
-
-    Raises:
-        MappingError: an option does not fit the file.
-        DemoError: the file cannot be read, has no usable columns, or can be understood in two ways.
-    """
     with open_table(path) as table:
         yield FileOrders(path, table, overrides=overrides, currency=currency)
