@@ -20,7 +20,6 @@ POLL_S = 0.05
 
 
 def database_differences(deployment: Deployment) -> list[Difference]:
-    """Return what of the database is not as declared."""
     with open_database(deployment) as connection:
         return [*_server_and_roles(connection), *_tables(deployment, connection)]
 

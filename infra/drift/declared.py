@@ -28,17 +28,10 @@ class Part(NamedTuple):
     name: str
 
 
-Parts = Mapping[Part, str]
-"""Part -> what it is, with the name of the schema as in the live one."""
+Parts = Mapping[Part, str]  # part -> what it is, with the name of the schema as in the live one
 
 
 def parts_of(connection: SyncConnection, schema: str) -> Parts:
-    """Return what a schema is made of.
-
-    Args:
-        connection: Of whoever may look at every catalogue, in autocommit.
-        schema: The schema.
-    """
     relay = "" if schema.endswith(RELAY) else RELAY
     path = sql.SQL("set search_path = {}").format(sql.Identifier(schema))
     connection.execute(path)
@@ -47,15 +40,7 @@ def parts_of(connection: SyncConnection, schema: str) -> Parts:
 
 
 def declared_parts(deployment: Deployment, connection: SyncConnection) -> Mapping[str, Parts]:
-    """Return schema -> what this code's migrations make of it.
-
-    Args:
-        deployment: Where the database is.
-        connection: Of whoever may look at every catalogue, in autocommit.
-
-    Raises:
-        psycopg.Error: the database does not let us in, or the migrations do not run.
-    """
+    """Return schema -> what this code's migrations make of it."""
     file, wanted = deployment.state / FILE, _fingerprint()
     held = json.loads(file.read_text()) if file.is_file() else {}
     if held.get("migrations") != wanted:

@@ -39,7 +39,6 @@ def delivery_differences(deployment: Deployment, patience_s: float) -> list[Diff
 
 
 def place(deployment: Deployment, window: Window, patience_s: float) -> Place:
-    """Return where rows may be missing in this installation."""
     return Place(
         bootstrap=deployment.kafka_bootstrap,
         outboxes=outbox_urls(deployment),
@@ -54,7 +53,6 @@ def silent(
     words: str,  # noqa: ARG001 - named by the protocol
     total: int,  # noqa: ARG001
 ) -> Iterator[Callable[[int], None]]:
-    """Show nothing of how far a piece of work has come."""
     yield lambda _: None
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-MIGRATE = "run `tailrace migrate`"
-"""The remedy for what differs in Postgres."""
+MIGRATE = "run `tailrace migrate`"  # the remedy for what differs in Postgres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

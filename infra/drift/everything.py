@@ -17,11 +17,7 @@ class DifferenceError(TailraceError):
 
 
 def require_declared(deployment: Deployment) -> str:
-    """Return a few words when everything is as declared.
-
-    Raises:
-        DifferenceError: something is not, and was not brought back.
-    """
+    """Return a few words when everything is as declared."""
     found = [
         *database_differences(deployment),
         *topic_differences(deployment),

@@ -36,7 +36,6 @@ PARAMETERS = "publish = 'insert', publish_via_partition_root = true"
 
 
 def publication_differences(connection: SyncConnection) -> list[Difference]:
-    """Return what of the publication is not as declared."""
     found = connection.execute(PUBLISHED, [PUBLICATION]).fetchone()
     statements = _statements(exists=found is not None, for_all=bool(found and found[0]))
     return [

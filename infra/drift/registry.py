@@ -25,8 +25,7 @@ TAKEN = (
     "bring back the registry's database from a backup, then run `tailrace schema restore`"
 )
 TIMEOUT_S = 30.0
-VERSION = "3.3"
-"""Of the registry whose format of imports this is."""
+VERSION = "3.3"  # of the registry whose format of imports this is
 
 
 class RestoreError(TailraceError):
@@ -77,12 +76,7 @@ def rule_differences(deployment: Deployment) -> list[Difference]:
 
 
 def restore_ids(deployment: Deployment) -> list[str]:
-    """Put the ids back that the registry does not know; return a line for each.
-
-    Raises:
-        RegistryUnavailableError: the registry cannot be asked.
-        RestoreError: the registry does not take them.
-    """
+    """Put the ids back that the registry does not know; return a line for each."""
     known = known_ids(deployment.registry, deployment.schema_cache)
     unknown = {
         schema_id: known[schema_id]

@@ -38,7 +38,6 @@ BEYOND_US = frozenset({"session_replication_role", "session_preload_libraries"})
 
 
 def role_differences(connection: SyncConnection) -> list[Difference]:
-    """Return which roles are not as declared."""
     return [
         *_attributes(connection),
         *_members(connection),

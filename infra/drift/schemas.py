@@ -41,10 +41,8 @@ UNMADE = {
     "rule": ("alter table {place} disable rule {name}",),
 }
 """Statements that take back what is not declared, without removing anything that somebody has written."""
-UNCHECKED = " not checked"
-"""How `schema.sql` marks a constraint that older rows may break."""
-PUBLIC = "-"
-"""How Postgres writes the name of everybody."""
+UNCHECKED = " not checked"  # how `schema.sql` marks a constraint that older rows may break
+PUBLIC = "-"  # how Postgres writes the name of everybody
 
 
 def schema_differences(deployment: Deployment, connection: SyncConnection) -> list[Difference]:

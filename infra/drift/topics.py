@@ -22,11 +22,6 @@ FOR_ALL = (
 
 
 def topic_differences(deployment: Deployment) -> list[Difference]:
-    """Return which topics are missing, or are not as declared.
-
-    Raises:
-        TopicError: Kafka cannot be asked.
-    """
     absent = [
         Difference(thing=f"topic {topic.name}", declared="there", actual="missing", remedy=APPLY)
         for topic in missing(deployment.kafka_bootstrap)
