@@ -25,26 +25,19 @@ class DeploymentError(TailraceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The database, and who may log in.
-
-    Args:
-        host: Its host.
-        port: Its port.
-        name: Its name.
-        passwords: A directory with `<role>.pgpass` for each role, or one such file for all of them.
-        superuser: The role that may look at everything, and bring it back to what is declared.
-        tls: `sslmode` and `sslrootcert`, as libpq takes them.
-    """
+    """The database, and who may log in."""
 
     host: str
     port: int
     name: str
+    # a directory with `<role>.pgpass` for each role, or one such file for all of them
     passwords: Path
+    # the role that may look at everything, and bring it back to what is declared
     superuser: str = SUPERUSER
+    # `sslmode` and `sslrootcert`, as libpq takes them
     tls: Mapping[str, str] = field(default_factory=dict)
 
     def passfile(self, role: str) -> Path:
-        """Return the file with the password of a role, in the format of libpq's passfile."""
         one_for_all = self.passwords.is_file()
         return self.passwords if one_for_all else self.passwords / f"{role}.pgpass"
 
@@ -58,21 +51,14 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """Kafka Connect, and the database as Connect sees it.
+    """Kafka Connect, and the database as Connect sees it."""
 
-    Args:
-        url: Base URL of its REST API.
-        database_host: Host of the database.
-        database_port: Port of the database.
-        password: Reference to the password of the capture's role, which Connect resolves; never the password.
-        profile: How eagerly changes are asked for.
-    """
-
-    url: str
+    url: str  # base URL of its REST API
     database_host: str
     database_port: int
+    # reference to the password of the capture's role, which Connect resolves; never the password
     password: str
-    profile: Profile = "default"
+    profile: Profile = "default"  # how eagerly changes are asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,50 +72,34 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """An installation, as it looks from where a command runs.
+    """An installation, as it looks from where a command runs."""
 
-    Args:
-        source: The file that it was read from, or `the environment`; None of the local stack.
-        variables: What is to be in the environment of another process for it to find the same installation.
-        kafka_bootstrap: Bootstrap servers.
-        registry: The schema registry, as whoever may read it.
-        registry_writer: The same as whoever may write to it.
-        registry_import: The API by which the registry takes lost ids back; None where it has none that we know.
-        database: The database.
-        capture: Kafka Connect; None where it is not told, as where only ever the relay publishes.
-        services: Name of a service -> its address.
-        outbox_days: How long an outbox keeps messages that are no events.
-        state: Directory of the commands' own: replays that can be resumed, and what was found out before.
-    """
-
+    # the file that it was read from, or `the environment`; None of the local stack
     source: str | None = None
+    # what is to be in the environment of another process for it to find the same installation
     variables: Mapping[str, str]
     kafka_bootstrap: str
-    registry: RegistrySettings
-    registry_writer: RegistrySettings
+    registry: RegistrySettings  # the schema registry, as whoever may read it
+    registry_writer: RegistrySettings  # the same as whoever may write to it
+    # the API by which the registry takes lost ids back; None where it has none that we know
     registry_import: RegistrySettings | None = None
     database: Database
+    # Kafka Connect; None where it is not told, as where only ever the relay publishes
     capture: Capture | None
-    services: Mapping[str, Address]
-    outbox_days: int
+    services: Mapping[str, Address]  # name of a service -> its address
+    outbox_days: int  # how long an outbox keeps messages that are no events
+    # directory of the commands' own: replays that can be resumed, and what was found out before
     state: Path
 
     @property
     def schema_cache(self) -> Path:
-        """The directory where schema ids are kept that were resolved before."""
         return self.state / "schema-cache"
 
     @property
     def connect_url(self) -> str:
-        """Base URL of Kafka Connect's REST API."""
         return self.require_capture().url
 
     def require_capture(self) -> Capture:
-        """Return where Kafka Connect is.
-
-        Raises:
-            DeploymentError: nobody has said it.
-        """
         if self.capture is None:
             raise DeploymentError(
                 f"connect_url is missing from {self.source}, and Kafka Connect is asked for this: add the base URL "
@@ -138,21 +108,12 @@ class Deployment:
         return self.capture
 
     def database_url(self, role: str, database: str | None = None) -> str:
-        """Return the libpq URL of a role whose password we have.
-
-        Raises:
-            DeploymentError: the file with the password cannot be used.
-        """
+        """Return the libpq URL of a role whose password we have."""
         if self.source:
             _require_passfile(self.database.passfile(role), role, self.source)
         return self.database.url(role, database)
 
     def url_of(self, service: str) -> str:
-        """Return the base URL of a service, by its name.
-
-        Raises:
-            DeploymentError: nobody has said it.
-        """
         address = self.services.get(service)
         if address is None or address.url is None:
             raise DeploymentError(

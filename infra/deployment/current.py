@@ -19,9 +19,6 @@ def load_deployment() -> Deployment:
     With `TAILRACE_REGISTRY_URL` set, everything about the registry of a local stack comes from `TAILRACE_REGISTRY_*`,
     and the log of publications is in the Kafka of `TAILRACE_KAFKA_BOOTSTRAP`; so a CI job publishes to a registry
     elsewhere.
-
-    Raises:
-        TailraceError: what is said of it cannot be used.
     """
     if named := os.environ.get(VARIABLE):
         return read_deployment(named)
@@ -41,16 +38,11 @@ def load_deployment() -> Deployment:
 
 
 def is_local() -> bool:
-    """Tell whether it is the local stack that is meant."""
     return not os.environ.get(VARIABLE)
 
 
 def local_stack() -> "Settings":
-    """Return the settings of the local stack, for what can be done with no other.
-
-    Raises:
-        DeploymentError: another deployment is named.
-    """
+    """Return the settings of the local stack, for what can be done with no other."""
     if named := os.environ.get(VARIABLE):
         raise DeploymentError(
             f"This is about the processes of the local stack, and {VARIABLE} or --deployment names another deployment "

@@ -4,7 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -139,9 +139,6 @@ def read_deployment(named: str, environment: Mapping[str, str] = os.environ) -> 
     Args:
         named: Path of the file, or `environment`.
         environment: Variables, of which `TAILRACE_<KEY>` and `TAILRACE_<SERVICE>_URL` win over the file.
-
-    Raises:
-        DeploymentError: a key is missing, unknown or of no use, or the file cannot be read.
     """
     path = None if named == ENVIRONMENT else Path(named).expanduser().absolute()
     source = str(path) if path else "the environment"
@@ -252,19 +249,8 @@ def _capture(read: DeploymentFile, source: str) -> Capture | None:
 
 def _registry(read: DeploymentFile, source: str) -> RegistrySettings:
     try:
-        return RegistrySettings(
-            url=read.registry_url,
-            user=read.registry_user,
-            password_file=read.registry_password_file,
-            token_file=read.registry_token_file,
-            ca_file=read.registry_ca_file,
-            certificate_file=read.registry_certificate_file,
-            key_file=read.registry_key_file,
-            timeout_s=read.registry_timeout_s,
-            retries=read.registry_retries,
-            retry_wait_ms=read.registry_retry_wait_ms,
-            retry_max_wait_ms=read.registry_retry_max_wait_ms,
-        )
+        names = (each.name for each in fields(RegistrySettings))
+        return RegistrySettings(**{name: getattr(read, f"registry_{name}") for name in names})
     except RegistrySettingsError as error:
         raise DeploymentError(f"registry_... in {source}: {error}.") from None
 
