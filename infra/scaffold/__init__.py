@@ -22,17 +22,12 @@ PARTS = ("postgres", "kafka", "kafka_controller", "connect")
 TAKEN = frozenset({*SCHEMAS, *PARTS, OWNER, CAPTURE, REGISTRY, RETENTION, "public", "none"})
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
 CONTRACTS = ("schemas/avro", "schemas/rest")
-FIRST_PORT = 18021
-"""Below it are the services that come along."""
+FIRST_PORT = 18021  # below it are the services that come along
 KINDS = {"consumer": consumer, "rest": rest}
 
 
 def written(context: NewContext, repository: Path) -> Mapping[Path, str]:
-    """Return the text of each file that a context begins with, and of the catalogue, by path in the repository.
-
-    Raises:
-        ScaffoldError: a name is taken, unknown or none.
-    """
+    """Return the text of each file that a context begins with, and of the catalogue, by path in the repository."""
     _require_possible(context, repository)
     text = (repository / CATALOGUE).read_text()
     for name in context.emits:

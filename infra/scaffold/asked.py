@@ -18,19 +18,13 @@ class ScaffoldError(TailraceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewContext:
-    """What a new context is to be.
+    """What a new context is to be."""
 
-    Args:
-        name: Its name: of its folder, its database schema and role, and before the names of its messages.
-        kind: What its service is.
-        consumes: Full names of the messages that it has handlers for.
-        emits: Full names of its own events.
-    """
-
+    # its name: of its folder, its database schema and role, and before the names of its messages
     name: str
     kind: Kind = "consumer"
-    consumes: Sequence[str]
-    emits: Sequence[str]
+    consumes: Sequence[str]  # full names of the messages that it has handlers for
+    emits: Sequence[str]  # full names of its own events
 
     @property
     def service(self) -> str:

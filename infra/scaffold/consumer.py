@@ -13,22 +13,11 @@ FOLDER = "consumers"
 
 
 def require_possible(context: NewContext) -> None:
-    """Refuse a consumer that consumes nothing.
-
-    Raises:
-        ScaffoldError: it does not.
-    """
     if not context.consumes:
         raise ScaffoldError("Say what it consumes: --consumes orders.OrderCreated, for one.")
 
 
 def files(context: NewContext, names: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    """Yield the path and the text of each file.
-
-    Args:
-        context: What is asked for.
-        names: What every template may name.
-    """
     names = {**names, **_names(context)}
     folder = Path(FOLDER, context.name)
     for file, template in {

@@ -10,11 +10,7 @@ FOLDER = "producers"
 
 
 def require_possible(context: NewContext) -> None:
-    """Refuse a service that tells nobody what happens in it, or that would have to be a consumer as well.
-
-    Raises:
-        ScaffoldError: it is one.
-    """
+    """Refuse a service that tells nobody what happens in it, or that would have to be a consumer as well."""
     if context.consumes:
         raise ScaffoldError(
             "A REST service consumes nothing: leave --consumes out, or write a consumer of another name."
@@ -24,12 +20,6 @@ def require_possible(context: NewContext) -> None:
 
 
 def files(context: NewContext, names: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    """Yield the path and the text of each file.
-
-    Args:
-        context: What is asked for.
-        names: What every template may name.
-    """
     names = {
         **names,
         "path": context.name.replace("_", "-"),

@@ -13,13 +13,11 @@ def filled(template: str, names: Mapping[str, str]) -> str:
 
 
 def uses(kind: str, word: str) -> bool:
-    """Tell whether the templates of a kind use a word themselves."""
     templates = resources.files(__package__).joinpath(kind).iterdir()
     return any(re.search(rf"\b{word}\b", template.read_text()) for template in templates)
 
 
 def imports(messages: Sequence[str]) -> str:
-    """Return the lines that import the classes of messages."""
     lines = []
     for context in sorted({name.partition(".")[0] for name in messages}):
         classes = {class_name(name) for name in messages if name.startswith(f"{context}.")}
@@ -28,5 +26,4 @@ def imports(messages: Sequence[str]) -> str:
 
 
 def class_name(message: str) -> str:
-    """Return the name of a message's class."""
     return message.partition(".")[2]
