@@ -12,12 +12,6 @@ FOR_GOOD = -1
 
 
 def document(catalogue: Catalogue, version: str) -> dict[str, Any]:
-    """Return the AsyncAPI 3.0.0 document.
-
-    Args:
-        catalogue: Topics, who feeds them and who reads them.
-        version: Version of the product.
-    """
     topics = list(catalogue.topics.values())
     return {
         "asyncapi": "3.0.0",

@@ -13,8 +13,7 @@ from infra.errors import TailraceError
 from infra.services import CAPTURE, OUTBOXES, PUBLICATION
 
 LOOK_EVERY_S = 0.25
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-"""Before any row was written."""
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # before any row was written
 
 
 class LostSlotError(TailraceError):
@@ -41,12 +40,10 @@ def outbox_urls(deployment: Deployment) -> dict[str, str]:
 
 
 def slot(deployment: Deployment) -> Slot | None:
-    """Return the connector's slot, or None when there is none."""
     return read_slot(deployment.database_url(CAPTURE), PUBLICATION)
 
 
 def examine(deployment: Deployment) -> Diagnosis:
-    """Return what is wrong with the slot."""
     url, name = deployment.connect_url, connector.NAME
     state = connector.status(url, name)
     position = None if state.connector == "ABSENT" else connector.read_position(url, name)

@@ -43,6 +43,5 @@ def open_schemas(
 
 
 def roles_of(consumer: str | None) -> Sequence[str]:
-    """Return the roles in whose schemas a consumer may have its tables."""
     own = [worker.role for worker in WORKERS if worker.name == consumer and worker.role]
     return own or ROLES

@@ -33,12 +33,7 @@ class TreeCodec(Codec):
             self._schemas[name] = record(whole(path_of(name), files))
 
     def decode_datum(self, data: bytes) -> tuple[str, Mapping[str, Any]]:
-        """Return the record name and the fields as the working tree's schema has them.
-
-        Raises:
-            UndecodableError: they cannot be had.
-            RegistryUnavailableError: the writer's schema is not cached and the registry cannot be asked.
-        """
+        """Return the record name and the fields as the working tree's schema has them."""
         writer = self._writer(data)
         if writer.name not in self._schemas:
             raise UndecodableError(f"{writer.name} is in no catalogue of the working tree")
@@ -46,13 +41,6 @@ class TreeCodec(Codec):
 
 
 def check_topics(deployment: Deployment, files: Files, last: int) -> list[TopicCheck]:
-    """Read the last records of every topic of the catalogue.
-
-    Raises:
-        MalformedFileError: catalogue or a schema cannot be read.
-        TopicError: Kafka cannot be asked, or lacks a topic.
-        RegistryUnavailableError: the registry cannot be asked.
-    """
     declared = catalogue(files)
     store = SchemaStore(deployment.registry, deployment.schema_cache)
     codec = TreeCodec(store, files, tuple(filter(lambda m: path_of(m) in files, declared.messages)))

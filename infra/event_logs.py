@@ -19,19 +19,13 @@ from schemas.registry import SchemaStore
 
 @dataclass(frozen=True, slots=True)
 class LoggedAggregate:
-    """A kind of aggregate whose events are in an outbox.
+    """A kind of aggregate whose events are in an outbox."""
 
-    Args:
-        name: Kind, such as `order`.
-        role: Service that owns it: name of its schema, and of the role that may read it.
-        fold: How a state follows from the events; None where the service declares none.
-        rows: The rows that must say the same; None where there is no fold.
-    """
-
-    name: str
-    role: str
+    name: str  # kind, such as `order`
+    role: str  # service that owns it: name of its schema, and of the role that may read it
+    # how a state follows from the events; None where the service declares none
     fold: Fold[Any] | None = None
-    rows: Rows[Any] | None = None
+    rows: Rows[Any] | None = None  # the rows that must say the same; None where there is no fold
 
 
 def logged_kinds() -> Mapping[str, LoggedAggregate]:
@@ -56,16 +50,11 @@ def _declared(service: Service) -> tuple[Fold[Any], Rows[Any]] | tuple[None, Non
 
 @asynccontextmanager
 async def open_log(deployment: Deployment, kind: LoggedAggregate) -> AsyncIterator[Connection]:
-    """Connect to the schema that holds a log, as the service that owns it, until the block ends.
-
-    Raises:
-        psycopg.Error: the database does not let us in.
-    """
+    """Connect to the schema that holds a log, as the service that owns it, until the block ends."""
     url = deployment.database_url(kind.role)
     async with await connect_async(url) as connection:
         yield connection
 
 
 def event_log(deployment: Deployment, fold: Fold[Any]) -> EventLog[Any]:
-    """Return the log of a kind of aggregate as states."""
     return EventLog(fold, SchemaStore(deployment.registry, deployment.schema_cache))

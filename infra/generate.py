@@ -20,12 +20,10 @@ CATALOGUE_PAGES = Path("docs/catalogue")
 
 
 def render_classes() -> dict[Path, str]:
-    """Return the text of every module of message classes by its path in the repository."""
     return {Path("schemas/messages", name): text for name, text in messages.render_all().items()}
 
 
 def render_documents() -> dict[Path, str]:
-    """Return the text of every other generated file by its path in the repository."""
     return {
         **{Path(path): text for path, text in openapi.render_all().items()},
         **{

@@ -16,11 +16,7 @@ DIRECTORY = "schemas/rest/openapi"
 
 
 def render_all() -> dict[str, str]:
-    """Return the text of each document by its path in the repository.
-
-    Raises:
-        ValueError: two APIs declare a problem of the same name.
-    """
+    """Return the text of each document by its path in the repository."""
     found = apps()
     apis = {api for app in found.values() for api in served(app.router.routes)}
     require_distinct(problem for api in apis for problem in api.problems)

@@ -26,11 +26,7 @@ GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its na
 
 
 def migrate(deployment: Deployment) -> list[str]:
-    """Bring every schema to its newest revisions, and tables and publication back to what is declared.
-
-    Returns:
-        `schema/revision` of those applied, and a line for each thing that was brought back.
-    """
+    """Bring every schema to its newest revisions, and tables and publication back to what is declared; tell of each."""
     applied = [
         f"{schema}/{revision}"
         for schema, packages in MIGRATIONS.items()
@@ -60,12 +56,7 @@ def publish_schemas(deployment: Deployment) -> list[str]:
 
 
 def apply_connector(deployment: Deployment) -> str:
-    """Apply the connector and wait until its task runs; return what applying did.
-
-    Raises:
-        LostSlotError: a recovery has to come first.
-        ConnectError: Connect cannot be asked, or the task does not run.
-    """
+    """Apply the connector and wait until its task runs; return what applying did."""
     require_slot(deployment)
     config = connector.render(connector_settings(deployment))
     done = connector.apply(deployment.connect_url, connector.NAME, config)
@@ -96,12 +87,7 @@ def _trouble_of(admin: AdminClient, name: str) -> str:
 
 
 def send_canary(deployment: Deployment) -> float:
-    """Send a message through the whole pipeline and return its seconds from commit to consumer.
-
-    Raises:
-        ConnectError: it is the connector that publishes, and it has failed.
-        CanaryError: nothing came.
-    """
+    """Send a message through the whole pipeline and return its seconds from commit to consumer."""
     try:
         return canary.probe(
             deployment.database_url(CANARY),

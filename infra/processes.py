@@ -27,7 +27,6 @@ def command_of(service: Service) -> tuple[str, ...]:
 
 
 def shared_command(consumers: Sequence[Service]) -> tuple[str, ...]:
-    """Return the command line of a process that runs several consumers."""
     folders = (consumer.package.rpartition(".")[2] for consumer in consumers)
     return module_command(RUNNERS["consumer"], *folders)
 
@@ -62,9 +61,6 @@ def settings_of(service: Service, kind: type[S], deployment: Deployment, **other
     """Return the settings that a service has when it is run here.
 
     Args:
-        service: The service.
-        kind: Their class.
-        deployment: Where the others are.
         others: What is to be otherwise.
     """
     told = {

@@ -22,11 +22,7 @@ def name_of(publisher: Publisher) -> str:
 
 
 def require_connector(deployment: Deployment) -> Deployment:
-    """Return the deployment when it is the connector that publishes there.
-
-    Raises:
-        NoConnectorError: it is the relay.
-    """
+    """Return the deployment when it is the connector that publishes there."""
     if publisher(deployment) == "relay":
         raise NoConnectorError(
             "The relay publishes here, and needs no connector: see `tailrace relay status`, or switch the local stack "

@@ -35,7 +35,6 @@ def other_consumer(deployment: Deployment, name: str, topic: str) -> list[Consum
 
 
 def publisher_of(deployment: Deployment) -> Publisher:
-    """Return whoever publishes the outboxes here."""
     if publisher(deployment) == "relay":
         return RelayPublisher(deployment.database_url(RELAY))
     return SlotPublisher(deployment)

@@ -22,11 +22,7 @@ class UnknownConsumerError(TailraceError):
 
 
 def find_worker(name: str) -> Service:
-    """Return a worker by its name, or by that of its service: `analytics-worker` or `analytics`.
-
-    Raises:
-        UnknownConsumerError: there is none.
-    """
+    """Return a worker by its name, or by that of its service: `analytics-worker` or `analytics`."""
     for worker in WORKERS:
         if name in {worker.name, worker.name.removesuffix("-worker")}:
             return worker
@@ -68,7 +64,6 @@ def log_url(deployment: Deployment, owner: str) -> str | None:
 
 
 def states(deployment: Deployment) -> States:
-    """Return where replays that were interrupted are remembered."""
     return States(deployment.state / "replays")
 
 

@@ -130,7 +130,6 @@ class Settings(BaseSettings):
 
     @property
     def kafka_bootstrap(self) -> str:
-        """Bootstrap servers, `host:port`."""
         return f"{HOST}:{self.kafka_port}"
 
     @property
@@ -140,16 +139,13 @@ class Settings(BaseSettings):
 
     @property
     def connect_url(self) -> str:
-        """Base URL of Kafka Connect's REST API."""
         return f"http://{HOST}:{self.connect_port}"
 
     def port_of(self, service: str) -> int:
-        """Return the port that a service listens on, by its name."""
         port: int = getattr(self, find_service(service).port_setting)
         return port
 
     def url_of(self, service: str) -> str:
-        """Return the base URL of a service, by its name."""
         return f"http://{HOST}:{self.port_of(service)}"
 
     @property
@@ -164,7 +160,6 @@ class Settings(BaseSettings):
 
     @property
     def schema_cache(self) -> Path:
-        """The directory where services keep the schema ids they have resolved."""
         return self.deployment().schema_cache
 
     @property
@@ -173,7 +168,6 @@ class Settings(BaseSettings):
         return Database(host=HOST, port=self.postgres_port, name="tailrace", passwords=self.secrets)
 
     def database_url(self, role: str, database: str | None = None) -> str:
-        """Return the libpq URL of a role."""
         return self.database.url(role, database)
 
     def deployment(self) -> Deployment:
@@ -218,11 +212,7 @@ SettingsWithServices: type[Settings] = create_model(
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings; `overrides` win over environment and file.
-
-    Raises:
-        SettingsError: a value is missing, unknown or out of range.
-    """
+    """Read the settings; `overrides` win over environment and file."""
     try:
         return SettingsWithServices(**overrides)
     except ValidationError as error:
