@@ -84,7 +84,6 @@ class Order:
 
     @property
     def tax(self) -> Decimal:
-        """Tax of all lines."""
         return sum((line.tax or Decimal(0) for line in self.lines), Decimal(0))
 
     @property
@@ -94,17 +93,6 @@ class Order:
 
     @staticmethod
     def place(command: PlaceOrder, *, order_id: UUID, at: datetime) -> OrderCreated:
-        """Decide on a new order.
-
-        Args:
-            command: What is ordered.
-            order_id: Identity of the new order.
-            at: The present, with a time zone.
-
-        Raises:
-            InvalidOrderError: the currency, the number of lines, a quantity, a price, a tax rate or the total is
-                impossible.
-        """
         if command.currency not in MINOR_UNIT_DECIMALS:
             raise InvalidOrderError(f"{command.currency} is not an active ISO 4217 currency code")
         if not 1 <= len(command.lines) <= MAX_LINES:
@@ -122,11 +110,7 @@ class Order:
         )
 
     def confirm(self, command: ConfirmOrder, *, at: datetime) -> tuple[Event, ...]:
-        """Decide on a payment that came in. Confirming twice is no event.
-
-        Raises:
-            OrderStateError: the order was cancelled.
-        """
+        """Decide on a payment that came in. Confirming twice is no event."""
         if self.status is Status.CONFIRMED:
             return ()
         self._require_pending("confirmed")
@@ -140,11 +124,7 @@ class Order:
         return (confirmed,)
 
     def cancel(self, command: CancelOrder, *, at: datetime) -> tuple[Event, ...]:
-        """Decide on giving the order up. Cancelling twice is no event; the first reason stays.
-
-        Raises:
-            OrderStateError: the order was confirmed.
-        """
+        """Decide on giving the order up. Cancelling twice is no event; the first reason stays."""
         if self.status is Status.CANCELLED:
             return ()
         self._require_pending("cancelled")
@@ -159,7 +139,6 @@ class Order:
 
     @classmethod
     def begin(cls, event: OrderCreated) -> "Order":
-        """Return the order that its first event brought about."""
         return cls(
             order_id=event.order_id,
             customer_id=event.customer_id,
@@ -188,14 +167,7 @@ class Order:
 
     @classmethod
     def rehydrate(cls, history: Iterable[Event]) -> "Order":
-        """Return the order that a history leads to.
-
-        Args:
-            history: All events of one order, oldest first.
-
-        Raises:
-            ValueError: the history is empty or does not begin with the order's creation.
-        """
+        """Return the order that its history leads to: all of its events, oldest first."""
         match tuple(history):
             case (OrderCreated() as created, *later):
                 order = cls.begin(created)

@@ -13,7 +13,6 @@ from schemas.messages.orders import OrderCreated
 
 
 def orders_fold() -> Fold[Order]:
-    """Return what orders declare of their log."""
     return Fold(
         kind=catalogue().topic_of(OrderCreated.NAME).aggregate,
         messages=EVENTS,
@@ -34,13 +33,11 @@ class OrderRows:
     async def read(
         self, connection: Connection, aggregate_ids: Sequence[str]
     ) -> Mapping[str, Order]:
-        """Return the orders that have a row, by id."""
         ids = [order_id for text in aggregate_ids if (order_id := _uuid(text)) is not None]
         orders = await repository.get_many(connection, ids)
         return {str(order.order_id): order for order in orders}
 
     def ids(self, connection: Connection) -> AsyncGenerator[str, None]:
-        """Yield the ids of all orders that have a row."""
         return repository.ids(connection)
 
 

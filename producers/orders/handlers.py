@@ -22,11 +22,6 @@ class OrderNotFoundError(OrderError):
 
 
 async def place_order(command: PlaceOrder, work: UnitOfWork) -> Order:
-    """Place an order and return it.
-
-    Raises:
-        InvalidOrderError: the order breaks a rule of the domain.
-    """
     created = Order.place(command, order_id=new_id(), at=work.now())
     order = Order.begin(created)
     async with work.pipeline():
@@ -36,33 +31,18 @@ async def place_order(command: PlaceOrder, work: UnitOfWork) -> Order:
 
 
 async def confirm_order(command: ConfirmOrder, work: UnitOfWork) -> Order:
-    """Confirm an order and return it; nothing happens to one that is confirmed already.
-
-    Raises:
-        OrderNotFoundError: there is no such order.
-        OrderStateError: it was cancelled.
-    """
+    """Confirm an order and return it; nothing happens to one that is confirmed already."""
     order = await _locked(work.connection, command.order_id)
     return await _record(order, order.confirm(command, at=work.now()), work)
 
 
 async def cancel_order(command: CancelOrder, work: UnitOfWork) -> Order:
-    """Cancel an order and return it; nothing happens to one that is cancelled already.
-
-    Raises:
-        OrderNotFoundError: there is no such order.
-        OrderStateError: it was confirmed.
-    """
+    """Cancel an order and return it; nothing happens to one that is cancelled already."""
     order = await _locked(work.connection, command.order_id)
     return await _record(order, order.cancel(command, at=work.now()), work)
 
 
 async def find_order(connection: Connection, order_id: UUID) -> Order:
-    """Return an order as it stands.
-
-    Raises:
-        OrderNotFoundError: there is no such order.
-    """
     order = await repository.get(connection, order_id)
     if order is None:
         raise OrderNotFoundError(order_id)

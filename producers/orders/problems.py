@@ -12,8 +12,6 @@ from schemas.rest.problem import INVALID_REQUEST
 
 
 def install(app: FastAPI) -> None:
-    """Answer the errors of the domain with problems."""
-
     @app.exception_handler(OrderNotFoundError)
     async def on_not_found(request: Request, error: OrderNotFoundError) -> Response:
         return response_of(ProblemError(404, str(error), kind=ORDER_NOT_FOUND), request)

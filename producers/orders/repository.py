@@ -15,12 +15,10 @@ from producers.orders.domain import Order, Status
 from schemas.messages.orders import OrderLine
 
 QUERIES = load_queries(__package__)
-FETCHED = 500
-"""Rows that are asked of Postgres at a time where all are read."""
+FETCHED = 500  # rows that are asked of Postgres at a time where all are read
 
 
 async def add(connection: Connection, order: Order) -> None:
-    """Insert a new order."""
     values = {
         "order_id": order.order_id,
         "customer_id": order.customer_id,
@@ -36,7 +34,6 @@ async def add(connection: Connection, order: Order) -> None:
 
 
 async def get(connection: Connection, order_id: UUID) -> Order | None:
-    """Return an order as it stands, or nothing when there is none."""
     return await _one(connection, "get", order_id)
 
 
@@ -46,7 +43,6 @@ async def lock(connection: Connection, order_id: UUID) -> Order | None:
 
 
 async def get_many(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
-    """Return those of some orders that there are."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(QUERIES["get_many"], {"order_ids": list(order_ids)})
         return [_order(row) async for row in cursor]

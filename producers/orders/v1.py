@@ -40,7 +40,6 @@ async def show(order_id: UUID, storage: Stored) -> Order:
 
 
 def to_command(order: PlaceOrder) -> domain.PlaceOrder:
-    """Return the command that a request body asks for."""
     lines = tuple(
         OrderLine(sku=line.sku, quantity=line.quantity, unit_price=line.unit_price)
         for line in order.lines
@@ -49,7 +48,6 @@ def to_command(order: PlaceOrder) -> domain.PlaceOrder:
 
 
 def to_resource(order: domain.Order) -> Order:
-    """Return an order as clients of this version see it."""
     return Order(
         order_id=order.order_id,
         status=order.status.value,
@@ -66,12 +64,7 @@ def to_resource(order: domain.Order) -> Order:
 
 
 def with_tax(line: OrderLine, currency: str) -> Iterator[PlacedLine]:
-    """Yield a line with its tax in its unit price: as two, a minor unit apart, where it does not divide evenly.
-
-    Args:
-        line: A line as it was ordered; its tax is that of the whole line.
-        currency: ISO 4217 code of its amounts.
-    """
+    """Yield a line with its tax in its unit price: as two, a minor unit apart, where it does not divide evenly."""
     if not line.tax:
         yield PlacedLine(sku=line.sku, quantity=line.quantity, unit_price=line.unit_price)
         return

@@ -39,7 +39,6 @@ async def show(order_id: UUID, storage: Stored) -> Order:
 
 
 def to_command(order: PlaceOrder) -> domain.PlaceOrder:
-    """Return the command that a request body asks for."""
     lines = tuple(
         OrderLine(
             sku=line.sku,
@@ -53,7 +52,6 @@ def to_command(order: PlaceOrder) -> domain.PlaceOrder:
 
 
 def to_resource(order: domain.Order) -> Order:
-    """Return an order as clients of this version see it."""
     lines = tuple(
         PlacedLine(
             sku=line.sku,

@@ -8,7 +8,6 @@ from producers.rest.server import run
 
 
 def main() -> int:
-    """Serve until told to stop; return the exit status."""
     bootstrap = bootstrap_named("producers")
     settings = load(bootstrap.Settings)
     logs.configure(name_of(bootstrap))

@@ -18,7 +18,6 @@ class RestApp(FastAPI):
     """An application whose description also tells of its versions and its problems."""
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document."""
         if not self.openapi_schema:
             self.openapi_schema = describe(super().openapi(), self.router.routes)
         return self.openapi_schema
@@ -30,10 +29,7 @@ def build_app(
     """Return an application that answers every error with a problem and gives every request a context.
 
     Args:
-        title: Name of the service in its API description.
-        description: What it does, in a sentence or two.
         routers: Its endpoints. Those that are served in versions can be had without a version in the path, too.
-        lifespan: Opens what the endpoints need and closes it at the end.
     """
     without_version = negotiated(routers)
     versions = (version for api in served(without_version) for version in api.versions)

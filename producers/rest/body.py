@@ -24,11 +24,7 @@ class JsonRequest(Request):
     """A request whose body is read whole and as strict JSON."""
 
     async def body(self) -> bytes:
-        """Return the body.
-
-        Raises:
-            ProblemError: it is empty (400), too slow (408) or too large (413).
-        """
+        """Return the body; one that is empty (400), too slow (408) or too large (413) is refused."""
         if not hasattr(self, "_body"):
             try:
                 async with asyncio.timeout(limits.BODY_TIMEOUT_S):
@@ -39,11 +35,6 @@ class JsonRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        """Return the JSON value of the body.
-
-        Raises:
-            ProblemError: the body is no such thing (400).
-        """
         try:
             return strict_json.loads(await self.body())
         except strict_json.MalformedJsonError as error:
@@ -69,11 +60,9 @@ class JsonRoute(APIRoute):
 
     @property
     def takes_body(self) -> bool:
-        """Whether requests have a body."""
         return self.body_field is not None
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the framework's handler, given the stricter request."""
         handler, takes_body = super().get_route_handler(), self.takes_body
 
         async def handle(request: Request) -> Response:

@@ -24,17 +24,12 @@ log_refused = FieldLogger(__name__ + CLIENTS)
 
 
 class RequestContext:
-    """ASGI middleware: gives each request a `MessageContext`, logs one line about it, answers what nobody caught.
-
-    Args:
-        app: The application inside.
-    """
+    """ASGI middleware: gives each request a `MessageContext`, logs one line about it, answers what nobody caught."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -70,9 +65,7 @@ class RequestContext:
 def context_of(headers: Headers) -> MessageContext:
     """Return the context of a request: the caller's correlation and trace where it sent them, and a span of our own.
 
-    Args:
-        headers: Request headers. Ids that are no ids are passed over, not refused: they are the caller's
-            diagnostics, not its request.
+    Ids that are no ids are passed over, not refused: they are the caller's diagnostics, not its request.
     """
     return MessageContext(
         correlation_id=_uuid(headers.get(CORRELATION_ID)) or new_id(),

@@ -12,12 +12,7 @@ CREATED: dict[int | str, dict[str, Any]] = {201: {"headers": {"Location": {}}}}
 
 
 class NewLocation:
-    """Where what a request made can be found from now on: below the path of the request.
-
-    Args:
-        path: Path of the request.
-        headers: Headers of the answer.
-    """
+    """Where what a request made can be found from now on: below the path of the request."""
 
     def __init__(self, path: str, headers: MutableHeaders) -> None:
         self._path = path

@@ -26,12 +26,6 @@ _VERSION_IN_ID = re.compile(r"_v[0-9]+(?=_)")
 
 
 def describe(document: Node, routes: Iterable[BaseRoute]) -> Node:
-    """Return the whole description of a service.
-
-    Args:
-        document: What FastAPI says about the service's routes.
-        routes: The routes of the service.
-    """
     document = _with_short_names(document)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(_problem_schemas())

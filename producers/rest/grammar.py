@@ -35,11 +35,7 @@ class StrictConnection(h11.Connection):
         super().receive_data(data)
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return what came next.
-
-        Raises:
-            h11.RemoteProtocolError: it is no request, or none that has one meaning only; `refusal` says more.
-        """
+        """Return what came next; where it raises, `refusal` says why."""
         try:
             if self.their_state is not h11.IDLE:
                 return super().next_event()

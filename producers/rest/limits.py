@@ -11,14 +11,12 @@ HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 10.0
 BODY_GRACE_S = 5.0
 """How much longer a body that nobody reads any more may take before the connection is cut."""
-ANSWER_TIMEOUT_S = 10.0
-"""How long a client may take nothing of an answer that waits for it."""
+ANSWER_TIMEOUT_S = 10.0  # how long a client may take nothing of an answer that waits for it
 LINGER_S = 2.0
 """How long a connection stays after the last answer, for a client that is still sending to read it."""
 
 MAX_CONNECTIONS = 1000
-KEPT_DESCRIPTORS = 32
-"""For the listener, logs and the pool of database connections."""
+KEPT_DESCRIPTORS = 32  # for the listener, logs and the pool of database connections
 
 
 def max_connections() -> int:

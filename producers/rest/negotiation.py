@@ -32,11 +32,7 @@ def offers_at(version: Version) -> tuple[Offer, ...]:
 
 
 def offers_of(versions: Sequence[Version]) -> tuple[Offer, ...]:
-    """Return the forms in which a path without a version can answer, the usual one first.
-
-    Args:
-        versions: Versions of what is at the path, oldest first.
-    """
+    """Return the forms in which a path without a version can answer, the usual one first."""
     newest_first = sorted(versions, key=lambda version: version.number, reverse=True)
     named = (Offer(version.media_type, version) for version in newest_first)
     return *named, Offer(JSON, newest_first[0])
@@ -53,16 +49,11 @@ def preferred(headers: Headers, offers: Sequence[Offer]) -> Offer | None:
 
 
 def names_version(headers: Headers) -> bool:
-    """Return whether `Accept` speaks of versions at all."""
     return VENDOR in ",".join(headers.getlist("accept")).lower()
 
 
 def version_of_body(headers: Headers, versions: Sequence[Version]) -> Version | None:
-    """Return the version that a body says it is in; nothing if it says none.
-
-    Raises:
-        ProblemError: it is in a version that is not among these (415).
-    """
+    """Return the version that a body says it is in, nothing if it says none; one not among these is refused (415)."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if not media_type.startswith(VENDOR):
         return None
@@ -78,12 +69,7 @@ def version_of_body(headers: Headers, versions: Sequence[Version]) -> Version | 
 
 
 def not_acceptable(offers: Sequence[Offer], versions: Sequence[Version]) -> ProblemError:
-    """Return the problem of a request that takes none of the offers.
-
-    Args:
-        offers: What can be had at its path.
-        versions: What can be had at others.
-    """
+    """Return the problem of a request that takes none of the offers; the versions can be had at other paths."""
     names = " or ".join(offer.media_type for offer in offers)
     elsewhere = ", ".join(version.prefix for version in versions)
     return ProblemError(

@@ -42,11 +42,8 @@ class ProblemError(HTTPException):
     """Ends the request with a problem.
 
     Args:
-        status: HTTP status, 400 or more.
         detail: One sentence: what happened, why, what to do next.
         kind: Kind that programs branch on; nothing where the status says it all.
-        errors: What is wrong with each field of the body.
-        headers: Headers to send along, such as `Retry-After`.
     """
 
     def __init__(
@@ -76,18 +73,12 @@ REFUSALS = answers(400, 408, 413, 415, 422)
 
 
 def unavailable(detail: str, *, retry_after_s: int = 1) -> ProblemError:
-    """Return a 503: nothing was done, and the same request may succeed in a moment.
-
-    Args:
-        detail: What is out of service.
-        retry_after_s: When to try again, in seconds.
-    """
+    """Return a 503: nothing was done, and the same request may succeed in a moment."""
     headers = {"retry-after": str(retry_after_s)}
     return ProblemError(503, detail, kind=UNAVAILABLE, headers=headers)
 
 
 def response_of(error: HTTPException, request: Request) -> Response:
-    """Return the answer to a request that failed."""
     kind = error.kind if isinstance(error, ProblemError) else None
     context = request.scope.get("state", {}).get("context")
     problem = Problem(

@@ -29,7 +29,6 @@ class Awaited(StrEnum):
 
     @property
     def timeout_s(self) -> float:
-        """How long it waits, in seconds."""
         return {
             Awaited.HEAD: limits.HEAD_TIMEOUT_S,
             Awaited.BODY: limits.BODY_TIMEOUT_S + limits.BODY_GRACE_S,
@@ -39,12 +38,7 @@ class Awaited(StrEnum):
 
 
 class Lingering:
-    """A transport that is closed in a way of its own.
-
-    Args:
-        transport: The transport.
-        close: Closes it.
-    """
+    """A transport that is closed in a way of its own."""
 
     def __init__(
         self, transport: asyncio.Transport, close: Callable[[asyncio.Transport], None]
@@ -53,11 +47,9 @@ class Lingering:
         self._close = close
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the transport has by that name."""
         return getattr(self._transport, name)
 
     def close(self) -> None:
-        """Close the transport."""
         self._close(self._transport)
 
 
@@ -104,13 +96,7 @@ class ProblemProtocol(H11Protocol):
         self.refuse(refusal.error_status_hint, str(refusal))
 
     def refuse(self, status: int, detail: str, *headers: tuple[str, str]) -> None:
-        """Answer with a problem, if no answer has begun, and let the client read it before hanging up.
-
-        Args:
-            status: HTTP status, 400 or more.
-            detail: One sentence: what is wrong.
-            headers: Headers to send along, such as `retry-after`.
-        """
+        """Answer with a problem, if no answer has begun, and let the client read it before hanging up."""
         self._refused = True
         self._unset_keepalive_if_required()
         if self.cycle and self.conn.our_state is h11.SEND_BODY:
@@ -143,11 +129,7 @@ class ProblemProtocol(H11Protocol):
             super().shutdown()
 
     def check(self, now_s: float) -> None:
-        """Close the connection if it has waited for too long.
-
-        Args:
-            now_s: The loop's time.
-        """
+        """Close the connection if it has waited for too long."""
         awaited = self._awaits()
         if awaited != self._awaited:
             # A new connection has waited for its first request since it was made.

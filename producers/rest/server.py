@@ -17,8 +17,7 @@ from producers.rest import limits
 from producers.rest.protocol import ProblemProtocol
 
 GRACE_S = 10
-BACKLOG = 512
-"""Connections that the kernel keeps until they are accepted."""
+BACKLOG = 512  # connections that the kernel keeps until they are accepted
 TICKS_A_SECOND = 10
 
 log = FieldLogger(__name__)
@@ -57,16 +56,7 @@ class Server(uvicorn.Server):
 
 
 def run(app: FastAPI, *, host: str, port: int) -> int:
-    """Serve until SIGTERM or SIGINT.
-
-    Args:
-        app: The service. What its lifespan opens is closed after the last request has been answered.
-        host: Address to listen on.
-        port: Port to listen on.
-
-    Returns:
-        Exit status: 0 after an orderly end, 1 when it could not start (a sentence says why).
-    """
+    """Serve until SIGTERM or SIGINT; return the exit status, 1 when it could not start (a sentence says why)."""
     # Its warnings repeat, without a reason, what the protocol says of refused requests.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:

@@ -32,17 +32,13 @@ RETRY_AFTER_S = 2
 
 
 class StorageSettings(ServiceSettings):
-    """What a service with a database needs to know.
+    """What a service with a database needs to know."""
 
-    Args:
-        database_url: libpq URL of the service's own role.
-        registry_url: Base URL of the registry's Confluent-compatible API.
-        schema_cache: Directory in which schema ids are kept.
-    """
-
+    # libpq URL of the service's own role
     database_url: Annotated[str, Field(min_length=1, repr=False)]
+    # base URL of the registry's Confluent-compatible API
     registry_url: Annotated[str, Field(min_length=1)]
-    schema_cache: Path
+    schema_cache: Path  # directory in which schema ids are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +60,7 @@ async def _storage(request: Request) -> Storage:
     return storage
 
 
-Stored = Annotated[Storage, Depends(_storage)]
-"""Endpoint parameter that receives the storage."""
+Stored = Annotated[Storage, Depends(_storage)]  # endpoint parameter that receives the storage
 
 
 def build_stored_app(
@@ -80,12 +75,7 @@ def build_stored_app(
     """Return a service that opens its database and its outbox when it starts.
 
     Args:
-        service: What it declares of itself.
-        settings: What it was told.
-        description: What it does, in a sentence or two.
-        routers: Its endpoints, except for its health.
         events: Every class that it writes to the outbox.
-        about_health: What its description says of its health.
     """
 
     @asynccontextmanager
@@ -116,8 +106,6 @@ async def health(storage: Stored) -> dict[str, str]:
 
 
 def _answer_for_postgres(app: FastAPI, database: str) -> None:
-    """Answer the errors of the database with problems."""
-
     @app.exception_handler(PoolTimeout)
     async def on_no_connection(request: Request, _: PoolTimeout) -> Response:
         problem = unavailable(

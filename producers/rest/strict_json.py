@@ -12,14 +12,7 @@ class MalformedJsonError(ValueError):
 
 
 def loads(data: bytes) -> Any:
-    """Return the value that a JSON text holds; numbers with a fraction or an exponent become `Decimal`.
-
-    Args:
-        data: The text in UTF-8.
-
-    Raises:
-        MalformedJsonError: the text is broken, repeats a key, nests too deeply or has an unreasonable number.
-    """
+    """Return the value that a JSON text holds; numbers with a fraction or an exponent become `Decimal`."""
     try:
         return json.loads(
             data.decode("utf-8"),

@@ -28,8 +28,7 @@ from producers.rest.problems import answers
 from schemas.rest.api import Api
 from schemas.rest.versions import Version
 
-OFFER = "offer"
-"""Where the request's state has the offer that was chosen before the route."""
+OFFER = "offer"  # where the request's state has the offer that was chosen before the route
 
 
 def version_router(api: Api, version: Version) -> APIRouter:
@@ -51,7 +50,6 @@ class VersionRoute(JsonRoute):
 
     @property
     def method(self) -> str:
-        """The one method that it answers to."""
         return next(iter(self.methods or ()))
 
     @property
@@ -60,7 +58,6 @@ class VersionRoute(JsonRoute):
         return self.path.removeprefix(self.version.prefix)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, made to keep to its version."""
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
@@ -73,7 +70,6 @@ class VersionRoute(JsonRoute):
         return handle
 
     def announcement(self, path: str) -> dict[str, str]:
-        """Return the headers that tell a client who came by this path what it should know of the version."""
         return announcement(self.version, path, successor=self.api.successor_of(self.version))
 
     def _offer(self, request: Request) -> Offer:
@@ -88,11 +84,7 @@ class VersionRoute(JsonRoute):
 
 
 class NegotiatedRoute(Route):
-    """A path without a version: leads each request to the route of the version that it asks for.
-
-    Args:
-        routes: The routes of one method at one path, by version.
-    """
+    """A path without a version: leads each request to the route of the version that it asks for."""
 
     def __init__(self, routes: Mapping[Version, VersionRoute]) -> None:
         route = next(iter(routes.values()))
@@ -129,20 +121,13 @@ def negotiated(routers: Iterable[APIRouter]) -> list[NegotiatedRoute]:
 
 
 def served(routes: Iterable[BaseRoute]) -> set[Api]:
-    """Return the APIs of which a service has these routes."""
     return {route.api for route in routes if isinstance(route, NegotiatedRoute)}
 
 
 def announcement(
     version: Version, path: str, *, successor: Version | None = None
 ) -> dict[str, str]:
-    """Return the headers that tell a client of a version what it should know.
-
-    Args:
-        version: The version that answers.
-        path: Path of the request, with or without the version.
-        successor: The version that came after it.
-    """
+    """Return the headers that tell a client of a version what it should know."""
     headers = {"vary": "Accept"}
     if version.deprecated_on:
         since = datetime.combine(version.deprecated_on, time.min, UTC)

@@ -46,18 +46,12 @@ class Answer:
 
     @property
     def is_problem(self) -> bool:
-        """Whether it is a problem that can be passed on."""
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         return media_type == MEDIA_TYPE and self.status in _PROBLEM_STATUSES
 
 
 class OrdersClient:
-    """Places and finds orders at the orders service, each in the version that the storefront was asked in.
-
-    Args:
-        http: Client whose base URL is the orders service.
-        timeout_s: Longest time from a call to its complete answer, in seconds.
-    """
+    """Places and finds orders at the orders service, each in the version that the storefront was asked in."""
 
     def __init__(self, http: httpx2.AsyncClient, *, timeout_s: float) -> None:
         self._http = http
@@ -66,17 +60,7 @@ class OrdersClient:
     async def place(
         self, version: Version, order: BaseModel, resource: type[Order], context: MessageContext
     ) -> Order:
-        """Place an order.
-
-        Args:
-            version: Version of the body and of the answer.
-            order: The body.
-            resource: What the answer is.
-            context: Context of the request.
-
-        Raises:
-            ProblemError: orders refused it (as orders said), or is down (503), too slow (504) or confused (502).
-        """
+        """Place an order; what fails is a problem: as orders said, or 503 (down), 504 (too slow), 502 (confused)."""
         body, headers = order.model_dump_json(), {"content-type": "application/json"}
         path = f"{version.prefix}/orders"
         response = await self._call("POST", path, context, content=body, headers=headers)
@@ -85,17 +69,6 @@ class OrdersClient:
     async def find(
         self, version: Version, order_id: UUID, resource: type[Order], context: MessageContext
     ) -> Order:
-        """Find an order.
-
-        Args:
-            version: Version of the answer.
-            order_id: Identity of the order.
-            resource: What the answer is.
-            context: Context of the request.
-
-        Raises:
-            ProblemError: as for `place`; 404 when there is no such order.
-        """
         path = f"{version.prefix}/orders/{order_id}"
         return _order_in(await self._call("GET", path, context, headers={}), resource)
 
@@ -128,18 +101,12 @@ async def _current(request: Request) -> OrdersClient:
     return client
 
 
-Orders = Annotated[OrdersClient, Depends(_current)]
-"""Endpoint parameter that receives the client."""
+Orders = Annotated[OrdersClient, Depends(_current)]  # endpoint parameter that receives the client
 
 
 @asynccontextmanager
 async def open_client(base_url: str, *, timeout_s: float) -> AsyncIterator[OrdersClient]:
-    """Open a client of the orders service and close its connections at the end.
-
-    Args:
-        base_url: Where the orders service listens.
-        timeout_s: Longest time from a call to its complete answer, in seconds.
-    """
+    """Open a client of the orders service and close its connections at the end."""
     async with httpx2.AsyncClient(
         base_url=base_url,
         timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
@@ -150,11 +117,7 @@ async def open_client(base_url: str, *, timeout_s: float) -> AsyncIterator[Order
 
 
 async def _read(response: httpx2.Response) -> Answer:
-    """Return the answer, undecoded: what was not asked for, such as compression, is no answer.
-
-    Raises:
-        ProblemError: it is too large, or two lengths were told of it.
-    """
+    """Return the answer, undecoded: what was not asked for, such as compression, is no answer."""
     if "content-length" in response.headers and "transfer-encoding" in response.headers:
         raise _unusable("told two lengths of its answer")
     body = bytearray()
@@ -177,7 +140,6 @@ def _order_in(answer: Answer, resource: type[Order]) -> Order:
 
 
 def _passed_on(problem: Problem, answer: Answer) -> ProblemError:
-    """Return the problem that orders answered with, to be answered again."""
     wait_s = answer.headers.get("retry-after", "")
     kinds = {kind.uri: kind for kind in (*SHARED, *API.problems)}
     return ProblemError(
