@@ -66,7 +66,9 @@ def _message(name: str, catalogue: Catalogue, readers: tuple[Reader, ...]) -> It
     yield "| field | type | meaning | read by |\n|---|---|---|---|"
     handlers = catalogue.consumers_of(name)
     pinned = {
-        reader.consumer: _fields(reader.schema) for reader in readers if reader.message == name
+        reader.consumer: [field["name"] for field in reader.schema["fields"]]
+        for reader in readers
+        if reader.message == name
     }
     for field in schema["fields"]:
         consumers = [c for c in handlers if field["name"] in pinned.get(c, [field["name"]])]
@@ -154,10 +156,6 @@ def _type(schema: Any) -> str:  # noqa: PLR0911 - one return for each Avro type
 
 def _doc(schema: dict[str, Any]) -> str:
     return " ".join(schema.get("doc", "").split()).replace("|", "\\|")
-
-
-def _fields(schema: dict[str, Any]) -> list[str]:
-    return [field["name"] for field in schema["fields"]]
 
 
 def _names(names: Iterable[str]) -> str:

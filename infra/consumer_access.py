@@ -1,6 +1,6 @@
 """Where the tables of each consumer are: in the schema of the service it belongs to, open to that service's role."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,12 +36,8 @@ def open_schemas(
     """
     with ExitStack() as stack:
         opened = []
-        for role in roles_of(consumer):
+        own = [worker.role for worker in WORKERS if worker.name == consumer and worker.role]
+        for role in own or ROLES:
             connection = connect(deployment.database_url(role), autocommit=True)
             opened.append(ConsumerSchema(role, stack.enter_context(connection)))
         yield opened
-
-
-def roles_of(consumer: str | None) -> Sequence[str]:
-    own = [worker.role for worker in WORKERS if worker.name == consumer and worker.role]
-    return own or ROLES

@@ -24,15 +24,15 @@ def render_classes() -> dict[Path, str]:
 
 
 def render_documents() -> dict[Path, str]:
+    document = asyncapi.document(catalogue(), version("tailrace"))
     return {
         **{Path(path): text for path, text in openapi.render_all().items()},
         **{
             CATALOGUE_PAGES / name: text
             for name, text in catalogue_pages.render(catalogue(), readers()).items()
         },
-        CATALOGUE_PAGES / "asyncapi.json": _json(
-            asyncapi.document(catalogue(), version("tailrace"))
-        ),
+        CATALOGUE_PAGES
+        / "asyncapi.json": f"{json.dumps(document, indent=2, ensure_ascii=False)}\n",
     }
 
 
@@ -87,10 +87,6 @@ def _present() -> list[Path]:
 def _read(path: Path) -> str | None:
     file = REPOSITORY / path
     return file.read_text() if file.is_file() else None
-
-
-def _json(document: object) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

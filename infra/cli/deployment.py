@@ -3,7 +3,7 @@
 import click
 
 from infra.cli.common import examples, usage_errors
-from infra.cli.output import console, emit, json_option, table
+from infra.cli.output import console, emit, json_option, table, tell
 from infra.deployment.current import load_deployment
 from infra.operations import deployment as operations
 from infra.services import SERVICES
@@ -47,8 +47,4 @@ def show(*, as_json: bool) -> None:
 def env(*, service: str, as_json: bool) -> None:
     """Print the variables that SERVICE is started with, a line each, as containers and units take them."""
     variables = operations.environment(load_deployment(), service)
-    if as_json:
-        emit(variables)
-        return
-    for name, value in variables.items():
-        click.echo(f"{name}={value}")
+    tell(variables, (f"{name}={value}" for name, value in variables.items()), as_json=as_json)

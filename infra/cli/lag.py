@@ -63,7 +63,11 @@ def lag(
         if settle:
             lags.settle(consumers)
         if not watch:
-            _once(lags.measure(consumers), by_partition=by_partition, as_json=as_json)
+            measured = lags.measure(consumers)
+            if as_json:
+                emit(_as_json(measured))
+            else:
+                console().print(_shown(measured, by_partition=by_partition))
             return
         with _screen(by_partition=by_partition, as_json=as_json) as show:
             try:
@@ -72,13 +76,6 @@ def lag(
                     time.sleep(WATCH_EVERY_S)
             except KeyboardInterrupt:
                 return
-
-
-def _once(lags: Sequence[TopicLag], *, by_partition: bool, as_json: bool) -> None:
-    if as_json:
-        emit(_as_json(lags))
-    else:
-        console().print(_shown(lags, by_partition=by_partition))
 
 
 def _shown(lags: Sequence[TopicLag], *, by_partition: bool) -> RenderableType:
@@ -124,7 +121,8 @@ def _by_partition(lags: Sequence[TopicLag]) -> Iterator[Sequence[RenderableType]
 
 
 def _measured(lag: TopicLag | PartitionLag) -> tuple[RenderableType, ...]:
-    return _messages(lag.messages), _age(lag.seconds), _lost(lag.lost), _dim(lag.duplicates)
+    lost = Text(f"{lag.lost:,}", "red" if lag.lost else "dim")
+    return _messages(lag.messages), _age(lag.seconds), lost, _dim(lag.duplicates)
 
 
 def _parked(each: TopicLag) -> tuple[Text, Text]:
@@ -141,10 +139,6 @@ def _age(seconds: float | None) -> str:
     if seconds is None:
         return "unknown"
     return f"{seconds:.1f} s" if 0 < seconds < 10 else duration(int(seconds))
-
-
-def _lost(number: int) -> Text:
-    return Text(f"{number:,}", "red" if number else "dim")
 
 
 def _dim(number: int) -> Text:

@@ -70,6 +70,15 @@ def emit(result: object) -> None:
     click.echo(json.dumps(as_data(result), indent=2))
 
 
+def tell(result: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print a result as JSON, or in the lines that tell of it."""
+    if as_json:
+        emit(result)
+        return
+    for line in lines:
+        click.echo(line)
+
+
 def as_data(value: Any) -> Any:
     """Return a value as JSON holds it: dataclasses by their fields, moments in ISO 8601, ids and the like as text.
 

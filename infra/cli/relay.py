@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cdc.causes import in_line
 from cdc.relay.backlog import Situation
-from infra.cli.output import as_data, console, emit, json_option, table
+from infra.cli.output import as_data, console, emit, json_option, table, tell
 from infra.cli.text import duration
 from infra.deployment.current import load_deployment
 from infra.operations.relay import is_well, leave_out, report
@@ -62,13 +62,9 @@ def skip(message_id: UUID, *, yes: bool, as_json: bool) -> None:
             f"No consumer will ever see the message {message_id}. Go on?", abort=True, err=True
         )
     left_out = leave_out(load_deployment(), message_id)
-    if as_json:
-        emit({"skipped": message_id} | left_out._asdict())
-    else:
-        key = in_line(left_out.key, 100)
-        click.echo(
-            f"{message_id} of {left_out.outbox} for {left_out.topic}, key {key}, is left out."
-        )
+    key = in_line(left_out.key, 100)
+    line = f"{message_id} of {left_out.outbox} for {left_out.topic}, key {key}, is left out."
+    tell({"skipped": message_id} | left_out._asdict(), [line], as_json=as_json)
 
 
 def _holders(found: Situation) -> Iterator[tuple[RenderableType, ...]]:

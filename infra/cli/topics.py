@@ -1,7 +1,6 @@
 """Commands that show topics and what is in them."""
 
 import json
-from typing import Any
 
 import click
 
@@ -88,10 +87,7 @@ def _block(record: TailedRecord) -> str:
     place = f"{record.topic}/{record.partition}/{record.offset}"
     lines = [f"{title}  {place}  key {printable(str(record.key))}  {record.timestamp.isoformat()}"]
     headers = (f"{name}: {value}" for name, value in record.headers.items() if value is not None)
-    shown = [record.error] if record.error is not None else _json_lines(record.value)
+    value = json.dumps(as_data(record.value), indent=2, ensure_ascii=False).split("\n")
+    shown = value if record.error is None else [record.error]
     lines += [f"  {printable(line)}" for line in (*headers, *shown)]
     return "\n".join(lines) + "\n"
-
-
-def _json_lines(value: dict[str, Any] | None) -> list[str]:
-    return json.dumps(as_data(value), indent=2, ensure_ascii=False).split("\n")

@@ -110,21 +110,13 @@ def _text(text: str) -> str:
     return text.strip()
 
 
-def _bound(text: str) -> Bound:
-    return Bound.parse([text], datetime.now(UTC))
-
-
-def _moment(text: str) -> datetime:
-    return parse_moment(text, datetime.now(UTC))
-
-
 TEXT = Parsed("TEXT", _text)
 OUTPUT = Parsed("FILE", _output)
 COUNT = whole()
 RATE = decimal(0.001, 1_000_000, "N")
-MOMENT = Parsed("TIME", _moment)
+MOMENT = Parsed("TIME", lambda text: parse_moment(text, datetime.now(UTC)))
 """A time in ISO 8601, local where it names no offset; or how long ago, such as 90m."""
-BOUND = Parsed("TIME|P:OFFSET", _bound, as_text=True)
+BOUND = Parsed("TIME|P:OFFSET", lambda text: Bound.parse([text], datetime.now(UTC)), as_text=True)
 AGE = Parsed("AGE", parse_age)
 KEY = Parsed("KEY", key_of)
 PLACE = Parsed("PLACE", RecordPosition.parse)

@@ -10,8 +10,6 @@ from schemas.money.currencies import MINOR_UNIT_DECIMALS
 CUSTOMERS = "ada alan barbara claude donald edsger frances grace hedy john katherine linus".split()
 REFUSED_CUSTOMERS = ("declined-dora", "declined-dan", "broke-bob", "broke-bea")
 ARTICLES = "book coffee keyboard lamp notebook pen poster tea teapot umbrella".split()
-FREE_ARTICLE = "sample"
-COSTLY_ARTICLE = "server"
 
 CURRENCIES = {"EUR": 4, "USD": 3, "GBP": 2, "JPY": 2, "KWD": 1}
 """How often each is used: the usual two decimals, none (JPY) and three (KWD)."""
@@ -26,7 +24,6 @@ it must stay below it with the largest quantity on every line.
 MAX_QUANTITY = 4
 MAX_LINES = 5
 COSTLY_PRICE = Decimal(2_500)
-COSTLY_QUANTITY = 5
 REFUSED_SHARE = 0.12
 COSTLY_SHARE = 0.04
 FREE_SHARE = 0.05
@@ -71,7 +68,7 @@ def _line(chance: Random, currency: str) -> Line:
     quantity = chance.randint(1, MAX_QUANTITY)
     decimals = MINOR_UNIT_DECIMALS[currency]
     if chance.random() < FREE_SHARE:
-        return Line(FREE_ARTICLE, quantity, _money(0, decimals))
+        return Line("sample", quantity, _money(0, decimals))
     lowest, highest = PRICES.get(decimals, PRICES[0])
     return Line(
         chance.choice(ARTICLES), quantity, _money(chance.randint(lowest, highest), decimals)
@@ -80,7 +77,7 @@ def _line(chance: Random, currency: str) -> Line:
 
 def _costly(currency: str) -> Line:
     minor_units = int(COSTLY_PRICE.scaleb(MINOR_UNIT_DECIMALS[currency]))
-    return Line(COSTLY_ARTICLE, COSTLY_QUANTITY, _money(minor_units, MINOR_UNIT_DECIMALS[currency]))
+    return Line("server", 5, _money(minor_units, MINOR_UNIT_DECIMALS[currency]))
 
 
 def _money(minor_units: int, decimals: int) -> Decimal:

@@ -14,7 +14,6 @@ from infra.drift.roles import role_differences
 from infra.drift.schemas import schema_differences
 from infra.drift.server import server_differences
 
-LOCK_TIMEOUT = "5s"
 RELOAD_S = 2.0
 POLL_S = 0.05
 
@@ -83,5 +82,5 @@ def _executed(connection: SyncConnection, statements: tuple[str, ...]) -> bool:
 def open_database(deployment: Deployment) -> Iterator[SyncConnection]:
     """Connect as the superuser: what is damaged may be the rights of everybody else."""
     url = deployment.database_url(deployment.database.superuser)
-    with connect(url, {"lock_timeout": LOCK_TIMEOUT}, autocommit=True) as connection:
+    with connect(url, {"lock_timeout": "5s"}, autocommit=True) as connection:
         yield connection

@@ -19,7 +19,6 @@ from infra.services import CANARY
 from schemas.catalogue import catalogue
 
 FILE = "delivered-until.json"
-BACKFILL = "run `tailrace outbox backfill`"
 HORIZON = """
 select least(
     clock_timestamp(), (select min(xact_start) from pg_stat_activity where pid <> pg_backend_pid()),
@@ -86,5 +85,5 @@ def _difference(gap: Gap) -> Difference:
         thing=f"topic {gap.topic}: delivery",
         declared="complete",
         actual=f"short of {gap.rows:,} rows that their publisher is past, the first of {gap.first}",
-        remedy=BACKFILL,
+        remedy="run `tailrace outbox backfill`",
     )

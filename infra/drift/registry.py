@@ -19,7 +19,6 @@ from schemas.registry_settings import RegistrySettings
 from schemas.registry_subjects import Subjects
 
 RESTORE = "run `tailrace schema restore`"
-PUBLISH = "run `tailrace schema publish`"
 TAKEN = (
     "no command helps while the registry holds another schema under this id: delete that one from the registry, or "
     "bring back the registry's database from a backup, then run `tailrace schema restore`"
@@ -68,7 +67,7 @@ def rule_differences(deployment: Deployment) -> list[Difference]:
             thing=f"subject {name}: compatibility rule",
             declared=declared,
             actual=actual or "none",
-            remedy=PUBLISH,
+            remedy="run `tailrace schema publish`",
         )
         for name, (declared, actual) in rules.items()
         if declared != actual

@@ -11,7 +11,6 @@ from infra.errors import TailraceError
 from schemas import publish as publishing
 from schemas import publisher
 from schemas.publications import Publication, PublicationLog
-from schemas.publish import Published
 from schemas.publish_plan import Planned, Progress, contracts, plan
 from schemas.registry_subjects import Registered, Subjects
 
@@ -60,7 +59,9 @@ def publish(
         publisher.present(),
         progress=progress,
     )
-    return [_published(each) for each in done]
+    return [
+        PublishedSubject(each.subject, each.version, each.schema_id, each.state) for each in done
+    ]
 
 
 def history(deployment: Deployment, subject: str) -> list[HistoryEntry]:
@@ -96,10 +97,6 @@ def _require_known_ids(deployment: Deployment) -> None:
             f"Nothing was published, because the registry has lost ids that messages name: {what}. {remedy[0].upper()}"
             f"{remedy[1:]}; --new-ids publishes all the same."
         )
-
-
-def _published(each: Published) -> PublishedSubject:
-    return PublishedSubject(each.subject, each.version, each.schema_id, each.state)
 
 
 def _planned(each: Planned) -> PublishedSubject:

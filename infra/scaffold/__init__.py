@@ -21,7 +21,6 @@ MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
 PARTS = ("postgres", "kafka", "kafka_controller", "connect")
 TAKEN = frozenset({*SCHEMAS, *PARTS, OWNER, CAPTURE, REGISTRY, RETENTION, "public", "none"})
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
-CONTRACTS = ("schemas/avro", "schemas/rest")
 FIRST_PORT = 18021  # below it are the services that come along
 KINDS = {"consumer": consumer, "rest": rest}
 
@@ -66,7 +65,7 @@ def _require_possible(context: NewContext, repository: Path) -> None:
         )
     # who takes commands has declared them before there is anybody to take them
     takes_commands = any(message.startswith(f"{name}.") for message in context.consumes)
-    folders = FOLDERS if takes_commands else (*FOLDERS, *CONTRACTS)
+    folders = FOLDERS if takes_commands else (*FOLDERS, "schemas/avro", "schemas/rest")
     there = [repository / folder / name for folder in folders]
     if name in TAKEN or any(path.exists() or path.with_suffix(".py").exists() for path in there):
         raise ScaffoldError(f"The name {name} is taken: choose another one.")

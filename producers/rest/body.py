@@ -1,6 +1,7 @@
 """Request bodies: bounded in size and time, strict JSON, and no form posts from other sites."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from email.message import Message as MimeHeader
 from typing import Any
@@ -92,35 +93,17 @@ def _require_json(headers: Headers) -> None:
             headers={"accept-encoding": IDENTITY},
         )
     content_type = headers.get("content-type")
-    if _charset(content_type or "") not in CHARSETS:
+    header = MimeHeader()
+    header["content-type"] = content_type or ""
+    if header.get_content_charset("utf-8").lower() not in CHARSETS:
         raise ProblemError(415, "JSON is taken in UTF-8 only", headers=_JSON)
-    if _is_json(content_type):
+    media_type = header.get_content_type()
+    if re.fullmatch(r"application/(json|.*\+json)", media_type):
         return
-    if "origin" not in headers and (content_type is None or _media_type(content_type) == FORM):
+    if "origin" not in headers and (content_type is None or media_type == FORM):
         return
     raise ProblemError(
         415,
         "only JSON is taken here; send it with the header `Content-Type: application/json`",
         headers=_JSON,
     )
-
-
-def _is_json(content_type: str | None) -> bool:
-    media_type = _media_type(content_type or "")
-    return media_type == "application/json" or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    )
-
-
-def _media_type(content_type: str) -> str:
-    return _header(content_type).get_content_type()
-
-
-def _charset(content_type: str) -> str:
-    return _header(content_type).get_content_charset("utf-8").lower()
-
-
-def _header(content_type: str) -> MimeHeader:
-    header = MimeHeader()
-    header["content-type"] = content_type
-    return header

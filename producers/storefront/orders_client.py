@@ -91,7 +91,12 @@ class OrdersClient:
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise unavailable("the orders service cannot be reached; try again") from error
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise _too_slow(self._timeout_s) from error
+            raise ProblemError(
+                504,
+                f"the orders service did not answer within {self._timeout_s:g} seconds; "
+                "whether it acted on the request is unknown",
+                kind=TOO_SLOW,
+            ) from error
         except httpx2.HTTPError as error:
             raise _unusable("broke off in mid-answer") from error
 
@@ -148,15 +153,6 @@ def _passed_on(problem: Problem, answer: Answer) -> ProblemError:
         kind=kinds.get(problem.type),
         errors=problem.errors or (),
         headers={"retry-after": wait_s} if _SECONDS.fullmatch(wait_s) else None,
-    )
-
-
-def _too_slow(timeout_s: float) -> ProblemError:
-    return ProblemError(
-        504,
-        f"the orders service did not answer within {timeout_s:g} seconds; "
-        "whether it acted on the request is unknown",
-        kind=TOO_SLOW,
     )
 
 

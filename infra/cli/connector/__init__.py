@@ -9,7 +9,7 @@ from cdc.causes import redacted
 from cdc.slot import Slot
 from infra.cli.connector import recover
 from infra.cli.mended import data
-from infra.cli.output import as_data, emit, json_option
+from infra.cli.output import as_data, emit, json_option, tell
 from infra.cli.text import MEGABYTE, sentence
 from infra.deployment.current import load_deployment
 from infra.operations import connector as operations
@@ -28,10 +28,7 @@ connector.add_command(recover.command, "recover")
 def apply(*, as_json: bool) -> None:
     """Bring the connector to its configuration and wait until it runs; nothing happens if it already does."""
     done = operations.apply(load_deployment())
-    if as_json:
-        emit({"connector": debezium.NAME, "result": done})
-    else:
-        click.echo(f"{debezium.NAME}: {done}, running")
+    _tell_done(done, as_json=as_json)
 
 
 @connector.command()
@@ -59,10 +56,7 @@ def show(context: click.Context, *, rendered: bool) -> None:
 def restart(*, as_json: bool) -> None:
     """Restart the connector and its task, and wait until they run."""
     operations.restart(load_deployment())
-    if as_json:
-        emit({"connector": debezium.NAME, "result": "restarted"})
-    else:
-        click.echo(f"{debezium.NAME}: restarted, running")
+    _tell_done("restarted", as_json=as_json)
 
 
 @connector.command()
@@ -103,6 +97,11 @@ def status(context: click.Context, *, as_json: bool) -> None:
         for difference in found.differences:
             click.echo(sentence(f"{difference}; {difference.remedy}"), err=True)
     context.exit(0 if found.is_well else 1)
+
+
+def _tell_done(done: str, *, as_json: bool) -> None:
+    result = {"connector": debezium.NAME, "result": done}
+    tell(result, [f"{debezium.NAME}: {done}, running"], as_json=as_json)
 
 
 def _slot_lines(slot: Slot | None) -> Iterator[str]:

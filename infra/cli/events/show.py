@@ -9,7 +9,7 @@ import click
 from cdc.event_log import AsOf
 from cdc.text import printable
 from infra.cli.common import examples, usage_errors
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.screen import style
 from infra.cli.text import counted
 from infra.cli.values import TEXT, Parsed
@@ -51,11 +51,7 @@ def show(
     """
     request = HistoryRequest(kind=kind, aggregate_id=aggregate_id, as_of=as_of or AsOf())
     found = history(load_deployment(), request)
-    if as_json:
-        emit(found)
-    else:
-        for line in _lines(found):
-            click.echo(line)
+    tell(found, _lines(found), as_json=as_json)
     context.exit(0 if found.is_sound else 1)
 
 

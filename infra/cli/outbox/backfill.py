@@ -1,6 +1,5 @@
 """The command that publishes what whoever publishes has passed over: `outbox backfill`."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +8,7 @@ import click
 from cdc.recovery.gap import Gap
 from cdc.recovery.publish import Published
 from infra.cli.common import examples
-from infra.cli.output import as_data, emit, json_option
+from infra.cli.output import as_data, json_option, tell
 from infra.cli.progress import counting, on_stderr
 from infra.cli.values import MOMENT
 from infra.deployment.current import load_deployment
@@ -37,18 +36,9 @@ def backfill(
     """
     progress = on_stderr(counting, quiet=as_json)
     found = operation.backfill(load_deployment(), since, progress, dry_run=dry_run)
-    _tell(found, as_json=as_json)
+    lines = [_line(each) for each in found] or ["Kafka lacks no row."]
+    tell([_data(each) for each in found], lines, as_json=as_json)
     context.exit(1 if any(isinstance(each, Gap) and not each.is_certain for each in found) else 0)
-
-
-def _tell(found: Sequence[Gap | Published], *, as_json: bool) -> None:
-    if as_json:
-        emit([_data(each) for each in found])
-        return
-    for each in found:
-        click.echo(_line(each))
-    if not found:
-        click.echo("Kafka lacks no row.")
 
 
 def _data(each: Gap | Published) -> dict[str, Any]:

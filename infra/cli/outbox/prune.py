@@ -6,7 +6,7 @@ import click
 
 from cdc.retention.rounds import Day
 from infra.cli.common import examples
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.screen import style
 from infra.cli.text import size
 from infra.cli.values import whole
@@ -42,12 +42,9 @@ def prune(context: click.Context, *, dry_run: bool, keep: int | None, as_json: b
     Ends with 1 if messages lie in the default partition and could not be taken over, or a day could not be made.
     """
     done = retention.prune(load_deployment(), keep_days=keep, dry_run=dry_run)
-    if as_json:
-        emit(done)
-    else:
-        for schema, days in done.outboxes.items():
-            for line in _lines(schema, days, dry_run=dry_run):
-                click.echo(line)
+    days_of = done.outboxes.items()
+    lines = (line for each in days_of for line in _lines(*each, dry_run=dry_run))
+    tell(done, lines, as_json=as_json)
     context.exit(0 if done.is_good else 1)
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cdc.reconciliation import WRONG, ConsumerReport, Kind, Named, TopicReport
 from infra.cli.common import examples, usage_errors
-from infra.cli.output import as_data, console, emit, json_option
+from infra.cli.output import as_data, console, emit, json_option, tell
 from infra.cli.progress import counting, on_stderr
 from infra.cli.screen import style
 from infra.cli.text import counted
@@ -94,10 +94,7 @@ def verify(
     if topic is None:
         _require_topic(context)
         rows = operations.verify_rows(deployment, limit, progress)
-        if as_json:
-            emit(rows)
-        else:
-            _print_rows(rows)
+        tell(rows, _rows_lines(rows), as_json=as_json)
         context.exit(1 if any(each.found for each in rows.kinds) else 0)
     report = operations.verify_topic(
         deployment, operations.TopicRequest(topic=topic, limit=limit, **options), progress
@@ -116,12 +113,11 @@ def _require_topic(context: click.Context) -> None:
             raise click.UsageError(f"{parameter.opts[0]} needs --topic", context)
 
 
-def _print_rows(rows: operations.RowsReport) -> None:
+def _rows_lines(rows: operations.RowsReport) -> Iterator[str]:
     for report in rows.kinds:
-        for line in _lines(report):
-            click.echo(line)
+        yield from _lines(report)
     names = ", ".join(rows.without_fold)
-    click.echo(f"Not compared, because no service declares their state: {names}.")
+    yield f"Not compared, because no service declares their state: {names}."
 
 
 def _lines(report: operations.KindReport) -> Iterator[str]:

@@ -11,7 +11,7 @@ from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.assignments import Assignment
 from consumers.runtime.parked.message import RecordPosition
 from infra.cli.common import examples, usage_errors
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.parked.options import acting, consumer_option, message_id_option, place_argument
 from infra.cli.values import Existing, Parsed
 from infra.deployment.current import load_deployment
@@ -80,12 +80,10 @@ def edit(  # noqa: PLR0913 - one parameter per option
         by=by,
     )
     result = editing.edit(load_deployment(), request)
-    if as_json:
-        emit(result)
-    elif result.changed:
-        click.echo(f"{place} is changed; `tailrace parked retry {place}` has it tried now.")
-    else:
-        click.echo(f"{place} says that already; nothing was changed.")
+    line = f"{place} says that already; nothing was changed."
+    if result.changed:
+        line = f"{place} is changed; `tailrace parked retry {place}` has it tried now."
+    tell(result, [line], as_json=as_json)
 
 
 def _text(path: Path) -> str:

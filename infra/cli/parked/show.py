@@ -13,7 +13,7 @@ from cdc.text import printable
 from consumers.runtime.parked.message import RecordPosition, key_text
 from consumers.runtime.parked.payload import differences, first_bytes
 from infra.cli.common import examples, usage_errors
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.parked.options import consumer_option, message_id_option, place_argument
 from infra.cli.parked.text import action_as_json, action_line, message_as_json, status
 from infra.cli.screen import style
@@ -41,11 +41,10 @@ def show(
     One that is not parked any more is shown as it was when somebody last did something about it.
     """
     view = showing.show(load_deployment(), place, consumer, message_id)
-    if as_json:
-        emit(_parked_as_json(view) if isinstance(view, ParkedView) else _gone_as_json(view))
-        return
-    for line in _parked(view) if isinstance(view, ParkedView) else _gone(view):
-        click.echo(line)
+    if isinstance(view, ParkedView):
+        tell(_parked_as_json(view), _parked(view), as_json=as_json)
+    else:
+        tell(_gone_as_json(view), _gone(view), as_json=as_json)
 
 
 def _parked(view: ParkedView) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.cli.common import examples
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.schema.baseline import (
     against_option,
     directory_option,
@@ -86,12 +86,9 @@ def check(
     if sarif_file:
         content = json.dumps(as_sarif(found.report, found.prefix), indent=2)
         sarif_file.write_text(f"{content}\n", encoding="utf-8")
-    if as_json:
-        emit(report.as_json(found.report) | _data(found.topics, last))
-    else:
-        as_lines = report.as_github if style == "github" else report.as_text
-        for line in (*_records(found.topics, style), *as_lines(found.report)):
-            click.echo(line)
+    as_lines = report.as_github if style == "github" else report.as_text
+    lines = (*_records(found.topics, style), *as_lines(found.report))
+    tell(report.as_json(found.report) | _data(found.topics, last), lines, as_json=as_json)
     context.exit(0 if found.is_good else 1)
 
 

@@ -16,8 +16,6 @@ from infra.operations import contracts
 from schemas.gate import tree
 from schemas.gate.sources import MalformedFileError, document
 
-REGISTERED = ("version", "id")
-
 
 @click.command("list")
 @click.option("--registry", is_flag=True, help="Also show what the registry holds.")
@@ -38,9 +36,8 @@ def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
         click.echo(f"Whether they changed is unknown: {found.unknown_because}.", err=True)
     rows = [as_data(each) for each in found.messages]
     if not registry:
-        rows = [
-            {name: value for name, value in row.items() if name not in REGISTERED} for row in rows
-        ]
+        for row in rows:
+            del row["version"], row["id"]
     if as_json:
         emit(rows)
         return

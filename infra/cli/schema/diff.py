@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from infra.cli.common import examples, usage_errors
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.schema.baseline import (
     against_option,
     directory_option,
@@ -55,11 +55,8 @@ def show_diff(
     """
     found = contracts.diff(where, Comparison(directory=directory, against=against), subject)
     changes = found.changes
-    if as_json:
-        emit(changes)
-    else:
-        lines = [line for change in changes for line in _message(change)]
-        click.echo("\n".join(lines or [_nothing(found.title)]))
+    lines = [line for change in changes for line in _message(change)]
+    tell(changes, lines or [_nothing(found.title)], as_json=as_json)
     context.exit(1 if any(change.kind == "malformed" for change in changes) else 0)
 
 
@@ -82,11 +79,8 @@ def show_impact(context: click.Context, *, against: str, directory: Path, as_jso
     """
     found = contracts.impact(where, Comparison(directory=directory, against=against))
     impacts = found.changes
-    if as_json:
-        emit(impacts)
-    else:
-        lines = [line for each in impacts for line in _impact(each)]
-        click.echo("\n".join(lines or [_nothing(found.title)]))
+    lines = [line for each in impacts for line in _impact(each)]
+    tell(impacts, lines or [_nothing(found.title)], as_json=as_json)
     context.exit(1 if any(each.field.kind == "malformed" for each in impacts) else 0)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from infra.cli.common import examples, usage_errors
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.values import SUBJECT, Existing
 from infra.operations.contracts import keep_golden
 
@@ -31,10 +31,8 @@ def golden(*, subject: str, value: Path | None, as_json: bool) -> None:
     Once for each version of a schema. Nothing is written when there are bytes of this version already.
     """
     path = keep_golden(subject, None if value is None else _json(value))
-    if as_json:
-        emit({"subject": subject, "file": path})
-    else:
-        click.echo(f"wrote {path}" if path else f"{subject} has golden bytes of this version.")
+    line = f"wrote {path}" if path else f"{subject} has golden bytes of this version."
+    tell({"subject": subject, "file": path}, [line], as_json=as_json)
 
 
 def _json(file: Path) -> Any:

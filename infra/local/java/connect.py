@@ -16,7 +16,6 @@ from infra.settings import HOST
 # No light compilation as for the other parts: this JVM works on every single record, and fully
 # compiled it needs 40% less processor time for it.
 HEAP_MB = 384
-GROUP_ID = "tailrace-connect"
 
 # what the connectors do is worth reading; what every client is configured with is not
 LOGGERS = {
@@ -76,7 +75,7 @@ def settings(*, port: int, kafka_bootstrap: str, secrets: Path) -> dict[str, obj
     provider = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
     return {
         "bootstrap.servers": kafka_bootstrap,
-        "group.id": GROUP_ID,
+        "group.id": "tailrace-connect",
         "listeners": f"http://{HOST}:{port}",
         "rest.advertised.host.name": HOST,
         "rest.advertised.port": port,

@@ -26,14 +26,11 @@ class Artifact:
     classifier: str = ""  # empty for the main file
 
     @property
-    def file_name(self) -> str:
-        classifier = f"-{self.classifier}" if self.classifier else ""
-        return f"{self.name}-{self.version}{classifier}.{self.packaging}"
-
-    @property
     def path(self) -> str:
         """Where the file stands below the root of any Maven repository."""
-        return f"{self.group.replace('.', '/')}/{self.name}/{self.version}/{self.file_name}"
+        classifier = f"-{self.classifier}" if self.classifier else ""
+        file = f"{self.name}-{self.version}{classifier}.{self.packaging}"
+        return f"{self.group.replace('.', '/')}/{self.name}/{self.version}/{file}"
 
     @property
     def coordinates(self) -> str:

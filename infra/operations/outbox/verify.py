@@ -108,12 +108,9 @@ def verify_topic(deployment: Deployment, request: TopicRequest, progress: Progre
         limit=request.limit,
     )
     report = reconcile(question, publisher_of(deployment), progress)
-    if not report.rows and not report.records and not _exists(deployment, topic):
+    known = report.rows or report.records or topic in catalogue().topics
+    if not known and topic not in topics.names(deployment.kafka_bootstrap):
         raise RequestError(
             f"Kafka has no topic {topic}, and no outbox a message for it; `tailrace topics list` shows those there are."
         )
     return report
-
-
-def _exists(deployment: Deployment, topic: str) -> bool:
-    return topic in catalogue().topics or topic in topics.names(deployment.kafka_bootstrap)

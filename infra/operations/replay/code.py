@@ -20,7 +20,6 @@ from schemas.gate import git
 
 VARIABLE = "TAILRACE_REPLAY_CODE"  # tells the command in the worktree which revision it is
 
-KNOWS_REPLAY = "consumers/replay"
 TABLES = (
     "cdc/migrations",
     "cdc/retention/ddl",
@@ -67,7 +66,7 @@ def _commit_of(ref: str) -> str:
 
 
 def _require_replay(commit: str, ref: str) -> None:
-    if _git("cat-file", "-e", f"{commit}:{KNOWS_REPLAY}").returncode:
+    if _git("cat-file", "-e", f"{commit}:consumers/replay").returncode:
         raise CodeError(
             f"The code at {ref} knows no replay yet: put the change that you want to try on top of one that does."
         )
