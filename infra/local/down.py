@@ -31,7 +31,6 @@ def down(settings: Settings) -> DownResult:
 
 
 def reset(settings: Settings) -> None:
-    """Stop everything and delete the home with all its data."""
     if settings.home.exists() and not is_home(settings.home):
         raise HomeError(f"{settings.home} is not a home of Tailrace, so nothing was deleted.")
     if not settings.home.exists():

@@ -8,8 +8,6 @@ from infra.local.probe import wait_until
 from infra.pipeline import GROUPS, unstable_groups
 from infra.settings import Settings
 
-GROUPS_TIMEOUT_S = 60.0
-
 
 def wait_for_groups(
     settings: Settings, cancelled: threading.Event, groups: Sequence[str] = GROUPS
@@ -19,7 +17,7 @@ def wait_for_groups(
     wait_until(
         f"these workers do not hold their partitions: {', '.join(groups)} (see `tailrace logs {groups[0]}`)",
         lambda: not unstable_groups(admin, groups),
-        timeout_s=GROUPS_TIMEOUT_S,
+        timeout_s=60.0,
         interval_s=0.2,
         cancelled=cancelled,
     )

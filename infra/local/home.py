@@ -29,15 +29,10 @@ def prepare_home(home: Path) -> None:
                 f"{home} exists and is not a home of Tailrace: choose another directory with TAILRACE_HOME."
             )
         _create(home)
-    for name, mode in (
-        ("secrets", 0o700),
-        ("supervisor", 0o700),
-        ("logs", 0o700),
-        ("schema-cache", 0o700),
-    ):
+    for name in ("secrets", "supervisor", "logs", "schema-cache"):
         directory = home / name
         directory.mkdir(exist_ok=True)
-        directory.chmod(mode)
+        directory.chmod(0o700)
 
 
 def _create(home: Path) -> None:

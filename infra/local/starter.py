@@ -1,7 +1,6 @@
 """Starting parts under supervision, remembering which, so that a failed start can be taken back."""
 
 import threading
-from collections.abc import Callable
 from itertools import count
 
 from infra.errors import TailraceError
@@ -58,24 +57,20 @@ class Starter:
             cancelled=self.cancelled,
         )
 
-    def bring_up(self, part: Part) -> Callable[[], str]:
-        """Return the stage that starts the part and waits for it; one that hangs is started anew."""
-
-        def run() -> str:
+    def bring_up(self, part: Part) -> str:
+        """Start the part and wait for it; one that hangs is started anew. Return a few words about it."""
+        self.launch(part)
+        if self._program_of(part) in self.started:
+            self.wait_ready(part)
+            return ""
+        try:
+            self.wait_ready(part, HANGING_TIMEOUT_S)
+        except ProbeTimeoutError:
+            self._stop_hanging(part)
             self.launch(part)
-            if self._program_of(part) in self.started:
-                self.wait_ready(part)
-                return ""
-            try:
-                self.wait_ready(part, HANGING_TIMEOUT_S)
-            except ProbeTimeoutError:
-                self._stop_hanging(part)
-                self.launch(part)
-                self.wait_ready(part)
-                return "did not answer, started anew"
-            return "was running"
-
-        return run
+            self.wait_ready(part)
+            return "did not answer, started anew"
+        return "was running"
 
     def take_back(self) -> None:
         """Stop what was started, latest first."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from infra.capture import LostSlotError
@@ -83,7 +84,7 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
 
     deployment = settings.deployment()
     parts, by = parts_with(settings.publisher), PUBLISHED_BY[settings.publisher]
-    up_by_name = {part.name: starter.bring_up(part) for part in parts}
+    up_by_name = {part.name: partial(starter.bring_up, part) for part in parts}
     services = [part.name for part in parts if part.is_service]
     ready_for_services = ("migrations", "topics", "schemas")
     return [

@@ -60,7 +60,6 @@ class Checked:
 
     @property
     def is_good(self) -> bool:
-        """Whether the change breaks nobody."""
         return self.report.compatible and not any(topic.undecodable for topic in self.topics)
 
 

@@ -63,7 +63,6 @@ def open_source(request: DemoRequest) -> Iterator[Source]:
 
 
 def send(deployment: Deployment, source: Source, display: Display, request: DemoRequest) -> Result:
-    """Send the orders, and follow each until it is confirmed or cancelled."""
     return demonstrate(
         deployment,
         source,

@@ -64,7 +64,6 @@ class History:
 
     @property
     def is_sound(self) -> bool:
-        """Whether the log has no hole, and every event can be read."""
         return not self.missing_versions and not any(event.problem for event in self.events)
 
 

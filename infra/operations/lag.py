@@ -56,7 +56,6 @@ def open_lags(deployment: Deployment) -> Iterator[Lags]:
 
 
 def _declared() -> set[tuple[str, str]]:
-    """Return each consumer with the topics that it is declared to read."""
     names = {worker.name for worker in WORKERS}
     return {
         (consumer, topic.name)

@@ -27,13 +27,11 @@ class TailRequest:
 
 
 def summaries(deployment: Deployment) -> Sequence[topics.Summary]:
-    """Return the topics of the catalogue, and how much is in them."""
     return topics.summaries(deployment.kafka_bootstrap)
 
 
 @contextmanager
 def tail(deployment: Deployment, request: TailRequest) -> Iterator[Iterator[TailedRecord]]:
-    """Open the records that are asked for, until the block ends."""
     require_types([request.topic], [request.type] if request.type else [])
     text = None if request.key is None else text_of(request.key)
 

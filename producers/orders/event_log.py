@@ -7,7 +7,7 @@ from cdc.database import Connection
 from cdc.event_log import Fold
 from cdc.event_log.verification import Rows
 from producers.orders import repository
-from producers.orders.domain import EVENTS, Event, Order
+from producers.orders.domain import EVENTS, Order
 from schemas.catalogue import catalogue
 from schemas.messages.orders import OrderCreated
 
@@ -17,7 +17,7 @@ def orders_fold() -> Fold[Order]:
         kind=catalogue().topic_of(OrderCreated.NAME).aggregate,
         messages=EVENTS,
         state=Order,
-        begin=_begin,
+        begin=lambda event: Order.rehydrate([event]),
         apply=Order.apply,
     )
 
@@ -39,10 +39,6 @@ class OrderRows:
 
     def ids(self, connection: Connection) -> AsyncGenerator[str, None]:
         return repository.ids(connection)
-
-
-def _begin(event: Event) -> Order:
-    return Order.rehydrate([event])
 
 
 def _uuid(text: str) -> UUID | None:

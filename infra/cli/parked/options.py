@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce, wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.selection import REASONS, Selection
-from infra.cli.common import usage_errors, who_option
+from infra.cli.common import Command, usage_errors, who_option
 from infra.cli.values import AGE, CONSUMER, KEY, PLACE, TEXT, TOPIC
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 place_argument = click.argument("place", type=PLACE, required=True)
 optional_place_argument = click.argument("place", type=PLACE, required=False)

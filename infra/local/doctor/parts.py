@@ -1,6 +1,6 @@
 """Checks of the parts: one line each."""
 
-from collections.abc import Callable
+from functools import partial
 
 import httpx2
 
@@ -13,20 +13,17 @@ TIMEOUT_S = 2.0
 
 
 def part_checks(settings: Settings) -> tuple[Check, ...]:
-    return tuple(Check(part.name, _told(part)) for part in status(settings))
+    return tuple(Check(part.name, partial(_told, part)) for part in status(settings))
 
 
-def _told(part: PartStatus) -> Callable[[], str]:
-    def run() -> str:
-        if part.state == "stopped":
-            raise Trouble("is not running", "run `make up`")
-        if not part.is_running:
-            reason = f": {trouble}" if (trouble := _trouble(part)) else ""
-            remedy = f"see `make logs SERVICE={part.name}`, then run `tailrace restart {part.name}`"
-            raise Trouble(f"is {part.state}{_restarted(part)}{reason}", remedy)
-        return f"running{_restarted(part)}"
-
-    return run
+def _told(part: PartStatus) -> str:
+    if part.state == "stopped":
+        raise Trouble("is not running", "run `make up`")
+    if not part.is_running:
+        reason = f": {trouble}" if (trouble := _trouble(part)) else ""
+        remedy = f"see `make logs SERVICE={part.name}`, then run `tailrace restart {part.name}`"
+        raise Trouble(f"is {part.state}{_restarted(part)}{reason}", remedy)
+    return f"running{_restarted(part)}"
 
 
 def _trouble(part: PartStatus) -> str:
@@ -43,6 +40,5 @@ def _trouble(part: PartStatus) -> str:
 def _restarted(part: PartStatus) -> str:
     if not part.restarts:
         return ""
-    return (
-        f", restarted {part.restarts} time{'s' if part.restarts > 1 else ''} after ending by itself"
-    )
+    times = f"time{'s' if part.restarts > 1 else ''}"
+    return f", restarted {part.restarts} {times} after ending by itself"

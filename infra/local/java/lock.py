@@ -83,7 +83,6 @@ def lock(artifact: MavenArtifact) -> Artifact:
 
 
 def check(part: str, artifacts: Iterable[Artifact]) -> None:
-    """Refuse a class path with unexpected or contradicting versions."""
     seen: dict[tuple[str, str], str] = {}
     for artifact in artifacts:
         wanted = EXPECTED.get(artifact.group, artifact.version)

@@ -42,7 +42,6 @@ class Artifact:
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Read one line of the lock file."""
         coordinates, sha256, size = line.split()
         group, name, version, *rest = coordinates.split(":")
         return cls(group, name, version, sha256, int(size), *rest)

@@ -22,14 +22,12 @@ def server_checks(deployment: Deployment, publisher: Publisher) -> Iterator[Chec
     yield Check("kafka", partial(_kafka, deployment))
     yield Check("registry", partial(_registry, deployment))
     if publisher == "cdc":
-        yield Check("connect", _answering(lambda: deployment.connect_url, "/"))
+        yield Check("connect", partial(_answers, lambda: deployment.connect_url, "/"))
     for service in SERVICES:
         told = deployment.address_of(service.name).url
         if told and (service.kind != "relay" or publisher == "relay"):
-            yield Check(
-                service.name,
-                _answering(partial(deployment.url_of, service.name), service.ready_path),
-            )
+            base = partial(deployment.url_of, service.name)
+            yield Check(service.name, partial(_answers, base, service.ready_path))
 
 
 def _postgres(deployment: Deployment) -> str:
@@ -50,12 +48,9 @@ def _registry(deployment: Deployment) -> str:
     return deployment.registry.url
 
 
-def _answering(base: Callable[[], str], path: str) -> Callable[[], str]:
-    def run() -> str:
-        url = f"{base().rstrip('/')}{path}"
-        answer = httpx2.get(url, timeout=TIMEOUT_S)
-        if answer.status_code != HTTPStatus.OK:
-            raise Trouble(f"answers {answer.status_code} at {url}", "see its log")
-        return f"ready at {url}"
-
-    return run
+def _answers(base: Callable[[], str], path: str) -> str:
+    url = f"{base().rstrip('/')}{path}"
+    answer = httpx2.get(url, timeout=TIMEOUT_S)
+    if answer.status_code != HTTPStatus.OK:
+        raise Trouble(f"answers {answer.status_code} at {url}", "see its log")
+    return f"ready at {url}"

@@ -96,6 +96,5 @@ def _progress(deployment: Deployment, by: Publisher) -> Progress | Waiting | Non
 
 
 def prune(deployment: Deployment, *, keep_days: int | None = None, dry_run: bool = False) -> Pruned:
-    """Drop days of messages that are old and published, and make days ahead."""
     kept = timedelta(days=keep_days or deployment.outbox_days)
     return Pruned(dry_run, look_after(deployment, kept, dry_run=dry_run))

@@ -78,7 +78,6 @@ def _readable(payloads: Payloads, message: Parked, value: bytes | None) -> Paylo
 
 
 def _wire(payloads: Payloads, message: Parked, payload: Payload | None, *, current: bool) -> Wire:
-    """Return the schema to write with."""
     if payload is not None and not current:
         return payload.wire
     type_ = message.type or (payload.wire.form.name if payload else None)

@@ -65,7 +65,6 @@ class RetryResult:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing failed, and nothing is left to be tried."""
         return not (self.busy or self.failed or (self.followed and self.waiting))
 
 

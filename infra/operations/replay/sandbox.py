@@ -82,7 +82,6 @@ def sandboxes(deployment: Deployment) -> list[SandboxEntry]:
 
 
 def drop_sandboxes(deployment: Deployment, *names: str, everything: bool = False) -> int:
-    """Drop sandboxes with all that is in them; return how many."""
     if bool(names) == everything:
         raise RequestError("Say which sandboxes to drop: their names, or --all.")
     url = deployment.database_url(OWNER)
