@@ -8,15 +8,15 @@ from, which knows no lanes.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import aiokafka
 from aiokafka.consumer import fetcher
 from aiokafka.errors import (
-    IllegalStateError,
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
@@ -42,8 +42,6 @@ that was drained meanwhile is not asked for: with a long wait, idle partitions s
 """
 
 PAUSE_S = 1.0
-POSITION_S = 0.5
-"""Within which the Kafka client says where it is; it does so at once, unless a rebalance comes in between."""
 
 log = FieldLogger(__name__)
 
@@ -80,6 +78,24 @@ class FetchThread(AIOKafkaConsumerThread):
         # a header whose name is no UTF-8 would stop its partition for ever
         fetcher.MemoryRecords = LenientRecords
         return consumer
+
+    def position_of(self, tp: TP) -> int | None:
+        """Return where the next fetch of a partition begins; None when it was dealt out anew and was not sought yet."""
+        return position_of(self._ensure_consumer(), tp)
+
+
+def position_of(consumer: aiokafka.AIOKafkaConsumer, tp: TP) -> int | None:
+    """Return what `position` of the client does, without waiting until there is a position.
+
+    The thread of the client has two who do what it is asked for, one thing after the other. Who waits there for a
+    position keeps the seek from being done that would end the waiting; two of them stop the worker.
+    """
+    subscription = consumer._subscription.subscription  # noqa: SLF001 - nothing public tells without waiting
+    assignment = subscription and subscription.assignment
+    if not assignment or tp not in assignment.tps:
+        return None
+    state = assignment.state_value(tp)
+    return int(state.position) if state and state.has_valid_position else None
 
 
 class BatchConsumer(Consumer):
@@ -166,18 +182,13 @@ class BatchConsumer(Consumer):
             lane = lanes.get(place)
             if lane is None or not lane.is_idle:
                 continue  # who has something to do is not held up by the lock
-            try:
-                async with self._fetching:  # what is handed out meanwhile lies before the answer
-                    if lanes.get(place) is not lane or not lane.is_idle:
-                        continue
-                    # dealt out anew, a partition has no position before it is sought, for which it takes this lock
-                    position = await asyncio.wait_for(self.position(TP(*place)), POSITION_S)
-                    if position:
+            async with self._fetching:  # what is handed out meanwhile lies before the answer
+                if lanes.get(place) is not lane or not lane.is_idle:
+                    continue
+                position = cast(FetchThread, self._thread).position_of(TP(*place))
+                if position:
+                    with contextlib.suppress(FenceLostError):  # it was just given to another worker
                         await lane.skip_to(position)
-            except (IllegalStateError, FenceLostError):
-                continue  # the partition has just been given to another worker
-            except TimeoutError:
-                return
 
     async def _getmany(
         self,

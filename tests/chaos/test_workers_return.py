@@ -9,7 +9,7 @@ from tests.workers.chance import tell
 from tests.workers.trial import open_trial
 
 LONG_SESSION_S = 80
-REMOVED = "removed from the consumer group, left by an ended process"
+REMOVED = "removed from the group what an ended process has left"
 ERROR_LINE = re.compile(r"level=(?:error|warning) ")
 MOST_LINES = 60
 """Warnings and errors of a worker in an outage: without leaving repetitions out it is ten a second."""

@@ -13,7 +13,7 @@ from infra.local.probe import wait_until
 from infra.local.program import Program
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor, SupervisorError
-from infra.local.supervision.conf import MARKER_VARIABLE
+from infra.local.supervision.conf import MARKER_VARIABLE, socket_path
 from infra.local.supervision.frozen import frozen
 
 SERVE = "import os, signal; print('serving', os.environ.get('WHO'), flush=True); signal.pause()"
@@ -160,7 +160,7 @@ def test_what_outlives_supervisord_is_found_and_ended(home: Path) -> None:
 
 def test_a_supervisord_that_lost_its_socket_is_ended_with_its_programs(home: Path) -> None:
     supervisor = started(home, program(home, "one"))
-    (home / "supervisor" / "control.sock").unlink()
+    socket_path(home).unlink()
     assert not supervisor.is_running()
     assert leftovers.end(home) == 2
     assert leftovers.find(home) == []
