@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from cdc.logs import FieldLogger
 
@@ -30,7 +29,7 @@ class Chore(NamedTuple):
 
 def is_trouble_of_the_database(error: Exception) -> bool:
     """Tell whether an error will pass with the trouble of the database."""
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout)
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 class Chores:

@@ -151,14 +151,14 @@ def declare(connection: psycopg.Connection[Any], role: str) -> list[str]:
     Returns:
         The columns that were added, as `table.column`.
     """
-    return [
-        f"{table}.{header.column}"
-        for table, columns in TABLES.items()
-        if (found := _columns_of(connection, table))
-        for header in HEADERS
-        if header.column in columns and header.column not in found
-        if _add(connection, table, header, role)
-    ]
+    added = []
+    for table, columns in TABLES.items():
+        found = _columns_of(connection, table)
+        for header in HEADERS:
+            if found and header.column in columns and header.column not in found:
+                _add(connection, table, header, role)
+                added.append(f"{table}.{header.column}")
+    return added
 
 
 def _columns_of(connection: psycopg.Connection[Any], table: str) -> set[str]:
@@ -169,7 +169,7 @@ def _columns_of(connection: psycopg.Connection[Any], table: str) -> set[str]:
     return {name for (name,) in rows}
 
 
-def _add(connection: psycopg.Connection[Any], table: str, header: Header, role: str) -> bool:
+def _add(connection: psycopg.Connection[Any], table: str, header: Header, role: str) -> None:
     names = {"table": sql.Identifier(table), "column": sql.Identifier(header.column)}
     # waited for as briefly as for other changes of the outbox: a migration can be run again
     connection.execute("set local lock_timeout = '5s'")
@@ -177,4 +177,3 @@ def _add(connection: psycopg.Connection[Any], table: str, header: Header, role: 
     connection.execute(added.format(**names, type=sql.SQL(header.sql_type)))
     granted = sql.SQL("grant insert ({column}) on {table} to {role}")
     connection.execute(granted.format(**names, role=sql.Identifier(role)))
-    return True

@@ -10,10 +10,8 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-import psycopg
-
 from cdc import causes
-from cdc.chores import Chore, Chores
+from cdc.chores import Chore, Chores, is_trouble_of_the_database
 from cdc.database import Connection, Pool, SyncConnection
 from cdc.due import LOOK_EVERY_S, PoolTransactions, RetryPolicy, work_once
 from cdc.logs import FieldLogger
@@ -85,7 +83,7 @@ class DelayedMessages:
         Raises:
             psycopg.Error: the error itself, where the database cannot do its work, whatever the message.
         """
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        if is_trouble_of_the_database(error):
             raise error
         text = causes.in_line(str(error))
         # such as when its topic was taken out of the catalogue, and may be put back

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from cdc.envelope import rfc3339
 from cdc.kafka_record import KafkaRecord
 from cdc.reconciliation.fingerprints import fingerprint
 from cdc.reconciliation.outboxes import Window
@@ -75,4 +76,4 @@ def id_of(header: bytes | None) -> bytes | None:
 
 
 def _digits(moment: datetime | None) -> bytes | None:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode() if moment else None
+    return rfc3339(moment) if moment else None

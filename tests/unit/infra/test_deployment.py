@@ -1,6 +1,5 @@
 """Deployments as files and the environment describe them, and what is said of one that cannot be used."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -140,7 +139,6 @@ def test_a_file_that_is_not_there_is_told_with_who_names_it(tmp_path: Path) -> N
         read(tmp_path / "none.toml")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes of files")
 def test_a_password_that_libpq_would_pass_over_is_told(file: Path) -> None:
     found = read(file)
     with pytest.raises(DeploymentError, match="for the role canary, which cannot be read"):
