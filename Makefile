@@ -44,18 +44,18 @@ parked: install ## What no consumer could digest, and why
 	@$(BIN)/tailrace parked list
 
 demo: install ## Send orders and follow them: make demo ORDERS=200, or FILE=orders.csv MAP=...
-	@$(BIN)/tailrace demo $(if $(ORDERS),--orders "$$ORDERS") $(if $(FILE),--file "$$FILE") $(if $(MAP),--map "$$MAP")
+	@$(BIN)/tailrace demo $(if $(ORDERS),--orders "$$ORDERS") $(if $(FILE),--file "$$FILE",--fulfilment both) $(if $(MAP),--map "$$MAP")
 
 replay: install ## Try handlers on past messages: make replay TOPIC=order.events FROM=2026-11-23T10:00 CONSUMER=analytics
 	@$(if $(CONSUMER),,echo "Say whose handlers: make replay TOPIC=order.events FROM=2026-11-23T10:00 CONSUMER=analytics" >&2; exit 2)
 	@$(BIN)/tailrace replay $(if $(TOPIC),--topic "$$TOPIC") $(if $(FROM),--from "$$FROM") $(if $(TO),--to "$$TO") \
 		--consumer "$$CONSUMER" $(ARGS)
 
-test: install ## All tests, on a stack of their own (STACKS=2: on two, side by side)
-	@$(BIN)/pytest --numprocesses $(or $(STACKS),1) --dist loadfile --no-loadscope-reorder
+test: install ## All tests, side by side on two stacks of their own (STACKS=1: on one, in less memory)
+	@$(BIN)/pytest --numprocesses $(or $(STACKS),2) --dist loadfile --no-loadscope-reorder
 
-test-unit: install ## The tests that need nothing started
-	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/unit tests/contract
+test-unit: install ## The tests that need nothing started, with fewer random examples than `make test`
+	@$(BIN)/pytest --numprocesses auto --dist worksteal --hypothesis-profile quick tests/unit tests/contract
 
 bench: install ## Measure, on a stack of its own: make bench BENCH=consumer (ARGS=--help tells more)
 	@$(BIN)/python -m tests.bench $(if $(BENCH),"$(BENCH)") $(ARGS)
@@ -84,11 +84,13 @@ schema-publish: install ## Publish the schemas to the registry
 connector: install ## Apply the connector's configuration
 	@$(BIN)/tailrace connector apply
 
-lock: install ## Resolve the dependencies anew into requirements.lock
+COMPILE := build/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
+
+lock: install ## Resolve the dependencies anew into requirements.lock, and those of a benchmark into its own
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/pip install --quiet uv
-	@build/lock/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-		--generate-hashes --no-header --quiet --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
+	@$(COMPILE) tests/bench/sagas/dbos.in --output-file tests/bench/sagas/dbos.lock
 
 clean: ## Stop everything and remove what was installed or built; the data stay
 	@if [ -e $(VENV)/.installed ]; then $(BIN)/tailrace down; fi

@@ -13,18 +13,25 @@ if TYPE_CHECKING:
     from cdc.ids import new_id
     from cdc.manifest import Service
     from cdc.outbox import ConcurrencyError, Outbox
+    from cdc.requests.errors import RequestError
+    from cdc.requests.requester import Requester
     from cdc.sql import load_queries
     from cdc.work import RequestWork, UnitOfWork
+    from consumers.runtime.answering.reading import Reading
     from consumers.runtime.consumer import Consumer
     from consumers.runtime.failures import PoisonError, TransientError
-    from consumers.runtime.handlers import handles, handles_in_bulk
+    from consumers.runtime.handlers import answers, handles, handles_in_bulk
     from consumers.runtime.outside import Note, Outside
     from consumers.runtime.received import Received
     from consumers.runtime.settings import WorkerSettings
     from consumers.runtime.tables import Table
     from consumers.runtime.work import BulkWork, Work
+    from consumers.sagas.consumer import saga_consumer
+    from consumers.sagas.definition import NOTHING_TO_UNDO, Ask, Parallel, Pivot, Saga, Step
     from consumers.testing.memory import MemoryDatabase
     from consumers.testing.postgres import PostgresDatabase
+    from consumers.testing.saga_torment import torment_saga
+    from consumers.testing.sagas import SagaScenario
     from consumers.testing.samples import sample_of
     from consumers.testing.scenario import Scenario
 
@@ -34,18 +41,32 @@ HOMES = {
     "cdc.ids": ("new_id",),
     "cdc.manifest": ("Service",),
     "cdc.outbox": ("ConcurrencyError", "Outbox"),
+    "cdc.requests.errors": ("RequestError",),
+    "cdc.requests.requester": ("Requester",),
     "cdc.sql": ("load_queries",),
     "cdc.work": ("RequestWork", "UnitOfWork"),
+    "consumers.runtime.answering.reading": ("Reading",),
     "consumers.runtime.consumer": ("Consumer",),
     "consumers.runtime.failures": ("PoisonError", "TransientError"),
-    "consumers.runtime.handlers": ("handles", "handles_in_bulk"),
+    "consumers.runtime.handlers": ("answers", "handles", "handles_in_bulk"),
     "consumers.runtime.outside": ("Note", "Outside"),
     "consumers.runtime.received": ("Received",),
     "consumers.runtime.settings": ("WorkerSettings",),
     "consumers.runtime.tables": ("Table",),
     "consumers.runtime.work": ("BulkWork", "Work"),
+    "consumers.sagas.consumer": ("saga_consumer",),
+    "consumers.sagas.definition": (
+        "NOTHING_TO_UNDO",
+        "Ask",
+        "Parallel",
+        "Pivot",
+        "Saga",
+        "Step",
+    ),
     "consumers.testing.memory": ("MemoryDatabase",),
     "consumers.testing.postgres": ("PostgresDatabase",),
+    "consumers.testing.saga_torment": ("torment_saga",),
+    "consumers.testing.sagas": ("SagaScenario",),
     "consumers.testing.samples": ("sample_of",),
     "consumers.testing.scenario": ("Scenario",),
 }
@@ -53,6 +74,8 @@ HOMES = {
 _HOME_OF = {name: module for module, names in HOMES.items() for name in names}
 
 __all__ = [
+    "NOTHING_TO_UNDO",
+    "Ask",
     "BulkWork",
     "ConcurrencyError",
     "Connection",
@@ -61,23 +84,34 @@ __all__ = [
     "Note",
     "Outbox",
     "Outside",
+    "Parallel",
+    "Pivot",
     "PoisonError",
     "PostgresDatabase",
+    "Reading",
     "Received",
+    "RequestError",
     "RequestWork",
+    "Requester",
     "RetryPolicy",
+    "Saga",
+    "SagaScenario",
     "Scenario",
     "Service",
+    "Step",
     "Table",
     "TransientError",
     "UnitOfWork",
     "Work",
     "WorkerSettings",
+    "answers",
     "handles",
     "handles_in_bulk",
     "load_queries",
     "new_id",
+    "saga_consumer",
     "sample_of",
+    "torment_saga",
 ]
 
 

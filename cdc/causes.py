@@ -34,8 +34,8 @@ _ADVICE = (
     (
         r"not present in metadata|UNKNOWN_TOPIC|UnknownTopic|[Uu]nknown topic|does not host this topic",
         (
-            "`make up` makes the topics of the catalogue that are missing; a row for any other one is gone around by "
-            "`tailrace connector recover --force`"
+            "`tailrace topics apply` makes the topics of the catalogue that are missing; a row for any other one is "
+            "gone around by `tailrace connector recover --force`"
         ),
     ),
     (
@@ -59,12 +59,12 @@ _ADVICE = (
     ),
     (
         r"password authentication failed|(?i:no password|authentication failed)",
-        "`make up` gives the roles the passwords of their files",
+        "give the role the password of its file, which on the local stack `make up` does",
     ),
     (r"publication .* does not exist", "run `tailrace migrate`"),
     (
         r"(?i)permission denied|insufficient.?privilege|must be (superuser|owner)|authorization.?failed|not authorized",
-        "`make up` grants the roles their rights again",
+        "`tailrace migrate` grants the roles their rights again",
     ),
     (r"(?i)no space left|disk full|could not extend file", "make room on the disk"),
     (
@@ -72,7 +72,7 @@ _ADVICE = (
             r"(?i)connection( to .*)? (refused|failed|reset)|connectexception|could not connect|brokers? (are )?down"
             r"|_TRANSPORT|unknownhost|timed out|timeoutexception|econnrefused"
         ),
-        "`make up` starts what does not run, and `tailrace status` shows what runs",
+        "`tailrace doctor` tells what does not answer; on the local stack, `make up` starts what does not run",
     ),
 )
 

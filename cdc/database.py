@@ -88,6 +88,7 @@ def open_pool(
     timeout_s: float = 5.0,
     check: bool = True,
     idle_in_transaction_s: float = 0,
+    reads_only: bool = False,
 ) -> Pool:
     """Return a pool of connections; it connects when entered as a context manager.
 
@@ -95,10 +96,14 @@ def open_pool(
         check: Whether a connection is tried before it is lent, which costs a round trip each time. Who repeats what
             fails for a lost connection can do without.
         idle_in_transaction_s: How long a transaction may be left alone before Postgres ends it, in seconds; 0 for ever.
+        reads_only: Have Postgres refuse to write, and each statement see what is committed by then, in autocommit.
     """
-    limit = {"idle_in_transaction_session_timeout": f"{idle_in_transaction_s * 1000:.0f}ms"}
+    limits = {"idle_in_transaction_session_timeout": f"{idle_in_transaction_s * 1000:.0f}ms"}
+    if reads_only:
+        limits["default_transaction_read_only"] = "on"
     return AsyncConnectionPool(
-        session_url(database_url, limit),
+        session_url(database_url, limits),
+        kwargs={"autocommit": reads_only},
         min_size=1,
         max_size=max_size,
         timeout=timeout_s,

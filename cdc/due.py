@@ -6,7 +6,7 @@ row that fails takes no other with it: it is put off by the pauses of a policy, 
 
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -50,16 +50,17 @@ class RetryPolicy:
                 "a retry policy needs at least one attempt, pauses that are not negative, and a factor of at least 1"
             )
 
-    def pause_s(self, attempts: int) -> float | None:
+    def pause_s(self, attempts: int, chance: Callable[[], float] = random.random) -> float | None:
         """Return how long to wait after a number of failed attempts, in seconds; None when there is no other.
 
         Args:
             attempts: Attempts that have failed, at least one.
+            chance: Returns a number from 0 to 1.
         """
         if attempts >= self.attempts:
             return None
         longest = min(self.longest_pause_s, self.first_pause_s * self.factor ** (attempts - 1))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+        return longest * (0.5 + 0.5 * chance())
 
 
 class Transactions(Protocol):
@@ -133,3 +134,16 @@ async def work_once(work: DueWork[T], transactions: Transactions) -> bool:
             if time.monotonic() > deadline:
                 break
     return bool(rows)
+
+
+async def work_on_all(works: Sequence[DueWork[Any]], transactions: Transactions) -> None:
+    """Work on all that is due; where nothing is, one transaction has told so of all tables.
+
+    Raises:
+        Exception: what `failed` of one of them lets through.
+    """
+    async with transactions.transaction() as transaction:
+        due = [work for work in works if await work.take(transaction)]
+    for work in due:
+        while await work_once(work, transactions):
+            pass

@@ -23,6 +23,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 from cdc.kafka_record import Place
 
 TIMEOUT_S = 10.0
+STEADY: Mapping[str, str | int | bool] = {
+    "reconnect.backoff.max.ms": 500,
+    # A broker that shuts down, or goes on after it stood still, may tell of no brokers. librdkafka then forgets those
+    # it has, and may never find them again whatever this says (its issue 5301). By default it may begin anew by itself
+    # after five minutes, and abort the process when a request is under way then.
+    "metadata.recovery.strategy": "none",
+}
+"""Settings of clients that are back soon after a broker is. One that is kept has to be opened anew when it is blind."""
+PROMPT: Mapping[str, str | int | bool] = {**STEADY, "socket.nagle.disable": True}
+"""The same of clients whose users wait for each message."""
 _PASSES = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -80,12 +90,34 @@ def new_admin(bootstrap: str) -> AdminClient:
         {
             "bootstrap.servers": bootstrap,
             "log_level": 0,  # what goes wrong is told once, by us
-            "reconnect.backoff.max.ms": 500,
-            # A broker that shuts down may tell of no brokers. By default the client then forgets the one it has, is
-            # blind for five minutes, and librdkafka aborts the process when it begins anew with a request under way.
-            "metadata.recovery.strategy": "none",
+            **STEADY,
         }
     )
+
+
+class Admin:
+    """A client of the cluster for those who ask again and again: one that gets no answer may have become blind.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._client = new_admin(bootstrap)
+
+    @contextmanager
+    def asking(self) -> Iterator[AdminClient]:
+        """Give the client to ask with, and open it anew when that fails; by one thread at a time.
+
+        Raises:
+            KafkaException: what the client raised.
+        """
+        try:
+            yield self._client
+        except KafkaException:
+            self._client = new_admin(self._bootstrap)
+            raise
 
 
 @contextmanager

@@ -7,6 +7,8 @@ OUTBOX_TABLES = "cdc.migrations.outbox"
 """Package of migrations that makes what every service with a database has."""
 CONSUMER_TABLES = "consumers.runtime.migrations"
 """Package of migrations that makes what every service that consumes has besides."""
+SAGA_TABLES = "consumers.sagas.migrations"
+"""Package of migrations that makes what services have that run sagas."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Service:
     schema: str | None = None
     # names of the services that it calls; it is told each one's address as `TAILRACE_<NAME>_URL`
     needs: tuple[str, ...] = ()
+    has_sagas: bool = False  # it runs sagas, whose tables are made in its schema
 
     @property
     def role(self) -> str | None:

@@ -204,26 +204,64 @@ class Outbox:
             ValueError: the message does not fit its schema, a topic is not one that it may go or be answered to, a time
                 has no time zone, or it would have expired when it is sent.
         """
-        for name, moment in (("expires_at", expires_at), ("not_before", not_before)):
-            if moment is not None and moment.tzinfo is None:
-                raise ValueError(f"{name} is {moment}, which has no time zone")
-        if not_before and expires_at and not_before >= expires_at:
+        outgoing = self.outgoing(
+            message, key=key, context=context, to=to, reply_to=reply_to, expires_at=expires_at
+        )
+        if not_before is None:
+            await self.send_many(connection, [outgoing])
+            return outgoing.id
+        _require_zone("not_before", not_before)
+        if expires_at and not_before >= expires_at:
             raise ValueError(f"it would expire at {expires_at}, before it is sent at {not_before}")
+        await self._delay(connection, outgoing, not_before)
+        return outgoing.id
+
+    def outgoing(
+        self,
+        message: Message,
+        *,
+        key: str,
+        context: MessageContext,
+        to: str | None = None,
+        reply_to: str | None = None,
+        expires_at: datetime | None = None,
+        message_id: UUID | None = None,
+    ) -> Outgoing:
+        """Return a message ready for `send_many`; see `send`.
+
+        Args:
+            message_id: Its id, a UUIDv7; a new one when none is given.
+        """
+        if expires_at:
+            _require_zone("expires_at", expires_at)
         if reply_to is not None:
             catalogue().require_replies(reply_to)
-        outgoing = self._outgoing(
+        return self._outgoing(
             message,
             catalogue().topic_for(message.NAME, to),
             key=key,
             context=context,
             reply_to=reply_to,
             expires_at=expires_at,
+            id=message_id or new_id(),
         )
-        if not_before is None:
-            await self._send(connection, outgoing)
-        else:
-            await self._delay(connection, outgoing, not_before)
-        return outgoing.id
+
+    async def send_many(self, connection: Connection, messages: Sequence[Outgoing]) -> None:
+        """Send messages that `outgoing` has made, in their order, with one statement.
+
+        Raises:
+            OutsideTransactionError: the connection is in autocommit with no transaction open.
+        """
+        _require_transaction(connection)
+        if not messages:
+            return
+        rows = [message.columns() for message in messages]
+        with _conflicts(messages[0].key):
+            if len(rows) == 1:
+                await connection.execute(QUERIES["append_one"], rows[0])
+            else:
+                arrays = {name: [row[name] for row in rows] for name in rows[0]}
+                await connection.execute(QUERIES["send_many"], arrays)
 
     async def withdraw(self, connection: Connection, message_id: UUID) -> bool:
         """Take back a message that is kept back until its time.
@@ -253,11 +291,6 @@ class Outbox:
                 arrays = {f"{name}s": [row[name] for row in rows] for name in _OF_EACH}
                 await connection.execute(QUERIES["append_many"], rows[0] | arrays)
 
-    async def _send(self, connection: Connection, message: Outgoing) -> None:
-        _require_transaction(connection)
-        with _conflicts(message.key):
-            await connection.execute(QUERIES["append_one"], message.columns())
-
     async def _delay(self, connection: Connection, message: Outgoing, not_before: datetime) -> None:
         _require_transaction(connection)
         await connection.execute(QUERIES["delay"], message.columns() | {"not_before": not_before})
@@ -272,6 +305,11 @@ class Outbox:
 
 _OF_EACH = ("id", "topic", "aggregate_type", "aggregate_version", "type", "payload")
 """Columns that differ between events appended together."""
+
+
+def _require_zone(name: str, moment: datetime) -> None:
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} is {moment}, which has no time zone")
 
 
 def _require_transaction(connection: Connection) -> None:

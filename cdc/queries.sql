@@ -17,6 +17,16 @@ from unnest(
 ) with ordinality as m (id, topic, aggregate_type, aggregate_version, type, payload, position)
 order by m.position;
 
+-- name: send_many
+-- Messages of any keys and topics, each column as an array.
+insert into outbox (kind, topic, aggregate_type, aggregate_id, payload, :outbox_written:)
+select 'message', m.topic, m.aggregate_type, m.aggregate_id, m.payload, :outbox_written:
+from unnest(
+    %(topic)s::text[], %(aggregate_type)s::text[], %(aggregate_id)s::text[], %(payload)s::bytea[],
+    :outbox_written_arrays:
+) with ordinality as m (topic, aggregate_type, aggregate_id, payload, :outbox_written:, position)
+order by m.position;
+
 -- name: delay
 insert into outbox_delayed (due_at, not_before, topic, aggregate_type, aggregate_id, payload, :outbox_written:)
 values (

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 
-from cdc.envelope import WRITTEN, OutboxRow
+from cdc.envelope import HEADERS, WRITTEN, OutboxRow
 
 COMMON = [column for column in WRITTEN if column not in {"id", "type", "aggregate_version"}]
 """Of the columns that a writer sets, those that messages written together share."""
@@ -19,6 +19,11 @@ PARTS = {
     "outbox_row_values": _values(OutboxRow._fields),
     "outbox_written": ", ".join(WRITTEN),
     "outbox_written_values": _values(WRITTEN),
+    "outbox_written_arrays": ", ".join(
+        f"%({header.column})s::{header.sql_type}[]"
+        for header in HEADERS
+        if header.column in WRITTEN
+    ),
     "outbox_common": ", ".join(COMMON),
     "outbox_common_values": _values(COMMON),
 }

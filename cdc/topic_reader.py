@@ -10,13 +10,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from cdc.kafka import (
     TIMEOUT_S,
+    Admin,
     Bounds,
     NoTopicError,
     Topic,
     TopicError,
     asking,
     bounds_of,
-    new_admin,
     places_of,
     read_topics,
 )
@@ -29,6 +29,8 @@ LOOK_S = 0.1
 SILENCE_S = 30.0
 """How long Kafka may hand out nothing of what it has."""
 FIRSTS_S = 15.0
+CHECK_EVERY_S, CHECK_S = 10.0, 2.0
+"""How often who follows, and gets nothing, makes sure that its client finds a broker, and how long that may take."""
 
 
 class Portion(NamedTuple):
@@ -55,8 +57,8 @@ class TopicReader:
 
     def __init__(self, bootstrap: str, **differing: Any) -> None:
         self.bootstrap = bootstrap
-        self._admin = new_admin(bootstrap)
-        settings: dict[str, Any] = {
+        self._admin = Admin(bootstrap)
+        self._settings: dict[str, Any] = {
             "bootstrap.servers": bootstrap,
             "group.id": "tailrace-reader",  # the client wants one; nothing is committed to it
             "enable.auto.commit": False,
@@ -71,8 +73,8 @@ class TopicReader:
             "fetch.max.bytes": 4 * 2**20,
             "fetch.queue.backoff.ms": 10,  # look again soon whether there is room
             "log_level": 0,  # what goes wrong is told once, by us
-        }
-        self._consumer = Consumer(settings | differing)
+        } | differing
+        self._consumer = Consumer(self._settings)
 
     def __enter__(self) -> Self:
         return self
@@ -95,8 +97,8 @@ class TopicReader:
         Raises:
             TopicError: Kafka cannot be asked.
         """
-        with asking(self.bootstrap):
-            return read_topics(self._admin, names, TIMEOUT_S)
+        with asking(self.bootstrap), self._admin.asking() as admin:
+            return read_topics(admin, names, TIMEOUT_S)
 
     def bounds(self, *names: str) -> dict[Place, Bounds]:
         """Return what Kafka has of each partition of topics, as far as it is committed.
@@ -107,15 +109,20 @@ class TopicReader:
         """
         topics = self.topics(*names)
         if missing := [name for name in names if name not in topics]:
-            with asking(self.bootstrap):
-                near = did_you_mean(missing[0], self._admin.list_topics(timeout=TIMEOUT_S).topics)
+            with asking(self.bootstrap), self._admin.asking() as admin:
+                near = did_you_mean(missing[0], admin.list_topics(timeout=TIMEOUT_S).topics)
             raise NoTopicError(
                 f"Kafka has no topic {', '.join(missing)}{near or '; `tailrace topics list` shows those it has'}"
             )
-        bounds = bounds_of(topics)
-        if unled := sorted(places_of(topics) - bounds.keys()):
-            raise TopicError(f"no broker leads {', '.join(map(str, unled))} just now; try again")
-        return dict(sorted(bounds.items()))
+        return _led(topics)
+
+    def bounds_now(self, *names: str) -> dict[Place, Bounds]:
+        """Return the same of those topics that Kafka has.
+
+        Raises:
+            TopicError: Kafka cannot be asked, or nobody leads a partition just now.
+        """
+        return _led(self.topics(*names))
 
     def at(self, moment: datetime, bounds: Mapping[Place, Bounds]) -> dict[Place, int]:
         """Return where the records of a moment begin in each partition: at its end when none is so young.
@@ -198,10 +205,32 @@ class TopicReader:
         Raises:
             TopicError: Kafka refuses to hand it out.
         """
-        self._assign(starts)
+        positions = dict(starts)
+        self._assign(positions)
+        checked_at = time.monotonic()
         while True:
             first = self._look(1, LOOK_S)
-            yield [record for _, record in [*first, *self._look(BATCH, 0)] if record is not None]
+            records = [
+                record for _, record in [*first, *self._look(BATCH, 0)] if record is not None
+            ]
+            for record in records:
+                positions[Place(record.topic, record.partition)] = record.offset + 1
+            if time.monotonic() - checked_at > CHECK_EVERY_S:
+                if not records and self._is_blind(starts):
+                    self._consumer.close()
+                    self._consumer = Consumer(self._settings)
+                    self._assign(positions)
+                checked_at = time.monotonic()
+            yield records
+
+    def _is_blind(self, places: Mapping[Place, int]) -> bool:
+        """Return whether the client that reads finds no broker: it may have forgotten them all for good."""
+        try:
+            for topic in {place.topic for place in places}:
+                self._consumer.list_topics(topic, timeout=CHECK_S)
+        except KafkaException:
+            return True
+        return False
 
     def _assign(self, positions: Mapping[Place, int]) -> None:
         self._consumer.assign(
@@ -217,14 +246,22 @@ class TopicReader:
                 place = Place(*here)
             error = message.error()
             if error is None:
-                yield place, _record(place, message)
+                yield place, kafka_record(place, message)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 yield place, None
             elif not error.retriable():
                 raise TopicError(f"{place} cannot be read: {error}; see `tailrace status`")
 
 
-def _record(place: Place, message: Message) -> KafkaRecord:
+def _led(topics: Mapping[str, Topic]) -> dict[Place, Bounds]:
+    bounds = bounds_of(topics)
+    if unled := sorted(places_of(topics) - bounds.keys()):
+        raise TopicError(f"no broker leads {', '.join(map(str, unled))} just now; try again")
+    return dict(sorted(bounds.items()))
+
+
+def kafka_record(place: Place, message: Message) -> KafkaRecord:
+    """Return a message of the client by value."""
     headers = cast(list[tuple[str, bytes | None]], message.headers() or [])
     offset, timestamp = cast(int, message.offset()), message.timestamp()[1]
     return KafkaRecord(*place, offset, timestamp, message.key(), message.value(), headers)

@@ -49,7 +49,7 @@ def setting_differences(bootstrap: str) -> list[SettingDifference]:
     with asking(bootstrap):
         return [
             *_partitions(admin, topics),
-            *(found for topic in topics for found in _settings(admin, topic)),
+            *_settings(admin, topics),
             *_broker(admin),
         ]
 
@@ -90,25 +90,30 @@ def _partitions(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[Setting
             )
 
 
-def _settings(admin: AdminClient, topic: Topic) -> Iterator[SettingDifference]:
-    given = _described(admin, ConfigResource(ResourceType.TOPIC, topic.name))
+def _settings(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[SettingDifference]:
+    given = _described(admin, ResourceType.TOPIC, [topic.name for topic in topics])
     own = ConfigSource.DYNAMIC_TOPIC_CONFIG
-    actual = {each.name: str(each.value) for each in given if ConfigSource(each.source) is own}
-    declared = config_of(topic)
-    for name in sorted(declared.keys() | actual.keys()):
-        if declared.get(name) != actual.get(name):
-            yield SettingDifference(
-                place=topic.name,
-                name=name,
-                declared=declared.get(name),
-                actual=actual.get(name),
-                mend="settings",
-            )
+    for topic in topics:
+        actual = {
+            each.name: str(each.value)
+            for each in given[topic.name]
+            if ConfigSource(each.source) is own
+        }
+        declared = config_of(topic)
+        for name in sorted(declared.keys() | actual.keys()):
+            if declared.get(name) != actual.get(name):
+                yield SettingDifference(
+                    place=topic.name,
+                    name=name,
+                    declared=declared.get(name),
+                    actual=actual.get(name),
+                    mend="settings",
+                )
 
 
 def _broker(admin: AdminClient) -> Iterator[SettingDifference]:
-    for number in admin.list_topics(timeout=TIMEOUT_S).brokers:
-        for entry in _described(admin, ConfigResource(ResourceType.BROKER, str(number))):
+    for number in map(str, admin.list_topics(timeout=TIMEOUT_S).brokers):
+        for entry in _described(admin, ResourceType.BROKER, [number])[number]:
             if entry.name == AUTO_CREATE and entry.value != "false":
                 yield SettingDifference(
                     place=BROKER,
@@ -128,9 +133,14 @@ def _broker(admin: AdminClient) -> Iterator[SettingDifference]:
                 )
 
 
-def _described(admin: AdminClient, resource: ConfigResource) -> list[ConfigEntry]:
-    [answer] = admin.describe_configs([resource], request_timeout=TIMEOUT_S).values()
-    return list(answer.result().values())
+def _described(
+    admin: AdminClient, kind: ResourceType, names: Sequence[str]
+) -> dict[str, list[ConfigEntry]]:
+    if not names:
+        return {}
+    resources = [ConfigResource(kind, name) for name in names]
+    answers = admin.describe_configs(resources, request_timeout=TIMEOUT_S)
+    return {each.name: list(answer.result().values()) for each, answer in answers.items()}
 
 
 def _mend(admin: AdminClient, difference: SettingDifference) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cdc.envelope import HEADERS
-from schemas.catalogue import Catalogue, Topic
+from schemas.catalogue import Catalogue, Topic, answering_group
 from schemas.contracts import avsc
 
 AVRO = "application/vnd.apache.avro;version=1.9.0"
@@ -37,8 +37,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
     messages = {name: {"$ref": f"#/components/messages/{name}"} for name in topic.messages}
     return {
         "address": topic.name,
-        "description": f"Keyed by the id of the {topic.aggregate}, so that one {topic.aggregate}'s "
-        "messages keep their order.",
+        "description": _keyed(topic),
         "messages": messages,
         "bindings": {
             "kafka": {
@@ -52,6 +51,21 @@ def _channel(topic: Topic) -> dict[str, Any]:
     }
 
 
+def _group(topic: Topic, consumer: str) -> dict[str, Any]:
+    if topic.kind == "replies" and consumer == topic.owner:
+        return {}  # waited for by who has asked, in no group
+    group = answering_group(consumer) if topic.kind == "requests" else consumer
+    return {"groupId": {"type": "string", "const": group}}
+
+
+def _keyed(topic: Topic) -> str:
+    if topic.kind == "requests":
+        return (
+            f"Keyed by the id of the {topic.aggregate}, under which the reply comes; in no order."
+        )
+    return f"Keyed by the id of the {topic.aggregate}, so that one {topic.aggregate}'s messages keep their order."
+
+
 def _operations(topic: Topic) -> dict[str, Any]:
     """One for the service that feeds the topic, where one alone does, and one for each consumer group that reads it."""
     channel = {"$ref": f"#/channels/{_pointer(topic.name)}"}
@@ -59,11 +73,11 @@ def _operations(topic: Topic) -> dict[str, Any]:
         f"{consumer}.receives.{topic.name}": {
             "action": "receive",
             "channel": channel,
-            "summary": f"{consumer} reacts",
+            "summary": f"{consumer} {'answers' if topic.kind == 'requests' else 'reacts'}",
             "messages": [
                 {"$ref": f"#/channels/{_pointer(topic.name)}/messages/{name}"} for name in handled
             ],
-            "bindings": {"kafka": {"groupId": {"type": "string", "const": consumer}}},
+            "bindings": {"kafka": _group(topic, consumer)},
         }
         for consumer, handled in topic.consumers.items()
     }

@@ -1,13 +1,14 @@
 """The steps between running processes and a working pipeline: tables, topics, schemas, connector, groups, proof."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from cdc import canary, connector, migrations, topic_settings, topics
-from cdc.kafka import places_of, read_topics
-from consumers.runtime.group import read_group
+from cdc.kafka import TIMEOUT_S
+from cdc.kafka_record import Place
+from consumers.runtime.group import Group, read_groups
 from infra.capture import connector_settings, require_slot
 from infra.deployment import Deployment
 from infra.drift.database import mend_tables
@@ -17,6 +18,7 @@ from infra.services import CANARY, MIGRATIONS, OWNER, PUBLICATION, WORKERS
 from schemas import publish, publisher
 from schemas.catalogue import catalogue
 from schemas.publications import PublicationLog
+from schemas.registry import SchemaStore
 
 CONNECTOR_TIMEOUT_S = 60.0
 CANARY_TIMEOUT_S = 30.0
@@ -52,6 +54,10 @@ def publish_schemas(deployment: Deployment) -> list[str]:
     restored = restore_ids(deployment)
     log = PublicationLog(deployment.kafka_bootstrap)
     published = publish.publish(deployment.registry_writer, log, publisher.present())
+    store = SchemaStore(deployment.registry, deployment.schema_cache)
+    for entry in published:
+        # so that no process that starts has to ask, which takes a client that is slow to load
+        store.keep(entry.subject, entry.schema_id)
     return restored + [entry.subject for entry in published if entry.new]
 
 
@@ -66,20 +72,32 @@ def apply_connector(deployment: Deployment) -> str:
 
 def unstable_groups(admin: AdminClient, groups: Sequence[str] = GROUPS) -> dict[str, str]:
     """Return group -> what is wrong with each consumer group that does not hold all that it should."""
-    found = {name: _trouble_of(admin, name) for name in groups}
-    return {name: trouble for name, trouble in found.items() if trouble}
-
-
-def _trouble_of(admin: AdminClient, name: str) -> str:
-    """Return what is wrong with a group, by what the catalogue says that it reads; empty when nothing is."""
-    read = [topic.name for topic in catalogue().topics.values() if name in topic.consumers]
     try:
-        group = read_group(admin, name)
-        places = places_of(read_topics(admin, read))
+        known = admin.list_topics(timeout=TIMEOUT_S).topics
+        found = read_groups(admin, groups)
     except KafkaException as error:
-        return str(error)
+        return dict.fromkeys(groups, str(error))
+    partitions = {name: len(topic.partitions) for name, topic in known.items()}
+    troubles = {name: _trouble_of(name, group, partitions) for name, group in found.items()}
+    return {name: trouble for name, trouble in troubles.items() if trouble}
+
+
+def _trouble_of(name: str, group: Group | KafkaException, partitions: Mapping[str, int]) -> str:
+    """Return what is wrong with a group, by what the catalogue says that it reads; empty when nothing is.
+
+    Args:
+        partitions: Topic -> how many it has, of all topics that there are.
+    """
+    if isinstance(group, KafkaException):
+        return str(group)
     if not group.is_stable:
         return group.state.name.lower() if group.members else "no member"
+    places = {
+        Place(topic.name, partition)
+        for topic in catalogue().topics.values()
+        if name in topic.takers
+        for partition in range(partitions.get(topic.name, 0))
+    }
     unheld = sorted(places - group.held)
     listed = ", ".join(f"{place.topic}/{place.partition}" for place in unheld[:MOST_NAMED])
     more = f" and {len(unheld) - MOST_NAMED} more" if len(unheld) > MOST_NAMED else ""

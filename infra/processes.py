@@ -54,7 +54,8 @@ def environment_of(service: Service, deployment: Deployment) -> dict[str, str]:
         variables[f"{PREFIX}DATABASE_URL"] = deployment.database.url(service.role)
     for name in service.needs:
         variables[f"{PREFIX}{name.upper().replace('-', '_')}_URL"] = deployment.url_of(name)
-    return variables
+    told = deployment.told.get(service.name, {})
+    return variables | {f"{PREFIX}{name}": value for name, value in told.items()}
 
 
 def settings_of(service: Service, kind: type[S], deployment: Deployment, **others: Any) -> S:

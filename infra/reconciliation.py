@@ -14,7 +14,7 @@ from schemas.catalogue import catalogue
 
 def consumers_of(deployment: Deployment, topic: str) -> list[ConsumerPlace]:
     """Return the consumers that the catalogue declares of a topic, and that run here."""
-    declared = catalogue().topics[topic].consumers if topic in catalogue().topics else {}
+    declared = catalogue().topics[topic].takers if topic in catalogue().topics else {}
     return [
         ConsumerPlace(
             name=worker.name, url=deployment.database_url(worker.role), types=declared[worker.name]

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cdc import retention
-from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES, Service
+from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES, SAGA_TABLES, Service
 
 FOLDERS = ("producers", "consumers")
 
@@ -45,6 +45,8 @@ def _packages(schema: str) -> Iterator[str]:
     if any(service.is_consumer for service in members):
         yield CONSUMER_TABLES
         yield REPLAYS
+    if any(service.has_sagas for service in members):
+        yield SAGA_TABLES
 
 
 SERVICES = (

@@ -97,6 +97,11 @@ class Settings(BaseSettings):
     aot: Literal["auto", "existing", "off"]
     min_free_disk_mb: Annotated[int, Field(ge=0, le=2**40)]
     outbox_days: Annotated[int, Field(ge=1, le=MAX_OUTBOX_DAYS)]
+    default_stock: Annotated[int, Field(ge=0, le=10**15)]
+    card_latency_ms: Annotated[int, Field(ge=0, le=60_000)]
+    fulfilment: Literal["choreography", "orchestration"]
+    answer_within_s: Annotated[float, Field(gt=0, le=86_400)]
+    stock_check: Literal["off", "ask"]
 
     @classmethod
     def settings_customise_sources(
@@ -197,6 +202,13 @@ class Settings(BaseSettings):
                 for service in SERVICES
             },
             outbox_days=self.outbox_days,
+            told={
+                "inventory-worker": {"DEFAULT_STOCK": str(self.default_stock)},
+                "payments-worker": {"CARD_LATENCY_MS": str(self.card_latency_ms)},
+                "orders": {"FULFILMENT": self.fulfilment},
+                "fulfilment-worker": {"ANSWER_WITHIN_S": str(self.answer_within_s)},
+                "storefront": {"STOCK_CHECK": self.stock_check},
+            },
             state=self.home,
         )
 

@@ -20,9 +20,9 @@ SENSIBLE_BYTES = range(2**16, 2**26 + 1)
 OVERHEAD_BYTES = 2**14
 """Room for what Kafka, its compression, and a repetition's headers of ours add to a message."""
 
-Kind = Literal["events", "commands", "replies"]
-"""Events tell of what has happened, to whom it may concern; a command asks one receiver to do something; a reply tells
-the sender of a command what came of it."""
+Kind = Literal["events", "commands", "requests", "replies"]
+"""Events tell of what has happened, to whom it may concern; a command asks one receiver to do something; a request asks
+it what it knows, and is worth nothing once it is late; a reply tells the sender of either what came of it."""
 
 PROMISES = frozenset(
     {"NONE"} | {a + b for a in ("BACKWARD", "FORWARD", "FULL") for b in ("", "_TRANSITIVE")}
@@ -34,9 +34,10 @@ class Topic:
     """One Kafka topic as `catalogue.toml` declares it.
 
     Args:
-        name: Topic name, `<aggregate>.events` for events, `<service>.commands` and `<service>.replies` for the others.
-        owner: Of events the service whose outbox alone feeds the topic; of commands and replies, which anybody may
-            send, the service that they are for.
+        name: Topic name, `<aggregate>.events` for events, `<service>.commands`, `<service>.requests` and
+            `<service>.replies` for the others.
+        owner: Of events the service whose outbox alone feeds the topic; of the others, which anybody may send, the
+            service that they are for.
         aggregate: Kind of thing that a record's key identifies.
         partitions: Number of partitions, the upper bound of a consumer group's parallelism.
         retention_hours: How long Kafka keeps a record.
@@ -53,6 +54,16 @@ class Topic:
     messages: tuple[str, ...]
     consumers: Mapping[str, tuple[str, ...]]
     kind: Kind
+
+    @property
+    def takers(self) -> Mapping[str, tuple[str, ...]]:
+        """Consumers that take each message once, by a position and an inbox; requests are only answered."""
+        return {} if self.kind == "requests" else self.consumers
+
+
+def answering_group(consumer: str) -> str:
+    """Return the Kafka consumer group in which a consumer reads requests, beside the one of its messages."""
+    return f"{consumer}-answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ class Catalogue:
 
     @property
     def addressed(self) -> frozenset[str]:
-        """Names of the topics of commands and replies, of which none may be passed over."""
+        """Names of the topics whose messages are for their owner alone, so that none may be passed over."""
         return frozenset(name for name, topic in self.topics.items() if topic.kind != "events")
 
     def topics_of(self, message: str) -> tuple[Topic, ...]:
@@ -131,7 +142,7 @@ class Catalogue:
 
         Raises:
             LookupError: no topic declares the message.
-            ValueError: it is declared as a command or a reply alone.
+            ValueError: it is declared, but as no event.
         """
         topic = self.topic_of(message)
         if topic.kind != "events":
@@ -140,6 +151,19 @@ class Catalogue:
                 " with `send`"
             )
         return topic
+
+    def request_topic_of(self, message: str) -> Topic:
+        """Return the topic that a message is asked on.
+
+        Raises:
+            LookupError: no topic declares the message.
+            ValueError: it is declared, but as no request, or on several topics of requests.
+        """
+        found = [topic for topic in self.topics_of(message) if topic.kind == "requests"]
+        if len(found) != 1:
+            names = " and ".join(topic.name for topic in found) or "none"
+            raise ValueError(f"{message} is to be on one topic of requests, and is on {names}")
+        return found[0]
 
     def require_replies(self, name: str) -> None:
         """Refuse a topic that no replies can be sent to.
@@ -276,7 +300,7 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "retention_hours": (_is_number, "a whole number"),
     "messages": (_is_names, "a list of names"),
     "consumers": (_is_handled, "a table of consumer groups, each with a list of names"),
-    "kind": (_is_kind, "events, commands or replies"),
+    "kind": (_is_kind, "events, commands, requests or replies"),
 }
 """What a topic says of itself, and in which form."""
 

@@ -38,11 +38,11 @@ def render_all() -> dict[str, str]:
         modules[module].add(record(pinned.schema), pinned.message, pinned.consumer)
         heads[module] = f"Messages as {pinned.consumer} reads them, generated from `readers/`."
     files = {f"{name}.py": module.render(heads[name]) for name, module in modules.items()}
-    return formatted(files) | {"__init__.py": _index(contexts, entries)}
+    return formatted(files | {"__init__.py": _index(contexts, entries)})
 
 
 def formatted(files: dict[str, str]) -> dict[str, str]:
-    """Return modules as the formatter leaves them, for lines may be long where a type is."""
+    """Return modules as the formatter leaves them: lines may be long where a type is, or where contexts are many."""
     with TemporaryDirectory() as directory:
         for name, text in files.items():
             Path(directory, name).write_text(text)

@@ -8,6 +8,7 @@ from schemas.gate.avro.model import (
     Enum,
     Field,
     Map,
+    Primitive,
     Record,
     Type,
     Union,
@@ -141,8 +142,8 @@ class Module:
     def _attribute(self, name: str, field: Field, kind: Kind) -> Iterator[str]:
         annotation = f'"{kind.annotation}"' if kind.is_forward else kind.annotation
         self._import(field.type)
-        default = " = None" if field.default is None else ""
-        yield f"    {name}: {annotation}{default}"
+        default = _default(field, kind)
+        yield f"    {name}: {annotation}{f' = {default}' if default else ''}"
         if field.doc:
             yield f"    {_docstring(field.doc)}"
 
@@ -167,13 +168,36 @@ class Module:
     def _enum(self, schema: Enum) -> str:
         name = self._named(schema)
         self._imports["enum"] = {"StrEnum"}
-        members: dict[str, str] = {}
-        for symbol in schema.symbols:
-            members[member(symbol, members)] = symbol
-        lines = [f'    {each} = "{symbol}"' for each, symbol in members.items()]
+        lines = [f'    {each} = "{symbol}"' for symbol, each in _members(schema).items()]
         doc = _docstring(schema.doc or f"The enum {schema.name}.")
         self.classes[name] = "\n".join([f"class {name}(StrEnum):", f"    {doc}\n", *lines])
         return name
+
+
+def _has_default(field: Field) -> bool:
+    """Whether a message can be made without a field: where its default is a plain value."""
+    match field.type, field.default:
+        case (_, None) | (Enum(), str()) | (Primitive(kind="boolean"), bool()):
+            return True
+    return False
+
+
+def _default(field: Field, kind: Kind) -> str:
+    """Return the default of an attribute as it is written in Python; nothing where it has to be given."""
+    if not _has_default(field):
+        return ""
+    match field.type:
+        case Enum() as enum:
+            return f"{kind.annotation}.{_members(enum)[field.default]}"
+    return repr(field.default)
+
+
+def _members(schema: Enum) -> dict[str, str]:
+    """Return the member of each symbol."""
+    members: dict[str, str] = {}
+    for symbol in schema.symbols:
+        members[symbol] = member(symbol, [*members.values()])
+    return members
 
 
 def signature(schema: Type) -> str:
@@ -195,7 +219,7 @@ def _signature(schema: Type, met: set[str]) -> Iterator[str]:
             met.add(schema.name)
             yield repr((schema.name, schema.doc))
             for field in schema.fields:
-                yield repr((field.name, field.doc, field.default is None))
+                yield repr((field.name, field.doc, _has_default(field) and field.default))
                 yield from _signature(field.type, met)
         case _:
             yield f"{type_name(schema)} {schema}"

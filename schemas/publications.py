@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -71,7 +72,19 @@ class PublicationLog:
             if error:
                 failures.append(error)
 
-        producer = Producer(
+        self._producer.produce(
+            TOPIC, key=publication.subject, value=_to_json(publication), on_delivery=delivered
+        )
+        if self._producer.flush(TIMEOUT_S) or failures:
+            reason = failures[0] if failures else "no answer"
+            raise PublicationLogError(
+                f"{publication.subject} is published as version {publication.version}, but who did it could not be "
+                f"noted in topic {TOPIC} of Kafka at {self._bootstrap} ({reason}); its history will lack it"
+            )
+
+    @cached_property
+    def _producer(self) -> Producer:
+        return Producer(
             self._configuration
             | {
                 "enable.idempotence": True,
@@ -79,15 +92,6 @@ class PublicationLog:
                 "message.max.bytes": catalogue().batch_bytes,
             }
         )
-        producer.produce(
-            TOPIC, key=publication.subject, value=_to_json(publication), on_delivery=delivered
-        )
-        if producer.flush(TIMEOUT_S) or failures:
-            reason = failures[0] if failures else "no answer"
-            raise PublicationLogError(
-                f"{publication.subject} is published as version {publication.version}, but who did it could not be "
-                f"noted in topic {TOPIC} of Kafka at {self._bootstrap} ({reason}); its history will lack it"
-            )
 
     def read(self, subject: str) -> list[Publication]:
         partitions = self._partitions()

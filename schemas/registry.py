@@ -124,9 +124,17 @@ class SchemaStore:
         if entry.is_file():
             return int(entry.read_text())
         schema_id = self._ask_id(name, schema)
-        self._keep(entry, str(schema_id))
-        self._keep(self.directory / f"{schema_id}.avsc", schema)  # whoever reads it need not ask
+        self.keep(name, schema_id)
         return schema_id
+
+    def keep(self, name: str, schema_id: int) -> None:
+        """Note the id under which this code's version of a message's schema is registered."""
+        schema = canonical(name)
+        entry = self.directory / f"{fingerprint(schema)}.id"
+        if not entry.is_file():
+            self._keep(entry, str(schema_id))
+            # whoever reads it need not ask
+            self._keep(self.directory / f"{schema_id}.avsc", schema)
 
     def schema_of(self, schema_id: int) -> str:
         """Return the schema text registered under an id.

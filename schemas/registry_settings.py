@@ -102,6 +102,9 @@ class RegistrySettings:
             "ssl.key.location": self.key_file,
         }
         configuration |= {key: str(path) for key, path in files.items() if path}
+        if self.url.startswith("http://"):
+            # the client would read the usual authorities first, for longer than it takes to ask
+            configuration.setdefault("ssl.ca.location", False)
         if self.password_file:
             configuration["basic.auth.user.info"] = f"{self.user}:{_secret(self.password_file)}"
         if self.token_file:

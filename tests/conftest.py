@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
-from tests import java_caches
+from tests import examples, java_caches
 from tests import stack as stacks
 from tests.side_by_side import PROCESS, Turns, unit_of
 from tests.stack import LOGS_KEPT, RunningStack, make_directory, own_settings
@@ -20,6 +21,7 @@ from tests.stack import LOGS_KEPT, RunningStack, make_directory, own_settings
 __all__ = ["RunningStack"]
 
 pytest.register_assert_rewrite("tests.runtime_contract")
+settings.load_profile(examples.THOROUGH)
 
 CHEAPEST_FIRST = ("unit", "contract", "integration", "e2e", "chaos", "bench")
 RUNNING = pytest.StashKey[RunningStack]()
@@ -136,8 +138,8 @@ def _mended(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "stack" in request.fixturenames:
         running: RunningStack = request.getfixturevalue("stack")
-        if not running.is_running():
-            running.cli("up")
+        if not running.is_untouched() and not running.is_running():
+            running.mend()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,6 +1,5 @@
 """Reading topics and groups in tests, with a plain Kafka client and none of the code under test."""
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from infra.local.probe import wait_until
 from tests.stack import RunningStack
 
 TIMEOUT_S = 30.0
+LOOK_S = 0.2  # each look begins a client of its own, and reads a whole topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,19 @@ def records_of(
         until: Read on past today's end until this message is seen.
 
     Raises:
-        TimeoutError: the message was not seen in time.
+        ProbeTimeoutError: the message was not seen in time.
     """
     seen: dict[str, list[SeenRecord]] = defaultdict(list)
-    deadline = time.monotonic() + TIMEOUT_S
-    while True:
+
+    def seen_enough() -> bool:
         seen.clear()
         for record in _read(stack, topic):
             seen[record.headers.get("ce_id") or ""].append(record)
-        if until is None or str(until) in seen:
-            return dict(seen)
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{until} did not reach {topic} within {TIMEOUT_S:g} s")
+        return until is None or str(until) in seen
+
+    what = f"{until} has not reached {topic}"
+    wait_until(what, seen_enough, timeout_s=TIMEOUT_S, interval_s=LOOK_S)
+    return dict(seen)
 
 
 def raw_records(
@@ -87,7 +88,7 @@ def raw_records(
     """Return the records of one message as they lie in a topic, once there are so many.
 
     Raises:
-        TimeoutError: there were fewer.
+        ProbeTimeoutError: there were fewer.
     """
     found: list[RawRecord] = []
 
@@ -97,7 +98,8 @@ def raw_records(
         found[:] = [record for record in records if wanted in record.headers]
         return len(found) >= count
 
-    wait_until(f"{message_id} is not {count} times in {topic}", all_there, timeout_s=TIMEOUT_S)
+    what = f"{message_id} is not {count} times in {topic}"
+    wait_until(what, all_there, timeout_s=TIMEOUT_S, interval_s=LOOK_S)
     return found
 
 

@@ -10,6 +10,7 @@ import psycopg
 
 from infra.local.probe import wait_until
 from infra.services import WORKERS
+from tests import plain_http
 from tests.stack import RunningStack
 
 FULFILMENT_TIMEOUT_S = 60.0
@@ -25,17 +26,44 @@ def place(stack: RunningStack, customer_id: str = "ada", **changes: Any) -> dict
     """
     line = {"sku": "book-1", "quantity": 2, "unit_price": "12.50"}
     request = {"customer_id": customer_id, "currency": "EUR", "lines": [line]} | changes
-    answer = httpx2.post(
-        f"{stack.settings.url_of('storefront')}/v1/orders", json=request, timeout=10
-    )
+    answer = plain_http.post(f"{stack.settings.url_of('storefront')}/v1/orders", json=request)
     assert answer.status_code == httpx2.codes.CREATED, answer.text
     order: dict[str, Any] = answer.json()
     return order
 
 
+def place_lines(
+    stack: RunningStack, *lines: dict[str, Any], customer_id: str = "ada", **changes: Any
+) -> dict[str, Any]:
+    """Place an order in the newest version, in which lines may be digital, and return it.
+
+    Args:
+        lines: Fields of each line that differ.
+        changes: Fields of the request that differ.
+    """
+    usual = {"sku": "book-1", "quantity": 2, "unit_price": "12.50", "tax_rate": "0"}
+    request = {"customer_id": customer_id, "currency": "EUR"} | changes
+    request["lines"] = [usual | each for each in lines]
+    answer = plain_http.post(f"{stack.settings.url_of('storefront')}/v2/orders", json=request)
+    assert answer.status_code == httpx2.codes.CREATED, answer.text
+    order: dict[str, Any] = answer.json()
+    return order
+
+
+def place_digital(stack: RunningStack, customer_id: str = "ada") -> dict[str, Any]:
+    """Place an order that ends with its payment."""
+    return place_lines(stack, {"digital": True}, customer_id=customer_id)
+
+
+def cancel(stack: RunningStack, order_id: str) -> httpx2.Response:
+    """Cancel an order as its customer, and return the answer."""
+    url = f"{stack.settings.url_of('storefront')}/v2/orders/{order_id}/cancel"
+    return plain_http.post(url)
+
+
 def find(stack: RunningStack, order_id: str) -> dict[str, Any]:
     """Return an order as it stands."""
-    answer = httpx2.get(f"{stack.settings.url_of('storefront')}/v1/orders/{order_id}", timeout=10)
+    answer = plain_http.get(f"{stack.settings.url_of('storefront')}/v1/orders/{order_id}")
     assert answer.status_code == httpx2.codes.OK, answer.text
     order: dict[str, Any] = answer.json()
     return order
@@ -106,11 +134,16 @@ def projection(stack: RunningStack) -> tuple[int, int, int]:
 
 def duplicates(stack: RunningStack) -> int:
     """Return how many deliveries the consumers of every service have dropped because their effect existed."""
-    total = 0
-    for schema in dict.fromkeys(str(worker.schema) for worker in WORKERS):
-        with psycopg.connect(stack.database_url(schema)) as connection:
+    return duplicates_by_worker(stack).total()
+
+
+def duplicates_by_worker(stack: RunningStack) -> Counter[str]:
+    """Return how many deliveries each worker has dropped because their effect existed."""
+    dropped: Counter[str] = Counter()
+    for worker in WORKERS:
+        with psycopg.connect(stack.database_url(str(worker.schema))) as connection:
             row = connection.execute(
-                "select sum(duplicates) from consumer_offset where consumer not like 'test-%%'"
+                "select sum(duplicates) from consumer_offset where consumer = %s", [worker.name]
             ).fetchone()
-            total += int(row[0] or 0) if row else 0
-    return total
+            dropped[worker.name] = int(row[0] or 0) if row else 0
+    return dropped

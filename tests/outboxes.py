@@ -133,9 +133,11 @@ class OutboxSchema:
         return ids
 
     def drop_bounds(self) -> None:
-        """Make it an outbox of the time before it refused anything."""
+        """Make it an outbox of the time before it refused anything, without what came since."""
         with self.owner() as connection:
             connection.execute(
+                "drop index outbox_flow; alter table outbox drop column began_at;"
+                "drop table if exists outbox_delayed;"
                 "drop trigger outbox_follow on outbox_event; drop trigger outbox_admit on outbox;"
                 "drop function outbox_follow(), outbox_admit(); drop table outbox_topic"
             )

@@ -13,6 +13,8 @@ from typing import IO
 import httpx2
 import pytest
 
+from tests import plain_http
+
 ROOT = Path(__file__).parents[1]
 NOBODY_LISTENS = "http://127.0.0.1:9"
 PATIENCE_S = 60
@@ -68,7 +70,7 @@ def wait_until_healthy(process: subprocess.Popen[str], port: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx2.get(f"http://127.0.0.1:{port}/health", trust_env=False).is_success:
+            if plain_http.get(f"http://127.0.0.1:{port}/health").is_success:
                 return
         except httpx2.TransportError:
             time.sleep(0.02)

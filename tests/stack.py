@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,9 +17,9 @@ from infra.local.account import substitute
 from infra.local.down import reset
 from infra.local.groups import wait_for_groups
 from infra.local.parts import PARTS, PORT_SETTINGS
-from infra.local.probe import port_is_free, wait_until
+from infra.local.probe import ProbeTimeoutError, port_is_free, wait_until
 from infra.local.starter import Starter
-from infra.local.status import PartStatus
+from infra.local.status import PartStatus, all_run
 from infra.local.status import status as part_status
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor, tail
@@ -32,6 +33,10 @@ LOGS_KEPT = REPOSITORY / "build" / "test-logs"
 ROOM: Path | None = None
 """Where the directories of stacks are made when several processes run tests; whoever leads them clears it."""
 COMMAND_TIMEOUT_S = 600
+WORKERS = "TEST_WORKERS"
+"""Environment variable that has a stack of the tests run its consumers as the setting `workers` would."""
+PASSING = frozenset({"running", "stopped", "starting", "restarting"})
+"""States of parts that need no more than to be started, or time."""
 
 
 def own_settings(home: Path, **changes: object) -> Settings:
@@ -42,8 +47,8 @@ def own_settings(home: Path, **changes: object) -> Settings:
     fixed = {
         "home": home,
         "publisher": "cdc",
-        "workers": "apart",
-        "cdc_profile": "default",
+        "workers": os.environ.get(WORKERS, "apart"),
+        "cdc_profile": "thrifty",
         "aot": "existing",
         "min_free_disk_mb": 512,
     }
@@ -89,6 +94,8 @@ class RunningStack:
         }
         self.environment = inherited | settings.environment()
         self._supervisor = Supervisor(settings.home)
+        self._at_work: dict[str, int] = {}
+        """Process ids of programs when all were last seen to do their work, and nobody had a signal sent since."""
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `tailrace` against this stack."""
@@ -113,7 +120,11 @@ class RunningStack:
         """Have the consumers run in one process, or each in its own; nothing happens when they do already."""
         self._change("workers", workers)
 
-    def _change(self, name: str, value: str) -> None:
+    def slow_cards(self, latency_ms: int) -> None:
+        """Have the card processor take its time with every answer; 0 for none."""
+        self._change("card_latency_ms", latency_ms)
+
+    def _change(self, name: str, value: object) -> None:
         if getattr(self.settings, name) == value:
             return
         self.settings = self.settings.model_copy(update={name: value})
@@ -135,12 +146,44 @@ class RunningStack:
 
     def is_running(self) -> bool:
         """Tell whether every part does its work."""
-        return all(part.is_running for part in self.status().values())
+        pids = self._pids()
+        self._at_work = pids if (runs := all_run(self.settings)) else {}
+        return runs
+
+    def is_untouched(self) -> bool:
+        """Tell whether all processes are those that were last seen at work; costs a tenth of asking each of them."""
+        return bool(self._at_work) and self._pids() == self._at_work
+
+    def mend(self) -> None:
+        """Start what is stopped, and wait for what is on its way; `up`, which does far more, sees to the rest."""
+        parts = self.status().values()
+        states = {part.state for part in parts}
+        if "running" in states and states <= PASSING:
+            for part in parts:
+                if part.state == "stopped":
+                    self._supervisor.start(part.program)
+            with contextlib.suppress(ProbeTimeoutError):
+                wait_until_running(self)
+                return
+        self.cli("up")
+
+    def _pids(self) -> dict[str, int]:
+        return {name: each.pid for name, each in self._supervisor.processes().items()}
+
+    @contextlib.contextmanager
+    def frozen(self, part: str) -> Iterator[None]:
+        """Stop a part's clock while the block runs."""
+        self.kill(part, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.kill(part, signal.SIGCONT)
 
     def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> int:
         """Send the part's process a signal and return its id; supervision is not told."""
         pid = self.status()[part].pid
         assert pid is not None, f"{part} is not running"
+        self._at_work = {}
         os.kill(pid, number)
         if number == signal.SIGKILL:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -192,4 +235,4 @@ class RunningStack:
 
 def wait_until_running(stack: RunningStack, *, timeout_s: float = 60.0) -> None:
     """Wait until every part does its work."""
-    wait_until("not every part runs again", stack.is_running, timeout_s=timeout_s, interval_s=0.2)
+    wait_until("not every part runs again", stack.is_running, timeout_s=timeout_s, interval_s=0.5)

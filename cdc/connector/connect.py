@@ -1,10 +1,12 @@
 """Kafka Connect's REST API, as far as keeping one connector applied and running needs it."""
 
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -13,6 +15,8 @@ from cdc import causes
 from cdc.causes import Cause
 
 TIMEOUT_S = 10.0
+CHANGE_TIMEOUT_S = 100.0
+"""For a change Connect asks Postgres first, and gives itself 90 s: it says what is wrong by then, in its words."""
 POLL_S = 0.1
 
 
@@ -154,12 +158,21 @@ def _revive(connect_url: str, name: str) -> None:
         restart(connect_url, name)
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Loading them takes thirty times as long as a request, and Connect is asked again and again."""
+    return httpx2.create_ssl_context()
+
+
 def _request(method: str, url: str, body: Mapping[str, object] | None = None) -> httpx2.Response:
     """Ask Connect; while it rebalances it answers 409, which passes."""
+    timeout_s = TIMEOUT_S if method == "GET" else CHANGE_TIMEOUT_S
     deadline = time.monotonic() + TIMEOUT_S
     try:
         while True:
-            answer = httpx2.request(method, url, json=body, timeout=TIMEOUT_S)
+            answer = httpx2.request(
+                method, url, json=body, timeout=timeout_s, verify=_certificates()
+            )
             if answer.status_code != httpx2.codes.CONFLICT or time.monotonic() > deadline:
                 return answer
             time.sleep(POLL_S)

@@ -8,11 +8,12 @@ limit %(limit)s
 for update skip locked;
 
 -- name: publish
+-- The transaction that writes them is none of a handler.
 with due as (
     delete from outbox_delayed where id = any(%(ids)s) returning *
 )
-insert into outbox (kind, topic, aggregate_type, aggregate_id, payload, :outbox_written:)
-select 'message', topic, aggregate_type, aggregate_id, payload, :outbox_written:
+insert into outbox (kind, topic, aggregate_type, aggregate_id, payload, began_at, :outbox_written:)
+select 'message', topic, aggregate_type, aggregate_id, payload, null, :outbox_written:
 from due
 order by not_before, number;
 

@@ -7,19 +7,24 @@ version table in that schema, so the same files also build a throwaway copy of a
 
 import hashlib
 import importlib.util
+import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-import psycopg
+from psycopg import sql
 
 from cdc import bounds, envelope
-from cdc.database import connect
+from cdc.database import SyncConnection, connect
 
 # Alembic takes half a second to import, and nothing but `upgrade` needs it
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy.engine import Connection
+
+REVISION = re.compile(r'^revision = "(\w+)"', re.MULTILINE)
+DOWN_REVISION = re.compile(r'^down_revision = "(\w+)"', re.MULTILINE)
 
 
 def upgrade(
@@ -41,6 +46,12 @@ def upgrade(
     Returns:
         The revisions applied now, oldest first; empty when there was nothing to do.
     """
+    packages = tuple(packages)
+    with connect(database_url) as driver:
+        _enter(driver, schema)
+        if _is_newest(driver, packages):
+            return _declare(driver, role or schema)
+
     from alembic import command
     from sqlalchemy import create_engine
 
@@ -48,7 +59,8 @@ def upgrade(
     engine = create_engine("postgresql+psycopg://", creator=lambda: connect(database_url))
     try:
         with engine.begin() as connection:
-            _enter(connection, schema)
+            driver = cast(SyncConnection, connection.connection.driver_connection)
+            _enter(driver, schema)
             for package in packages:
                 config = _config(package)
                 config.attributes.update(
@@ -61,9 +73,7 @@ def upgrade(
                 )
                 _leave_superseded(connection, config)
                 command.upgrade(config, "head")
-            driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
-            applied += envelope.declare(driver, role or schema)
-            bounds.declare(driver)
+            applied += _declare(driver, role or schema)
     finally:
         engine.dispose()
     return applied
@@ -77,16 +87,18 @@ def version_table(package: str) -> str:
 def _config(package: str) -> "Config":
     from alembic.config import Config
 
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise LookupError(f"there is no package of migrations {package}")
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "newline")
-    config.set_main_option(
-        "version_locations", str(Path(spec.submodule_search_locations[0], "versions"))
-    )
+    config.set_main_option("version_locations", str(_versions(package)))
     return config
+
+
+def _versions(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise LookupError(f"there is no package of migrations {package}")
+    return Path(spec.submodule_search_locations[0], "versions")
 
 
 def _leave_superseded(connection: "Connection", config: "Config") -> None:
@@ -104,8 +116,41 @@ def _leave_superseded(connection: "Connection", config: "Config") -> None:
             )
 
 
-def _enter(connection: "Connection", schema: str) -> None:
+def _enter(connection: SyncConnection, schema: str) -> None:
     """Work in the schema, alone: two migrations at once would both find the same revisions missing."""
     lock = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], signed=True)
-    connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (lock,))
-    connection.exec_driver_sql("select set_config('search_path', quote_ident(%s), true)", (schema,))
+    connection.execute("select pg_advisory_xact_lock(%s)", [lock])
+    connection.execute("select set_config('search_path', quote_ident(%s), true)", [schema])
+
+
+def _declare(connection: SyncConnection, role: str) -> list[str]:
+    added = envelope.declare(connection, role)
+    bounds.declare(connection)
+    return added
+
+
+def _is_newest(connection: SyncConnection, packages: Iterable[str]) -> bool:
+    """Tell whether no package has a revision that is not applied; what cannot be told for sure is not so."""
+    heads = {version_table(package): newest_revision(package) for package in packages}
+    tables = "select count(to_regclass(quote_ident(name))) from unnest(%s::text[]) as name"
+    [[known]] = connection.execute(tables, [list(heads)]).fetchall()
+    if known < len(heads):
+        return False
+    for table, head in heads.items():
+        query = sql.SQL("select version_num from {}").format(sql.Identifier(table))
+        if connection.execute(query).fetchall() != [(head,)]:
+            return False
+    return True
+
+
+@cache
+def newest_revision(package: str) -> str | None:
+    """Return the revision that follows all others, by the texts alone: Alembic runs them to know as much.
+
+    None when the texts do not say so in the plain form that our revisions have.
+    """
+    texts = [file.read_text() for file in _versions(package).glob("*.py")]
+    revisions = [found[1] for text in texts if (found := REVISION.search(text))]
+    followed = {found[1] for text in texts if (found := DOWN_REVISION.search(text))}
+    heads = set(revisions) - followed
+    return heads.pop() if len(revisions) == len(texts) and len(heads) == 1 else None

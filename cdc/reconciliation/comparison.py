@@ -5,7 +5,7 @@ has its row there, unless it is a phantom. A row that was committed in between i
 since.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Protocol
 
 from cdc.envelope import OutboxRow
-from cdc.kafka import Bounds, NoTopicError, retention
+from cdc.kafka import Bounds, retention
 from cdc.kafka_record import Place
 from cdc.partitioning import partition_of
 from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
@@ -23,7 +23,7 @@ from cdc.reconciliation.records import TimeBounds, id_of, spooled
 from cdc.reconciliation.report import Kind
 from cdc.reconciliation.spool import Spool
 from cdc.records import record_of
-from cdc.topic_reader import TopicReader
+from cdc.topic_reader import Portion, TopicReader
 
 BATCH = 2000
 COPIES_SHOWN = 5
@@ -61,12 +61,13 @@ class Comparison:
         progress: Progress,
     ) -> None:
         self._reader = reader
-        self._topic = topic
+        self.topic = topic
         self._spool = spool
         self._window = window
         self._bounds = TimeBounds.of(window)
         self._progress = progress
         self._ends: dict[Place, int] = {}
+        self._whole: set[int] = set()  # partitions that are read from the oldest record they have
         self._kept_since: dict[int, datetime] = {}
         self.records = 0
         self.rows = 0
@@ -78,36 +79,45 @@ class Comparison:
         Raises:
             TopicError: Kafka cannot be asked.
         """
-        bounds = bounds_now(self._reader, self._topic)
+        read_topics([self], self._reader, self._progress)
+
+    def ranges(self, bounds: Mapping[Place, Bounds]) -> dict[Place, tuple[int, int]]:
+        """Return from where to where the topic is to be read.
+
+        Args:
+            bounds: What Kafka has of its partitions now.
+        """
         starts = {place: each.begin for place, each in bounds.items()}
         if self._window.since:
             starts = self._reader.at(self._window.since - CLOCK_SLACK, bounds)
         self._ends = {place: each.end for place, each in bounds.items()}
-        ranges = {place: (starts[place], end) for place, end in self._ends.items()}
-        whole = {p.partition for p, each in bounds.items() if 0 < each.begin == starts[p]}
-        done = 0
-        with self._progress("records read", sum(e - s for s, e in ranges.values())) as show:
-            for portions in self._reader.read(ranges):
-                for place, found, _ in portions:
-                    if found and place.partition in whole:
-                        self._kept_since.setdefault(place.partition, found[0].recorded_at)
-                records = [record for portion in portions for record in portion.records]
-                kept = list(spooled(records, self._bounds, self._spool))
-                self._spool.add_records(kept)
-                self.records += len(kept)
-                done += len(records)
-                show(done)
-        self._suppose_retention(whole - self._kept_since.keys())
+        self._whole = {p.partition for p, each in bounds.items() if 0 < each.begin == starts[p]}
+        return {place: (starts[place], end) for place, end in self._ends.items()}
+
+    def take(self, portions: Sequence[Portion]) -> None:
+        """Keep what was read of the topic."""
+        for place, found, _ in portions:
+            if found and place.partition in self._whole:
+                self._kept_since.setdefault(place.partition, found[0].recorded_at)
+        records = [record for portion in portions for record in portion.records]
+        kept = list(spooled(records, self._bounds, self._spool))
+        self._spool.add_records(kept)
+        self.records += len(kept)
+
+    def end_reading(self) -> None:
+        """Make ready to be compared, once all was taken."""
+        self._suppose_retention(self._whole - self._kept_since.keys())
         self._spool.sort_records()
 
-    def compare(self, outboxes: Outboxes) -> None:
+    def compare(self, outboxes: Outboxes, schemas: Iterable[str] | None = None) -> None:
         """Compare what was read with the rows.
 
         Args:
             outboxes: The outboxes as of a moment after the topic was read.
+            schemas: Which of them have rows for the topic, where that is known.
         """
         notes = _Notes(self._spool)
-        rows = outboxes.rows(self._topic, self._rows_window())
+        rows = outboxes.rows(self.topic, self._rows_window(), schemas)
         with self._progress("rows compared", self.records) as show:
             for message_id, source_and_row, copies in _side_by_side(rows, self._copies()):
                 notes.repeated += [number for number, *_ in copies[1:]]
@@ -123,13 +133,18 @@ class Comparison:
                     show(self.rows)
         notes.write()
 
+    @property
+    def missing(self) -> int:
+        """How many rows have no record, as far as it was read."""
+        return self._spool.count_missing()
+
     def read_on(self) -> int:
         """Look for missing rows in what the topic got meanwhile; return how many are still missing.
 
         Raises:
             TopicError: Kafka cannot be asked.
         """
-        bounds = bounds_now(self._reader, self._topic)
+        bounds = self._reader.bounds_now(self.topic)
         ranges = {
             place: (max(each.begin, self._ends.get(place, 0)), each.end)
             for place, each in bounds.items()
@@ -142,7 +157,7 @@ class Comparison:
                     found = fingerprint(record.key, record.value, record.headers)
                     self._require_equal(message_id, wanted, found)
         self._ends = {place: each.end for place, each in bounds.items()}
-        return self._spool.count_missing()
+        return self.missing
 
     def look_for_rows_again(self, outboxes: Outboxes) -> None:
         """Strike off the phantoms whose row exists by now: a commit may be published just before it is visible."""
@@ -151,7 +166,7 @@ class Comparison:
         ids = list(phantoms)
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
-            rows = {row.id.bytes: row for _, row in outboxes.rows_by_now(self._topic, batch)}
+            rows = {row.id.bytes: row for _, row in outboxes.rows_by_now(self.topic, batch)}
             for message_id in batch:
                 places = phantoms[message_id]
                 if row := rows.get(message_id):
@@ -192,7 +207,7 @@ class Comparison:
 
     def _suppose_retention(self, emptied: set[int]) -> None:
         """Of a partition that lost all its records, suppose that nothing younger than its retention was deleted."""
-        kept = retention(self._reader.bootstrap, [self._topic])[self._topic] if emptied else None
+        kept = retention(self._reader.bootstrap, [self.topic])[self.topic] if emptied else None
         if kept:
             self._kept_since |= dict.fromkeys(emptied, datetime.now(UTC) - kept)
 
@@ -226,16 +241,26 @@ class Comparison:
         return since is not None and row.occurred_at < since
 
 
-def bounds_now(reader: TopicReader, topic: str) -> dict[Place, Bounds]:
-    """Return what Kafka has of a topic, which is nothing when there is no such topic.
+def read_topics(comparisons: Sequence[Comparison], reader: TopicReader, progress: Progress) -> None:
+    """Read the topics of several comparisons together, each up to where it ends now.
 
     Raises:
         TopicError: Kafka cannot be asked.
     """
-    try:
-        return reader.bounds(topic)
-    except NoTopicError:
-        return {}
+    by_topic = {each.topic: each for each in comparisons}
+    bounds = reader.bounds_now(*by_topic)
+    ranges: dict[Place, tuple[int, int]] = {}
+    for topic, each in by_topic.items():
+        ranges |= each.ranges({p: found for p, found in bounds.items() if p.topic == topic})
+    done = 0
+    with progress("records read", sum(end - start for start, end in ranges.values())) as show:
+        for portions in reader.read(ranges):
+            for topic, each in by_topic.items():
+                each.take([portion for portion in portions if portion.place.topic == topic])
+            done += sum(len(portion.records) for portion in portions)
+            show(done)
+    for each in comparisons:
+        each.end_reading()
 
 
 class _Notes:

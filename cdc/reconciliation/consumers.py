@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from cdc.reconciliation.comparison import bounds_now
 from cdc.reconciliation.inboxes import ConsumerPlace, Inbox, open_inbox
 from cdc.reconciliation.report import ConsumerReport, Named
 from cdc.reconciliation.spool import Spool
@@ -28,7 +27,7 @@ def compare_consumer(
         now = reader.topics(topic).get(topic)
         positions = inbox.positions(now.topic_id if now else None)
         # asked afterwards, as a position may follow the end
-        ends = {place.partition: each.end for place, each in bounds_now(reader, topic).items()}
+        ends = {place.partition: each.end for place, each in reader.bounds_now(topic).items()}
         positions = {p: position for p, position in positions.items() if position <= ends.get(p, 0)}
         spool.look_at_consumer(positions, consumer.types)
         first_id, parked = inbox.first_id(), inbox.parked()

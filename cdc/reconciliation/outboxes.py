@@ -1,7 +1,7 @@
 """The outboxes of all services as of one moment, which is the same for all of them."""
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,10 +56,25 @@ class Outboxes:
             }
         )
 
-    def rows(self, topic: str, window: Window) -> Iterator[tuple[str, OutboxRow]]:
-        """Yield the rows for a topic in the order of their ids, each with its schema."""
+    def holders(self, window: Window) -> dict[str, list[str]]:
+        """Return topic -> schemas whose outboxes have rows for it in a window."""
+        found: dict[str, list[str]] = {}
+        for schema, connection in self._connections.items():
+            for (topic,) in connection.execute(QUERIES["topics_in"], _parameters(window)):
+                found.setdefault(topic, []).append(schema)
+        return found
+
+    def rows(
+        self, topic: str, window: Window, schemas: Iterable[str] | None = None
+    ) -> Iterator[tuple[str, OutboxRow]]:
+        """Yield the rows for a topic in the order of their ids, each with its schema.
+
+        Args:
+            schemas: Where there are such rows, see `holders`; all are asked when None.
+        """
+        asked = self._connections if schemas is None else schemas
         with ExitStack() as stack:
-            streams = [self._stream(stack, schema, topic, window) for schema in self._connections]
+            streams = [self._stream(stack, schema, topic, window) for schema in asked]
             yield from heapq.merge(*streams, key=lambda pair: pair[1].id.int)
 
     def rows_by_now(self, topic: str, ids: Sequence[bytes]) -> Iterator[tuple[str, OutboxRow]]:
@@ -87,13 +102,7 @@ class Outboxes:
         )
         cursor.itersize = FETCHED
         stack.enter_context(cursor)
-        parameters = {
-            "topic": topic,
-            "since": window.since,
-            "until": window.until,
-            "first_id": window.first_id,
-        }
-        cursor.execute(_with_columns("rows"), parameters, binary=True)
+        cursor.execute(_with_columns("rows"), {"topic": topic} | _parameters(window), binary=True)
         return ((schema, row) for row in cursor)
 
 
@@ -126,6 +135,10 @@ def open_outboxes(urls: Mapping[str, str], snapshot: str | None = None) -> Itera
             for each in connections.values():
                 if not each.closed:
                     each.rollback()
+
+
+def _parameters(window: Window) -> dict[str, Any]:
+    return {"since": window.since, "until": window.until, "first_id": window.first_id}
 
 
 def _connect(url: str) -> Connection:

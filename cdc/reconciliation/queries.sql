@@ -10,6 +10,12 @@ select pg_current_wal_insert_lsn()::text;
 -- name: topics
 select distinct topic from outbox order by topic;
 
+-- name: topics_in
+select distinct topic from outbox
+where (%(since)s::timestamptz is null or occurred_at >= %(since)s::timestamptz)
+    and (%(until)s::timestamptz is null or occurred_at < %(until)s::timestamptz)
+    and (%(first_id)s::uuid is null or id >= %(first_id)s::uuid);
+
 -- name: rows
 -- In the order of their ids, so that they can be laid beside the records of Kafka, which are sorted likewise.
 select {columns} from outbox

@@ -50,9 +50,15 @@ class MissingRow:
 
 
 class Spool:
-    """The temporary database of one topic's comparison; a context manager."""
+    """The temporary database of one topic's comparison; a context manager.
 
-    def __init__(self, topic: str, directory: Path | None = None) -> None:
+    Args:
+        topic: The topic.
+        directory: Where it lies.
+        beside: How many spools share the memory that one may take.
+    """
+
+    def __init__(self, topic: str, directory: Path | None = None, *, beside: int = 1) -> None:
         self._topic = topic
         self._directory = tempfile.TemporaryDirectory(prefix="tailrace-", dir=directory)
         self._database = sqlite3.connect(
@@ -63,7 +69,7 @@ class Spool:
             "journal_mode = off",
             "synchronous = off",
             "locking_mode = exclusive",
-            f"cache_size = -{CACHE_KB}",
+            f"cache_size = -{CACHE_KB // beside}",
         ):
             self._database.execute(f"pragma {pragma}")
         self._database.executescript(QUERIES["open"])

@@ -1,7 +1,7 @@
 """Reconciling one topic from one end to the other, while messages flow."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,7 +53,7 @@ def reconcile(question: ReconcileRequest, publisher: Publisher, progress: Progre
             if spool.counts().get(Kind.PHANTOM):
                 time.sleep(SECOND_LOOK_S)
                 comparison.look_for_rows_again(outboxes)
-        missing = wait_for_missing(comparison, publisher, wal_end, question.patience_s)
+        missing = wait_for_missing([comparison], publisher, wal_end, question.patience_s)
         comparison.check_order()
         consumers = [
             compare_consumer(each, question.topic, reader, spool, question.limit)
@@ -79,7 +79,7 @@ def reconcile(question: ReconcileRequest, publisher: Publisher, progress: Progre
 
 
 def wait_for_missing(
-    comparison: Comparison, publisher: Publisher, wal_end: str, patience_s: float
+    comparisons: Iterable[Comparison], publisher: Publisher, wal_end: str, patience_s: float
 ) -> Kind:
     """Look for missing rows in what Kafka gets, until there are none or no more will come.
 
@@ -87,11 +87,14 @@ def wait_for_missing(
         What the rest is: missing for good, or pending because the publisher has not come to it yet.
     """
     deadline = time.monotonic() + patience_s
-    while True:
-        # asked before the topic is read on, so that what was published until then is seen
+    short = [each for each in comparisons if each.missing]
+    while short:
+        # asked before the topics are read on, so that what was published until then is seen
         passed = publisher.has_passed(wal_end)
-        if not comparison.read_on() or passed:
-            return Kind.MISSING
+        short = [each for each in short if each.read_on()]
+        if passed or not short:
+            break
         if time.monotonic() > deadline:
             return Kind.PENDING
         time.sleep(LOOK_EVERY_S)
+    return Kind.MISSING

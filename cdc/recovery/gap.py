@@ -4,11 +4,12 @@ So it is with rows that were committed while the publication did not carry them,
 is missing in Kafka counts once the publisher has come behind it; before, it may still be on its way.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
+from cdc.reconciliation.comparison import read_topics
 from cdc.reconciliation.report import Kind
 from cdc.reconciliation.spool import MissingRow, Spool
 from cdc.reconciliation.topic import Publisher as WhoPublishes
@@ -39,10 +40,11 @@ class Gap:
     is_certain: bool
 
 
-def find_gap(place: Place, topic: str, progress: Progress) -> Gap | None:
-    """Return which rows for a topic Kafka lacks; None when it lacks none."""
-    with _missing(place, topic, progress) as (spool, is_certain):
-        return _gap(topic, spool, is_certain=is_certain)
+def find_gaps(place: Place, topics: Collection[str], progress: Progress) -> list[Gap]:
+    """Return which rows for topics Kafka lacks, topic by topic, as of one moment."""
+    with _missing(place, topics, progress) as (spools, is_certain):
+        found = [_gap(topic, spool, is_certain=is_certain) for topic, spool in spools.items()]
+        return [gap for gap in found if gap is not None]
 
 
 def fill_gap(place: Place, topic: str, progress: Progress) -> Published | Gap | None:
@@ -54,7 +56,8 @@ def fill_gap(place: Place, topic: str, progress: Progress) -> Published | Gap | 
     Raises:
         PublishError: Kafka does not take the rows.
     """
-    with _missing(place, topic, progress) as (spool, is_certain):
+    with _missing(place, [topic], progress) as (spools, is_certain):
+        spool = spools[topic]
         gap = _gap(topic, spool, is_certain=is_certain)
         if gap is None or not is_certain:
             return gap
@@ -63,15 +66,24 @@ def fill_gap(place: Place, topic: str, progress: Progress) -> Published | Gap | 
 
 
 @contextmanager
-def _missing(place: Place, topic: str, progress: Progress) -> Iterator[tuple[Spool, bool]]:
-    with Spool(topic) as spool, TopicReader(place.bootstrap) as reader:
-        comparison = Comparison(reader, topic, spool, place.window, progress)
-        comparison.read_topic()
+def _missing(
+    place: Place, topics: Collection[str], progress: Progress
+) -> Iterator[tuple[Mapping[str, Spool], bool]]:
+    with ExitStack() as stack:
+        reader = stack.enter_context(TopicReader(place.bootstrap))
+        spools = {topic: stack.enter_context(Spool(topic, beside=len(topics))) for topic in topics}
+        comparisons = [
+            Comparison(reader, topic, spool, place.window, progress)
+            for topic, spool in spools.items()
+        ]
+        read_topics(comparisons, reader, progress)
         with open_outboxes(place.outboxes) as outboxes:
-            comparison.compare(outboxes)
+            holders = outboxes.holders(place.window)
+            for each in comparisons:
+                each.compare(outboxes, holders.get(each.topic, ()))
             wal_end = outboxes.wal_end
-        kind = wait_for_missing(comparison, place.publisher, wal_end, place.patience_s)
-        yield spool, kind is Kind.MISSING
+        kind = wait_for_missing(comparisons, place.publisher, wal_end, place.patience_s)
+        yield spools, kind is Kind.MISSING
 
 
 def _gap(topic: str, spool: Spool, *, is_certain: bool) -> Gap | None:

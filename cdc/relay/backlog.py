@@ -70,7 +70,7 @@ class SetAside:
     @property
     def remedy(self) -> str:
         if self.because == "topic" and self.topic in catalogue().topics:
-            return "`make up` makes the topic again, and they are published by themselves"
+            return "`tailrace topics apply` makes the topic again, and they are published by themselves"
         if self.because == "topic":
             return f"make the topic, or leave each out with `tailrace relay skip`, beginning with {self.first}"
         return (

@@ -42,7 +42,7 @@ class Obstacle:
     @property
     def remedy(self) -> str:
         if self.is_topic_missing and self.topic in catalogue().topics:
-            return "`make up` makes the topic again"
+            return "`tailrace topics apply` makes the topic again"
         return "`tailrace connector recover --force` goes around them"
 
 

@@ -2,7 +2,12 @@
 
 from datetime import timedelta
 
-from consumers.analytics.handlers import count_cancelled, count_confirmed, count_placed
+from consumers.analytics.handlers import (
+    count_cancelled,
+    count_confirmed,
+    count_placed,
+    count_signed_up,
+)
 from tailrace import Consumer, Outside, Table, WorkerSettings
 
 
@@ -13,7 +18,7 @@ class Settings(WorkerSettings):
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:
     return Consumer(
         name="analytics-worker",
-        handlers=[count_placed, count_confirmed, count_cancelled],
+        handlers=[count_placed, count_confirmed, count_cancelled, count_signed_up],
         parallel_partitions=1,  # all partitions add to the minute that is now
         tables={
             "orders_per_minute": Table(
@@ -23,6 +28,12 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
                 ),  # what happened in it is recorded a little later
                 adds_up=True,
                 is_projection=True,
-            )
+            ),
+            "sign_ups_per_day": Table(
+                time="day",
+                after=timedelta(days=1, seconds=5),
+                adds_up=True,
+                is_projection=True,
+            ),
         },
     )

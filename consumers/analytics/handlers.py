@@ -1,14 +1,15 @@
-"""Folds the events of orders into the projection of orders and revenue per minute."""
+"""Folds events into projections: orders and revenue per minute, sign-ups per day."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from schemas.messages.as_read_by_analytics_worker import (
     OrderCancelled,
     OrderConfirmed,
     OrderCreated,
+    UserSignedUp,
 )
 from tailrace import BulkWork, Connection, Received, handles_in_bulk, load_queries
 
@@ -44,6 +45,15 @@ async def count_cancelled(received: Sequence[Received[OrderCancelled]], work: Bu
     )
 
 
+@handles_in_bulk(UserSignedUp)
+async def count_signed_up(received: Sequence[Received[UserSignedUp]], work: BulkWork) -> None:
+    counts = Counter(_day(each.message.signed_up_at) for each in received)
+    days = sorted(counts)
+    await work.connection.execute(
+        QUERIES["add_signed_up"], {"days": days, "counts": [counts[day] for day in days]}
+    )
+
+
 async def _add(
     connection: Connection,
     query: str,
@@ -66,3 +76,8 @@ async def _add(
 
 def _minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
+
+
+def _day(moment: datetime) -> datetime:
+    """Return the beginning of a day, by UTC."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from consumers.orders.handlers import cancel, confirm
+from consumers.orders import commands, handlers
 from schemas.messages.orders import OrderCancelled, OrderConfirmed
 from tailrace import Consumer, Outside, Table, WorkerSettings, load_queries
 
@@ -14,8 +14,16 @@ class Settings(WorkerSettings):
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:
     return Consumer(
         name="orders-worker",
-        handlers=[confirm, cancel],
+        handlers=[
+            handlers.on_paid,
+            handlers.on_sent,
+            handlers.on_not_paid,
+            handlers.on_out_of_stock,
+            handlers.on_not_sent,
+            commands.decide,
+        ],
         sends=[OrderConfirmed, OrderCancelled],
+        max_batch=100,  # most are taken one by one: nobody waits for the last order of a backlog
         tables={
             "customer_order": Table(
                 time="updated_at",

@@ -4,14 +4,27 @@ from decimal import Decimal
 
 from pydantic import Field
 
+from consumers.payments.cashier import Cashier
+from consumers.payments.commands import PaymentCommands
 from consumers.payments.handlers import PaymentHandlers
 from consumers.payments.processor import (
     CapturedCardProcessor,
     CardProcessor,
     SimulatedCardProcessor,
 )
-from schemas.messages.payments import PaymentCompleted, PaymentFailed
+from schemas.messages.payments import (
+    PaymentAuthorised,
+    PaymentCaptured,
+    PaymentCompleted,
+    PaymentDeclined,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentVoided,
+)
 from tailrace import Consumer, Outside, Table, WorkerSettings
+
+EVENTS = (PaymentCompleted, PaymentFailed, PaymentRefunded)
+REPLIES = (PaymentAuthorised, PaymentDeclined, PaymentCaptured, PaymentVoided)
 
 
 class Settings(WorkerSettings):
@@ -28,11 +41,20 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
         lambda: _card_processor(settings),
         lambda note: CapturedCardProcessor(note, limit=settings.card_limit),
     )
-    handlers = PaymentHandlers(processor)
+    cashier = Cashier(processor)
+    events, commands = PaymentHandlers(cashier), PaymentCommands(cashier)
     return Consumer(
         name="payments-worker",
-        handlers=[handlers.charge_card],
-        sends=[PaymentCompleted, PaymentFailed],
+        handlers=[
+            events.charge_cards,
+            events.give_back,
+            commands.authorise,
+            commands.capture,
+            commands.void,
+            commands.refund,
+        ],
+        sends=[*EVENTS, *REPLIES],
+        max_batch=100,  # cards that are charged at once; what comes next in an order's way begins by then
         tables={
             "payment": Table(
                 key=("order_id",),

@@ -1,59 +1,62 @@
-"""What payments does about each message, inside the transaction it is given."""
+"""What payments does about the events of orders, inside the transaction it is given."""
 
+from collections.abc import Sequence
+
+from consumers.payments import repository
+from consumers.payments.cashier import Cashier
 from consumers.payments.domain import Payment
-from consumers.payments.processor import CardProcessor, Charge
-from schemas.messages.as_read_by_payments_worker import OrderCreated
-from tailrace import Connection, Work, handles, load_queries, new_id
-
-QUERIES = load_queries(__package__)
+from consumers.payments.processor import Charge
+from schemas.messages.as_read_by_payments_worker import Fulfilment, OrderCreated
+from schemas.messages.orders import OrderCancelled
+from tailrace import BulkWork, Received, Work, handles, handles_in_bulk
 
 
 class PaymentHandlers:
-    """Handlers of the payments service."""
+    """Handlers of the payments service for orders that are fulfilled by choreography."""
 
-    def __init__(self, processor: CardProcessor) -> None:
-        self._processor = processor
+    def __init__(self, cashier: Cashier) -> None:
+        self._cashier = cashier
 
-    @handles(OrderCreated)
-    async def charge_card(self, order: OrderCreated, work: Work) -> None:
-        """Charge the card for a new order; record the answer and tell of it.
-
-        The processor may be asked twice when the transaction fails after its answer, which is why it gets the order
-        as its idempotency key.
-        """
-        declined = await self._processor.charge(
-            Charge(
-                idempotency_key=str(order.order_id),
-                customer_id=order.customer_id,
-                amount=order.total,
-                currency=order.currency,
+    @handles_in_bulk(OrderCreated)
+    async def charge_cards(
+        self, received: Sequence[Received[OrderCreated]], work: BulkWork
+    ) -> None:
+        """Charge the cards for new orders; record the answers and tell of them."""
+        causes = {
+            each.message.order_id: each
+            for each in received
+            if each.message.fulfilment is Fulfilment.CHOREOGRAPHY
+        }
+        if not causes:
+            return
+        charges = {
+            order_id: Charge(
+                idempotency_key=str(order_id),
+                customer_id=each.message.customer_id,
+                amount=each.message.total,
+                currency=each.message.currency,
             )
-        )
-        payment = Payment(
-            payment_id=new_id(),
-            order_id=order.order_id,
-            currency=order.currency,
-            amount=order.total,
-            declined=declined,
-            settled_at=work.now(),
-        )
+            for order_id, each in causes.items()
+        }
+        moved = await self._cashier.charge(charges, work)
         async with work.pipeline():
-            await _insert(work.connection, payment)
-            await work.append(
-                [payment.event()], aggregate_id=str(payment.payment_id), after_version=0
+            for payment in moved.changed:
+                await _append(payment, work.caused_by(causes[payment.order_id]))
+            await repository.update(
+                work.connection, [each.after(each.events()) for each in moved.changed]
             )
 
+    @handles(OrderCancelled)
+    async def give_back(self, order: OrderCancelled, work: Work) -> None:
+        """Give back what was taken, or is held, for an order of either form."""
+        payment, has_changed = await self._cashier.undo(order.order_id, work)
+        if has_changed:
+            async with work.pipeline():
+                await _append(payment, work)
+                await repository.update(work.connection, [payment.after(payment.events())])
 
-async def _insert(connection: Connection, payment: Payment) -> None:
-    await connection.execute(
-        QUERIES["insert_payment"],
-        {
-            "payment_id": payment.payment_id,
-            "order_id": payment.order_id,
-            "currency": payment.currency,
-            "amount": payment.amount,
-            "status": payment.status,
-            "decline_reason": payment.declined,
-            "settled_at": payment.settled_at,
-        },
+
+async def _append(payment: Payment, work: Work) -> None:
+    await work.append(
+        payment.events(), aggregate_id=str(payment.payment_id), after_version=payment.version
     )

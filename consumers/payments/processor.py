@@ -20,10 +20,30 @@ class Charge:
 
 
 class CardProcessor(Protocol):
-    """A party outside that moves money."""
+    """A party outside that moves money.
+
+    What undoes a charge names it by the key that it was asked for with, and is as harmless when repeated; of a key
+    under which nothing was charged, there is nothing to undo.
+    """
 
     async def charge(self, charge: Charge) -> DeclineReason | None:
         """Charge a card; return why not when it is declined, and None when the money was taken."""
+        ...
+
+    async def authorise(self, charge: Charge) -> DeclineReason | None:
+        """Hold money on a card; return why not when it is declined, and None when it is held."""
+        ...
+
+    async def capture(self, idempotency_key: str) -> None:
+        """Take the money that is held."""
+        ...
+
+    async def void(self, idempotency_key: str) -> None:
+        """Let go of the money that is held."""
+        ...
+
+    async def refund(self, idempotency_key: str) -> None:
+        """Give back the money that was taken."""
         ...
 
 
@@ -44,8 +64,10 @@ class SimulatedCardProcessor:
         self._latency_ms = latency_ms
 
     async def charge(self, charge: Charge) -> DeclineReason | None:
-        if self._latency_ms:
-            await asyncio.sleep(self._latency_ms / 1000)
+        return await self.authorise(charge)
+
+    async def authorise(self, charge: Charge) -> DeclineReason | None:
+        await self._take_time()
         if charge.amount > self._limit:
             return DeclineReason.LIMIT_EXCEEDED
         for prefix, reason in REASON_BY_PREFIX.items():
@@ -53,9 +75,22 @@ class SimulatedCardProcessor:
                 return reason
         return None
 
+    async def capture(self, idempotency_key: str) -> None:
+        await self._take_time()
+
+    async def void(self, idempotency_key: str) -> None:
+        await self._take_time()
+
+    async def refund(self, idempotency_key: str) -> None:
+        await self._take_time()
+
+    async def _take_time(self) -> None:
+        if self._latency_ms:
+            await asyncio.sleep(self._latency_ms / 1000)
+
 
 class CapturedCardProcessor:
-    """Stands in for the processor in a replay: charges nobody, notes the charge, and answers by a rule.
+    """Stands in for the processor in a replay: moves no money, notes what it was asked for, and answers by a rule.
 
     The rule is that of the simulated one.
     """
@@ -65,13 +100,27 @@ class CapturedCardProcessor:
         self._rule = SimulatedCardProcessor(limit=limit)
 
     async def charge(self, charge: Charge) -> DeclineReason | None:
-        """Note a charge; return why not when the rule declines it, and None when it takes the money."""
+        return await self._asked("charge", charge, "taken")
+
+    async def authorise(self, charge: Charge) -> DeclineReason | None:
+        return await self._asked("authorise", charge, "held")
+
+    async def capture(self, idempotency_key: str) -> None:
+        self._note("capture", idempotency_key, {})
+
+    async def void(self, idempotency_key: str) -> None:
+        self._note("void", idempotency_key, {})
+
+    async def refund(self, idempotency_key: str) -> None:
+        self._note("refund", idempotency_key, {})
+
+    async def _asked(self, action: str, charge: Charge, yes: str) -> DeclineReason | None:
         declined = await self._rule.charge(charge)
         details = {
             "customer_id": charge.customer_id,
             "amount": str(charge.amount),
             "currency": charge.currency,
-            "answer": declined.value if declined else "taken",
+            "answer": declined.value if declined else yes,
         }
-        self._note("charge", charge.idempotency_key, details)
+        self._note(action, charge.idempotency_key, details)
         return declined

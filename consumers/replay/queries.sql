@@ -138,6 +138,7 @@ from pg_class as c
 where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
     and c.relname not in (
         'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action',
+        'saga_instance', 'saga_run', 'saga_log', 'saga_definition', 'saga_action',
         'aggregate_snapshot', 'replay_outside', 'replay_key', 'replay_run', 'replay_message'
     )
     and c.relname not like 'outbox%%'

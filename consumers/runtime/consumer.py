@@ -1,13 +1,21 @@
 """What a service declares of itself as a consumer: its name, and which function takes which message."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from cdc.due import RetryPolicy
+from cdc.due import DueWork, RetryPolicy
+from cdc.outbox import Outbox
 from cdc.work import Clock, utc_now
-from consumers.runtime.handlers import Function, Handler, handler_of
+from consumers.runtime.handlers import (
+    Answer,
+    Answering,
+    Function,
+    Handler,
+    answer_of,
+    handlers_of,
+)
 from consumers.runtime.middleware import Middleware
 from consumers.runtime.tables import Table
 from schemas.catalogue import catalogue
@@ -25,45 +33,60 @@ class Consumer:
     Args:
         name: Name of the consumer, also its Kafka consumer group.
         handlers: Functions marked with `@handles` or `@handles_in_bulk`, at most one for each message class.
-        sends: Every message class that the handlers send; its schema must have been published.
+        sends: Every message class that the handlers send, or reply to requests; its schema must have been published.
+        answers: Functions marked with `@answers`, at most one for each message class.
         topics: Topics to read; those of the catalogue that carry the handled messages when none are given.
         retries: When parked messages are tried again.
         inbox_window: How long message ids are remembered, at least as long as Kafka keeps a topic; None for ever.
         max_batch: Most messages in one transaction.
         parallel_partitions: Most transactions at once in one worker. With 1, handlers of different partitions never
             wait for each other's rows.
+        parallel_answers: Most requests answered at once in one worker, each on a connection of its own.
         tables: By name: how rows of a table are compared in a replay. Those without an entry are compared whole, by
             their primary key.
         middleware: What is done around every call of a handler, the outermost first.
         clock: Tells handlers the present.
         before_a_replay: A statement that puts into an empty schema what the handlers expect to be there, as it was
             before the first message. `:live` is replaced by the name of the live schema.
+        due: Makes due work that its worker sees to beside the messages, each from the consumer and its outbox.
+        at_start: `(connection)`, before a worker starts, in a transaction: a `RefusedError` keeps it from starting.
     """
 
     name: str
     handlers: InitVar[Iterable[Function]]
     sends: Sequence[type[Message]] = ()
+    answers: Sequence[Answering] = ()
     topics: Sequence[str] = ()
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     inbox_window: timedelta | None = DEFAULT_INBOX_WINDOW
     max_batch: int = 2000
     parallel_partitions: int = 4
+    parallel_answers: int = 4
     tables: Mapping[str, Table] = field(default_factory=dict)
     middleware: Sequence[Middleware] = ()
     clock: Clock = utc_now
     before_a_replay: bytes | None = None
+    due: Sequence[Callable[["Consumer", Outbox], DueWork[Any]]] = ()
+    at_start: Callable[[Any], None] | None = None
     table: Mapping[str, Handler] = field(init=False)
     """The dispatch table by the message's full name."""
+    answer_table: Mapping[str, Answer] = field(init=False)
+    """What answers a request, by the full name of the question."""
 
     def __post_init__(self, handlers: Iterable[Function]) -> None:
-        entries = [handler_of(function) for function in handlers]
+        entries = [entry for function in handlers for entry in handlers_of(function)]
         table = {entry.message.NAME: entry for entry in entries}
         if len(table) < len(entries):
             raise ValueError(f"{self.name} has two handlers for one message")
-        if self.max_batch < 1 or self.parallel_partitions < 1:
+        answered = [answer_of(function) for function in self.answers]
+        answer_table = {answer.question.NAME: answer for answer in answered}
+        if len(answer_table) < len(answered):
+            raise ValueError(f"{self.name} has two answers to one request")
+        if min(self.max_batch, self.parallel_partitions, self.parallel_answers) < 1:
             raise ValueError(f"{self.name} needs a batch of at least one message at a time")
         topics = self.topics or sorted({topic for name in table for topic in self._read_for(name)})
         object.__setattr__(self, "table", table)
+        object.__setattr__(self, "answer_table", answer_table)
         object.__setattr__(self, "topics", tuple(topics))
 
     def _read_for(self, message: str) -> list[str]:
@@ -77,13 +100,23 @@ class Consumer:
 
     def with_options(self, **changes: Any) -> "Consumer":
         """Return a consumer that is declared like this one but for some options."""
-        handlers = [handler.function for handler in self.table.values()]
+        handlers = dict.fromkeys(handler.function for handler in self.table.values())
         return replace(self, **{"handlers": handlers} | changes)
 
     @property
     def messages(self) -> tuple[type[Message], ...]:
         """The message classes that are handled."""
         return tuple(handler.message for handler in self.table.values())
+
+    @property
+    def request_topics(self) -> tuple[str, ...]:
+        """Topics of the requests that are answered.
+
+        Raises:
+            ValueError: the catalogue has a question on no topic of requests, or on several.
+        """
+        topics = {catalogue().request_topic_of(name).name for name in self.answer_table}
+        return tuple(sorted(topics))
 
     @property
     def outgoing(self) -> tuple[type[Message], ...]:

@@ -1,15 +1,15 @@
 """A consumer group as the broker knows it, and taking out of it the member that an ended process left behind."""
 
 import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
-from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import KafkaError
-from aiokafka.protocol.group import LeaveGroupRequest
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from cdc.kafka import new_admin
+from cdc.kafka import Admin
 from cdc.logs import FieldLogger
 from consumers.runtime.store import Place
 
@@ -46,7 +46,26 @@ def read_group(admin: AdminClient, name: str) -> Group:
     Raises:
         KafkaException: the broker does not say.
     """
-    [answer] = admin.describe_consumer_groups([name], request_timeout=TIMEOUT_S).values()
+    [answer] = _asked(admin, [name]).values()
+    return _group(answer)
+
+
+def read_groups(admin: AdminClient, names: Sequence[str]) -> dict[str, Group | KafkaException]:
+    """Return consumer groups by name; in the place of one of which the broker does not say, why it does not."""
+    found: dict[str, Group | KafkaException] = {}
+    for name, answer in _asked(admin, names).items():
+        try:
+            found[name] = _group(answer)
+        except KafkaException as error:
+            found[name] = error
+    return found
+
+
+def _asked(admin: AdminClient, names: Sequence[str]) -> dict[str, Future[Any]]:
+    return admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT_S)
+
+
+def _group(answer: Future[Any]) -> Group:
     group = answer.result()
     return Group(
         state=group.state,
@@ -71,13 +90,19 @@ async def remove_left_behind(bootstrap: str, name: str, client_id: str) -> None:
         name: The group.
         client_id: Client id of the members to remove.
     """
-    admin = new_admin(bootstrap)
+    # a worker has imported it anyway, whoever only looks at a group is spared it
+    from aiokafka.errors import KafkaError
+
+    admin = Admin(bootstrap)
     for _ in range(ATTEMPTS):
         try:
-            group = await asyncio.to_thread(read_group, admin, name)
+            with admin.asking() as asked:
+                # a group that is asked for in vain can abort the process as soon as there is a broker
+                await asyncio.to_thread(asked.list_topics, timeout=TIMEOUT_S)
+                group = await asyncio.to_thread(read_group, asked, name)
             left = [member for member, client in group.members.items() if client == client_id]
             if left:
-                await _remove(bootstrap, name, left)
+                await remove(bootstrap, name, left)
                 log.info("removed from the group what an ended process has left", members=left)
         except (KafkaException, KafkaError) as error:
             log.warning("group cannot be asked", error=error, again_in_s=PAUSE_S)
@@ -86,12 +111,24 @@ async def remove_left_behind(bootstrap: str, name: str, client_id: str) -> None:
             return
 
 
-async def _remove(bootstrap: str, name: str, members: list[str]) -> None:
+async def remove(bootstrap: str, name: str, members: Sequence[str]) -> None:
+    """Take members out of a group; those that are not in it do not matter.
+
+    Raises:
+        KafkaError: the broker cannot be asked.
+    """
+    from aiokafka.client import AIOKafkaClient, CoordinationType
+    from aiokafka.errors import NoError, UnknownMemberIdError, for_code
+    from aiokafka.protocol.group import LeaveGroupRequest
+
     client = AIOKafkaClient(bootstrap_servers=bootstrap)
-    await client.bootstrap()
     try:
+        await client.bootstrap()
         coordinator = await client.coordinator_lookup(CoordinationType.GROUP, name)
         for member in members:
-            await client.send(coordinator, LeaveGroupRequest(name, member))
+            answer = await client.send(coordinator, LeaveGroupRequest(name, member))
+            error = for_code(answer.error_code)
+            if error not in {NoError, UnknownMemberIdError}:
+                raise error  # such as a group that is only being loaded
     finally:
         await client.close()

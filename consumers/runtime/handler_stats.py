@@ -37,7 +37,8 @@ class HandlerMeter:
         self, received: Sequence[Received[Any]], work: Work | BulkWork, call_next: CallNext
     ) -> None:
         """Measure one call."""
-        stats = self._stats.setdefault(received[0].type or "", HandlerStats())
+        handler = received[0].handler
+        stats = self._stats.setdefault(handler.name if handler else "", HandlerStats())
         stats.calls += 1
         stats.messages += len(received)
         begin = time.perf_counter()
@@ -50,5 +51,5 @@ class HandlerMeter:
             stats.seconds += time.perf_counter() - begin
 
     def stats(self) -> Mapping[str, HandlerStats]:
-        """Return the totals by the type of the message."""
+        """Return the totals by the type of the message, or by the function that takes several."""
         return self._stats

@@ -83,6 +83,7 @@ class HealthServer(HealthEndpoints):
         ignored: Returns how many events were ignored, by type, as no handler takes them.
         expired: Returns how many messages had expired when they came, by type.
         handlers: Returns how often each handler was called, and with what success, by type.
+        answers: Returns what became of requests.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class HealthServer(HealthEndpoints):
         ignored: Callable[[], Mapping[str, int]],
         expired: Callable[[], Mapping[str, int]],
         handlers: Callable[[], Mapping[str, HandlerStats]],
+        answers: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
@@ -101,6 +103,7 @@ class HealthServer(HealthEndpoints):
         self._ignored = ignored
         self._expired = expired
         self._handlers = handlers
+        self._requests = answers
         super().__init__({"/health": self._health, "/ready": self._ready})
 
     def _health(self) -> tuple[HTTPStatus, dict[str, Any]]:
@@ -127,6 +130,7 @@ class HealthServer(HealthEndpoints):
             "handlers": {name: asdict(stats) for name, stats in self._handlers().items()},
             "ignored": dict(self._ignored()),
             "expired": dict(self._expired()),
+            "answers": dict(self._requests()),
         }
 
 

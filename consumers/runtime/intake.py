@@ -68,7 +68,7 @@ class Intake:
         Raises:
             RegistryUnavailableError: a schema is new here and the registry cannot be asked for it.
         """
-        await self._learn_schemas([record.value for record in records])
+        await learn_schemas(self._codec, [record.value for record in records])
         prepared: list[Received[Any]] = []
         for start in range(0, len(records), SLICE):
             if start:
@@ -86,17 +86,12 @@ class Intake:
         Raises:
             RegistryUnavailableError: the schema is new here and the registry cannot be asked for it.
         """
-        await self._learn_schemas([record.value])
+        await learn_schemas(self._codec, [record.value])
         headers = dict(record.headers)
         message_id, name = _id_text(headers.get("ce_id") or b"") or "", headers.get("ce_type")
         if name is None:
             return self._malformed(record, None, "it has no header ce_type")
         return self._decoded(record, headers, message_id, name, attempt)
-
-    async def _learn_schemas(self, values: Iterable[bytes | None]) -> None:
-        """Fetch schemas that are new here off the event loop, which must go on while the registry takes its time."""
-        for schema_id in self._codec.unknown_schema_ids(values):
-            await asyncio.to_thread(self._codec.learn, schema_id)
 
     def _prepare(self, record: Record) -> Received[Any]:
         headers = dict(record.headers)
@@ -183,6 +178,16 @@ class Intake:
         return UnhandledTypeError(
             f"{self._consumer.name} has no handler for {_text(name)}, which was sent to it at {place_of(record)}"
         )
+
+
+async def learn_schemas(codec: Codec, values: Iterable[bytes | None]) -> None:
+    """Fetch schemas that are new here off the event loop, which must go on while the registry takes its time.
+
+    Raises:
+        RegistryUnavailableError: the registry cannot be asked.
+    """
+    for schema_id in codec.unknown_schema_ids(values):
+        await asyncio.to_thread(codec.learn, schema_id)
 
 
 def _text(name: bytes) -> str:

@@ -10,7 +10,7 @@ from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.dispatch import Dispatcher
 from consumers.runtime.failures import BLOCKED_BY_EARLIER, Failure, is_transient, waits_without_end
-from consumers.runtime.handlers import Handler
+from consumers.runtime.handlers import Function, Handler
 from consumers.runtime.received import Received
 from consumers.runtime.retries import DeadLetters
 from consumers.runtime.store import (
@@ -265,17 +265,18 @@ def grouped(batch: Batch) -> list[tuple[Handler | None, list[Received[Any]]]]:
         A bulk handler with its messages, or None with messages to be handled one by one, in the order to follow.
     """
     groups: list[tuple[Handler | None, list[Received[Any]]]] = []
-    open_group: dict[int, int] = {}
+    open_group: dict[Function | None, int] = {}
     last_group: dict[bytes, int] = {}
     for received in batch:
         bulk = received.handler if received.handler and received.handler.in_bulk else None
         key = received.record.key
         after = last_group.get(key, -1) if key is not None else -1
-        number = open_group.get(id(bulk), -1)
+        function = bulk.function if bulk else None
+        number = open_group.get(function, -1)
         if number < after or number < 0:
             number = len(groups)
             groups.append((bulk, []))
-            open_group[id(bulk)] = number
+            open_group[function] = number
         groups[number][1].append(received)
         if key is not None:
             last_group[key] = number

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol, cast
 
 import aiokafka
+from aiokafka.consumer import consumer as client
 from aiokafka.consumer import fetcher
 from aiokafka.errors import (
     KafkaError,
@@ -34,11 +35,13 @@ from consumers.runtime.store import FenceLostError, Place
 LOOK_AGAIN_S = 0.01
 """How long a fetch waits for records while a lane is full, so that soon another one includes that lane's partition."""
 
-FETCH_WAIT_MS = 50
+WAIT_FOR_ALL_MS, WAIT_FOR_SOME_MS = 250, 50
 """How long the broker holds back an answer that would be empty, instead of Faust's 1,500 ms.
 
 aiokafka has one fetch under way to a broker. While it waits for partitions that have nothing new, one with a backlog
-that was drained meanwhile is not asked for: with a long wait, idle partitions slow a busy one down.
+that was drained meanwhile is not asked for: a fetch that leaves out a partition is brief, or idle partitions would slow
+a busy one down. One that asks for all of them ends with the first record of any, and an idle worker and its broker
+spend little on it; who seeks may wait for its end.
 """
 
 PAUSE_S = 1.0
@@ -63,8 +66,16 @@ class Assignee(Protocol):
         """Stop what is being worked on, and return where to begin in each of these partitions."""
 
 
+class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # aiokafka carries no types
+    """The fetcher of the Kafka client, which waits the longer for records the less it costs anybody."""
+
+    def _get_actions_per_node(self, assignment: object) -> object:
+        self._fetch_max_wait_ms = WAIT_FOR_SOME_MS if self._records else WAIT_FOR_ALL_MS
+        return super()._get_actions_per_node(assignment)
+
+
 class FetchThread(AIOKafkaConsumerThread):
-    """The thread of the Kafka client, which here never sees records of aborted transactions, and waits briefly."""
+    """The thread of the Kafka client, which here never sees records of aborted transactions."""
 
     def _start_thread(self) -> None:
         speaker.set(self.app.conf.id)  # a thread knows nothing of who has started it
@@ -72,9 +83,9 @@ class FetchThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        # Arguments of the constructor that Faust does not pass on; the fetcher, made later, takes them from here.
+        # an argument of the constructor that Faust does not pass on; the fetcher, made later, takes it from here
         consumer._isolation_level = "read_committed"  # noqa: SLF001
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
+        client.Fetcher = Fetcher
         # a header whose name is no UTF-8 would stop its partition for ever
         fetcher.MemoryRecords = LenientRecords
         return consumer

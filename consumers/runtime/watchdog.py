@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
 
-from cdc.kafka import Topic, bounds_of, new_admin, read_topics, shares_of
+from cdc.kafka import Admin, Topic, bounds_of, read_topics, shares_of
 from cdc.logs import FieldLogger
 from cdc.speaker import speaker
 from consumers.runtime.group import Group, read_group
@@ -100,7 +100,7 @@ class Watchdog(threading.Thread):
     def run(self) -> None:
         """Look at the worker until it is stopped."""
         speaker.set(self._group)
-        self._admin = new_admin(self._servers)
+        self._admin = Admin(self._servers)
         blind = 0
         looked_at = time.monotonic()
         while not self._stopped.wait(self._every_s):
@@ -127,9 +127,10 @@ class Watchdog(threading.Thread):
     def _look(self) -> Verdict:
         progress = self._progress()  # before what it is compared with, which only grows
         topic_ids = self._topic_ids()
-        sight = Sight(
-            read_topics(self._admin, self._topics, TIMEOUT_S), read_group(self._admin, self._group)
-        )
+        with self._admin.asking() as admin:
+            sight = Sight(
+                read_topics(admin, self._topics, TIMEOUT_S), read_group(admin, self._group)
+            )
         bounds = bounds_of(sight.topics)
         if any(self._has_moved(place, seen, topic_ids, sight) for place, seen in progress.items()):
             self._moved()

@@ -1,5 +1,6 @@
 """What a handler is given beside its messages: the unit of work of one message, or of a call with many."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -66,6 +67,10 @@ class Work(UnitOfWork):
             raise ValueError(f"{delivery.type} {delivery.message_id} names no topic to reply to")
         return await self.send(message, key=key or delivery.key, to=delivery.reply_to)
 
+    async def reply_if_wanted(self, message: Message, *, key: str | None = None) -> UUID | None:
+        """Send the reply to the message that is handled if it names a topic for it, see `reply`; return its id."""
+        return None if self.delivery.reply_to is None else await self.reply(message, key=key)
+
 
 class BulkWork(TransactionScope):
     """The transaction of a call with many messages.
@@ -76,3 +81,24 @@ class BulkWork(TransactionScope):
     def caused_by(self, received: Received[Any]) -> Work:
         """Return the unit of work of one message, in the transaction of them all."""
         return Work(self.connection, self.outbox, received, self._clock)
+
+    async def reply_many(self, replies: Iterable[tuple[Received[Any], Message]]) -> None:
+        """Send replies with one statement, in their order, each to the topic that its message names.
+
+        Args:
+            replies: Messages with the reply to each; those that want none get none.
+
+        Raises:
+            ValueError: a message names a topic for replies of other types.
+        """
+        sends = [
+            self.outbox.outgoing(
+                reply,
+                key=received.delivery.key,
+                to=received.delivery.reply_to,
+                context=self.caused_by(received).context,
+            )
+            for received, reply in replies
+            if received.delivery.reply_to
+        ]
+        await self.outbox.send_many(self.connection, sends)

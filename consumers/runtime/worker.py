@@ -14,13 +14,14 @@ import mode
 from mode.types import ServiceT
 
 from cdc.chores import Chore, Chores
-from cdc.database import Pool, open_pool
+from cdc.database import Pool, connect, open_pool
 from cdc.delayed import DelayedMessages
-from cdc.due import LOOK_EVERY_S, DueWork, work_once
-from cdc.kafka import Topic, new_admin, read_topics
+from cdc.due import LOOK_EVERY_S, DueWork, work_on_all
+from cdc.kafka import Admin, Topic, read_topics
 from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
 from consumers.runtime import refusals
+from consumers.runtime.answering.responder import Responder
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.driver import Driver
 from consumers.runtime.failures import is_transient
@@ -100,6 +101,7 @@ class Worker(mode.Service):
         self._due: tuple[DueWork[Any], ...] = (
             ParkedWork(consumer, self._store, intake, outbox),
             DelayedMessages(),
+            *(make(consumer, outbox) for make in consumer.due),
         )
         self.lanes = Lanes(
             LaneServices(
@@ -112,6 +114,11 @@ class Worker(mode.Service):
                 turn=asyncio.Semaphore(consumer.parallel_partitions),
             )
         )
+        self._responder = (
+            Responder(consumer, settings, self._driver.conf.broker_client_id)
+            if consumer.answers
+            else None
+        )
         self._health = HealthServer(
             consumer.name,
             self._partition_health,
@@ -119,8 +126,9 @@ class Worker(mode.Service):
             ignored=intake.ignored.counts,
             expired=intake.expired.counts,
             handlers=meter.stats,
+            answers=self._responder.counts if self._responder else dict,
         )
-        self._admin = new_admin(settings.kafka_bootstrap)
+        self._admin = Admin(settings.kafka_bootstrap)
         self._watchdog = Watchdog(
             group=consumer.name,
             topics=consumer.topics,
@@ -195,6 +203,8 @@ class Worker(mode.Service):
         """Begin with what is done beside consuming."""
         self._has_started = True
         self._watchdog.start()
+        if self._responder:
+            await self._responder.start()
         self._chores.start(
             [
                 Chore("working on what is due", LOOK_EVERY_S, self._work_on_what_is_due),
@@ -207,6 +217,8 @@ class Worker(mode.Service):
         """Finish the transactions under way; the driver leaves the group then."""
         self._watchdog.stop()
         await self._chores.stop()
+        if self._responder:
+            await self._responder.stop()
         await self.lanes.close(STOP_S)
 
     async def on_shutdown(self) -> None:
@@ -217,6 +229,9 @@ class Worker(mode.Service):
 
     def _refuse(self) -> None:
         refusals.check(self._driver.conf, self._consumer, self._settings.kafka_bootstrap)
+        if self._consumer.at_start:
+            with connect(self._settings.database_url) as connection:
+                self._consumer.at_start(connection)
 
     def _take_port(self) -> None:
         """Take the port of the health endpoints, which shows too that no process before this one is alive.
@@ -235,12 +250,11 @@ class Worker(mode.Service):
         log.info("health endpoints", host=host, port=taken)
 
     async def _read_topics(self) -> Mapping[str, Topic]:
-        return await asyncio.to_thread(read_topics, self._admin, self._consumer.topics)
+        with self._admin.asking() as admin:
+            return await asyncio.to_thread(read_topics, admin, self._consumer.topics)
 
     async def _work_on_what_is_due(self) -> None:
-        for work in self._due:
-            while await work_once(work, self._store):
-                pass
+        await work_on_all(self._due, self._store)
 
     async def _maintain(self) -> None:
         await self._store.maintain(self._window)
@@ -260,8 +274,9 @@ class Worker(mode.Service):
             return "the consumer group is being rebalanced"
         if self._driver.is_taking_over:
             return "partitions are being taken over"
-        holds_some = bool(self.lanes.places()) or self._watchdog.is_spare
-        return self._watchdog.trouble or ("" if holds_some else "the worker holds no partition")
+        if not self.lanes.places() and not self._watchdog.is_spare:
+            return self._watchdog.trouble or "the worker holds no partition"
+        return self._watchdog.trouble or (self._responder.trouble if self._responder else "")
 
     def _partition_health(self) -> list[PartitionHealth]:
         return partition_health(
@@ -283,9 +298,10 @@ def _who_holds_up(loop: asyncio.AbstractEventLoop) -> dict[str, str]:
 def _require_declared(consumer: Consumer) -> None:
     """Refuse a consumer of which the catalogue does not know: whoever changes a message would not hear of it."""
     ours = [name for name in consumer.topics if name in catalogue().topics]
-    for message in consumer.messages if ours else ():
-        if consumer.name not in catalogue().consumers_of(message.NAME):
+    handled = [message.NAME for message in consumer.messages] if ours else []
+    for name in (*handled, *consumer.answer_table):
+        if consumer.name not in catalogue().consumers_of(name):
             raise LookupError(
-                f"{consumer.name} handles {message.NAME}, of which catalogue.toml does not know; add it "
-                "to the topic's consumers"
+                f"{consumer.name} handles {name}, of which catalogue.toml does not know; add it to the topic's "
+                "consumers"
             )

@@ -59,8 +59,9 @@ class MemoryOutbox(Outbox):
             )
         contents.sent += sent
 
-    async def _send(self, connection: Any, message: Outgoing) -> None:
-        self._within(connection).sent.append(self._sent(message))
+    async def send_many(self, connection: Any, messages: Sequence[Outgoing]) -> None:
+        """Send messages in their order."""
+        self._within(connection).sent += [self._sent(each) for each in messages]
 
     async def _delay(self, connection: Any, message: Outgoing, not_before: datetime) -> None:
         delayed = self._within(connection).delayed

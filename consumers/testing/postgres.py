@@ -20,6 +20,7 @@ from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.store import Store
 from consumers.runtime.throwaway import ThrowawaySchema, with_names
 from consumers.runtime.window import InboxWindow
+from consumers.testing.beginning import Beginning
 from consumers.testing.comparing import Tables, Unordered
 from consumers.testing.database import Observed, Parked, Sent, text_of_key
 from consumers.testing.schemas import codec_of_all, local_codec
@@ -58,9 +59,10 @@ class PostgresDatabase:
         )
         self._prepare = prepare
         self._pool: Pool | None = None
+        self._beginning: Beginning | None = None
 
     async def __aenter__(self) -> Self:
-        await self.reset()
+        await self._make()
         return self
 
     async def __aexit__(
@@ -85,14 +87,14 @@ class PostgresDatabase:
             yield connection
 
     async def reset(self) -> None:
-        """Make the schema anew: everything is gone that was written since."""
-        await self._drop()
-        await self._made.make()
-        if self._prepare is not None:
-            async with self.connection() as connection:
-                await self._prepare(connection)
-        self._pool = open_pool(self._made.inside_url, check=False)
-        await self._pool.open(wait=True)
+        """Go back to what the schema began with: everything is gone that was written since."""
+        if self._beginning is None:
+            await self._make()
+            return
+        await self.pool.close()
+        async with self.connection() as connection:
+            await self._beginning.bring_back(connection)
+        await self._open_pool()
 
     async def open(self, consumer: Consumer) -> tuple[Store, InboxWindow]:
         """Return the store of a consumer, and which ids its inbox can keep."""
@@ -143,6 +145,19 @@ class PostgresDatabase:
             applied=applied,
             duplicates=duplicates,
         )
+
+    async def _make(self) -> None:
+        await self._drop()
+        await self._made.make()
+        async with self.connection() as connection:
+            if self._prepare is not None:
+                await self._prepare(connection)
+            self._beginning = await Beginning.of(connection)
+        await self._open_pool()
+
+    async def _open_pool(self) -> None:
+        self._pool = open_pool(self._made.inside_url, check=False)
+        await self._pool.open(wait=True)
 
     async def _drop(self) -> None:
         if self._pool is not None:

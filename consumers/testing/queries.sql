@@ -32,8 +32,33 @@ from pg_class
 where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') and not relispartition
     and relname not in (
         'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action',
-        'aggregate_snapshot'
+        'aggregate_snapshot', 'saga_instance', 'saga_run', 'saga_log', 'saga_definition', 'saga_action'
     )
     and relname not like 'alembic_version_%'
     and relname not like 'outbox%'
 order by relname;
+
+-- name: leaves
+-- Whatever has rows of its own.
+select relname from pg_class where relnamespace = current_schema()::regnamespace and relkind = 'r';
+
+-- name: references
+select 1 from pg_constraint
+where contype = 'f' and conrelid::regclass::text = any(select quote_ident(name) from unnest(%(tables)s::text[]) as name)
+limit 1;
+
+-- name: triggers
+select relname, tgname
+from pg_trigger join pg_class as c on c.oid = tgrelid
+where relnamespace = current_schema()::regnamespace and relname = any(%(tables)s) and not tgisinternal
+    and tgenabled = 'O';
+
+-- name: columns
+select attname from pg_attribute
+where attrelid = quote_ident(%(table)s)::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+order by attnum;
+
+-- name: sequences
+select quote_ident(sequencename), coalesce(last_value, start_value), last_value is not null
+from pg_sequences
+where schemaname = current_schema();

@@ -36,7 +36,7 @@ class NewRecord:
         return [(name, value) for name, value in headers.items() if name not in dropped]
 
 
-def deliver(
+def deliver(  # noqa: PLR0913 - each by its name
     message: Message,
     *,
     key: str | None = None,
@@ -45,6 +45,7 @@ def deliver(
     to: str | None = None,
     reply_to: str | None = None,
     expires_at: datetime | None = None,
+    causation_id: UUID | None = None,
 ) -> NewRecord:
     """Return the record of a message.
 
@@ -53,15 +54,16 @@ def deliver(
         key: Record key; the id of the message's aggregate when none is given.
         message_id: Identity of the message; a new one when none is given.
         correlation_id: Shared with what led to the message; a new one when none is given.
-        to: Topic that it comes by, where the catalogue has it on several.
+        to: Topic that it comes by, where the catalogue has it on several; that of events when none is given.
         reply_to: Topic that its sender wants a reply on.
         expires_at: When it is too late to act on it.
+        causation_id: Message that led to it, such as the command that it replies to.
 
     Raises:
         LookupError: no topic of the catalogue carries the message.
         ValueError: the message does not fit its schema, is not on that topic, or has no field that names its aggregate.
     """
-    topic = catalogue().topic_for(message.NAME, to)
+    topic = catalogue().topic_for(message.NAME, to or catalogue().topic_of(message.NAME).name)
     headers: dict[str, str | None] = {
         "ce_id": str(message_id or new_id()),
         "ce_type": message.NAME,
@@ -69,6 +71,7 @@ def deliver(
         "ce_specversion": "1.0",
         "ce_time": datetime.now(UTC).isoformat(),
         "correlation_id": str(correlation_id or new_id()),
+        "causation_id": str(causation_id) if causation_id else None,
         "traceparent": next_traceparent(None),
         "reply_to": reply_to,
         "expires_at": expires_at.isoformat() if expires_at else None,

@@ -75,12 +75,15 @@ class Scenario(Generic[S]):
     async def after(self, *, seconds: float) -> None:
         """Let time pass: parked messages are tried again that fell due in it, and delayed ones are sent.
 
+        Due work that the consumer brings goes by the consumer's clock, and is done as far as that has come.
+
         Args:
             seconds: How long.
         """
         worker = await self._at_work()
         await self.database.pass_time(seconds, of_delayed=True)
         await worker.retry()
+        await worker.work_on_due()
         await self._look()
 
     async def settle(self) -> None:
@@ -276,10 +279,10 @@ class Scenario(Generic[S]):
     def _require(self, what: str, expected: object, found: object) -> None:
         if expected != found:
             raise AssertionError(
-                f"{what} is not as expected\n{difference(expected, found)}{self._troubles()}"
+                f"{what} is not as expected\n{difference(expected, found)}{self.troubles()}"
             )
 
-    def _troubles(self) -> str:
+    def troubles(self) -> str:
         """Tell what is parked: an error in a handler is the likely cause of effects that are missing."""
         return "".join(
             f"\n\nparked is {parked.type} of key {parked.key}: {parked.error}\n{parked.traceback}".rstrip()

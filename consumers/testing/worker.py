@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from cdc.due import work_once
@@ -47,6 +48,7 @@ class Worker:
         self.intake = Intake(consumer, local_codec(consumer.messages), window)
         self.processor = Processor(consumer, store, outbox)
         self.parked = ParkedWork(consumer, store, self.intake, outbox)
+        self._due = [make(consumer, outbox) for make in consumer.due]
 
     async def catch_up(self, log: Log, rng: random.Random | None = None) -> None:
         """Work through all partitions to their ends.
@@ -90,6 +92,12 @@ class Worker:
     async def retry_one(self) -> bool:
         """Try the messages of one key whose time has come; return whether there were any."""
         return await work_once(self.parked, self._store)
+
+    async def work_on_due(self) -> None:
+        """Do the due work that the consumer brings, as long as there is any."""
+        for work in self._due:
+            while await self._until_it_works(partial(work_once, work, self._store)):
+                pass
 
     async def settle(self, database: Database[Any]) -> None:
         """Let time pass until no parked message has an attempt left."""

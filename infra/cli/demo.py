@@ -13,7 +13,9 @@ from infra.cli.output import console, emit, json_option
 from infra.cli.values import COUNT, Existing, Parsed, seconds, whole
 from infra.demo.display import open_display
 from infra.demo.mapping import DEFAULT_CURRENCY, SYNONYMS
-from infra.demo.report import report
+from infra.demo.orders import FORMS
+from infra.demo.report import compare, report
+from infra.demo.result import Result
 from infra.deployment.current import load_deployment
 from infra.operations.demo import (
     DEFAULT_ORDERS,
@@ -88,6 +90,11 @@ def _currency(text: str) -> str:
     help=f"Of amounts that name none  [default: {DEFAULT_CURRENCY}]; of all orders made up  [default: a mixture].",
 )
 @click.option(
+    "--fulfilment",
+    type=click.Choice([*FORMS, "both"]),
+    help="Form in which the orders are fulfilled; both, one after the other.  [default: the service's]",
+)
+@click.option(
     "--timeout",
     "timeout_s",
     type=seconds(1),
@@ -107,6 +114,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
     concurrency: int | None,
     seed: int,
     currency: str | None,
+    fulfilment: str | None,
     timeout_s: float,
     as_json: bool,
 ) -> None:
@@ -127,13 +135,25 @@ def demo(  # noqa: PLR0913 - one parameter per option
     with open_source(request) as source:
         for line in source.explanation:
             out.print(line, soft_wrap=True)
-        with open_display(out, source.total) as display:
-            result = send(load_deployment(), source, display, request)
+        results: dict[str, Result] = {}
+        for form in FORMS if fulfilment == "both" else (fulfilment,):
+            with open_display(out, source.total) as display:
+                result = send(load_deployment(), source, display, request, form)
+            results[form or ""] = result
+            if not as_json:
+                if form:
+                    out.print(f"\n[bold]{form}[/bold]")
+                report(result, out)
+            if result.interrupted:
+                break
     if as_json:
-        emit(result)
-    else:
-        report(result, out)
-    context.exit(INTERRUPTED if result.interrupted else 0 if result.ok else 1)
+        emit(results if fulfilment == "both" else next(iter(results.values())))
+    elif len(results) > 1:
+        compare(results, out)
+    ends = [
+        INTERRUPTED if result.interrupted else 0 if result.ok else 1 for result in results.values()
+    ]
+    context.exit(max(ends))
 
 
 def _columns(assignments: Sequence[Sequence[tuple[str, str]]]) -> Mapping[str, str]:

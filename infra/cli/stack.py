@@ -36,7 +36,7 @@ def up(*, as_json: bool) -> None:
     out = console(stderr=as_json)
     with terminal_report(out) as report:
         result = starting.up(settings, report)
-    parts = part_status(settings)
+    parts = part_status(settings, memory=as_json)
     if as_json:
         emit(as_data(result) | {"parts": parts})
         return

@@ -20,7 +20,7 @@ from infra.demo.orders import BadRow, DemoError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
-LINES = "lines"  # member of a JSON order that holds its lines, as in the body of `POST /v1/orders`
+LINES = "lines"  # member of a JSON order that holds its lines, as in the body of `POST /v2/orders`
 
 MAX_LINE_CHARACTERS = 2**20
 MAX_PEEKED_ROWS = 100

@@ -10,7 +10,7 @@ from uuid import UUID
 from infra.demo.follow import Seen
 from infra.demo.orders import NewOrder
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
-from schemas.rest.orders.v1 import Order
+from schemas.rest.orders.v2 import Order
 
 
 @dataclass(slots=True)
@@ -57,6 +57,8 @@ class Ledger:
     confirmed: int = 0
     cancelled: Counter[str] = field(default_factory=Counter)
     totals: dict[str, Totals] = field(default_factory=dict)
+    # until the storefront had answered, and until the last event was seen
+    answers_s: "array[float]" = field(default_factory=lambda: array("d"))
     latencies_s: "array[float]" = field(default_factory=lambda: array("d"))
     _under_way: dict[str, Entry] = field(default_factory=dict)
 
@@ -75,9 +77,10 @@ class Ledger:
     def begin(self, correlation_id: str, order: NewOrder, *, at: float) -> None:
         self._under_way[correlation_id] = Entry(order, at)
 
-    def answered(self, correlation_id: str, answer: Order) -> NewOrder | None:
+    def answered(self, correlation_id: str, answer: Order, *, at: float) -> NewOrder | None:
         """Note that the storefront took the order; return it if it has thereby come to its end."""
         entry = self._under_way[correlation_id]
+        self.answers_s.append(at - entry.started)
         self._place(entry, answer.order_id, answer.total)
         return self._finish(correlation_id, entry)
 

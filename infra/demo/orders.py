@@ -9,6 +9,7 @@ from typing import Protocol
 from infra.errors import TailraceError
 
 GENERATED = "generated"  # name of the source that makes orders up
+FORMS = ("choreography", "orchestration")  # of an order's fulfilment
 
 
 class DemoError(TailraceError):
@@ -38,13 +39,21 @@ class NewOrder:
     currency: str
     lines: tuple[Line, ...]
     total: Decimal  # what it comes to according to its source, not according to `lines`
+    fulfilment: str | None = None  # its form; None leaves that to the service
 
     def body(self) -> bytes:
         lines = [
-            {"sku": line.sku, "quantity": line.quantity, "unit_price": f"{line.unit_price:f}"}
+            {
+                "sku": line.sku,
+                "quantity": line.quantity,
+                "unit_price": f"{line.unit_price:f}",
+                "tax_rate": "0",  # prices are what the customer pays
+            }
             for line in self.lines
         ]
         order = {"customer_id": self.customer_id, "currency": self.currency, "lines": lines}
+        if self.fulfilment:
+            order["fulfilment"] = self.fulfilment
         return json.dumps(order, ensure_ascii=False).encode()
 
 

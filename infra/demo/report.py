@@ -1,6 +1,6 @@
 """The result of a run as tables and sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -16,9 +16,48 @@ NAMED = 5
 
 
 def report(result: Result, console: Console) -> None:
+    """Print what a run came to."""
     console.print(Group("", _counts(result), "", _sums(result), ""))
     for sentence in verdict(result):
         console.print(sentence, soft_wrap=True)
+
+
+def compare(results: Mapping[str, Result], console: Console) -> None:
+    """Print runs side by side.
+
+    Args:
+        results: By what tells them apart.
+    """
+    columns = [dict(_costs(result)) for result in results.values()]
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("")
+    for heading in results:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name in dict.fromkeys(name for column in columns for name in column):
+        table.add_row(name, *(column.get(name, "0") for column in columns))
+    console.print(Group(table, ""))
+
+
+def _costs(result: Result) -> Iterator[tuple[str, str]]:
+    yield "placed", f"{result.placed:,}"
+    yield "confirmed", f"{result.confirmed:,}"
+    for reason, count in sorted(result.cancelled.items()):
+        yield f"cancelled: {reason}", f"{count:,}"
+    yield "orders a second", f"{result.rate:.0f}"
+    for percentile, latency_ms in result.answer_ms.items():
+        yield f"time to answer p{percentile}", f"{latency_ms:,.1f} ms"
+    for percentile, latency_ms in result.latency_ms.items():
+        yield f"time to end p{percentile}", f"{latency_ms:,.1f} ms"
+    for name, sum_ in (("messages", result.messages), ("commits", result.commits)):
+        each = "unknown" if sum_ is None else f"{sum_ / max(result.ended, 1):.1f}"
+        yield f"{name} an order", each
+    yield "books", _books(result)
+
+
+def _books(result: Result) -> str:
+    if result.books is None:
+        return "unknown"
+    return f"{len(result.books)} disagree" if result.books else "balanced"
 
 
 def verdict(result: Result) -> Iterator[str]:
@@ -45,6 +84,8 @@ def verdict(result: Result) -> Iterator[str]:
                 f"{len(result.unfinished)} orders did not come to their end: {named}. "
                 "See `tailrace status` and the logs of the workers."
             )
+    for disagreement in (result.books or ())[:NAMED]:
+        yield f"The services disagree: {disagreement}."
     if result.stopped:
         yield f"Stopped early: {result.stopped}."
 
@@ -71,11 +112,15 @@ def _figures(result: Result) -> Iterator[tuple[str, str, str]]:
         yield "unfinished", f"{len(result.unfinished):,}", ""
     if result.unknown:
         yield "unknown", f"{result.unknown:,}", ""
+    for percentile, latency_ms in result.answer_ms.items():
+        remark = "from POST to answer" if percentile == min(result.answer_ms) else ""
+        yield f"answer p{percentile}", f"{latency_ms:,.1f} ms", remark
     for percentile, latency_ms in result.latency_ms.items():
         remark = "from POST to effect" if percentile == min(result.latency_ms) else ""
         yield f"latency p{percentile}", f"{latency_ms:,.1f} ms", remark
     suppressed = "unknown" if result.duplicates is None else f"{result.duplicates:,}"
     yield "duplicates suppressed", suppressed, ""
+    yield "books", _books(result), "orders, payments, stock and shipments"
 
 
 def _sums(result: Result) -> RenderableType:

@@ -27,10 +27,19 @@ class Result:
     answers_lost: int  # orders placed whose answer was lost; their events told of them
     unknown: int
     unfinished: tuple[str, ...]
+    # from before the POST until its answer: percentile -> milliseconds
+    answer_ms: Mapping[int, float]
     # from before the POST until the last event was seen: percentile -> milliseconds
     latency_ms: Mapping[int, float]
     # deliveries that consumers dropped while the run went on; None if the database is gone
     duplicates: int | None
+    messages: int | None  # written to outboxes meanwhile; None if the database is gone
+    commits: (
+        int | None
+    )  # transactions of the database meanwhile, whoever made them; None if it is gone
+    books: (
+        tuple[str, ...] | None
+    )  # in which way the services disagree; None if the database is gone
     totals: Mapping[str, Totals]
     duration_s: float  # how long it took, in seconds
     problems: tuple[str, ...]
@@ -39,7 +48,11 @@ class Result:
 
     @property
     def rate(self) -> float:
-        return (self.confirmed + sum(self.cancelled.values())) / max(self.duration_s, 1e-9)
+        return self.ended / max(self.duration_s, 1e-9)
+
+    @property
+    def ended(self) -> int:
+        return self.confirmed + sum(self.cancelled.values())
 
     @property
     def match(self) -> bool:
@@ -51,7 +64,7 @@ class Result:
         gone_wrong = (
             self.bad_rows + self.refused + self.unsent + self.unknown + len(self.unfinished)
         )
-        return not gone_wrong and self.stopped is None and self.match
+        return not gone_wrong and self.stopped is None and self.match and not self.books
 
     def as_json(self) -> dict[str, Any]:
         """Return all figures for machines: money as strings, latencies in milliseconds."""
@@ -63,7 +76,8 @@ class Result:
             "cancelled_by_reason": dict(sorted(self.cancelled.items())),
             "unfinished": len(self.unfinished),
             "unfinished_ids": list(self.unfinished),
-            "latency_ms": {f"p{p}": round(ms, 1) for p, ms in self.latency_ms.items()},
+            "answer_ms": _rounded(self.answer_ms),
+            "latency_ms": _rounded(self.latency_ms),
             "duplicates_suppressed": duplicates,
             "duration_s": round(self.duration_s, 3),
             "orders_per_s": round(self.rate, 1),
@@ -77,6 +91,10 @@ def percentiles(latencies_s: Iterable[float]) -> dict[int, float]:
     if not ranked:
         return {}
     return {p: ranked[math.ceil(len(ranked) * p / 100) - 1] * 1000 for p in PERCENTILES}
+
+
+def _rounded(latencies_ms: Mapping[int, float]) -> dict[str, float]:
+    return {f"p{p}": round(ms, 1) for p, ms in latencies_ms.items()}
 
 
 def _sums(code: str, totals: Totals) -> dict[str, Any]:

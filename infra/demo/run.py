@@ -115,7 +115,8 @@ class Run:
             case Unknown(reason):
                 self._move(self.ledger.lost(correlation_id, reason))
             case answer:
-                self._move(self.ledger.answered(correlation_id, answer))
+                at = time.perf_counter()
+                self._move(self.ledger.answered(correlation_id, answer, at=at))
 
     async def _until(self, condition: Callable[[], bool]) -> bool:
         """Wait until the condition holds; return False when it will not, as nothing moves any more."""

@@ -11,7 +11,7 @@ import httpx2
 from pydantic import ValidationError
 
 from infra.demo.orders import DemoError, NewOrder
-from schemas.rest.orders.v1 import Order
+from schemas.rest.orders.v2 import Order
 from schemas.rest.problem import Problem
 
 FIRST_PAUSE_S = 0.1
@@ -70,7 +70,7 @@ class Sender:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                response = await self._http.post("/v1/orders", content=body, headers=headers)
+                response = await self._http.post("/v2/orders", content=body, headers=headers)
             except NEVER_SENT as error:
                 why, wait_s = f"no connection ({_words(error)})", pause_s
             except httpx2.HTTPError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from cdc.text import quoted
 from infra.demo.files import Row, Table, open_table
 from infra.demo.grouping import orders
 from infra.demo.mapping import explain, resolve
-from infra.demo.orders import BadRow, DemoError, NewOrder
+from infra.demo.orders import BadRow, DemoError, NewOrder, Source
 from infra.demo.rows import PricedRow, RowReader
 from schemas.money.amounts import MAX_LINES
 
@@ -41,6 +42,21 @@ class FileOrders:
             reason = f"not sent: order {quoted(read.order)} {why}"
             return BadRow(read.line, read.line, reason, read.order)
         return read
+
+
+class InForm:
+    """The orders of another source, in one form of fulfilment."""
+
+    def __init__(self, source: Source, form: str) -> None:
+        self.name = source.name
+        self.explanation = source.explanation
+        self.total = source.total
+        self._source = source
+        self._form = form
+
+    def __iter__(self) -> Iterator[NewOrder | BadRow]:
+        for item in self._source:
+            yield replace(item, fulfilment=self._form) if isinstance(item, NewOrder) else item
 
 
 def _survey(table: Table, reader: RowReader) -> tuple[int, Mapping[str, str]]:

@@ -12,7 +12,7 @@ from infra.services import SUPERUSER, find_service
 from schemas.registry_settings import RegistrySettings
 
 Publisher = Literal["cdc", "relay"]
-Profile = Literal["default", "low-latency"]
+Profile = Literal["default", "thrifty", "low-latency"]
 MAX_OUTBOX_DAYS = 36_500
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -88,6 +88,8 @@ class Deployment:
     capture: Capture | None
     services: Mapping[str, Address]  # name of a service -> its address
     outbox_days: int  # how long an outbox keeps messages that are no events
+    # name of a service -> settings of its own that it is told, such as `DEFAULT_STOCK`
+    told: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # directory of the commands' own: replays that can be resumed, and what was found out before
     state: Path
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from cdc.reconciliation import Window
-from cdc.recovery.gap import Gap, Place, find_gap
+from cdc.recovery.gap import Gap, Place, find_gaps
 from infra.capture import outbox_urls
 from infra.deployment import Deployment
 from infra.drift.database import open_database
@@ -31,7 +31,7 @@ def delivery_differences(deployment: Deployment, patience_s: float) -> list[Diff
     """Return which topics lack rows that whoever publishes has passed over."""
     horizon = _horizon(deployment)
     where = place(deployment, Window(since=_delivered_until(deployment)), patience_s)
-    gaps = [gap for topic in _topics() if (gap := find_gap(where, topic, silent))]
+    gaps = find_gaps(where, _topics(), silent)
     if not gaps:
         _note(deployment, horizon)
     return [_difference(gap) for gap in gaps if gap.is_certain]

@@ -1,5 +1,6 @@
 """Waiting for facts: one helper that polls a probe against a deadline, and the cheap probes it is used with."""
 
+import os
 import socket
 import threading
 import time
@@ -11,6 +12,25 @@ from infra.errors import TailraceError
 from infra.settings import HOST
 
 POLL_INTERVAL_S = 0.05
+
+
+class Patience:
+    """Time as a process has it on this machine: a second counts for less while more want to run than can.
+
+    How long something takes to start says little about whether it will, on a machine that is busy with other things.
+    What hangs leaves it idle, and is given up after the full time.
+    """
+
+    def __init__(self) -> None:
+        self.spent_s = 0.0
+        self._looked_at = time.monotonic()
+
+    def look(self) -> float:
+        """Return the seconds spent so far; to be asked again and again."""
+        now = time.monotonic()
+        self.spent_s += (now - self._looked_at) * _share_of_a_processor()
+        self._looked_at = now
+        return self.spent_s
 
 
 class ProbeTimeoutError(TailraceError):
@@ -34,16 +54,26 @@ def wait_until(
     Args:
         what: completes the sentence "After 30 s ...", e.g. "kafka does not answer".
         probe: cheap and free of side effects; what it raises ends the wait.
+        timeout_s: on a machine that has the time for it; see `Patience`.
         cancelled: gives the wait up as soon as it is set.
     """
     pause = cancelled or threading.Event()
-    begin = time.monotonic()
+    begin, patience = time.monotonic(), Patience()
     while not probe():
-        if time.monotonic() - begin > timeout_s:
-            raise ProbeTimeoutError(f"After {timeout_s:.0f} s {what}.")
+        if patience.look() > timeout_s:
+            raise ProbeTimeoutError(f"After {time.monotonic() - begin:.0f} s {what}.")
         if pause.wait(interval_s):
             raise CancelledError(f"Gave up waiting: {what}.")
     return time.monotonic() - begin
+
+
+def _share_of_a_processor() -> float:
+    """Return how much of a processor there is for each of those that want to run, at most all of one."""
+    try:
+        busy, _, _ = os.getloadavg()
+    except OSError:  # not told by this system
+        return 1.0
+    return min(1.0, (os.cpu_count() or 1) / max(1.0, busy))
 
 
 def port_answers(port: int, timeout_s: float = 0.5) -> bool:

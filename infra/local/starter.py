@@ -1,6 +1,7 @@
 """Starting parts under supervision, remembering which, so that a failed start can be taken back."""
 
 import threading
+from functools import cached_property
 from itertools import count
 
 from infra.errors import TailraceError
@@ -83,7 +84,12 @@ class Starter:
                 self._supervisor.stop([program])
 
     def _program_of(self, part: Part) -> str:
-        return part.program_in(self._supervisor.processes())
+        return part.program_in(self._names)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Names of the programs, which stay the same once something is started."""
+        return frozenset(self._supervisor.processes())
 
     def _require_hope(self, process: Process, restarts: int) -> None:
         if process.state == "FATAL" or restarts >= RESTARTS_TOLERATED:

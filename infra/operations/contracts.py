@@ -22,6 +22,7 @@ from schemas.gate.diff import diff as changes_of
 from schemas.gate.git import GitError
 from schemas.gate.impact import Impact
 from schemas.gate.impact import impact as impact_of
+from schemas.gate.running import check as held_against
 from schemas.gate.sources import catalogue
 
 if TYPE_CHECKING:
@@ -101,18 +102,42 @@ class Shown:
     text: str
 
 
-def check(where: Where, request: Comparison, records: int | None = None) -> Checked:
-    """Judge the contracts, and read the last records of each topic with them if so asked."""
+def check(
+    where: Where, request: Comparison, records: int | None = None, *, sagas: bool = False
+) -> Checked:
+    """Judge the contracts.
+
+    Args:
+        records: How many of the last records of each topic are read with them.
+        sagas: Whether they are also held against the sagas that are under way.
+    """
     started = time.perf_counter()
     files = request.files
     baseline = open_baseline(where, request, files)
     report = judge(files, baseline, today=datetime.now(UTC).date(), started=started)
+    if sagas:
+        report = _held_against_sagas(where(), report, files, baseline)
     topics: Sequence[TopicCheck] = ()
     if records and report.is_readable:
         from infra.data_check import check_topics
 
         topics = check_topics(where(), files, records)
     return Checked(report, baseline.prefix, topics)
+
+
+def _held_against_sagas(
+    deployment: Deployment, report: Report, files: tree.Files, baseline: Baseline
+) -> Report:
+    from infra.operations.sagas import open_sagas, running
+
+    with open_sagas(deployment) as readers:
+        under_way = running(readers)
+    named = ", ".join(f"{each.sagas} of {each.saga} {each.version}" for each in under_way)
+    return replace(
+        report,
+        findings=(*report.findings, *held_against(files, baseline, under_way)),
+        notes=(*report.notes, f"Sagas under way: {named or 'none'}."),
+    )
 
 
 def diff(where: Where, request: Comparison, subject: str | None = None) -> Changed[MessageChange]:

@@ -12,7 +12,7 @@ from infra.demo.mapping import MappingError
 from infra.demo.orders import Source
 from infra.demo.result import Result
 from infra.demo.run import Display
-from infra.demo.source import open_orders
+from infra.demo.source import InForm, open_orders
 from infra.deployment import Deployment
 from infra.errors import RequestError
 
@@ -62,10 +62,17 @@ def open_source(request: DemoRequest) -> Iterator[Source]:
         yield orders
 
 
-def send(deployment: Deployment, source: Source, display: Display, request: DemoRequest) -> Result:
+def send(
+    deployment: Deployment,
+    source: Source,
+    display: Display,
+    request: DemoRequest,
+    form: str | None = None,
+) -> Result:
+    """Send everything in one form of fulfilment, and follow each order to its end."""
     return demonstrate(
         deployment,
-        source,
+        InForm(source, form) if form else source,
         display,
         concurrency=request.concurrency or ORDERS_PER_CORE * (os.cpu_count() or 1),
         timeout_s=request.timeout_s,

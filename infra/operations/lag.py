@@ -60,6 +60,6 @@ def _declared() -> set[tuple[str, str]]:
     return {
         (consumer, topic.name)
         for topic in catalogue().topics.values()
-        for consumer in topic.consumers
+        for consumer in topic.takers
         if consumer in names
     }

@@ -12,13 +12,20 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
+from schemas.messages.orders import (
+    Fulfilment,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderCreated,
+    OrderLine,
+)
 from schemas.money.amounts import MAX_LINES, MAX_QUANTITY, MoneyError, in_currency
 from schemas.money.currencies import MINOR_UNIT_DECIMALS
 from schemas.money.tax import RateError, gross, rate, tax
 
 Event = OrderCreated | OrderConfirmed | OrderCancelled
 EVENTS = (OrderCreated, OrderConfirmed, OrderCancelled)
+BY_CUSTOMER = "customer_request"  # reason of an order that its customer has cancelled
 
 
 class OrderError(Exception):
@@ -48,11 +55,12 @@ class PlaceOrder:
     customer_id: str
     currency: str
     lines: tuple[OrderLine, ...]
+    fulfilment: Fulfilment = Fulfilment.CHOREOGRAPHY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmOrder:
-    """The order is paid."""
+    """The order is paid, and whatever has to be sent is on its way."""
 
     order_id: UUID
     payment_id: UUID
@@ -64,6 +72,14 @@ class CancelOrder:
 
     order_id: UUID
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What has been heard of an order's fulfilment, in whatever sequence. No event of the order tells of it."""
+
+    payment_id: UUID | None = None
+    shipment_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +97,12 @@ class Order:
     version: int
     payment_id: UUID | None = None
     cancel_reason: str | None = None
+    fulfilment: Fulfilment = Fulfilment.CHOREOGRAPHY
+
+    @property
+    def is_digital(self) -> bool:
+        """Whether nothing of it has to be sent."""
+        return all(line.digital for line in self.lines)
 
     @property
     def tax(self) -> Decimal:
@@ -107,35 +129,41 @@ class Order:
             lines=lines,
             total=_total(lines, command.currency),
             placed_at=at,
+            fulfilment=command.fulfilment,
         )
 
+    def advance(self, progress: Progress, *, at: datetime) -> tuple[Event, ...]:
+        """Decide on what has been heard by choreography. What comes after the order is decided is no event."""
+        payment_id, is_sent = progress.payment_id, self.is_digital or progress.shipment_id
+        if self.status is not Status.PENDING or payment_id is None or not is_sent:
+            return ()
+        return self.confirm(ConfirmOrder(order_id=self.order_id, payment_id=payment_id), at=at)
+
     def confirm(self, command: ConfirmOrder, *, at: datetime) -> tuple[Event, ...]:
-        """Decide on a payment that came in. Confirming twice is no event."""
+        """Decide on the order's success. Confirming twice is no event."""
         if self.status is Status.CONFIRMED:
             return ()
         self._require_pending("confirmed")
-        confirmed = OrderConfirmed(
-            order_id=self.order_id,
-            payment_id=command.payment_id,
-            currency=self.currency,
-            total=self.total,
-            confirmed_at=self._not_before_last_change(at),
-        )
-        return (confirmed,)
+        return (self._confirmed(command.payment_id, self._not_before_last_change(at)),)
 
     def cancel(self, command: CancelOrder, *, at: datetime) -> tuple[Event, ...]:
         """Decide on giving the order up. Cancelling twice is no event; the first reason stays."""
         if self.status is Status.CANCELLED:
             return ()
         self._require_pending("cancelled")
-        cancelled = OrderCancelled(
-            order_id=self.order_id,
-            reason=command.reason,
-            currency=self.currency,
-            total=self.total,
-            cancelled_at=self._not_before_last_change(at),
-        )
-        return (cancelled,)
+        return (self._cancelled(command.reason, self._not_before_last_change(at)),)
+
+    def decision(self) -> OrderConfirmed | OrderCancelled:
+        """Return what was told when the order was decided.
+
+        Raises:
+            OrderStateError: it is not decided yet.
+        """
+        if self.payment_id is not None:
+            return self._confirmed(self.payment_id, self.updated_at)
+        if self.cancel_reason is not None:
+            return self._cancelled(self.cancel_reason, self.updated_at)
+        raise OrderStateError(f"order {self.order_id} is {self.status}, and not decided yet")
 
     @classmethod
     def begin(cls, event: OrderCreated) -> "Order":
@@ -149,6 +177,7 @@ class Order:
             placed_at=event.placed_at,
             updated_at=event.placed_at,
             version=1,
+            fulfilment=event.fulfilment,
         )
 
     def apply(self, event: Event) -> "Order":
@@ -176,6 +205,24 @@ class Order:
         for event in later:
             order = order.apply(event)
         return order
+
+    def _confirmed(self, payment_id: UUID, at: datetime) -> OrderConfirmed:
+        return OrderConfirmed(
+            order_id=self.order_id,
+            payment_id=payment_id,
+            currency=self.currency,
+            total=self.total,
+            confirmed_at=at,
+        )
+
+    def _cancelled(self, reason: str, at: datetime) -> OrderCancelled:
+        return OrderCancelled(
+            order_id=self.order_id,
+            reason=reason,
+            currency=self.currency,
+            total=self.total,
+            cancelled_at=at,
+        )
 
     def _require_pending(self, wish: str) -> None:
         if self.status is not Status.PENDING:

@@ -5,13 +5,23 @@ go first, because the outbox refuses to write outside a transaction.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from cdc.database import Connection
 from cdc.ids import new_id
-from cdc.work import UnitOfWork
+from cdc.work import TransactionScope, UnitOfWork
 from producers.orders import repository
-from producers.orders.domain import CancelOrder, ConfirmOrder, Event, Order, OrderError, PlaceOrder
+from producers.orders.domain import (
+    CancelOrder,
+    ConfirmOrder,
+    Event,
+    Order,
+    OrderError,
+    PlaceOrder,
+    Progress,
+    Status,
+)
 
 
 class OrderNotFoundError(OrderError):
@@ -30,16 +40,44 @@ async def place_order(command: PlaceOrder, work: UnitOfWork) -> Order:
     return order
 
 
-async def confirm_order(command: ConfirmOrder, work: UnitOfWork) -> Order:
-    """Confirm an order and return it; nothing happens to one that is confirmed already."""
-    order = await _locked(work.connection, command.order_id)
-    return await _record(order, order.confirm(command, at=work.now()), work)
+async def advance_order(order_id: UUID, news: Progress, work: UnitOfWork) -> Order:
+    """Note what is heard of an order's fulfilment, and confirm the order when nothing is missing any more.
+
+    The order's row is locked from here on, so that what comes at the same time is decided one after the other.
+    """
+    noted = await repository.note(work.connection, order_id, news)
+    if noted is None:
+        raise OrderNotFoundError(order_id)
+    order, progress = noted
+    return await _record(order, order.advance(progress, at=work.now()), work)
 
 
 async def cancel_order(command: CancelOrder, work: UnitOfWork) -> Order:
     """Cancel an order and return it; nothing happens to one that is cancelled already."""
     order = await _locked(work.connection, command.order_id)
     return await _record(order, order.cancel(command, at=work.now()), work)
+
+
+async def decide_orders(
+    commands: Sequence[tuple[ConfirmOrder | CancelOrder, UnitOfWork]], scope: TransactionScope
+) -> list[Order]:
+    """Confirm or cancel orders that are pending, and return the order of each command as it stands then.
+
+    Args:
+        commands: Each with the unit of work of its cause; an order that is decided stays as it is.
+        scope: The transaction of all of them.
+    """
+    wanted = [command.order_id for command, _ in commands]
+    orders = {each.order_id: each for each in await repository.lock(scope.connection, wanted)}
+    if missing := [order_id for order_id in wanted if order_id not in orders]:
+        raise OrderNotFoundError(missing[0])
+    async with scope.pipeline():
+        for command, work in commands:
+            order = orders[command.order_id]
+            if order.status is Status.PENDING:
+                events = _decision(order, command, at=work.now())
+                orders[order.order_id] = await _write(order, events, work)
+    return [orders[order_id] for order_id in wanted]
 
 
 async def find_order(connection: Connection, order_id: UUID) -> Order:
@@ -51,19 +89,33 @@ async def find_order(connection: Connection, order_id: UUID) -> Order:
 
 async def _locked(connection: Connection, order_id: UUID) -> Order:
     """Load the order and hold it, so that two commands at once are decided one after the other."""
-    order = await repository.lock(connection, order_id)
-    if order is None:
+    found = await repository.lock(connection, [order_id])
+    if not found:
         raise OrderNotFoundError(order_id)
-    return order
+    return found[0]
+
+
+def _decision(
+    order: Order, command: ConfirmOrder | CancelOrder, *, at: datetime
+) -> Sequence[Event]:
+    match command:
+        case ConfirmOrder():
+            return order.confirm(command, at=at)
+        case CancelOrder():
+            return order.cancel(command, at=at)
 
 
 async def _record(order: Order, events: Sequence[Event], work: UnitOfWork) -> Order:
     if not events:
         return order
+    async with work.pipeline():
+        return await _write(order, events, work)
+
+
+async def _write(order: Order, events: Sequence[Event], work: UnitOfWork) -> Order:
     changed = order
     for event in events:
         changed = changed.apply(event)
-    async with work.pipeline():
-        await work.append(events, aggregate_id=str(order.order_id), after_version=order.version)
-        await repository.update(work.connection, changed)
+    await work.append(events, aggregate_id=str(order.order_id), after_version=order.version)
+    await repository.update(work.connection, changed)
     return changed

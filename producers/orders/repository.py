@@ -11,8 +11,8 @@ from psycopg.types.json import Jsonb
 from cdc.database import Connection
 from cdc.ids import new_id
 from cdc.sql import load_queries
-from producers.orders.domain import Order, Status
-from schemas.messages.orders import OrderLine
+from producers.orders.domain import Order, Progress, Status
+from schemas.messages.orders import Fulfilment, OrderLine
 
 QUERIES = load_queries(__package__)
 FETCHED = 500  # rows that are asked of Postgres at a time where all are read
@@ -29,6 +29,7 @@ async def add(connection: Connection, order: Order) -> None:
         "placed_at": order.placed_at,
         "updated_at": order.updated_at,
         "version": order.version,
+        "fulfilment": order.fulfilment.value,
     }
     await connection.execute(QUERIES["add"], values)
 
@@ -37,15 +38,13 @@ async def get(connection: Connection, order_id: UUID) -> Order | None:
     return await _one(connection, "get", order_id)
 
 
-async def lock(connection: Connection, order_id: UUID) -> Order | None:
-    """Return an order and keep others from changing it until the transaction ends."""
-    return await _one(connection, "lock", order_id)
+async def lock(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
+    """Return those orders that there are, and keep others from changing them until the transaction ends."""
+    return await _many(connection, "lock", order_ids)
 
 
 async def get_many(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(QUERIES["get_many"], {"order_ids": list(order_ids)})
-        return [_order(row) async for row in cursor]
+    return await _many(connection, "get_many", order_ids)
 
 
 async def ids(connection: Connection) -> AsyncGenerator[str, None]:
@@ -70,6 +69,29 @@ async def update(connection: Connection, order: Order) -> None:
     await connection.execute(QUERIES["update"], values)
 
 
+async def note(
+    connection: Connection, order_id: UUID, news: Progress
+) -> tuple[Order, Progress] | None:
+    """Add to what is known of an order's fulfilment; return the order, locked, and all that is known.
+
+    What was heard first stays.
+    """
+    values = {"order_id": order_id, "paid_by": news.payment_id, "sent_as": news.shipment_id}
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(QUERIES["note"], values)
+        row = await cursor.fetchone()
+    if row is None:
+        return None
+    progress = Progress(payment_id=row.pop("paid_by"), shipment_id=row.pop("sent_as"))
+    return _order(row), progress
+
+
+async def _many(connection: Connection, query: str, order_ids: Sequence[UUID]) -> list[Order]:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(QUERIES[query], {"order_ids": list(order_ids)})
+        return [_order(row) async for row in cursor]
+
+
 async def _one(connection: Connection, query: str, order_id: UUID) -> Order | None:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(QUERIES[query], {"order_id": order_id})
@@ -79,14 +101,27 @@ async def _one(connection: Connection, query: str, order_id: UUID) -> Order | No
 
 def _order(row: Mapping[str, Any]) -> Order:
     lines = tuple(_line_from_json(line) for line in row["lines"])
-    return Order(**{**row, "lines": lines, "status": Status(row["status"])})
+    return Order(
+        **{
+            **row,
+            "lines": lines,
+            "status": Status(row["status"]),
+            "fulfilment": Fulfilment(row["fulfilment"]),
+        }
+    )
 
 
 def _line_to_json(line: OrderLine) -> dict[str, Any]:
-    values = {"sku": line.sku, "quantity": line.quantity, "unit_price": str(line.unit_price)}
-    if line.tax_rate is None:
-        return values
-    return {**values, "tax_rate": str(line.tax_rate), "tax": str(line.tax)}
+    values: dict[str, Any] = {
+        "sku": line.sku,
+        "quantity": line.quantity,
+        "unit_price": str(line.unit_price),
+    }
+    if line.tax_rate is not None:
+        values |= {"tax_rate": str(line.tax_rate), "tax": str(line.tax)}
+    if line.digital:
+        values["digital"] = True
+    return values
 
 
 def _line_from_json(line: Mapping[str, Any]) -> OrderLine:
@@ -96,4 +131,5 @@ def _line_from_json(line: Mapping[str, Any]) -> OrderLine:
         unit_price=Decimal(line["unit_price"]),
         tax_rate=Decimal(line["tax_rate"]) if "tax_rate" in line else None,
         tax=Decimal(line["tax"]) if "tax" in line else None,
+        digital=line.get("digital", False),
     )

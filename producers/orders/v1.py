@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from producers.orders import domain
+from producers.orders.forms import DefaultForm
 from producers.orders.handlers import find_order, place_order
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location
 from producers.rest.problems import REFUSALS, answers
 from producers.rest.storage import Stored
 from producers.rest.versions import version_router
-from schemas.messages.orders import OrderLine
+from schemas.messages.orders import Fulfilment, OrderLine
 from schemas.money.amounts import in_currency, minor_unit
 from schemas.rest.orders import API, V1
 from schemas.rest.orders.v1 import Order, PlacedLine, PlaceOrder
@@ -24,10 +25,12 @@ router = version_router(API, V1)
     response_model_exclude_none=True,
     responses=CREATED | REFUSALS | answers(503),
 )
-async def place(order: PlaceOrder, storage: Stored, context: Context, location: Location) -> Order:
+async def place(
+    order: PlaceOrder, storage: Stored, context: Context, location: Location, form: DefaultForm
+) -> Order:
     """Place an order."""
     async with storage.work(context) as work:
-        placed = await place_order(to_command(order), work)
+        placed = await place_order(to_command(order, form), work)
     location.tell(placed.order_id)
     return to_resource(placed)
 
@@ -39,12 +42,14 @@ async def show(order_id: UUID, storage: Stored) -> Order:
         return to_resource(await find_order(connection, order_id))
 
 
-def to_command(order: PlaceOrder) -> domain.PlaceOrder:
+def to_command(order: PlaceOrder, form: Fulfilment = Fulfilment.CHOREOGRAPHY) -> domain.PlaceOrder:
     lines = tuple(
         OrderLine(sku=line.sku, quantity=line.quantity, unit_price=line.unit_price)
         for line in order.lines
     )
-    return domain.PlaceOrder(customer_id=order.customer_id, currency=order.currency, lines=lines)
+    return domain.PlaceOrder(
+        customer_id=order.customer_id, currency=order.currency, lines=lines, fulfilment=form
+    )
 
 
 def to_resource(order: domain.Order) -> Order:

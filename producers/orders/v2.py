@@ -4,13 +4,15 @@ from decimal import Decimal
 from uuid import UUID
 
 from producers.orders import domain
-from producers.orders.handlers import find_order, place_order
+from producers.orders.domain import BY_CUSTOMER, CancelOrder
+from producers.orders.forms import DefaultForm
+from producers.orders.handlers import cancel_order, find_order, place_order
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location
 from producers.rest.problems import REFUSALS, answers
 from producers.rest.storage import Stored
 from producers.rest.versions import version_router
-from schemas.messages.orders import OrderLine
+from schemas.messages.orders import Fulfilment, OrderLine
 from schemas.rest.orders import API, V2
 from schemas.rest.orders.v2 import Order, PlacedLine, PlaceOrder
 
@@ -23,10 +25,12 @@ router = version_router(API, V2)
     response_model_exclude_none=True,
     responses=CREATED | REFUSALS | answers(503),
 )
-async def place(order: PlaceOrder, storage: Stored, context: Context, location: Location) -> Order:
+async def place(
+    order: PlaceOrder, storage: Stored, context: Context, location: Location, form: DefaultForm
+) -> Order:
     """Place an order."""
     async with storage.work(context) as work:
-        placed = await place_order(to_command(order), work)
+        placed = await place_order(to_command(order, form), work)
     location.tell(placed.order_id)
     return to_resource(placed)
 
@@ -38,17 +42,35 @@ async def show(order_id: UUID, storage: Stored) -> Order:
         return to_resource(await find_order(connection, order_id))
 
 
-def to_command(order: PlaceOrder) -> domain.PlaceOrder:
+@router.post(
+    "/orders/{order_id}/cancel",
+    response_model_exclude_none=True,
+    responses=answers(404, 409, 503),
+)
+async def cancel(order_id: UUID, storage: Stored, context: Context) -> Order:
+    """Cancel an order that is not confirmed yet. Asking again changes nothing."""
+    async with storage.work(context) as work:
+        command = CancelOrder(order_id=order_id, reason=BY_CUSTOMER)
+        return to_resource(await cancel_order(command, work))
+
+
+def to_command(order: PlaceOrder, form: Fulfilment = Fulfilment.CHOREOGRAPHY) -> domain.PlaceOrder:
     lines = tuple(
         OrderLine(
             sku=line.sku,
             quantity=line.quantity,
             unit_price=line.unit_price,
             tax_rate=line.tax_rate,
+            digital=line.digital,
         )
         for line in order.lines
     )
-    return domain.PlaceOrder(customer_id=order.customer_id, currency=order.currency, lines=lines)
+    return domain.PlaceOrder(
+        customer_id=order.customer_id,
+        currency=order.currency,
+        lines=lines,
+        fulfilment=Fulfilment(order.fulfilment or form),
+    )
 
 
 def to_resource(order: domain.Order) -> Order:
@@ -59,6 +81,7 @@ def to_resource(order: domain.Order) -> Order:
             unit_price=line.unit_price,
             tax_rate=line.tax_rate or Decimal(0),
             tax=line.tax or Decimal(0),
+            digital=line.digital,
         )
         for line in order.lines
     )
@@ -76,4 +99,5 @@ def to_resource(order: domain.Order) -> Order:
         version=order.version,
         payment_id=order.payment_id,
         cancel_reason=order.cancel_reason,
+        fulfilment=order.fulfilment.value,
     )

@@ -28,6 +28,7 @@ DESCRIPTIONS: dict[int | str, str] = {
     404: "There is no such thing.",
     406: "`Accept` asks for nothing that can be had here.",
     408: "The body did not arrive in time.",
+    409: "It contradicts what is there; `type` says how.",
     413: "The body is too large.",
     415: "The body is not JSON, or of another version.",
     422: "The body breaks the contract; `errors` says where.",

@@ -1,16 +1,18 @@
 """Wiring of the storefront."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Annotated
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Literal
 
 from fastapi import FastAPI
-from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter
+from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, ValidationInfo, field_validator
 
 from producers.rest.app import build_app
 from producers.rest.settings import ServiceSettings
 from producers.storefront.api import ROUTERS
 from producers.storefront.orders_client import open_client
+from producers.storefront.stock_check import StockCheck, open_check
 
 
 def _http_url(url: str) -> str:
@@ -23,6 +25,23 @@ class Settings(ServiceSettings):
 
     orders_url: Annotated[str, AfterValidator(_http_url)]
     orders_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 5_000
+    kafka_bootstrap: str = ""
+    registry_url: str = ""
+    schema_cache: Path = Path()
+    # whether inventory is asked, over Kafka, before an order is passed on
+    stock_check: Literal["off", "ask"] = "off"
+    stock_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 500
+
+    @field_validator("stock_check")
+    @classmethod
+    def _can_ask(cls, value: str, info: ValidationInfo) -> str:
+        if value == "ask" and not (
+            info.data.get("kafka_bootstrap") and info.data.get("registry_url")
+        ):
+            raise ValueError(
+                "to ask takes TAILRACE_KAFKA_BOOTSTRAP and TAILRACE_REGISTRY_URL as well"
+            )
+        return value
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -31,8 +50,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         timeout_s = settings.orders_timeout_ms / 1000
-        async with open_client(settings.orders_url, timeout_s=timeout_s) as orders:
-            app.state.orders = orders
+        async with (
+            open_client(settings.orders_url, timeout_s=timeout_s) as orders,
+            _stock_check(settings) as stock_check,
+        ):
+            app.state.orders, app.state.stock_check = orders, stock_check
             yield
 
     return build_app(
@@ -40,4 +62,16 @@ def create_app(settings: Settings) -> FastAPI:
         description="Place orders and see what becomes of them.",
         routers=ROUTERS,
         lifespan=lifespan,
+    )
+
+
+def _stock_check(settings: Settings) -> AbstractAsyncContextManager[StockCheck]:
+    timeout_s = settings.stock_timeout_ms / 1000
+    if settings.stock_check == "off":
+        return nullcontext(StockCheck(None, timeout_s=timeout_s))
+    return open_check(
+        bootstrap=settings.kafka_bootstrap,
+        registry_url=settings.registry_url,
+        schema_cache=settings.schema_cache,
+        timeout_s=timeout_s,
     )

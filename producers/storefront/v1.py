@@ -7,6 +7,7 @@ from producers.rest.created import CREATED, Location
 from producers.rest.problems import REFUSALS, answers
 from producers.rest.versions import version_router
 from producers.storefront.orders_client import BEHIND, Orders
+from producers.storefront.stock_check import Checked
 from schemas.rest.orders import API, V1
 from schemas.rest.orders.v1 import Order, PlaceOrder
 
@@ -17,10 +18,13 @@ router = version_router(API, V1)
     "/orders",
     status_code=201,
     response_model_exclude_none=True,
-    responses=CREATED | REFUSALS | BEHIND,
+    responses=CREATED | REFUSALS | answers(409) | BEHIND,
 )
-async def place(order: PlaceOrder, orders: Orders, context: Context, location: Location) -> Order:
+async def place(
+    order: PlaceOrder, orders: Orders, stock: Checked, context: Context, location: Location
+) -> Order:
     """Place an order. It starts as `pending`; follow the `Location` header to see it confirmed."""
+    await stock.require(((line.sku, line.quantity) for line in order.lines), context)
     placed = await orders.place(V1, order, Order, context)
     location.tell(placed.order_id)
     return placed

@@ -7,6 +7,7 @@ from producers.rest.created import CREATED, Location
 from producers.rest.problems import REFUSALS, answers
 from producers.rest.versions import version_router
 from producers.storefront.orders_client import BEHIND, Orders
+from producers.storefront.stock_check import Checked
 from schemas.rest.orders import API, V2
 from schemas.rest.orders.v2 import Order, PlaceOrder
 
@@ -17,10 +18,14 @@ router = version_router(API, V2)
     "/orders",
     status_code=201,
     response_model_exclude_none=True,
-    responses=CREATED | REFUSALS | BEHIND,
+    responses=CREATED | REFUSALS | answers(409) | BEHIND,
 )
-async def place(order: PlaceOrder, orders: Orders, context: Context, location: Location) -> Order:
+async def place(
+    order: PlaceOrder, orders: Orders, stock: Checked, context: Context, location: Location
+) -> Order:
     """Place an order. It starts as `pending`; follow the `Location` header to see it confirmed."""
+    items = ((line.sku, line.quantity) for line in order.lines if not line.digital)
+    await stock.require(items, context)
     placed = await orders.place(V2, order, Order, context)
     location.tell(placed.order_id)
     return placed
@@ -30,3 +35,13 @@ async def place(order: PlaceOrder, orders: Orders, context: Context, location: L
 async def show(order_id: UUID, orders: Orders, context: Context) -> Order:
     """Show an order as it stands."""
     return await orders.find(V2, order_id, Order, context)
+
+
+@router.post(
+    "/orders/{order_id}/cancel",
+    response_model_exclude_none=True,
+    responses=answers(404, 409) | BEHIND,
+)
+async def cancel(order_id: UUID, orders: Orders, context: Context) -> Order:
+    """Cancel an order that is not confirmed yet; what was done for it is undone. Asking again changes nothing."""
+    return await orders.cancel(V2, order_id, Order, context)

@@ -87,3 +87,25 @@ class OrderCreated:
             currency=datum["currency"],
             placed_at=datum["placed_at"],
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSignedUp:
+    """A sign-up that counts on the day on which it happened; who it was is not read."""
+
+    NAME: ClassVar[str] = "users.UserSignedUp"
+    READER: ClassVar[str | None] = "analytics-worker"
+
+    signed_up_at: datetime
+    """When it happened."""
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "signed_up_at": self.signed_up_at,
+        }
+
+    @classmethod
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
+        return cls(
+            signed_up_at=datum["signed_up_at"],
+        )

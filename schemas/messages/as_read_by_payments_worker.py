@@ -3,8 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, ClassVar, Self
 from uuid import UUID
+
+
+class Fulfilment(StrEnum):
+    """Who sees to it that an order is fulfilled."""
+
+    UNKNOWN = "unknown"
+    CHOREOGRAPHY = "choreography"
+    ORCHESTRATION = "orchestration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +31,8 @@ class OrderCreated:
     """ISO 4217 code of the total."""
     total: Decimal
     """How much is charged."""
+    fulfilment: Fulfilment = Fulfilment.CHOREOGRAPHY
+    """Whether this event is what has it charged."""
 
     def to_avro(self) -> dict[str, Any]:
         return {
@@ -29,6 +40,7 @@ class OrderCreated:
             "customer_id": self.customer_id,
             "currency": self.currency,
             "total": self.total,
+            "fulfilment": self.fulfilment.value,
         }
 
     @classmethod
@@ -38,4 +50,5 @@ class OrderCreated:
             customer_id=datum["customer_id"],
             currency=datum["currency"],
             total=datum["total"],
+            fulfilment=Fulfilment(datum["fulfilment"]),
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -22,6 +23,8 @@ class OrderLine:
     """Tax as a part of the price, 0.19 for 19 %; null where the order was placed without a word of tax."""
     tax: Decimal | None = None
     """Tax on the whole line, rounded to the currency's minor unit; null where tax_rate is."""
+    digital: bool = False
+    """It needs neither stock nor shipment."""
 
     def to_avro(self) -> dict[str, Any]:
         return {
@@ -30,6 +33,7 @@ class OrderLine:
             "unit_price": self.unit_price,
             "tax_rate": self.tax_rate,
             "tax": self.tax,
+            "digital": self.digital,
         }
 
     @classmethod
@@ -40,7 +44,16 @@ class OrderLine:
             unit_price=datum["unit_price"],
             tax_rate=datum["tax_rate"],
             tax=datum["tax"],
+            digital=datum["digital"],
         )
+
+
+class Fulfilment(StrEnum):
+    """Who sees to it that an order is fulfilled."""
+
+    UNKNOWN = "unknown"
+    CHOREOGRAPHY = "choreography"
+    ORCHESTRATION = "orchestration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +75,8 @@ class OrderCreated:
     """What the customer pays: quantity times unit price, and the tax, of all lines."""
     placed_at: datetime
     """When the order was accepted."""
+    fulfilment: Fulfilment = Fulfilment.CHOREOGRAPHY
+    """By choreography each service goes on from the events of others; by orchestration it waits for commands."""
 
     def to_avro(self) -> dict[str, Any]:
         return {
@@ -71,6 +86,7 @@ class OrderCreated:
             "lines": [item.to_avro() for item in self.lines],
             "total": self.total,
             "placed_at": self.placed_at,
+            "fulfilment": self.fulfilment.value,
         }
 
     @classmethod
@@ -82,6 +98,7 @@ class OrderCreated:
             lines=tuple(OrderLine.from_avro(item) for item in datum["lines"]),
             total=datum["total"],
             placed_at=datum["placed_at"],
+            fulfilment=Fulfilment(datum["fulfilment"]),
         )
 
 
@@ -158,4 +175,56 @@ class OrderCancelled:
             currency=datum["currency"],
             total=datum["total"],
             cancelled_at=datum["cancelled_at"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmOrder:
+    """Confirm an order: it is paid and will be sent."""
+
+    NAME: ClassVar[str] = "orders.ConfirmOrder"
+    READER: ClassVar[str | None] = None
+
+    order_id: UUID
+    """Identity of the order."""
+    payment_id: UUID
+    """The payment that settled it."""
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "order_id": self.order_id,
+            "payment_id": self.payment_id,
+        }
+
+    @classmethod
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
+        return cls(
+            order_id=datum["order_id"],
+            payment_id=datum["payment_id"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """Give an order up."""
+
+    NAME: ClassVar[str] = "orders.CancelOrder"
+    READER: ClassVar[str | None] = None
+
+    order_id: UUID
+    """Identity of the order."""
+    reason: str
+    """Why, as a snake_case word a program can branch on."""
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "order_id": self.order_id,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
+        return cls(
+            order_id=datum["order_id"],
+            reason=datum["reason"],
         )

@@ -8,7 +8,7 @@ import click
 
 from infra.cli.output import console
 from infra.settings import Publisher
-from tests.bench import consumer, inbox, recovery, replay
+from tests.bench import consumer, inbox, recovery, replay, request_reply
 from tests.bench.command import run_to_exit
 from tests.bench.measurements import CONTENDERS
 from tests.bench.options import Options, names_of
@@ -16,6 +16,7 @@ from tests.bench.outcome import Outcome
 from tests.bench.progress import Progress
 from tests.bench.publish import run as publish
 from tests.bench.report import show
+from tests.bench.sagas import run as sagas
 from tests.faults.plan import parts_at_risk
 
 BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
@@ -24,6 +25,8 @@ BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     publish.NAME: publish.run,
     recovery.NAME: recovery.run,
     replay.NAME: replay.run,
+    request_reply.NAME: request_reply.run,
+    sagas.NAME: sagas.run,
 }
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -97,6 +100,7 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
 @_option("parts", click.STRING, "", "Parts to kill and freeze; all by default.", callback=_parts)
 @_option("orders-per-s", POSITIVE, 20.0, "Orders per second meanwhile.")
 @_option("seed", click.IntRange(min=0), 0, "Which orders.")
+@_option("orders", COUNT, 2_000, "Orders that are fulfilled at once.")
 def bench(names: str, **options: Any) -> None:
     """Measure NAMES: a benchmark, or several with commas between them.
 
@@ -133,6 +137,20 @@ def bench(names: str, **options: Any) -> None:
     replay     orders replayed into a sandbox of analytics (sandbox) against the
                live worker that takes the same ones (live_worker); the sandbox must
                come to the same rows
+    request-reply
+               a question answered out of Postgres, over Kafka (kafka) and over
+               HTTP (http), from asking to the answer
+               steady      at 100 a second
+               saturated   64 at once, each followed by the next
+    sagas      orders fulfilled by choreography, by orchestration, and in the same
+               three steps by a workflow on DBOS (dbos), on the same server
+               backlog   placed all at once: finished per second, the slowest
+                         included, and how long each took
+               alone     one after the other: from placing an order to its
+                         confirmation
+               cost      transactions that write, and statements, those included
+                         that look whether something is due; transactions of the
+                         orchestrator for each reply
 
     Each benchmark starts a stack of its own and deletes it at the end. Contenders alternate, and medians of all rounds
     are shown; every run is kept in .bench/<name>.json. Ends with 0 when done, 1 on a failure, 2 on wrong usage.

@@ -25,6 +25,7 @@ class Options:
         parts: Names of the parts that are; none for all that orders need.
         orders_per_s: Orders per second while they are.
         seed: Which orders.
+        orders: Orders that are fulfilled at once.
         publisher: Who carries the outbox to Kafka meanwhile.
     """
 
@@ -42,6 +43,7 @@ class Options:
     parts: Sequence[str]
     orders_per_s: float
     seed: int
+    orders: int
     publisher: Publisher
 
 

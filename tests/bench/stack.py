@@ -13,7 +13,7 @@ from infra.local.down import reset
 from infra.local.parts import parts_with
 from infra.local.supervision.client import Supervisor
 from infra.services import SUPERUSER
-from infra.settings import REPOSITORY, Publisher
+from infra.settings import REPOSITORY
 from tests.bench.errors import BenchError
 from tests.stack import RunningStack, make_directory, own_settings
 
@@ -21,16 +21,18 @@ LOGS_KEPT = REPOSITORY / "build" / "bench-logs"
 
 
 @contextmanager
-def own_stack(*needed: str, publisher: Publisher = "cdc") -> Iterator[RunningStack]:
+def own_stack(*needed: str, **changes: object) -> Iterator[RunningStack]:
     """Start a stack of its own, with its home and ports, and delete it whatever happens.
 
     Args:
         needed: Names of the parts to leave running; the others are stopped once the pipeline stands.
-        publisher: Who carries the outbox to Kafka.
+        changes: Settings that differ, such as `publisher`.
     """
     directory = make_directory()
     try:
-        stack = RunningStack(own_settings(directory / "home", publisher=publisher))
+        # what is measured is what `make up` runs, and no stack that is to be thrifty beside another
+        settings = own_settings(directory / "home", **{"cdc_profile": "default"} | changes)
+        stack = RunningStack(settings)
         try:
             _start(stack)
             _quieten(stack, needed)

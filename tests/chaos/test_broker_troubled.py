@@ -1,6 +1,5 @@
 """The broker restarted, or standing still for longer than clients bear: the workers go on by themselves."""
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +35,7 @@ def test_a_broker_frozen_for_longer_than_a_session_is_waited_for(
 ) -> None:
     with at_work(stack, tmp_path) as trial:
         before = trial.fleet.generation()
-        with frozen_broker(stack):
+        with stack.frozen("kafka"):
             wait_for_standstill(trial, SESSION_TIMEOUT_S + 2)
         tell(f"effects again {wait_for_new_ones(trial):.1f} s after the broker went on")
         # its clock had stopped, so that it finds the heartbeats in its sockets before it misses them
@@ -48,7 +47,7 @@ def test_requests_that_time_out_do_not_end_consumption(stack: RunningStack, tmp_
     impatient = {"FAUST_BROKER_REQUEST_TIMEOUT": str(timeout_s), "TAILRACE_STALL_S": "15"}
     with at_work(stack, tmp_path, **impatient) as trial:
         before = trial.fleet.generation()
-        with frozen_broker(stack):
+        with stack.frozen("kafka"):
             trial.fleet.wait_until(
                 "the workers have not given up their requests and their sessions",
                 lambda: all(
@@ -74,16 +73,6 @@ def at_work(stack: RunningStack, directory: Path, **variables: str) -> Iterator[
         trial.fleet.wait_joined()
         trial.wait_at_end()
         trial.assert_each_once_in_order()
-
-
-@contextmanager
-def frozen_broker(stack: RunningStack) -> Iterator[None]:
-    """Stop the broker's clock while the block runs."""
-    stack.kill("kafka", signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        stack.kill("kafka", signal.SIGCONT)
 
 
 def wait_for_standstill(trial: Trial, seconds: float) -> None:

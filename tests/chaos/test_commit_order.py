@@ -75,7 +75,6 @@ def test_versions_come_in_turn_whatever_the_order_of_commits(
 
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

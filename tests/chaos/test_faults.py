@@ -26,7 +26,7 @@ def test_faults_in_any_part_lose_repeat_and_reorder_nothing(stack: RunningStack)
     assert list(run.verdict.sentences()) == []
     assert run.account.statuses, "no order was placed, so nothing is shown"
     assert [str(recovery.step) for recovery in run.recoveries] == [str(step) for step in steps]
-    assert run.slow == []
+    assert run.standstills == []
 
 
 def test_a_frozen_part_is_named_with_the_command_that_mends_it(stack: RunningStack) -> None:

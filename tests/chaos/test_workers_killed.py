@@ -8,7 +8,7 @@ from tests.stack import RunningStack
 from tests.workers.chance import make_chance, tell
 from tests.workers.trial import Trial, open_trial
 
-EVENTS = int(os.environ.get("TAILRACE_CHAOS_EVENTS", "20000"))
+EVENTS = int(os.environ.get("TAILRACE_CHAOS_EVENTS", "8000"))
 KEYS = 500
 PARTITIONS = 6
 KILLS = max(4, EVENTS // 5000)

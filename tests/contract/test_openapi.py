@@ -86,7 +86,8 @@ def test_negotiation_is_described(document: Node, route: NegotiatedRoute) -> Non
 
 def test_orders_are_described_in_two_versions_at_both_services() -> None:
     described = [(r.path, [v.number for v in r.routes]) for _, r in NEGOTIATED if "order" in r.path]
-    assert described == [("/orders", [1, 2]), ("/orders/{order_id}", [1, 2])] * 2
+    assert described.count(("/orders", [1, 2])) == 2
+    assert described.count(("/orders/{order_id}", [1, 2])) == 2
 
 
 def test_errors_are_problems(document: Node) -> None:

@@ -4,9 +4,11 @@ import httpx2
 import psycopg
 import pytest
 
+from infra.settings import Publisher
 from tests.bad_requests import BAD_REQUESTS
 from tests.stack import RunningStack
 
+PUBLISHERS: tuple[Publisher, ...] = ("cdc",)  # nothing is published
 # Events of earlier tests' orders may still come in; only a bad request could add an order.
 COUNT = """
 select (select count(*) from customer_order),

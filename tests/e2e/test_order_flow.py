@@ -70,9 +70,12 @@ def test_one_trace_and_one_correlation_run_from_the_request_to_the_last_event(
     assert {row[2] for row in rows} == {correlation}
     assert {row[3].split("-")[1] for row in rows} == {trace}
     assert len({row[3].split("-")[2] for row in rows}) == 2
-    paid = records_of(stack, "payment.events")[str(confirmed[1])][0]
-    assert paid.headers["causation_id"] == str(created[0])
-    assert paid.headers["correlation_id"] == correlation
+    cause = str(confirmed[1])
+    for topic in ("shipment.events", "reservation.events", "payment.events"):
+        [record] = records_of(stack, topic)[cause]
+        assert record.headers["correlation_id"] == correlation
+        cause = str(record.headers["causation_id"])
+    assert cause == str(created[0])
 
 
 def test_records_can_be_read_decoded_with_their_headers(stack: RunningStack) -> None:

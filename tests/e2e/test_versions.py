@@ -5,13 +5,17 @@ from typing import Any
 import httpx2
 import psycopg
 
-from infra.settings import REPOSITORY
+from infra.settings import REPOSITORY, Publisher
 from schemas.gate.openapi.document import canonical
 from schemas.rest.orders import V1, V2
+from tests import plain_http
 from tests.kafka import records_of
 from tests.orders import place, wait_until_decided
 from tests.stack import RunningStack
 
+PUBLISHERS: tuple[Publisher, ...] = (
+    "cdc",
+)  # whoever publishes, records are the same: tests/integration/test_records.py
 LINES = [
     {"sku": "book", "quantity": 3, "unit_price": "9.99", "tax_rate": "0.07"},
     {"sku": "lamp", "quantity": 1, "unit_price": "20.00", "tax_rate": "0.19"},
@@ -20,7 +24,7 @@ BODY = {"customer_id": "ada", "currency": "EUR", "lines": LINES}
 
 
 def ask(stack: RunningStack, method: str, path: str, **request: Any) -> httpx2.Response:
-    return httpx2.request(method, stack.settings.url_of("storefront") + path, timeout=10, **request)
+    return plain_http.request(method, stack.settings.url_of("storefront") + path, **request)
 
 
 def test_an_order_with_tax_is_paid_in_full_and_reads_in_both_versions(stack: RunningStack) -> None:

@@ -51,8 +51,8 @@ def chaos(
     """Kill, freeze and restart the parts of a stack of its own while orders flow.
 
     Afterwards every order is followed through all tables and topics. Ends with 0 when none was lost, repeated or
-    reordered and the pipeline was never kept waiting for more than 60 s, with 1 otherwise, with 2 on wrong usage. The
-    same seed gives the same faults at the same times after each recovery.
+    reordered and the pipeline never stood still for more than 60 s, with 1 otherwise, with 2 on wrong usage. The same
+    seed gives the same faults at the same times after each recovery.
     """
     known = parts_at_risk(publisher)
     try:

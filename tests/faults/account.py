@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import psycopg
 
+from infra.local.probe import ProbeTimeoutError, wait_until
+from tests.books import disagreements
 from tests.faults.load import Load, Sent
 from tests.faults.watch import connect
 from tests.kafka import records_of
@@ -15,11 +18,14 @@ from tests.stack import RunningStack
 
 ORDERS_TOPIC, PAYMENTS_TOPIC = "order.events", "payment.events"
 READERS = {
-    ORDERS_TOPIC: ("payments-worker", "analytics-worker"),
+    ORDERS_TOPIC: ("payments-worker", "analytics-worker", "inventory-worker", "fulfilment-worker"),
     PAYMENTS_TOPIC: ("orders-worker",),
 }
-FIRST_ONLY = frozenset({"payments-worker"})
-"""Who takes the first event of an order and passes over the second."""
+FIRST_ONLY = frozenset({"payments-worker", "fulfilment-worker"})
+"""Who takes the first event of an order, and passes over the second unless it is a cancellation."""
+
+SETTLED_S = 60.0
+"""How long it may take after an order's end until every service has done what follows from it."""
 
 STATUSES = (
     "select order_id::text, status from orders.customer_order where order_id = any(%s::uuid[])"
@@ -68,6 +74,7 @@ class Account:
         taken: Messages that are in each consumer's inbox.
         counted: How many orders more analytics counts as placed, and as confirmed or cancelled.
         parked: How many messages more are parked.
+        disagreements: In which way the books of the services disagree about the orders and the stock.
     """
 
     sent: Sequence[Sent]
@@ -78,6 +85,7 @@ class Account:
     taken: Mapping[str, Collection[str]]
     counted: tuple[int, int]
     parked: int
+    disagreements: Sequence[str] = ()
 
     @property
     def copies(self) -> int:
@@ -110,6 +118,8 @@ def account(stack: RunningStack, load: Load, since: Before) -> Account:
         reader = _Reader(connection)
         orders = reader.events(ORDER_EVENTS, [sent.correlation_id for sent in load.sent])
         ids = sorted({event.key for event in orders})
+        with suppress(ProbeTimeoutError):  # the verdict names what does not agree
+            wait_until("", lambda: not disagreements(stack, ids), timeout_s=SETTLED_S)
         payments = reader.pairs(PAYMENTS, ids)
         paid = reader.events(PAYMENT_EVENTS, [payment_id for _, payment_id in payments])
         events = {ORDERS_TOPIC: orders, PAYMENTS_TOPIC: paid}
@@ -126,6 +136,7 @@ def account(stack: RunningStack, load: Load, since: Before) -> Account:
             },
             counted=_difference(_counted(stack), since.counted),
             parked=_parked(connection) - since.parked,
+            disagreements=disagreements(stack, ids),
         )
 
 

@@ -7,14 +7,14 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from cdc.ids import new_id
 from infra.demo.generate import GeneratedOrders
-from infra.demo.orders import NewOrder
+from infra.demo.orders import FORMS, NewOrder
 from infra.demo.send import Answer, Sender, Unknown, Unsent, open_client
-from schemas.rest.orders.v1 import Order
+from schemas.rest.orders.v2 import Order
 
 CONNECTIONS = 1000
 """More than are open when nothing answers for as long as a request waits."""
@@ -28,12 +28,14 @@ class Sent:
     Args:
         correlation_id: The id it was sent with, of which its events tell.
         at: When, by `time.monotonic`.
+        form: In which it is fulfilled.
         answer: What was answered; None until then.
         complete_at: When its last effect was seen; None until then.
     """
 
     correlation_id: str
     at: float
+    form: str
     answer: Answer | None = None
     complete_at: float | None = None
 
@@ -60,6 +62,8 @@ class Load:
     """Every order, in the order sent."""
     waiting: dict[UUID, Sent] = field(default_factory=dict)
     """Those that were accepted, and whose effects are not all there."""
+    completed: int = 0
+    """How many have all of their effects."""
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
@@ -80,6 +84,7 @@ class Load:
     def complete(self, order_id: UUID) -> None:
         """Note that all effects of an order are there."""
         self.waiting.pop(order_id).complete_at = time.monotonic()
+        self.completed += 1
 
     async def _flow(self, ended: threading.Event) -> None:
         async with (
@@ -92,10 +97,11 @@ class Load:
                 await asyncio.sleep(max(0.0, begin + number / self.per_s - time.monotonic()))
                 if ended.is_set():
                     break
-                posts.create_task(self._post(sender, order))
+                form = FORMS[number % len(FORMS)]
+                posts.create_task(self._post(sender, replace(order, fulfilment=form), form))
 
-    async def _post(self, sender: Sender, order: NewOrder) -> None:
-        sent = Sent(str(new_id()), time.monotonic())
+    async def _post(self, sender: Sender, order: NewOrder, form: str) -> None:
+        sent = Sent(str(new_id()), time.monotonic(), form)
         self.sent.append(sent)
         sent.answer = await sender.send(order, sent.correlation_id)
         if isinstance(sent.answer, Order):

@@ -39,8 +39,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was lost, repeated or reordered, and nothing waited for too long."""
-        return self.run.verdict.ok and not self.run.slow
+        """Whether nothing was lost, repeated or reordered, and nothing stood still for too long."""
+        return self.run.verdict.ok and not self.run.standstills
 
 
 def show(report: Report, console: Console) -> None:
@@ -63,13 +63,13 @@ def sentences(report: Report) -> Iterator[str]:
         f"Faults: {done}; {run.restarts} restarts by the supervisor, {run.account.copies:,} records delivered "
         f"more than once, {run.duplicates:,} duplicates dropped by consumers."
     )
-    longest = max(run.recoveries, key=lambda recovery: recovery.waited_s)
-    yield f"Longest wait: {longest.waited_s:.1f} s, after {longest.step}."
+    longest = max(run.recoveries, key=lambda recovery: recovery.still_s)
+    yield f"Longest standstill: {longest.still_s:.1f} s, after {longest.step}."
     yield (
         f"lost {len(verdict.lost)}, repeated {len(verdict.repeated)}, reordered {len(verdict.reordered)}, "
-        f"contradicted {len(verdict.contradicted)}, waits above {LIMIT_S:.0f} s {len(run.slow)}"
+        f"contradicted {len(verdict.contradicted)}, standstills above {LIMIT_S:.0f} s {len(run.standstills)}"
     )
-    wrong = [*verdict.sentences(), *(f"too slow: {line(recovery)}" for recovery in run.slow)]
+    wrong = [*verdict.sentences(), *(f"stood still: {line(each)}" for each in run.standstills)]
     yield from wrong[:NAMED]
     if len(wrong) > NAMED:
         yield f"... and {len(wrong) - NAMED} more"
@@ -97,7 +97,7 @@ def document(report: Report) -> dict[str, Any]:
         "supervised_restarts": run.restarts,
         "records_more_than_once": run.account.copies,
         "duplicates_dropped": run.duplicates,
-        "waits_above_limit": len(run.slow),
+        "standstills_above_limit": len(run.standstills),
         **{name: list(found) for name, found in asdict(verdict).items()},
         "recoveries": [_recovery(recovery) for recovery in run.recoveries],
     }

@@ -6,22 +6,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from infra.local.parts import parts_with
-from infra.local.probe import ProbeTimeoutError, wait_until
+from infra.local.probe import ProbeTimeoutError
 from tests.bench.errors import BenchError
 from tests.faults.account import Account, account, before
 from tests.faults.inject import Injector
 from tests.faults.load import Load, unanswered, unavailable
 from tests.faults.plan import BACKEND, Step
+from tests.faults.standstill import wait_through
 from tests.faults.verdict import Verdict, judge
 from tests.faults.watch import watching
 from tests.orders import duplicates
 from tests.stack import RunningStack
 
 LIMIT_S = 60.0
-"""Longest time for which a fault may keep effects waiting."""
+"""Longest time for which nothing may go forward after a fault, as `Patience` counts it."""
 GIVE_UP_S = 300.0
-"""After which a run ends, since nothing will come any more."""
-INTERVAL_S = 0.02
+"""The same, after which a run ends, since nothing will come any more."""
 
 
 class StandstillError(BenchError):
@@ -38,6 +38,8 @@ class Recovery:
         flowing_s: Until an order was complete that was sent after it.
         drained_s: Until all orders were complete that were sent before that.
         ready_s: Until the parts that were hit were ready again.
+        still_s: The longest time in which nothing of that went forward: no order was complete of those that were waited
+            for, and afterwards no part was ready. What a machine takes for a backlog is not in it.
         unavailable: Orders that were refused meanwhile, with the request to come back.
         unanswered: Orders that were sent meanwhile and not answered.
     """
@@ -47,13 +49,9 @@ class Recovery:
     flowing_s: float
     drained_s: float
     ready_s: float
+    still_s: float
     unavailable: int
     unanswered: int
-
-    @property
-    def waited_s(self) -> float:
-        """The longest of the times."""
-        return max(self.flowing_s, self.drained_s, self.ready_s)
 
 
 @dataclass(kw_only=True)
@@ -79,9 +77,9 @@ class Run:
     seconds: float
 
     @property
-    def slow(self) -> Sequence[Recovery]:
-        """The recoveries that took longer than they may."""
-        return [recovery for recovery in self.recoveries if recovery.waited_s > LIMIT_S]
+    def standstills(self) -> Sequence[Recovery]:
+        """The recoveries in which nothing went forward for longer than it may."""
+        return [recovery for recovery in self.recoveries if recovery.still_s > LIMIT_S]
 
 
 class Trial:
@@ -108,11 +106,15 @@ class Trial:
         time.sleep(step.pause_s)
         first = time.monotonic()
         since = self._injector.carry_out(step)
-        flowing = self.wait_until_flowing(since, str(step))
-        drained = self._wait(
-            f"the backlog was not gone after {step}", lambda: self._is_drained(flowing)
+        flowing, until_flowing = self.wait_until_flowing(since, str(step))
+        drained, until_drained = self._wait(
+            f"the backlog was not gone after {step}",
+            lambda: not self._backlog(flowing),
+            lambda: self._backlog(flowing),
         )
-        ready = self._wait(f"a part was not ready after {step}", lambda: self._is_ready(step))
+        ready, until_ready = self._wait(
+            f"a part was not ready after {step}", lambda: self._is_ready(step), lambda: None
+        )
         sent = self._load.since(first)
         return Recovery(
             step=step,
@@ -120,31 +122,39 @@ class Trial:
             flowing_s=flowing - since,
             drained_s=drained - since,
             ready_s=ready - since,
+            still_s=max(until_flowing, until_drained, until_ready),
             unavailable=unavailable(sent),
             unanswered=unanswered(sent),
         )
 
-    def wait_until_flowing(self, since: float, after: str) -> float:
-        """Wait until an order is complete that was sent at `since` or later, and return the moment."""
+    def wait_until_flowing(self, since: float, after: str) -> tuple[float, float]:
+        """Wait until an order is complete that was sent at `since` or later.
+
+        Returns:
+            The moment, and for how long nothing went forward before it.
+        """
         return self._wait(
             f"no order was complete after {after}",
             lambda: any(sent.complete_at for sent in self._load.since(since)),
+            lambda: self._load.completed,
         )
 
-    def _is_drained(self, until: float) -> bool:
-        return all(sent.at >= until for sent in list(self._load.waiting.values()))
+    def _backlog(self, until: float) -> int:
+        return sum(sent.at < until for sent in list(self._load.waiting.values()))
 
     def _is_ready(self, step: Step) -> bool:
         hit = {"postgres" if fault.part == BACKEND else fault.part for fault in step.faults}
         return all(self._parts[name].is_ready(self._stack.settings) for name in hit)
 
-    def _wait(self, what: str, probe: Callable[[], bool]) -> float:
+    def _wait(
+        self, what: str, probe: Callable[[], bool], progress: Callable[[], object]
+    ) -> tuple[float, float]:
         try:
-            wait_until(what, probe, timeout_s=GIVE_UP_S, interval_s=INTERVAL_S)
+            still_s = wait_through(what, probe, progress, give_up_s=GIVE_UP_S)
         except ProbeTimeoutError as error:
             said = self._stack.cli("doctor", check=False).stdout
             raise StandstillError(f"{error}\n{said}\n{self._stack.troubles()}") from error
-        return time.monotonic()
+        return time.monotonic(), still_s
 
 
 def conduct(
@@ -191,7 +201,7 @@ def line(recovery: Recovery) -> str:
     """Return a recovery in a line."""
     times = (
         f"effects after {recovery.flowing_s:.1f} s, backlog gone after {recovery.drained_s:.1f} s, "
-        f"ready after {recovery.ready_s:.1f} s"
+        f"ready after {recovery.ready_s:.1f} s, nothing for {recovery.still_s:.1f} s"
     )
     posts = (
         f"{recovery.unavailable} orders refused for the moment, {recovery.unanswered} unanswered"
@@ -208,7 +218,7 @@ def _flowing(stack: RunningStack, load: Load) -> Iterator[Trial]:
             trial.wait_until_flowing(0.0, "the beginning")
             yield trial
         with suppress(ProbeTimeoutError):  # the verdict names what is missing
-            wait_until("", lambda: not load.waiting, timeout_s=LIMIT_S)
+            wait_through("", lambda: not load.waiting, lambda: load.completed, give_up_s=LIMIT_S)
 
 
 def _restarts(stack: RunningStack) -> int:

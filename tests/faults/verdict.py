@@ -26,7 +26,8 @@ class Verdict:
         lost: What should be there and is not.
         repeated: What is there more than once.
         reordered: Keys whose events did not come in their order.
-        contradicted: Orders that are there although the answer said that they were not placed, and parked messages.
+        contradicted: Orders that are there although the answer said that they were not placed, orders about which the
+            books of the services disagree, and parked messages.
     """
 
     lost: Sequence[str]
@@ -69,8 +70,9 @@ def _lost_orders(account: Account) -> Iterator[str]:
         if not payments[order_id]:
             yield f"order {order_id} has no payment"
     told = {event.key for event in account.events[PAYMENTS_TOPIC]}
-    for _, payment_id in account.payments:
-        if payment_id not in told:
+    answered = by_command(account)
+    for order_id, payment_id in account.payments:
+        if payment_id not in told and order_id not in answered:
             yield f"payment {payment_id} has no event"
 
 
@@ -145,8 +147,16 @@ def _contradicted(account: Account) -> Iterator[str]:
             yield f"request {sent.correlation_id} was answered as not placed ({sent.answer.reason}), and was"
         if sent.answer is None:
             yield f"request {sent.correlation_id} was never answered, nor given up"
+    yield from account.disagreements
     if account.parked:
         yield f"{account.parked} messages are parked"
+
+
+def by_command(account: Account) -> set[str]:
+    """Return the orders whose participants answer commands, and tell nobody else."""
+    requests = {sent.correlation_id for sent in account.sent if sent.form == "orchestration"}
+    orders = account.events[ORDERS_TOPIC]
+    return {event.key for event in orders if event.correlation_id in requests}
 
 
 def _versions(account: Account) -> dict[str, list[int]]:

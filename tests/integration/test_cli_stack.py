@@ -17,6 +17,7 @@ from infra.local.home import prepare_home
 from infra.local.probe import wait_until
 from infra.local.supervision import leftovers
 from infra.settings import HOST, REPOSITORY
+from tests import plain_http
 from tests.stack import RunningStack, make_directory, own_settings, wait_until_running
 
 
@@ -47,8 +48,15 @@ def test_up_again_changes_nothing(stack: RunningStack) -> None:
     assert {part["state"] for part in result["parts"]} == {"running"}
 
 
-def test_up_prints_where_things_are_and_what_to_try(stack: RunningStack) -> None:
+def test_up_starts_only_what_is_missing_and_prints_where_things_are_and_what_to_try(
+    stack: RunningStack,
+) -> None:
+    before = pids(stack)
+    stack.stop("storefront")
+    assert stack.status()["storefront"].state == "stopped"
     output = stack.cli("up").stdout
+    after = pids(stack)
+    assert [name for name in after if after[name] != before[name]] == ["storefront"]
     for wanted in (
         *stack.status(),
         f"curl -s {stack.settings.url_of('storefront')}/v1/orders",
@@ -57,42 +65,40 @@ def test_up_prints_where_things_are_and_what_to_try(stack: RunningStack) -> None
         assert wanted in output
 
 
-def test_up_starts_only_what_is_missing(stack: RunningStack) -> None:
-    before = pids(stack)
-    stack.stop("storefront")
-    assert stack.status()["storefront"].state == "stopped"
+def test_up_mends_a_paused_connector_a_deleted_topic_and_a_hanging_part(
+    stack: RunningStack,
+) -> None:
+    pause_connector(stack)
+    delete_topic(stack, "canary.events")
+    pid = stack.kill("storefront", signal.SIGSTOP)
+    found = findings(stack)
+    assert found["connector"]["state"] == "wrong"
+    assert found["topics"]["detail"] == "topic canary.events is missing, and is declared as there"
     assert json.loads(stack.cli("up", "--json").stdout)["started"] == ["storefront"]
-    after = pids(stack)
-    assert [name for name in after if after[name] != before[name]] == ["storefront"]
+    assert stack.status()["storefront"].pid != pid
+    # the doctor finds nothing when all is well
+    result = stack.cli("doctor")
+    assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
 
 
-def test_up_resumes_a_paused_connector(stack: RunningStack) -> None:
+def pause_connector(stack: RunningStack) -> None:
     base = f"{stack.settings.connect_url}/connectors/{CONNECTOR}"
     assert httpx2.put(f"{base}/pause").status_code == httpx2.codes.ACCEPTED
     wait_until(
         "the connector does not pause",
-        lambda: httpx2.get(f"{base}/status").json()["connector"]["state"] == "PAUSED",
+        lambda: plain_http.get(f"{base}/status").json()["connector"]["state"] == "PAUSED",
         timeout_s=20,
     )
-    assert findings(stack)["connector"]["state"] == "wrong"
-    stack.cli("up")
-    assert findings(stack)["connector"]["state"] == "ok"
 
 
-def test_up_makes_a_deleted_topic_again(stack: RunningStack) -> None:
+def delete_topic(stack: RunningStack, name: str) -> None:
     admin = AdminClient({"bootstrap.servers": stack.settings.kafka_bootstrap})
-    admin.delete_topics(["canary.events"])["canary.events"].result(20)
+    admin.delete_topics([name])[name].result(20)
     wait_until(
         "the topic is not deleted",
-        lambda: "canary.events" not in admin.list_topics(timeout=10).topics,
+        lambda: name not in admin.list_topics(timeout=10).topics,
         timeout_s=20,
     )
-    assert (
-        findings(stack)["topics"]["detail"]
-        == "topic canary.events is missing, and is declared as there"
-    )
-    stack.cli("up")
-    assert findings(stack)["topics"]["state"] == "ok"
 
 
 def test_a_killed_part_comes_back_and_status_counts_it(stack: RunningStack) -> None:
@@ -113,11 +119,6 @@ def test_restart_gives_one_part_a_new_process(stack: RunningStack) -> None:
     assert "orders-worker is ready after" in stack.cli("restart", "orders-worker").stdout
     after = pids(stack)
     assert [name for name in after if after[name] != before[name]] == ["orders-worker"]
-
-
-def test_doctor_finds_nothing_when_all_is_well(stack: RunningStack) -> None:
-    result = stack.cli("doctor")
-    assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
 
 
 def test_doctor_names_what_is_wrong_and_how_to_mend_it(stack: RunningStack) -> None:
@@ -187,13 +188,6 @@ def test_an_interrupted_up_takes_everything_back(second: RunningStack) -> None:
     assert process.returncode == 1
     assert complaint.strip() == "Interrupted."
     assert leftovers.find(second.settings.home) == []
-
-
-def test_up_starts_a_hanging_part_anew(stack: RunningStack) -> None:
-    pid = stack.kill("storefront", signal.SIGSTOP)
-    result = json.loads(stack.cli("up", "--json").stdout)
-    assert result["started"] == ["storefront"]
-    assert stack.status()["storefront"].pid != pid
 
 
 def test_a_failing_up_leaves_alone_what_ran_before(stack: RunningStack) -> None:

@@ -72,6 +72,7 @@ def house(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Hous
         database_port = {settings.postgres_port}
         password_files = "passwords"
         state = "state"
+        cdc_profile = "{settings.cdc_profile}"
         {services}
         """
     )

@@ -71,9 +71,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
 
 
 @given(history=histories(), every=st.integers(0, 4), as_of=st.integers(1, 12))
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_snapshot_and_later_events_lead_where_all_events_lead(
     log: LogSchema, history: list[Event], every: int, as_of: int
 ) -> None:
@@ -233,7 +231,7 @@ async def placed(log: LogSchema, connection: Connection, *, confirm: bool = Fals
     order = await handlers.place_order(command, work)
     if confirm:
         paid = ConfirmOrder(order_id=order.order_id, payment_id=new_id())
-        order = await handlers.confirm_order(paid, work)
+        [order] = await handlers.decide_orders([(paid, work)], work)
         state = State(order.version, order)
         await snapshots_every(2).take_when_due(connection, str(order.order_id), 1, state)
     return order

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -28,8 +30,19 @@ from consumers.testing.schemas import codec_of_all
 from producers.orders import repository
 from producers.orders.domain import Order
 from schemas.message import Message
-from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
+from schemas.messages import as_read_by_analytics_worker
+from schemas.messages.inventory import OutOfStock
+from schemas.messages.orders import (
+    CancelOrder,
+    ConfirmOrder,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderCreated,
+    OrderLine,
+)
 from schemas.messages.payments import DeclineReason, PaymentCompleted, PaymentFailed
+from schemas.messages.shipping import ShipmentCreated, ShipmentRejected
+from schemas.messages.users import UserSignedUp
 from tests.stack import RunningStack
 
 TIMEOUT_S = 120.0
@@ -40,7 +53,7 @@ OnPostgres = Scenario[Any]
 
 
 def order(total: int = 5, customer_id: str = "ada", at: datetime = MINUTE) -> OrderCreated:
-    line = OrderLine(sku="book-1", quantity=1, unit_price=Decimal(total))
+    line = OrderLine(sku="song-1", quantity=1, unit_price=Decimal(total), digital=True)
     return OrderCreated(
         order_id=new_id(),
         customer_id=customer_id,
@@ -152,6 +165,7 @@ def test_payments_charges_each_order_and_tells_what_came_of_it(stack: RunningSta
                         "amount": placed.total,
                         "status": status,
                         "decline_reason": reason,
+                        "version": 1,
                     }
                     for placed, status, reason in (
                         (small, "completed", None),
@@ -201,6 +215,34 @@ def test_analytics_counts_by_minute(stack: RunningStack) -> None:
                 ]
             }
         )
+
+    play(stack, "analytics", analytics_worker, scene)
+
+
+def test_analytics_counts_sign_ups_by_the_day_in_utc_and_reads_no_address(
+    stack: RunningStack,
+) -> None:
+    midnight = datetime(2026, 1, 2, tzinfo=UTC)
+    evening, morning = (
+        midnight - timedelta(seconds=1),
+        midnight.astimezone(timezone(timedelta(hours=13))),
+    )
+
+    def signed_up(at: datetime) -> UserSignedUp:
+        return UserSignedUp(user_id=new_id(), email="ada@example.com", signed_up_at=at)
+
+    async def scene(scenario: OnPostgres) -> None:
+        users = [signed_up(at) for at in (evening, evening, morning)]
+        await scenario.torment(*users)
+        scenario.then_state(
+            {
+                "sign_ups_per_day": [
+                    {"day": midnight - timedelta(days=1), "signed_up": 2},
+                    {"day": midnight, "signed_up": 1},
+                ]
+            }
+        )
+        assert not hasattr(as_read_by_analytics_worker.UserSignedUp, "email")
 
     play(stack, "analytics", analytics_worker, scene)
 
@@ -266,6 +308,89 @@ def test_orders_are_confirmed_or_cancelled_once_whatever_happens(stack: RunningS
     play_with_orders(stack, orders, scene)
 
 
+def physical() -> OrderCreated:
+    return replace(order(), lines=(OrderLine(sku="book-1", quantity=1, unit_price=Decimal(5)),))
+
+
+def sent(placed: OrderCreated) -> ShipmentCreated:
+    return ShipmentCreated(shipment_id=new_id(), order_id=placed.order_id, created_at=MINUTE)
+
+
+def statuses(scenario: OnPostgres) -> dict[UUID, tuple[str, str | None]]:
+    return {
+        row["order_id"]: (row["status"], row["cancel_reason"])
+        for row in scenario.state["customer_order"]
+    }
+
+
+def test_an_order_is_confirmed_when_it_is_paid_and_sent_in_whatever_sequence(
+    stack: RunningStack,
+) -> None:
+    orders = [physical() for _ in range(4)]
+
+    async def scene(scenario: OnPostgres) -> None:
+        done = await scenario.torment(
+            *(paid(orders[0]), sent(orders[0]), sent(orders[1]), paid(orders[1])),
+            *(paid(orders[2]), sent(orders[3])),
+            ignoring=("updated_at", "confirmed_at"),
+        )
+        assert min(done.happened.values()) > 0
+        assert [statuses(scenario)[each.order_id][0] for each in orders] == [
+            *("confirmed", "confirmed"),
+            *("pending", "pending"),
+        ]
+
+    play_with_orders(stack, orders, scene)
+
+
+def test_what_comes_after_an_order_was_cancelled_changes_nothing(stack: RunningStack) -> None:
+    unsold, unsent = physical(), physical()
+
+    async def scene(scenario: OnPostgres) -> None:
+        refusal = OutOfStock(
+            reservation_id=new_id(), order_id=unsold.order_id, skus=("book-1",), refused_at=MINUTE
+        )
+        rejection = ShipmentRejected(
+            shipment_id=new_id(),
+            order_id=unsent.order_id,
+            reason="unshippable",
+            rejected_at=MINUTE,
+        )
+        await scenario.when(refusal, rejection)
+        await scenario.when(paid(unsold), sent(unsold), rejection, refused(unsold), paid(unsent))
+        scenario.then_sent(OrderCancelled, OrderCancelled)
+        scenario.then_parked()
+        assert statuses(scenario) == {
+            unsold.order_id: ("cancelled", "out_of_stock"),
+            unsent.order_id: ("cancelled", "unshippable"),
+        }
+
+    play_with_orders(stack, [unsold, unsent], scene)
+
+
+def test_commands_decide_an_order_once_and_are_answered_by_how_it_stands(
+    stack: RunningStack,
+) -> None:
+    kept, dropped = physical(), physical()
+
+    async def scene(scenario: OnPostgres) -> None:
+        for placed, first in ((kept, "confirm"), (dropped, "cancel")):
+            confirm = ConfirmOrder(order_id=placed.order_id, payment_id=new_id())
+            cancel = CancelOrder(order_id=placed.order_id, reason="too_late")
+            wishes: list[Message] = [confirm, cancel] if first == "confirm" else [cancel, confirm]
+            for wish in (*wishes, wishes[0]):
+                await scenario.when(deliver(wish, reply_to="fulfilment.replies"))
+        answers = [each for each in scenario.outbox if each.topic == "fulfilment.replies"]
+        assert [type(each.message) for each in answers] == [
+            *[OrderConfirmed] * 3,
+            *[OrderCancelled] * 3,
+        ]
+        assert len(scenario.outbox) - len(answers) == 2
+        assert statuses(scenario)[dropped.order_id] == ("cancelled", "too_late")
+
+    play_with_orders(stack, [kept, dropped], scene)
+
+
 def test_a_payment_for_an_order_that_does_not_exist_is_parked(stack: RunningStack) -> None:
     known, unknown = order(), order()
 
@@ -318,3 +443,51 @@ def test_the_schema_is_gone_at_the_end(stack: RunningStack) -> None:
 async def _fail_within(database: PostgresDatabase) -> None:
     async with database:
         raise ZeroDivisionError
+
+
+TRIGGER = """
+create function note() returns trigger language plpgsql as
+    $$begin insert into log values (new.word); return new; end$$;
+create trigger noted after insert on thing for each row execute function note();
+"""
+REFERENCE = "alter table thing add parent bigint references thing"
+"""With it, rows have an order in which they can be written; the tables are made anew."""
+
+
+@pytest.mark.parametrize("besides", [TRIGGER, REFERENCE], ids=["a trigger", "a reference"])
+def test_a_reset_brings_back_what_there_was(stack: RunningStack, besides: LiteralString) -> None:
+    async def prepare(connection: Connection) -> None:
+        await connection.execute(
+            "create table thing (number bigint generated always as identity primary key,"
+            " word text, length int generated always as (length(word)) stored)"
+        )
+        await connection.execute("create table log (word text)")
+        await connection.execute("insert into thing (word) values ('one'), ('\ttwo\n'), (null)")
+        await connection.execute(besides)
+
+    async def run() -> None:
+        database = PostgresDatabase(
+            owner_url=stack.database_url("tailrace_owner"),
+            url=stack.database_url("analytics"),
+            packages=[],
+            prepare=prepare,
+        )
+        async with database:
+            before = await database.state()
+            async with database.connection() as connection:
+                await connection.execute("delete from thing where number = 1")
+                await connection.execute("update thing set word = 'other'")
+                await connection.execute("insert into thing (word) values ('more')")
+                await connection.execute("insert into log values ('more')")
+            assert await database.state() != before
+            await database.reset()
+            assert await database.state() == before
+            async with database.connection() as connection:
+                added = await connection.execute(
+                    "insert into thing (word) values ('four') returning number, length"
+                )
+                assert await added.fetchone() == (4, 4)
+                log = await connection.execute("select count(*) from log")
+                assert await log.fetchone() == (1 if besides is TRIGGER else 0,)
+
+    asyncio.run(run())

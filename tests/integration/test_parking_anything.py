@@ -134,7 +134,6 @@ def test_whatever_comes_no_partition_stops(stack: RunningStack) -> None:
 
             @settings(
                 max_examples=120,
-                deadline=None,
                 suppress_health_check=[HealthCheck.function_scoped_fixture],
             )
             @example([{"key": None, "headers": [("ce_id", None), ("ce_type", b"\0")]}])

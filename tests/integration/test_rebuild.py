@@ -46,8 +46,8 @@ def test_a_rebuild_while_orders_flow_loses_nothing_and_counts_nothing_twice(
     assert during > 0, "no order came while the projection was built"
     wait_until_decided(stack, orders.placed)
     assert live(stack) == from_the_log(stack)
-    [table] = told["tables"]
-    assert (table["table"], table["removed"]) == ("orders_per_minute", 1)
+    [table] = [each for each in told["tables"] if each["table"] == "orders_per_minute"]
+    assert table["removed"] == 1
     assert table["written"] >= 1
     assert query(stack, "tailrace_owner", grants) == before
     assert not sandboxes(stack)
@@ -57,7 +57,7 @@ def test_what_is_right_is_left_alone(stack: RunningStack) -> None:
     wait_until_decided(stack, [place(stack)["order_id"]])
     rows = query(stack, "analytics", "select ctid, xmin from orders_per_minute")
     told = json.loads(stack.cli("projections", "rebuild", "analytics-worker", "--json").stdout)
-    assert [(each["written"], each["removed"]) for each in told["tables"]] == [(0, 0)]
+    assert [(each["written"], each["removed"]) for each in told["tables"]] == [(0, 0)] * 2
     assert query(stack, "analytics", "select ctid, xmin from orders_per_minute") == rows
 
 
@@ -67,4 +67,7 @@ def test_who_has_no_projection_is_told_so(stack: RunningStack) -> None:
     unknown = stack.cli("projections", "rebuild", "nobody", check=False)
     assert (unknown.returncode, "No consumer is called nobody" in unknown.stderr) == (2, True)
     listed = json.loads(stack.cli("projections", "list", "--json").stdout)
-    assert listed == [{"consumer": "analytics-worker", "table": "orders_per_minute"}]
+    assert listed == [
+        {"consumer": "analytics-worker", "table": table}
+        for table in ("orders_per_minute", "sign_ups_per_day")
+    ]

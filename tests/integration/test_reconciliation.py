@@ -13,7 +13,6 @@ from confluent_kafka.admin import AdminClient
 
 from cdc.ids import new_id
 from cdc.kafka import NoTopicError
-from cdc.reconciliation.comparison import bounds_now
 from cdc.topic_reader import TopicReader
 from infra.local.probe import wait_until
 from infra.services import OWNER
@@ -209,7 +208,7 @@ def test_what_cannot_be_meant_is_refused(
 
 def test_of_a_topic_that_is_gone_there_is_nothing_to_read(stack: RunningStack) -> None:
     with TopicReader(stack.settings.kafka_bootstrap) as reader:
-        assert bounds_now(reader, "no.such.topic") == {}
+        assert reader.bounds_now("no.such.topic") == {}
         with pytest.raises(
             NoTopicError, match=r"no topic order\.event; did you mean order\.events"
         ):

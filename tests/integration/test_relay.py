@@ -1,6 +1,5 @@
 """Relays at work: sharing, dying, standing still, and what they write to Kafka."""
 
-import signal
 import threading
 import time
 from collections import Counter
@@ -132,15 +131,12 @@ def test_a_relay_that_stood_still_publishes_nothing_after_its_successor(world: W
 def test_what_waited_in_the_producer_of_a_relay_that_stood_still_is_dropped(world: World) -> None:
     world.start(1)
     [frozen] = world.relays
-    world.stack.kill("kafka", signal.SIGSTOP)
-    try:
+    with world.stack.frozen("kafka"):
         with world.connect() as connection:
             for number in range(400):
                 world.canaries.append(connection, f"k{number}", after_version=0)
         time.sleep(0.5)  # they are handed over, and the broker takes none
         frozen.freeze()
-    finally:
-        world.stack.kill("kafka", signal.SIGCONT)
     world.relays = [world.launch()]
     world.wait_shared()
     world.wait_published()

@@ -28,7 +28,6 @@ WRITERS = 4
 AGGREGATES = 3
 SHARDS = 2
 TIMES = settings(
-    deadline=None,
     database=None,
     stateful_step_count=40,
     suppress_health_check=list(HealthCheck),

@@ -97,7 +97,7 @@ def test_the_migration_leaves_every_row_where_it_is(
         connection.execute(
             "drop function maintain_outbox(text, interval, boolean), outbox_take_over(), outbox_days(),"
             " outbox_unpublished(text, pg_lsn, xid8), outbox_midnight(date);"
-            "drop table outbox_day_end, outbox_hold, outbox_message, outbox_delayed;"
+            "drop table outbox_day_end, outbox_hold, outbox_message;"
             "create table outbox_message partition of outbox for values in ('message')"
             " partition by range (occurred_at);"
             "create table outbox_message_default partition of outbox_message default;"

@@ -14,7 +14,7 @@ from infra.local.program import Program
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor, SupervisorError
 from infra.local.supervision.conf import MARKER_VARIABLE, socket_path
-from infra.local.supervision.frozen import frozen
+from infra.local.supervision.frozen import families, frozen
 
 SERVE = "import os, signal; print('serving', os.environ.get('WHO'), flush=True); signal.pause()"
 STUBBORN = (
@@ -178,12 +178,12 @@ def test_what_is_frozen_is_seen_and_ends_in_good_order(home: Path) -> None:
     path.write_text(PARENT)
     supervisor = started(home, program(home, "parent", argv=(sys.executable, str(path))))
     pid = supervisor.processes()["parent"].pid
-    assert frozen(pid) == []
-    [child] = psutil.Process(pid).children()
-    family = [psutil.Process(pid), child]
+    family = families([pid])[pid]
+    assert [process.pid for process in family[1:]] == [child.pid for child in family[0].children()]
+    assert frozen(family) == []
     for process in family:
         process.suspend()
-    wait_until("they do not stand still", lambda: frozen(pid) == family, timeout_s=10)
+    wait_until("they do not stand still", lambda: frozen(family) == family, timeout_s=10)
     supervisor.stop(["parent"])
     assert supervisor.log_tail("parent") == ["child ended with -15"]
     assert not any(process.is_running() for process in family)

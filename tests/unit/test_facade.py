@@ -30,8 +30,8 @@ def test_type_checkers_see_the_same_names() -> None:
 
 
 def test_what_is_not_there_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'Saga'"):
-        _ = tailrace.Saga
+    with pytest.raises(AttributeError, match="no attribute 'Workflow'"):
+        _ = tailrace.Workflow
 
 
 def test_declaring_a_service_imports_nothing_of_the_runtime() -> None:

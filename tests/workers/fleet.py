@@ -20,7 +20,7 @@ ROLE = "analytics"
 GENERATION = re.compile(r"Joined group '.*' \(generation (\d+)\)")
 JOIN_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
-LOOK_INTERVAL_S = 0.1
+LOOK_INTERVAL_S = 0.2
 
 
 class Fleet:

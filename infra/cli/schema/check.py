@@ -42,6 +42,11 @@ SHOWN = 10  # undecodable records that are shown of one topic; `--json` has them
     help=f"Also read the last N records of each topic ({DEFAULT_RECORDS} unless told); needs the stack.",
 )
 @click.option(
+    "--sagas",
+    is_flag=True,
+    help="Also refuse what sagas under way could not read or send any more; needs the database.",
+)
+@click.option(
     "--format",
     "style",
     type=click.Choice(("text", "github")),
@@ -62,14 +67,16 @@ SHOWN = 10  # undecodable records that are shown of one topic; `--json` has them
     "tailrace schema check --against git:origin/main --format github",
     "tailrace schema check --against registry",
     "tailrace schema check --data 5000",
+    "tailrace schema check --sagas",
     "tailrace schema check --sarif contracts.sarif",
 )
 @findings_only()
-def check(
+def check(  # noqa: PLR0913 - one for each option
     context: click.Context,
     *,
     against: str,
     last: int | None,
+    sagas: bool,
     style: str,
     sarif_file: Path | None,
     directory: Path,
@@ -82,7 +89,9 @@ def check(
 
     Ends with 0 if nobody is broken, with 1 on findings, with 2 if there is nothing to compare with or nobody to ask.
     """
-    found = contracts.check(where, Comparison(directory=directory, against=against), last)
+    found = contracts.check(
+        where, Comparison(directory=directory, against=against), last, sagas=sagas
+    )
     if sarif_file:
         content = json.dumps(as_sarif(found.report, found.prefix), indent=2)
         sarif_file.write_text(f"{content}\n", encoding="utf-8")

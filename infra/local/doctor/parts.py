@@ -13,7 +13,7 @@ TIMEOUT_S = 2.0
 
 
 def part_checks(settings: Settings) -> tuple[Check, ...]:
-    return tuple(Check(part.name, partial(_told, part)) for part in status(settings))
+    return tuple(Check(part.name, partial(_told, part)) for part in status(settings, memory=False))
 
 
 def _told(part: PartStatus) -> str:

@@ -2,25 +2,40 @@
 
 import contextlib
 import signal
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 import psutil
 
 STOPPED = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 
 
-def frozen(pid: int) -> list[psutil.Process]:
-    """Return the process and those of its descendants that stand still."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return []
+def families(pids: Iterable[int]) -> dict[int, list[psutil.Process]]:
+    """Return each process with its descendants, by one look at all processes; nothing for one that has ended."""
+    members: dict[int, psutil.Process] = {}
+    children: defaultdict[int, list[int]] = defaultdict(list)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            children[process.ppid()].append(process.pid)
+            members[process.pid] = process
+
+    def family(pid: int) -> Iterator[psutil.Process]:
+        if pid in members:
+            yield members[pid]
+            for child in children[pid]:
+                yield from family(child)
+
+    return {pid: list(family(pid)) for pid in pids}
+
+
+def frozen(family: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Return those of a process and its descendants that stand still."""
     return [member for member in family if _stands_still(member)]
 
 
 def wake(pid: int) -> None:
     """Let those go on that stand still, so that they can end when they are asked to."""
-    for process in frozen(pid):
+    for process in frozen(families([pid])[pid]):
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGCONT)
 

@@ -1,6 +1,7 @@
 """Checks of the pipeline: topics, schemas, connector, consumer groups, dead letters, and a message through it."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 
 from cdc import connector
 from cdc.kafka import new_admin
@@ -24,6 +25,9 @@ from schemas.registry_subjects import Subjects
 
 WORRYING_LAG = 10_000
 WORRYING_AGE_S = 60.0
+
+Measure = Callable[[], dict[str, list[TopicLag]]]
+"""Consumer -> how far it is behind in each of its topics."""
 
 
 def _topics(deployment: Deployment) -> str:
@@ -65,12 +69,12 @@ def _connector(deployment: Deployment) -> str:
     return "running, and so is its task"
 
 
-def _groups(deployment: Deployment) -> str:
+def _groups(deployment: Deployment, measure: Measure) -> str:
     admin = new_admin(deployment.kafka_bootstrap)
     if unstable := pipeline.unstable_groups(admin):
         listed = ", ".join(f"{name} ({state})" for name, state in unstable.items())
         raise Trouble(f"not at work: {listed}", "run `tailrace restart` with its name")
-    lags = _lags(deployment)
+    lags = measure()
     listed = ", ".join(
         f"{name} {sum(lag.messages or 0 for lag in of)}" for name, of in lags.items()
     )
@@ -84,10 +88,10 @@ def _is_worrying(lag: TopicLag) -> bool:
     return (lag.messages or 0) > WORRYING_LAG or (lag.seconds or 0.0) > WORRYING_AGE_S
 
 
-def _positions(deployment: Deployment) -> str:
+def _positions(measure: Measure) -> str:
     resets = [
         f"{name}: {reset}"
-        for name, lags in _lags(deployment).items()
+        for name, lags in measure().items()
         for lag in lags
         for reset in lag.resets
     ]
@@ -102,7 +106,6 @@ def _positions(deployment: Deployment) -> str:
 
 
 def _lags(deployment: Deployment) -> dict[str, list[TopicLag]]:
-    """Consumer -> how far it is behind in each of its topics."""
     names = [worker.name for worker in WORKERS]
     with open_lags(deployment) as lags:
         measured = lags.measure(names)
@@ -161,16 +164,17 @@ def pipeline_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check
             "connector", partial(_connector, deployment), needs=("connect", "kafka", "postgres")
         )
         needs = ("connector", "replication slot", "topics", "schemas", "publication")
+    measure = cache(partial(_lags, deployment))  # once for two checks
     return (
         Check("topics", partial(_topics, deployment), needs=("kafka",)),
         Check("schemas", partial(_schemas, deployment), needs=("registry",)),
         publishing,
         Check(
             "consumer groups",
-            partial(_groups, deployment),
+            partial(_groups, deployment, measure),
             needs=("postgres", "kafka", *(worker.name for worker in WORKERS)),
         ),
-        Check("consumer positions", partial(_positions, deployment), needs=("postgres", "kafka")),
+        Check("consumer positions", partial(_positions, measure), needs=("postgres", "kafka")),
         Check("dead letters", partial(_dead_letters, deployment), needs=("postgres",)),
         Check("pipeline", partial(_canary, deployment), needs=needs),
     )

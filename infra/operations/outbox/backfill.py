@@ -4,7 +4,7 @@ from datetime import datetime
 
 from cdc.database import connect
 from cdc.reconciliation import Progress, Window, open_outboxes
-from cdc.recovery.gap import Gap, fill_gap, find_gap
+from cdc.recovery.gap import Gap, fill_gap, find_gaps
 from cdc.recovery.publish import Published
 from infra.capture import outbox_urls
 from infra.deployment import Deployment
@@ -27,7 +27,6 @@ def backfill(
     deployment: Deployment, since: datetime | None, progress: Progress, *, dry_run: bool = False
 ) -> list[Gap | Published]:
     """Publish rows that Kafka lacks although their publisher is past them; return what was done, by topic."""
-    found: list[Gap | Published] = []
     with connect(deployment.database_url(OWNER), autocommit=True) as connection:
         if not connection.execute(LOCK).fetchall()[0][0]:
             raise BackfillError("Another `tailrace outbox backfill` is at work: wait for it.")
@@ -39,8 +38,7 @@ def backfill(
         where = place(deployment, Window(since=since), PATIENCE_S)
         with open_outboxes(outbox_urls(deployment)) as outboxes:
             topics = outboxes.topics()
-        for topic in topics:
-            done = (find_gap if dry_run else fill_gap)(where, topic, progress)
-            if done is not None:
-                found.append(done)
-    return found
+        if dry_run:
+            return [*find_gaps(where, topics, progress)]
+        done = [fill_gap(where, topic, progress) for topic in topics]
+    return [each for each in done if each is not None]

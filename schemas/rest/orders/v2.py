@@ -29,6 +29,9 @@ class OrderLine(BaseModel):
     quantity: Quantity
     unit_price: Annotated[Amount, Field(description="Price of one unit before tax.")]
     tax_rate: Annotated[TaxRate, Field(description="Tax as a part of the price: 0.19 is 19 %.")]
+    digital: Annotated[
+        bool, Field(strict=True, description="It needs neither stock nor shipment.")
+    ] = False
 
 
 class PlacedLine(OrderLine):
@@ -58,6 +61,13 @@ class PlaceOrder(BaseModel):
         tuple[OrderLine, ...],
         Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}),
     ]
+    fulfilment: Annotated[
+        Literal["choreography", "orchestration"] | None,
+        Field(
+            description="Whether each service goes on from the events of others, or waits for commands. The service "
+            "chooses where it is not said."
+        ),
+    ] = None
 
     @field_validator("lines")
     @classmethod
@@ -88,6 +98,7 @@ class Order(BaseModel):
     version: Annotated[int, Field(ge=1, description="Rises by one with each change.")]
     payment_id: UUID | None = None
     cancel_reason: str | None = None
+    fulfilment: str = "choreography"
 
     @field_validator("lines")
     @classmethod

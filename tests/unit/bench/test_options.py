@@ -64,6 +64,7 @@ def test_every_option_has_a_variable(asked: list[Options]) -> None:
             parts=["relay"],
             orders_per_s=7.0,
             seed=7,
+            orders=7,
             publisher="relay",
         )
     ]

@@ -38,6 +38,7 @@ def options(*, rounds: int = 1, backlog: int = 0, only: tuple[str, ...] = CONTEN
         parts=[],
         orders_per_s=20.0,
         seed=0,
+        orders=9,
         publisher="cdc",
     )
 

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from cdc.due import RetryPolicy
+from consumers.runtime.answering.reading import Reading
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.handlers import handles
+from consumers.runtime.handlers import answers, handles
 from consumers.runtime.work import Work
+from schemas.messages.canary import CanaryEmitted
 from schemas.messages.orders import OrderCreated
 from schemas.messages.payments import PaymentCompleted
 
@@ -22,6 +24,11 @@ async def take_order_too(order: OrderCreated, work: Work) -> None: ...
 
 @handles(PaymentCompleted)
 async def take_payment(payment: PaymentCompleted, work: Work) -> None: ...
+
+
+@answers(CanaryEmitted)
+async def tell(question: CanaryEmitted, reading: Reading) -> CanaryEmitted:
+    return question
 
 
 def consumer(**changes: Any) -> Consumer:
@@ -50,7 +57,20 @@ def test_a_message_has_one_handler() -> None:
         consumer(handlers=[take_order, take_order_too])
 
 
-@pytest.mark.parametrize("changes", [{"max_batch": 0}, {"parallel_partitions": 0}])
+def test_a_request_has_one_answer_and_one_topic() -> None:
+    declared = consumer(answers=[tell], sends=[CanaryEmitted])
+    assert declared.answer_table["canary.CanaryEmitted"].function is tell
+    assert declared.with_options(max_batch=1).answer_table == declared.answer_table
+    assert "canary.CanaryEmitted" not in declared.table
+    with pytest.raises(ValueError, match="c has two answers to one request"):
+        consumer(answers=[tell, tell])
+    with pytest.raises(ValueError, match="one topic of requests, and is on none"):
+        _ = declared.request_topics
+
+
+@pytest.mark.parametrize(
+    "changes", [{"max_batch": 0}, {"parallel_partitions": 0}, {"parallel_answers": 0}]
+)
 def test_nothing_at_a_time_is_no_work(changes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least one"):
         consumer(**changes)

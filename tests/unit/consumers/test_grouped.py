@@ -15,9 +15,13 @@ from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 async def nothing(*_: Any) -> None: ...
 
 
-SINGLE = Handler(nothing, OrderCreated, in_bulk=False)
-BULK = Handler(nothing, OrderConfirmed, in_bulk=True)
-OTHER_BULK = Handler(nothing, OrderCancelled, in_bulk=True)
+async def nothing_else(*_: Any) -> None: ...
+
+
+SINGLE = Handler(nothing, OrderCreated, in_bulk=False, name="")
+BULK = Handler(nothing, OrderConfirmed, in_bulk=True, name="")
+SAME_BULK = Handler(nothing, OrderCreated, in_bulk=True, name="")
+OTHER_BULK = Handler(nothing_else, OrderCancelled, in_bulk=True, name="")
 HANDLERS = (SINGLE, BULK, OTHER_BULK, None)
 
 
@@ -44,6 +48,10 @@ def groups_of(*messages: tuple[str | None, Handler | None]) -> list[tuple[Handle
 
 def test_a_bulk_handler_gets_all_of_its_messages_at_once() -> None:
     assert groups_of(("a", BULK), ("b", BULK), ("a", BULK)) == [(BULK, "012")]
+
+
+def test_classes_that_one_function_takes_come_together() -> None:
+    assert groups_of(("a", BULK), ("a", SAME_BULK), ("b", BULK)) == [(BULK, "012")]
 
 
 def test_messages_of_other_keys_in_between_do_not_part_them() -> None:

@@ -80,6 +80,7 @@ def asked(
             ignored=lambda: {"a.Happened": 2},
             expired=lambda: {"a.DoIt": 1},
             handlers=lambda: {"b.Happened": HandlerStats(1, 5, 0, 0.25)},
+            answers=lambda: {"malformed": 3},
         )
         port = server.bind("127.0.0.1", 0)
         await server.start()
@@ -101,6 +102,7 @@ def test_who_is_well_says_how_far_behind_it_is() -> None:
     assert (status, told["ready"], told["trouble"], told["lag"]) == (200, True, None, 3)
     assert told["ignored"] == {"a.Happened": 2}
     assert told["expired"] == {"a.DoIt": 1}
+    assert told["answers"] == {"malformed": 3}
     assert told["handlers"] == {
         "b.Happened": {"calls": 1, "messages": 5, "failures": 0, "seconds": 0.25}
     }

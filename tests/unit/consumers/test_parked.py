@@ -16,7 +16,14 @@ from schemas.contracts import avsc
 from schemas.json_form import FormError, JsonForm
 
 ORDER = JsonForm(avsc("orders.OrderCreated"))
-LINE = {"sku": "tea", "quantity": 2, "unit_price": "4.5000", "tax_rate": None, "tax": None}
+LINE = {
+    "sku": "tea",
+    "quantity": 2,
+    "unit_price": "4.5000",
+    "tax_rate": None,
+    "tax": None,
+    "digital": False,
+}
 PLACED = {
     "order_id": "0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
     "customer_id": "ada",
@@ -24,6 +31,7 @@ PLACED = {
     "lines": [LINE, LINE | {"sku": "cup"}],
     "total": "18.0000",
     "placed_at": "2026-01-31T12:30:00.000001+00:00",
+    "fulfilment": "choreography",
 }
 
 

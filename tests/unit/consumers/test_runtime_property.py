@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -21,6 +20,7 @@ from hypothesis.stateful import (
 from consumers.runtime.failures import PoisonError, TransientError
 from consumers.testing.memory import MemoryDatabase
 from consumers.testing.records import NewRecord
+from tests.examples import times
 from tests.rig import ATTEMPTS, PAUSE_S, PLACE, Rig, in_memory
 
 KEYS = "abc"
@@ -196,4 +196,4 @@ class Delivery(RuleBasedStateMachine):
 
 
 TestDelivery = Delivery.TestCase
-TestDelivery.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestDelivery.settings = times(1, stateful_step_count=30)

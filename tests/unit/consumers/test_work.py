@@ -137,8 +137,7 @@ async def ask_and_answer(sign: CanaryEmitted, work: Work) -> None:
         expires_at=NOW + timedelta(days=1),
         not_before=NOW,
     )
-    if work.delivery.reply_to:
-        await work.reply(sign)
+    await work.reply_if_wanted(sign)
 
 
 @pytest.mark.usefixtures("with_commands")

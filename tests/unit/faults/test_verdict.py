@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from infra.demo.send import Answer, Unknown, Unsent
-from schemas.rest.orders.v1 import Order
+from schemas.rest.orders.v2 import Order
 from tests.faults.account import Account, Delivered, Event
 from tests.faults.load import Sent
 from tests.faults.verdict import judge
@@ -25,7 +25,9 @@ def accepted() -> Answer:
             "customer_id": "ada",
             "status": "pending",
             "currency": "EUR",
-            "lines": [{"sku": "tea", "quantity": 1, "unit_price": "4.50"}],
+            "lines": [],
+            "net": "4.50",
+            "tax": "0.00",
             "total": "4.50",
             "placed_at": datetime.now(UTC),
             "updated_at": datetime.now(UTC),
@@ -38,7 +40,7 @@ def good(answer: Answer | None = None) -> Account:
     """An order that was placed and came to its end."""
     orders = [Event(CREATED, ORDER, 1, "request"), Event(CONFIRMED, ORDER, 2, "request")]
     return Account(
-        sent=[Sent("request", 0.0, answer or accepted())],
+        sent=[Sent("request", 0.0, "choreography", answer or accepted())],
         statuses={ORDER: "confirmed"},
         events={"order.events": orders, "payment.events": [Event(PAID, PAYMENT, 1, "request")]},
         payments=[(ORDER, PAYMENT)],
@@ -50,6 +52,8 @@ def good(answer: Answer | None = None) -> Account:
         taken={
             "payments-worker": {CREATED},
             "analytics-worker": {CREATED, CONFIRMED},
+            "inventory-worker": {CREATED, CONFIRMED},
+            "fulfilment-worker": {CREATED},
             "orders-worker": {PAID},
         },
         counted=(1, 1),
@@ -64,7 +68,14 @@ def test_nothing_is_wrong_when_all_is_there_once() -> None:
 def test_an_unanswered_order_may_be_there_or_not() -> None:
     unknown = Unknown("no answer")
     assert judge(good(unknown)).ok
-    assert judge(replace(nothing(), sent=[Sent("request", 0.0, unknown)])).ok
+    assert judge(replace(nothing(), sent=[Sent("request", 0.0, "choreography", unknown)])).ok
+
+
+def test_a_payment_by_command_is_told_to_who_has_asked_for_it_alone() -> None:
+    events = {**good().events, "payment.events": []}
+    sent = [replace(good().sent[0], form="orchestration")]
+    assert judge(replace(good(), sent=sent, events=events)).ok
+    assert judge(replace(good(), events=events)).lost
 
 
 def test_records_delivered_again_are_no_fault() -> None:

@@ -13,19 +13,20 @@ from infra.cli import COMMANDS
 from infra.errors import TailraceError, explain
 from infra.local.passwords import ensure_password
 from infra.settings import REPOSITORY
+from tests import commands
 from tests.stack import own_settings
+
+TIMEOUT_S = 60
 
 
 def tailrace(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     settings = own_settings(home)
-    return subprocess.run(
-        [sys.executable, "-m", "infra.cli", *arguments],
-        cwd=REPOSITORY,
-        env=os.environ | settings.environment() | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+    return commands.run(
+        "infra.cli",
+        arguments,
+        directory=REPOSITORY,
+        environment=os.environ | settings.environment() | environment,
+        timeout_s=TIMEOUT_S,
     )
 
 

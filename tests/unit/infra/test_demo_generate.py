@@ -6,7 +6,7 @@ from itertools import islice
 from consumers.payments.bootstrap import Settings
 from infra.demo.generate import CURRENCIES, GeneratedOrders
 from schemas.money.currencies import MINOR_UNIT_DECIMALS
-from schemas.rest.orders.v1 import PlaceOrder
+from schemas.rest.orders.v2 import PlaceOrder
 
 LIMIT = Settings.model_fields["card_limit"].default
 REFUSED = ("declined", "broke")

@@ -1,5 +1,6 @@
 """The account of the orders under way, and the figures and words it comes to."""
 
+import io
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -8,14 +9,15 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from infra.demo.follow import Seen
 from infra.demo.ledger import Ledger, Totals
 from infra.demo.orders import Line, NewOrder
-from infra.demo.report import verdict
+from infra.demo.report import compare, verdict
 from infra.demo.result import PERCENTILES, Result, percentiles
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
-from schemas.rest.orders.v1 import Order
+from schemas.rest.orders.v2 import Order
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ID = UUID("01a20999-13c2-7477-bc0d-7ecf0b47d38d")
@@ -35,6 +37,8 @@ ANSWER = Order.model_validate(
         "customer_id": "ada",
         "currency": "EUR",
         "lines": [],
+        "net": TOTAL,
+        "tax": Decimal(0),
         "total": TOTAL,
         "placed_at": NOW,
         "updated_at": NOW,
@@ -71,8 +75,12 @@ def result(**changes: Any) -> Result:
         "answers_lost": 0,
         "unknown": 0,
         "unfinished": (),
+        "answer_ms": {50: 2.345},
         "latency_ms": {50: 12.345},
         "duplicates": 0,
+        "messages": 3,
+        "commits": 4,
+        "books": (),
         "totals": {"EUR": Totals(TOTAL, TOTAL, TOTAL, Decimal(0))},
         "duration_s": 2.0,
         "problems": (),
@@ -85,25 +93,25 @@ def result(**changes: Any) -> Result:
 def test_an_order_ends_with_its_last_event() -> None:
     ledger = begun()
     assert "c" in ledger
-    assert ledger.answered("c", ANSWER) is None
+    assert ledger.answered("c", ANSWER, at=1.25) is None
     assert ledger.seen(Seen("c", CREATED, 1.1)) is None
     assert ledger.seen(Seen("c", CONFIRMED, 1.5)) == ORDER
     assert (ledger.placed, ledger.confirmed, ledger.is_settled) == (1, 1, True)
-    assert list(ledger.latencies_s) == [0.5]
+    assert (list(ledger.answers_s), list(ledger.latencies_s)) == ([0.25], [0.5])
     assert ledger.totals["EUR"].match
 
 
 def test_the_last_event_may_come_before_the_answer() -> None:
     ledger = begun()
     assert ledger.seen(Seen("c", CANCELLED, 1.5)) is None
-    assert ledger.answered("c", ANSWER) == ORDER
+    assert ledger.answered("c", ANSWER, at=2.5) == ORDER
     assert ledger.cancelled == {"card_declined": 1}
     assert ledger.totals["EUR"] == Totals(TOTAL, TOTAL, Decimal(0), TOTAL)
 
 
 def test_an_event_that_is_delivered_again_changes_nothing() -> None:
     ledger = begun()
-    ledger.answered("c", ANSWER)
+    ledger.answered("c", ANSWER, at=2.5)
     ledger.seen(Seen("c", CONFIRMED, 1.5))
     assert ledger.seen(Seen("c", CONFIRMED, 9.9)) is None
     assert (ledger.confirmed, len(ledger.latencies_s)) == (1, 1)
@@ -209,6 +217,19 @@ def test_machines_get_money_as_strings_and_latencies_in_milliseconds() -> None:
             "match": True,
         }
     }
+    assert document["answer_ms"] == {"p50": 2.3}
     assert document["latency_ms"] == {"p50": 12.3}
     assert (document["cancelled"], document["cancelled_by_reason"]) == (3, {"a": 2, "b": 1})
     assert (document["ok"], document["orders_per_s"]) == (True, 2.0)
+
+
+def test_runs_are_compared_column_by_column() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    one = result(messages=9, commits=3)
+    other = result(cancelled={"too_far": 2}, messages=None, books=("order 1 is confirmed",))
+    compare({"one": one, "other": other}, console)
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert ["messages", "an", "order", "9.0", "unknown"] in lines
+    assert ["cancelled:", "too_far", "0", "2"] in lines
+    assert ["books", "balanced", "1", "disagree"] in lines
+    assert not other.ok

@@ -15,7 +15,7 @@ import pytest
 
 from infra.demo.orders import DemoError, Line, NewOrder
 from infra.demo.send import Answer, Refused, Sender, Unknown, Unsent, open_client
-from schemas.rest.orders.v1 import Order
+from schemas.rest.orders.v2 import Order
 
 ORDER = NewOrder(
     place="line 2",
@@ -31,6 +31,8 @@ PLACED = {
     "customer_id": "ada",
     "currency": "EUR",
     "lines": [],
+    "net": "9.00",
+    "tax": "0.00",
     "total": "9.00",
     "placed_at": "2026-01-01T00:00:00Z",
     "updated_at": "2026-01-01T00:00:00Z",
@@ -98,7 +100,7 @@ def test_an_order_is_sent_under_its_correlation_id() -> None:
     assert json.loads(body) == {
         "customer_id": "ädä",
         "currency": "EUR",
-        "lines": [{"sku": "tea", "quantity": 2, "unit_price": "4.50"}],
+        "lines": [{"sku": "tea", "quantity": 2, "unit_price": "4.50", "tax_rate": "0"}],
     }
 
 

@@ -174,6 +174,19 @@ def test_the_local_stack_tells_its_services_what_it_listens_on(service: Service)
     assert told["TAILRACE_SCHEMA_CACHE"] == "/home of tests/schema-cache"
 
 
+def test_a_service_is_told_the_settings_of_its_own() -> None:
+    settings = load_settings(
+        default_stock=7, card_latency_ms=8, answer_within_s=9, fulfilment="orchestration"
+    )
+    names = ("inventory-worker", "orders", "payments-worker", "fulfilment-worker")
+    told = {name: environment_of(find_service(name), settings.deployment()) for name in names}
+    assert told["inventory-worker"]["TAILRACE_DEFAULT_STOCK"] == "7"
+    assert told["fulfilment-worker"]["TAILRACE_ANSWER_WITHIN_S"] == "9.0"
+    assert told["payments-worker"]["TAILRACE_CARD_LATENCY_MS"] == "8"
+    assert told["orders"]["TAILRACE_FULFILMENT"] == "orchestration"
+    assert "TAILRACE_DEFAULT_STOCK" not in told["orders"]
+
+
 def test_without_a_name_it_is_the_local_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert load_deployment().source is None

@@ -77,7 +77,7 @@ def test_without_a_database_they_say_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
     ):
         ended = str(run(monkeypatch, *arguments))
         assert ended.startswith("tailrace: ")
-        assert "`tailrace status` shows what runs." in ended
+        assert "`tailrace doctor` tells what does not answer" in ended
     assert not (tmp_path / "home").exists()
 
 

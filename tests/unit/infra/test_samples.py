@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from consumers.runtime.handlers import MARK, handler_of, handles, handles_in_bulk
+from consumers.runtime.handlers import MARK, handlers_of, handles, handles_in_bulk
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork, Work
-from schemas.messages.orders import OrderConfirmed, OrderCreated
+from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 
 REPOSITORY = Path(__file__).parents[3]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -23,7 +23,7 @@ SAMPLES = [
 NAMES = {
     each.__name__: each
     for each in (
-        *(BulkWork, OrderConfirmed, OrderCreated, Received, Sequence, Work),
+        *(BulkWork, OrderCancelled, OrderConfirmed, OrderCreated, Received, Sequence, Work),
         *(handles, handles_in_bulk),
     )
 } | {"LetterSent": OrderConfirmed}
@@ -42,4 +42,4 @@ def test_a_handler_in_a_sample_is_one(sample: str) -> None:
     marked = [each for each in names.values() if hasattr(each, MARK)]
     assert marked
     for each in marked:
-        handler_of(each)
+        handlers_of(each)

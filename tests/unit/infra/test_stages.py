@@ -1,4 +1,6 @@
+import os
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -99,6 +101,18 @@ def test_waiting_ends_with_the_fact() -> None:
 def test_waiting_ends_with_the_time() -> None:
     with pytest.raises(ProbeTimeoutError, match=r"^After 0 s kafka does not answer\.$"):
         wait_until("kafka does not answer", lambda: False, timeout_s=0, interval_s=0.001)
+
+
+@pytest.mark.parametrize("busy", [1, 100])
+def test_a_second_counts_for_less_when_more_want_to_run_than_can(
+    busy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = float(busy * (os.cpu_count() or 1))
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    answers = iter([False] * 20 + [True])
+    late = nullcontext() if busy > 1 else pytest.raises(ProbeTimeoutError)
+    with late:
+        wait_until("kafka does not answer", lambda: next(answers), timeout_s=0.5, interval_s=0.05)
 
 
 def test_waiting_can_be_cancelled() -> None:

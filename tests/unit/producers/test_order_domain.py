@@ -17,6 +17,7 @@ from producers.orders.domain import (
     Order,
     OrderStateError,
     PlaceOrder,
+    Progress,
     Status,
 )
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderLine
@@ -65,6 +66,34 @@ def test_cancelling_records_the_reason() -> None:
         "card_declined",
         2,
     )
+
+
+def test_an_order_goes_on_once_all_of_its_progress_is_known() -> None:
+    paid, sent = Progress(payment_id=PAYMENT_ID), Progress(shipment_id=PAYMENT_ID)
+    both = Progress(payment_id=PAYMENT_ID, shipment_id=PAYMENT_ID)
+    for early in (Progress(), paid, sent):
+        assert pending().advance(early, at=LATER) == ()
+    [confirmed] = pending().advance(both, at=LATER)
+    assert isinstance(confirmed, OrderConfirmed)
+    assert confirmed.payment_id == PAYMENT_ID
+    digital = replace(pending(), lines=(replace(BOOK, digital=True),))
+    assert digital.advance(sent, at=LATER) == ()
+    assert digital.advance(paid, at=LATER) == (confirmed,)
+    mixed = replace(pending(), lines=(replace(BOOK, digital=True), BOOK))
+    assert mixed.advance(paid, at=LATER) == ()
+
+
+def test_progress_after_the_decision_is_no_event() -> None:
+    both = Progress(payment_id=PAYMENT_ID, shipment_id=PAYMENT_ID)
+    for decided in (pending().cancel(CANCEL, at=LATER), pending().confirm(CONFIRM, at=LATER)):
+        assert after(pending(), decided).advance(both, at=LATER) == ()
+
+
+def test_a_decision_can_be_told_again() -> None:
+    for events in (pending().cancel(CANCEL, at=LATER), pending().confirm(CONFIRM, at=LATER)):
+        assert (after(pending(), events).decision(),) == events
+    with pytest.raises(OrderStateError, match="not decided yet"):
+        pending().decision()
 
 
 def test_doing_it_twice_is_no_event() -> None:

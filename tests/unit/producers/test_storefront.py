@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from producers.storefront.bootstrap import Settings
 from tests.answers import assert_problem, http
 from tests.bad_requests import BAD_REQUESTS, FORM, ORDER, BadRequest
 
@@ -32,6 +33,14 @@ PLACED = json.dumps(
     }
 ).encode()
 PROBLEM = json.dumps({"title": "Later", "status": 503, "detail": "the database is away"}).encode()
+
+
+def test_asking_for_the_stock_takes_more_to_know() -> None:
+    told = {"port": 1, "orders_url": "http://127.0.0.1:9", "stock_check": "ask"}
+    with pytest.raises(
+        ValueError, match="takes TAILRACE_KAFKA_BOOTSTRAP and TAILRACE_REGISTRY_URL"
+    ):
+        Settings.model_validate(told)
 
 
 @pytest.mark.parametrize("bad", BAD_REQUESTS, ids=lambda bad: bad.name)

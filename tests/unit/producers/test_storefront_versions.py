@@ -6,13 +6,14 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from schemas.rest.orders import V1, V2
+from schemas.rest.orders import ORDER_DECIDED, V1, V2
 from tests.answers import assert_problem, http
 from tests.bad_requests import LINE, ORDER
 
 Ask = Callable[..., httpx2.Response]
 Open = Callable[..., Ask]
 Recording = Callable[[bytes | None], tuple[str, list[bytes]]]
+Answering = Callable[[bytes | None], str]
 
 ORDER_ID = "0198c0de-0000-7000-8000-000000000001"
 JSON, ONE, TWO = "application/json", V1.media_type, V2.media_type
@@ -30,7 +31,8 @@ ANSWERS = {
     2: {
         **ORDER,
         **COMMON,
-        "lines": [{**TAXED, "tax": "1.90"}],
+        "lines": [{**TAXED, "tax": "1.90", "digital": False}],
+        "fulfilment": "choreography",
         "net": "9.99",
         "tax": "1.90",
         "total": "11.89",
@@ -163,3 +165,20 @@ def test_a_path_without_a_version_knows_its_methods(lonely_storefront: Ask) -> N
     response = lonely_storefront("DELETE", f"/orders/{ORDER_ID}")
     assert_problem(response, 405)
     assert response.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_a_cancellation_is_passed_on_and_a_refusal_comes_back(
+    storefront: Open, answering: Answering
+) -> None:
+    path = f"/v2/orders/{ORDER_ID}/cancel"
+    cancelled = json.dumps(
+        ANSWERS[2] | {"status": "cancelled", "cancel_reason": "customer_request"}
+    )
+    url = answering(http(200, cancelled.encode(), "application/json"))
+    answer = storefront(url)("POST", path)
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    problem = {"type": ORDER_DECIDED.uri, "title": ORDER_DECIDED.title, "status": 409}
+    refusal = json.dumps(problem | {"detail": "order 1 is confirmed"}).encode()
+    url = answering(http(409, refusal, "application/problem+json"))
+    told = assert_problem(storefront(url)("POST", path), 409)
+    assert (told["type"], told["detail"]) == (ORDER_DECIDED.uri, "order 1 is confirmed")

@@ -143,6 +143,7 @@ def test_an_order_without_a_word_of_tax_reads_as_taxed_at_nothing() -> None:
                 "unit_price": "12.50",
                 "tax_rate": "0",
                 "tax": "0.00",
+                "digital": False,
             }
         ],
         "net": "25.00",

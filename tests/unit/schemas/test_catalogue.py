@@ -76,6 +76,23 @@ def test_a_command_has_one_receiver() -> None:
         parse(commands + 'kind = "commands"\n' + two)
 
 
+def test_a_request_is_asked_on_one_topic_and_taken_by_nobody() -> None:
+    requests = TOPIC.replace("a.events", "b.requests") + 'kind = "requests"\n'
+    read = requests + '[topics."b.requests".consumers]\nb-worker = ["a.Happened"]'
+    declared = parse(TOPIC + read)
+    topic = declared.request_topic_of("a.Happened")
+    assert (topic.name, list(topic.consumers), dict(topic.takers)) == (
+        "b.requests",
+        ["b-worker"],
+        {},
+    )
+    assert declared.consumers_of("a.Happened") == ("b-worker",)
+    with pytest.raises(ValueError, match="one topic of requests, and is on none"):
+        parse(TOPIC).request_topic_of("a.Happened")
+    with pytest.raises(ValueError, match=r"is on b\.requests and c\.requests"):
+        parse(requests + requests.replace("b.", "c.")).request_topic_of("a.Happened")
+
+
 @pytest.mark.parametrize("line", ['owner = "a"', "partitions = 1", 'messages = ["a.Happened"]'])
 def test_a_topic_without_a_needed_key_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=r"a\.events"):
@@ -91,7 +108,7 @@ def test_a_topic_carries_events_unless_it_says_otherwise() -> None:
     assert parse(TOPIC).addressed == frozenset()
     assert parse(TOPIC + 'kind = "commands"').addressed == {"a.events"}
     assert parse(TOPIC + 'kind = "replies"').addressed == {"a.events"}
-    with pytest.raises(ValueError, match="kind is not events, commands or replies"):
+    with pytest.raises(ValueError, match="kind is not events, commands, requests or replies"):
         parse(TOPIC + 'kind = "wishes"')
 
 
@@ -114,7 +131,10 @@ def test_an_impossible_promise_is_refused(table: str) -> None:
 
 
 def test_a_message_leads_to_those_who_handle_it() -> None:
-    assert catalogue().consumers_of("orders.OrderConfirmed") == ("analytics-worker",)
+    found = catalogue().consumers_of("orders.OrderConfirmed")
+    assert {"analytics-worker", "inventory-worker"} <= set(found)
+    assert len(set(found)) == len(found)
+    assert "payments-worker" not in found
     assert catalogue().consumers_of("canary.CanaryEmitted") == ()
 
 

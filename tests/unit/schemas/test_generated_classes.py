@@ -58,6 +58,13 @@ CASES = {
         ),
         field("record", rec("class", field("date", logical("int", "date")), field("date_", "int"))),
     ),
+    "plain defaults": rec(
+        "T",
+        field("form", enum("Form", "_old", "None", "new"), default="None"),
+        field("again", "Form", default="_old"),
+        field("is_digital", "boolean", default=True),
+        field("id", "int"),
+    ),
     "types used twice": rec(
         "T",
         field("bill", rec("Address", field("city", "string"))),
@@ -203,3 +210,9 @@ def test_what_goes_in_comes_out(tree: Path, schemas: dict[str, Record]) -> None:
         for datum in data(schema):
             value = message.from_avro(reader.read(writer.write(datum)))
             assert message.from_avro(reader.read(writer.write(value.to_avro()))) == value
+
+
+def test_plain_defaults_need_not_be_given(tree: Path) -> None:
+    module = load(tree / f"case_{[*CASES].index('plain defaults')}.py")
+    made = module.T(id=1)
+    assert (made.form.value, made.again.value, made.is_digital) == ("None", "_old", True)

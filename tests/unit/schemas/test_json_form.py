@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.contracts import avsc, goldens
 from schemas.json_form import FormError, JsonForm
 from schemas.messages import ALL
+from tests.examples import times
 
 OURS = sorted({message.NAME for message in ALL})
 
@@ -152,6 +153,7 @@ def through_json(form: JsonForm, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", OURS)
+@times(0.2)  # each type that they are made of is tried below, in every place
 @given(st.data())
 def test_every_message_of_ours_comes_back_the_same(name: str, data: st.DataObject) -> None:
     schema = avsc(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.contracts import canonical
 from schemas.registry import (
     RegistryRefusedError,
     RegistryUnavailableError,
@@ -149,3 +150,12 @@ def test_a_store_that_keeps_nothing_makes_no_directory(tmp_path: Path) -> None:
     SchemaStore("http://127.0.0.1:1", tmp_path / "home" / "schema-cache")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_id_that_was_kept_is_not_asked_for(tmp_path: Path) -> None:
+    message = "orders.OrderCreated"
+    nowhere = "http://127.0.0.1:1"
+    SchemaStore(nowhere, tmp_path).keep(message, 7)
+
+    assert SchemaStore(nowhere, tmp_path).id_of(message) == 7
+    assert SchemaStore(nowhere, tmp_path).schema_of(7) == canonical(message)

@@ -110,3 +110,9 @@ def test_a_token_is_read_again_each_time(tmp_path: Path) -> None:
         token.write_text(text)
         fields = read(configuration["bearer.auth.custom.provider.config"])
         assert fields["bearer.auth.token"] == text
+
+
+def test_certificates_are_read_only_where_there_will_be_some() -> None:
+    plain = RegistrySettings(url="http://registry.example")
+    assert plain.client_configuration()["ssl.ca.location"] is False
+    assert "ssl.ca.location" not in RegistrySettings(url=URL).client_configuration()

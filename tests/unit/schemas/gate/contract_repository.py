@@ -1,10 +1,14 @@
 """A git repository with contracts of every kind, to be changed by tests."""
 
+import atexit
 import json
+import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -120,13 +124,8 @@ class ContractRepository:
     @classmethod
     def make(cls, root: Path) -> "ContractRepository":
         """Return a new one with the files above committed on main."""
-        root.mkdir(parents=True)
-        repository = cls(root)
-        repository.git("init", "--quiet", "--initial-branch=main")
-        for path, text in FILES.items():
-            repository.write(path, text)
-        repository.commit()
-        return repository
+        shutil.copytree(_committed(), root)
+        return cls(root)
 
     @property
     def schemas(self) -> Path:
@@ -176,3 +175,16 @@ class ContractRepository:
     def refused(self, ref: str = "main") -> list[str]:
         """Return the findings as they are printed."""
         return [str(finding) for finding in self.check(ref).findings]
+
+
+@cache
+def _committed() -> Path:
+    """Make the repository that all are copies of: git would take longer each time."""
+    directory = tempfile.TemporaryDirectory()
+    atexit.register(directory.cleanup)
+    repository = ContractRepository(Path(directory.name))
+    repository.git("init", "--quiet", "--initial-branch=main")
+    for path, text in FILES.items():
+        repository.write(path, text)
+    repository.commit()
+    return repository.root

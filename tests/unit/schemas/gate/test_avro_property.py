@@ -3,12 +3,13 @@
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.datum import DatumReader, DatumWriter, UndecodableError
 from schemas.gate.avro.parse import record
 from schemas.gate.avro.resolution import check, check_strictly
+from tests.examples import times
 from tests.unit.schemas.gate.avro_worlds import World, data
 
 dice = st.randoms(
@@ -34,7 +35,7 @@ def failures(reader: Any, writer: Any) -> list[Exception]:
 
 
 @given(dice)
-@settings(max_examples=250, deadline=None)
+@times(1.5)
 def test_what_passes_is_read_as_what_the_schema_says(dice: random.Random) -> None:
     old, new = World.of(dice).pair()
     for reader, writer in ((new, old), (old, new)):
@@ -43,7 +44,7 @@ def test_what_passes_is_read_as_what_the_schema_says(dice: random.Random) -> Non
 
 
 @given(dice)
-@settings(max_examples=250, deadline=None)
+@times(1.5)
 def test_what_is_refused_has_data_that_fail(dice: random.Random) -> None:
     old, new = World.of(dice).pair()
     for reader, writer in ((new, old), (old, new)):
@@ -53,7 +54,6 @@ def test_what_is_refused_has_data_that_fail(dice: random.Random) -> None:
 
 
 @given(dice)
-@settings(max_examples=100, deadline=None)
 def test_what_is_written_is_read_as_it_was(dice: random.Random) -> None:
     schema = record(World.of(dice).pair()[0])
     writer, reader = DatumWriter(schema), DatumReader(schema, tagged=True)

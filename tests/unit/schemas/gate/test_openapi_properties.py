@@ -4,10 +4,11 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from schemas.gate.finding import Finding
+from tests.examples import times
 from tests.unit.schemas.gate.openapi_documents import REF, check, with_request, with_response
 
 Schema = Any
@@ -170,7 +171,7 @@ def _in_response(old: Schema, new: Schema, **components: Schema) -> list[Finding
     return check(with_response(old, **components), with_response(new, **components))
 
 
-@settings(max_examples=400, deadline=None)
+@times(2)
 @given(NEAR)
 def test_what_an_old_request_may_hold_is_accepted_if_the_gate_says_so(pair: Any) -> None:
     old, new = pair
@@ -182,7 +183,7 @@ def test_what_an_old_request_may_hold_is_accepted_if_the_gate_says_so(pair: Any)
             assert allows(new, value, strictly=False), value
 
 
-@settings(max_examples=400, deadline=None)
+@times(2)
 @given(NEAR)
 def test_what_a_new_response_may_hold_was_announced_if_the_gate_says_so(pair: Any) -> None:
     new, old = pair
@@ -194,7 +195,6 @@ def test_what_a_new_response_may_hold_was_announced_if_the_gate_says_so(pair: An
             assert allows(old, value, strictly=False), value
 
 
-@settings(deadline=None)
 @given(SCHEMAS)
 def test_every_schema_is_compatible_with_itself(schema: Schema) -> None:
     same = {"allOf": [schema]}
@@ -202,7 +202,6 @@ def test_every_schema_is_compatible_with_itself(schema: Schema) -> None:
     assert _in_response(schema, same) == _in_response(same, schema) == []
 
 
-@settings(deadline=None)
 @given(SCHEMAS)
 def test_a_reference_is_what_it_refers_to(schema: Schema) -> None:
     reference = {"$ref": f"{REF}Thing"}
@@ -211,14 +210,12 @@ def test_a_reference_is_what_it_refers_to(schema: Schema) -> None:
         assert check_in(reference, {"allOf": [reference]}, Thing=schema) == []
 
 
-@settings(deadline=None)
 @given(SCHEMAS, SCHEMAS)
 def test_an_optional_property_may_join_a_request(known: Schema, new: Schema) -> None:
     old = {"type": "object", "properties": {"a": known}, "required": ["a"]}
     assert _in_request(old, old | {"properties": {"a": known, "b": new}}) == []
 
 
-@settings(deadline=None)
 @given(SCHEMAS, SCHEMAS)
 def test_any_property_may_join_a_response(known: Schema, new: Schema) -> None:
     old = {"type": "object", "properties": {"a": known}, "required": ["a"]}
@@ -226,7 +223,6 @@ def test_any_property_may_join_a_response(known: Schema, new: Schema) -> None:
     assert _in_response(old, after) == []
 
 
-@settings(deadline=None)
 @given(SCHEMAS, SCHEMAS)
 def test_an_alternative_may_join_a_request_and_leave_a_response(one: Schema, two: Schema) -> None:
     both = {"anyOf": [one, two]}
@@ -234,7 +230,6 @@ def test_an_alternative_may_join_a_request_and_leave_a_response(one: Schema, two
     assert _in_response(both, one) == []
 
 
-@settings(deadline=None)
 @given(SCHEMAS)
 def test_a_property_may_leave_neither_requests_nor_responses(schema: Schema) -> None:
     old = {"type": "object", "properties": {"a": schema}}

@@ -1,0 +1,46 @@
+"""Payments can be held, given back, and undone before they are done; each counts its events."""
+
+from alembic import op
+
+revision = "payments_0008"  # revisions up to 7 are of an earlier numbering, see SUPERSEDES
+down_revision = "payments_0001"
+
+
+def upgrade() -> None:
+    op.execute(
+        """
+        alter table payment
+            alter column currency drop not null,
+            alter column amount drop not null,
+            drop constraint payment_status_check,
+            drop constraint payment_check,
+            add constraint payment_status check (
+                status in ('pending', 'failed', 'authorised', 'completed', 'voided', 'refunded', 'withdrawn')
+            ),
+            add constraint payment_declined check ((status = 'failed') = (decline_reason is not null)),
+            add constraint payment_money check (
+                status = 'withdrawn' or (currency is not null and amount is not null)
+            ),
+            add column version bigint not null default 1;  -- payments of before have told of themselves once
+        alter table payment alter column version drop default;
+        grant update (status, decline_reason, settled_at, version) on payment to payments
+        """
+    )
+
+
+def downgrade() -> None:
+    op.execute(
+        """
+        delete from payment where status not in ('completed', 'failed');
+        revoke update (status, decline_reason, settled_at, version) on payment from payments;
+        alter table payment
+            drop column version,
+            drop constraint payment_money,
+            drop constraint payment_declined,
+            drop constraint payment_status,
+            add constraint payment_status_check check (status in ('completed', 'failed')),
+            add constraint payment_check check ((status = 'failed') = (decline_reason is not null)),
+            alter column amount set not null,
+            alter column currency set not null
+        """
+    )

@@ -1,0 +1,1 @@
+"""The tables of sagas, as SQL that migrations run."""

@@ -1,0 +1,1 @@
+"""Migrations of the shipping consumer's tables."""

@@ -1,0 +1,123 @@
+"""The command that shows a flow: `flow show`."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
+
+import click
+
+from cdc.text import printable
+from infra.cli.common import examples, usage_errors
+from infra.cli.flow.mermaid import sequence
+from infra.cli.output import as_data, console, emit, json_option, table, tell
+from infra.cli.screen import style
+from infra.cli.text import counted, local
+from infra.cli.values import TEXT
+from infra.deployment.current import load_deployment
+from infra.operations.flow import PARKED, Flow, FlowMessage, Taking
+from infra.operations.flow import flow as find_flow
+
+Children = Mapping[UUID | None, Sequence[FlowMessage]]
+WAITS = ("in the outbox", "in the topic", "in the handler")
+
+
+@click.command()
+@click.argument("id_", type=TEXT, metavar="ID")
+@click.option("--mermaid", is_flag=True, help="Print a sequence diagram in Mermaid's language.")
+@json_option
+@click.pass_context
+@examples(
+    "tailrace flow show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
+    "tailrace flow show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --mermaid > order.mmd",
+)
+@usage_errors()
+def show(context: click.Context, *, id_: str, mermaid: bool, as_json: bool) -> None:
+    """Show what really happened: ID is that of an order or the like, a correlation id, or a message id.
+
+    Messages stand below the one that led to them, in the order of their causes and their positions in the outboxes, not
+    of the clocks. Below them stands where each waited. Ends with 1 if something is parked, or refused by Kafka.
+    """
+    if mermaid and as_json:
+        raise click.UsageError("--mermaid and --json are two forms of the same: choose one.")
+    found = find_flow(load_deployment(), id_)
+    if mermaid:
+        tell(found, sequence(found), as_json=False)
+    elif as_json:
+        emit(as_data(found) | {"is_done": found.is_done, "is_sound": found.is_sound})
+    else:
+        tell(found, _tree(found), as_json=False)
+        console().print(table(("message", "consumer", *WAITS), _waits(found), right=WAITS))
+    for note in found.notes:
+        click.echo(note, err=True)
+    context.exit(0 if found.is_sound else 1)
+
+
+def _tree(flow: Flow) -> Iterator[str]:
+    standing = "it is through" if flow.is_done else "it is not through yet"
+    if not flow.is_sound:
+        standing = style("something has failed", fg="red")
+    told = f"{counted(len(flow.messages), 'message')}, {standing}"
+    yield f"{style(printable(f'{flow.asked} {flow.id}'), bold=True)}  {told}"
+    children: dict[UUID | None, list[FlowMessage]] = defaultdict(list)
+    for each in flow.messages:
+        children[each.parent].append(each)
+    for root in children[None]:
+        missing = f"{root.causation_id}, which is not recorded any more"
+        cause = missing if root.cause_is_missing else "nothing before it"
+        yield f"\ncaused by {cause}, correlation {root.correlation_id}"
+        yield from _branch(root, children)
+    yield ""
+
+
+def _branch(root: FlowMessage, children: Children) -> Iterator[str]:
+    below = [root]
+    while below:
+        message = below.pop()
+        yield from _lines(message)
+        below += reversed(children.get(message.message_id, ()))
+
+
+def _lines(message: FlowMessage) -> Iterator[str]:
+    indent = "  " * (message.depth + 1)
+    version = f" v{message.version}" if message.version else ""
+    whose = printable(f"{message.aggregate} {message.key}{version}")
+    yield f"{indent}{style(printable(message.type), bold=True)}  {whose}"
+    state = f"{message.state} {message.detail}".rstrip()
+    if message.state == "published" and message.record:
+        state = f"at {message.record}"
+    if message.state == "set aside":
+        state = style(printable(state), fg="red")
+    written = f", {local(message.written_at)}" if message.written_at else ""
+    yield f"{indent}    {message.message_id} by {message.service}{written}, {printable(state)}"
+    for taking in message.takings:
+        yield f"{indent}    {taking.consumer}: {_told(taking)}"
+
+
+def _told(taking: Taking) -> str:
+    if taking.effects:
+        return f"taken, and sent {counted(len(taking.effects), 'message')}"
+    words = {"retrying": "parked, is tried again", "dead": "dead letter", "behind": "parked behind"}
+    told = f"{words.get(taking.state, taking.state)}{f': {taking.detail}' if taking.detail else ''}"
+    return style(printable(told), fg="red") if taking.state in PARKED else printable(told)
+
+
+def _waits(flow: Flow) -> Iterator[Sequence[str]]:
+    for message in flow.messages:
+        name, outbox = message.type, _wait(message.in_outbox_s)
+        if not message.takings:
+            yield name, "", outbox, "", ""
+        for taking in message.takings:
+            yield name, taking.consumer, outbox, _wait(taking.in_topic_s), _handled(taking)
+            name = outbox = ""
+
+
+def _handled(taking: Taking) -> str:
+    if taking.state == "taken" and not taking.effects:
+        return "no effect sent"
+    return _wait(taking.in_handler_s) if taking.state == "taken" else taking.state
+
+
+def _wait(seconds: float | None) -> str:
+    if seconds is None:
+        return "not known"
+    return f"{seconds * 1000:,.0f} ms" if abs(seconds) < 10 else f"{seconds:,.1f} s"

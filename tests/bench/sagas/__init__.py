@@ -1,0 +1,1 @@
+"""The benchmark `sagas`: the same orders by choreography, by orchestration, and by a workflow on DBOS."""
