@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cdc.text import printable
-from infra.cli.interrupt import reraise_lost_interrupts
+from infra.cli.interrupt import forget_interrupt, reraise_lost_interrupts
 from infra.cli.lazy import LazyGroup
 from infra.cli.screen import screened
 from infra.cli.values import Existing
@@ -86,6 +86,7 @@ def main() -> None:
         with reraise_lost_interrupts(), screened():
             result = _run()
     except (click.Abort, KeyboardInterrupt):
+        forget_interrupt()
         sys.exit("Interrupted.")
     except Exception as error:
         sentence = explain(error)

@@ -3,6 +3,10 @@
 The interpreter raises KeyboardInterrupt wherever the main thread happens to be. Inside a finalizer or the callback of a
 weak reference nobody can catch it: it is handed to `sys.unraisablehook`, and the program goes on as if nobody had
 pressed anything. Every import ends in such a callback, and our commands import late.
+
+Inside code that was given to `exec` as text, as that of every dataclass is, the interpreter also notes that nobody
+caught it, even if somebody does a moment later; `python -m` then dies of SIGINT, whatever exit code it was given
+(python/cpython, `_Py_UnhandledKeyboardInterrupt`).
 """
 
 import _thread
@@ -30,3 +34,8 @@ def reraise_lost_interrupts() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = previous
+
+
+def forget_interrupt() -> None:
+    """Have the process end with the exit code it is given, after an interrupt that was caught."""
+    exec("")  # noqa: S102 - whatever is executed as text next takes that note away

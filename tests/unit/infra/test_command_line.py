@@ -153,6 +153,38 @@ def test_an_interrupt_that_nobody_could_catch_is_raised_again(
     assert (result.stdout, result.returncode) == (printed, code)
 
 
+# a signal that arrives while text is compiled is raised inside of what runs next, which is that text
+INTERRUPTED_IN_TEXT = """
+import signal
+import infra.cli
+
+def run():
+    exec("import signal; signal.raise_signal(signal.SIGINT)")
+
+infra.cli._run = run
+if {forgets}:
+    infra.cli.main()
+infra.cli.forget_interrupt = lambda: None
+infra.cli.main()
+"""
+
+
+@pytest.mark.parametrize(("forgets", "code"), [(True, 1), (False, -signal.SIGINT)])
+def test_an_interrupt_that_was_caught_does_not_end_the_process_by_a_signal(
+    *, forgets: bool, code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED_IN_TEXT.format(forgets=forgets))
+    result = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.stderr, result.returncode) == ("Interrupted.\n", code)
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
