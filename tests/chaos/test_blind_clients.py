@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -14,9 +14,10 @@ from confluent_kafka.admin import AdminClient
 from cdc.context import MessageContext
 from cdc.ids import new_id
 from cdc.kafka import PROMPT, Admin, new_admin, read_topics
-from cdc.kafka_record import Place
+from cdc.kafka_record import KafkaRecord, Place
 from cdc.requests.direct import DirectSender
 from cdc.topic_reader import TopicReader
+from consumers.runtime.answering.questions import QuestionReader
 from infra.local.probe import wait_until
 from infra.settings import HOST
 from schemas.codec import Codec
@@ -44,6 +45,7 @@ def test_clients_that_were_told_of_no_brokers_find_one_again(stack: RunningStack
         admins = [Admin(servers) for _ in range(EACH)]
         senders = [Sender(stack, servers, topic) for _ in range(EACH)]
         readers = [resources.enter_context(reading(servers, topic)) for _ in range(EACH)]
+        readers += [resources.enter_context(seen_to(servers, topic)) for _ in range(EACH)]
         clients: list[Callable[[], object]] = [
             *(partial(read_topics, each, [topic], BLIND_S) for each in bare),
             *(partial(is_asked, each, topic) for each in admins),
@@ -131,6 +133,33 @@ def reading(servers: str, topic: str) -> Iterator[list[bytes]]:
     finally:
         stopped.set()
         thread.join()
+
+
+@contextmanager
+def seen_to(servers: str, topic: str) -> Iterator[list[bytes]]:
+    """Read a topic as requests are read, in a group of its own, and yield the keys of those that were seen to."""
+    keys: list[bytes] = []
+
+    def take(records: Sequence[KafkaRecord]) -> None:
+        for record in records:
+            keys.append(record.key or b"")
+            reader.done(record)
+
+    reader = QuestionReader(
+        bootstrap=servers,
+        group=f"questions-{new_id()}",
+        client_id="questions",
+        topics=[topic],
+        take=take,
+        between=lambda: None,
+        most=100,
+    )
+    reader.start()
+    try:
+        yield keys
+    finally:
+        reader.stop()
+        reader.join()
 
 
 def ask_for(seconds: float, clients: list[Callable[[], object]]) -> None:

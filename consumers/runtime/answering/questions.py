@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,6 +22,8 @@ LOOK_S = 0.1
 AT_ONCE = 100
 """Records taken in one look."""
 AGAIN_S = 1.0
+CHECK_EVERY_S, CHECK_S = 10.0, 2.0
+"""How often one that has not joined is checked for whether it finds the broker, and how long that may take."""
 FORGET_AGAIN_S = 0.5
 SESSION_MS, HEARTBEAT_MS = 10_000, 1_000
 COMMIT_EVERY_MS = 1_000
@@ -43,7 +46,7 @@ class QuestionReader(threading.Thread):
         topics: What to read.
         take: Called, from this thread, with what has come.
         between: Called, from this thread, after each look, ten times a second at least.
-        most: Most requests that are being seen to at once; the others wait in Kafka.
+        most: Most requests that are being seen to at once, `AT_ONCE` or more; the others wait in Kafka.
 
     Attributes:
         is_member: Whether the group has dealt its partitions out to us, be it none.
@@ -111,24 +114,15 @@ class QuestionReader(threading.Thread):
     def _read(self) -> None:
         consumer = Consumer(self._settings)
         lost = threading.Event()
+        checked_at = time.monotonic()
         self._open.clear()
         self._ends.clear()
         try:
             consumer.subscribe(self._topics, on_assign=self._joined, on_lost=lambda *_: lost.set())
             while not (self._stopped.is_set() or lost.is_set()):
-                messages = consumer.consume(1, LOOK_S)
-                if messages:
-                    messages += consumer.consume(AT_ONCE, 0)
-                records = []
-                for message in messages:
-                    if error := message.error():
-                        if error.fatal():
-                            raise KafkaException(error)
-                        continue
-                    place = Place(cast(str, message.topic()), cast(int, message.partition()))
-                    records.append(kafka_record(place, message))
-                    if not self._wait_for_room():
-                        return
+                records = _look(consumer)
+                if not all(self._wait_for_room() for _ in records):
+                    return
                 for record in records:
                     place = Place(record.topic, record.partition)
                     self._open.setdefault(place, {})[record.offset] = None
@@ -137,6 +131,10 @@ class QuestionReader(threading.Thread):
                     self._take(records)
                 self._note_done(consumer)
                 self._between()
+                if not self.is_member and time.monotonic() - checked_at > CHECK_EVERY_S:
+                    # one that was told of no brokers when it was new stays blind; a member loses its partitions
+                    consumer.list_topics(self._topics[0], timeout=CHECK_S)
+                    checked_at = time.monotonic()
         finally:
             self.is_member = False
             # One that has lost its partitions waits for commits of before, and in the group for the member that it was,
@@ -187,3 +185,19 @@ class QuestionReader(threading.Thread):
         self.is_member = True
         self._member_id = consumer.memberid()
         log.info("requests are read", partitions=len(partitions))
+
+
+def _look(consumer: Consumer) -> list[KafkaRecord]:
+    """Return what has come; KafkaException when nothing will come any more."""
+    messages = consumer.consume(1, LOOK_S)
+    if messages:
+        messages += consumer.consume(AT_ONCE - 1, 0)
+    records = []
+    for message in messages:
+        if error := message.error():
+            if error.fatal():
+                raise KafkaException(error)
+            continue
+        place = Place(cast(str, message.topic()), cast(int, message.partition()))
+        records.append(kafka_record(place, message))
+    return records
