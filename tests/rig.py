@@ -101,13 +101,13 @@ class Rig:
         other._labels, other._by_offset = self._labels, self._by_offset
         return other
 
-    def placed(self, label: str) -> NewRecord:
+    def placed(self, label: str, customer_id: str = "ada") -> NewRecord:
         """Return a message that is handled one by one."""
         return self._record(
             label,
             OrderCreated(
                 order_id=new_id(),
-                customer_id="ada",
+                customer_id=customer_id,
                 currency="EUR",
                 lines=(),
                 total=Decimal(5),
@@ -115,14 +115,14 @@ class Rig:
             ),
         )
 
-    def confirmed(self, label: str) -> NewRecord:
+    def confirmed(self, label: str, currency: str = "EUR") -> NewRecord:
         """Return a message that is handled in bulk."""
         return self._record(
             label,
             OrderConfirmed(
                 order_id=new_id(),
                 payment_id=new_id(),
-                currency="EUR",
+                currency=currency,
                 total=Decimal(5),
                 confirmed_at=datetime.now(UTC),
             ),

@@ -109,6 +109,10 @@ where consumer = %(consumer)s and message_id = any (%(ids)s::uuid[])
     and not exists (
         select from parked_message as parked
         where parked.consumer = inbox.consumer and parked.message_id = inbox.message_id
+    )
+    and not exists (
+        select from saga_stash as stashed
+        where stashed.consumer = inbox.consumer and stashed.message_id = inbox.message_id
     );
 
 -- name: log_by_id
@@ -139,6 +143,7 @@ where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p'
     and c.relname not in (
         'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action',
         'saga_instance', 'saga_run', 'saga_log', 'saga_definition', 'saga_action',
+        'saga_lock', 'saga_stash',
         'aggregate_snapshot', 'replay_outside', 'replay_key', 'replay_run', 'replay_message'
     )
     and c.relname not like 'outbox%%'

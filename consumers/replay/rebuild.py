@@ -20,7 +20,6 @@ from consumers.replay.errors import ReplayError
 from consumers.replay.history import bounds_in_kafka, by_place, id_at, oldest_in_kafka
 from consumers.replay.log_source import has_log, plan_log
 from consumers.replay.manual_edits import ManualEdits
-from consumers.replay.outside import CapturedOutside
 from consumers.replay.rebuild_schema import Positions, RebuildSchema, TellOf, rebuild_schema_there
 from consumers.replay.sandbox import SandboxInfo
 from consumers.replay.sandbox_run import ReplayTarget
@@ -67,7 +66,7 @@ class Rebuild:
         self._tell = tell
         self._info = SandboxInfo.new(run_id, subject.name, subject.role)
         self._sandbox = subject.sandbox(self._info)
-        self._consumer: Consumer = subject.build(self._sandbox.schema.inside_url, CapturedOutside())
+        self._consumer: Consumer = subject.build_for(self._sandbox.schema)
         self.tables = [name for name, each in self._consumer.tables.items() if each.is_projection]
         if not self.tables:
             raise ReplayError(

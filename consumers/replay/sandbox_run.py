@@ -59,6 +59,11 @@ class ReplayTarget:
     def outbox(self, consumer: Consumer) -> Outbox:
         return Outbox.open(self.registry_url, self.schema_cache, consumer.outgoing)
 
+    def build_for(self, schema: ThrowawaySchema) -> Consumer:
+        """Return the consumer for a sandbox, without locks: commands lie in the log in the order that is replayed."""
+        consumer = self.build(schema.inside_url, CapturedOutside())
+        return consumer.with_options(locks=())
+
     def sandbox(self, info: SandboxInfo) -> Sandbox:
         schema = ThrowawaySchema(
             name=info.name, owner_url=self.owner_url, url=self.url, packages=self.packages
@@ -101,7 +106,7 @@ class SandboxReplay:
         self._plan = plan
         self._info = info
         self._sandbox = subject.sandbox(info)
-        self._consumer = subject.build(self._sandbox.schema.inside_url, CapturedOutside())
+        self._consumer = subject.build_for(self._sandbox.schema)
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ from consumers.runtime.handlers import (
     answer_of,
     handlers_of,
 )
+from consumers.runtime.locking.lock import Lock
 from consumers.runtime.middleware import Middleware
 from consumers.runtime.tables import Table
 from schemas.catalogue import catalogue
@@ -45,6 +46,7 @@ class Consumer:
         tables: By name: how rows of a table are compared in a replay. Those without an entry are compared whole, by
             their primary key.
         middleware: What is done around every call of a handler, the outermost first.
+        locks: What its commands lock for the saga that they belong to.
         clock: Tells handlers the present.
         before_a_replay: A statement that puts into an empty schema what the handlers expect to be there, as it was
             before the first message. `:live` is replaced by the name of the live schema.
@@ -64,6 +66,7 @@ class Consumer:
     parallel_answers: int = 4
     tables: Mapping[str, Table] = field(default_factory=dict)
     middleware: Sequence[Middleware] = ()
+    locks: Sequence[Lock] = ()
     clock: Clock = utc_now
     before_a_replay: bytes | None = None
     due: Sequence[Callable[["Consumer", Outbox], DueWork[Any]]] = ()
@@ -84,10 +87,23 @@ class Consumer:
             raise ValueError(f"{self.name} has two answers to one request")
         if min(self.max_batch, self.parallel_partitions, self.parallel_answers) < 1:
             raise ValueError(f"{self.name} needs a batch of at least one message at a time")
+        self._require_locks_of_ours(table)
         topics = self.topics or sorted({topic for name in table for topic in self._read_for(name)})
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "answer_table", answer_table)
         object.__setattr__(self, "topics", tuple(topics))
+
+    def _require_locks_of_ours(self, table: Mapping[str, Handler]) -> None:
+        taken = [command for lock in self.locks for command in lock.takes]
+        if len(set(taken)) < len(taken) or len({lock.name for lock in self.locks}) < len(
+            self.locks
+        ):
+            raise ValueError(f"{self.name} has two locks of one name, or that one command takes")
+        ours = {handler.message for handler in table.values()}
+        frees = {message for lock in self.locks for message in lock.freed_by}
+        if missing := (set(taken) | frees - set(self.sends)) - ours:
+            names = ", ".join(sorted(message.NAME for message in missing))
+            raise ValueError(f"{self.name} has a lock for {names}, which it does not handle")
 
     def _read_for(self, message: str) -> list[str]:
         """Return where a message is read: everywhere that the catalogue says so, and else where it is at home."""

@@ -7,9 +7,10 @@ from typing import Any
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import Handler
+from consumers.runtime.locking.locking import Locking
 from consumers.runtime.middleware import CallNext
 from consumers.runtime.received import Received
-from consumers.runtime.store import Transaction
+from consumers.runtime.store import Store, Transaction
 from consumers.runtime.work import BulkWork, Work
 
 
@@ -19,23 +20,46 @@ class Dispatcher:
     Args:
         consumer: Whose handlers they are.
         outbox: Where they send.
+        store: Where locks are that they declare.
     """
 
-    def __init__(self, consumer: Consumer, outbox: Outbox) -> None:
+    def __init__(self, consumer: Consumer, outbox: Outbox, store: Store) -> None:
         self._outbox = outbox
         self._clock = consumer.clock
         self._innermost_first = tuple(reversed(consumer.middleware))
+        self._locking = Locking(consumer, store.locks) if consumer.locks else None
 
     async def call(
-        self, handler: Handler, todo: Sequence[Received[Any]], transaction: Transaction
-    ) -> None:
-        """Call a handler.
+        self,
+        handler: Handler,
+        todo: Sequence[Received[Any]],
+        transaction: Transaction,
+        *,
+        turn: int | None = None,
+    ) -> bool:
+        """Call a handler; what has to wait for a lock is stashed, and counts as taken.
 
         Args:
             handler: The handler.
             todo: Messages that it takes, in their order; exactly one unless it takes them in bulk.
             transaction: What it writes its effect on.
+            turn: Where the message is in the stash, if it is taken out of there.
+
+        Returns:
+            Whether it was called; not when all of the messages have to wait.
         """
+        if self._locking is None:
+            await self._call(handler, todo, transaction)
+            return True
+        admitted = await self._locking.admit(todo, transaction, turn)
+        if admitted:
+            await self._call(handler, admitted, transaction)
+            await self._locking.release(admitted, transaction)
+        return bool(admitted)
+
+    async def _call(
+        self, handler: Handler, todo: Sequence[Received[Any]], transaction: Transaction
+    ) -> None:
         work: Work | BulkWork
         call: CallNext
         if handler.in_bulk:

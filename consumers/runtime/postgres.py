@@ -3,15 +3,15 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from psycopg.pq import TransactionStatus
 
 from cdc.database import Connection, Pool
-from cdc.kafka_record import KafkaRecord
 from cdc.sql import load_queries
 from consumers.runtime.failures import Failure, escaped
+from consumers.runtime.locking.postgres import PostgresLocks
 from consumers.runtime.store import (
     BatchClaim,
     ClaimResult,
@@ -24,12 +24,10 @@ from consumers.runtime.store import (
     Reset,
     SpoiltTransactionError,
 )
+from consumers.runtime.stored import record_columns, stored_record
 from consumers.runtime.window import EVERYTHING, InboxWindow
 
 QUERIES = load_queries(__package__)
-
-EARLIEST_MS, LATEST_MS = -62_135_510_400_000, 253_402_214_399_999
-"""A day inside the years 1 to 9999: what a record says of its time must be storable, and readable in any time zone."""
 
 
 class PostgresStore:
@@ -43,6 +41,7 @@ class PostgresStore:
     def __init__(self, consumer: str, pool: Pool) -> None:
         self.topic_ids: Mapping[str, str] = {}
         """Topics by name, as of when their partitions were taken over: nothing is taken from others of these names."""
+        self.locks = PostgresLocks(consumer)
         self._consumer = consumer
         self._pool = pool
 
@@ -207,26 +206,13 @@ class PostgresStore:
         )
 
     def _row(self, parking: Parking) -> dict[str, Any]:
-        record = parking.record
-        return asdict(parking.failure) | {
+        about = {
             "consumer": self._consumer,
-            "topic": record.topic,
-            "partition": record.partition,
-            "offset": record.offset,
-            "recorded_at": _time(record.timestamp),
-            "key": record.key,
-            "value": record.value,
-            "header_names": [escaped(name) for name, _ in record.headers],
-            "header_values": [value for _, value in record.headers],
             "message_id": parking.message_id,
             "type": None if parking.type is None else escaped(parking.type),
             "pause_s": parking.pause_s,
         }
-
-
-def _time(milliseconds: int) -> datetime:
-    within = min(max(milliseconds, EARLIEST_MS), LATEST_MS)
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=within)
+        return asdict(parking.failure) | record_columns(parking.record) | about
 
 
 def _require_sound(transaction: Connection) -> None:
@@ -243,25 +229,3 @@ def _require_sound(transaction: Connection) -> None:
             )
         case TransactionStatus.IDLE:
             raise SpoiltTransactionError("a handler has ended the transaction that it was given")
-
-
-def stored_record(  # noqa: PLR0913, PLR0917 - the columns of a row
-    topic: str,
-    partition: int,
-    offset: int,
-    recorded_at: datetime,
-    key: bytes | None,
-    value: bytes | None,
-    header_names: list[str],
-    header_values: list[bytes | None],
-) -> KafkaRecord:
-    """Return the record that a row of parked_message keeps."""
-    return KafkaRecord(
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        timestamp=round(recorded_at.timestamp() * 1000),
-        key=key,
-        value=value,
-        headers=list(zip(header_names, header_values, strict=True)),
-    )

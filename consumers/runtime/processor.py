@@ -113,7 +113,7 @@ class Processor:
     def __init__(self, consumer: Consumer, store: Store, outbox: Outbox) -> None:
         self._consumer = consumer
         self._store = store
-        self._dispatcher = Dispatcher(consumer, outbox)
+        self._dispatcher = Dispatcher(consumer, outbox, store)
         self._dead_letters = DeadLetters(consumer.name, outbox)
         self._careful = False
 

@@ -4,6 +4,7 @@ from typing import Generic, TypeVar
 
 from consumers.runtime.delivery import Delivery, Record, place_of
 from consumers.runtime.handlers import Handler
+from schemas.message import Message
 
 M = TypeVar("M")
 
@@ -23,6 +24,7 @@ class Received(Generic[M]):
 
     Attributes:
         concerns_us: There is a handler to call, or an error to decide about.
+        replied: Class of the reply that its handler has given, wanted or not; None when it has given none.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class Received(Generic[M]):
         "handler",
         "message_id",
         "record",
+        "replied",
         "type",
     )
 
@@ -54,6 +57,7 @@ class Received(Generic[M]):
         self.error = error
         self.attempt = attempt
         self.concerns_us = handler is not None or error is not None
+        self.replied: type[Message] | None = None
         self._message = message
         self._delivery: Delivery | None = None
 

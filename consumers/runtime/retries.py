@@ -106,7 +106,7 @@ class ParkedWork:
         self._consumer = consumer
         self._store = store
         self._intake = intake
-        self._dispatcher = Dispatcher(consumer, outbox)
+        self._dispatcher = Dispatcher(consumer, outbox, store)
         self._dead_letters = DeadLetters(consumer.name, outbox)
 
     async def take(self, transaction: Transaction) -> Sequence[DueMessage]:

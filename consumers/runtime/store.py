@@ -12,6 +12,7 @@ from cdc.kafka_record import KafkaRecord
 from cdc.kafka_record import Place as Place
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import Failure
+from consumers.runtime.locking.store import LockStore
 
 Transaction = Any
 """What handlers write their effects on: a Postgres connection with a transaction open, or a test's own state."""
@@ -136,6 +137,10 @@ class ParkedMessage:
 
 class Store(Protocol):
     """Keeps the inbox, positions and parked messages of one consumer."""
+
+    @property
+    def locks(self) -> LockStore:
+        """Where its locks and its stash are."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that commits when the block ends, and rolls back when it raises."""

@@ -65,10 +65,12 @@ class Work(UnitOfWork):
         delivery = self.delivery
         if delivery.reply_to is None:
             raise ValueError(f"{delivery.type} {delivery.message_id} names no topic to reply to")
+        self._received.replied = type(message)
         return await self.send(message, key=key or delivery.key, to=delivery.reply_to)
 
     async def reply_if_wanted(self, message: Message, *, key: str | None = None) -> UUID | None:
         """Send the reply to the message that is handled if it names a topic for it, see `reply`; return its id."""
+        self._received.replied = type(message)
         return None if self.delivery.reply_to is None else await self.reply(message, key=key)
 
 
@@ -91,14 +93,15 @@ class BulkWork(TransactionScope):
         Raises:
             ValueError: a message names a topic for replies of other types.
         """
-        sends = [
-            self.outbox.outgoing(
-                reply,
-                key=received.delivery.key,
-                to=received.delivery.reply_to,
-                context=self.caused_by(received).context,
-            )
-            for received, reply in replies
-            if received.delivery.reply_to
-        ]
+        sends = []
+        for received, reply in replies:
+            received.replied = type(reply)
+            if received.delivery.reply_to:
+                outgoing = self.outbox.outgoing(
+                    reply,
+                    key=received.delivery.key,
+                    to=received.delivery.reply_to,
+                    context=self.caused_by(received).context,
+                )
+                sends.append(outgoing)
         await self.outbox.send_many(self.connection, sends)

@@ -30,6 +30,7 @@ from consumers.runtime.handler_stats import HandlerMeter
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes, LaneServices
+from consumers.runtime.locking.stash import StashWork
 from consumers.runtime.positions import find_positions
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.processor import Processor
@@ -100,6 +101,7 @@ class Worker(mode.Service):
         intake = Intake(consumer, codec, self._window)
         self._due: tuple[DueWork[Any], ...] = (
             ParkedWork(consumer, self._store, intake, outbox),
+            *([StashWork(consumer, self._store, intake, outbox)] if consumer.locks else []),
             DelayedMessages(),
             *(make(consumer, outbox) for make in consumer.due),
         )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.failures import Failure
+from consumers.runtime.locking.store import LockStore
 from consumers.runtime.store import (
     BatchClaim,
     ClaimResult,
@@ -71,6 +72,10 @@ class BreakingStore:
             yield transaction
             self._breaks.at("before_commit")
         self._breaks.at("after_commit")
+
+    @property
+    def locks(self) -> LockStore:
+        return self._store.locks
 
     def savepoint(self, transaction: Transaction) -> AbstractAsyncContextManager[None]:
         return self._store.savepoint(transaction)

@@ -13,6 +13,8 @@ from uuid import UUID
 from cdc.kafka_record import KafkaRecord
 from cdc.outbox import OutsideTransactionError
 from consumers.runtime.failures import Failure
+from consumers.runtime.locking.lock import Holder
+from consumers.runtime.locking.store import Stashed
 from consumers.runtime.store import Place, Reset, SpoiltTransactionError, Transaction
 from consumers.testing.comparing import overwrite, require_changeable
 from consumers.testing.database import Sent
@@ -56,6 +58,15 @@ class Line:
     rows: tuple[Row, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A target that is locked."""
+
+    holder: Holder
+    since: datetime
+    until: datetime
+
+
 @dataclass(slots=True)
 class Contents(Generic[S]):
     """All that the database holds, committed or within a transaction."""
@@ -64,6 +75,10 @@ class Contents(Generic[S]):
     inbox: set[tuple[str, str]] = field(default_factory=set)
     positions: dict[tuple[str, Place], Position] = field(default_factory=dict)
     lines: dict[int, Line] = field(default_factory=dict)
+    locks: dict[tuple[str, str, str], Held] = field(default_factory=dict)
+    """By consumer, name of the lock and target."""
+    stash: dict[int, tuple[str, Stashed]] = field(default_factory=dict)
+    """By id, with the consumer of each."""
     sent: list[Sent] = field(default_factory=list)
     delayed: dict[UUID, tuple[datetime, Sent]] = field(default_factory=dict)
     """By id: messages that are kept back, and until when."""
@@ -78,6 +93,8 @@ class Contents(Generic[S]):
             inbox=set(self.inbox),
             positions=dict(self.positions),
             lines=dict(self.lines),
+            locks=dict(self.locks),
+            stash=dict(self.stash),
             sent=list(self.sent),
             delayed=dict(self.delayed),
         )
@@ -86,6 +103,7 @@ class Contents(Generic[S]):
         """Become again what an earlier copy is; the state stays the object that handlers hold."""
         overwrite(self.state, earlier.state)
         self.inbox, self.positions, self.lines = earlier.inbox, earlier.positions, earlier.lines
+        self.locks, self.stash = earlier.locks, earlier.stash
         self.sent, self.delayed = earlier.sent, earlier.delayed
         self.last_id, self.spoilt = earlier.last_id, earlier.spoilt
 

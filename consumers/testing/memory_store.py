@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
-from cdc.kafka_record import KafkaRecord
 from consumers.runtime import store
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import Failure
@@ -19,6 +18,8 @@ from consumers.runtime.store import (
     Place,
     Transaction,
 )
+from consumers.runtime.stored import kept_record
+from consumers.testing.memory_locks import MemoryLocks
 from consumers.testing.memory_state import Line, Position, Row, Transactions
 
 
@@ -26,6 +27,7 @@ class MemoryStore:
     """The store of one consumer in memory."""
 
     def __init__(self, consumer: str, database: Transactions[Any]) -> None:
+        self.locks = MemoryLocks(consumer, database)
         self._consumer = consumer
         self._database = database
 
@@ -97,7 +99,7 @@ class MemoryStore:
             line = self._line_for(transaction, parking)
             row = Row(
                 contents.next_id(),
-                _stored(parking),
+                kept_record(parking.record),
                 parking.message_id,
                 parking.type,
                 parking.failure,
@@ -196,16 +198,3 @@ class MemoryStore:
 
 def _address(record: Record, message_id: str | None) -> tuple[str, int, int, str | None]:
     return record.topic, record.partition, record.offset, message_id
-
-
-def _stored(parking: Parking) -> KafkaRecord:
-    record = parking.record
-    return KafkaRecord(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=list(record.headers),
-    )

@@ -32,7 +32,8 @@ from pg_class
 where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') and not relispartition
     and relname not in (
         'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action',
-        'aggregate_snapshot', 'saga_instance', 'saga_run', 'saga_log', 'saga_definition', 'saga_action'
+        'aggregate_snapshot', 'saga_instance', 'saga_run', 'saga_log', 'saga_definition', 'saga_action',
+        'saga_lock', 'saga_stash'
     )
     and relname not like 'alembic_version_%'
     and relname not like 'outbox%'

@@ -75,7 +75,8 @@ class Scenario(Generic[S]):
     async def after(self, *, seconds: float) -> None:
         """Let time pass: parked messages are tried again that fell due in it, and delayed ones are sent.
 
-        Due work that the consumer brings goes by the consumer's clock, and is done as far as that has come.
+        Stash, leases and due work that the consumer brings go by the consumer's clock, and are seen to as far as that
+        has come.
 
         Args:
             seconds: How long.
@@ -83,6 +84,7 @@ class Scenario(Generic[S]):
         worker = await self._at_work()
         await self.database.pass_time(seconds, of_delayed=True)
         await worker.retry()
+        await worker.work_on_stash()
         await worker.work_on_due()
         await self._look()
 

@@ -10,6 +10,7 @@ from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import is_transient, waits_without_end
 from consumers.runtime.intake import Intake
+from consumers.runtime.locking.stash import StashWork
 from consumers.runtime.processor import Processor, TooSlowError
 from consumers.runtime.received import Received
 from consumers.runtime.retries import ParkedWork
@@ -48,6 +49,7 @@ class Worker:
         self.intake = Intake(consumer, local_codec(consumer.messages), window)
         self.processor = Processor(consumer, store, outbox)
         self.parked = ParkedWork(consumer, store, self.intake, outbox)
+        self._stash = StashWork(consumer, store, self.intake, outbox)
         self._due = [make(consumer, outbox) for make in consumer.due]
 
     async def catch_up(self, log: Log, rng: random.Random | None = None) -> None:
@@ -93,6 +95,13 @@ class Worker:
         """Try the messages of one key whose time has come; return whether there were any."""
         return await work_once(self.parked, self._store)
 
+    async def work_on_stash(self) -> int:
+        """Take out of the stash what waits for nothing any more; return how often there was something."""
+        for taken in range(MOST_RETRIES):
+            if not await self._until_it_works(partial(work_once, self._stash, self._store)):
+                return taken
+        raise AssertionError(f"after {MOST_RETRIES} attempts there is still something in the stash")
+
     async def work_on_due(self) -> None:
         """Do the due work that the consumer brings, as long as there is any."""
         for work in self._due:
@@ -100,11 +109,11 @@ class Worker:
                 pass
 
     async def settle(self, database: Database[Any]) -> None:
-        """Let time pass until no parked message has an attempt left."""
+        """Let time pass until no parked message has an attempt left, and none is stashed whose target is free."""
         tried = 1
         while tried:
             await database.pass_time(self._consumer.retries.longest_pause_s + 1)
-            tried = await self.retry()
+            tried = await self.retry() + await self.work_on_stash()
 
     async def _begin(self, place: Place) -> int:
         position = await self._store.position(place)

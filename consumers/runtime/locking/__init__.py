@@ -1,0 +1,1 @@
+"""Semantic locks: a participant locks what a saga works on, and stashes what other sagas want with it."""

@@ -1,0 +1,129 @@
+"""Keeps the locks and the stash of a consumer in the Postgres schema of its service."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from cdc.database import Connection
+from cdc.sql import load_queries
+from consumers.runtime.locking.lock import Freed, Holder, Want
+from consumers.runtime.locking.store import Overdue, Stashed
+from consumers.runtime.received import Received
+from consumers.runtime.stored import record_columns, stored_record
+
+QUERIES = load_queries(__package__)
+
+NO_TURN = 2**63 - 1
+"""Behind all that wait."""
+
+
+class PostgresLocks:
+    """The locks of one consumer in Postgres.
+
+    Args:
+        consumer: Name of the consumer.
+    """
+
+    def __init__(self, consumer: str) -> None:
+        self._consumer = consumer
+
+    async def lock(
+        self,
+        transaction: Connection,
+        wants: Sequence[Want],
+        now: datetime,
+        turn: int | None = None,
+    ) -> Sequence[bool]:
+        """Lock targets, the first want first; return which of them were granted."""
+        values = {
+            "consumer": self._consumer,
+            "lock": [want.lock for want in wants],
+            "target": [want.target for want in wants],
+            **_holders([want.holder for want in wants]),
+            "held_until": [now + want.lease for want in wants],
+            "now": now,
+            "turn": NO_TURN if turn is None else turn,
+        }
+        cursor = await transaction.execute(QUERIES["lock"], values)
+        return [granted for (granted,) in await cursor.fetchall()]
+
+    async def stash(
+        self, transaction: Connection, waiting: Sequence[tuple[Want, Received[Any]]], now: datetime
+    ) -> None:
+        """Put commands aside that wait for their target, in their order."""
+        rows = [
+            record_columns(each.record)
+            | {
+                "consumer": self._consumer,
+                "lock": want.lock,
+                "target": want.target,
+                **want.holder._asdict(),
+                "message_id": each.message_id,
+                "type": each.type,
+                "expires_at": each.delivery.expires_at,
+                "now": now,
+            }
+            for want, each in waiting
+        ]
+        await transaction.cursor().executemany(QUERIES["stash"], rows)
+
+    async def free(self, transaction: Connection, freed: Sequence[Freed]) -> int:
+        """Take targets from sagas that are done with them; return how many of their waiting commands were dropped."""
+        values = {
+            "consumer": self._consumer,
+            "lock": [each.lock for each in freed],
+            **_holders([each.holder for each in freed]),
+        }
+        dropped = await transaction.execute(QUERIES["drop_stashed"], values)
+        await transaction.execute(QUERIES["unlock"], values)
+        return dropped.rowcount
+
+    async def take_back(self, transaction: Connection, now: datetime) -> Sequence[Overdue]:
+        """Take targets from sagas whose lease is over, and return which."""
+        values = {"consumer": self._consumer, "now": now}
+        cursor = await transaction.execute(QUERIES["take_back"], values)
+        return [
+            Overdue(lock, target, Holder(saga_id, replies_to), locked_at)
+            for lock, target, saga_id, replies_to, locked_at in await cursor.fetchall()
+        ]
+
+    async def take_ready(
+        self, transaction: Connection, now: datetime, limit: int
+    ) -> Sequence[Stashed]:
+        """Return commands whose turn has come, or that have expired, locked against others until the end."""
+        values = {"consumer": self._consumer, "now": now, "limit": limit}
+        cursor = await transaction.execute(QUERIES["take_ready"], values)
+        return [
+            Stashed(
+                stash_id=stash_id,
+                lock=lock,
+                target=target,
+                holder=Holder(saga_id, replies_to),
+                message_id=message_id,
+                type=type_,
+                expires_at=expires_at,
+                record=stored_record(*record),
+            )
+            for (
+                stash_id,
+                lock,
+                target,
+                saga_id,
+                replies_to,
+                message_id,
+                type_,
+                expires_at,
+                *record,
+            ) in await cursor.fetchall()
+        ]
+
+    async def unstash(self, transaction: Connection, stash_id: int) -> None:
+        """Remove a command that waits no more."""
+        await transaction.execute(QUERIES["unstash"], {"stash_id": stash_id})
+
+
+def _holders(holders: Sequence[Holder]) -> dict[str, list[str]]:
+    return {
+        "saga_id": [holder.saga_id for holder in holders],
+        "replies_to": [holder.replies_to for holder in holders],
+    }

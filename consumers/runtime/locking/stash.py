@@ -1,0 +1,91 @@
+"""Commands that wait until their target is free, as due work."""
+
+from collections.abc import Sequence
+
+from cdc.logs import FieldLogger
+from cdc.outbox import Outbox
+from consumers.runtime.consumer import Consumer
+from consumers.runtime.dispatch import Dispatcher
+from consumers.runtime.failures import Failure, waits_without_end
+from consumers.runtime.intake import Intake
+from consumers.runtime.locking.store import Stashed
+from consumers.runtime.retries import DeadLetters
+from consumers.runtime.store import Parking, Store, Transaction
+
+AT_ONCE = 100
+"""Commands that are taken out of the stash in one transaction, at most one for each target and each saga."""
+
+log = FieldLogger(__name__)
+
+
+class StashWork:
+    """The stash of one consumer as due work: it looks which targets are free, so that nobody has to wake who waits.
+
+    Args:
+        consumer: Dispatch table, locks and retry policy.
+        store: Where locks, stash and parked messages are.
+        intake: Prepares records, and drops what has expired meanwhile.
+        outbox: Where handlers send, and where dead letters are told of.
+    """
+
+    in_order = False
+
+    def __init__(self, consumer: Consumer, store: Store, intake: Intake, outbox: Outbox) -> None:
+        self._consumer = consumer
+        self._store = store
+        self._intake = intake
+        self._dispatcher = Dispatcher(consumer, outbox, store)
+        self._dead_letters = DeadLetters(consumer.name, outbox)
+
+    async def take(self, transaction: Transaction) -> Sequence[Stashed]:
+        """Return commands whose turn has come; end leases that are over first."""
+        now = self._consumer.clock()
+        for each in await self._store.locks.take_back(transaction, now):
+            log.warning(
+                "lease over: target taken from a saga that has not freed it",
+                consumer=self._consumer.name,
+                lock=each.lock,
+                target=each.target,
+                saga_id=each.holder.saga_id,
+                replies_to=each.holder.replies_to,
+                locked_at=each.locked_at,
+            )
+        return await self._store.locks.take_ready(transaction, now, AT_ONCE)
+
+    async def attempt(self, transaction: Transaction, row: Stashed) -> None:
+        """Have a command take effect, and remove it; leave it where it is when somebody was faster.
+
+        Raises:
+            RegistryUnavailableError: a schema is new here and the registry cannot be asked.
+            Exception: why it cannot be handled, or what its handler raises.
+        """
+        received = await self._intake.prepare_again(row.record, 1)
+        if received.error is not None:
+            raise received.error
+        if received.handler is not None and not await self._dispatcher.call(
+            received.handler, [received], transaction, turn=row.stash_id
+        ):
+            return
+        await self._store.locks.unstash(transaction, row.stash_id)
+
+    async def failed(self, transaction: Transaction, row: Stashed, error: Exception) -> None:
+        """Park a command like any message that fails.
+
+        Raises:
+            Exception: the error itself, where every other message is in the same trouble.
+        """
+        if waits_without_end(error):
+            raise error
+        failure = Failure.of(error)
+        pause_s = None if failure.hopeless else self._consumer.retries.pause_s(1)
+        parking = Parking(
+            record=row.record,
+            message_id=row.message_id,
+            type=row.type,
+            failure=failure,
+            pause_s=pause_s,
+        )
+        await self._store.locks.unstash(transaction, row.stash_id)
+        await self._store.park(transaction, [parking])
+        if pause_s is None:
+            await self._dead_letters.announce(transaction, row.record, failure, attempts=1)
