@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from consumers.runtime.consumer import Consumer
     from consumers.runtime.failures import PoisonError, TransientError
     from consumers.runtime.handlers import answers, handles, handles_in_bulk
+    from consumers.runtime.locking.lock import Lock
     from consumers.runtime.outside import Note, Outside
     from consumers.runtime.received import Received
     from consumers.runtime.settings import WorkerSettings
@@ -49,6 +50,7 @@ HOMES = {
     "consumers.runtime.consumer": ("Consumer",),
     "consumers.runtime.failures": ("PoisonError", "TransientError"),
     "consumers.runtime.handlers": ("answers", "handles", "handles_in_bulk"),
+    "consumers.runtime.locking.lock": ("Lock",),
     "consumers.runtime.outside": ("Note", "Outside"),
     "consumers.runtime.received": ("Received",),
     "consumers.runtime.settings": ("WorkerSettings",),
@@ -80,6 +82,7 @@ __all__ = [
     "ConcurrencyError",
     "Connection",
     "Consumer",
+    "Lock",
     "MemoryDatabase",
     "Note",
     "Outbox",

@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     outbox_days: Annotated[int, Field(ge=1, le=MAX_OUTBOX_DAYS)]
     default_stock: Annotated[int, Field(ge=0, le=10**15)]
     card_latency_ms: Annotated[int, Field(ge=0, le=60_000)]
+    one_order_at_a_time: bool
     fulfilment: Literal["choreography", "orchestration"]
     answer_within_s: Annotated[float, Field(gt=0, le=86_400)]
     stock_check: Literal["off", "ask"]
@@ -204,7 +205,10 @@ class Settings(BaseSettings):
             outbox_days=self.outbox_days,
             told={
                 "inventory-worker": {"DEFAULT_STOCK": str(self.default_stock)},
-                "payments-worker": {"CARD_LATENCY_MS": str(self.card_latency_ms)},
+                "payments-worker": {
+                    "CARD_LATENCY_MS": str(self.card_latency_ms),
+                    "ONE_ORDER_AT_A_TIME": str(self.one_order_at_a_time),
+                },
                 "orders": {"FULFILMENT": self.fulfilment},
                 "fulfilment-worker": {"ANSWER_WITHIN_S": str(self.answer_within_s)},
                 "storefront": {"STOCK_CHECK": self.stock_check},

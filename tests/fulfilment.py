@@ -10,7 +10,7 @@ from uuid import UUID
 from cdc.ids import new_id
 from consumers.inventory import bootstrap as inventory
 from consumers.payments import bootstrap as payments
-from consumers.runtime.outside import RealOutside
+from consumers.runtime.outside import Outside, RealOutside
 from consumers.shipping import bootstrap as shipping
 from consumers.testing.records import NewRecord, deliver
 from infra.processes import settings_of
@@ -35,7 +35,7 @@ PARTICIPANTS = {"payments": payments, "inventory": inventory, "shipping": shippi
 
 @asynccontextmanager
 async def playing(
-    stack: RunningStack, name: str, **settings: object
+    stack: RunningStack, name: str, outside: Outside | None = None, **settings: object
 ) -> AsyncIterator[Scenario[Any]]:
     """Play a scenario of a participant; its settings are those of the stack unless they are given."""
     bootstrap = PARTICIPANTS[name]
@@ -47,7 +47,7 @@ async def playing(
         packages=[f"consumers.{name}.migrations"],
     )
     async with database:
-        yield Scenario(bootstrap.create_consumer(told, RealOutside()), database)
+        yield Scenario(bootstrap.create_consumer(told, outside or RealOutside()), database)
 
 
 def line(sku: str = "book", quantity: int = 1, *, digital: bool = False) -> OrderLine:

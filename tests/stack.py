@@ -124,6 +124,15 @@ class RunningStack:
         """Have the card processor take its time with every answer; 0 for none."""
         self._change("card_latency_ms", latency_ms)
 
+    @contextlib.contextmanager
+    def one_order_at_a_time(self) -> Iterator[None]:
+        """Have a customer's card asked for one orchestrated order at a time while the block runs."""
+        self._change("one_order_at_a_time", True)
+        try:
+            yield
+        finally:
+            self._change("one_order_at_a_time", False)
+
     def _change(self, name: str, value: object) -> None:
         if getattr(self.settings, name) == value:
             return

@@ -12,7 +12,9 @@ from consumers.payments.processor import (
     CardProcessor,
     SimulatedCardProcessor,
 )
+from schemas.messages.orders import OrderCancelled
 from schemas.messages.payments import (
+    AuthorisePayment,
     PaymentAuthorised,
     PaymentCaptured,
     PaymentCompleted,
@@ -21,9 +23,14 @@ from schemas.messages.payments import (
     PaymentRefunded,
     PaymentVoided,
 )
-from tailrace import Consumer, Outside, Table, WorkerSettings
+from tailrace import Consumer, Lock, Outside, Table, WorkerSettings
 
 EVENTS = (PaymentCompleted, PaymentFailed, PaymentRefunded)
+CARD = Lock(
+    name="card",
+    takes={AuthorisePayment: lambda command: command.customer_id},
+    freed_by=[PaymentCaptured, PaymentDeclined, PaymentVoided, PaymentRefunded, OrderCancelled],
+)
 REPLIES = (PaymentAuthorised, PaymentDeclined, PaymentCaptured, PaymentVoided)
 
 
@@ -33,6 +40,9 @@ class Settings(WorkerSettings):
     # largest amount the simulated card processor takes, in any currency
     card_limit: Decimal = Field(default=Decimal(10_000), ge=0)
     card_latency_ms: int = Field(default=0, ge=0)  # how long its answer takes, in milliseconds
+    # What is held for one order leaves less credit for the next: it would be declined although the first one may be
+    # given up. So a customer's card is asked for one orchestrated order at a time, and the others wait for that.
+    one_order_at_a_time: bool = False
 
 
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:
@@ -54,6 +64,7 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
             commands.refund,
         ],
         sends=[*EVENTS, *REPLIES],
+        locks=[CARD] if settings.one_order_at_a_time else [],
         max_batch=100,  # cards that are charged at once; what comes next in an order's way begins by then
         tables={
             "payment": Table(

@@ -103,7 +103,9 @@ class Consumer:
         frees = {message for lock in self.locks for message in lock.freed_by}
         if missing := (set(taken) | frees - set(self.sends)) - ours:
             names = ", ".join(sorted(message.NAME for message in missing))
-            raise ValueError(f"{self.name} has a lock for {names}, which it does not handle")
+            raise ValueError(
+                f"{self.name} has a lock for {names}, which it neither handles nor sends"
+            )
 
     def _read_for(self, message: str) -> list[str]:
         """Return where a message is read: everywhere that the catalogue says so, and else where it is at home."""

@@ -80,6 +80,14 @@ class MemoryLocks:
         stash = self._stash(contents)
         return [each for each in stash if self._is_ready(contents, stash, each, now)][:limit]
 
+    async def behind(self, transaction: Transaction, row: Stashed) -> Sequence[Stashed]:
+        return [
+            each
+            for each in self._stash(self.database.within(transaction))
+            if (each.holder, each.record.topic) == (row.holder, row.record.topic)
+            and each.stash_id > row.stash_id
+        ]
+
     async def unstash(self, transaction: Transaction, stash_id: int) -> None:
         self.database.within(transaction).stash.pop(stash_id, None)
 

@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 import click
 
+from cdc.text import printable
+from consumers.runtime.locking.reading import SHOWN, Locked
 from consumers.sagas.engine import Verb
 from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found
@@ -15,6 +17,7 @@ from infra.cli.text import age, counted, local
 from infra.cli.values import COUNT, TEXT
 from infra.deployment.current import load_deployment
 from infra.operations import sagas as operations
+from infra.operations.locks import locks as find_locks
 
 STATUSES = (*operations.OPEN, *(each for each in get_args(Status) if each in ENDED))
 ABOUT: dict[Verb, str] = {
@@ -101,6 +104,32 @@ def stuck(context: click.Context, *, seconds: int, as_json: bool) -> None:
     ]
     tell(found, lines or ["No saga waits for that long."], as_json=as_json)
     context.exit(1 if found else 0)
+
+
+@saga.command()
+@click.option(
+    "--for",
+    "seconds",
+    type=COUNT,
+    default=10,
+    show_default=True,
+    help="End with 1 when a command has waited for so many seconds.",
+)
+@click.option("-n", "--limit", type=COUNT, default=20, show_default=True)
+@json_option
+@click.pass_context
+@examples("tailrace saga locks", "tailrace saga locks --for 60 --json")
+def locks(context: click.Context, *, seconds: int, limit: int, as_json: bool) -> None:
+    """Show what sagas have locked at participants, since when, and which commands of others wait for it.
+
+    Those come first that most wait for. It ends with 1 when a command has waited for long.
+    """
+    found = find_locks(load_deployment(), limit)
+    now = datetime.now(UTC)
+    lines = [_locked(each, now) for each in found]
+    tell(found, lines or ["No saga has locked anything."], as_json=as_json)
+    waits = [now - each.waiting_since for each in found if each.waiting_since]
+    context.exit(1 if any(wait >= timedelta(seconds=seconds) for wait in waits) else 0)
 
 
 @saga.command()
@@ -192,6 +221,22 @@ def _figures(of: operations.Figures) -> Iterator[str]:
 
 def _times(p50_s: float | None, p99_s: float | None) -> str:
     return "" if p50_s is None else f"p50 {p50_s:.3f} s  p99 {p99_s:.3f} s"
+
+
+def _locked(each: Locked, now: datetime) -> str:
+    held = "free"
+    if each.saga_id is not None and each.locked_at and each.held_until:
+        told = f" ({each.replies_to})" if each.replies_to else ""
+        held = f"held by {each.saga_id}{told} since {age(each.locked_at, now)}, until {local(each.held_until)}"
+    line = f"{each.consumer}  {each.lock} {printable(each.target)}  {held}"
+    if not each.waiting_since:
+        return line
+    sagas = ", ".join(each.waiting_sagas or ())
+    more = f" and {each.waiting - SHOWN} more" if each.waiting > SHOWN else ""
+    return (
+        f"{line}; {counted(each.waiting, 'command')} waiting, the first came {age(each.waiting_since, now)}: "
+        f"{sagas}{more}"
+    )
 
 
 def _line(each: Found) -> str:

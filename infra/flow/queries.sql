@@ -55,7 +55,13 @@ select
     left(m.error_text, 500) as error_text, s.attempts,
     case when m.reason = 'behind' then 'behind' else s.status end as status
 from parked_message as m join parked_sequence as s using (sequence_id)
-where m.message_id = any(%(ids)s);
+where m.message_id = any(%(ids)s)
+union all
+select
+    s.message_id, s.consumer, s.topic, s.partition, s."offset", s.recorded_at, s.stashed_at, '',
+    concat_ws(' ', s.lock, s.target, 'is held by saga ' || l.saga_id), 0, 'stashed'
+from saga_stash as s left join saga_lock as l using (consumer, lock, target)
+where s.message_id = any(%(ids)s);
 
 -- name: skipped
 select consumer, message_id, topic, partition, "offset", recorded_at, at, actor, why from parked_action

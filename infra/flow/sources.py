@@ -40,9 +40,9 @@ class Located(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkedThere:
-    """That a consumer has put a message aside."""
+    """That a consumer has put a message aside; one that is stashed waits for a lock, and its error says for which."""
 
-    state: Literal["retrying", "dead", "behind"]
+    state: Literal["retrying", "dead", "behind", "stashed"]
     at: datetime
     attempts: int
     error: str
@@ -128,7 +128,9 @@ class Sources:
                 state=row["status"],
                 at=row["parked_at"],
                 attempts=row["attempts"],
-                error=f"{row['error_class'].rpartition('.')[2]}: {row['error_text']}",
+                error=f"{row['error_class'].rpartition('.')[2]}: {row['error_text']}".removeprefix(
+                    ": "
+                ),
                 record=_located(row),
             )
         for row in self._rows(schema, "skipped", parameters):

@@ -35,6 +35,7 @@ TakingState = Literal[
     "retrying",
     "dead",
     "behind",
+    "stashed",
     "skipped",
     "expired",
     "ignored",
@@ -45,11 +46,12 @@ TakingState = Literal[
 """What a consumer has done about a message.
 
 `retrying`, `dead` and `behind` are parked: tried again by itself, left to somebody to decide, or behind another of its
-key. `ignored`: it has read past it, and not taken it. `forgotten`: its inbox does not remember ids that are so old.
-`waiting`: it has not come so far. `not taken`: its inbox does not have it, and nothing more can be told.
+key. `stashed`: its target is locked for another saga. `ignored`: it has read past it, and not taken it. `forgotten`:
+its inbox does not remember ids that are so old. `waiting`: it has not come so far. `not taken`: its inbox does not have it, and
+nothing more can be told.
 """
 PARKED = frozenset({"retrying", "dead", "behind"})
-OPEN = frozenset({"waiting", "not taken"}) | PARKED
+OPEN = frozenset({"waiting", "stashed", "not taken"}) | PARKED
 
 
 class NoFlowError(TailraceError):
@@ -271,12 +273,13 @@ class Account:
     def _taking(self, sent: Sent, record: Located | None, consumer: str, service: str) -> Taking:
         inbox, id_ = self._inboxes[service], (consumer, sent.message_id)
         if (parked := inbox.parked.get(id_)) is not None:
+            details = {"behind": "another message of its key", "stashed": parked.error}
             error = f"{parked.error} (attempt {parked.attempts})"
             return Taking(
                 consumer=consumer,
                 service=service,
                 state=parked.state,
-                detail="another message of its key" if parked.state == "behind" else error,
+                detail=details.get(parked.state, error),
                 taken_at=parked.at,
                 in_topic_s=_seconds(parked.record.recorded_at, parked.at),
             )

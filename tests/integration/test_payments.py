@@ -5,12 +5,17 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from consumers.payments.bootstrap import Settings as PaymentSettings
 from consumers.payments.bootstrap import create_consumer
+from consumers.payments.processor import Charge, SimulatedCardProcessor
+from consumers.testing.records import deliver
 from schemas.messages.orders import OrderCreated
 from schemas.messages.payments import (
     AuthorisePayment,
     CapturePayment,
+    DeclineReason,
     PaymentCompleted,
     PaymentDeclined,
     PaymentFailed,
@@ -187,5 +192,94 @@ def test_money_moves_once_whatever_happens(stack: RunningStack) -> None:
                 *("refund", "refund"),
                 *("charge", "charge"),
             ]
+
+    asyncio.run(run())
+
+
+class CardWithCredit(SimulatedCardProcessor):
+    """Declines what is more than the credit of a customer, of which all counts that is held or was taken."""
+
+    def __init__(self, credit: Decimal) -> None:
+        super().__init__(limit=credit)
+        self._credit = credit
+        self._used: dict[str, Charge] = {}
+
+    async def authorise(self, charge: Charge) -> DeclineReason | None:
+        others = [
+            each.amount for each in self._used.values() if each.customer_id == charge.customer_id
+        ]
+        if sum(others, charge.amount) > self._credit:
+            return DeclineReason.INSUFFICIENT_FUNDS
+        self._used[charge.idempotency_key] = charge
+        return None
+
+    async def void(self, idempotency_key: str) -> None:
+        self._used.pop(idempotency_key, None)
+
+
+class OutsideWith:
+    """Outside there is one card processor."""
+
+    def __init__(self, processor: CardWithCredit) -> None:
+        self._processor: Any = processor
+
+    def party(self, name: str, real: Callable[[], Any], stand_in: Callable[..., Any]) -> Any:
+        return self._processor
+
+
+@pytest.mark.parametrize("one_at_a_time", [False, True])
+def test_an_order_is_not_declined_for_what_another_one_holds_and_gives_up(
+    stack: RunningStack, *, one_at_a_time: bool
+) -> None:
+    """Without turns it is: the card has credit for one of the two, and the first one is given up."""
+
+    async def run() -> None:
+        card = OutsideWith(CardWithCredit(Decimal(8)))
+        async with playing(stack, "payments", card, one_order_at_a_time=one_at_a_time) as scenario:
+            first, second, stranger = (orchestrated() for _ in range(3))
+            await scenario.when(
+                command(authorise(first), first.order_id),
+                command(authorise(second), second.order_id),
+                command(authorise(stranger, "bob"), stranger.order_id),
+            )
+            void = VoidPayment(order_id=first.order_id)
+            await scenario.when(command(void, first.order_id))
+            await scenario.after(seconds=0)
+            last = "authorised" if one_at_a_time else "failed"
+            assert statuses(scenario, "payment") == {
+                first.order_id: "voided",
+                second.order_id: last,
+                stranger.order_id: "authorised",
+            }
+
+    asyncio.run(run())
+
+
+def test_whatever_ends_an_order_at_payments_frees_the_card(stack: RunningStack) -> None:
+    async def run() -> None:
+        async with playing(stack, "payments", one_order_at_a_time=True) as scenario:
+            captured, voided, refunded, dropped, declined, last = (orchestrated() for _ in range(6))
+            broke = AuthorisePayment(
+                order_id=declined.order_id, customer_id="ada", currency="EUR", amount=Decimal(10**9)
+            )
+            orders = (captured, voided, refunded, dropped)
+            await scenario.when(
+                *(command(authorise(each), each.order_id) for each in orders),
+                command(broke, declined.order_id),
+                command(authorise(last), last.order_id),
+            )
+            ends = (
+                command(CapturePayment(order_id=captured.order_id), captured.order_id),
+                command(VoidPayment(order_id=voided.order_id), voided.order_id),
+                command(RefundPayment(order_id=refunded.order_id), refunded.order_id),
+                deliver(cancelled(dropped)),
+            )
+            for order, end in zip(orders, ends, strict=True):
+                assert statuses(scenario, "payment")[order.order_id] == "authorised"
+                await scenario.when(end)
+                await scenario.after(seconds=0)
+            # the one that was declined never had it
+            assert statuses(scenario, "payment")[declined.order_id] == "failed"
+            assert statuses(scenario, "payment")[last.order_id] == "authorised"
 
     asyncio.run(run())

@@ -202,6 +202,19 @@ async def what_fails_out_of_the_stash_is_parked_without_a_lock(rig: Rig) -> None
 
 
 @case
+async def what_waits_behind_one_that_fails_is_parked_behind_it(rig: Rig) -> None:
+    await locking(rig)
+    await rig.deliver([rig.placed("a1"), rig.placed("b1"), rig.placed("b2"), rig.placed("b3", "x")])
+    rig.fails["b1"] = ZeroDivisionError
+    await rig.deliver([rig.cancelled("a2")])
+    assert await effects(rig) == ["a1", "a2"]
+    assert await rig.parked() == [("b1", "failed"), ("b2", "behind"), ("b3", "behind")]
+    rig.fails.clear()
+    await rig.after(PAUSE_S)
+    assert await effects(rig) == ["a1", "a2", "b1", "b2", "b3"]
+
+
+@case
 async def what_is_hopeless_out_of_the_stash_is_a_dead_letter(rig: Rig) -> None:
     await locking(rig)
     await rig.deliver([rig.placed("a1"), rig.placed("b1")], [rig.cancelled("a2")])

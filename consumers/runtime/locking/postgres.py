@@ -93,29 +93,13 @@ class PostgresLocks:
         """Return commands whose turn has come, or that have expired, locked against others until the end."""
         values = {"consumer": self._consumer, "now": now, "limit": limit}
         cursor = await transaction.execute(QUERIES["take_ready"], values)
-        return [
-            Stashed(
-                stash_id=stash_id,
-                lock=lock,
-                target=target,
-                holder=Holder(saga_id, replies_to),
-                message_id=message_id,
-                type=type_,
-                expires_at=expires_at,
-                record=stored_record(*record),
-            )
-            for (
-                stash_id,
-                lock,
-                target,
-                saga_id,
-                replies_to,
-                message_id,
-                type_,
-                expires_at,
-                *record,
-            ) in await cursor.fetchall()
-        ]
+        return [_stashed(*row) for row in await cursor.fetchall()]
+
+    async def behind(self, transaction: Connection, row: Stashed) -> Sequence[Stashed]:
+        """Return what waits of the same saga behind a command, and came by the same topic."""
+        values = {"consumer": self._consumer, "stash_id": row.stash_id, "topic": row.record.topic}
+        cursor = await transaction.execute(QUERIES["behind"], values | row.holder._asdict())
+        return [_stashed(*each) for each in await cursor.fetchall()]
 
     async def unstash(self, transaction: Connection, stash_id: int) -> None:
         """Remove a command that waits no more."""
@@ -127,3 +111,26 @@ def _holders(holders: Sequence[Holder]) -> dict[str, list[str]]:
         "saga_id": [holder.saga_id for holder in holders],
         "replies_to": [holder.replies_to for holder in holders],
     }
+
+
+def _stashed(  # noqa: PLR0913, PLR0917 - the columns of a row
+    stash_id: int,
+    lock: str,
+    target: str,
+    saga_id: str,
+    replies_to: str,
+    message_id: str,
+    type_: str,
+    expires_at: datetime | None,
+    *record: Any,
+) -> Stashed:
+    return Stashed(
+        stash_id=stash_id,
+        lock=lock,
+        target=target,
+        holder=Holder(saga_id, replies_to),
+        record=stored_record(*record),
+        message_id=message_id,
+        type=type_,
+        expires_at=expires_at,
+    )

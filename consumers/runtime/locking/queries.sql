@@ -105,6 +105,17 @@ order by s.stash_id
 limit %(limit)s
 for update of s skip locked;
 
+-- name: behind
+-- What lies behind a command of a saga in the stash, and came by the same topic.
+select
+    stash_id, lock, target, saga_id, replies_to, message_id::text, type, expires_at,
+    topic, partition, "offset", recorded_at, key, value, header_names, header_values
+from saga_stash
+where consumer = %(consumer)s and saga_id = %(saga_id)s and replies_to = %(replies_to)s
+    and stash_id > %(stash_id)s and topic = %(topic)s
+order by stash_id
+for update;
+
 -- name: unstash
 delete from saga_stash where stash_id = %(stash_id)s;
 

@@ -6,7 +6,7 @@ from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.dispatch import Dispatcher
-from consumers.runtime.failures import Failure, waits_without_end
+from consumers.runtime.failures import BLOCKED_BY_EARLIER, Failure, waits_without_end
 from consumers.runtime.intake import Intake
 from consumers.runtime.locking.store import Stashed
 from consumers.runtime.retries import DeadLetters
@@ -69,7 +69,7 @@ class StashWork:
         await self._store.locks.unstash(transaction, row.stash_id)
 
     async def failed(self, transaction: Transaction, row: Stashed, error: Exception) -> None:
-        """Park a command like any message that fails.
+        """Park a command like any message that fails, and behind it what waits of its saga.
 
         Raises:
             Exception: the error itself, where every other message is in the same trouble.
@@ -78,14 +78,23 @@ class StashWork:
             raise error
         failure = Failure.of(error)
         pause_s = None if failure.hopeless else self._consumer.retries.pause_s(1)
-        parking = Parking(
-            record=row.record,
-            message_id=row.message_id,
-            type=row.type,
-            failure=failure,
-            pause_s=pause_s,
-        )
-        await self._store.locks.unstash(transaction, row.stash_id)
-        await self._store.park(transaction, [parking])
+        behind = await self._store.locks.behind(transaction, row)
+        parkings = [
+            _parking(row, failure, pause_s),
+            *(_parking(each, BLOCKED_BY_EARLIER, None) for each in behind),
+        ]
+        for each in (row, *behind):
+            await self._store.locks.unstash(transaction, each.stash_id)
+        await self._store.park(transaction, parkings)
         if pause_s is None:
             await self._dead_letters.announce(transaction, row.record, failure, attempts=1)
+
+
+def _parking(row: Stashed, failure: Failure, pause_s: float | None) -> Parking:
+    return Parking(
+        record=row.record,
+        message_id=row.message_id,
+        type=row.type,
+        failure=failure,
+        pause_s=pause_s,
+    )

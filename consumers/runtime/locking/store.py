@@ -81,5 +81,8 @@ class LockStore(Protocol):
     ) -> Sequence[Stashed]:
         """Return commands whose turn has come, or that have expired, locked against others until the end."""
 
+    async def behind(self, transaction: Transaction, row: Stashed) -> Sequence[Stashed]:
+        """Return what waits of the same saga behind a command, and came by the same topic."""
+
     async def unstash(self, transaction: Transaction, stash_id: int) -> None:
         """Remove a command that waits no more."""

@@ -96,7 +96,12 @@ def _lines(message: FlowMessage) -> Iterator[str]:
 def _told(taking: Taking) -> str:
     if taking.effects:
         return f"taken, and sent {counted(len(taking.effects), 'message')}"
-    words = {"retrying": "parked, is tried again", "dead": "dead letter", "behind": "parked behind"}
+    words = {
+        "retrying": "parked, is tried again",
+        "dead": "dead letter",
+        "behind": "parked behind",
+        "stashed": "stashed",
+    }
     told = f"{words.get(taking.state, taking.state)}{f': {taking.detail}' if taking.detail else ''}"
     return style(printable(told), fg="red") if taking.state in PARKED else printable(told)
 

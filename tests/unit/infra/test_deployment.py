@@ -176,13 +176,18 @@ def test_the_local_stack_tells_its_services_what_it_listens_on(service: Service)
 
 def test_a_service_is_told_the_settings_of_its_own() -> None:
     settings = load_settings(
-        default_stock=7, card_latency_ms=8, answer_within_s=9, fulfilment="orchestration"
+        default_stock=7,
+        card_latency_ms=8,
+        one_order_at_a_time=True,
+        answer_within_s=9,
+        fulfilment="orchestration",
     )
     names = ("inventory-worker", "orders", "payments-worker", "fulfilment-worker")
     told = {name: environment_of(find_service(name), settings.deployment()) for name in names}
     assert told["inventory-worker"]["TAILRACE_DEFAULT_STOCK"] == "7"
     assert told["fulfilment-worker"]["TAILRACE_ANSWER_WITHIN_S"] == "9.0"
     assert told["payments-worker"]["TAILRACE_CARD_LATENCY_MS"] == "8"
+    assert told["payments-worker"]["TAILRACE_ONE_ORDER_AT_A_TIME"] == "True"
     assert told["orders"]["TAILRACE_FULFILMENT"] == "orchestration"
     assert "TAILRACE_DEFAULT_STOCK" not in told["orders"]
 

@@ -1,5 +1,6 @@
 """What `docs/how-to/write-a-saga.md` shows is what works."""
 
+import asyncio
 import dataclasses
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,12 @@ from typing import Any
 
 import pytest
 
+from consumers.runtime.handlers import handles
 from consumers.runtime.outside import RealOutside
+from consumers.runtime.work import Work
+from consumers.testing.memory import MemoryDatabase
+from consumers.testing.records import NewRecord, deliver
+from consumers.testing.scenario import Scenario
 from consumers.testing.schemas import codec_of_all
 from infra.settings import REPOSITORY
 from schemas.catalogue import Catalogue, parse
@@ -18,12 +24,13 @@ from tests.walk import STEP
 PAGE = REPOSITORY / "docs/how-to/write-a-saga.md"
 CATALOGUE = REPOSITORY / "schemas/catalogue.toml"
 FIELDS = {
-    "TripOrdered": ["nights"],
+    "TripOrdered": ["nights", "seat"],
+    "HoldSeat": ["seat"],
     "HoldRoom": ["nights"],
     "RoomHeld": ["room"],
     "SendTickets": ["room"],
 }
-TYPES = {"nights": int, "room": str}
+TYPES = {"nights": int, "room": str, "seat": str}
 
 
 class Page:
@@ -84,3 +91,42 @@ def test_the_page_is_true(trial_world: Page) -> None:
     assert len(shown) == 3
     for name in shown:
         tests[name]()
+
+
+def answering(command: Any, reply: Any) -> Any:
+    @handles(command)
+    async def answer(message: Any, work: Work) -> None:
+        await work.reply(reply(trip_id=message.trip_id))
+
+    return answer
+
+
+def test_the_seat_of_a_trip_is_its_own_until_it_is_decided(
+    trial_world: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips: Any = sys.modules["schemas.messages.trips"]
+    commands: Any = ModuleType("consumers.partners.commands")
+    commands.hold_seat = answering(trips.HoldSeat, trips.SeatHeld)
+    commands.free_seat = answering(trips.FreeSeat, trips.SeatFreed)
+    commands.send_tickets = answering(trips.SendTickets, trips.TicketsSent)
+    package: Any = ModuleType("consumers.partners")
+    package.commands = commands
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    partners = trial_world.module(3, "consumers.partners.bootstrap")
+
+    def record(message: Any) -> NewRecord:
+        return deliver(message, reply_to="booking.replies")
+
+    async def run() -> None:
+        consumer = partners["create_consumer"](None, RealOutside())
+        scenario: Scenario[Any] = Scenario(consumer, MemoryDatabase({}))
+        await scenario.when(
+            *(record(trips.HoldSeat(trip_id=trip, seat="7A")) for trip in ("trip-1", "trip-2"))
+        )
+        scenario.then_sent(trips.SeatHeld)
+        await scenario.when(record(trips.FreeSeat(trip_id="trip-1")))
+        await scenario.after(seconds=0)
+        scenario.then_sent(trips.SeatHeld, trips.SeatFreed, trips.SeatHeld)
+        assert [each.key for each in scenario.outbox] == ["trip-1", "trip-1", "trip-2"]
+
+    asyncio.run(run())
