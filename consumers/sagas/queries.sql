@@ -107,13 +107,18 @@ with meant as (
     select m.saga, m.version, count(l.message_id) as messages, count(distinct l.xmin::text) as commits
     from meant as m join saga_log as l using (saga, saga_id)
     group by m.saga, m.version
+), earlier as (
+    select m.saga, m.version, count(*) as earlier_runs
+    from meant as m join saga_run as r using (saga, saga_id)
+    group by m.saga, m.version
 )
 select
     saga, version, status, count(*) as sagas,
     percentile_cont(0.5) within group (order by extract(epoch from updated_at - started_at)) as p50_s,
     percentile_cont(0.99) within group (order by extract(epoch from updated_at - started_at)) as p99_s,
-    coalesce(max(messages), 0) as messages, coalesce(max(commits), 0) as commits
-from meant left join volume using (saga, version)
+    coalesce(max(messages), 0) as messages, coalesce(max(commits), 0) as commits,
+    coalesce(max(earlier_runs), 0) as earlier_runs
+from meant left join volume using (saga, version) left join earlier using (saga, version)
 group by saga, version, status
 order by saga, version, status;
 

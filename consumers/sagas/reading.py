@@ -96,6 +96,7 @@ class StatusFigures:
     Args:
         messages: Commands sent and messages taken, of all sagas of the version.
         commits: Transactions that wrote about any of them.
+        earlier_runs: Runs that ended and were forked later, of all sagas of the version.
     """
 
     saga: str
@@ -106,6 +107,7 @@ class StatusFigures:
     p99_s: float
     messages: int
     commits: int
+    earlier_runs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

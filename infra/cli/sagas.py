@@ -126,7 +126,7 @@ def locks(context: click.Context, *, seconds: int, limit: int, as_json: bool) ->
     """
     found = find_locks(load_deployment(), limit)
     now = datetime.now(UTC)
-    lines = [_locked(each, now) for each in found]
+    lines = [locked_line(each, now) for each in found]
     tell(found, lines or ["No saga has locked anything."], as_json=as_json)
     waits = [now - each.waiting_since for each in found if each.waiting_since]
     context.exit(1 if any(wait >= timedelta(seconds=seconds) for wait in waits) else 0)
@@ -207,7 +207,8 @@ def fork(**about: Any) -> None:
 
 def _figures(of: operations.Figures) -> Iterator[str]:
     cost = f"{of.messages_per_saga:.1f} messages and {of.commits_per_saga:.2f} commits each"
-    yield f"{of.saga} {of.version}: {counted(of.sagas, 'saga')}, {cost}"
+    forked = f" and {counted(of.earlier_runs, 'earlier run')}" if of.earlier_runs else ""
+    yield f"{of.saga} {of.version}: {counted(of.sagas, 'saga')}{forked}, {cost}"
     for status, each in of.statuses.items():
         yield f"  {each.sagas} {status}  {_times(each.p50_s, each.p99_s)}"
     for step in of.steps:
@@ -223,7 +224,7 @@ def _times(p50_s: float | None, p99_s: float | None) -> str:
     return "" if p50_s is None else f"p50 {p50_s:.3f} s  p99 {p99_s:.3f} s"
 
 
-def _locked(each: Locked, now: datetime) -> str:
+def locked_line(each: Locked, now: datetime) -> str:
     held = "free"
     if each.saga_id is not None and each.locked_at and each.held_until:
         told = f" ({each.replies_to})" if each.replies_to else ""

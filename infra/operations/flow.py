@@ -46,9 +46,9 @@ TakingState = Literal[
 """What a consumer has done about a message.
 
 `retrying`, `dead` and `behind` are parked: tried again by itself, left to somebody to decide, or behind another of its
-key. `stashed`: its target is locked for another saga. `ignored`: it has read past it, and not taken it. `forgotten`:
-its inbox does not remember ids that are so old. `waiting`: it has not come so far. `not taken`: its inbox does not have it, and
-nothing more can be told.
+key. `stashed`: its target is locked for another saga. `ignored`: it has read past it, and not taken it. `waiting`: it
+has not come so far. `forgotten`: its inbox does not remember ids that are so old. `not taken`: its inbox does not have
+it, and nothing more can be told.
 """
 PARKED = frozenset({"retrying", "dead", "behind"})
 OPEN = frozenset({"waiting", "stashed", "not taken"}) | PARKED

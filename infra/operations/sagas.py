@@ -138,6 +138,7 @@ class Figures:
     saga: str
     version: int
     sagas: int
+    earlier_runs: int  # of these sagas, that ended and were forked later
     statuses: Mapping[str, Ended]
     messages_per_saga: float
     commits_per_saga: float  # transactions that wrote about any of them, by their number
@@ -166,6 +167,7 @@ def figures(
                     saga=name,
                     version=version,
                     sagas=sagas,
+                    earlier_runs=of[0].earlier_runs,
                     statuses={
                         each.status: Ended(sagas=each.sagas, p50_s=each.p50_s, p99_s=each.p99_s)
                         for each in of

@@ -25,7 +25,7 @@ from tests.stack import RunningStack
 from tests.workers.chance import make_chance
 from tests.workers.lock_victim import Plan
 
-TORMENTS = 6
+TORMENTS = 2
 LOCKS = "select target, saga_id from saga_lock order by 1"
 STASH = "select target, saga_id from saga_stash order by stash_id"
 

@@ -386,6 +386,8 @@ def test_a_fork_is_kept_beside_the_run_that_it_came_from(stack: RunningStack) ->
                 await fork("authorise")
             await fork("reserve", newest=True)
             shown = operations.show(readers, "item-1")
+            [counted] = operations.figures(readers, timedelta(days=1))
+        assert (counted.sagas, counted.earlier_runs) == (1, 1)
         [past] = shown.runs
         assert (past.run, past.status, past.reason) == (1, "abandoned", "a test: to see")
         assert (shown.saga.status, set(shown.saga.waits_for)) == ("running", {"reserve", "check"})

@@ -144,6 +144,16 @@ async def what_a_saga_wants_next_does_not_overtake_what_waits(rig: Rig) -> None:
 
 
 @case
+async def what_a_saga_wants_in_the_same_call_does_not_overtake_what_waits(rig: Rig) -> None:
+    await locking(rig)
+    await rig.deliver([rig.confirmed("a1")])
+    await rig.deliver([rig.confirmed("b1"), rig.confirmed("b2", "USD"), rig.confirmed("c1", "DKK")])
+    assert rig.calls == [["a1"], ["c1"]]
+    await rig.deliver([rig.cancelled("a2")])
+    assert await effects(rig) == ["a1", "c1", "a2", "b1", "b2"]
+
+
+@case
 async def what_is_delivered_again_waits_once(rig: Rig) -> None:
     await locking(rig)
     b1 = rig.placed("b1")
