@@ -58,6 +58,11 @@ class Locking:
             return todo
         if turn is None:
             await self._store.stash(transaction, waiting, now)
+            log.info(
+                "commands stashed: another saga has their target",
+                consumer=self._consumer.name,
+                commands=len(waiting),
+            )
         stashed = {id(each) for _, each in waiting}
         return [each for each in todo if id(each) not in stashed]
 
