@@ -7,6 +7,8 @@ OUTBOX_TABLES = "cdc.migrations.outbox"
 """Package of migrations that makes what every service with a database has."""
 CONSUMER_TABLES = "consumers.runtime.migrations"
 """Package of migrations that makes what every service that consumes has besides."""
+REST_TABLES = "producers.rest.migrations"
+"""Package of migrations that makes what every REST service with a database has besides."""
 SAGA_TABLES = "consumers.sagas.migrations"
 """Package of migrations that makes what services have that run sagas."""
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cdc import retention
-from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES, SAGA_TABLES, Service
+from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES, REST_TABLES, SAGA_TABLES, Service
 
 FOLDERS = ("producers", "consumers")
 
@@ -42,6 +42,8 @@ def _packages(schema: str) -> Iterator[str]:
     yield from (f"{each.package}.migrations" for each in members if _own_migrations(each))
     if schema != RELAY:
         yield OUTBOX_TABLES
+    if any(service.kind == "rest" for service in members):
+        yield REST_TABLES
     if any(service.is_consumer for service in members):
         yield CONSUMER_TABLES
         yield REPLAYS

@@ -27,6 +27,7 @@ from infra.deployment import Publisher as Publisher
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
 from infra.services import CAPTURE, PUBLISHER, REGISTRY_ADMIN, SERVICES, find_service
+from producers.rest.limits import MAX_ANSWERS_KEPT_H
 from schemas.registry_settings import RegistrySettings
 
 SETTINGS_FILE = REPOSITORY / "tailrace.toml"
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
     fulfilment: Literal["choreography", "orchestration"]
     answer_within_s: Annotated[float, Field(gt=0, le=86_400)]
     stock_check: Literal["off", "ask"]
+    answers_kept_h: Annotated[int, Field(ge=1, le=MAX_ANSWERS_KEPT_H)]
 
     @classmethod
     def settings_customise_sources(
@@ -203,18 +205,27 @@ class Settings(BaseSettings):
                 for service in SERVICES
             },
             outbox_days=self.outbox_days,
-            told={
-                "inventory-worker": {"DEFAULT_STOCK": str(self.default_stock)},
-                "payments-worker": {
-                    "CARD_LATENCY_MS": str(self.card_latency_ms),
-                    "ONE_ORDER_AT_A_TIME": str(self.one_order_at_a_time),
-                },
-                "orders": {"FULFILMENT": self.fulfilment},
-                "fulfilment-worker": {"ANSWER_WITHIN_S": str(self.answer_within_s)},
-                "storefront": {"STOCK_CHECK": self.stock_check},
-            },
+            told=self._told(),
             state=self.home,
         )
+
+    def _told(self) -> dict[str, dict[str, str]]:
+        """Return what single services are told besides, by their names."""
+        told = {
+            service.name: {"ANSWERS_KEPT_H": str(self.answers_kept_h)}
+            for service in SERVICES
+            if service.kind == "rest" and service.schema
+        }
+        told["orders"]["FULFILMENT"] = self.fulfilment
+        return told | {
+            "inventory-worker": {"DEFAULT_STOCK": str(self.default_stock)},
+            "payments-worker": {
+                "CARD_LATENCY_MS": str(self.card_latency_ms),
+                "ONE_ORDER_AT_A_TIME": str(self.one_order_at_a_time),
+            },
+            "fulfilment-worker": {"ANSWER_WITHIN_S": str(self.answer_within_s)},
+            "storefront": {"STOCK_CHECK": self.stock_check},
+        }
 
     def _registry_as(self, user: str, url: str) -> RegistrySettings:
         return RegistrySettings(url=url, user=user, password_file=self.secrets / f"{user}.password")

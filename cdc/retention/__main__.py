@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cdc import logs
 from cdc.database import connect
-from cdc.retention.rounds import Day, maintain
+from cdc.retention.rounds import Day, maintain, remove_answers
 from cdc.service import load
 
 RETRY_S = 10.0
@@ -76,6 +76,7 @@ def _look_after(
             publisher=settings.outbox_publisher,
             kept=timedelta(days=settings.outbox_days),
         )
+        answers = remove_answers(connection, schema)
     except psycopg.Error as error:
         if connection.broken:
             raise
@@ -83,6 +84,8 @@ def _look_after(
         return False
     for day in days:
         _tell(schema, day)
+    if answers:
+        log.info("expired answers removed", outbox=schema, answers=answers)
     return True
 
 

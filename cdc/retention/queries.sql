@@ -6,6 +6,13 @@ select name, first_day, last_day, bytes, fate, why from maintain_outbox(%(publis
 -- name: work_in
 select set_config('search_path', quote_ident(%(schema)s), false);
 
+-- name: has_answers
+-- Only REST services keep answers.
+select to_regprocedure('remove_expired_answers(int)') is not null;
+
+-- name: remove_answers
+select remove_expired_answers(%(at_most)s);
+
 -- name: sizes
 -- What events and messages take on disk, and how many rows Postgres believes there are: null if it has not looked yet.
 select

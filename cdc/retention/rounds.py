@@ -12,6 +12,7 @@ from cdc.sql import load_queries
 
 QUERIES = load_queries(__package__)
 ONE_DAY = timedelta(days=1)
+ANSWERS_AT_ONCE = 1000
 
 Connection = psycopg.Connection[Any]
 
@@ -45,6 +46,26 @@ def maintain(
     parameters = {"publisher": publisher, "kept": kept, "dry_run": dry_run}
     with connection.cursor(row_factory=class_row(Day)) as cursor:
         return cursor.execute(QUERIES["maintain"], parameters).fetchall()
+
+
+def remove_answers(connection: Connection, schema: str) -> int:
+    """Have answers removed that were kept for requests with a key and have expired; return how many there were.
+
+    Args:
+        connection: In autocommit: a bounded number is removed at a time, so that nobody waits for long.
+
+    Raises:
+        psycopg.Error: the function is not ours to call, or others hold it up.
+    """
+    connection.execute(QUERIES["work_in"], {"schema": schema})
+    if connection.execute(QUERIES["has_answers"]).fetchone() != (True,):
+        return 0
+    removed: int = 0
+    while True:
+        [[count]] = connection.execute(QUERIES["remove_answers"], {"at_most": ANSWERS_AT_ONCE})
+        removed += count
+        if count < ANSWERS_AT_ONCE:
+            return removed
 
 
 def troubles(days: Sequence[Day], *, today: date, kept: timedelta) -> list[str]:

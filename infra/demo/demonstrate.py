@@ -59,6 +59,7 @@ def _result(
         confirmed=ledger.confirmed,
         cancelled=dict(ledger.cancelled),
         answers_lost=ledger.answers_lost,
+        replayed=run.replayed,
         unknown=len(unknown),
         unfinished=tuple(str(entry.order_id) for entry in ledger.unfinished()),
         answer_ms=percentiles(ledger.answers_s),

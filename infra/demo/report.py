@@ -63,6 +63,10 @@ def _books(result: Result) -> str:
 def verdict(result: Result) -> Iterator[str]:
     for code, totals in sorted(result.totals.items()):
         yield _equation(_noun(result), code, totals)
+    if result.replayed:
+        yield (
+            f"{result.replayed} answers were lost, and came when the orders were sent again under their keys."
+        )
     if result.answers_lost:
         yield f"{result.answers_lost} answers were lost; the events show that these orders were placed."
     not_placed = {"bad rows": result.bad_rows, "refused": result.refused, "unsent": result.unsent}
@@ -71,8 +75,8 @@ def verdict(result: Result) -> Iterator[str]:
         yield f"Not placed: {counts}; each is named above."
     if result.unknown:
         yield (
-            f"{result.unknown} orders are unknown: they were sent, but neither an answer nor an event came. "
-            "They are not sent again, as they may have been placed."
+            f"{result.unknown} orders are unknown: they were sent, but neither an answer nor an event came, "
+            "however often."
         )
     if result.unfinished:
         more = ", ..." if len(result.unfinished) > NAMED else ""

@@ -25,6 +25,7 @@ class Result:
     confirmed: int
     cancelled: Mapping[str, int]
     answers_lost: int  # orders placed whose answer was lost; their events told of them
+    replayed: int  # orders placed whose answer was lost, and came when they were sent again
     unknown: int
     unfinished: tuple[str, ...]
     # from before the POST until its answer: percentile -> milliseconds

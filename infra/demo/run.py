@@ -30,7 +30,7 @@ class Run:
 
     def __init__(self, display: Display, *, concurrency: int, timeout_s: float) -> None:
         self.ledger = Ledger()
-        self.rows = self.bad_rows = self.refused = self.unsent = 0
+        self.rows = self.bad_rows = self.refused = self.unsent = self.replayed = 0
         self.problems: list[str] = []
         self.stopped: str | None = None
         self.interrupted = False
@@ -64,6 +64,7 @@ class Run:
                 await self._until(lambda: self.ledger.is_settled)
                 await self._last_answers()
             finally:
+                self.replayed = sender.replayed
                 follower.stop()
                 loop.remove_signal_handler(signal.SIGINT)
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from infra.demo.orders import DemoError, NewOrder
 from schemas.rest.orders.v2 import Order
-from schemas.rest.problem import Problem
+from schemas.rest.problem import REQUEST_OUTSTANDING, Problem
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
@@ -22,6 +22,8 @@ KEEPALIVE_S = 2.0
 
 NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 UNAVAILABLE = 503
+PASSING = frozenset({502, UNAVAILABLE, 504})
+"""Statuses that a moment later may be others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The order was sent, and no usable answer came: it may have been placed, and is not sent again."""
+    """The order was sent, and no usable answer came, however often: it may have been placed."""
 
     reason: str
 
@@ -49,41 +51,46 @@ Answer = Order | Refused | Unknown | Unsent
 
 
 class Sender:
-    """Sends orders."""
+    """Sends orders, each under a key of its own, so that sending it again places it no second time."""
 
     def __init__(
         self, http: httpx2.AsyncClient, *, timeout_s: float, stopping: asyncio.Event
     ) -> None:
+        self.replayed = 0  # orders that were placed by a POST whose answer was lost
         self._http = http
         self._timeout_s = timeout_s
         self._stopping = stopping
 
     async def send(self, order: NewOrder, correlation_id: str) -> Answer:
-        """Send an order until there is an answer.
-
-        Only what certainly did nothing is sent again: a connection that was never made, and an answer of
-        503 that says when to come back.
-        """
+        """Send an order until there is an answer that stays."""
         body = order.body()
-        headers = {"content-type": "application/json", "x-correlation-id": correlation_id}
+        headers = {
+            "content-type": "application/json",
+            "x-correlation-id": correlation_id,
+            "idempotency-key": f'"{correlation_id}"',
+        }
         deadline = time.monotonic() + self._timeout_s
-        pause_s = FIRST_PAUSE_S
+        pause_s, lost = FIRST_PAUSE_S, None
         while True:
             try:
                 response = await self._http.post("/v2/orders", content=body, headers=headers)
             except NEVER_SENT as error:
                 why, wait_s = f"no connection ({_words(error)})", pause_s
             except httpx2.HTTPError as error:
-                return Unknown(f"no answer ({_words(error)})")
+                why = lost = f"no answer ({_words(error)})"
+                wait_s = pause_s
             else:
-                retry_after_s = _retry_after_s(response)
-                if retry_after_s is None:
+                if not _may_change(response):
+                    self.replayed += response.headers.get("idempotent-replayed") == "true"
                     return _answer(response)
-                why, wait_s = _explain(response), max(pause_s, retry_after_s)
+                retry_after_s = _retry_after_s(response)
+                why, wait_s = _explain(response), max(pause_s, retry_after_s or 0.0)
+                if response.status_code != UNAVAILABLE or retry_after_s is None:
+                    lost = why
             # Apart from each other, or all would come back at the same moment.
             wait_s *= random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             if time.monotonic() + wait_s > deadline or await self._stopped_within(wait_s):
-                return Unsent(why)
+                return Unsent(why) if lost is None else Unknown(lost)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _stopped_within(self, seconds: float) -> bool:
@@ -122,13 +129,16 @@ async def _greet(http: httpx2.AsyncClient, base_url: str) -> None:
         ) from error
 
 
-def _retry_after_s(response: httpx2.Response) -> float | None:
-    """Return after how many seconds to send again, None when that would not be safe.
+def _may_change(response: httpx2.Response) -> bool:
+    """Tell whether another answer may come when the order is sent again."""
+    return response.status_code in PASSING or REQUEST_OUTSTANDING.uri.encode() in response.content
 
-    A 503 without the header may come from a connection that broke after the order was kept.
+
+def _retry_after_s(response: httpx2.Response) -> float | None:
+    """Return after how many seconds to come back, None if that is not said.
+
+    A 503 without it may come from a connection that broke after the order was kept.
     """
-    if response.status_code != UNAVAILABLE:
-        return None
     seconds = response.headers.get("retry-after", "")
     return float(seconds) if seconds.isascii() and seconds.isdigit() else None
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from producers.rest import problems
 from producers.rest.context import RequestContext
 from producers.rest.description import describe
+from producers.rest.idempotency.exchange import Repeatable
 from producers.rest.versions import negotiated, served
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -44,6 +45,7 @@ def build_app(
     for router in routers:
         app.include_router(router)
     app.router.routes.extend(without_version)
+    app.router.middleware_stack = Repeatable(app.router.middleware_stack)
     app.add_middleware(RequestContext)
     problems.install(app)
     return app

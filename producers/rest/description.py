@@ -7,19 +7,38 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from producers.rest.idempotency.key import MAX_KEY_CHARACTERS
 from producers.rest.negotiation import JSON, offers_at, offers_of
+from producers.rest.problems import answers
 from producers.rest.versions import NegotiatedRoute, VersionRoute
 from schemas.rest.problem import Problem
 
 Node = dict[str, Any]
 
 HEADERS: dict[str, str] = {
+    "Idempotent-Replayed": "`true` where the request was answered before under its `Idempotency-Key`.",
     "Deprecation": "Since when this version is deprecated, as `@` and seconds since 1970 (RFC 9745).",
     "Link": "The same in the version after this one, with the relation `successor-version`.",
     "Location": "Where what was made can be found from now on.",
     "Sunset": "Until when this version is certain to answer (RFC 8594).",
     "Vary": "The answer depends on `Accept`.",
     "X-Correlation-Id": "Shared by everything that the request set in motion.",
+}
+KEY_PROBLEMS = (400, 409, 422)
+KEY_PARAMETER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": (
+        "Makes it safe to send the request again when its answer was lost: with the same key and body it is done once, "
+        "and answered the same each time. Quoted or not, of printable ASCII; a UUID does well."
+    ),
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 2 * MAX_KEY_CHARACTERS + 2,  # each escaped, and the quotes
+        "examples": ["01a20999-13c2-7477-bc0d-7ecf0b47d38d"],
+    },
 }
 _LONG_NAME = re.compile(r"(?<=#/components/schemas/)\w+__v([0-9]+)__(\w+)|^\w+__v([0-9]+)__(\w+)$")
 _VERSION_IN_ID = re.compile(r"_v[0-9]+(?=_)")
@@ -29,6 +48,8 @@ def describe(document: Node, routes: Iterable[BaseRoute]) -> Node:
     document = _with_short_names(document)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(_problem_schemas())
+    for operation in _posts(document):
+        _tell_repetition(operation)
     negotiated = [route for route in routes if isinstance(route, NegotiatedRoute)]
     for route in negotiated:
         for versioned in route.routes.values():
@@ -62,6 +83,19 @@ def _problem_schemas() -> Node:
 def _operation(document: Node, route: VersionRoute) -> Node:
     operation: Node = document["paths"][route.path_format][route.method.lower()]
     return operation
+
+
+def _posts(document: Node) -> Iterator[Node]:
+    return (path["post"] for path in document["paths"].values() if "post" in path)
+
+
+def _tell_repetition(operation: Node) -> None:
+    """Add the key under which a POST may be sent again, and the problems that come with one."""
+    operation.setdefault("parameters", []).append(KEY_PARAMETER)
+    for status, answer in answers(*KEY_PROBLEMS).items():
+        operation["responses"].setdefault(str(status), answer)
+    for answer in _successes(operation):
+        answer["headers"] = _headers("Idempotent-Replayed", *answer.get("headers", ()))
 
 
 def _tell_version(operation: Node, route: VersionRoute) -> None:

@@ -15,6 +15,8 @@ ANSWER_TIMEOUT_S = 10.0  # how long a client may take nothing of an answer that 
 LINGER_S = 2.0
 """How long a connection stays after the last answer, for a client that is still sending to read it."""
 
+MAX_ANSWERS_KEPT_H = 24 * 366  # for requests with a key, in hours
+
 MAX_CONNECTIONS = 1000
 KEPT_DESCRIPTORS = 32  # for the listener, logs and the pool of database connections
 

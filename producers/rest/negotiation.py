@@ -14,6 +14,7 @@ from producers.rest.problems import ProblemError
 from schemas.rest.versions import VENDOR, Version
 
 JSON = "application/json"
+OFFER = "offer"  # where the request's state has the offer that was chosen before the route
 
 _WEIGHT = re.compile(r"\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*", re.ASCII | re.IGNORECASE)
 

@@ -24,14 +24,14 @@ from schemas.rest.problem import (
 MAX_ERRORS = 100
 DESCRIPTIONS: dict[int | str, str] = {
     "default": "Any other problem (RFC 9457).",
-    400: "The body is not readable JSON.",
+    400: "The body is not readable JSON, or `Idempotency-Key` is malformed.",
     404: "There is no such thing.",
     406: "`Accept` asks for nothing that can be had here.",
     408: "The body did not arrive in time.",
     409: "It contradicts what is there; `type` says how.",
     413: "The body is too large.",
     415: "The body is not JSON, or of another version.",
-    422: "The body breaks the contract; `errors` says where.",
+    422: "The body breaks the contract, and `errors` says where; or the key was sent with another request.",
     502: "A service behind this one gave no usable answer; whether it acted on the request is unknown.",
     503: "Out of service for the moment; `Retry-After` says when to try again.",
     504: "The answer took too long; whether the request was acted on is unknown.",
@@ -45,6 +45,7 @@ class ProblemError(HTTPException):
     Args:
         detail: One sentence: what happened, why, what to do next.
         kind: Kind that programs branch on; nothing where the status says it all.
+        correlation_id: That of the request which was answered so before; this request's where nothing is given.
     """
 
     def __init__(
@@ -55,9 +56,11 @@ class ProblemError(HTTPException):
         kind: ProblemType | None = None,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        correlation_id: str | None = None,
     ) -> None:
         super().__init__(status, detail, headers)
         self.kind = kind
+        self.correlation_id = correlation_id
         self.errors = tuple(errors)
 
 
@@ -81,6 +84,7 @@ def unavailable(detail: str, *, retry_after_s: int = 1) -> ProblemError:
 
 def response_of(error: HTTPException, request: Request) -> Response:
     kind = error.kind if isinstance(error, ProblemError) else None
+    before = error.correlation_id if isinstance(error, ProblemError) else None
     context = request.scope.get("state", {}).get("context")
     problem = Problem(
         type=kind.uri if kind else BLANK,
@@ -88,7 +92,7 @@ def response_of(error: HTTPException, request: Request) -> Response:
         status=error.status_code,
         detail=error.detail,
         instance=quote(request.scope["path"]),
-        correlation_id=str(context.correlation_id) if context else None,
+        correlation_id=before or (str(context.correlation_id) if context else None),
         errors=error.errors or None if isinstance(error, ProblemError) else None,
     )
     return Response(

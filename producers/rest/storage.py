@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cdc.context import MessageContext
-from cdc.database import Pool, open_pool
+from cdc.database import Connection, Pool, open_pool
 from cdc.delayed import published_when_due
 from cdc.manifest import Service
 from cdc.outbox import Outbox
 from cdc.work import RequestWork, UnitOfWork
+from producers.rest import limits
 from producers.rest.app import build_app
 from producers.rest.body import JsonRoute
+from producers.rest.idempotency.exchange import current_exchange
 from producers.rest.problems import ProblemError, answers, response_of, unavailable
 from producers.rest.settings import ServiceSettings
 from schemas.message import Message
@@ -39,6 +42,8 @@ class StorageSettings(ServiceSettings):
     # base URL of the registry's Confluent-compatible API
     registry_url: Annotated[str, Field(min_length=1)]
     schema_cache: Path  # directory in which schema ids are kept
+    # how long an answer can be had again under its `Idempotency-Key`: for longer than any client tries
+    answers_kept_h: Annotated[int, Field(ge=1, le=limits.MAX_ANSWERS_KEPT_H)] = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,28 @@ class Storage:
 
     pool: Pool
     outbox: Outbox
+    # how long an answer is kept under the key of its request
+    answers_kept: timedelta = timedelta(days=1)
 
     @asynccontextmanager
     async def work(self, context: MessageContext) -> AsyncIterator[UnitOfWork]:
-        """Open a unit of work for a request; it is committed when the block ends."""
-        async with self.pool.connection() as connection, connection.transaction():
+        """Open a unit of work for a request; it is committed when the block ends.
+
+        Under an `Idempotency-Key` it is committed together with the answer, once that is complete. A request that was
+        answered before ends here, as does one whose twin is at work, or whose key belongs to another.
+        """
+        exchange = current_exchange()
+        async with (
+            self._transaction()
+            if exchange is None
+            else exchange.effect(self.pool, kept_for=self.answers_kept)
+        ) as connection:
             yield RequestWork(connection, self.outbox, context)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with self.pool.connection() as connection, connection.transaction():
+            yield connection
 
 
 async def _storage(request: Request) -> Storage:
@@ -83,7 +104,8 @@ def build_stored_app(
         outbox = Outbox.open(settings.registry_url, settings.schema_cache, events)
         pool = open_pool(settings.database_url, timeout_s=POOL_TIMEOUT_S)
         async with pool, published_when_due(pool):
-            app.state.storage = Storage(pool, outbox)
+            kept = timedelta(hours=settings.answers_kept_h)
+            app.state.storage = Storage(pool, outbox, kept)
             yield
 
     router = APIRouter(route_class=JsonRoute, responses=answers(503))

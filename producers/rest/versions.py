@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from producers.rest.body import JsonRoute
 from producers.rest.context import answer_headers
 from producers.rest.negotiation import (
+    OFFER,
     Offer,
     names_version,
     not_acceptable,
@@ -27,8 +28,6 @@ from producers.rest.negotiation import (
 from producers.rest.problems import answers
 from schemas.rest.api import Api
 from schemas.rest.versions import Version
-
-OFFER = "offer"  # where the request's state has the offer that was chosen before the route
 
 
 def version_router(api: Api, version: Version) -> APIRouter:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from cdc.context import MessageContext
 from producers.rest.context import headers_of
+from producers.rest.idempotency.exchange import REPLAYED, current_exchange
 from producers.rest.problems import ProblemError, answers, unavailable
 from schemas.rest.orders import API
 from schemas.rest.problem import BAD_GATEWAY, MEDIA_TYPE, SHARED, TOO_SLOW, Problem
@@ -90,11 +91,16 @@ class OrdersClient:
         content: str | None = None,
     ) -> Answer:
         headers = {**headers, **headers_of(context), "accept-encoding": "identity"}
+        exchange = current_exchange()
+        if exchange:
+            headers |= exchange.passed_on()
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
                 self._http.stream(method, path, content=content, headers=headers) as response,
             ):
+                if exchange:
+                    exchange.heard(response.headers)
                 return await _read(response)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise unavailable("the orders service cannot be reached; try again") from error
@@ -163,6 +169,7 @@ def _passed_on(problem: Problem, answer: Answer) -> ProblemError:
         kind=kinds.get(problem.type),
         errors=problem.errors or (),
         headers={"retry-after": wait_s} if _SECONDS.fullmatch(wait_s) else None,
+        correlation_id=problem.correlation_id if REPLAYED in answer.headers else None,
     )
 
 

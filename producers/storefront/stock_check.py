@@ -16,6 +16,7 @@ from starlette.requests import Request
 from cdc.context import MessageContext
 from cdc.logs import FieldLogger
 from cdc.requests.errors import RequestError
+from producers.rest.idempotency.exchange import current_exchange
 from producers.rest.problems import ProblemError
 from schemas.messages.inventory import GetStock, Stock
 from schemas.rest.orders import OUT_OF_STOCK
@@ -44,6 +45,8 @@ class StockCheck:
     async def require(self, items: Iterable[tuple[str, int]], context: MessageContext) -> None:
         """Refuse an order for more than there is.
 
+        One with an `Idempotency-Key` is passed on unasked: it may have been placed before, and taken what there was.
+
         Args:
             items: Article and quantity of each line that needs stock.
             context: Correlation and trace of the order.
@@ -54,7 +57,7 @@ class StockCheck:
         wanted = Counter[str]()
         for sku, quantity in items:
             wanted[sku] += quantity
-        if self._requester is None or not wanted:
+        if self._requester is None or not wanted or current_exchange():
             return
         question = GetStock(skus=tuple(wanted))
         try:

@@ -35,8 +35,22 @@ INVALID_REQUEST = ProblemType("invalid-request", "The request breaks the contrac
 BAD_GATEWAY = ProblemType("bad-gateway", "A service behind this one gave no usable answer")
 UNAVAILABLE = ProblemType("unavailable", "Out of service for the moment")
 TOO_SLOW = ProblemType("too-slow", "The answer took too long")
+MALFORMED_KEY = ProblemType("malformed-idempotency-key", "Idempotency-Key is malformed")
+KEY_REUSED = ProblemType("idempotency-key-reused", "Idempotency-Key is already used")
+REQUEST_OUTSTANDING = ProblemType(
+    "request-outstanding", "A request is outstanding for this Idempotency-Key"
+)
 
-SHARED = (MALFORMED_BODY, INVALID_REQUEST, BAD_GATEWAY, UNAVAILABLE, TOO_SLOW)
+SHARED = (
+    MALFORMED_BODY,
+    INVALID_REQUEST,
+    BAD_GATEWAY,
+    UNAVAILABLE,
+    TOO_SLOW,
+    MALFORMED_KEY,
+    KEY_REUSED,
+    REQUEST_OUTSTANDING,
+)
 """Kinds that every service may answer with, beside those that its API declares."""
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from tests.faults.load import unanswered
 from tests.faults.plan import parts_at_risk, plan
 from tests.faults.run import conduct
 from tests.stack import RunningStack
@@ -22,8 +23,12 @@ def test_faults_in_any_part_lose_repeat_and_reorder_nothing(stack: RunningStack)
     seed = make_chance().randrange(2**32)
     steps = plan(seed, FAULTS, parts_at_risk(stack.settings.publisher))
     run = conduct(stack, steps, per_s=ORDERS_PER_S, seed=seed, say=tell)
-    tell(f"{len(run.load.sent)} orders, {run.account.copies} records delivered more than once")
+    tell(
+        f"{len(run.load.sent)} orders, {run.load.replayed} of them answered only when sent again, "
+        f"{run.account.copies} records delivered more than once"
+    )
     assert list(run.verdict.sentences()) == []
+    assert unanswered(run.load.sent) == 0
     assert run.account.statuses, "no order was placed, so nothing is shown"
     assert [str(recovery.step) for recovery in run.recoveries] == [str(step) for step in steps]
     assert run.standstills == []

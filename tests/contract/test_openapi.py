@@ -99,6 +99,16 @@ def test_errors_are_problems(document: Node) -> None:
                     assert list(answer["content"]) == [PROBLEM]
 
 
+def test_each_post_may_be_sent_again_under_a_key(document: Node) -> None:
+    posts = [path["post"] for path in document["paths"].values() if "post" in path]
+    assert posts
+    for operation in posts:
+        [key] = [each for each in operation["parameters"] if each["name"] == "Idempotency-Key"]
+        assert (key["in"], key["required"]) == ("header", False)
+        assert {"400", "409", "422"} <= set(operation["responses"])
+        assert "Idempotent-Replayed" in success(operation)["headers"]
+
+
 def test_operations_have_names_of_their_own(document: Node) -> None:
     names = [op["operationId"] for path in document["paths"].values() for op in path.values()]
     assert len(names) == len(set(names))

@@ -1,4 +1,4 @@
-"""A steady load of orders at the storefront, each sent once, and what is known of each."""
+"""A steady load of orders at the storefront, each placed once, and what is known of each."""
 
 import asyncio
 import threading
@@ -19,6 +19,8 @@ from schemas.rest.orders.v2 import Order
 CONNECTIONS = 1000
 """More than are open when nothing answers for as long as a request waits."""
 ENDLESS = 10**9
+PATIENCE_S = 120.0
+"""How long an order is sent again whose answer was lost, or which was told to come back."""
 
 
 @dataclass(slots=True)
@@ -64,6 +66,8 @@ class Load:
     """Those that were accepted, and whose effects are not all there."""
     completed: int = 0
     """How many have all of their effects."""
+    replayed: int = 0
+    """How many had been placed when their answer was lost, and were answered when sent again."""
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
@@ -91,7 +95,7 @@ class Load:
             open_client(self.url, connections=CONNECTIONS) as http,
             asyncio.TaskGroup() as posts,
         ):
-            sender = Sender(http, timeout_s=0, stopping=asyncio.Event())
+            sender = Sender(http, timeout_s=PATIENCE_S, stopping=asyncio.Event())
             begin = time.monotonic()
             for number, order in enumerate(GeneratedOrders(ENDLESS, seed=self.seed)):
                 await asyncio.sleep(max(0.0, begin + number / self.per_s - time.monotonic()))
@@ -104,6 +108,7 @@ class Load:
         sent = Sent(str(new_id()), time.monotonic(), form)
         self.sent.append(sent)
         sent.answer = await sender.send(order, sent.correlation_id)
+        self.replayed = sender.replayed
         if isinstance(sent.answer, Order):
             self.waiting[sent.answer.order_id] = sent
 

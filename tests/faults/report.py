@@ -56,7 +56,8 @@ def sentences(report: Report) -> Iterator[str]:
     sent = run.load.sent
     yield (
         f"{len(sent):,} orders were sent in {run.seconds:.0f} s: {len(run.account.statuses):,} placed, "
-        f"{unavailable(sent):,} refused for the moment, {unanswered(sent):,} unanswered."
+        f"{run.load.replayed:,} of them answered only when sent again, {unavailable(sent):,} given up as refused, "
+        f"{unanswered(sent):,} unanswered."
     )
     done = ", ".join(f"{number} times {kind}" for kind, number in faults_by_kind(run).items())
     yield (
@@ -91,6 +92,7 @@ def document(report: Report) -> dict[str, Any]:
         "seconds": round(run.seconds, 1),
         "sent": len(sent),
         "placed": len(run.account.statuses),
+        "replayed": run.load.replayed,
         "unavailable": unavailable(sent),
         "unanswered": unanswered(sent),
         "carried_out": faults_by_kind(run),

@@ -40,8 +40,8 @@ class Recovery:
         ready_s: Until the parts that were hit were ready again.
         still_s: The longest time in which nothing of that went forward: no order was complete of those that were waited
             for, and afterwards no part was ready. What a machine takes for a backlog is not in it.
-        unavailable: Orders that were refused meanwhile, with the request to come back.
-        unanswered: Orders that were sent meanwhile and not answered.
+        unavailable: Orders that were given up meanwhile, refused each time with the request to come back.
+        unanswered: Orders that were given up meanwhile, and may have been placed.
     """
 
     step: Step
@@ -203,9 +203,7 @@ def line(recovery: Recovery) -> str:
         f"effects after {recovery.flowing_s:.1f} s, backlog gone after {recovery.drained_s:.1f} s, "
         f"ready after {recovery.ready_s:.1f} s, nothing for {recovery.still_s:.1f} s"
     )
-    posts = (
-        f"{recovery.unavailable} orders refused for the moment, {recovery.unanswered} unanswered"
-    )
+    posts = f"{recovery.unavailable} orders given up as refused, {recovery.unanswered} unanswered"
     return f"{recovery.began_s:6.1f} s  {recovery.step}: {times}; {posts}"
 
 

@@ -4,29 +4,23 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 import fastavro
-import httpx2
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
 
-from cdc import migrations
 from cdc.context import MessageContext
 from cdc.database import open_pool
 from cdc.ids import new_id
-from cdc.manifest import OUTBOX_TABLES
-from cdc.outbox import Outbox, OutsideTransactionError
+from cdc.outbox import OutsideTransactionError
 from cdc.work import RequestWork, UnitOfWork
-from infra.services import OWNER
 from producers.orders import handlers
-from producers.orders.bootstrap import Settings, create_app
+from producers.orders.bootstrap import Settings
 from producers.orders.domain import (
     EVENTS,
     CancelOrder,
@@ -41,6 +35,7 @@ from producers.orders.handlers import OrderNotFoundError
 from schemas.codec import HEADER
 from schemas.contracts import avsc
 from schemas.messages.orders import OrderCreated, OrderLine
+from tests.orders_service import Orders, orders_alone, orders_service
 from tests.stack import RunningStack
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -56,28 +51,6 @@ TAXED: LiteralString = """'[{"sku":"a","quantity":1,"unit_price":"1",%s}]'"""
 CONTEXT = MessageContext(correlation_id=uuid4())
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """The service, its client, and the same database and outbox to look behind it."""
-
-    client: httpx2.AsyncClient
-    url: str
-    outbox: Outbox
-
-    async def row(self, order_id: object) -> dict[str, Any] | None:
-        async with await psycopg.AsyncConnection.connect(self.url, row_factory=dict_row) as c:
-            query = "select * from customer_order where order_id = %s"
-            return await (await c.execute(query, [str(order_id)])).fetchone()
-
-    async def events(self, order_id: object) -> list[dict[str, Any]]:
-        async with await psycopg.AsyncConnection.connect(self.url, row_factory=dict_row) as c:
-            query = "select * from outbox where aggregate_id = %s order by aggregate_version"
-            return await (await c.execute(query, [str(order_id)])).fetchall()
-
-    async def history(self, order_id: object) -> list[Event]:
-        return [decoded(row["type"], row["payload"]) for row in await self.events(order_id)]
-
-
 def decoded(name: str, payload: bytes) -> Event:
     """Decode with the schema at hand: what the registry answers is not in question here."""
     [message] = [event for event in EVENTS if name == event.NAME]
@@ -87,40 +60,14 @@ def decoded(name: str, payload: bytes) -> Event:
     return message.from_avro(datum)
 
 
+async def history(orders: Orders, order_id: object) -> list[Event]:
+    return [decoded(row["type"], row["payload"]) for row in await orders.events(order_id)]
+
+
 @pytest.fixture(scope="module")
 def settings(stack: RunningStack) -> Iterator[Settings]:
-    """Settings of a service whose tables nothing captures: no worker takes the orders of these tests."""
-    owner = stack.database_url(OWNER)
-    with psycopg.connect(owner, autocommit=True) as connection:
-        connection.execute("create schema orders_alone")
-        connection.execute("grant usage on schema orders_alone to orders")
-        migrations.upgrade(
-            owner,
-            schema="orders_alone",
-            packages=["producers.orders.migrations", OUTBOX_TABLES],
-            role="orders",
-        )
-        url = make_conninfo(stack.database_url("orders"), options="-c search_path=orders_alone")
-        yield Settings(
-            port=1,
-            database_url=url,
-            registry_url=stack.settings.registry_url,
-            schema_cache=stack.settings.schema_cache,
-        )
-        connection.execute("drop schema orders_alone cascade")
-
-
-@asynccontextmanager
-async def orders_service(settings: Settings) -> AsyncIterator[Orders]:
-    app = create_app(settings)
-    outbox = Outbox.open(settings.registry_url, settings.schema_cache, EVENTS)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app), base_url="http://orders"
-        ) as client,
-    ):
-        yield Orders(client, settings.database_url, outbox)
+    with orders_alone(stack, "orders_alone") as settings:
+        yield settings
 
 
 @asynccontextmanager
@@ -184,7 +131,7 @@ def test_money_comes_back_as_it_went_in(
             assert order["total"] == total
             shown = (await orders.client.get(f"/v1/orders/{order['order_id']}")).json()
             assert shown == order
-            [created] = await orders.history(order["order_id"])
+            [created] = await history(orders, order["order_id"])
             assert created.total == Decimal(total)
 
     asyncio.run(scenario())
@@ -222,7 +169,7 @@ def test_an_order_with_tax_is_one_order_in_every_version(settings: Settings) -> 
             ]
             async with unit_of_work(orders) as work:
                 kept = await handlers.find_order(work.connection, UUID(order["order_id"]))
-            assert Order.rehydrate(await orders.history(order["order_id"])) == kept
+            assert Order.rehydrate(await history(orders, order["order_id"])) == kept
 
     asyncio.run(scenario())
 
@@ -234,7 +181,7 @@ def test_an_order_of_version_1_has_no_tax_in_version_2(settings: Settings) -> No
             order = (await orders.client.get(f"/v2/orders/{placed['order_id']}")).json()
             assert (order["net"], order["tax"], order["total"]) == ("29.33", "0.00", "29.33")
             assert {(line["tax_rate"], line["tax"]) for line in order["lines"]} == {("0", "0.00")}
-            [created] = await orders.history(placed["order_id"])
+            [created] = await history(orders, placed["order_id"])
             assert isinstance(created, OrderCreated)
             assert {(line.tax_rate, line.tax) for line in created.lines} == {(None, None)}
 
@@ -314,7 +261,7 @@ def test_an_order_ends_once_and_its_history_tells_how(settings: Settings, wish: 
             order_id = (await placed(orders)).order_id
             ended = await end(orders, order_id)
             assert await end(orders, order_id) == ended
-            assert Order.rehydrate(await orders.history(order_id)) == ended
+            assert Order.rehydrate(await history(orders, order_id)) == ended
             assert len(await orders.events(order_id)) == 2
 
             shown = (await orders.client.get(f"/v1/orders/{order_id}")).json()
@@ -347,7 +294,7 @@ def test_two_who_end_an_order_at_once_have_one_winner(settings: Settings) -> Non
                     assert isinstance(cancelled, OrderStateError), "whoever cancels is told"
                 else:
                     assert decided == cancelled, "whoever confirms is told how it was decided"
-                assert Order.rehydrate(await orders.history(order_id)) == decided
+                assert Order.rehydrate(await history(orders, order_id)) == decided
 
     asyncio.run(scenario())
 

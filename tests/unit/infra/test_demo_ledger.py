@@ -73,6 +73,7 @@ def result(**changes: Any) -> Result:
         "confirmed": 1,
         "cancelled": {},
         "answers_lost": 0,
+        "replayed": 0,
         "unknown": 0,
         "unfinished": (),
         "answer_ms": {50: 2.345},
@@ -203,6 +204,8 @@ def test_what_went_wrong_is_said_and_is_a_failure(changes: dict[str, Any], sente
 def test_answers_lost_are_said_and_are_no_failure() -> None:
     assert result(answers_lost=1).ok
     assert any("the events show" in said for said in verdict(result(answers_lost=1)))
+    assert result(replayed=2).ok
+    assert any(said.startswith("2 answers were lost, and") for said in verdict(result(replayed=2)))
 
 
 def test_machines_get_money_as_strings_and_latencies_in_milliseconds() -> None:

@@ -16,6 +16,7 @@ import pytest
 from infra.demo.orders import DemoError, Line, NewOrder
 from infra.demo.send import Answer, Refused, Sender, Unknown, Unsent, open_client
 from schemas.rest.orders.v2 import Order
+from schemas.rest.problem import REQUEST_OUTSTANDING
 
 ORDER = NewOrder(
     place="line 2",
@@ -97,6 +98,7 @@ def test_an_order_is_sent_under_its_correlation_id() -> None:
     assert isinstance(answer, Order)
     head, _, body = requests[1].partition(b"\r\n\r\n")
     assert b"x-correlation-id: the-id" in head
+    assert b'idempotency-key: "the-id"' in head
     assert json.loads(body) == {
         "customer_id": "ädä",
         "currency": "EUR",
@@ -112,18 +114,57 @@ def test_a_503_that_says_when_to_come_back_is_sent_again() -> None:
     assert len(requests) == 4
 
 
+OUTSTANDING = {"type": REQUEST_OUTSTANDING.uri, "title": "t", "status": 409, "detail": "d"}
+LOST = [
+    (http(503, {}), "answered 503 x"),
+    (http(502, "?"), "answered 502 x"),
+    (http(504, PROBLEM | {"status": 504, "errors": None}), "answered 504: d"),
+    (http(409, OUTSTANDING, retry_after="0"), "answered 409: d"),
+    (b"", "no answer (Server disconnected without sending a response.)"),
+    (b"HTTP/1.1 201 x\r\ncontent-length: 9\r\n\r\n{", "no answer ("),
+]
+
+
+@pytest.mark.parametrize("answer", [answer for answer, _ in LOST])
+def test_what_may_have_been_placed_is_sent_again_under_its_key(answer: bytes) -> None:
+    async def scenario(url: str) -> tuple[Answer, int]:
+        async with open_client(url, connections=1) as client:
+            sender = Sender(client, timeout_s=10, stopping=asyncio.Event())
+            return await sender.send(ORDER, "the-id"), sender.replayed
+
+    with serving(answer, answer, http(201, PLACED, idempotent_replayed="true")) as (url, requests):
+        outcome, replayed = asyncio.run(scenario(url))
+    assert isinstance(outcome, Order)
+    assert replayed == 1
+    assert len(set(requests[1:])) == 1
+
+
+@pytest.mark.parametrize(("answer", "reason"), LOST)
+def test_what_may_have_been_placed_is_unknown_once_the_time_is_over(
+    answer: bytes, reason: str
+) -> None:
+    with serving(answer) as (url, _):
+        outcome = asyncio.run(sent(url, timeout_s=0))
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason.startswith(reason)
+
+
+def test_a_refusal_for_the_moment_does_not_make_up_for_a_lost_answer() -> None:
+    down = http(503, {"title": "t", "status": 503, "detail": "down"}, retry_after="30")
+    with serving(b"", down) as (url, _):
+        outcome = asyncio.run(sent(url, timeout_s=1))
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason.startswith("no answer")
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (http(503, {}), "answered 503 x"),
-        (http(504, PROBLEM | {"status": 504, "errors": None}), "answered 504: d"),
         (http(500, "oops"), "answered 500 x"),
         (http(200, {"hello": "world"}), "answer 200 is no order"),
-        (b"", "no answer (Server disconnected without sending a response.)"),
-        (b"HTTP/1.1 201 x\r\ncontent-length: 9\r\n\r\n{", "no answer ("),
     ],
 )
-def test_what_may_have_been_placed_is_not_sent_again(answer: bytes, reason: str) -> None:
+def test_an_answer_that_says_nothing_leaves_the_order_unknown(answer: bytes, reason: str) -> None:
     with serving(answer) as (url, _):
         outcome = asyncio.run(sent(url))
     assert isinstance(outcome, Unknown)

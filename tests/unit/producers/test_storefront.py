@@ -92,6 +92,39 @@ def test_a_wrong_turn_is_a_problem(
     assert ("allow" in response.headers) == (status == 405)
 
 
+def test_a_key_is_handed_on_and_what_was_answered_before_says_so(
+    storefront: Open, recording: Recording
+) -> None:
+    url, received = recording(http(201, PLACED, "application/json", "idempotent-replayed: true"))
+    ask = storefront(url)
+    answer = ask("POST", "/v1/orders", content=BODY, headers={"idempotency-key": "a'b"})
+    assert (answer.status_code, answer.headers["idempotent-replayed"]) == (201, "true")
+    assert b'idempotency-key: "a\'b"\r\n' in received[0]
+    answer = ask("POST", "/v1/orders", content=BODY)
+    assert "idempotent-replayed" not in answer.headers
+    assert b"idempotency-key" not in received[1].lower()
+
+
+def test_a_refusal_that_was_given_before_is_the_same_to_the_byte(
+    storefront: Open, answering: Answering
+) -> None:
+    before = json.dumps({**json.loads(PROBLEM), "status": 409, "correlation_id": "then"}).encode()
+    url = answering(http(409, before, "application/problem+json", "idempotent-replayed: true"))
+    ask, key = storefront(url), {"idempotency-key": "a"}
+    first, again = (ask("POST", f"/v2/orders/{ORDER_ID}/cancel", headers=key) for _ in range(2))
+    assert first.status_code == 409
+    assert first.content == again.content
+    assert first.headers["x-correlation-id"] != again.headers["x-correlation-id"]
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", "/v2/orders", "/orders", "/nowhere"])
+def test_a_malformed_key_is_refused_before_anything_else(lonely_storefront: Ask, path: str) -> None:
+    headers = {"idempotency-key": "a b"}
+    problem = assert_problem(lonely_storefront("POST", path, content=BODY, headers=headers), 400)
+    assert problem["type"] == "urn:tailrace:problem:malformed-idempotency-key"
+    assert lonely_storefront("GET", "/health", headers=headers).status_code == 200
+
+
 def test_orders_down_is_503_with_a_time_to_try_again(lonely_storefront: Ask) -> None:
     response = lonely_storefront("POST", "/v1/orders", content=BODY)
     assert_problem(response, 503)

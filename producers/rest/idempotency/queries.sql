@@ -1,0 +1,31 @@
+-- Statements about the answers that are kept. They name no schema: search_path leads to it.
+
+-- name: try_claim
+-- Whoever has the lock is the one who works on this key, until the transaction ends; the table is written only with an answer.
+select pg_try_advisory_xact_lock(%(lock)s);
+
+-- name: wait_for
+select set_config('lock_timeout', %(wait_ms)s::text, true);
+
+-- name: claim
+select pg_advisory_xact_lock(%(lock)s);
+
+-- name: wait_no_more
+select set_config('lock_timeout', '0', true);
+
+-- name: find
+select request, status, headers, body from kept_answer where place = %(place)s and kept_until > clock_timestamp();
+
+-- name: savepoint
+savepoint effect;
+
+-- name: undo
+rollback to savepoint effect;
+
+-- name: keep
+-- Whoever holds the lock found no answer, so what is in the way has expired.
+insert into kept_answer (place, request, status, headers, body, kept_until)
+values (%(place)s, %(request)s, %(status)s, %(headers)s, %(body)s, clock_timestamp() + %(kept_for)s)
+on conflict (place) do update
+set request = excluded.request, status = excluded.status, headers = excluded.headers, body = excluded.body,
+    kept_until = excluded.kept_until;

@@ -1,0 +1,1 @@
+"""What every REST service with a database has besides its outbox."""
