@@ -66,7 +66,7 @@ class Storage:
         async with (
             self._transaction()
             if exchange is None
-            else exchange.effect(self.pool, kept_for=self.answers_kept)
+            else exchange.effect(self.pool.connection, kept_for=self.answers_kept)
         ) as connection:
             yield RequestWork(connection, self.outbox, context)
 

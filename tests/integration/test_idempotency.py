@@ -1,6 +1,7 @@
 """POSTs under an Idempotency-Key, against the real database: one effect, one answer, whatever happens in between."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -16,12 +17,16 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
+from cdc.database import open_pool
 from cdc.deadline import Deadline, within
 from cdc.ids import new_id
 from cdc.retention.rounds import ANSWERS_AT_ONCE, remove_answers
 from infra.local.probe import wait_until
 from infra.services import RETENTION, SUPERUSER
 from producers.orders.bootstrap import Settings
+from producers.rest.idempotency import transaction
+from producers.rest.idempotency.transaction import Answer, AnsweredError, KeyedTransaction
+from producers.rest.problems import ProblemError
 from tests import plain_http
 from tests.orders_service import orders_alone, orders_service
 from tests.services import free_port
@@ -307,6 +312,56 @@ def test_who_gives_up_waiting_for_his_answer_gets_it_under_his_key(
             assert (placed.status_code, is_replayed(placed)) == (201, False)
 
     asyncio.run(scenario())
+
+
+def test_an_answer_that_is_too_large_to_be_kept_leaves_nothing(
+    settings: Settings, postgres: "psycopg.Connection[Any]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, before = keyed(), count(postgres, "customer_order")
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            with monkeypatch.context() as small:
+                small.setattr(transaction, "MAX_ANSWER_BYTES", 10)
+                refused = await orders.client.post("/v2/orders", json=BODY, headers=key)
+            assert refused.status_code == 500
+            assert count(postgres, "customer_order") == before
+            placed = await orders.client.post("/v2/orders", json=BODY, headers=key)
+            assert (placed.status_code, is_replayed(placed)) == (201, False)
+
+    asyncio.run(scenario())
+
+
+def test_what_fails_in_one_block_leaves_the_block_before_it_and_the_claim(
+    settings: Settings, postgres: "psycopg.Connection[Any]"
+) -> None:
+    postgres.execute("create table if not exists note (text text)")
+    postgres.execute("grant all on note to orders")
+    place, request = new_id().bytes * 2, new_id().bytes * 2
+
+    async def scenario() -> None:
+        async with open_pool(settings.database_url) as pool:
+            first = KeyedTransaction(pool.connection, place, request)
+            await first.begin(wait_s=0)
+            for text in ("stays", "goes", "stays, too"):
+                with contextlib.suppress(LookupError):
+                    async with first.effect() as connection:
+                        await connection.execute("insert into note values (%s)", [text])
+                        if text == "goes":
+                            raise LookupError
+                with pytest.raises(ProblemError, match="still being worked on"):
+                    await KeyedTransaction(pool.connection, place, request).begin(wait_s=0.01)
+            answer = Answer(404, [(b"a", b"\xff")], bytes(range(256)))
+            await first.keep(answer, kept_for=timedelta(seconds=10))
+            await first.end()
+            with pytest.raises(AnsweredError) as raised:
+                await KeyedTransaction(pool.connection, place, request).begin(wait_s=0)
+            assert raised.value.answer == answer
+            with pytest.raises(ProblemError, match="another request"):
+                await KeyedTransaction(pool.connection, place, place[::-1]).begin(wait_s=0)
+
+    asyncio.run(scenario())
+    assert postgres.execute("select text from note").fetchall() == [("stays",), ("stays, too",)]
 
 
 def test_an_answer_is_kept_for_its_time_and_then_removed_in_batches(

@@ -13,11 +13,11 @@ from datetime import timedelta
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cdc.database import Connection, Pool
+from cdc.database import Connection
 from cdc.deadline import current_deadline
 from cdc.logs import FieldLogger
 from producers.rest.idempotency.key import IDEMPOTENCY_KEY, fingerprint, key_of, place_of, quoted
-from producers.rest.idempotency.transaction import Answer, AnsweredError, KeyedTransaction
+from producers.rest.idempotency.transaction import Answer, AnsweredError, Connect, KeyedTransaction
 
 REPLAYED = "idempotent-replayed"
 WAIT_S = 2.0
@@ -67,17 +67,17 @@ class Exchange:
         self._is_replayed = False
 
     @asynccontextmanager
-    async def effect(self, pool: Pool, *, kept_for: timedelta) -> AsyncIterator[Connection]:
+    async def effect(self, connect: Connect, *, kept_for: timedelta) -> AsyncIterator[Connection]:
         """Open the transaction of the request, which outlives the block; see `KeyedTransaction`.
 
         Args:
-            pool: Connections to the service's schema.
+            connect: Lends a connection to the service's schema.
             kept_for: How long the answer is kept.
         """
         if self._transaction is None:
             place = place_of(self._scope, self._key)
             request = fingerprint(self._scope, self._body.digest())
-            transaction = KeyedTransaction(pool, place, request)
+            transaction = KeyedTransaction(connect, place, request)
             await transaction.begin(wait_s=_patience_s())
             self._transaction, self._kept_for = transaction, kept_for
         async with self._transaction.effect() as connection:

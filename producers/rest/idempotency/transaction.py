@@ -1,7 +1,7 @@
 """The transaction of a request with a key: it claims the key, carries the effect, and keeps the answer."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from psycopg import AsyncCursor
 from psycopg.errors import LockNotAvailable, QueryCanceled
 from psycopg.types.json import Jsonb
 
-from cdc.database import Connection, Pool
+from cdc.database import Connection
 from cdc.sql import load_queries
 from producers.rest.problems import ProblemError
 from schemas.rest.problem import KEY_REUSED, REQUEST_OUTSTANDING
@@ -20,6 +20,7 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """What may be kept of an answer; the largest, an order of 500 lines, has a third of it."""
 RETRY_AFTER_S = 1
 
+Connect = Callable[[], AbstractAsyncContextManager[Connection]]
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -46,13 +47,13 @@ class KeyedTransaction:
     Claim and keeping ride along with the beginning and the commit, so that a key costs no round trip of its own.
 
     Args:
-        pool: Connections to the service's schema.
+        connect: Lends a connection to the service's schema.
         place: What the key means, see `place_of`.
         request: The request's fingerprint.
     """
 
-    def __init__(self, pool: Pool, place: bytes, request: bytes) -> None:
-        self._pool = pool
+    def __init__(self, connect: Connect, place: bytes, request: bytes) -> None:
+        self._connect = connect
         self._request = request
         self._names = {"place": place, "lock": int.from_bytes(place[:8], signed=True)}
         self._stack = AsyncExitStack()
@@ -70,7 +71,7 @@ class KeyedTransaction:
             ProblemError: the key belongs to another request (422), or a twin has not ended in time (409).
         """
         async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(self._pool.connection())
+            connection = await stack.enter_async_context(self._connect())
             async with connection.pipeline():
                 claimed = await connection.execute(QUERIES["try_claim"], self._names)
                 found = await connection.execute(QUERIES["find"], self._names)
