@@ -1,6 +1,7 @@
 """An order on its way: each step in turn, and what is undone when one is refused, comes too late or is not wanted."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -15,6 +16,8 @@ from schemas.messages.orders import Fulfilment, OrderCancelled, OrderCreated, Or
 from tailrace import sample_of, torment_saga
 
 WITHIN_S = 30.0
+MOST_TORMENTS = 10
+"""In one of seventy no order comes to its good end."""
 BOOK = OrderLine(sku="book-1", quantity=2, unit_price=Decimal(5))
 FILE = OrderLine(sku="file-1", quantity=1, unit_price=Decimal(3), digital=True)
 CREATED = sample_of(
@@ -180,9 +183,13 @@ def test_a_capture_that_is_refused_waits_for_a_human() -> None:
 
 
 def test_it_stands_whatever_happens_to_it() -> None:
-    happened = asyncio.run(
-        torment_saga(order_fulfilment(WITHIN_S), CREATED, CANCELLED, make=about, rounds=20)
-    )
+    happened = Counter[str]()
+    for _ in range(MOST_TORMENTS):
+        happened += asyncio.run(
+            torment_saga(order_fulfilment(WITHIN_S), CREATED, CANCELLED, make=about, rounds=20)
+        )
+        if happened["completed"] and happened["compensated"]:
+            break
     assert min(happened[end] for end in ("completed", "compensated")) > 0, happened
 
 
