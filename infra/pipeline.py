@@ -13,6 +13,7 @@ from infra.capture import connector_settings, require_slot
 from infra.deployment import Deployment
 from infra.drift.database import mend_tables
 from infra.drift.registry import restore_ids
+from infra.patience import Patience
 from infra.publishing import publisher as publisher_of
 from infra.services import CANARY, MIGRATIONS, OWNER, PUBLICATION, WORKERS
 from schemas import publish, publisher
@@ -22,6 +23,7 @@ from schemas.registry import SchemaStore
 
 CONNECTOR_TIMEOUT_S = 60.0
 CANARY_TIMEOUT_S = 30.0
+"""Both as `Patience` counts them."""
 MOST_NAMED = 3
 
 GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its name
@@ -66,7 +68,9 @@ def apply_connector(deployment: Deployment) -> str:
     require_slot(deployment)
     config = connector.render(connector_settings(deployment))
     done = connector.apply(deployment.connect_url, connector.NAME, config)
-    connector.wait_until_running(deployment.connect_url, connector.NAME, CONNECTOR_TIMEOUT_S)
+    connector.wait_until_running(
+        deployment.connect_url, connector.NAME, CONNECTOR_TIMEOUT_S, Patience().look
+    )
     return str(done)
 
 
@@ -113,6 +117,7 @@ def send_canary(deployment: Deployment) -> float:
             deployment.registry,
             deployment.schema_cache,
             CANARY_TIMEOUT_S,
+            Patience().look,
         )
     except canary.CanaryError:
         if publisher_of(deployment) == "cdc":

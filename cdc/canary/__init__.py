@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -29,6 +30,7 @@ def probe(
     registry: RegistrySettings,
     schema_cache: Path,
     timeout_s: float,
+    clock: Callable[[], float] = time.monotonic,
 ) -> float:
     """Commit a canary to the outbox and wait until it is read, decoded, from Kafka.
 
@@ -38,6 +40,7 @@ def probe(
         registry: The schema registry.
         schema_cache: Directory in which schema ids are kept.
         timeout_s: Longest wait in seconds.
+        clock: What the wait is measured by.
 
     Returns:
         Seconds from before the commit until the message was read.
@@ -52,12 +55,12 @@ def probe(
     topic = catalogue().topic_of(CanaryEmitted.NAME).name
     with TopicReader(bootstrap) as reader:
         ends = {place: each.end for place, each in reader.bounds(topic).items()}
-        start = time.monotonic()
+        start, deadline = time.monotonic(), clock() + timeout_s
         asyncio.run(_emit(database_url, Outbox(codec), canary_id))
         for records in reader.follow(ends):
             if any(_is_canary(codec, record, canary_id) for record in records):
                 return time.monotonic() - start
-            if time.monotonic() - start > timeout_s:
+            if clock() > deadline:
                 break
     raise CanaryError(
         f"a canary committed to Postgres did not reach Kafka within {timeout_s:g} s; "

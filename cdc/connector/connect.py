@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -136,13 +136,19 @@ def forget_position(connect_url: str, name: str) -> None:
     _body(_request("DELETE", f"{connect_url}/connectors/{name}/offsets"))
 
 
-def wait_until_running(connect_url: str, name: str, timeout_s: float) -> None:
-    """Return once connector and task run."""
-    deadline = time.monotonic() + timeout_s
+def wait_until_running(
+    connect_url: str, name: str, timeout_s: float, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Return once connector and task run.
+
+    Args:
+        clock: What the time is measured by.
+    """
+    deadline = clock() + timeout_s
     while not (state := status(connect_url, name)).is_running:
         if state.task == "FAILED":
             raise ConnectError(f"the task of {name} failed: {causes.of_trace(state.trace)}")
-        if time.monotonic() > deadline:
+        if clock() > deadline:
             raise ConnectError(
                 f"{name} is not running after {timeout_s:g} s (connector {state.connector}, task "
                 f"{state.task}); see `tailrace logs connect`"

@@ -1,6 +1,5 @@
 """Waiting for facts: one helper that polls a probe against a deadline, and the cheap probes it is used with."""
 
-import os
 import socket
 import threading
 import time
@@ -9,28 +8,10 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 
 from infra.errors import TailraceError
+from infra.patience import Patience
 from infra.settings import HOST
 
 POLL_INTERVAL_S = 0.05
-
-
-class Patience:
-    """Time as a process has it on this machine: a second counts for less while more want to run than can.
-
-    How long something takes to start says little about whether it will, on a machine that is busy with other things.
-    What hangs leaves it idle, and is given up after the full time.
-    """
-
-    def __init__(self) -> None:
-        self.spent_s = 0.0
-        self._looked_at = time.monotonic()
-
-    def look(self) -> float:
-        """Return the seconds spent so far; to be asked again and again."""
-        now = time.monotonic()
-        self.spent_s += (now - self._looked_at) * _share_of_a_processor()
-        self._looked_at = now
-        return self.spent_s
 
 
 class ProbeTimeoutError(TailraceError):
@@ -65,15 +46,6 @@ def wait_until(
         if pause.wait(interval_s):
             raise CancelledError(f"Gave up waiting: {what}.")
     return time.monotonic() - begin
-
-
-def _share_of_a_processor() -> float:
-    """Return how much of a processor there is for each of those that want to run, at most all of one."""
-    try:
-        busy, _, _ = os.getloadavg()
-    except OSError:  # not told by this system
-        return 1.0
-    return min(1.0, (os.cpu_count() or 1) / max(1.0, busy))
 
 
 def port_answers(port: int, timeout_s: float = 0.5) -> bool:

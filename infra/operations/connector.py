@@ -15,6 +15,7 @@ from infra.capture import connector_settings, examine, in_the_way, outbox_urls, 
 from infra.deployment import Deployment
 from infra.drift.difference import Difference
 from infra.drift.publication import publication_differences
+from infra.patience import Patience
 from infra.pipeline import apply_connector
 from infra.publishing import require_connector
 from infra.services import CAPTURE, OWNER
@@ -68,7 +69,7 @@ def restart(deployment: Deployment) -> None:
     url = require_connector(deployment).connect_url
     require_slot(deployment)
     debezium.restart(url, debezium.NAME)
-    debezium.wait_until_running(url, debezium.NAME, RESTART_TIMEOUT_S)
+    debezium.wait_until_running(url, debezium.NAME, RESTART_TIMEOUT_S, Patience().look)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from infra.local.probe import Patience, ProbeTimeoutError
+from infra.local.probe import ProbeTimeoutError
+from infra.patience import Patience
 
 INTERVAL_S = 0.02
 
