@@ -25,6 +25,8 @@ settings.load_profile(examples.THOROUGH)
 
 CHEAPEST_FIRST = ("unit", "contract", "integration", "e2e", "chaos", "bench")
 RUNNING = pytest.StashKey[RunningStack]()
+NOT_STARTED = pytest.StashKey[Exception]()
+TOLD_BY = pytest.StashKey[str]()
 TURNS = pytest.StashKey[Turns]()
 ROOM = pytest.StashKey[Path]()
 
@@ -116,7 +118,11 @@ def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
     try:
         if TURNS in request.config.stash:
             java_caches.make()
-        running.cli("up", "--json")
+        try:
+            running.cli("up", "--json")
+        except Exception as error:
+            request.config.stash[NOT_STARTED] = error
+            raise
         request.config.stash[RUNNING] = running
         yield running
     finally:
@@ -144,10 +150,15 @@ def _mended(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add what the stack has to say to the report of a test that failed with it."""
+    """Add what the stack has to say to the report of a test that failed with it; why there is none is said once."""
     report = yield
+    stash = item.config.stash
+    if call.excinfo and call.excinfo.value is stash.get(NOT_STARTED, None):
+        if (first := stash.setdefault(TOLD_BY, item.nodeid)) != item.nodeid:
+            report.longrepr = f"No stack could be started; why is told by {first}."
+        return report
     running = getattr(item, "funcargs", {}).get("stack")
     if report.failed and running is not None and (troubles := running.troubles()):
         report.sections.append(("parts of the stack", troubles))
