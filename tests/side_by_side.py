@@ -8,23 +8,40 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import gettempdir
 
 PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 """Name of this process among those that run tests."""
-FIRST_PORT, PORTS, SHARES = 20_000, 12_000, 12
+FIRST_PORT, PORTS, SHARES = 20_000, 12_000, 24
 ON_THE_RELAY = re.compile(r"tests/e2e/.*[\[-]relay[\]-]")
 
 
-def own_ports(process: str = PROCESS) -> range:
-    """Return the ports that a process may take.
+def own_ports() -> range:
+    """Return the ports that this process may take, and no other one that runs tests on this machine.
 
     They lie below the range from which systems pick those of outgoing connections, so that none is lost while a part
     is down.
     """
-    number = int(process.removeprefix("gw")) % SHARES
     width = PORTS // SHARES
-    return range(FIRST_PORT + number * width, FIRST_PORT + (number + 1) * width)
+    begin = FIRST_PORT + _share() * width
+    return range(begin, begin + width)
+
+
+@cache
+def _share() -> int:
+    """Take a share of the ports, until this process ends."""
+    for number in range(SHARES):
+        lock = Path(gettempdir()) / f"tailrace-tests-{os.geteuid()}-{number}"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            return number
+    raise RuntimeError(f"{SHARES} processes run tests on this machine, and no ports are left.")
 
 
 def unit_of(test: str) -> str:

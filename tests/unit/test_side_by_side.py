@@ -1,8 +1,11 @@
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from infra.settings import REPOSITORY
 from tests.side_by_side import Turns, own_ports, unit_of
 
 
@@ -21,9 +24,27 @@ def test_a_file_stays_together_and_so_does_what_runs_on_the_relay(test: str, uni
 
 
 def test_processes_have_ports_of_their_own() -> None:
-    taken = [port for number in range(12) for port in own_ports(f"gw{number}")]
-    assert len(taken) == len(set(taken)) == 12_000
-    assert own_ports("gw12") == own_ports("gw0"), "one that crashed was replaced"
+    ours = own_ports()
+    command = (
+        "from tests.side_by_side import own_ports; print(own_ports().start, flush=True); input()"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", command],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    try:
+        taken = [int(process.stdout.readline()) for process in started if process.stdout]
+    finally:
+        for process in started:
+            process.communicate("\n")
+    assert len({ours.start, *taken}) == 4
+    assert own_ports() == ours
 
 
 def test_one_who_is_to_be_alone_waits_and_is_waited_for(tmp_path: Path) -> None:
