@@ -8,6 +8,7 @@ from infra.errors import TailraceError
 from infra.local.parts import Part
 from infra.local.probe import ProbeTimeoutError, wait_until
 from infra.local.supervision.client import Process, Supervisor
+from infra.local.supervision.frozen import stands_still
 from infra.settings import Settings
 
 READY_TIMEOUT_S = 120.0
@@ -64,18 +65,27 @@ class Starter:
         if self._program_of(part) in self.started:
             self.wait_ready(part)
             return ""
-        try:
-            self.wait_ready(part, HANGING_TIMEOUT_S)
-        except ProbeTimeoutError:
-            self._stop_hanging(part)
-            self.launch(part)
-            self.wait_ready(part)
-            return "did not answer, started anew"
-        return "was running"
+        if not (trouble := self._trouble_of(part)):
+            return "was running"
+        self._stop_hanging(part)
+        self.launch(part)
+        self.wait_ready(part)
+        return f"{trouble}, started anew"
 
     def take_back(self) -> None:
         """Stop what was started, latest first."""
         self._supervisor.stop(self.started)
+
+    def _trouble_of(self, part: Part) -> str:
+        """Return what is wrong with a part that ran before; empty when it answers in time."""
+        process = self._supervisor.processes()[self._program_of(part)]
+        if stands_still(process.pid):
+            return "stood still"
+        try:
+            self.wait_ready(part, HANGING_TIMEOUT_S)
+        except ProbeTimeoutError:
+            return "did not answer"
+        return ""
 
     def _stop_hanging(self, part: Part) -> None:
         program = self._program_of(part)

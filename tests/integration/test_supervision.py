@@ -3,18 +3,22 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from infra.local import starter
+from infra.local.parts import Part
 from infra.local.probe import wait_until
 from infra.local.program import Program
+from infra.local.starter import Starter
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor, SupervisorError
 from infra.local.supervision.conf import MARKER_VARIABLE, socket_path
-from infra.local.supervision.frozen import families, frozen
+from infra.local.supervision.frozen import families, frozen, stands_still
+from tests.stack import own_settings
 
 SERVE = "import os, signal; print('serving', os.environ.get('WHO'), flush=True); signal.pause()"
 STUBBORN = (
@@ -187,3 +191,38 @@ def test_what_is_frozen_is_seen_and_ends_in_good_order(home: Path) -> None:
     supervisor.stop(["parent"])
     assert supervisor.log_tail("parent") == ["child ended with -15"]
     assert not any(process.is_running() for process in family)
+
+
+def test_a_part_that_stands_still_is_started_anew_at_once(home: Path) -> None:
+    supervisor = started(home, program(home, "server"))
+    before = supervisor.processes()["server"].pid
+    os.kill(before, signal.SIGSTOP)
+    wait_until("it goes on", lambda: stands_still(before), timeout_s=20)
+    begun = Starter(own_settings(home), supervisor)
+    assert begun.bring_up(part(home, ready=lambda: True)) == "stood still, started anew"
+    assert supervisor.processes()["server"].pid != before
+    assert begun.started == ["server"]
+
+
+def test_a_part_that_does_not_answer_is_given_time_and_then_started_anew(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starter, "HANGING_TIMEOUT_S", 0.5)
+    supervisor = started(home, program(home, "server"))
+    before = supervisor.processes()["server"].pid
+    begun = Starter(own_settings(home), supervisor)
+    answers = part(home, ready=lambda: supervisor.processes()["server"].pid != before)
+    assert begun.bring_up(answers) == "did not answer, started anew"
+    assert begun.bring_up(answers) == ""
+    again = Starter(own_settings(home), supervisor)
+    assert again.bring_up(answers) == "was running"
+    assert again.started == []
+
+
+def part(home: Path, *, ready: Callable[[], bool]) -> Part:
+    return Part(
+        name="server",
+        prepare=lambda _: program(home, "server"),
+        is_ready=lambda _: ready(),
+        url=lambda _: None,
+    )

@@ -30,7 +30,7 @@ def families(pids: Iterable[int]) -> dict[int, list[psutil.Process]]:
 
 def frozen(family: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Return those of a process and its descendants that stand still."""
-    return [member for member in family if _stands_still(member)]
+    return [member for member in family if stands_still(member.pid)]
 
 
 def wake(pid: int) -> None:
@@ -40,8 +40,9 @@ def wake(pid: int) -> None:
             process.send_signal(signal.SIGCONT)
 
 
-def _stands_still(process: psutil.Process) -> bool:
+def stands_still(pid: int) -> bool:
+    """Tell whether a process does, whatever its descendants do."""
     try:
-        return process.status() in STOPPED
+        return psutil.Process(pid).status() in STOPPED
     except psutil.Error:
         return False  # ended meanwhile
