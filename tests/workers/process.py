@@ -1,10 +1,9 @@
 """One worker under test: a process of its own, started, hit with signals, and asked how it is."""
 
 import json
+import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from infra.local.supervision.client import tail
 from infra.settings import HOST, REPOSITORY
+from tests import commands
 
 LISTENING = re.compile(r'event="health endpoints" .*\bport=(\d+)')
 SERVICE = re.compile(r" service=\S+")
@@ -31,52 +31,47 @@ class WorkerProcess:
         self.environment = environment
         self.is_frozen = False
         self._log = log
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", module],
-                cwd=REPOSITORY,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def pid(self) -> int:
-        """Id of its process."""
-        return self._process.pid
+        log.touch()
+        self._process = commands.start(
+            module, (), directory=REPOSITORY, environment=environment, files=(log, log)
+        )
+        assert self._process.pid is not None
+        self.pid = self._process.pid
 
     @property
     def status(self) -> int | None:
         """What it ended with, negative for a signal; None while it runs."""
-        return self._process.poll()
+        return self._process.exitcode
 
     def kill(self) -> None:
         """End it at once, as by the loss of its machine."""
         self._process.kill()
-        self._process.wait()
+        self._process.join()
 
     def freeze(self) -> None:
         """Stop its clock."""
-        self._process.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
         self.is_frozen = True
 
     def thaw(self) -> None:
         """Let it go on."""
-        self._process.send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
         self.is_frozen = False
 
     def ask_to_stop(self) -> None:
         """Ask it to end in good order."""
-        self._process.send_signal(signal.SIGTERM)
+        self._signal(signal.SIGTERM)
 
     def wait(self, timeout_s: float) -> int:
         """Wait until it has ended, and return with what.
 
         Raises:
-            subprocess.TimeoutExpired: it still runs.
+            TimeoutError: it still runs.
         """
-        return self._process.wait(timeout_s)
+        self._process.join(timeout_s)
+        if self.status is None:
+            raise TimeoutError(f"process {self.pid} has not ended after {timeout_s:g} s")
+        return self.status
 
     def health(self) -> dict[str, Any] | None:
         """Return what it says of itself, None while it does not answer."""
@@ -101,6 +96,10 @@ class WorkerProcess:
         """Return the end of what it has written."""
         lines = (f"\n    {SERVICE.sub('', line)}" for line in tail(self._log, 25))
         return f"{self._log.name}, process {self.pid}, status {self.status}:{''.join(lines)}"
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.status is None:
+            os.kill(self.pid, number)
 
     def _get(self, path: str) -> tuple[int, dict[str, Any]] | None:
         ports = LISTENING.findall(self.log())
