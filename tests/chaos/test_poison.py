@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 from infra.services import OWNER
 from schemas.codec import HEADER, MAGIC
@@ -17,7 +16,7 @@ from tests.workers.trial import Trial, open_trial
 
 GOOD = 300
 UNKNOWN_ID = 2**31 - 1
-BLOCKED_S = 10.0
+BLOCKED_S = 30.0
 REASONS = {
     "corrupt": ("undecodable", "UndecodableError: not a datum of payments.PaymentCompleted"),
     "magic": ("undecodable", "UndecodableError: the first byte is 7"),
@@ -28,7 +27,6 @@ REASONS = {
 """What is wrong with a message, and what is noted about it."""
 
 
-@pytest.mark.alone
 def test_poison_is_parked_and_blocks_nobody_else(stack: RunningStack, tmp_path: Path) -> None:
     with open_trial(stack, tmp_path, keys=30) as trial:
         good = trial.load.new(GOOD)

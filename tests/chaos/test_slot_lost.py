@@ -167,6 +167,8 @@ def test_the_slot_moves_while_only_foreign_tables_are_written(stack: RunningStac
         stack, "select pg_wal_lsn_diff(pg_current_wal_lsn(), %s)", begin
     )
     assert written > 2**25, "too little was written to hold anything back"
+    # Postgres notes every 15 s by itself from where on a slot can be read
+    slots.as_superuser(stack, "select pg_log_standby_snapshot()")
 
     def moved() -> bool:
         [[restart, confirmed]] = slots.as_superuser(

@@ -10,14 +10,15 @@ from tests.workers.chance import tell
 from tests.workers.ledger import Kind, Trouble, troubles
 from tests.workers.trial import open_trial
 
-STALL_S = 4
-GRACE_S = 6
+STALL_S = 8
+"""More than a machine that is busy with other tests takes for anything that a worker does."""
+ENDING_S = 60
+LOOKED_ON_S = 6
 PATIENT_STALL_S = 12
 """Longer than the five seconds in which the pool gives up and the five after which it is asked again."""
 REQUEST_TIMEOUT_S = 7  # more than a session's six seconds; Faust allows no less
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.BLOCK])
 def test_a_handler_that_never_returns_costs_no_more_than_a_restart(
     stack: RunningStack, tmp_path: Path, kind: Kind
@@ -31,7 +32,9 @@ def test_a_handler_that_never_returns_costs_no_more_than_a_restart(
         trial.load.send([stuck, *later])
         trial.wait_called(stuck.message_id)
         seconds = trial.fleet.wait_until(
-            "it still stands still", lambda: bool(trial.fleet.stalls), timeout_s=STALL_S + GRACE_S
+            "it still stands still",
+            lambda: bool(trial.fleet.stalls),
+            timeout_s=STALL_S + ENDING_S,
         )
         tell(f"ended after {seconds:.1f} s")
         assert trial.fleet.stalls == [worker]
@@ -64,7 +67,7 @@ def test_a_worker_waits_for_postgres_as_long_as_it_takes(
         trial.fleet.wait_until(
             "the dead worker is still a member", lambda: len(trial.fleet.group().members) == 1
         )
-        ended = time.monotonic() + PATIENT_STALL_S + GRACE_S
+        ended = time.monotonic() + PATIENT_STALL_S + LOOKED_ON_S
         trial.fleet.wait_until("time stands still", lambda: time.monotonic() > ended)
         assert not trial.fleet.stalls, "waiting was taken for standing still"
         assert not survivor.is_ready()
@@ -94,7 +97,7 @@ def test_a_worker_that_is_too_busy_to_poll_is_not_taken_for_dead(
         minding.kill()
         [worker] = trial.fleet.start(**held_back)
         generation = trial.fleet.generation()
-        ended = time.monotonic() + seconds + GRACE_S
+        ended = time.monotonic() + seconds + LOOKED_ON_S
         trial.fleet.wait_until("time stands still", lambda: time.monotonic() > ended)
         assert len(trial.fleet.group().members) == 1
         trial.release()

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.produce import NewRecord
 from tests.stack import RunningStack
 from tests.workers.chance import make_chance, tell
@@ -17,13 +15,12 @@ FENCE = "reading on from where the database says"
 ROUNDS = 2
 
 
-@pytest.mark.alone
 def test_a_frozen_worker_wakes_up_to_find_its_work_done(
     stack: RunningStack, tmp_path: Path
 ) -> None:
     with open_trial(stack, tmp_path, partitions=2, keys=20) as trial:
         # half of this is how long Postgres bears a transaction that does nothing, and locks the position
-        held, frozen, successor = freeze_in_transaction(trial, stall_s=8)
+        held, frozen, successor = freeze_in_transaction(trial, stall_s=14)
         trial.wait_effects(EVENTS)
         assert trial.calls()[held.message_id] == 2
         frozen.thaw()

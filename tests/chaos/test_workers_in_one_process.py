@@ -14,8 +14,9 @@ from tests.workers.chance import tell
 from tests.workers.ledger import Kind, Trouble, troubles
 from tests.workers.trial import Trial, open_trial
 
-STALL_S = 4
-GRACE_S = 6
+STALL_S = 8
+"""More than a machine that is busy with other tests takes for anything that a worker does."""
+ENDING_S = 60
 NAMES = ("first", "second", "third")
 EVENTS = 60
 
@@ -52,7 +53,6 @@ def assert_all_applied_once(trials: list[Trial]) -> None:
         tell(f"{name}: {trial.duplicates()} deliveries dropped as their effect existed")
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.BLOCK])
 def test_a_handler_that_never_returns_ends_the_process_and_is_named(
     stack: RunningStack, tmp_path: Path, kind: Kind
@@ -73,7 +73,7 @@ def test_a_handler_that_never_returns_ends_the_process_and_is_named(
         first.fleet.wait_until(
             "it still stands still",
             lambda: bool(first.fleet.stalls),
-            timeout_s=STALL_S + GRACE_S,
+            timeout_s=STALL_S + ENDING_S,
         )
         assert first.fleet.stalls == [process]
         [ending] = [line for line in process.log().splitlines() if "ending, to be started" in line]
