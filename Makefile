@@ -51,8 +51,8 @@ replay: install ## Try handlers on past messages: make replay TOPIC=order.events
 	@$(BIN)/tailrace replay $(if $(TOPIC),--topic "$$TOPIC") $(if $(FROM),--from "$$FROM") $(if $(TO),--to "$$TO") \
 		--consumer "$$CONSUMER" $(ARGS)
 
-test: install ## All tests, side by side on two stacks of their own (STACKS=1: on one, in less memory)
-	@$(BIN)/pytest --numprocesses $(or $(STACKS),2) --dist loadfile --no-loadscope-reorder
+test: install ## All tests, side by side on as many stacks of their own as fit (STACKS=1: on one, in less memory)
+	@$(BIN)/pytest --numprocesses $(or $(STACKS),auto) --dist loadfile --no-loadscope-reorder
 
 test-unit: install ## The tests that need nothing started, with fewer random examples than `make test`
 	@$(BIN)/pytest --numprocesses auto --dist worksteal --hypothesis-profile quick tests/unit tests/contract

@@ -3,6 +3,7 @@
 Several processes of tests have one each.
 """
 
+import os
 import shutil
 import signal
 from collections.abc import Generator, Iterator
@@ -10,12 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import settings
 
 from tests import examples, java_caches
 from tests import stack as stacks
-from tests.side_by_side import PROCESS, Turns, unit_of
+from tests.side_by_side import PROCESS, Turns, stacks_that_fit, unit_of
 from tests.stack import LOGS_KEPT, RunningStack, make_directory, own_settings
 
 __all__ = ["RunningStack"]
@@ -47,6 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell a process that runs tests where the room is."""
     node.workerinput["room"] = str(node.config.stash[ROOM])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Start as many processes as there may be stacks, if each is to have one."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    return stacks_that_fit(os.cpu_count() or 1, psutil.virtual_memory().available // 2**20)
 
 
 @pytest.hookimpl(optionalhook=True)

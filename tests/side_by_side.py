@@ -15,7 +15,18 @@ from tempfile import gettempdir
 PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 """Name of this process among those that run tests."""
 FIRST_PORT, PORTS, SHARES = 20_000, 12_000, 24
+STACK_MB = 2_000
+"""What a stack and the tests on it take, with something to spare."""
+STACKS_PER_CORE, MOST_STACKS = 2, 8
+"""A stack under test waits more than half of its time, for sessions that run out and parts that come back."""
 ON_THE_RELAY = re.compile(r"tests/e2e/.*[\[-]relay[\]-]")
+ONE_BY_ONE = re.compile(r"tests/chaos/(?!test_log_moves\.py)")
+"""Tests that take long, and have nothing in common with the others of their file."""
+
+
+def stacks_that_fit(cores: int, available_mb: int) -> int:
+    """Return on how many stacks tests run side by side, if nobody says."""
+    return max(1, min(cores * STACKS_PER_CORE, available_mb // STACK_MB, MOST_STACKS))
 
 
 def own_ports() -> range:
@@ -49,7 +60,9 @@ def unit_of(test: str) -> str:
 
     What runs on the relay stays together as a whole, since a stack takes long to change its publisher.
     """
-    return "on the relay" if ON_THE_RELAY.match(test) else test.partition("::")[0]
+    if ON_THE_RELAY.match(test):
+        return "on the relay"
+    return test if ONE_BY_ONE.match(test) else test.partition("::")[0]
 
 
 class Turns:

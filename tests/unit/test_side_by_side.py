@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import REPOSITORY
-from tests.side_by_side import Turns, own_ports, unit_of
+from tests.side_by_side import Turns, own_ports, stacks_that_fit, unit_of
 
 
 @pytest.mark.parametrize(
@@ -16,11 +16,25 @@ from tests.side_by_side import Turns, own_ports, unit_of
         ("tests/e2e/test_demo.py::test_one[cdc-kafka]", "tests/e2e/test_demo.py"),
         ("tests/e2e/test_demo.py::test_one[relay]", "on the relay"),
         ("tests/e2e/test_relay.py::test_one[relay-show]", "on the relay"),
-        ("tests/chaos/test_commit_order.py::test_one[relay]", "tests/chaos/test_commit_order.py"),
+        ("tests/chaos/test_log_moves.py::test_one[more]", "tests/chaos/test_log_moves.py"),
+        (
+            "tests/chaos/test_commit_order.py::test_one[relay]",
+            "tests/chaos/test_commit_order.py::test_one[relay]",
+        ),
     ],
 )
-def test_a_file_stays_together_and_so_does_what_runs_on_the_relay(test: str, unit: str) -> None:
+def test_what_stays_together(test: str, unit: str) -> None:
     assert unit_of(test) == unit
+
+
+@pytest.mark.parametrize(
+    ("cores", "available_mb", "stacks"),
+    [(2, 16_000, 4), (2, 7_000, 3), (4, 5_000, 2), (1, 500, 1), (64, 256_000, 8)],
+)
+def test_as_many_stacks_run_as_cores_and_memory_bear(
+    cores: int, available_mb: int, stacks: int
+) -> None:
+    assert stacks_that_fit(cores, available_mb) == stacks
 
 
 def test_processes_have_ports_of_their_own() -> None:
