@@ -10,7 +10,8 @@ from uuid import UUID
 from cdc.context import MessageContext
 from cdc.database import connect_async
 from cdc.ids import new_id
-from cdc.kafka_record import KafkaRecord
+from cdc.kafka import TopicError
+from cdc.kafka_record import KafkaRecord, Place
 from cdc.outbox import Outbox
 from cdc.topic_reader import TopicReader
 from schemas.catalogue import catalogue
@@ -18,6 +19,8 @@ from schemas.codec import Codec
 from schemas.messages.canary import CanaryEmitted
 from schemas.registry import SchemaStore
 from schemas.registry_settings import RegistrySettings
+
+POLL_S = 0.2
 
 
 class CanaryError(Exception):
@@ -54,8 +57,9 @@ def probe(
     canary_id = new_id()
     topic = catalogue().topic_of(CanaryEmitted.NAME).name
     with TopicReader(bootstrap) as reader:
-        ends = {place: each.end for place, each in reader.bounds(topic).items()}
-        start, deadline = time.monotonic(), clock() + timeout_s
+        deadline = clock() + timeout_s
+        ends = _ends(reader, topic, lambda: clock() > deadline)
+        start = time.monotonic()
         asyncio.run(_emit(database_url, Outbox(codec), canary_id))
         for records in reader.follow(ends):
             if any(_is_canary(codec, record, canary_id) for record in records):
@@ -66,6 +70,17 @@ def probe(
         f"a canary committed to Postgres did not reach Kafka within {timeout_s:g} s; "
         "`tailrace connector status` and `tailrace logs connect` show where it stopped"
     )
+
+
+def _ends(reader: TopicReader, topic: str, is_late: Callable[[], bool]) -> dict[Place, int]:
+    """Return where the topic ends; a broker that is busy may lose its partitions for a moment."""
+    while True:
+        try:
+            return {place: each.end for place, each in reader.bounds(topic).items()}
+        except TopicError:
+            if is_late():
+                raise
+            time.sleep(POLL_S)
 
 
 async def _emit(database_url: str, outbox: Outbox, canary_id: UUID) -> None:
