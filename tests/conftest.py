@@ -27,8 +27,11 @@ settings.load_profile(examples.THOROUGH)
 
 CHEAPEST_FIRST = ("unit", "contract", "integration", "e2e", "chaos", "bench")
 RUNNING = pytest.StashKey[RunningStack]()
-NOT_STARTED = pytest.StashKey[Exception]()
-TOLD_BY = pytest.StashKey[str]()
+NOT_STARTED = pytest.StashKey[list[Exception]]()
+"""Why stacks of this process did not start."""
+TOLD_BY = pytest.StashKey[dict[int, str]]()
+"""The test that tells of a failure, by the failure's id."""
+MOST_STARTS = 2
 TURNS = pytest.StashKey[Turns]()
 ROOM = pytest.StashKey[Path]()
 
@@ -118,26 +121,45 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
-@pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
-    """A running stack. A test may break parts of it; what is down afterwards is started again."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Start the stack for the first test that asks for it, and again for the next one if it did not start."""
+    if needs_stack(item) and RUNNING not in item.config.stash:
+        start_stack(item.config)
+
+
+def start_stack(config: pytest.Config) -> None:
+    """Start a stack, while no other process starts one; what has failed too often is not tried again."""
+    if len(failures := config.stash.setdefault(NOT_STARTED, [])) >= MOST_STARTS:
+        raise failures[-1]
     # a terminated run still stops what it has started
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     directory = make_directory()
     running = RunningStack(own_settings(directory / "home"))
     try:
-        if TURNS in request.config.stash:
-            java_caches.make()
-        try:
+        with ExitStack() as turn:
+            if (turns := config.stash.get(TURNS, None)) is not None:
+                java_caches.make()
+                turn.enter_context(turns.starting())
             running.cli("up", "--json")
-        except Exception as error:
-            request.config.stash[NOT_STARTED] = error
-            raise
-        request.config.stash[RUNNING] = running
+    except BaseException as error:
+        if isinstance(error, Exception):
+            failures.append(error)
+        running.delete()
+        shutil.rmtree(directory)
+        raise
+    config.stash[RUNNING] = running
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
+    """A running stack. A test may break parts of it; what is down afterwards is started again."""
+    running = request.config.stash[RUNNING]
+    try:
         yield running
     finally:
         running.delete()
-        shutil.rmtree(directory)
+        shutil.rmtree(running.settings.home.parent)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -164,9 +186,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add what the stack has to say to the report of a test that failed with it; why there is none is said once."""
     report = yield
-    stash = item.config.stash
-    if call.excinfo and call.excinfo.value is stash.get(NOT_STARTED, None):
-        if (first := stash.setdefault(TOLD_BY, item.nodeid)) != item.nodeid:
+    failures = item.config.stash.get(NOT_STARTED, [])
+    if call.excinfo and call.excinfo.value in failures:
+        told = item.config.stash.setdefault(TOLD_BY, {})
+        first = told.setdefault(id(call.excinfo.value), item.nodeid)
+        if first != item.nodeid:
             report.longrepr = f"No stack could be started; why is told by {first}."
         return report
     running = getattr(item, "funcargs", {}).get("stack")

@@ -7,7 +7,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
@@ -17,16 +17,19 @@ PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 FIRST_PORT, PORTS, SHARES = 20_000, 12_000, 24
 STACK_MB = 2_000
 """What a stack and the tests on it take, with something to spare."""
-STACKS_PER_CORE, MOST_STACKS = 2, 8
-"""A stack under test waits more than half of its time, for sessions that run out and parts that come back."""
+MOST_STACKS = 8
 ON_THE_RELAY = re.compile(r"tests/e2e/.*[\[-]relay[\]-]")
 ONE_BY_ONE = re.compile(r"tests/chaos/(?!test_log_moves\.py)")
 """Tests that take long, and have nothing in common with the others of their file."""
 
 
 def stacks_that_fit(cores: int, available_mb: int) -> int:
-    """Return on how many stacks tests run side by side, if nobody says."""
-    return max(1, min(cores * STACKS_PER_CORE, available_mb // STACK_MB, MOST_STACKS))
+    """Return on how many stacks tests run side by side, if nobody says.
+
+    That is one more than cores: a stack under test waits more than half of its time, for sessions that run out and
+    parts that come back.
+    """
+    return max(1, min(cores + 1, available_mb // STACK_MB, MOST_STACKS))
 
 
 def own_ports() -> range:
@@ -75,6 +78,7 @@ class Turns:
     def __init__(self, directory: Path) -> None:
         self._door = directory / "door"
         self._floor = directory / "floor"
+        self._starts = directory / "starts"
 
     def is_free(self) -> bool:
         """Tell whether nobody waits to be alone, and nobody is."""
@@ -83,6 +87,10 @@ class Turns:
                 return True
         except BlockingIOError:
             return False
+
+    def starting(self) -> AbstractContextManager[None]:
+        """Start a stack while nobody else does: side by side they would all take longer."""
+        return _locked(self._starts, fcntl.LOCK_EX)
 
     @contextmanager
     def taken(self, *, alone: bool) -> Iterator[None]:

@@ -13,7 +13,6 @@ import psycopg
 
 from cdc.ids import new_id
 from infra.local.probe import ProbeTimeoutError, wait_until
-from infra.local.supervision.conf import MARKER_VARIABLE
 from infra.services import OWNER
 from infra.settings import HOST
 from schemas.messages.canary import CanaryEmitted
@@ -203,7 +202,6 @@ def _process(
 ) -> Iterator[WorkerProcess]:
     environment = {
         **stack.environment,
-        MARKER_VARIABLE: str(stack.settings.home),  # it does not outlive the stack
         "TAILRACE_DATABASE_URL": stack.database_url(ROLE),
         "TAILRACE_KAFKA_BOOTSTRAP": stack.settings.kafka_bootstrap,
         "TAILRACE_REGISTRY_URL": stack.settings.registry_url,
