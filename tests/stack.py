@@ -37,6 +37,8 @@ WORKERS = "TEST_WORKERS"
 """Environment variable that has a stack of the tests run its consumers as the setting `workers` would."""
 PASSING = frozenset({"running", "stopped", "starting", "restarting"})
 """States of parts that need no more than to be started, or time."""
+HANGING = frozenset({"frozen", "unresponsive"})
+MENDING_S = 20.0
 
 
 def own_settings(home: Path, **changes: object) -> Settings:
@@ -164,7 +166,10 @@ class RunningStack:
         return bool(self._at_work) and self._pids() == self._at_work
 
     def mend(self) -> None:
-        """Start what is stopped, and wait for what is on its way; `up`, which does far more, sees to the rest."""
+        """Start what is stopped, and wait for what is on its way; `up`, which does far more, sees to the rest.
+
+        What hangs by then is stopped, as its watchdog would do after two minutes, and `up` after a while.
+        """
         parts = self.status().values()
         states = {part.state for part in parts}
         if "running" in states and states <= PASSING:
@@ -172,8 +177,10 @@ class RunningStack:
                 if part.state == "stopped":
                     self._supervisor.start(part.program)
             with contextlib.suppress(ProbeTimeoutError):
-                wait_until_running(self)
+                wait_until_running(self, timeout_s=MENDING_S)
                 return
+        hanging = {part.program for part in self.status().values() if part.state in HANGING}
+        self._supervisor.stop(hanging)
         self.cli("up")
 
     def _pids(self) -> dict[str, int]:
