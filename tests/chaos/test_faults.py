@@ -6,6 +6,7 @@ import signal
 from contextlib import suppress
 
 import psutil
+import pytest
 
 from tests.faults.load import unanswered
 from tests.faults.plan import parts_at_risk, plan
@@ -17,6 +18,7 @@ FAULTS = 6
 ORDERS_PER_S = 10
 
 
+@pytest.mark.alone
 def test_faults_in_any_part_lose_repeat_and_reorder_nothing(stack: RunningStack) -> None:
     seed = make_chance().randrange(2**32)
     steps = plan(seed, FAULTS, parts_at_risk(stack.settings.publisher))

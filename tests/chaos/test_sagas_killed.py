@@ -1,6 +1,7 @@
 """Whoever takes part in a saga killed in the middle of it: every order ends, and the books balance."""
 
 import psycopg
+import pytest
 
 from tests.faults.plan import Fault, Kind, Step
 from tests.faults.run import conduct
@@ -20,6 +21,7 @@ ENDS = "select status, count(*) from saga_instance group by status"
 NOTED = "select what, count(*) from saga_log group by what"
 
 
+@pytest.mark.alone
 def test_whoever_is_killed_in_the_middle_of_it_every_saga_ends(stack: RunningStack) -> None:
     before = counts(stack, ENDS)
     steps = [Step(tuple(Fault(Kind.KILL, part) for part in parts), 1.0) for parts in KILLED]
