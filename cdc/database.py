@@ -9,11 +9,16 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+from cdc.deadline import Deadline, current_deadline
+
 Connection = psycopg.AsyncConnection[Any]
 SyncConnection = psycopg.Connection[Any]
 Pool = AsyncConnectionPool[Connection]
 
 CONNECT_TIMEOUT_S = 5
+KEPT_BACK_MS = 20
+"""Of the time for a statement, so that Postgres ends it, and its connection is free, before who waits gives up."""
+_BOUND = "select set_config('statement_timeout', %s, false)"
 
 SESSION: Mapping[str, str] = {
     # who we are, and where names lead: a role's schema has its name
@@ -93,8 +98,9 @@ def open_pool(
     """Return a pool of connections; it connects when entered as a context manager.
 
     Args:
-        check: Whether a connection is tried before it is lent, which costs a round trip each time. Who repeats what
-            fails for a lost connection can do without.
+        check: Whether a connection is tried before it is lent, which costs a round trip each time; the same one bounds
+            its statements by the deadline of whoever gets it. Who repeats what fails for a lost connection can do
+            without.
         idle_in_transaction_s: How long a transaction may be left alone before Postgres ends it, in seconds; 0 for ever.
         reads_only: Have Postgres refuse to write, and each statement see what is committed by then, in autocommit.
     """
@@ -111,8 +117,30 @@ def open_pool(
         # for whoever asks next
         reconnect_timeout=timeout_s,
         open=False,
-        check=AsyncConnectionPool.check_connection if check else None,
+        check=_lend if check else None,
     )
+
+
+async def _lend(connection: Connection) -> None:
+    """Try a connection, and have Postgres end what takes longer than its borrower has time, in one round trip."""
+    deadline = current_deadline()
+    is_reading = connection.autocommit
+    if not is_reading:
+        await connection.set_autocommit(True)
+    try:
+        if deadline is None:
+            await connection.execute("reset statement_timeout")
+        else:
+            await connection.execute(_BOUND, [_statement_ms(deadline)])
+    finally:
+        if not is_reading:
+            await connection.set_autocommit(False)
+
+
+def _statement_ms(deadline: Deadline) -> str:
+    """Return how long a statement may take, a little less than there is time; never 0, which would be for ever."""
+    remaining_ms = deadline.remaining_s() * 1000
+    return str(max(1, int(remaining_ms - min(KEPT_BACK_MS, remaining_ms / 10))))
 
 
 def _options(settings: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ router = version_router(API, V1)
     "/orders",
     status_code=201,
     response_model_exclude_none=True,
-    responses=CREATED | REFUSALS | answers(503),
+    responses=CREATED | REFUSALS | answers(503, 504),
 )
 async def place(
     order: PlaceOrder, storage: Stored, context: Context, location: Location, form: DefaultForm
@@ -35,10 +35,12 @@ async def place(
     return to_resource(placed)
 
 
-@router.get("/orders/{order_id}", response_model_exclude_none=True, responses=answers(404, 503))
+@router.get(
+    "/orders/{order_id}", response_model_exclude_none=True, responses=answers(404, 503, 504)
+)
 async def show(order_id: UUID, storage: Stored) -> Order:
     """Show an order as it stands."""
-    async with storage.pool.connection() as connection:
+    async with storage.connection() as connection:
         return to_resource(await find_order(connection, order_id))
 
 

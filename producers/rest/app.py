@@ -6,10 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from producers.rest import problems
+from producers.rest import deadlines, figures, problems
 from producers.rest.context import RequestContext
+from producers.rest.deadlines import Deadlines, GivenUp
 from producers.rest.description import describe
 from producers.rest.idempotency.exchange import Repeatable
+from producers.rest.settings import RequestSettings
+from producers.rest.shedding import Load, Shedding
 from producers.rest.versions import negotiated, served
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -25,13 +28,20 @@ class RestApp(FastAPI):
 
 
 def build_app(
-    *, title: str, description: str, routers: Sequence[APIRouter], lifespan: Lifespan
+    *,
+    title: str,
+    description: str,
+    routers: Sequence[APIRouter],
+    lifespan: Lifespan,
+    settings: RequestSettings | None = None,
 ) -> FastAPI:
     """Return an application that answers every error with a problem and gives every request a context.
 
     Args:
         routers: Its endpoints. Those that are served in versions can be had without a version in the path, too.
+        settings: Bounds of its requests; the usual ones if there are none.
     """
+    settings = settings or RequestSettings()
     without_version = negotiated(routers)
     versions = (version for api in served(without_version) for version in api.versions)
     app = RestApp(
@@ -44,8 +54,23 @@ def build_app(
     )
     for router in routers:
         app.include_router(router)
+    app.include_router(figures.router)
     app.router.routes.extend(without_version)
     app.router.middleware_stack = Repeatable(app.router.middleware_stack)
-    app.add_middleware(RequestContext)
     problems.install(app)
+    deadlines.install(app)
+    _bound(app, settings)
+    app.add_middleware(RequestContext)
     return app
+
+
+def _bound(app: FastAPI, settings: RequestSettings) -> None:
+    """Have requests served within their time, and no more at once than may be."""
+    app.state.load, app.state.given_up = Load(settings.requests_in_flight), GivenUp()
+    app.add_middleware(
+        Deadlines,
+        default_s=settings.request_timeout_ms / 1000,
+        most_s=settings.request_timeout_max_ms / 1000,
+        given_up=app.state.given_up,
+    )
+    app.add_middleware(Shedding, load=app.state.load)

@@ -13,11 +13,14 @@ from cdc.context import MessageContext, next_traceparent
 from cdc.ids import new_id
 from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
+from producers.rest.figures import FIGURES
 from producers.rest.problems import ProblemError, response_of
 
 CORRELATION_ID = "x-correlation-id"
 TRACEPARENT = "traceparent"
-QUIET_PATHS = frozenset({"/health"})
+ABANDONED = 499
+"""What is logged as the status where the client hung up before it was answered; nobody receives it."""
+QUIET_PATHS = frozenset({"/health", FIGURES})
 
 log = FieldLogger(__name__)
 log_refused = FieldLogger(__name__ + CLIENTS)
@@ -59,7 +62,7 @@ class RequestContext:
             await _last_resort(scope, receive, send_answer)
         finally:
             if status >= 400 or scope["path"] not in QUIET_PATHS:
-                _log_request(scope, context, status, time.perf_counter() - started)
+                _log_request(scope, context, status or ABANDONED, time.perf_counter() - started)
 
 
 def context_of(headers: Headers) -> MessageContext:

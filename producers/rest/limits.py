@@ -12,6 +12,8 @@ BODY_TIMEOUT_S = 10.0
 BODY_GRACE_S = 5.0
 """How much longer a body that nobody reads any more may take before the connection is cut."""
 ANSWER_TIMEOUT_S = 10.0  # how long a client may take nothing of an answer that waits for it
+HALF_CLOSED_S = 0.25
+"""How often it is found out whether a client is there that has said all; most are answered before."""
 LINGER_S = 2.0
 """How long a connection stays after the last answer, for a client that is still sending to read it."""
 

@@ -24,7 +24,7 @@ from schemas.rest.problem import (
 MAX_ERRORS = 100
 DESCRIPTIONS: dict[int | str, str] = {
     "default": "Any other problem (RFC 9457).",
-    400: "The body is not readable JSON, or `Idempotency-Key` is malformed.",
+    400: "The body is not readable JSON, or a header cannot be understood.",
     404: "There is no such thing.",
     406: "`Accept` asks for nothing that can be had here.",
     408: "The body did not arrive in time.",
@@ -34,7 +34,7 @@ DESCRIPTIONS: dict[int | str, str] = {
     422: "The body breaks the contract, and `errors` says where; or the key was sent with another request.",
     502: "A service behind this one gave no usable answer; whether it acted on the request is unknown.",
     503: "Out of service for the moment; `Retry-After` says when to try again.",
-    504: "The answer took too long; whether the request was acted on is unknown.",
+    504: "The time for the request is over; `type` says whether nothing was done, or that is unknown.",
 }
 """What each status means to a client."""
 

@@ -16,6 +16,8 @@ from producers.rest import limits
 from producers.rest.grammar import StrictConnection
 from schemas.rest.problem import MEDIA_TYPE, Problem
 
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+
 log = FieldLogger(__name__ + CLIENTS)
 
 
@@ -88,7 +90,19 @@ class ProblemProtocol(H11Protocol):
         if self._refused or not cycle or cycle.response_complete or cycle.more_body:
             return False
         cycle.keep_alive = False
+        self.loop.call_later(limits.HALF_CLOSED_S, self._knock, cycle)
         return True
+
+    def _knock(self, cycle: RequestResponseCycle) -> None:
+        """Find out whether a client that says no more still listens: only sending something to it tells.
+
+        What is sent asks for nothing and means nothing. Where nobody listens, the next time fails.
+        """
+        if cycle.response_started or cycle.disconnected or self.transport.is_closing():
+            return
+        if cycle.scope["http_version"] != "1.0":  # which knows of no answers before the answer
+            self.transport.write(PROCESSING)
+        self.loop.call_later(limits.HALF_CLOSED_S, self._knock, cycle)
 
     def send_400_response(self, msg: str) -> None:
         """Answer and hang up: where the next request would begin is unknown."""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import psycopg
 from fastapi import APIRouter, Depends, FastAPI
+from psycopg.errors import QueryCanceled
 from psycopg_pool import PoolTimeout
 from pydantic import Field
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from starlette.responses import Response
 
 from cdc.context import MessageContext
 from cdc.database import Connection, Pool, open_pool
+from cdc.deadline import current_deadline
 from cdc.delayed import published_when_due
 from cdc.manifest import Service
 from cdc.outbox import Outbox
@@ -23,7 +25,9 @@ from cdc.work import RequestWork, UnitOfWork
 from producers.rest import limits
 from producers.rest.app import build_app
 from producers.rest.body import JsonRoute
+from producers.rest.deadlines import current_trace, too_late
 from producers.rest.idempotency.exchange import current_exchange
+from producers.rest.patience import LEAST_S, MOST_RESERVE_S
 from producers.rest.problems import ProblemError, answers, response_of, unavailable
 from producers.rest.settings import ServiceSettings
 from schemas.message import Message
@@ -56,6 +60,14 @@ class Storage:
     answers_kept: timedelta = timedelta(days=1)
 
     @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection; neither the wait for it nor a statement on it outlasts the deadline."""
+        deadline = current_deadline()
+        remaining_s = deadline.require(LEAST_S) if deadline else POOL_TIMEOUT_S
+        async with self.pool.connection(min(POOL_TIMEOUT_S, remaining_s)) as connection:
+            yield connection
+
+    @asynccontextmanager
     async def work(self, context: MessageContext) -> AsyncIterator[UnitOfWork]:
         """Open a unit of work for a request; it is committed when the block ends.
 
@@ -66,13 +78,15 @@ class Storage:
         async with (
             self._transaction()
             if exchange is None
-            else exchange.effect(self.pool.connection, kept_for=self.answers_kept)
+            else exchange.effect(self.connection, kept_for=self.answers_kept)
         ) as connection:
             yield RequestWork(connection, self.outbox, context)
+            # whoever does not see the end of the commit that follows cannot know what it came to
+            current_trace().may_be_done = True
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
-        async with self.pool.connection() as connection, connection.transaction():
+        async with self.connection() as connection, connection.transaction():
             yield connection
 
 
@@ -115,6 +129,7 @@ def build_stored_app(
         description=description,
         routers=[router, *routers],
         lifespan=lifespan,
+        settings=settings,
     )
     _answer_for_postgres(app, f"the {service.name} database")
     return app
@@ -122,7 +137,7 @@ def build_stored_app(
 
 async def health(storage: Stored) -> dict[str, str]:
     """Say whether the database answers."""
-    async with storage.pool.connection() as connection:
+    async with storage.connection() as connection:
         await connection.execute("select 1")
     return {"status": "ok"}
 
@@ -130,6 +145,8 @@ async def health(storage: Stored) -> dict[str, str]:
 def _answer_for_postgres(app: FastAPI, database: str) -> None:
     @app.exception_handler(PoolTimeout)
     async def on_no_connection(request: Request, _: PoolTimeout) -> Response:
+        if _time_is_up():
+            return response_of(too_late(), request)
         problem = unavailable(
             f"{database} cannot be reached; nothing was done, try again",
             retry_after_s=RETRY_AFTER_S,
@@ -138,9 +155,17 @@ def _answer_for_postgres(app: FastAPI, database: str) -> None:
 
     @app.exception_handler(psycopg.OperationalError)
     async def on_database_error(request: Request, error: psycopg.OperationalError) -> Response:
+        if isinstance(error, QueryCanceled) and _time_is_up():
+            return response_of(too_late(), request)
         # With an SQLSTATE the server itself said no and rolled back; without one the connection
         # broke, and that may have been between the commit and the word of it.
         if error.sqlstate:
             return response_of(unavailable(f"{database} refused: {error}"), request)
         detail = f"the connection to {database} broke; whether anything was kept is unknown"
         return response_of(ProblemError(503, detail, kind=UNAVAILABLE), request)
+
+
+def _time_is_up() -> bool:
+    """Tell whether so little time is left that Postgres was told to stop."""
+    deadline = current_deadline()
+    return deadline is not None and deadline.remaining_s() <= MOST_RESERVE_S + LEAST_S

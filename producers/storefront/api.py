@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from producers.rest.body import JsonRoute
+from producers.rest.figures import FIGURES
 from producers.storefront import v1, v2
 from schemas.rest.orders import API
 
@@ -18,6 +19,7 @@ async def index() -> dict[str, str]:
         "order": "/orders/{order_id}",
         **{f"orders_v{v.number}": f"{v.prefix}/orders" for v in API.versions},
         "health": "/health",
+        "figures": FIGURES,
         "docs": "/docs",
         "description": "/openapi.json",
     }

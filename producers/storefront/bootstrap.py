@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 from fastapi import FastAPI
 from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, ValidationInfo, field_validator
 
+from producers.calling.client import open_client
+from producers.calling.settings import CallSettings
 from producers.rest.app import build_app
 from producers.rest.settings import ServiceSettings
 from producers.storefront.api import ROUTERS
-from producers.storefront.orders_client import open_client
+from producers.storefront.orders_client import NAME, OrdersClient
 from producers.storefront.stock_check import StockCheck, open_check
 
 
@@ -20,7 +22,7 @@ def _http_url(url: str) -> str:
     return url
 
 
-class Settings(ServiceSettings):
+class Settings(ServiceSettings, CallSettings):
     """What the storefront needs to know."""
 
     orders_url: Annotated[str, AfterValidator(_http_url)]
@@ -51,10 +53,11 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         timeout_s = settings.orders_timeout_ms / 1000
         async with (
-            open_client(settings.orders_url, timeout_s=timeout_s) as orders,
+            open_client(NAME, settings.orders_url, settings, timeout_s=timeout_s) as orders,
             _stock_check(settings) as stock_check,
         ):
-            app.state.orders, app.state.stock_check = orders, stock_check
+            app.state.orders, app.state.stock_check = OrdersClient(orders), stock_check
+            app.state.targets = [orders.target]
             yield
 
     return build_app(
@@ -62,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Place orders and see what becomes of them.",
         routers=ROUTERS,
         lifespan=lifespan,
+        settings=settings,
     )
 
 

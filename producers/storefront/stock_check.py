@@ -14,9 +14,11 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from cdc.context import MessageContext
+from cdc.deadline import current_deadline
 from cdc.logs import FieldLogger
 from cdc.requests.errors import RequestError
 from producers.rest.idempotency.exchange import current_exchange
+from producers.rest.patience import without_reserve
 from producers.rest.problems import ProblemError
 from schemas.messages.inventory import GetStock, Stock
 from schemas.rest.orders import OUT_OF_STOCK
@@ -62,7 +64,7 @@ class StockCheck:
         question = GetStock(skus=tuple(wanted))
         try:
             stock = await self._requester.request(
-                question, timeout_s=self._timeout_s, context=context.next_span()
+                question, timeout_s=self._patience_s(), context=context.next_span()
             )
         except RequestError as error:
             log.warning("order passed on without a look at the stock", because=error)
@@ -74,6 +76,12 @@ class StockCheck:
                 f"there is too little of {', '.join(short)}; order less of it, or try again later",
                 kind=OUT_OF_STOCK,
             )
+
+    def _patience_s(self) -> float:
+        deadline = current_deadline()
+        if deadline is None:
+            return self._timeout_s
+        return max(0.0, min(self._timeout_s, without_reserve(deadline.remaining_s())))
 
 
 async def _current(request: Request) -> StockCheck:

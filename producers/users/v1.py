@@ -14,7 +14,7 @@ from schemas.rest.users.v1 import SignUp, User
 router = version_router(API, V1)
 
 
-@router.post("/users", status_code=201, responses=CREATED | REFUSALS | answers(409, 503))
+@router.post("/users", status_code=201, responses=CREATED | REFUSALS | answers(409, 503, 504))
 async def sign_up(asked: SignUp, storage: Stored, context: Context, location: Location) -> User:
     """Sign up."""
     try:
@@ -27,10 +27,10 @@ async def sign_up(asked: SignUp, storage: Stored, context: Context, location: Lo
     return to_resource(user)
 
 
-@router.get("/users/{user_id}", responses=answers(404, 503))
+@router.get("/users/{user_id}", responses=answers(404, 503, 504))
 async def show(user_id: UUID, storage: Stored) -> User:
     """Show a user as it stands."""
-    async with storage.pool.connection() as connection:
+    async with storage.connection() as connection:
         user = await handlers.find(user_id, connection)
     if user is None:
         raise ProblemError(404, f"there is no user {user_id}", kind=USER_NOT_FOUND)

@@ -30,6 +30,7 @@ class ProblemType:
 
 BLANK = "about:blank"
 """Type of a problem that says no more than its status does."""
+MALFORMED_HEADER = ProblemType("malformed-header", "A header of the request cannot be understood")
 MALFORMED_BODY = ProblemType("malformed-body", "The body is not readable JSON")
 INVALID_REQUEST = ProblemType("invalid-request", "The request breaks the contract")
 BAD_GATEWAY = ProblemType("bad-gateway", "A service behind this one gave no usable answer")
@@ -40,8 +41,12 @@ KEY_REUSED = ProblemType("idempotency-key-reused", "Idempotency-Key is already u
 REQUEST_OUTSTANDING = ProblemType(
     "request-outstanding", "A request is outstanding for this Idempotency-Key"
 )
+DEADLINE_EXCEEDED = ProblemType(
+    "deadline-exceeded", "The time for the request was over before it was begun"
+)
 
 SHARED = (
+    MALFORMED_HEADER,
     MALFORMED_BODY,
     INVALID_REQUEST,
     BAD_GATEWAY,
@@ -50,6 +55,7 @@ SHARED = (
     MALFORMED_KEY,
     KEY_REUSED,
     REQUEST_OUTSTANDING,
+    DEADLINE_EXCEEDED,
 )
 """Kinds that every service may answer with, beside those that its API declares."""
 

@@ -230,3 +230,26 @@ def test_the_front_page_leads_everywhere(lonely_storefront: Ask) -> None:
     answers = described["paths"]["/v1/orders"]["post"]["responses"]
     assert "application/problem+json" in answers["default"]["content"]
     assert "application/problem+json" in answers["422"]["content"]
+
+
+def test_what_becomes_of_calls_can_be_looked_up(storefront: Open, answering: Answering) -> None:
+    ask = storefront(answering(http(201, PLACED, "application/json")))
+    assert ask("POST", "/v1/orders", content=BODY).status_code == 201
+    told = ask("GET", "/figures").json()
+    assert told["requests"] == {
+        "in_flight": 0,
+        "most": 512,
+        "shed": 0,
+        "too_late": 0,
+        "abandoned": 0,
+    }
+    assert told["calls"]["orders"] == {
+        "state": "closed",
+        "in_flight": 0,
+        "attempts": 1,
+        "failures": 0,
+        "retries": 0,
+        "retries_left": 10,
+        "refused_open": 0,
+        "refused_full": 0,
+    }

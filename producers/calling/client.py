@@ -1,0 +1,186 @@
+"""The one client of calls between services, over HTTP: every failure is a problem, and none waits past the deadline."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import httpx2
+
+from cdc.context import MessageContext
+from cdc.deadline import Deadline, within
+from producers.calling.answer import Answer, read, unusable
+from producers.calling.retries import wait_s
+from producers.calling.settings import CallSettings
+from producers.calling.target import Attempt, NotCalledError, Target
+from producers.rest.context import headers_of
+from producers.rest.deadlines import current_trace
+from producers.rest.patience import LEAST_S, patience_headers, retries_allowed, without_reserve
+from producers.rest.problems import ProblemError, unavailable
+from schemas.rest.problem import TOO_SLOW
+
+CONNECT_TIMEOUT_S = 1.0
+KEEPALIVE_S = 2.0
+"""Shorter than the server's 5 s: a connection that it is just closing must not be used for a request."""
+FAIR_S = 0.25
+"""A call that had less time than this and did not end says more about its caller than about the target."""
+LEAST_AGAIN_S = 0.02  # with less left, after the wait, nothing is called again
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+IDEMPOTENCY_KEY = "idempotency-key"
+FAILURES = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
+"""Answers which say that the target is in trouble, and after which a call is made again."""
+
+_NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    content: str | bytes | None
+    repeats: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """An answer, or what is told instead of one."""
+
+    answer: Answer | None = None
+    problem: ProblemError | None = None
+    # whether the same may go better in a moment
+    passes: bool = False
+
+
+class ServiceClient:
+    """Calls one service.
+
+    Args:
+        target: The service, as this process knows it.
+        http: Its connections.
+        timeout_s: Seconds that a call takes at most, with its repetitions; fewer where a deadline says so.
+    """
+
+    def __init__(self, target: Target, http: httpx2.AsyncClient, *, timeout_s: float) -> None:
+        self.target = target
+        self._http = http
+        self._timeout_s = timeout_s
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        context: MessageContext,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: str | bytes | None = None,
+    ) -> Answer:
+        """Call, and return the answer, whatever its status.
+
+        What fails is called again where that is safe: a GET, and whatever carries an Idempotency-Key.
+
+        Raises:
+            ProblemError: there is no answer: 503 (not called, nothing was done), 504 (too slow) or 502 (confused).
+            DeadlineExceededError: too little time remains to begin.
+        """
+        sent = {**(headers or {}), **headers_of(context), "accept-encoding": "identity"}
+        is_safe = method in SAFE_METHODS or IDEMPOTENCY_KEY in sent
+        most = self.target.settings.call_attempts if is_safe and retries_allowed.get() else 1
+        call = _Call(method, path, sent, content, repeats=most > 1)
+        with within(Deadline.after(self._timeout_s)) as deadline:
+            result = await self._attempt(call, deadline)
+            for number in range(1, most):
+                if not result.passes or not await self._pause(number, result, deadline):
+                    break
+                result = await self._attempt(call, deadline)
+        if result.answer is None:
+            raise result.problem or AssertionError
+        return result.answer
+
+    async def _pause(self, number: int, result: _Result, deadline: Deadline) -> bool:
+        """Wait before the call is made again; tell whether it is to be."""
+        asked_s = result.answer.retry_after_s if result.answer else None
+        pause_s = wait_s(number, asked_s or 0)
+        if pause_s is None or deadline.remaining_s() < pause_s + LEAST_AGAIN_S:
+            return False
+        if not self.target.retries.withdraw():
+            return False
+        await asyncio.sleep(pause_s)
+        self.target.counts.retries += 1
+        return True
+
+    async def _attempt(self, call: _Call, deadline: Deadline) -> _Result:
+        remaining_s = deadline.require(LEAST_S)
+        try:
+            with self.target.attempt() as attempt:
+                return await self._exchange(call, attempt, deadline, remaining_s)
+        except NotCalledError as error:
+            told = f"the {self.target.name} service {error}; nothing was done, try again"
+            wait = max(1, math.ceil(error.retry_after_s))
+            return _Result(problem=unavailable(told, retry_after_s=wait))
+
+    async def _exchange(
+        self, call: _Call, attempt: Attempt, deadline: Deadline, remaining_s: float
+    ) -> _Result:
+        """Send and read; what is thrown here says how it went."""
+        name, trace = self.target.name, current_trace()
+        done_before = trace.may_be_done
+        trace.may_be_done = done_before or call.method not in SAFE_METHODS
+        reserve_s = remaining_s - without_reserve(remaining_s)
+        is_fair = remaining_s >= FAIR_S
+        headers = {**call.headers, **dict(patience_headers(remaining_s, repeats=call.repeats))}
+        try:
+            async with (
+                asyncio.timeout_at(deadline.at - reserve_s / 2),
+                self._http.stream(
+                    call.method, call.path, content=call.content, headers=headers
+                ) as response,
+            ):
+                answer = await read(response, name)
+        except _NOT_REACHED:
+            attempt.failed = True
+            trace.may_be_done = done_before
+            told = f"the {name} service cannot be reached; try again"
+            return _Result(problem=unavailable(told), passes=True)
+        except (TimeoutError, httpx2.TimeoutException):
+            attempt.failed = True if is_fair else None
+            return _Result(problem=_too_slow(name, remaining_s), passes=True)
+        except httpx2.HTTPError:
+            attempt.failed = True
+            return _Result(problem=unusable(name, "broke off in mid-answer"), passes=True)
+        except ProblemError as problem:
+            attempt.failed = True
+            return _Result(problem=problem)
+        in_trouble = answer.status in FAILURES
+        attempt.failed = None if in_trouble and not is_fair else in_trouble
+        return _Result(answer, passes=in_trouble)
+
+
+def _too_slow(service: str, waited_s: float) -> ProblemError:
+    return ProblemError(
+        504,
+        f"the {service} service did not answer within {waited_s:.2g} seconds; "
+        "whether it acted on the request is unknown",
+        kind=TOO_SLOW,
+    )
+
+
+@asynccontextmanager
+async def open_client(
+    name: str, base_url: str, settings: CallSettings, *, timeout_s: float
+) -> AsyncIterator[ServiceClient]:
+    """Open a client of a service and close its connections at the end."""
+    most = settings.calls_in_flight
+    async with httpx2.AsyncClient(
+        base_url=base_url,
+        timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+        limits=httpx2.Limits(max_connections=most, keepalive_expiry=KEEPALIVE_S),
+        trust_env=False,  # a proxy meant for the outside has no business between two services
+        # the usual authorities are read at once, be they needed or not
+        verify=not base_url.startswith("http://"),
+    ) as http:
+        yield ServiceClient(Target(name, settings), http, timeout_s=timeout_s)

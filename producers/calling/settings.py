@@ -1,0 +1,30 @@
+"""How a service calls others, read from `TAILRACE_*` environment variables."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Ms = Annotated[int, Field(ge=1, le=600_000)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+
+
+class CallSettings(BaseSettings):
+    """Bounds of the calls to one target; every target has these for itself."""
+
+    model_config = SettingsConfigDict(env_prefix="TAILRACE_", frozen=True)
+
+    # calls that may be under way at once; one more is refused, and none waits for its turn
+    calls_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 256
+    # how often a call is made that is safe to repeat; 1 repeats none
+    call_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    # of the calls of the last seconds, how many may fail or be slow before the target is left alone
+    breaker_failure_rate: Rate = 0.5
+    breaker_slow_rate: Rate = 0.8
+    # a call that takes this long is slow
+    breaker_slow_ms: Ms = 2_000
+    breaker_window_ms: Annotated[int, Field(ge=100, le=600_000)] = 10_000
+    # calls in that time below which nothing is concluded
+    breaker_minimum_calls: Annotated[int, Field(ge=1)] = 20
+    # how long the target is left alone, give or take a fifth
+    breaker_open_ms: Ms = 2_000

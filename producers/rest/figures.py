@@ -1,0 +1,26 @@
+"""What a service tells of itself: how busy it is, what it gave up, and how its calls to others go."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+
+FIGURES = "/figures"
+
+router = APIRouter()
+
+
+@router.get(FIGURES)
+async def figures(request: Request) -> dict[str, Any]:
+    """Tell how busy the service is, what it gave up since it started, and how calls to each other service go."""
+    state = request.app.state
+    return {
+        "requests": {
+            "in_flight": state.load.in_flight,
+            "most": state.load.most,
+            "shed": state.load.shed,
+            "too_late": state.given_up.too_late,
+            "abandoned": state.given_up.abandoned,
+        },
+        "calls": {each.name: each.figures() for each in getattr(state, "targets", ())},
+    }

@@ -1,0 +1,51 @@
+"""A service that has enough to do says so at once, rather than let everyone wait for longer than they do."""
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from producers.rest.figures import FIGURES
+from producers.rest.problems import response_of, unavailable
+
+ALWAYS_ANSWERED = frozenset({"/health", FIGURES})
+RETRY_AFTER_S = 1
+
+
+class Load:
+    """How many requests a service is at, and may be.
+
+    Args:
+        most: Requests that it is at most at.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.in_flight = 0
+        self.shed = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.in_flight >= self.most
+
+
+class Shedding:
+    """ASGI middleware: refuses what comes on top of as many requests as may be under way."""
+
+    def __init__(self, app: ASGIApp, load: Load) -> None:
+        self._app = app
+        self._load = load
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        load = self._load
+        if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
+            await self._app(scope, receive, send)
+        elif load.is_full:
+            load.shed += 1
+            told = f"the service is at {load.most} requests, as many as it takes; nothing was done, try again"
+            problem = unavailable(told, retry_after_s=RETRY_AFTER_S)
+            await response_of(problem, Request(scope))(scope, receive, send)
+        else:
+            load.in_flight += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                load.in_flight -= 1
