@@ -20,7 +20,7 @@ from producers.rest.body import JsonRoute
 from producers.rest.context import Context
 from producers.rest.problems import ProblemError
 from producers.rest.protocol import ProblemProtocol
-from producers.rest.server import Server
+from producers.rest.server import Server, _listen
 from producers.rest.settings import RequestSettings
 from tests.answers import http
 from tests.plain_http import PLAIN
@@ -64,7 +64,7 @@ def hop(work: Work, behind: ServiceClient | None = None) -> FastAPI:
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an application as services are; yield its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with _listen("127.0.0.1", 0) as listener:
         server = Server(
             uvicorn.Config(
                 app,
@@ -77,6 +77,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
             )
         )
         serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await until(lambda: server.started)
         try:
             yield f"http://127.0.0.1:{port_of(listener)}"
         finally:

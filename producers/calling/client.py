@@ -26,7 +26,8 @@ KEEPALIVE_S = 2.0
 """Shorter than the server's 5 s: a connection that it is just closing must not be used for a request."""
 FAIR_S = 0.25
 """A call that had less time than this and did not end says more about its caller than about the target."""
-LEAST_AGAIN_S = 0.02  # with less left, after the wait, nothing is called again
+LEAST_AGAIN_S = 0.02
+"""With less left, nothing is called again; nor with less than it took in vain."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 IDEMPOTENCY_KEY = "idempotency-key"
 FAILURES = frozenset(
@@ -92,22 +93,26 @@ class ServiceClient:
         most = self.target.settings.call_attempts if is_safe and retries_allowed.get() else 1
         call = _Call(method, path, sent, content, repeats=most > 1)
         with within(Deadline.after(self._timeout_s)) as deadline:
-            result = await self._attempt(call, deadline)
-            for number in range(1, most):
-                if not result.passes or not await self._pause(number, result, deadline):
-                    break
-                result = await self._attempt(call, deadline)
+            result = await self._attempts(call, most, deadline)
         if result.answer is None:
             raise result.problem or AssertionError
         return result.answer
 
-    async def _pause(self, number: int, result: _Result, deadline: Deadline) -> bool:
-        """Wait before the call is made again; tell whether it is to be."""
+    async def _attempts(self, call: _Call, most: int, deadline: Deadline) -> _Result:
+        for number in range(1, most):
+            began = Deadline.after(0)
+            result = await self._attempt(call, deadline)
+            needed_s = max(LEAST_AGAIN_S, -began.remaining_s())
+            spare_s = deadline.remaining_s() - needed_s
+            if not result.passes or not await self._pause(number, result, spare_s):
+                return result
+        return await self._attempt(call, deadline)
+
+    async def _pause(self, number: int, result: _Result, most_s: float) -> bool:
+        """Wait before the call is made again, if there is time for it; tell whether it is to be."""
         asked_s = result.answer.retry_after_s if result.answer else None
         pause_s = wait_s(number, asked_s or 0)
-        if pause_s is None or deadline.remaining_s() < pause_s + LEAST_AGAIN_S:
-            return False
-        if not self.target.retries.withdraw():
+        if pause_s is None or pause_s > most_s or not self.target.retries.withdraw():
             return False
         await asyncio.sleep(pause_s)
         self.target.counts.retries += 1

@@ -14,7 +14,6 @@ from fastapi import APIRouter
 from cdc.context import MessageContext
 from cdc.deadline import Deadline, within
 from cdc.ids import new_id
-from infra.services import OWNER
 from producers.orders.domain import EVENTS, PlaceOrder
 from producers.orders.handlers import place_order
 from producers.orders.service import SERVICE
@@ -95,7 +94,7 @@ def sleeping(stack: RunningStack) -> int:
 
 def count(stack: RunningStack, condition: LiteralString, value: object) -> int:
     """Return how many sessions there are with a condition."""
-    with psycopg.connect(stack.database_url(OWNER)) as connection:
+    with psycopg.connect(stack.database_url("orders")) as connection:
         query: LiteralString = "select count(*) from pg_stat_activity where " + condition
         row = connection.execute(query, [value]).fetchone()
         assert row
