@@ -103,7 +103,8 @@ class Deadlines:
             self._given_up.too_late += 1
             await exchange.answer(too_late())
             return
-        await exchange.run(self._app, Deadline(arrived.at + budget))
+        deadline = Deadline(arrived.at + budget)
+        await exchange.run(self._app, deadline, to_begin=asked_s is None)
 
 
 class _Exchange:
@@ -117,13 +118,20 @@ class _Exchange:
         self._is_whole = _is_without_body(scope)
         self._owes_body = self._is_whole  # the application may ask for the empty one
         self._began = self._ended = self._is_closed = False
+        self._may_go_on = False
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         self._instead: asyncio.Task[None] | None = None
         self._timer: asyncio.Timeout = asyncio.timeout(None)
 
-    async def run(self, app: ASGIApp, deadline: Deadline | None) -> None:
+    async def run(self, app: ASGIApp, deadline: Deadline | None, *, to_begin: bool = False) -> None:
+        """Have the application answer, by the deadline or until nobody waits any more.
+
+        Args:
+            to_begin: Whether an answer that has begun by then may go on, as a long one does that is read slowly.
+        """
         loop = asyncio.get_running_loop()
+        self._may_go_on = to_begin
         late: asyncio.TimerHandle | None = None
         try:
             async with self._timer:
@@ -163,6 +171,8 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if self._is_closed:
             return  # it was answered already
+        if not self._began and self._may_go_on and not self._timer.expired():
+            self._timer.reschedule(None)
         self._began = True
         if message["type"] == "http.response.body" and not message.get("more_body"):
             self._ended = True
