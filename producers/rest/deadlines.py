@@ -197,11 +197,9 @@ class _Exchange:
             self._given_up.abandoned += 1
             return
         self._given_up.too_late += 1
-        if self._is_closed:
-            return
-        if self._began:
-            raise DeadlineExceededError("the answer was under way when its time was over")
-        await self.answer(self._verdict())
+        if not self._began:
+            await self.answer(self._verdict())
+        # the server closes the connection of an answer that is under way, and has come to no end
 
     def _verdict(self) -> ProblemError:
         if self._is_whole:
