@@ -102,11 +102,13 @@ class Scripted:
         self.requests: list[bytes] = []
         self.arrivals: list[float] = []
         self.hung_up = 0
+        self.close: Callable[[], None] = lambda: None
         self._serving: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
         server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        self.close = server.close
         try:
             yield f"http://127.0.0.1:{port_of(server.sockets[0])}"
         finally:

@@ -56,6 +56,12 @@ class _Result:
     # whether the same may go better in a moment
     passes: bool = False
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the service may have acted, and this does not tell."""
+        status = self.problem.status_code if self.problem else self.answer and self.answer.status
+        return status in {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+
 
 class ServiceClient:
     """Calls one service.
@@ -99,14 +105,23 @@ class ServiceClient:
         return result.answer
 
     async def _attempts(self, call: _Call, most: int, deadline: Deadline) -> _Result:
-        for number in range(1, most):
+        doubtful: _Result | None = None
+        number = 0
+        while True:
+            number += 1
             began = Deadline.after(0)
             result = await self._attempt(call, deadline)
+            if result.in_doubt and call.method not in SAFE_METHODS:
+                doubtful = doubtful or result
             needed_s = max(LEAST_AGAIN_S, -began.remaining_s())
             spare_s = deadline.remaining_s() - needed_s
-            if not result.passes or not await self._pause(number, result, spare_s):
-                return result
-        return await self._attempt(call, deadline)
+            if not result.passes or number >= most:
+                break
+            if not await self._pause(number, result, spare_s):
+                break
+        # that nothing was done the last time says nothing of the times before
+        is_settled = result.answer is not None and not result.passes
+        return result if is_settled else doubtful or result
 
     async def _pause(self, number: int, result: _Result, most_s: float) -> bool:
         """Wait before the call is made again, if there is time for it; tell whether it is to be."""

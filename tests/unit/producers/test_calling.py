@@ -328,3 +328,32 @@ def test_a_service_that_is_full_sheds_and_is_still_asked_for_its_health() -> Non
             assert app.state.load.shed == 1
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("then", ["gone", "in trouble", "left alone"])
+def test_a_call_that_may_have_acted_is_not_called_undone_when_the_next_one_did_nothing(
+    then: str,
+) -> None:
+    async def scenario() -> None:
+        server = Scripted(lambda n, _: ok()[:-3] if n == 1 else in_trouble("retry-after: 1"))
+        minimum = 1 if then == "left alone" else 20
+        async with (
+            server.served() as url,
+            client_of(url, call_attempts=2, breaker_minimum_calls=minimum) as client,
+        ):
+
+            def last_words(*_: object) -> bytes:
+                server.close()
+                return ok()[:-3]
+
+            if then == "gone":
+                server.reply = last_words
+            with pytest.raises(
+                ProblemError, match="whether it acted on the request is unknown"
+            ) as told:
+                await client.call("POST", "/work", CONTEXT, headers=KEY)
+            assert told.value.status_code == 502
+            assert told.value.headers is None
+            assert len(server.requests) == (2 if then == "in trouble" else 1)
+
+    asyncio.run(scenario())
