@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -109,13 +110,12 @@ class ServiceClient:
         number = 0
         while True:
             number += 1
-            began = Deadline.after(0)
+            began = time.monotonic()
             result = await self._attempt(call, deadline)
             if result.in_doubt and call.method not in SAFE_METHODS:
                 doubtful = doubtful or result
-            needed_s = max(LEAST_AGAIN_S, -began.remaining_s())
-            spare_s = deadline.remaining_s() - needed_s
-            if not result.passes or number >= most:
+            spare_s = deadline.remaining_s() - max(LEAST_AGAIN_S, time.monotonic() - began)
+            if number >= most or not result.passes:
                 break
             if not await self._pause(number, result, spare_s):
                 break

@@ -1,6 +1,7 @@
 """A request has a deadline, and is given up when that is over or nobody waits for it any more."""
 
 import asyncio
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -83,7 +84,7 @@ class Deadlines:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        arrived = Deadline.after(0)
+        arrived = time.monotonic()
         headers = scope["headers"]
         _trace.set(Trace())
         retries_allowed.set(not repeats_itself(headers))
@@ -103,7 +104,7 @@ class Deadlines:
             self._given_up.too_late += 1
             await exchange.answer(too_late())
             return
-        deadline = Deadline(arrived.at + budget)
+        deadline = Deadline(arrived + budget)
         await exchange.run(self._app, deadline, to_begin=asked_s is None)
 
 
