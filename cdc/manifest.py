@@ -23,8 +23,8 @@ class Service:
 
     name: str  # name of the process; of a consumer also its Kafka consumer group
     package: str
-    # what it is: an HTTP API, a Kafka consumer, or the publisher that takes the place of Debezium
-    kind: Literal["rest", "consumer", "relay"]
+    # what it is: an HTTP API, a gRPC server, a Kafka consumer, or the publisher that takes the place of Debezium
+    kind: Literal["rest", "grpc", "consumer", "relay"]
     # port that it listens on, where no setting says otherwise; of a consumer that of its health endpoints
     port: int
     # Database schema that it works in. The outbox in it, and the role that it works as, have the same name. None
@@ -32,6 +32,8 @@ class Service:
     schema: str | None = None
     # names of the services that it calls; it is told each one's address as `TAILRACE_<NAME>_URL`
     needs: tuple[str, ...] = ()
+    # names of services that it asks and can do without; it is told the same of those whose address is known
+    may_ask: tuple[str, ...] = ()
     has_sagas: bool = False  # it runs sagas, whose tables are made in its schema
 
     @property
@@ -41,6 +43,11 @@ class Service:
     @property
     def is_consumer(self) -> bool:
         return self.kind == "consumer"
+
+    @property
+    def folder(self) -> str:
+        """Where it lies in the folder of its kind, such as `users.rpc`; its context is the first part."""
+        return self.package.partition(".")[2]
 
     @property
     def ready_path(self) -> str:

@@ -106,7 +106,10 @@ def start(create: Callable[[], A], service: str = "") -> A:
 
 def _has_bootstrap(folder: str, name: str) -> bool:
     try:
-        return name.isidentifier() and find_spec(f"{folder}.{name}.bootstrap") is not None
+        return (
+            all(map(str.isidentifier, name.split(".")))
+            and find_spec(f"{folder}.{name}.bootstrap") is not None
+        )
     except ModuleNotFoundError:
         return False
 

@@ -1,7 +1,7 @@
 """Everything that is made from the contracts and committed: `python -m infra.generate`.
 
-Message classes, OpenAPI documents, the AsyncAPI document and the pages of the event catalogue. A test fails when one of
-them is not what this would write.
+Message classes, classes of the protos, OpenAPI documents, the AsyncAPI document and the pages of the event catalogue. A
+test fails when one of them is not what this would write.
 """
 
 import json
@@ -10,7 +10,7 @@ from importlib import invalidate_caches
 from importlib.metadata import version
 from pathlib import Path
 
-from infra import asyncapi, catalogue_pages, openapi
+from infra import asyncapi, catalogue_pages, openapi, protobuf
 from infra.repository import REPOSITORY
 from schemas import generate as messages
 from schemas.catalogue import catalogue
@@ -20,7 +20,8 @@ CATALOGUE_PAGES = Path("docs/catalogue")
 
 
 def render_classes() -> dict[Path, str]:
-    return {Path("schemas/messages", name): text for name, text in messages.render_all().items()}
+    ours = {Path("schemas/messages", name): text for name, text in messages.render_all().items()}
+    return ours | protobuf.render_all()
 
 
 def render_documents() -> dict[Path, str]:
@@ -79,6 +80,7 @@ def _present() -> list[Path]:
     found = [
         *(REPOSITORY / CATALOGUE_PAGES).glob("*"),
         *(REPOSITORY / "schemas/messages").glob("*.py"),
+        *protobuf.present(),
         *(REPOSITORY / "schemas/rest/openapi").glob("*.json"),
     ]
     return [file.relative_to(REPOSITORY) for file in found]

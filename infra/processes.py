@@ -10,7 +10,7 @@ from cdc.service import own_variable
 from infra.deployment import Deployment
 from infra.interpreter import module_command
 
-RUNNERS = {"rest": "producers.rest", "consumer": "consumers.runtime"}
+RUNNERS = {"rest": "producers.rest", "grpc": "producers.grpc", "consumer": "consumers.runtime"}
 """Modules that run a service of a kind, by the name of its folder."""
 
 PREFIX = "TAILRACE_"
@@ -23,11 +23,11 @@ def command_of(service: Service) -> tuple[str, ...]:
     runner = RUNNERS.get(service.kind)
     if runner is None:
         return module_command(service.package)
-    return module_command(runner, service.package.rpartition(".")[2])
+    return module_command(runner, service.folder)
 
 
 def shared_command(consumers: Sequence[Service]) -> tuple[str, ...]:
-    folders = (consumer.package.rpartition(".")[2] for consumer in consumers)
+    folders = (consumer.folder for consumer in consumers)
     return module_command(RUNNERS["consumer"], *folders)
 
 
@@ -52,7 +52,8 @@ def environment_of(service: Service, deployment: Deployment) -> dict[str, str]:
     }
     if service.role:
         variables[f"{PREFIX}DATABASE_URL"] = deployment.database.url(service.role)
-    for name in service.needs:
+    known = (name for name in service.may_ask if deployment.address_of(name).url)
+    for name in (*service.needs, *known):
         variables[f"{PREFIX}{name.upper().replace('-', '_')}_URL"] = deployment.url_of(name)
     told = deployment.told.get(service.name, {})
     return variables | {f"{PREFIX}{name}": value for name, value in told.items()}

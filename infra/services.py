@@ -26,10 +26,17 @@ REPLAYS = "consumers.replay.migrations"  # the record of replays, of each servic
 
 
 def _found() -> Iterator[Service]:
+    """Yield what the folders of contexts declare, and what a folder in one does: a context may have two doors."""
     for folder in FOLDERS:
-        for module in pkgutil.iter_modules(import_module(folder).__path__, f"{folder}."):
-            if module.ispkg and find_spec(f"{module.name}.service"):
-                yield import_module(f"{module.name}.service").SERVICE
+        for name in _packages_in(folder):
+            for package in (name, *_packages_in(name)):
+                if find_spec(f"{package}.service"):
+                    yield import_module(f"{package}.service").SERVICE
+
+
+def _packages_in(package: str) -> list[str]:
+    found = pkgutil.iter_modules(import_module(package).__path__, f"{package}.")
+    return [module.name for module in found if module.ispkg]
 
 
 def _own_migrations(service: Service) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from cdc.manifest import Service
+from infra.grpc_health import is_serving
 from infra.local import postgres, retention
 from infra.local.java import connect, kafka, registry
 from infra.local.java.process import Process as JavaProcess
@@ -91,13 +92,19 @@ def _service(service: Service) -> Part:
         prepare=lambda settings: python_program(
             service.name, command_of(service), environment_of(service, settings.deployment())
         ),
-        is_ready=lambda settings: http_ok(settings.port_of(service.name), service.ready_path),
+        is_ready=_probe_of(service),
         url=lambda settings: settings.url_of(service.name),
         ports=(service.port_setting,),
         publisher="relay" if service.kind == "relay" else None,
         is_service=service.kind != "relay",
         may_share=service.is_consumer,
     )
+
+
+def _probe_of(service: Service) -> Callable[[Settings], bool]:
+    if service.kind == "grpc":
+        return lambda settings: is_serving(settings.url_of(service.name))
+    return lambda settings: http_ok(settings.port_of(service.name), service.ready_path)
 
 
 def shared_workers(settings: Settings) -> Program:

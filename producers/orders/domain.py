@@ -18,13 +18,22 @@ from schemas.messages.orders import (
     OrderConfirmed,
     OrderCreated,
     OrderLine,
+    Pricing,
 )
 from schemas.money.amounts import MAX_LINES, MAX_QUANTITY, MoneyError, in_currency
 from schemas.money.currencies import MINOR_UNIT_DECIMALS
-from schemas.money.tax import RateError, gross, rate, tax
+from schemas.money.tax import RateError, gross, rate, reduced, tax
 
 Event = OrderCreated | OrderConfirmed | OrderCancelled
 EVENTS = (OrderCreated, OrderConfirmed, OrderCancelled)
+DISCOUNTS = {
+    "standard": Decimal(0),
+    "silver": Decimal("0.02"),
+    "gold": Decimal("0.05"),
+    "platinum": Decimal("0.10"),
+}
+"""Tier in the loyalty programme, from low to high -> part of each unit price that its users do not pay."""
+LOWEST_TIER = next(iter(DISCOUNTS))
 BY_CUSTOMER = "customer_request"  # reason of an order that its customer has cancelled
 
 
@@ -49,6 +58,14 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The tier of a customer who is a user."""
+
+    tier: str = LOWEST_TIER
+    is_fallback: bool = False  # it could not be found out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceOrder:
     """Order these lines for a customer. Their tax follows from their tax rates; it is not asked for."""
 
@@ -56,6 +73,7 @@ class PlaceOrder:
     currency: str
     lines: tuple[OrderLine, ...]
     fulfilment: Fulfilment = Fulfilment.CHOREOGRAPHY
+    standing: Standing | None = None  # None where the prices are the same for everybody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +116,7 @@ class Order:
     payment_id: UUID | None = None
     cancel_reason: str | None = None
     fulfilment: Fulfilment = Fulfilment.CHOREOGRAPHY
+    pricing: Pricing | None = None
 
     @property
     def is_digital(self) -> bool:
@@ -122,6 +141,7 @@ class Order:
                 f"an order has 1 to {MAX_LINES} lines, not {len(command.lines)}"
             )
         lines = tuple(_checked(line, command.currency) for line in command.lines)
+        lines, pricing = _priced(lines, command.currency, command.standing)
         return OrderCreated(
             order_id=order_id,
             customer_id=command.customer_id,
@@ -130,6 +150,7 @@ class Order:
             total=_total(lines, command.currency),
             placed_at=at,
             fulfilment=command.fulfilment,
+            pricing=pricing,
         )
 
     def advance(self, progress: Progress, *, at: datetime) -> tuple[Event, ...]:
@@ -178,6 +199,7 @@ class Order:
             updated_at=event.placed_at,
             version=1,
             fulfilment=event.fulfilment,
+            pricing=event.pricing,
         )
 
     def apply(self, event: Event) -> "Order":
@@ -213,6 +235,7 @@ class Order:
             currency=self.currency,
             total=self.total,
             confirmed_at=at,
+            customer_id=self.customer_id,
         )
 
     def _cancelled(self, reason: str, at: datetime) -> OrderCancelled:
@@ -246,6 +269,21 @@ def _checked(line: OrderLine, currency: str) -> OrderLine:
     except MoneyError as error:
         raise InvalidOrderError(f"the unit price of {line.sku} {error}") from error
     return _taxed(replace(line, unit_price=price), currency)
+
+
+def _priced(
+    lines: tuple[OrderLine, ...], currency: str, standing: Standing | None
+) -> tuple[tuple[OrderLine, ...], Pricing | None]:
+    """Return lines with the unit prices that a customer pays, and what was done to them."""
+    if standing is None:
+        return lines, None
+    part = DISCOUNTS[standing.tier]
+    paid = tuple(
+        _taxed(replace(line, unit_price=reduced(line.unit_price, part, currency)), currency)
+        for line in lines
+    )
+    discount = in_currency(_total(lines, currency) - _total(paid, currency), currency)
+    return paid, Pricing(tier=standing.tier, is_fallback=standing.is_fallback, discount=discount)
 
 
 def _taxed(line: OrderLine, currency: str) -> OrderLine:

@@ -2,23 +2,25 @@
 
 -- name: add
 insert into customer_order (
-    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version, fulfilment
+    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version, fulfilment,
+    pricing
 ) values (
     %(order_id)s, %(customer_id)s, %(status)s, %(currency)s, %(lines)s, %(total)s,
-    %(placed_at)s, %(updated_at)s, %(version)s, %(fulfilment)s
+    %(placed_at)s, %(updated_at)s, %(version)s, %(fulfilment)s,
+    %(pricing)s
 );
 
 -- name: get
 select
     order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
-    payment_id, cancel_reason, fulfilment
+    payment_id, cancel_reason, fulfilment, pricing
 from customer_order
 where order_id = %(order_id)s;
 
 -- name: get_many
 select
     order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
-    payment_id, cancel_reason, fulfilment
+    payment_id, cancel_reason, fulfilment, pricing
 from customer_order
 where order_id = any(%(order_ids)s);
 
@@ -29,7 +31,7 @@ select order_id from customer_order;
 -- The weaker lock is enough to change the row once, and lets foreign keys refer to it meanwhile.
 select
     order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
-    payment_id, cancel_reason, fulfilment
+    payment_id, cancel_reason, fulfilment, pricing
 from customer_order
 where order_id = any(%(order_ids)s)
 order by order_id
@@ -41,7 +43,7 @@ set paid_by = coalesce(paid_by, %(paid_by)s), sent_as = coalesce(sent_as, %(sent
 where order_id = %(order_id)s
 returning
     order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
-    payment_id, cancel_reason, fulfilment, paid_by, sent_as;
+    payment_id, cancel_reason, fulfilment, pricing, paid_by, sent_as;
 
 -- name: update
 update customer_order

@@ -12,7 +12,7 @@ from cdc.database import Connection
 from cdc.ids import new_id
 from cdc.sql import load_queries
 from producers.orders.domain import Order, Progress, Status
-from schemas.messages.orders import Fulfilment, OrderLine
+from schemas.messages.orders import Fulfilment, OrderLine, Pricing
 
 QUERIES = load_queries(__package__)
 FETCHED = 500  # rows that are asked of Postgres at a time where all are read
@@ -30,6 +30,7 @@ async def add(connection: Connection, order: Order) -> None:
         "updated_at": order.updated_at,
         "version": order.version,
         "fulfilment": order.fulfilment.value,
+        "pricing": None if order.pricing is None else Jsonb(_pricing_to_json(order.pricing)),
     }
     await connection.execute(QUERIES["add"], values)
 
@@ -107,7 +108,24 @@ def _order(row: Mapping[str, Any]) -> Order:
             "lines": lines,
             "status": Status(row["status"]),
             "fulfilment": Fulfilment(row["fulfilment"]),
+            "pricing": row["pricing"] and _pricing_from_json(row["pricing"]),
         }
+    )
+
+
+def _pricing_to_json(pricing: Pricing) -> dict[str, Any]:
+    return {
+        "tier": pricing.tier,
+        "is_fallback": pricing.is_fallback,
+        "discount": str(pricing.discount),
+    }
+
+
+def _pricing_from_json(pricing: Mapping[str, Any]) -> Pricing:
+    return Pricing(
+        tier=pricing["tier"],
+        is_fallback=pricing["is_fallback"],
+        discount=Decimal(pricing["discount"]),
     )
 
 

@@ -8,4 +8,5 @@ SERVICE = Service(
     kind="rest",
     port=18001,
     schema="orders",
+    may_ask=("users-grpc",),
 )

@@ -1,18 +1,20 @@
 """Version 2 of orders: what it asks for as a command, and any order as it shows it, with the tax apart."""
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from producers.orders import domain
 from producers.orders.domain import BY_CUSTOMER, CancelOrder
 from producers.orders.forms import DefaultForm
 from producers.orders.handlers import cancel_order, find_order, place_order
+from producers.orders.users_client import Users
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location
 from producers.rest.problems import REFUSALS, answers
 from producers.rest.storage import Stored
 from producers.rest.versions import version_router
-from schemas.messages.orders import Fulfilment, OrderLine
+from schemas.messages.orders import Fulfilment, OrderLine, Pricing
 from schemas.rest.orders import API, V2
 from schemas.rest.orders.v2 import Order, PlacedLine, PlaceOrder
 
@@ -26,11 +28,17 @@ router = version_router(API, V2)
     responses=CREATED | REFUSALS | answers(503, 504),
 )
 async def place(
-    order: PlaceOrder, storage: Stored, context: Context, location: Location, form: DefaultForm
+    order: PlaceOrder,
+    storage: Stored,
+    users: Users,
+    context: Context,
+    location: Location,
+    form: DefaultForm,
 ) -> Order:
-    """Place an order."""
+    """Place an order. The unit prices of a customer who is a user are reduced as their tier has it."""
+    standing = await users.standing(order.customer_id, context)  # before a connection is taken
     async with storage.work(context) as work:
-        placed = await place_order(to_command(order, form), work)
+        placed = await place_order(to_command(order, form, standing), work)
     location.tell(placed.order_id)
     return to_resource(placed)
 
@@ -56,7 +64,11 @@ async def cancel(order_id: UUID, storage: Stored, context: Context) -> Order:
         return to_resource(await cancel_order(command, work))
 
 
-def to_command(order: PlaceOrder, form: Fulfilment = Fulfilment.CHOREOGRAPHY) -> domain.PlaceOrder:
+def to_command(
+    order: PlaceOrder,
+    form: Fulfilment = Fulfilment.CHOREOGRAPHY,
+    standing: domain.Standing | None = None,
+) -> domain.PlaceOrder:
     lines = tuple(
         OrderLine(
             sku=line.sku,
@@ -72,6 +84,7 @@ def to_command(order: PlaceOrder, form: Fulfilment = Fulfilment.CHOREOGRAPHY) ->
         currency=order.currency,
         lines=lines,
         fulfilment=Fulfilment(order.fulfilment or form),
+        standing=standing,
     )
 
 
@@ -102,4 +115,12 @@ def to_resource(order: domain.Order) -> Order:
         payment_id=order.payment_id,
         cancel_reason=order.cancel_reason,
         fulfilment=order.fulfilment.value,
+        **_priced(order.pricing),
     )
+
+
+def _priced(pricing: Pricing | None) -> dict[str, Any]:
+    if pricing is None:
+        return {}
+    source = "fallback" if pricing.is_fallback else "loyalty"
+    return {"tier": pricing.tier, "tier_source": source, "discount": pricing.discount}

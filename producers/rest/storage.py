@@ -1,7 +1,7 @@
 """REST services with a database: what they are told, the units of work of requests, and Postgres when it is away."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from cdc.manifest import Service
 from cdc.outbox import Outbox
 from cdc.work import RequestWork, UnitOfWork
 from producers.rest import limits
-from producers.rest.app import build_app
+from producers.rest.app import Lifespan, build_app
 from producers.rest.body import JsonRoute
 from producers.rest.deadlines import current_trace, too_late
 from producers.rest.idempotency.exchange import current_exchange
@@ -105,19 +105,21 @@ def build_stored_app(
     description: str,
     routers: Sequence[APIRouter],
     events: Iterable[type[Message]],
+    beside: Lifespan = lambda _: nullcontext(),
     about_health: str = "Say whether requests can be served: the database answers.",
 ) -> FastAPI:
     """Return a service that opens its database and its outbox when it starts.
 
     Args:
         events: Every class that it writes to the outbox.
+        beside: What else it opens when it starts, and closes at the end.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         outbox = Outbox.open(settings.registry_url, settings.schema_cache, events)
         pool = open_pool(settings.database_url, timeout_s=POOL_TIMEOUT_S)
-        async with pool, published_when_due(pool):
+        async with pool, published_when_due(pool), beside(app):
             kept = timedelta(hours=settings.answers_kept_h)
             app.state.storage = Storage(pool, outbox, kept)
             yield

@@ -57,6 +57,33 @@ class Fulfilment(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pricing:
+    """What the customer's standing has done to the prices."""
+
+    tier: str
+    """Tier in the loyalty programme that the unit prices are for."""
+    is_fallback: bool
+    """The tier could not be found out, and is the lowest."""
+    discount: Decimal
+    """By how much the total is lower than it would be without the tier."""
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "tier": self.tier,
+            "is_fallback": self.is_fallback,
+            "discount": self.discount,
+        }
+
+    @classmethod
+    def from_avro(cls, datum: Mapping[str, Any]) -> Self:
+        return cls(
+            tier=datum["tier"],
+            is_fallback=datum["is_fallback"],
+            discount=datum["discount"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCreated:
     """A customer placed an order; it waits for its payment."""
 
@@ -77,6 +104,8 @@ class OrderCreated:
     """When the order was accepted."""
     fulfilment: Fulfilment = Fulfilment.CHOREOGRAPHY
     """By choreography each service goes on from the events of others; by orchestration it waits for commands."""
+    pricing: Pricing | None = None
+    """Null where the customer is no user, or was not asked about."""
 
     def to_avro(self) -> dict[str, Any]:
         return {
@@ -87,6 +116,7 @@ class OrderCreated:
             "total": self.total,
             "placed_at": self.placed_at,
             "fulfilment": self.fulfilment.value,
+            "pricing": None if self.pricing is None else self.pricing.to_avro(),
         }
 
     @classmethod
@@ -99,6 +129,7 @@ class OrderCreated:
             total=datum["total"],
             placed_at=datum["placed_at"],
             fulfilment=Fulfilment(datum["fulfilment"]),
+            pricing=None if datum["pricing"] is None else Pricing.from_avro(datum["pricing"]),
         )
 
 
@@ -119,6 +150,8 @@ class OrderConfirmed:
     """What the order came to."""
     confirmed_at: datetime
     """When it was confirmed."""
+    customer_id: str | None = None
+    """Who ordered; null before 2026-12."""
 
     def to_avro(self) -> dict[str, Any]:
         return {
@@ -127,6 +160,7 @@ class OrderConfirmed:
             "currency": self.currency,
             "total": self.total,
             "confirmed_at": self.confirmed_at,
+            "customer_id": self.customer_id,
         }
 
     @classmethod
@@ -137,6 +171,7 @@ class OrderConfirmed:
             currency=datum["currency"],
             total=datum["total"],
             confirmed_at=datum["confirmed_at"],
+            customer_id=datum["customer_id"],
         )
 
 

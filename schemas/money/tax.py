@@ -1,4 +1,4 @@
-"""Tax on the lines of an order: rates, and the one place where money is rounded.
+"""Tax on the lines of an order, and prices that are reduced: the one place where money is rounded.
 
 The tax of a line is rounded half up to the currency's minor unit, as invoices are; sums of lines are exact.
 """
@@ -39,6 +39,11 @@ def tax(quantity: int, unit_price: Decimal, tax_rate: Decimal, currency: str) ->
     """Return the tax of a line, rounded half up to the currency's minor unit."""
     exact = _ROUNDED.multiply(_ROUNDED.multiply(Decimal(quantity), unit_price), tax_rate)
     return exact.quantize(minor_unit(currency), context=_ROUNDED)
+
+
+def reduced(price: Decimal, part: Decimal, currency: str) -> Decimal:
+    """Return a price without a part of it, such as 0.05 for 5 %, rounded half up to the currency's minor unit."""
+    return _ROUNDED.multiply(price, 1 - part).quantize(minor_unit(currency), context=_ROUNDED)
 
 
 def gross(lines: Iterable[tuple[int, Decimal, Decimal]], currency: str) -> Decimal:

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from cdc.database import connect
 from infra.deployment import Deployment, Publisher
+from infra.grpc_health import NotServingError, require_serving
 from infra.operations.doctor.check import Check, Trouble
 from infra.services import RETENTION, SERVICES
 from schemas.registry_subjects import Subjects
@@ -27,7 +28,12 @@ def server_checks(deployment: Deployment, publisher: Publisher) -> Iterator[Chec
         told = deployment.address_of(service.name).url
         if told and (service.kind != "relay" or publisher == "relay"):
             base = partial(deployment.url_of, service.name)
-            yield Check(service.name, partial(_answers, base, service.ready_path))
+            yield Check(
+                service.name,
+                partial(_serves, base)
+                if service.kind == "grpc"
+                else partial(_answers, base, service.ready_path),
+            )
 
 
 def _postgres(deployment: Deployment) -> str:
@@ -54,3 +60,12 @@ def _answers(base: Callable[[], str], path: str) -> str:
     if answer.status_code != HTTPStatus.OK:
         raise Trouble(f"answers {answer.status_code} at {url}", "see its log")
     return f"ready at {url}"
+
+
+def _serves(base: Callable[[], str]) -> str:
+    url = base()
+    try:
+        require_serving(url, timeout_s=TIMEOUT_S)
+    except NotServingError as error:
+        raise Trouble(str(error), "see its log") from error
+    return f"serving at {url}"

@@ -99,6 +99,24 @@ class Order(BaseModel):
     payment_id: UUID | None = None
     cancel_reason: str | None = None
     fulfilment: str = "choreography"
+    tier: Annotated[
+        str | None,
+        Field(
+            description="Tier of the customer that the unit prices are for. It is left out, as are `tier_source` and "
+            "`discount`, where `customer_id` is not the id of a user, and in orders that were placed in version 1."
+        ),
+    ] = None
+    tier_source: Annotated[
+        str | None,
+        Field(
+            description="`loyalty`, which knows the tier, or `fallback` where it did not answer in time and the "
+            "lowest was taken."
+        ),
+    ] = None
+    discount: Annotated[
+        Amount | None,
+        Field(description="By how much `total` is lower than with the unit prices that were sent."),
+    ] = None
 
     @field_validator("lines")
     @classmethod
@@ -107,10 +125,10 @@ class Order(BaseModel):
     ) -> tuple[PlacedLine, ...]:
         return priced(lines, info, ("unit_price", "tax"))
 
-    @field_validator("net", "tax", "total")
+    @field_validator("net", "tax", "total", "discount")
     @classmethod
-    def _in_currency(cls, value: Decimal, info: ValidationInfo) -> Decimal:
-        return amount_in_currency(value, info)
+    def _in_currency(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        return None if value is None else amount_in_currency(value, info)
 
 
 def _total(lines: tuple[OrderLine, ...], currency: str) -> Decimal:

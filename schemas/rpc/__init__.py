@@ -1,0 +1,1 @@
+"""Classes of the protos, made by the pinned compiler: never edited, see `infra/protobuf.py`."""
