@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -47,20 +47,15 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
     """Serves calls, each within its deadline, and knows how they ended.
 
     Args:
-        longest_s: What a call may take at most, in seconds; streams that are watched excepted.
-        unbounded: Methods that are watched until their end, such as `/package.Service/Watch`: only the caller's own
-            deadline holds for them.
+        longest_s: What a call may take at most, in seconds.
     """
 
-    def __init__(
-        self, *, longest_s: float = LONGEST_S, unbounded: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, *, longest_s: float = LONGEST_S) -> None:
         self.ended: Counter[grpc.StatusCode] = Counter()
         self.idle = asyncio.Event()
         self.idle.set()
         self._open = 0
         self._longest_s = longest_s
-        self._unbounded = unbounded
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: Any
@@ -68,12 +63,9 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
         handler = await continuation(details)
         if handler is None or details.method.startswith(_SERVED_HERE):
             return handler
-        kind = "_".join(
-            "stream" if streams else "unary"
-            for streams in (handler.request_streaming, handler.response_streaming)
-        )
-        serve = self._streaming if handler.response_streaming else self._answering
-        return handler._replace(**{kind: serve(details.method, getattr(handler, kind))})
+        if handler.request_streaming or handler.response_streaming:
+            raise NotImplementedError(f"{details.method} streams, and streams are not bounded here")
+        return handler._replace(unary_unary=self._answering(details.method, handler.unary_unary))
 
     def _answering(self, method: str, handle: Callable[..., Any]) -> Callable[..., Any]:
         async def answer(request: Any, context: Any) -> Any:
@@ -82,25 +74,17 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
 
         return answer
 
-    def _streaming(self, method: str, handle: Callable[..., Any]) -> Callable[..., Any]:
-        async def stream(request: Any, context: Any) -> None:
-            # written here, so that a caller who is gone ends the handler wherever it stands
-            async with self._call(method, context), aclosing(handle(request, context)) as answers:
-                async for each in answers:
-                    await context.write(each)
-
-        return stream
-
     @asynccontextmanager
     async def _call(self, method: str, context: Any) -> AsyncIterator[None]:
         carried = context_of(context.invocation_metadata() or ())
         context.set_trailing_metadata(((CORRELATION_ID, str(carried.correlation_id)),))
-        deadline = self._deadline(method, context.time_remaining())
+        deadline = self._deadline(context.time_remaining())
         started, code = time.perf_counter(), grpc.StatusCode.OK
         self._count(1)
         try:
-            async with _in_time(deadline):
-                with serving(carried):
+            remaining_s = deadline.require(LEAST_S)
+            with within(deadline), serving(carried):
+                async with asyncio.timeout(remaining_s):
                     yield
         except asyncio.CancelledError:
             code = _of_cancelled(deadline)
@@ -118,10 +102,8 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
             self.ended[code] += 1
             _log_call(method, code, time.perf_counter() - started, carried)
 
-    def _deadline(self, method: str, remaining_s: float | None) -> Deadline | None:
+    def _deadline(self, remaining_s: float | None) -> Deadline:
         """Return when a call has to be done; the caller's time is None where it sets no deadline."""
-        if method in self._unbounded:
-            return None if remaining_s is None else Deadline.after(remaining_s)
         return Deadline.after(
             self._longest_s if remaining_s is None else min(remaining_s, self._longest_s)
         )
@@ -131,18 +113,9 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
         (self.idle.clear if self._open else self.idle.set)()
 
 
-@asynccontextmanager
-async def _in_time(deadline: Deadline | None) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack:
-        if deadline is not None:
-            remaining_s = deadline.require(LEAST_S)
-            stack.enter_context(within(deadline))
-            await stack.enter_async_context(asyncio.timeout(remaining_s))
-        yield
-
-
-def _of_cancelled(deadline: Deadline | None) -> grpc.StatusCode:
-    is_over = deadline is not None and deadline.remaining_s() <= LEAST_S
+def _of_cancelled(deadline: Deadline) -> grpc.StatusCode:
+    """Return whether the caller's time was over, or the caller is gone."""
+    is_over = deadline.remaining_s() <= LEAST_S
     return grpc.StatusCode.DEADLINE_EXCEEDED if is_over else grpc.StatusCode.CANCELLED
 
 

@@ -63,19 +63,6 @@ class Channel:
 
         return ask
 
-    def unary_stream(self, *method: Any, **codecs: Any) -> Callable[..., Any]:
-        call = self._channel.unary_stream(*method, **codecs)
-
-        async def ask(request: Any, *, context: MessageContext | None = None) -> AsyncIterator[Any]:
-            answers = call(request, timeout=self._timeout_s(), metadata=_metadata(context))
-            try:
-                async for each in answers:
-                    yield each
-            finally:
-                answers.cancel()
-
-        return ask
-
     def _timeout_s(self) -> float:
         deadline = current_deadline()
         if deadline is None:

@@ -10,6 +10,7 @@ import pytest
 from infra.local.probe import wait_until
 from infra.services import SERVICES
 from infra.settings import REPOSITORY
+from tests.integration.test_users import signed_up
 from tests.orders import place
 from tests.stack import RunningStack
 
@@ -73,7 +74,8 @@ def shown_to_work() -> set[str]:
 def test_the_commands_shown_work(
     stack: RunningStack, document: Path, shown_to_work: set[str]
 ) -> None:
-    environment = stack.environment | {"ORDER_ID": place(stack)["order_id"]}
+    ids = {"ORDER_ID": place(stack)["order_id"], "USER_ID": signed_up(stack, 1)[0]}
+    environment = stack.environment | ids
     commands = [command for command in commands_of(document) if command not in ELSEWHERE]
     for command in commands:
         if command not in shown_to_work:
