@@ -32,6 +32,7 @@ PLACED = {
     "total": "18.0000",
     "placed_at": "2026-01-31T12:30:00.000001+00:00",
     "fulfilment": "choreography",
+    "pricing": None,
 }
 
 

@@ -59,7 +59,7 @@ SENTENCES = [
     (
         Mode.FULL_TRANSITIVE,
         [add("gift")],
-        "/fields/7 gift: added without a default; a consumer that reads old events cannot fill it. Give it a default",
+        "/fields/8 gift: added without a default; a consumer that reads old events cannot fill it. Give it a default",
     ),
     (
         Mode.FULL_TRANSITIVE,
@@ -159,7 +159,7 @@ SENTENCES = [
         Mode.NONE,
         [add("gift", default=None)],
         (
-            "/fields/7/default gift: the default null is not a value of string; a consumer that needs it fails."
+            "/fields/8/default gift: the default null is not a value of string; a consumer that needs it fails."
             " Give a default that the type allows, or allow the default's type"
         ),
     ),
@@ -212,7 +212,7 @@ def test_only_transitive_modes_look_at_all_versions() -> None:
     assert said(Mode.FULL, third, first, second) == []
     assert said(Mode.FULL_TRANSITIVE, third, first, second) == [
         (
-            f"{ORDER} /fields/7/type gift: changed from int to string; a consumer that reads old events cannot"
+            f"{ORDER} /fields/8/type gift: changed from int to string; a consumer that reads old events cannot"
             " take int for string, and a consumer that still has the old schema cannot take string for int"
             " (version 1). Keep int, or put the string into a new field with a default"
         )
@@ -226,11 +226,11 @@ def test_a_symbol_is_read_by_all_or_has_a_default() -> None:
     )
     assert said(Mode.FULL, new, old) == [
         (
-            f"{ORDER} /fields/7/type/symbols channel: symbols removed: SHOP; a consumer that reads old events"
+            f"{ORDER} /fields/8/type/symbols channel: symbols removed: SHOP; a consumer that reads old events"
             " cannot read them. Put them back, or give the enum a default symbol"
         ),
         (
-            f"{ORDER} /fields/7/type/symbols channel: symbols added: APP; a consumer that still has the old"
+            f"{ORDER} /fields/8/type/symbols channel: symbols added: APP; a consumer that still has the old"
             " schema cannot read them, for its enum has no default. Take them out; an enum can grow only if"
             " every older schema gives it a default symbol"
         ),
@@ -271,7 +271,7 @@ def test_what_breaks_inside_an_optional_record_is_named_there() -> None:
 
     assert said(Mode.FULL, optional({"name": "note", "type": "string"}), optional()) == [
         (
-            f"{ORDER} /fields/7/type/1/fields/1 gift.note: added without a default; a consumer that reads old"
+            f"{ORDER} /fields/8/type/1/fields/1 gift.note: added without a default; a consumer that reads old"
             " events cannot fill it. Give it a default"
         )
     ]
