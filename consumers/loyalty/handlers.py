@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from producers.loyalty import handlers
 from schemas.customers import user_id_in
+from schemas.messages.as_read_by_loyalty_worker import UserSignedUp
 from schemas.messages.orders import OrderConfirmed
-from schemas.messages.users import UserSignedUp
 from tailrace import BulkWork, Received, handles_in_bulk
 
 

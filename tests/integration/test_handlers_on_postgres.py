@@ -17,6 +17,7 @@ from cdc.database import Connection
 from cdc.ids import new_id
 from cdc.outbox import Outbox
 from consumers.analytics import bootstrap as analytics
+from consumers.loyalty import bootstrap as loyalty
 from consumers.orders import bootstrap as orders
 from consumers.payments import bootstrap as payments
 from consumers.runtime.consumer import Consumer
@@ -71,6 +72,7 @@ def confirmed(placed: OrderCreated) -> OrderConfirmed:
         currency=placed.currency,
         total=placed.total,
         confirmed_at=placed.placed_at + timedelta(minutes=1),
+        customer_id=placed.customer_id,
     )
 
 
@@ -113,6 +115,11 @@ def payments_worker(stack: RunningStack) -> Consumer:
 def analytics_worker(stack: RunningStack) -> Consumer:
     settings = analytics.Settings(**surroundings(stack))
     declared = analytics.create_consumer(settings, RealOutside())
+    return declared.with_options(parallel_partitions=2)  # so that its transactions meet
+
+
+def loyalty_worker(stack: RunningStack) -> Consumer:
+    declared = loyalty.create_consumer(loyalty.Settings(**surroundings(stack)), RealOutside())
     return declared.with_options(parallel_partitions=2)  # so that its transactions meet
 
 
@@ -245,6 +252,31 @@ def test_analytics_counts_sign_ups_by_the_day_in_utc_and_reads_no_address(
         assert not hasattr(as_read_by_analytics_worker.UserSignedUp, "email")
 
     play(stack, "analytics", analytics_worker, scene)
+
+
+def test_loyalty_counts_the_orders_of_users_once_whatever_comes_first(stack: RunningStack) -> None:
+    user_id, stranger_id = new_id(), new_id()
+    names = ("ada", str(user_id).upper(), str(stranger_id), *[str(user_id)] * 3)
+    placed = [
+        order(customer_id=name, at=MINUTE + timedelta(days=n)) for n, name in enumerate(names)
+    ]
+    signed_up = UserSignedUp(user_id=user_id, email="ada@example.com", signed_up_at=MINUTE)
+
+    async def scene(scenario: OnPostgres) -> None:
+        await scenario.torment(confirmed(placed[5]), signed_up, *map(confirmed, placed[:5]))
+        known: dict[str, Any] = {"user_id": user_id, "signed_up_at": MINUTE, "points": 3}
+        unknown: dict[str, Any] = {"user_id": stranger_id, "signed_up_at": None, "points": 1}
+        latest = [MINUTE + timedelta(days=n, minutes=1) for n in (5, 2)]
+        scenario.then_state(
+            {
+                "account": [
+                    row | {"updated_at": at}
+                    for row, at in zip((known, unknown), latest, strict=True)
+                ]
+            }
+        )
+
+    play(stack, "loyalty", loyalty_worker, scene, tables="producers.loyalty.migrations")
 
 
 def test_analytics_counts_once_whatever_happens(stack: RunningStack) -> None:
