@@ -1,5 +1,6 @@
 """The chain of an order: storefront, orders and users by REST and gRPC, loyalty behind them."""
 
+import json
 import time
 from typing import Any
 
@@ -179,7 +180,12 @@ def test_a_database_that_is_locked_ends_the_call_in_time_and_its_statement(
         wait_until("its statement goes on", is_nobody_waiting, timeout_s=5)
 
 
-def test_the_doctor_looks_at_them(stack: RunningStack) -> None:
-    report = stack.cli("doctor", "--json", check=False).stdout
-    for service in ("users-grpc", "loyalty"):
-        assert f"serving at {stack.settings.url_of(service)}" in report
+@pytest.mark.parametrize("service", ["users-grpc", "loyalty"])
+def test_the_doctor_sees_one_that_does_not_answer(stack: RunningStack, service: str) -> None:
+    def state() -> str:
+        found = json.loads(stack.cli("doctor", "--json", check=False).stdout)
+        return str({each["name"]: each["state"] for each in found}[service])
+
+    assert state() == "ok"
+    with stack.frozen(service):
+        assert state() != "ok"
