@@ -19,7 +19,7 @@ from producers.rest.settings import ServiceSettings
 
 GRACE_S = 10.0  # how long calls that are under way may take when the service is to stop
 LAST_ANSWERS_S = 0.2  # until what was answered last is on its way
-MAX_CALLS = 1000  # at once; more are refused with RESOURCE_EXHAUSTED
+MAX_CALLS = 1000  # at once; more are refused, with RESOURCE_EXHAUSTED or CANCELLED
 
 OPTIONS = {
     "grpc.so_reuseport": 0,  # a port that somebody else has is refused, not shared

@@ -1,7 +1,6 @@
 """Version 1 of loyalty by gRPC."""
 
 from typing import Any
-from uuid import UUID
 
 import grpc
 
@@ -10,6 +9,7 @@ from producers.grpc.calls import RefusedError
 from producers.grpc.storage import transaction
 from producers.loyalty import handlers
 from producers.loyalty.domain import Account, Tier
+from schemas.customers import user_id_in
 from schemas.rpc.loyalty.v1 import loyalty_pb2 as loyalty
 from schemas.rpc.loyalty.v1.loyalty_pb2_grpc import LoyaltyServiceServicer
 
@@ -52,16 +52,9 @@ class LoyaltyService(LoyaltyServiceServicer):
                 grpc.StatusCode.INVALID_ARGUMENT, "user_id is empty; say which user is meant"
             )
         account = None
-        if (user_id := _uuid(text)) is not None:
+        if (user_id := user_id_in(text)) is not None:
             async with transaction(self._pool) as connection:
                 account = await handlers.find(user_id, connection)
         if account is None:
             raise RefusedError(grpc.StatusCode.NOT_FOUND, "no user has this id")
         return account
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -1,7 +1,6 @@
 """Version 1 of users by gRPC: a user, with the tier that loyalty says."""
 
 from typing import Any
-from uuid import UUID
 
 import grpc
 
@@ -10,6 +9,7 @@ from producers.grpc.calls import RefusedError
 from producers.grpc.storage import transaction
 from producers.users import handlers
 from producers.users.rpc.loyalty_client import LoyaltyClient
+from schemas.customers import user_id_in
 from schemas.rpc.users.v1 import users_pb2 as users
 from schemas.rpc.users.v1.users_pb2_grpc import UserServiceServicer
 
@@ -40,9 +40,7 @@ class UserService(UserServiceServicer):
         )
 
     async def _find(self, text: str) -> handlers.User | None:
-        try:
-            user_id = UUID(text)
-        except ValueError:
+        if (user_id := user_id_in(text)) is None:
             return None
         async with transaction(self._pool) as connection:
             return await handlers.find(user_id, connection)
