@@ -11,6 +11,7 @@ from cdc.deadline import current_deadline
 from producers.rest.settings import ServiceSettings
 
 CONNECTION_TIMEOUT_S = 2.0  # longest wait for a connection of the pool
+LEAST_S = 0.005  # with less left, a transaction is not begun
 
 
 class StorageSettings(ServiceSettings):
@@ -22,20 +23,13 @@ class StorageSettings(ServiceSettings):
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """Open a transaction whose statements Postgres ends when the deadline is over.
+    """Open a transaction; neither the wait for it nor a statement in it outlasts the deadline, see `open_pool`.
 
     Raises:
         DeadlineExceededError: it is over before anything was asked.
     """
     deadline = current_deadline()
-    wait_s = (
-        CONNECTION_TIMEOUT_S if deadline is None else min(deadline.require(0), CONNECTION_TIMEOUT_S)
-    )
+    remaining_s = deadline.require(LEAST_S) if deadline else CONNECTION_TIMEOUT_S
+    wait_s = min(CONNECTION_TIMEOUT_S, remaining_s)
     async with pool.connection(timeout=wait_s) as connection, connection.transaction():
-        if deadline is not None:
-            # at least 1 ms, as 0 would be for ever
-            timeout_ms = max(1, int(deadline.require(0) * 1000))
-            await connection.execute(
-                "select set_config('statement_timeout', %s, true)", [str(timeout_ms)]
-            )
         yield connection
