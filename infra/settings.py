@@ -32,6 +32,7 @@ from schemas.registry_settings import RegistrySettings
 
 SETTINGS_FILE = REPOSITORY / "tailrace.toml"
 HOST = "127.0.0.1"
+WEBHOOK_KEY = "webhooks-key"  # the secret under which the keys of webhook endpoints are sealed
 
 
 class SettingsError(TailraceError):
@@ -105,6 +106,8 @@ class Settings(BaseSettings):
     answer_within_s: Annotated[float, Field(gt=0, le=86_400)]
     stock_check: Literal["off", "ask"]
     answers_kept_h: Annotated[int, Field(ge=1, le=MAX_ANSWERS_KEPT_H)]
+    webhook_receivers: Literal["public", "loopback"]
+    webhook_timeout_s: Annotated[float, Field(ge=1, le=30)]
 
     @classmethod
     def settings_customise_sources(
@@ -162,6 +165,11 @@ class Settings(BaseSettings):
         return self.home / "secrets"
 
     @property
+    def webhook_key(self) -> Path:
+        """The file with what the keys of webhook endpoints are sealed under."""
+        return self.secrets / f"{WEBHOOK_KEY}.password"
+
+    @property
     def connect_secrets(self) -> Path:
         """The directory of the passwords that connectors may refer to (0700)."""
         return self.home / "connect" / "secrets"
@@ -217,7 +225,13 @@ class Settings(BaseSettings):
             if service.kind == "rest" and service.schema
         }
         told["orders"]["FULFILMENT"] = self.fulfilment
+        webhooks = {
+            "WEBHOOK_KEY_FILE": str(self.webhook_key),
+            "WEBHOOK_RECEIVERS": self.webhook_receivers,
+        }
+        told["webhooks"] |= webhooks
         return told | {
+            "webhooks-worker": webhooks | {"WEBHOOK_TIMEOUT_S": str(self.webhook_timeout_s)},
             "inventory-worker": {"DEFAULT_STOCK": str(self.default_stock)},
             "payments-worker": {
                 "CARD_LATENCY_MS": str(self.card_latency_ms),

@@ -53,6 +53,8 @@ def own_settings(home: Path, **changes: object) -> Settings:
         "cdc_profile": "thrifty",
         "aot": "existing",
         "min_free_disk_mb": 512,
+        "webhook_receivers": "loopback",
+        "webhook_timeout_s": 2,
     }
     return load_settings(**ports | fixed | changes)
 

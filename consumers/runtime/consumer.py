@@ -5,6 +5,8 @@ from dataclasses import InitVar, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from cdc.chores import Chore
+from cdc.database import Pool
 from cdc.due import DueWork, RetryPolicy
 from cdc.outbox import Outbox
 from cdc.work import Clock, utc_now
@@ -51,6 +53,8 @@ class Consumer:
         before_a_replay: A statement that puts into an empty schema what the handlers expect to be there, as it was
             before the first message. `:live` is replaced by the name of the live schema.
         due: Makes due work that its worker sees to beside the messages, each from the consumer and its outbox.
+        chores: Makes what its worker does again and again beside the messages in transactions of its own, from the
+            worker's connections and its outbox: calls of others, which no transaction should wait for.
         at_start: `(connection)`, before a worker starts, in a transaction: a `RefusedError` keeps it from starting.
     """
 
@@ -70,6 +74,7 @@ class Consumer:
     clock: Clock = utc_now
     before_a_replay: bytes | None = None
     due: Sequence[Callable[["Consumer", Outbox], DueWork[Any]]] = ()
+    chores: Callable[[Pool, Outbox], Sequence[Chore]] | None = None
     at_start: Callable[[Any], None] | None = None
     table: Mapping[str, Handler] = field(init=False)
     """The dispatch table by the message's full name."""

@@ -105,6 +105,7 @@ class Worker(mode.Service):
             DelayedMessages(),
             *(make(consumer, outbox) for make in consumer.due),
         )
+        self._own_chores = consumer.chores(self._pool, outbox) if consumer.chores else ()
         self.lanes = Lanes(
             LaneServices(
                 intake=intake,
@@ -212,6 +213,7 @@ class Worker(mode.Service):
                 Chore("working on what is due", LOOK_EVERY_S, self._work_on_what_is_due),
                 Chore("maintenance of the inbox", MAINTAIN_EVERY_S, self._maintain),
                 Chore("passing over gaps", SKIP_EVERY_S, self._driver.skip_gaps),
+                *self._own_chores,
             ]
         )
 

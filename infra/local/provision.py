@@ -21,7 +21,7 @@ from infra.services import (
     SCHEMAS,
     SUPERUSER,
 )
-from infra.settings import Settings
+from infra.settings import WEBHOOK_KEY, Settings
 
 DATABASE = "tailrace"
 
@@ -35,7 +35,7 @@ class ProvisionError(TailraceError):
 def ensure_passwords(settings: Settings) -> None:
     for role in ROLES:
         ensure_password(settings.secrets, role)
-    for name in (PUBLISHER, REGISTRY_ADMIN):
+    for name in (PUBLISHER, REGISTRY_ADMIN, WEBHOOK_KEY):
         ensure_secret(settings.secrets, name)
     _hand_to_connect(settings)
 

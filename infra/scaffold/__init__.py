@@ -21,7 +21,7 @@ MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
 PARTS = ("postgres", "kafka", "kafka_controller", "connect")
 TAKEN = frozenset({*SCHEMAS, *PARTS, OWNER, CAPTURE, REGISTRY, RETENTION, "public", "none"})
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
-FIRST_PORT = 18021  # below it are the services that come along
+FIRST_PORT = 18031  # below it are the services that come along
 KINDS = {"consumer": consumer, "rest": rest}
 
 

@@ -1,7 +1,17 @@
 """The message classes, one module a context, generated from the Avro schemas. Do not edit."""
 
 from schemas.message import Message
-from schemas.messages import canary, consumers, inventory, orders, payments, sagas, shipping, users
+from schemas.messages import (
+    canary,
+    consumers,
+    inventory,
+    orders,
+    payments,
+    sagas,
+    shipping,
+    users,
+    webhooks,
+)
 
 ALL: tuple[type[Message], ...] = (
     orders.OrderCreated,
@@ -35,6 +45,7 @@ ALL: tuple[type[Message], ...] = (
     payments.PaymentVoided,
     sagas.DeadlinePassed,
     users.UserSignedUp,
+    webhooks.EndpointDisabled,
     inventory.GetStock,
     inventory.Stock,
 )

@@ -44,7 +44,7 @@ ELSEWHERE = {
     ".venv/bin/tailrace new context tracking --consumes orders.OrderConfirmed": COPIED,
     ".venv/bin/tailrace schema golden tracking.GetTracking": COPIED,
     ".venv/bin/tailrace schema golden tracking.Tracking": COPIED,
-    """curl -sf localhost:18021/v1/catalog -d '{"name": "a red bicycle"}'""": COPIED,
+    """curl -sf localhost:18031/v1/catalog -d '{"name": "a red bicycle"}'""": COPIED,
     "make down": "is run by test_cli_stack.py, which brings the stack up again",
     "TAILRACE_CARD_LATENCY_MS=2000 make up": SLOW,
     ".venv/bin/tailrace demo --orders 100 --concurrency 100": SLOW,

@@ -1,0 +1,1 @@
+"""The sending half of webhooks: notes what is to be delivered to whom, and calls the receivers."""

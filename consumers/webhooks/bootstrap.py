@@ -1,0 +1,64 @@
+"""Wires the sending half of webhooks together; nothing is built anywhere else."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Annotated
+
+from pydantic import Field
+
+from cdc.chores import Chore
+from cdc.database import Pool
+from cdc.due import LOOK_EVERY_S
+from consumers.webhooks import handlers
+from consumers.webhooks.dispatch import Dispatcher, forget
+from producers.webhooks.sealing import Seal
+from producers.webhooks.settings import WebhookSettings
+from schemas.messages.webhooks import EndpointDisabled
+from tailrace import Consumer, Outbox, Outside, Table, WorkerSettings
+
+FORGET_EVERY_S = 600.0
+
+
+class Settings(WorkerSettings, WebhookSettings):
+    """Settings of the sending half of webhooks."""
+
+    # how long a call of a receiver may take, in seconds
+    webhook_timeout_s: Annotated[float, Field(ge=1, le=30)] = 20.0
+    # how long deliveries that are over are kept, with what was answered, in days
+    webhook_keep_days: Annotated[int, Field(ge=1, le=365)] = 14
+
+
+def create_consumer(settings: Settings, outside: Outside) -> Consumer:
+    return Consumer(
+        name="webhooks-worker",
+        handlers=[handlers.note],
+        sends=[EndpointDisabled],
+        tables={
+            "endpoint": Table(leave_out=frozenset({"key", "former_key"})),
+            "delivery": Table(
+                key=("endpoint_id", "webhook_id"),
+                record_key="key",
+                leave_out=frozenset(
+                    "delivery_id status attempts due_at leased_until created_at finished_at".split()
+                ),
+            ),
+        },
+        before_a_replay=handlers.QUERIES["endpoints_as_registered"],
+        chores=partial(_chores, settings),
+    )
+
+
+def _chores(settings: Settings, pool: Pool, outbox: Outbox) -> Sequence[Chore]:
+    dispatcher = Dispatcher(
+        pool,
+        outbox,
+        settings.webhook_policy(),
+        Seal.of_file(settings.webhook_key_file),
+        timeout_s=settings.webhook_timeout_s,
+    )
+    keep = timedelta(days=settings.webhook_keep_days)
+    return [
+        Chore("sending webhooks", LOOK_EVERY_S, dispatcher.send_due),
+        Chore("forgetting webhooks", FORGET_EVERY_S, partial(forget, pool, keep)),
+    ]

@@ -1,0 +1,129 @@
+-- Statements of the sending half of webhooks.
+
+-- name: endpoints
+select endpoint_id, event_types, filter, created_at from endpoint where disabled_reason is null;
+
+-- name: add
+-- In the order of the messages, by which those of one key wait for each other.
+insert into delivery (endpoint_id, webhook_id, event_type, key, event_at, body)
+select endpoint_id, webhook_id, event_type, key, event_at, body
+from unnest(
+    %(endpoint_ids)s::uuid[], %(webhook_ids)s::uuid[], %(event_types)s::text[], %(keys)s::text[],
+    %(event_ats)s::timestamptz[], %(bodies)s::text[]
+) with ordinality as added (endpoint_id, webhook_id, event_type, key, event_at, body, position)
+order by position
+on conflict (endpoint_id, webhook_id) do nothing;
+
+-- name: lease
+-- What is due and not behind another of its key, for each endpoint as much as it may have under way. What another
+-- worker has just taken is locked or leased; what was leased by one that has died is due again when the lease is over.
+with taken as materialized (
+    select chosen.delivery_id, endpoint.url, endpoint.key, endpoint.former_key, endpoint.former_until
+    from
+        endpoint,
+        lateral (
+            select due.delivery_id
+            from delivery as due
+            where
+                due.endpoint_id = endpoint.endpoint_id
+                and due.status = 'pending'
+                and due.due_at <= clock_timestamp()
+                and (due.leased_until is null or due.leased_until <= clock_timestamp())
+                and not (
+                    endpoint.in_order
+                    and exists (
+                        select from delivery as before
+                        where
+                            before.endpoint_id = due.endpoint_id
+                            and before.key = due.key
+                            and before.status = 'pending'
+                            and before.delivery_id < due.delivery_id
+                    )
+                )
+            order by due.due_at, due.delivery_id
+            limit greatest(
+                0,
+                case when endpoint.failing_since is null then %(at_once)s else 1 end - (
+                    select count(*) from delivery as under_way
+                    where
+                        under_way.endpoint_id = endpoint.endpoint_id
+                        and under_way.leased_until > clock_timestamp()
+                )
+            )
+            for update of due skip locked
+        ) as chosen
+    where
+        endpoint.disabled_reason is null
+        and (endpoint.slowed_until is null or endpoint.slowed_until <= clock_timestamp())
+    order by endpoint.failing_since nulls first
+    limit %(limit)s
+)
+update delivery
+set leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s), attempts = attempts + 1
+from taken
+where delivery.delivery_id = taken.delivery_id
+returning
+    delivery.delivery_id, delivery.endpoint_id, delivery.webhook_id, delivery.body, delivery.attempts,
+    delivery.leased_until, taken.url, taken.key, taken.former_key, taken.former_until;
+
+-- name: release
+-- What was broken off, so that somebody else takes it at once.
+update delivery set leased_until = null, attempts = attempts - 1
+where delivery_id = %(delivery_id)s and leased_until = %(leased_until)s;
+
+-- name: lock
+select failing_since, disabled_reason from endpoint where endpoint_id = %(endpoint_id)s for no key update;
+
+-- name: note
+insert into attempt (delivery_id, attempted_at, duration_ms, status, error, answer)
+values (%(delivery_id)s, %(attempted_at)s, %(duration_ms)s, %(status)s, %(error)s, %(answer)s)
+on conflict (delivery_id, attempted_at) do nothing;
+
+-- name: settle
+-- Nothing when the lease is somebody else's by now, or the endpoint was disabled meanwhile.
+update delivery
+set
+    status = %(status)s,
+    leased_until = null,
+    due_at = coalesce(%(due_at)s::timestamptz, due_at),
+    finished_at = case when %(status)s <> 'pending' then clock_timestamp() end
+where delivery_id = %(delivery_id)s and leased_until = %(leased_until)s and status = 'pending';
+
+-- name: queue
+-- What waits behind a delivery is not looked at before that is due again, and at once when that is over.
+update delivery as behind
+set due_at = coalesce(%(due_at)s::timestamptz, clock_timestamp())
+from delivery as settled, endpoint
+where
+    settled.delivery_id = %(delivery_id)s
+    and endpoint.endpoint_id = settled.endpoint_id
+    and endpoint.in_order
+    and behind.endpoint_id = settled.endpoint_id
+    and behind.key = settled.key
+    and behind.status = 'pending'
+    and behind.delivery_id > settled.delivery_id;
+
+-- name: judge
+update endpoint
+set failing_since = %(failing_since)s, slowed_until = %(slowed_until)s
+where
+    endpoint_id = %(endpoint_id)s
+    and (failing_since, slowed_until) is distinct from (%(failing_since)s, %(slowed_until)s);
+
+-- name: forget
+delete from delivery
+where delivery_id in (
+    select delivery_id from delivery
+    where finished_at < %(before)s
+    order by finished_at
+    limit %(limit)s
+    for update skip locked
+);
+
+-- name: endpoints_as_registered
+-- For a replay: who is told of what, without the keys, as nobody is called.
+insert into endpoint (
+    endpoint_id, url, event_types, filter, in_order, signing, public_key, key, created_at
+)
+select endpoint_id, url, event_types, filter, in_order, signing, public_key, '', created_at
+from :live.endpoint;

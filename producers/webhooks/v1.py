@@ -1,0 +1,156 @@
+"""Version 1 of webhooks: how endpoints are registered and steered, and what was delivered to them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Path, Query
+
+from producers.rest.context import Context
+from producers.rest.created import CREATED, Location
+from producers.rest.problems import REFUSALS, answers
+from producers.rest.storage import Stored
+from producers.rest.versions import version_router
+from producers.webhooks import handlers
+from producers.webhooks.addresses import admit
+from producers.webhooks.desk import AtDesk
+from producers.webhooks.handlers import PAGE
+from schemas.rest.webhooks import API, V1
+from schemas.rest.webhooks.v1 import (
+    Attempt,
+    Deliveries,
+    Delivery,
+    DeliveryWithAttempts,
+    Endpoint,
+    Endpoints,
+    EndpointWithSecret,
+    Recover,
+    Recovered,
+    RegisterEndpoint,
+    RotateSecret,
+)
+
+router = version_router(API, V1)
+
+Status = Literal["pending", "delivered", "failed", "skipped"]
+DeliveryId = Annotated[int, Path(ge=1, lt=2**63)]
+Before = Annotated[int | None, Query(ge=1, lt=2**63)]
+
+
+@router.post("/endpoints", status_code=201, responses=CREATED | REFUSALS | answers(503))
+async def register(
+    asked: RegisterEndpoint, storage: Stored, context: Context, location: Location, desk: AtDesk
+) -> EndpointWithSecret:
+    """Register an endpoint. A secret is told in this answer, and never again."""
+    await admit(asked.url, desk.policy)
+    key = handlers.key_for(asked.signing, asked.secret)
+    registration = handlers.Registration(
+        url=asked.url,
+        event_types=asked.event_types,
+        filter=asked.filter,
+        in_order=asked.in_order,
+        signing=asked.signing,
+    )
+    async with storage.work(context) as work:
+        row = await handlers.register(registration, key, desk.seal, work)
+    location.tell(row["endpoint_id"])
+    return with_secret(row, key)
+
+
+@router.get("/endpoints", responses=answers(422, 503))
+async def list_endpoints(storage: Stored, after: UUID | None = None) -> Endpoints:
+    """List endpoints, oldest first."""
+    async with storage.pool.connection() as connection:
+        rows = await handlers.find_all(after, connection)
+    page = [to_endpoint(row) for row in rows[:PAGE]]
+    return Endpoints(endpoints=page, next_after=page[-1].endpoint_id if rows[PAGE:] else None)
+
+
+@router.get("/endpoints/{endpoint_id}", responses=answers(404, 503))
+async def show(endpoint_id: UUID, storage: Stored) -> Endpoint:
+    """Show an endpoint as it stands."""
+    async with storage.pool.connection() as connection:
+        return to_endpoint(await handlers.find(endpoint_id, connection))
+
+
+@router.post("/endpoints/{endpoint_id}/disable", responses=answers(404, 503))
+async def disable(endpoint_id: UUID, storage: Stored, context: Context) -> Endpoint:
+    """Call an endpoint no more. What waits for it is skipped, and can be recovered later."""
+    async with storage.work(context) as work:
+        return to_endpoint(await handlers.disable(endpoint_id, work))
+
+
+@router.post("/endpoints/{endpoint_id}/enable", responses=answers(404, 503))
+async def enable(endpoint_id: UUID, storage: Stored, context: Context) -> Endpoint:
+    """Call an endpoint again, for what happens from now on."""
+    async with storage.work(context) as work:
+        return to_endpoint(await handlers.enable(endpoint_id, work))
+
+
+@router.post("/endpoints/{endpoint_id}/rotate-secret", responses=REFUSALS | answers(404, 503))
+async def rotate_secret(
+    endpoint_id: UUID, asked: RotateSecret, storage: Stored, context: Context, desk: AtDesk
+) -> EndpointWithSecret:
+    """Have another secret or key sign; for 24 hours the former one signs as well."""
+    key = handlers.key_for(asked.signing, asked.secret)
+    async with storage.work(context) as work:
+        row = await handlers.rotate(endpoint_id, asked.signing, key, desk.seal, work)
+    return with_secret(row, key)
+
+
+@router.post("/endpoints/{endpoint_id}/test", status_code=201, responses=answers(404, 409, 503))
+async def send_test(endpoint_id: UUID, storage: Stored, context: Context) -> Delivery:
+    """Send an event of the type `webhook.test`, which every endpoint gets."""
+    async with storage.work(context) as work:
+        return to_delivery(await handlers.send_test(endpoint_id, work))
+
+
+@router.post("/endpoints/{endpoint_id}/recover", responses=REFUSALS | answers(404, 409, 503))
+async def recover(
+    endpoint_id: UUID, asked: Recover, storage: Stored, context: Context
+) -> Recovered:
+    """Deliver, from the first attempt on, what has happened since then and has not arrived."""
+    async with storage.work(context) as work:
+        return Recovered(deliveries=await handlers.recover(endpoint_id, asked.since, work))
+
+
+@router.get("/endpoints/{endpoint_id}/deliveries", responses=answers(404, 422, 503))
+async def list_deliveries(
+    endpoint_id: UUID, storage: Stored, status: Status | None = None, before: Before = None
+) -> Deliveries:
+    """List the deliveries of an endpoint, newest first."""
+    async with storage.pool.connection() as connection:
+        rows = await handlers.find_deliveries(endpoint_id, status, before, connection)
+    page = [to_delivery(row) for row in rows[:PAGE]]
+    return Deliveries(deliveries=page, next_before=page[-1].delivery_id if rows[PAGE:] else None)
+
+
+@router.get("/deliveries/{delivery_id}", responses=answers(404, 503))
+async def show_delivery(delivery_id: DeliveryId, storage: Stored) -> DeliveryWithAttempts:
+    """Show a delivery, and every attempt at it."""
+    async with storage.pool.connection() as connection:
+        row, attempts = await handlers.find_delivery(delivery_id, connection)
+    return DeliveryWithAttempts(
+        **to_delivery(row).model_dump(), attempt_log=[Attempt(**each) for each in attempts]
+    )
+
+
+@router.post("/deliveries/{delivery_id}/resend", responses=answers(404, 409, 503))
+async def resend(delivery_id: DeliveryId, storage: Stored, context: Context) -> Delivery:
+    """Send a delivery again, under the id that it has."""
+    async with storage.work(context) as work:
+        return to_delivery(await handlers.resend(delivery_id, work))
+
+
+def to_endpoint(row: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(**row, status="disabled" if row["disabled_reason"] else "enabled")
+
+
+def with_secret(row: Mapping[str, Any], key: str) -> EndpointWithSecret:
+    """Return an endpoint with the secret that both sides need, for this once; a private key stays here."""
+    secret = None if row["public_key"] else key
+    return EndpointWithSecret(**to_endpoint(row).model_dump(), secret=secret)
+
+
+def to_delivery(row: Mapping[str, Any]) -> Delivery:
+    return Delivery(**row)

@@ -1,0 +1,147 @@
+"""Version 1 of webhook endpoints, and of what was delivered to them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas.rest.fields import Text
+
+EventType = Literal["order.created", "order.confirmed", "order.cancelled"]
+Signing = Literal["hmac-sha256", "ed25519"]
+
+Url = Annotated[
+    str,
+    Field(strict=True, min_length=1, max_length=2048, examples=["https://example.com/hooks"]),
+]
+Filter = Annotated[
+    dict[
+        Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")],
+        Annotated[list[Text], Field(min_length=1, max_length=100)],
+    ],
+    Field(max_length=10, examples=[{"currency": ["EUR", "CHF"]}]),
+]
+"""Fields of the event, and the values that each may have: what does not fit all of them is not sent."""
+
+Secret = Annotated[
+    Annotated[str, Field(strict=True, max_length=128)] | None, Field(examples=["whsec_..."])
+]
+
+
+class RegisterEndpoint(BaseModel):
+    """Body of `POST /v1/endpoints`. An unknown field is refused: it is a slip more often."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Url
+    event_types: Annotated[list[EventType], Field(min_length=1, max_length=50)]
+    filter: Filter = {}
+    # whether what is told of one order waits for what was told of it before
+    in_order: Annotated[bool, Field(strict=True)] = True
+    signing: Signing = "hmac-sha256"
+    # secret of an HMAC that the receiver has chosen, such as `whsec_` and base64
+    secret: Secret = None
+
+
+class RotateSecret(BaseModel):
+    """Body of `POST /v1/endpoints/{endpoint_id}/rotate-secret`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    signing: Signing = "hmac-sha256"
+    secret: Secret = None
+
+
+class Recover(BaseModel):
+    """Body of `POST /v1/endpoints/{endpoint_id}/recover`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    since: Annotated[AwareDatetime, Field(examples=["2026-11-28T00:00:00Z"])]
+
+
+class Recovered(BaseModel):
+    """How many deliveries are under way again."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    deliveries: int
+
+
+class Endpoint(BaseModel):
+    """A webhook endpoint. Readers pass over fields that they do not know yet."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    endpoint_id: UUID
+    url: str
+    event_types: list[str]
+    filter: dict[str, list[str]]
+    in_order: bool
+    signing: str
+    public_key: str | None = None  # `whpk_...`, of an endpoint that is signed for by ed25519
+    status: str  # `enabled` or `disabled`
+    disabled_reason: str | None = None
+    failing_since: datetime | None = None
+    slowed_until: datetime | None = None  # it has asked not to be called before
+    created_at: datetime
+
+
+class EndpointWithSecret(Endpoint):
+    """The same with its secret, which is told this once."""
+
+    secret: str | None = None
+
+
+class Endpoints(BaseModel):
+    """A page of endpoints, oldest first."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    endpoints: list[Endpoint]
+    next_after: UUID | None = None  # what to send as `after` for the next page
+
+
+class Delivery(BaseModel):
+    """What is, or was, delivered to an endpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    delivery_id: int
+    endpoint_id: UUID
+    webhook_id: UUID  # what the header `webhook-id` says, however often it is sent
+    event_type: str
+    key: str
+    status: str  # `pending`, `delivered`, `failed` or `skipped` (the endpoint was disabled)
+    attempts: int
+    due_at: datetime | None = None
+    created_at: datetime
+    finished_at: datetime | None = None
+
+
+class Deliveries(BaseModel):
+    """A page of deliveries, newest first."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    deliveries: list[Delivery]
+    next_before: int | None = None  # what to send as `before` for the next page
+
+
+class Attempt(BaseModel):
+    """One call of the receiver, and what came of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    attempted_at: datetime
+    duration_ms: int
+    status: int | None = None
+    error: str | None = None
+    answer: str  # its first 1024 bytes, without characters that steer whatever shows it
+
+
+class DeliveryWithAttempts(Delivery):
+    """A delivery, and every attempt at it, oldest first."""
+
+    attempt_log: list[Attempt]
