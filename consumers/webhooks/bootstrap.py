@@ -12,7 +12,6 @@ from cdc.database import Pool
 from cdc.due import LOOK_EVERY_S
 from consumers.webhooks import handlers
 from consumers.webhooks.dispatch import Dispatcher, forget
-from producers.webhooks.sealing import Seal
 from producers.webhooks.settings import WebhookSettings
 from schemas.messages.webhooks import EndpointDisabled
 from tailrace import Consumer, Outbox, Outside, Table, WorkerSettings
@@ -35,7 +34,11 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
         handlers=[handlers.note],
         sends=[EndpointDisabled],
         tables={
-            "endpoint": Table(leave_out=frozenset({"key", "former_key"})),
+            "endpoint": Table(
+                leave_out=frozenset(
+                    "key former_key former_until disabled_reason failing_since slowed_until".split()
+                )
+            ),
             "delivery": Table(
                 key=("endpoint_id", "webhook_id"),
                 record_key="key",
@@ -54,7 +57,7 @@ def _chores(settings: Settings, pool: Pool, outbox: Outbox) -> Sequence[Chore]:
         pool,
         outbox,
         settings.webhook_policy(),
-        Seal.of_file(settings.webhook_key_file),
+        settings.webhook_seal(),
         timeout_s=settings.webhook_timeout_s,
     )
     keep = timedelta(days=settings.webhook_keep_days)

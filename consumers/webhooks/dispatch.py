@@ -22,7 +22,7 @@ from consumers.webhooks.domain import Decision, decide
 from producers.webhooks import handlers as endpoints
 from producers.webhooks.addresses import Policy
 from producers.webhooks.calls import Outcome, call
-from producers.webhooks.sealing import Seal
+from producers.webhooks.sealing import Seal, UnsealError
 from producers.webhooks.signing import sign
 from schemas.messages.webhooks import EndpointDisabled
 from tailrace import Connection, Outbox, load_queries, new_id
@@ -52,8 +52,7 @@ class Leased:
     leased_until: datetime  # by which it is known that the lease is this one
     url: str = field(repr=False)  # it may hold what lets one in
     key: bytes = field(repr=False)
-    former_key: bytes | None = field(repr=False)
-    former_until: datetime | None
+    former_key: bytes | None = field(repr=False)  # while it signs as well
 
 
 class Dispatcher:
@@ -126,19 +125,21 @@ class Dispatcher:
 
     async def _call(self, leased: Leased) -> Outcome:
         body, timestamp = leased.body.encode(), int(time.time())
+        try:
+            signature = sign(self._keys(leased), str(leased.webhook_id), timestamp, body)
+        except UnsealError as error:
+            return Outcome(at=datetime.now(UTC), duration_s=0, error=f"not called: {error}")
         headers = {
             "content-type": "application/json",
             "user-agent": "tailrace-webhooks",
             "webhook-id": str(leased.webhook_id),
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(self._keys(leased), str(leased.webhook_id), timestamp, body),
+            "webhook-signature": signature,
         }
         return await call(leased.url, headers, body, self._policy, timeout_s=self._timeout_s)
 
     def _keys(self, leased: Leased) -> list[str]:
-        sealed = [leased.key]
-        if leased.former_key and leased.former_until and leased.former_until > datetime.now(UTC):
-            sealed.append(leased.former_key)
+        sealed = [leased.key, *([leased.former_key] if leased.former_key else [])]
         return [self._seal.open(each, leased.endpoint_id) for each in sealed]
 
     async def _settle(self, leased: Leased, outcome: Outcome) -> None:
@@ -146,7 +147,7 @@ class Dispatcher:
             async with connection.cursor(row_factory=dict_row) as cursor:
                 await cursor.execute(QUERIES["lock"], {"endpoint_id": leased.endpoint_id})
                 [endpoint] = await cursor.fetchall()
-            now = datetime.now(UTC)
+            now = endpoint["now"]  # the database's, as there may be several workers
             decision = decide(leased.attempts, outcome, now, endpoint["failing_since"])
             await self._note(connection, leased, outcome, decision)
             if decision.disabled and endpoint["disabled_reason"] is None:
@@ -207,10 +208,10 @@ class Dispatcher:
 
 async def forget(pool: Pool, keep: timedelta) -> None:
     """Delete deliveries, and the attempts at them, that were over longer ago."""
-    before, deleted = datetime.now(UTC) - keep, FORGET_AT_ONCE
+    deleted = FORGET_AT_ONCE
     while deleted == FORGET_AT_ONCE:
         async with pool.connection() as connection:
             cursor = await connection.execute(
-                QUERIES["forget"], {"before": before, "limit": FORGET_AT_ONCE}
+                QUERIES["forget"], {"keep": keep, "limit": FORGET_AT_ONCE}
             )
             deleted = cursor.rowcount

@@ -43,12 +43,13 @@ def decide(
     Args:
         attempts: Attempts at this delivery, the one included that this is about.
         outcome: What came of it.
+        now: The present.
         failing_since: Since when no call of the endpoint has succeeded; None when the last one did.
         chance: Returns a number from 0 to 1.
     """
     if outcome.status is not None and 200 <= outcome.status < 300:
         return Decision(status="delivered")
-    since = failing_since or outcome.at
+    since = failing_since or now
     if outcome.status == GONE:
         return Decision(status="skipped", failing_since=since, disabled="it answered 410 Gone")
     if now - since >= GIVEN_UP_AFTER:

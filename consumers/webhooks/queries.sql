@@ -18,7 +18,9 @@ on conflict (endpoint_id, webhook_id) do nothing;
 -- What is due and not behind another of its key, for each endpoint as much as it may have under way. What another
 -- worker has just taken is locked or leased; what was leased by one that has died is due again when the lease is over.
 with taken as materialized (
-    select chosen.delivery_id, endpoint.url, endpoint.key, endpoint.former_key, endpoint.former_until
+    select
+        chosen.delivery_id, endpoint.url, endpoint.key,
+        case when endpoint.former_until > clock_timestamp() then endpoint.former_key end as former_key
     from
         endpoint,
         lateral (
@@ -64,7 +66,7 @@ from taken
 where delivery.delivery_id = taken.delivery_id
 returning
     delivery.delivery_id, delivery.endpoint_id, delivery.webhook_id, delivery.body, delivery.attempts,
-    delivery.leased_until, taken.url, taken.key, taken.former_key, taken.former_until;
+    delivery.leased_until, taken.url, taken.key, taken.former_key;
 
 -- name: release
 -- What was broken off, so that somebody else takes it at once.
@@ -72,7 +74,7 @@ update delivery set leased_until = null, attempts = attempts - 1
 where delivery_id = %(delivery_id)s and leased_until = %(leased_until)s;
 
 -- name: lock
-select failing_since, disabled_reason from endpoint where endpoint_id = %(endpoint_id)s for no key update;
+select failing_since, disabled_reason, clock_timestamp() as now from endpoint where endpoint_id = %(endpoint_id)s for no key update;
 
 -- name: note
 insert into attempt (delivery_id, attempted_at, duration_ms, status, error, answer)
@@ -114,7 +116,7 @@ where
 delete from delivery
 where delivery_id in (
     select delivery_id from delivery
-    where finished_at < %(before)s
+    where finished_at < now() - %(keep)s::interval
     order by finished_at
     limit %(limit)s
     for update skip locked

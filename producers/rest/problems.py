@@ -123,7 +123,7 @@ def invalid_request(errors: Sequence[Mapping[str, Any]], path: str) -> ProblemEr
     """Return the problem that a failed validation is.
 
     Args:
-        errors: Pydantic's errors, their locations beginning with `body` or `path`.
+        errors: Pydantic's errors, their locations beginning with `body`, `query` or `path`.
         path: Path of the request. One that cannot name anything is answered like one that names nothing.
     """
     if any(error["loc"][0] == "path" for error in errors):
@@ -133,9 +133,10 @@ def invalid_request(errors: Sequence[Mapping[str, Any]], path: str) -> ProblemEr
         for error in errors[:MAX_ERRORS]
     ]
     places = "one place" if len(errors) == 1 else f"{len(errors)} places"
+    part = "query" if errors[0]["loc"][0] == "query" else "body"
     return ProblemError(
         422,
-        f"the body breaks the contract in {places}; see errors, correct them and send it again",
+        f"the {part} breaks the contract in {places}; see errors, correct them and send it again",
         kind=INVALID_REQUEST,
         errors=named,
     )

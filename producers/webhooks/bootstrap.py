@@ -5,7 +5,6 @@ from fastapi import FastAPI
 from producers.rest.storage import StorageSettings, build_stored_app
 from producers.webhooks import problems, v1
 from producers.webhooks.desk import Desk
-from producers.webhooks.sealing import Seal
 from producers.webhooks.service import SERVICE
 from producers.webhooks.settings import WebhookSettings
 
@@ -23,8 +22,6 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[v1.router],
         events=[],
     )
-    app.state.desk = Desk(
-        settings.webhook_policy(), lambda: Seal.of_file(settings.webhook_key_file)
-    )
+    app.state.desk = Desk(settings.webhook_policy(), settings.webhook_seal)
     problems.install(app)
     return app

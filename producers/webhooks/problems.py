@@ -1,10 +1,14 @@
 """What goes wrong with webhooks, as problems: the errors of the handlers and of what judges URLs and keys."""
 
+from collections.abc import Mapping
+
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from producers.rest.problems import ProblemError, response_of
+from cdc.logs import FieldLogger
+from cdc.service import StartError
+from producers.rest.problems import ProblemError, response_of, unavailable
 from producers.webhooks.addresses import RefusedUrlError
 from producers.webhooks.handlers import (
     DeliveryNotFoundError,
@@ -13,7 +17,7 @@ from producers.webhooks.handlers import (
     EndpointNotFoundError,
 )
 from producers.webhooks.signing import KeyFormatError
-from schemas.rest.problem import INVALID_REQUEST, FieldError
+from schemas.rest.problem import INVALID_REQUEST, FieldError, ProblemType
 from schemas.rest.webhooks import (
     DELIVERY_NOT_FOUND,
     DELIVERY_STATE,
@@ -22,39 +26,54 @@ from schemas.rest.webhooks import (
     URL_REFUSED,
 )
 
+log = FieldLogger(__name__)
+
+
+PROBLEMS: Mapping[type[Exception], ProblemError] = {
+    EndpointNotFoundError: ProblemError(404, "there is no such endpoint", kind=ENDPOINT_NOT_FOUND),
+    DeliveryNotFoundError: ProblemError(
+        404,
+        "there is no such delivery; what is over is forgotten after a while",
+        kind=DELIVERY_NOT_FOUND,
+    ),
+    EndpointDisabledError: ProblemError(
+        409,
+        "the endpoint is disabled, and nothing is sent to it; enable it first",
+        kind=ENDPOINT_STATE,
+    ),
+    DeliveryPendingError: ProblemError(
+        409,
+        "the delivery is under way already; wait for it, or recover the endpoint to have it tried at once",
+        kind=DELIVERY_STATE,
+    ),
+    StartError: unavailable(
+        "there is no key to seal secrets with; who runs this service is told more in its log",
+        retry_after_s=60,
+    ),
+}
+
 
 def problem_of(error: Exception) -> ProblemError:
     match error:
-        case EndpointNotFoundError():
-            return ProblemError(404, "there is no such endpoint", kind=ENDPOINT_NOT_FOUND)
-        case DeliveryNotFoundError():
-            told = "there is no such delivery; what is over is forgotten after a while"
-            return ProblemError(404, told, kind=DELIVERY_NOT_FOUND)
-        case EndpointDisabledError():
-            told = "the endpoint is disabled, and nothing is sent to it; enable it first"
-            return ProblemError(409, told, kind=ENDPOINT_STATE)
-        case DeliveryPendingError():
-            told = "the delivery is under way already; wait for it, or recover the endpoint to have it tried at once"
-            return ProblemError(409, told, kind=DELIVERY_STATE)
         case RefusedUrlError():
             told = f"the URL is not called from here: {error}; give another one"
-            field = FieldError(pointer="#/url", detail=str(error))
-            return ProblemError(422, told, kind=URL_REFUSED, errors=[field])
-    told = f"the secret cannot be taken: {error}"
-    field = FieldError(pointer="#/secret", detail=str(error))
-    return ProblemError(422, told, kind=INVALID_REQUEST, errors=[field])
+            return _field_problem(told, URL_REFUSED, "#/url", error)
+        case KeyFormatError():
+            told = f"the secret cannot be taken: {error}"
+            return _field_problem(told, INVALID_REQUEST, "#/secret", error)
+    return PROBLEMS[type(error)]
+
+
+def _field_problem(told: str, kind: ProblemType, pointer: str, error: Exception) -> ProblemError:
+    field = FieldError(pointer=pointer, detail=str(error))
+    return ProblemError(422, told, kind=kind, errors=[field])
 
 
 def install(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error, StartError):
+            log.error("webhooks cannot be registered", because=str(error))
         return response_of(problem_of(error), request)
 
-    for kind in (
-        EndpointNotFoundError,
-        DeliveryNotFoundError,
-        EndpointDisabledError,
-        DeliveryPendingError,
-        RefusedUrlError,
-        KeyFormatError,
-    ):
+    for kind in (*PROBLEMS, RefusedUrlError, KeyFormatError):
         app.add_exception_handler(kind, answer)

@@ -13,6 +13,7 @@ from infra.settings import REPOSITORY
 from tests.integration.test_users import signed_up
 from tests.orders import place
 from tests.stack import RunningStack
+from tests.webhooks import register
 
 SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DOCUMENTS = [
@@ -45,6 +46,7 @@ ELSEWHERE = {
     ".venv/bin/tailrace schema golden tracking.GetTracking": COPIED,
     ".venv/bin/tailrace schema golden tracking.Tracking": COPIED,
     """curl -sf localhost:18031/v1/catalog -d '{"name": "a red bicycle"}'""": COPIED,
+    "TAILRACE_WEBHOOK_RECEIVERS=loopback make up": "is how the stack of the tests is set",
     "make down": "is run by test_cli_stack.py, which brings the stack up again",
     "TAILRACE_CARD_LATENCY_MS=2000 make up": SLOW,
     ".venv/bin/tailrace demo --orders 100 --concurrency 100": SLOW,
@@ -75,6 +77,8 @@ def test_the_commands_shown_work(
     stack: RunningStack, document: Path, shown_to_work: set[str]
 ) -> None:
     ids = {"ORDER_ID": place(stack)["order_id"], "USER_ID": signed_up(stack, 1)[0]}
+    if "$ENDPOINT_ID" in document.read_text():
+        ids["ENDPOINT_ID"] = register(stack, "http://localhost:9/")["endpoint_id"]
     environment = stack.environment | ids
     commands = [command for command in commands_of(document) if command not in ELSEWHERE]
     for command in commands:

@@ -1,0 +1,243 @@
+"""How due webhooks are sent: by several workers at once, in the order of each key, one endpoint apart from another."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from cdc.ids import new_id
+from consumers.webhooks.dispatch import AT_ONCE_EACH, Dispatcher, forget
+from producers.webhooks import signing
+from producers.webhooks.addresses import Policy
+from producers.webhooks.sealing import Seal
+from schemas.messages.webhooks import EndpointDisabled
+from tailrace import PostgresDatabase
+from tests.receiver import Receiver, Request, answer
+from tests.stack import RunningStack
+
+SEAL = Seal(b"k" * 32)
+
+
+class Desk:
+    """Endpoints and deliveries in a schema of their own, and workers that send them."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self.database = database
+
+    async def run(self, statement: str, *values: Any) -> list[Any]:
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute(statement.encode(), values)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def endpoint(self, url: str, *, in_order: bool = True) -> UUID:
+        endpoint_id = new_id()
+        await self.run(
+            "insert into endpoint (endpoint_id, url, event_types, filter, in_order, signing, key)"
+            " values (%s, %s, '{}', %s, %s, 'hmac-sha256', %s)",
+            endpoint_id,
+            url,
+            Jsonb({}),
+            in_order,
+            SEAL.seal(signing.new_secret(), endpoint_id),
+        )
+        return endpoint_id
+
+    async def deliveries(self, endpoint_id: UUID, *keys: str) -> None:
+        """Add deliveries, whose bodies are their numbers."""
+        for number, key in enumerate(keys):
+            await self.run(
+                "insert into delivery (endpoint_id, webhook_id, event_type, key, event_at, body)"
+                " values (%s, %s, 'x', %s, now(), %s)",
+                endpoint_id,
+                new_id(),
+                key,
+                json.dumps({"key": key, "number": number}),
+            )
+
+    async def statuses(self, endpoint_id: UUID) -> list[str]:
+        rows = await self.run(
+            "select status from delivery where endpoint_id = %s order by delivery_id", endpoint_id
+        )
+        return [status for (status,) in rows]
+
+    def worker(self, *, timeout_s: float = 20) -> Dispatcher:
+        outbox = self.database.outbox([EndpointDisabled])
+        policy = Policy(loopback=True)
+        return Dispatcher(self.database.pool, outbox, policy, SEAL, timeout_s=timeout_s)
+
+
+@asynccontextmanager
+async def desk(stack: RunningStack) -> AsyncIterator[Desk]:
+    database = PostgresDatabase(
+        owner_url=stack.database_url("tailrace_owner"),
+        url=stack.database_url("webhooks"),
+        packages=["producers.webhooks.migrations"],
+    )
+    async with database:
+        yield Desk(database)
+
+
+def play(stack: RunningStack, scene: Callable[[Desk], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with desk(stack) as opened:
+            await scene(opened)
+
+    asyncio.run(run())
+
+
+def told(requests: list[Request]) -> list[tuple[str, int]]:
+    return [tuple(json.loads(each.body).values()) for each in requests]
+
+
+def test_several_workers_send_each_once_and_those_of_a_key_in_order(stack: RunningStack) -> None:
+    open_keys: set[str] = set()
+
+    async def reply(request: Request) -> bytes:
+        key = json.loads(request.body)["key"]
+        assert key not in open_keys, "two of one key were under way at once"
+        open_keys.add(key)
+        await asyncio.sleep(0)
+        open_keys.discard(key)
+        return answer(200)
+
+    async def scene(desk: Desk) -> None:
+        async with Receiver(reply).open() as receiver:
+            endpoint_id = await desk.endpoint(receiver.url)
+            await desk.deliveries(endpoint_id, *["abc"[number % 3] for number in range(30)])
+            await asyncio.gather(*(desk.worker().send_due() for _ in range(3)))
+            while set(await desk.statuses(endpoint_id)) != {"delivered"}:
+                await desk.worker().send_due()
+            assert len(receiver.requests) == 30
+            for key in "abc":
+                numbers = [number for each, number in told(receiver.requests) if each == key]
+                assert numbers == sorted(numbers)
+
+    play(stack, scene)
+
+
+def test_a_failure_keeps_its_key_waiting_unless_the_endpoint_wants_no_order(
+    stack: RunningStack,
+) -> None:
+    async def reply(request: Request) -> bytes:
+        return answer(500 if json.loads(request.body)["number"] == 0 else 200)
+
+    async def scene(desk: Desk) -> None:
+        async with Receiver(reply).open() as receiver:
+            ordered = await desk.endpoint(receiver.url)
+            loose = await desk.endpoint(receiver.url, in_order=False)
+            for endpoint_id in (ordered, loose):
+                await desk.deliveries(endpoint_id, "a", "a", "b")
+            await desk.worker().send_due()
+            assert await desk.statuses(ordered) == ["pending", "pending", "delivered"]
+            assert await desk.statuses(loose) == ["pending", "delivered", "delivered"]
+            [[attempts, wait_s]] = await desk.run(
+                "select attempts, extract(epoch from due_at - clock_timestamp()) from delivery"
+                " where endpoint_id = %s and attempts > 0 and status = 'pending'",
+                ordered,
+            )
+            assert attempts == 1
+            assert 0 < wait_s < 6
+
+    play(stack, scene)
+
+
+def test_one_that_keeps_us_waiting_blocks_no_other(stack: RunningStack) -> None:
+    released = asyncio.Event()
+
+    async def waits(request: Request) -> bytes:
+        await released.wait()
+        return answer(200)
+
+    async def scene(desk: Desk) -> None:
+        async with Receiver(waits).open() as slow, Receiver().open() as quick:
+            blocked, free = await desk.endpoint(slow.url), await desk.endpoint(quick.url)
+            await desk.deliveries(blocked, *map(str, range(200)))
+            await desk.deliveries(free, *map(str, range(20)))
+            sending = asyncio.create_task(desk.worker().send_due())
+            await quick.until(lambda requests: len(requests) == 20)
+            await slow.until(lambda requests: len(requests) == AT_ONCE_EACH)
+            assert len(slow.requests) == AT_ONCE_EACH
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            [[leased, attempts]] = await desk.run(
+                "select count(leased_until), sum(attempts) from delivery where endpoint_id = %s",
+                blocked,
+            )
+            assert (leased, attempts) == (0, 0), "what was broken off was not released"
+            released.set()
+
+    play(stack, scene)
+
+
+def test_a_busy_endpoint_is_left_alone_and_a_gone_one_is_told_of(stack: RunningStack) -> None:
+    async def reply(request: Request) -> bytes:
+        return answer(429, retry_after="3600")
+
+    async def scene(desk: Desk) -> None:
+        async with Receiver(reply).open() as receiver:
+            busy, long_ill = await desk.endpoint(receiver.url), await desk.endpoint(receiver.url)
+            await desk.deliveries(busy, "a")
+            await desk.worker().send_due()
+            await desk.deliveries(busy, "b")
+            await desk.worker().send_due()
+            assert told(receiver.requests) == [("a", 0)]
+            await desk.deliveries(long_ill, "a", "b")
+            await desk.run(
+                "update endpoint set failing_since = now() - interval '5 days' where endpoint_id = %s",
+                long_ill,
+            )
+            await desk.worker().send_due()
+            assert await desk.statuses(long_ill) == ["skipped", "skipped"]
+            [[type_, key]] = await desk.run("select type, aggregate_id from outbox")
+            assert (type_, key) == (EndpointDisabled.NAME, str(long_ill))
+
+    play(stack, scene)
+
+
+def test_what_a_dead_worker_had_leased_is_sent_when_the_lease_is_over(stack: RunningStack) -> None:
+    async def scene(desk: Desk) -> None:
+        async with Receiver().open() as receiver:
+            endpoint_id = await desk.endpoint(receiver.url)
+            await desk.deliveries(endpoint_id, "a", "a")
+            leased, *others = await desk.worker()._lease(10)
+            assert not others, "the second of the key was leased beside the first"
+            await desk.worker().send_due()
+            assert receiver.requests == []
+            await desk.run("update delivery set leased_until = leased_until - interval '31 s'")
+            await desk.worker().send_due()
+            assert told(receiver.requests) == [("a", 0), ("a", 1)]
+            # the first worker was only asleep: what it has to say comes too late
+            outcome = await desk.worker()._call(leased)
+            await desk.worker()._settle(leased, outcome)
+            assert await desk.statuses(endpoint_id) == ["delivered", "delivered"]
+            assert len({each.headers["webhook-id"] for each in receiver.requests}) == 2
+            await desk.run("update delivery set finished_at = now() - interval '14 days'")
+            await forget(desk.database.pool, timedelta(days=13))
+            assert (
+                await desk.run("select from delivery")
+                == await desk.run("select from attempt")
+                == []
+            )
+
+    play(stack, scene)
+
+
+def test_a_key_that_cannot_be_opened_costs_its_endpoint_alone(stack: RunningStack) -> None:
+    async def scene(desk: Desk) -> None:
+        async with Receiver().open() as receiver:
+            sealed, well = await desk.endpoint(receiver.url), await desk.endpoint(receiver.url)
+            await desk.run("update endpoint set key = %s where endpoint_id = %s", b"x" * 60, sealed)
+            for endpoint_id in (sealed, well):
+                await desk.deliveries(endpoint_id, "a")
+            await desk.worker().send_due()
+            assert await desk.statuses(well) == ["delivered"]
+            assert await desk.statuses(sealed) == ["pending"]
+            [[error]] = await desk.run("select error from attempt where error is not null")
+            assert "rotate the secrets" in error
+
+    play(stack, scene)
