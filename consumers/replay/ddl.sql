@@ -26,12 +26,17 @@ do $$
 declare
     name text;
 begin
-    for name in
-        select c.oid::regclass::text from pg_class as c
-        where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r' and c.relpersistence = 'p'
-        -- a table that refers to others before those that it refers to
-        order by (select count(*) from pg_constraint where conrelid = c.oid and contype = 'f') desc
     loop
+        -- a table that refers to others before those that it refers to
+        select c.oid::regclass::text into name from pg_class as c
+        where
+            c.relnamespace = current_schema()::regnamespace and c.relkind = 'r' and c.relpersistence = 'p'
+            and not exists (
+                select from pg_constraint as f join pg_class as r on r.oid = f.conrelid
+                where f.contype = 'f' and f.confrelid = c.oid and r.oid <> c.oid and r.relpersistence = 'p'
+            )
+        limit 1;
+        exit when name is null;
         execute format('alter table %s set unlogged', name);
     end loop;
 end;

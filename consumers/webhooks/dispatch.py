@@ -48,7 +48,7 @@ class Leased:
     endpoint_id: UUID
     webhook_id: UUID
     body: str = field(repr=False)
-    attempts: int
+    attempts: int  # before this one
     leased_until: datetime  # by which it is known that the lease is this one
     url: str = field(repr=False)  # it may hold what lets one in
     key: bytes = field(repr=False)
@@ -148,7 +148,7 @@ class Dispatcher:
                 await cursor.execute(QUERIES["lock"], {"endpoint_id": leased.endpoint_id})
                 [endpoint] = await cursor.fetchall()
             now = endpoint["now"]  # the database's, as there may be several workers
-            decision = decide(leased.attempts, outcome, now, endpoint["failing_since"])
+            decision = decide(leased.attempts + 1, outcome, now, endpoint["failing_since"])
             await self._note(connection, leased, outcome, decision)
             if decision.disabled and endpoint["disabled_reason"] is None:
                 await self._disable(connection, leased, decision, now)
@@ -157,7 +157,7 @@ class Dispatcher:
             delivery_id=leased.delivery_id,
             endpoint_id=leased.endpoint_id,
             webhook_id=leased.webhook_id,
-            attempt=leased.attempts,
+            attempt=leased.attempts + 1,
             answered=outcome.status or "nothing",
             status=decision.status,
         )

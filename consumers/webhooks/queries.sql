@@ -61,7 +61,7 @@ with taken as materialized (
     limit %(limit)s
 )
 update delivery
-set leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s), attempts = attempts + 1
+set leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 from taken
 where delivery.delivery_id = taken.delivery_id
 returning
@@ -70,7 +70,7 @@ returning
 
 -- name: release
 -- What was broken off, so that somebody else takes it at once.
-update delivery set leased_until = null, attempts = attempts - 1
+update delivery set leased_until = null
 where delivery_id = %(delivery_id)s and leased_until = %(leased_until)s;
 
 -- name: lock
@@ -86,6 +86,7 @@ on conflict (delivery_id, attempted_at) do nothing;
 update delivery
 set
     status = %(status)s,
+    attempts = attempts + 1,
     leased_until = null,
     due_at = coalesce(%(due_at)s::timestamptz, due_at),
     finished_at = case when %(status)s <> 'pending' then clock_timestamp() end

@@ -8,7 +8,9 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -20,6 +22,8 @@ MAX_NAME = 253
 HTTPS_PORT = 443
 RESOLVE_S = 5.0
 """How long the addresses of a name may take to be found, in seconds."""
+LOOKUPS = 64
+"""Names that are looked up at once, each in a thread of its own."""
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?"
@@ -59,8 +63,15 @@ class RefusedUrlError(ValueError):
 async def by_system(name: str) -> Sequence[str]:
     """Return the addresses of a name as the machine finds them; a name with dots is taken as a whole one."""
     whole = f"{name}." if "." in name else name
-    found = await asyncio.get_running_loop().getaddrinfo(whole, None, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, whole, None, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_lookups(), ask)
     return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+@cache
+def _lookups() -> ThreadPoolExecutor:
+    """Return threads of our own: names that nobody answers for hold them up, and no other call of the process."""
+    return ThreadPoolExecutor(LOOKUPS, "lookup")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
