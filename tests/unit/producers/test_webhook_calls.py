@@ -137,6 +137,14 @@ def test_nobody_there_is_a_failure() -> None:
     assert outcome.error.startswith("ConnectError")
 
 
+def test_whatever_a_receiver_leads_to_is_its_failure() -> None:
+    async def breaks(name: str) -> Sequence[str]:
+        raise RuntimeError("a\x1bb")
+
+    outcome = asyncio.run(call("https://a.example/", {}, b"", Policy(resolve=breaks), timeout_s=5))
+    assert outcome.error == "RuntimeError: a\ufffdb"
+
+
 def test_a_name_rebound_since_it_was_registered_is_not_called() -> None:
     def rebound(name: str, number: int) -> Sequence[str]:
         return ["93.184.215.14"] if number == 0 else ["127.0.0.1"]
