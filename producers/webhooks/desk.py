@@ -1,14 +1,18 @@
 """What the endpoints of this service need beside the database: what may be called, and what seals keys."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import Request
 
+from cdc.context import MessageContext
+from producers.rest.storage import Storage
 from producers.webhooks.addresses import Policy
 from producers.webhooks.sealing import Seal
+from tailrace import RequestWork, UnitOfWork
 
 
 class Desk:
@@ -26,6 +30,16 @@ class Desk:
     @cached_property
     def seal(self) -> Seal:
         return self._seal()
+
+
+@asynccontextmanager
+async def work_on_secrets(storage: Storage, context: MessageContext) -> AsyncIterator[UnitOfWork]:
+    """Open the unit of work of a request whose answer tells a secret.
+
+    An `Idempotency-Key` is passed over: under it the answer would be kept as it is.
+    """
+    async with storage.pool.connection() as connection, connection.transaction():
+        yield RequestWork(connection, storage.outbox, context)
 
 
 async def _current(request: Request) -> Desk:

@@ -13,7 +13,7 @@ from producers.rest.storage import Stored
 from producers.rest.versions import version_router
 from producers.webhooks import handlers
 from producers.webhooks.addresses import admit
-from producers.webhooks.desk import AtDesk
+from producers.webhooks.desk import AtDesk, work_on_secrets
 from producers.webhooks.handlers import PAGE
 from schemas.rest.webhooks import API, V1
 from schemas.rest.webhooks.v1 import (
@@ -51,7 +51,7 @@ async def register(
         in_order=asked.in_order,
         signing=asked.signing,
     )
-    async with storage.work(context) as work:
+    async with work_on_secrets(storage, context) as work:
         row = await handlers.register(registration, key, desk.seal, work)
     location.tell(row["endpoint_id"])
     return with_secret(row, key)
@@ -93,7 +93,7 @@ async def rotate_secret(
 ) -> EndpointWithSecret:
     """Have another secret or key sign; for 24 hours the former one signs as well."""
     key = handlers.key_for(asked.signing, asked.secret)
-    async with storage.work(context) as work:
+    async with work_on_secrets(storage, context) as work:
         row = await handlers.rotate(endpoint_id, asked.signing, key, desk.seal, work)
     return with_secret(row, key)
 
