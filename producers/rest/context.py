@@ -37,10 +37,10 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         context = context_of(Headers(scope=scope))
-        scope.setdefault("state", {}).update(context=context, answer_headers={})
+        is_head = scope["method"] == "HEAD"
+        scope.setdefault("state", {}).update(context=context, answer_headers={}, is_head=is_head)
         answer_headers(scope)[CORRELATION_ID] = str(context.correlation_id)
         started, status = time.perf_counter(), 0
-        is_head = scope["method"] == "HEAD"
 
         async def send_answer(message: Message) -> None:
             nonlocal status

@@ -20,6 +20,8 @@ HEADERS: dict[str, str] = {
     "Deprecation": "Since when this version is deprecated, as `@` and seconds since 1970 (RFC 9745).",
     "Link": "The same in the version after this one, with the relation `successor-version`.",
     "Location": "Where what was made can be found from now on.",
+    "Preference-Applied": "The preference of `Prefer` that was followed, as far as it was (RFC 7240).",
+    "Retry-After": "In how many seconds it makes sense to ask again.",
     "Sunset": "Until when this version is certain to answer (RFC 8594).",
     "Vary": "The answer depends on `Accept`.",
     "X-Correlation-Id": "Shared by everything that the request set in motion.",

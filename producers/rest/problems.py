@@ -29,6 +29,7 @@ DESCRIPTIONS: dict[int | str, str] = {
     406: "`Accept` asks for nothing that can be had here.",
     408: "The body did not arrive in time.",
     409: "It contradicts what is there; `type` says how.",
+    410: "It was there, and is gone for good.",
     413: "The body is too large.",
     415: "The body is not JSON, or of another version.",
     422: "The body breaks the contract, and `errors` says where; or the key was sent with another request.",

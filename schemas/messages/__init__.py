@@ -7,6 +7,7 @@ from schemas.messages import (
     inventory,
     orders,
     payments,
+    reports,
     sagas,
     shipping,
     users,
@@ -48,5 +49,6 @@ ALL: tuple[type[Message], ...] = (
     webhooks.EndpointDisabled,
     inventory.GetStock,
     inventory.Stock,
+    reports.MakeReport,
 )
 """Every message class, in the catalogue's order."""

@@ -1,0 +1,1 @@
+"""Reports: takes orders for reports as jobs, tells how these stand, and hands out what they have made."""

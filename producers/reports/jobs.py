@@ -1,0 +1,158 @@
+"""Jobs as whoever asked for them sees them: begun with their command, shown, cancelled, and what they have made."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from cdc.database import Connection, Pool
+from cdc.ids import new_id
+from cdc.sql import load_queries
+from cdc.work import UnitOfWork
+from schemas.messages.reports import MakeReport
+
+QUERIES = load_queries(__package__)
+
+MAX_WAITING = 100
+"""Jobs that wait at most: workers take them one after the other, and nobody waits for hours."""
+AT_WORK = frozenset({"queued", "running"})
+
+
+class TooManyJobsError(Exception):
+    """So many jobs wait already that this one would wait too long."""
+
+
+class JobFinishedError(Exception):
+    """The job is finished otherwise, and cannot be cancelled; the text says how it stands."""
+
+
+class ResultGoneError(Exception):
+    """What a job has made was taken away while it was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A row of `job`, where each column says more of itself."""
+
+    job_id: UUID
+    request: Mapping[str, Any]
+    status: str
+    generation: int
+    attempts: int
+    due_at: datetime | None
+    done: int
+    total: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None
+    holds: bool
+    reason: str | None
+    media_type: str | None
+    bytes: int | None
+    digest: str | None
+    is_expired: bool
+
+    @property
+    def is_at_work(self) -> bool:
+        return self.status in AT_WORK
+
+    @property
+    def shown_status(self) -> str:
+        """How it stands to its reader, for whom a result that is gone is not there any more."""
+        return "expired" if self.status == "done" and self.is_expired else self.status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a report is to be about, as it is kept with the job; see `schemas.rest.reports.v2.MakeReport`."""
+
+    first_day: date
+    days: int
+    format: str
+    currencies: tuple[str, ...]
+    skus: tuple[str, ...]
+
+    def day(self, number: int) -> date:
+        return self.first_day + timedelta(days=number)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "first_day": self.first_day.isoformat(),
+            "days": self.days,
+            "format": self.format,
+            "currencies": list(self.currencies),
+            "skus": list(self.skus),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Asked":
+        return cls(
+            first_day=date.fromisoformat(value["first_day"]),
+            days=value["days"],
+            format=value["format"],
+            currencies=tuple(value["currencies"]),
+            skus=tuple(value["skus"]),
+        )
+
+
+async def begin(asked: Asked, work: UnitOfWork) -> Job:
+    """Keep a job, and send the command to work on it: both, or neither.
+
+    Raises:
+        TooManyJobsError: as many jobs wait as may.
+    """
+    cursor = await work.connection.execute(QUERIES["waiting"], {"limit": MAX_WAITING})
+    if (await cursor.fetchall())[0][0] >= MAX_WAITING:
+        raise TooManyJobsError
+    job_id = new_id()
+    row = {"job_id": job_id, "request": Jsonb(asked.to_json()), "total": asked.days}
+    [job] = await _jobs(work.connection, "add", row)
+    await work.send(MakeReport(job_id=job_id), key=str(job_id))
+    return job
+
+
+async def find(connection: Connection, job_id: UUID) -> Job | None:
+    found = await _jobs(connection, "find", {"job_id": job_id})
+    return found[0] if found else None
+
+
+async def cancel(connection: Connection, job_id: UUID) -> Job | None:
+    """Cancel a job and return it; nothing happens to one that is cancelled already.
+
+    Raises:
+        JobFinishedError: it is done, or has failed.
+    """
+    await connection.execute(QUERIES["cancel"], {"job_id": job_id})
+    job = await find(connection, job_id)
+    if job is not None and job.status != "cancelled":
+        raise JobFinishedError(f"job {job_id} is {job.shown_status}; there is nothing to cancel")
+    return job
+
+
+async def result(pool: Pool, job: Job) -> AsyncIterator[bytes]:
+    """Yield what a job has made, piece by piece, with no transaction open between two of them.
+
+    Raises:
+        ResultGoneError: it has expired meanwhile.
+    """
+    number, left = 0, job.bytes or 0
+    while left > 0:
+        place = {"job_id": job.job_id, "generation": job.generation, "number": number}
+        async with pool.connection() as connection:
+            cursor = await connection.execute(QUERIES["chunk"], place)
+            row = await cursor.fetchone()
+        if row is None:
+            raise ResultGoneError(f"the result of job {job.job_id} has expired while it was read")
+        yield row[0]
+        number, left = number + 1, left - len(row[0])
+
+
+async def _jobs(connection: Connection, query: str, values: Mapping[str, Any]) -> list[Job]:
+    async with connection.cursor(row_factory=class_row(Job)) as cursor:
+        await cursor.execute(QUERIES[query], values)
+        return await cursor.fetchall()

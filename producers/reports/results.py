@@ -1,0 +1,82 @@
+"""What jobs have made, to be fetched: a file in its own media type, whatever version of the API is spoken."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from producers.reports import jobs
+from producers.reports.jobs import Job
+from producers.reports.v2 import not_found
+from producers.rest.body import JsonRoute
+from producers.rest.problems import ProblemError, answers
+from producers.rest.storage import Stored
+from schemas.rest.reports import JOB_FAILED, NO_RESULT, RESULT_EXPIRED, V2
+
+SUFFIXES = {"text/csv; charset=utf-8": "csv", "application/vnd.apache.parquet": "parquet"}
+"""Media types of results, with the ending of a file's name."""
+MEDIA_TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
+
+router = APIRouter(prefix=V2.prefix, route_class=JsonRoute)
+
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {name.partition(";")[0]: _FILE for name in SUFFIXES}},
+    304: {"description": "The client has it: `If-None-Match` names its `ETag`."},
+}
+
+
+@router.get(
+    "/jobs/{job_id}/result",
+    response_class=Response,
+    responses=_ANSWERS | answers(404, 409, 410, 503),
+)
+async def fetch(job_id: UUID, storage: Stored, request: Request) -> Response:
+    """Fetch what a job has made."""
+    async with storage.pool.connection() as connection:
+        job = await jobs.find(connection, job_id)
+    if job is None:
+        raise not_found(job_id)
+    _require_result(job)
+    headers = {
+        "etag": f'"{job.digest}"',
+        "cache-control": "private, no-cache",
+        "content-disposition": f'attachment; filename="{name_of(job)}"',
+        "x-content-type-options": "nosniff",
+    }
+    if _has_it(request, headers["etag"]):
+        return Response(status_code=304, headers=headers)
+    headers |= {"content-length": str(job.bytes), "accept-ranges": "none"}
+    if request.scope["state"]["is_head"]:
+        return Response(media_type=job.media_type, headers=headers)
+    content = jobs.result(storage.pool, job)
+    return StreamingResponse(content, media_type=job.media_type, headers=headers)
+
+
+def name_of(job: Job) -> str:
+    """Return what its file is called: by the period, so that two reports lie beside each other."""
+    asked = jobs.Asked.from_json(job.request)
+    period = f"{asked.first_day}_{asked.day(asked.days - 1)}"
+    return f"sales_{period}.{SUFFIXES[job.media_type or '']}"
+
+
+def _require_result(job: Job) -> None:
+    match job.shown_status:
+        case "done":
+            return
+        case "expired":
+            told = f"the result of job {job.job_id} was kept until {job.expires_at}; ask for the report again"
+            raise ProblemError(410, told, kind=RESULT_EXPIRED)
+        case "failed":
+            raise ProblemError(409, f"job {job.job_id} failed: {job.reason}", kind=JOB_FAILED)
+        case status:
+            told = f"job {job.job_id} is {status} and has no result; look at the job"
+            raise ProblemError(409, told, kind=NO_RESULT)
+
+
+def _has_it(request: Request, etag: str) -> bool:
+    """Tell whether the client names the tag, weak or strong, or any (RFC 9110, 13.1.2)."""
+    names = ",".join(request.headers.getlist("if-none-match")).split(",")
+    return any(name.strip().removeprefix("W/") in (etag, "*") for name in names)
