@@ -68,7 +68,7 @@ from job
 where status in ('queued', 'running') and due_at <= clock_timestamp()
 order by due_at
 limit 1
-for update skip locked;
+for no key update skip locked;
 
 -- name: claim
 update job
@@ -139,7 +139,7 @@ from job
 where holds and expires_at <= clock_timestamp()
 order by expires_at
 limit 1
-for update skip locked;
+for no key update skip locked;
 
 -- name: take_away_parts
 delete from job_part

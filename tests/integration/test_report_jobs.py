@@ -25,6 +25,7 @@ from consumers.reports.making import CHUNK_BYTES, RETRIES, Maker
 from consumers.reports.service import SERVICE
 from consumers.runtime.outside import RealOutside
 from consumers.runtime.throwaway import leading_into
+from consumers.testing.records import deliver
 from infra.processes import settings_of
 from producers.reports import jobs
 from producers.reports.jobs import Asked, Job
@@ -129,7 +130,10 @@ def play(stack: RunningStack, scene: Scene) -> None:
 def test_a_report_says_what_was_told_once_each_and_exactly(stack: RunningStack) -> None:
     async def scene(desk: Desk) -> None:
         scenario = Scenario(create_consumer(desk.settings, RealOutside()), desk.database)
-        await scenario.torment(*told())
+        records = [deliver(each) for each in told()]
+        await scenario.when(*records)
+        await scenario.when(*reversed(records))
+        scenario.then_duplicates(len(records))
         rows = list(csv.DictReader(io.StringIO((await desk.made()).decode())))
         assert rows == [
             row("EUR", "", 3, 2, 1, '{"out_of_stock": 1}', "999999999999999.9999", "0.0001"),
@@ -310,14 +314,14 @@ async def until(desk: Desk, job_id: UUID, done: int) -> None:
 def test_what_is_cancelled_in_the_midst_ends_and_leaves_nothing(stack: RunningStack) -> None:
     async def scene(desk: Desk) -> None:
         job_id = await desk.ask(days=60)
-        async with held_up(desk, job_id, 40):
-            making = asyncio.create_task(desk.maker.make(job_id))
-            await until(desk, job_id, 40)
-            async with desk.connection() as connection:
+        async with desk.connection() as connection:
+            async with held_up(desk, job_id, 40):
+                making = asyncio.create_task(desk.maker.make(job_id))
+                await until(desk, job_id, 40)
                 cancelling = asyncio.create_task(jobs.cancel(connection, job_id))
                 # it waits for the one statement that is held up
                 await asyncio.wait([cancelling], timeout=0.2)
-        job = await cancelling if not cancelling.done() else cancelling.result()
+            job = await cancelling
         await making
         assert job is not None
         assert (job.status, job.done < 60) == ("cancelled", True)
