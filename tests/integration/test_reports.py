@@ -240,7 +240,7 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(stack: RunningS
 
 
 def test_a_job_is_cancelled_while_it_runs_and_who_waits_hears_of_it(stack: RunningStack) -> None:
-    with stopped_at(stack, 2) as path, ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, stopped_at(stack, 2) as path:
         waiting = pool.submit(look, stack, path, prefer="wait=8")
         cancelling = pool.submit(plain_http.post, url_of(stack, f"{path}/cancel"))
         at_work = pool.submit(look, stack, path, prefer="wait=0").result(10)
