@@ -30,6 +30,13 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": {}, "
 FOUND: dict[int | str, dict[str, Any]] = {
     200: {"headers": {"Retry-After": {}, "Preference-Applied": {}}}
 }
+PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=5`: answer once the job is finished, or after 5 seconds (RFC 7240).",
+    "schema": {"type": "string"},
+    "example": "wait=5",
+}
 
 router = version_router(API, V2)
 
@@ -68,6 +75,7 @@ async def make(
     "/jobs/{job_id}",
     response_model_exclude_none=True,
     responses=FOUND | answers(404, 503),
+    openapi_extra={"parameters": [PREFER]},
 )
 async def show(
     job_id: UUID, storage: Stored, watch: Watched, request: Request, response: Response

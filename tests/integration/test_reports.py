@@ -226,6 +226,13 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(stack: RunningS
         assert look(stack, path).json()["status"] == "running"
         assert look(stack, f"{path}/result").status_code == 409
         stack.kill("reports-worker")
+    # as if the time of its lease had passed
+    in_database(
+        stack,
+        OWNER,
+        "update reports.job set due_at = clock_timestamp() where job_id = %(id)s",
+        id=path.rpartition("/")[2],
+    )
     job = finished(stack, path)
     assert (job["status"], job["progress"]) == ("done", {"done": 31, "total": 31})
     [[generation]] = in_database(
