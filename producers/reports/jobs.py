@@ -36,21 +36,19 @@ class ResultGoneError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A row of `job`, where each column says more of itself."""
+    """What is shown of a row of `job`, where each column says more of itself."""
 
     job_id: UUID
     request: Mapping[str, Any]
     status: str
     generation: int
     attempts: int
-    due_at: datetime | None
     done: int
     total: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None
-    holds: bool
     reason: str | None
     media_type: str | None
     bytes: int | None
@@ -111,14 +109,18 @@ async def begin(asked: Asked, work: UnitOfWork) -> Job:
         raise TooManyJobsError
     job_id = new_id()
     row = {"job_id": job_id, "request": Jsonb(asked.to_json()), "total": asked.days}
-    [job] = await _jobs(work.connection, "add", row)
+    await work.connection.execute(QUERIES["add"], row)
     await work.send(MakeReport(job_id=job_id), key=str(job_id))
+    job = await find(work.connection, job_id)
+    if job is None:
+        raise LookupError(f"job {job_id} is not there, in the transaction that has written it")
     return job
 
 
 async def find(connection: Connection, job_id: UUID) -> Job | None:
-    found = await _jobs(connection, "find", {"job_id": job_id})
-    return found[0] if found else None
+    async with connection.cursor(row_factory=class_row(Job)) as cursor:
+        await cursor.execute(QUERIES["find"], {"job_id": job_id})
+        return await cursor.fetchone()
 
 
 async def cancel(connection: Connection, job_id: UUID) -> Job | None:
@@ -150,9 +152,3 @@ async def result(pool: Pool, job: Job) -> AsyncIterator[bytes]:
             raise ResultGoneError(f"the result of job {job.job_id} has expired while it was read")
         yield row[0]
         number, left = number + 1, left - len(row[0])
-
-
-async def _jobs(connection: Connection, query: str, values: Mapping[str, Any]) -> list[Job]:
-    async with connection.cursor(row_factory=class_row(Job)) as cursor:
-        await cursor.execute(QUERIES[query], values)
-        return await cursor.fetchall()

@@ -7,11 +7,28 @@ select count(*) from (
 ) as waiting;
 
 -- name: add
-insert into job (job_id, request, total) values (%(job_id)s, %(request)s, %(total)s)
-returning *, false as is_expired;
+insert into job (job_id, request, total) values (%(job_id)s, %(request)s, %(total)s);
 
 -- name: find
-select *, expires_at <= clock_timestamp() is true as is_expired from job where job_id = %(job_id)s;
+select
+    job_id,
+    request,
+    status,
+    generation,
+    attempts,
+    done,
+    total,
+    created_at,
+    started_at,
+    finished_at,
+    expires_at,
+    reason,
+    media_type,
+    bytes,
+    digest,
+    expires_at <= clock_timestamp() is true as is_expired
+from job
+where job_id = %(job_id)s;
 
 -- name: cancel
 -- What was worked out goes at once. Whoever works on it finds that he no longer may.

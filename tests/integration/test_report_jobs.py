@@ -5,7 +5,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,8 +13,10 @@ from uuid import UUID
 
 import pytest
 from arro3.io import read_parquet
+from psycopg.errors import CheckViolation
 from psycopg.types.json import Jsonb
 
+from cdc.context import MessageContext
 from cdc.database import Connection, connect_async
 from cdc.due import PoolTransactions, work_once
 from cdc.ids import new_id
@@ -33,12 +35,13 @@ from producers.reports.watch import Watch
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
 from schemas.messages.payments import PaymentRefunded
 from schemas.messages.reports import MakeReport
-from tailrace import PostgresDatabase, Scenario, sample_of
+from tailrace import PostgresDatabase, RequestWork, Scenario, sample_of
 from tests.stack import RunningStack
 
 DAY = date(2026, 11, 28)
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 KEPT = timedelta(hours=1)
+ASKED = Asked(first_day=DAY, days=1, format="csv", currencies=(), skus=())
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,7 @@ class Desk:
 
     async def ask(self, **changes: Any) -> UUID:
         """Keep a job whose command has come."""
-        usual: dict[str, Any] = {
-            "first_day": DAY,
-            "days": 1,
-            "format": "csv",
-            "currencies": (),
-            "skus": (),
-        }
-        asked = Asked(**usual | changes)
+        asked = replace(ASKED, **changes)
         job_id = new_id()
         row = {"job_id": job_id, "request": Jsonb(asked.to_json()), "total": asked.days}
         async with self.database.connection() as connection:
@@ -459,5 +455,35 @@ def test_a_large_result_lies_in_pieces(stack: RunningStack) -> None:
         csv.field_size_limit(10_000_000)
         [found] = csv.DictReader(io.StringIO(content.decode()))
         assert found["orders_cancelled"] == "8000"
+
+    play(stack, scene)
+
+
+def test_a_job_and_its_command_are_both_there_or_neither_and_no_more_than_may_wait(
+    stack: RunningStack,
+) -> None:
+    async def begin(desk: Desk) -> Job:
+        async with desk.database.pool.connection() as connection, connection.transaction():
+            work = RequestWork(
+                connection, desk.database.outbox(), MessageContext(correlation_id=new_id())
+            )
+            return await jobs.begin(ASKED, work)
+
+    async def scene(desk: Desk) -> None:
+        job = await begin(desk)
+        assert (job.status, job.total, job.is_expired) == ("queued", 1, False)
+        [sent] = (await desk.database.look("reports-worker")).sent
+        assert (sent.message, sent.key) == (MakeReport(job_id=job.job_id), str(job.job_id))
+        await desk.run("alter table outbox_message add constraint refuse check (false) not valid")
+        with pytest.raises(CheckViolation):
+            await begin(desk)
+        assert await desk.count("job") == 1
+        await desk.run(
+            "insert into job (job_id, request, total) "
+            "select gen_random_uuid(), '{}', 1 from generate_series(2, %s)",
+            jobs.MAX_WAITING,
+        )
+        with pytest.raises(jobs.TooManyJobsError):
+            await begin(desk)
 
     play(stack, scene)
