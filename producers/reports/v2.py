@@ -98,11 +98,11 @@ async def show(
 @router.post(
     "/jobs/{job_id}/cancel", response_model_exclude_none=True, responses=answers(404, 409, 503)
 )
-async def cancel(job_id: UUID, storage: Stored, response: Response) -> v2.Job:
+async def cancel(job_id: UUID, storage: Stored, context: Context, response: Response) -> v2.Job:
     """Cancel a job that is not finished. Asking again changes nothing."""
     try:
-        async with storage.pool.connection() as connection:
-            job = await jobs.cancel(connection, job_id)
+        async with storage.work(context) as work:
+            job = await jobs.cancel(work.connection, job_id)
     except jobs.JobFinishedError as error:
         raise ProblemError(409, str(error), kind=JOB_FINISHED) from None
     if job is None:
