@@ -24,12 +24,8 @@ ONE_BY_ONE = re.compile(r"tests/chaos/(?!test_log_moves\.py)")
 
 
 def stacks_that_fit(cores: int, available_mb: int) -> int:
-    """Return on how many stacks tests run side by side, if nobody says.
-
-    That is one more than cores: a stack under test waits more than half of its time, for sessions that run out and
-    parts that come back.
-    """
-    return max(1, min(cores + 1, available_mb // STACK_MB, MOST_STACKS))
+    """Return on how many stacks tests run side by side, if nobody says: one for each core, if memory allows."""
+    return max(1, min(cores, available_mb // STACK_MB, MOST_STACKS))
 
 
 def own_ports() -> range:

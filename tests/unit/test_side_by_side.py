@@ -29,7 +29,7 @@ def test_what_stays_together(test: str, unit: str) -> None:
 
 @pytest.mark.parametrize(
     ("cores", "available_mb", "stacks"),
-    [(2, 16_000, 3), (2, 5_000, 2), (8, 7_000, 3), (1, 500, 1), (64, 256_000, 8)],
+    [(2, 16_000, 2), (2, 3_000, 1), (8, 7_000, 3), (1, 500, 1), (64, 256_000, 8)],
 )
 def test_as_many_stacks_run_as_cores_and_memory_bear(
     cores: int, available_mb: int, stacks: int
