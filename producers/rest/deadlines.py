@@ -17,7 +17,6 @@ from schemas.rest.problem import DEADLINE_EXCEEDED, TOO_SLOW
 
 GRACE_S = 0.02
 """How long it is waited for what was given up to end; then the client is answered all the same."""
-STREAM = b"text/event-stream"
 _LENGTHS = {b"content-length": b"0", b"transfer-encoding": None}
 """Headers that announce a body, each with the value by which there is none."""
 
@@ -94,11 +93,6 @@ class Deadlines:
         except ProblemError as error:
             await exchange.answer(error)
             return
-        if asked_s is None and any(
-            name == b"accept" and STREAM in value.lower() for name, value in headers
-        ):
-            await exchange.run(self._app, None)  # it goes on for as long as somebody listens
-            return
         budget = self._default_s if asked_s is None else min(asked_s, self._most_s)
         if budget < LEAST_S:
             self._given_up.too_late += 1
@@ -125,7 +119,7 @@ class _Exchange:
         self._instead: asyncio.Task[None] | None = None
         self._timer: asyncio.Timeout = asyncio.timeout(None)
 
-    async def run(self, app: ASGIApp, deadline: Deadline | None, *, to_begin: bool = False) -> None:
+    async def run(self, app: ASGIApp, deadline: Deadline, *, to_begin: bool) -> None:
         """Have the application answer, by the deadline or until nobody waits any more.
 
         Args:
@@ -138,9 +132,6 @@ class _Exchange:
             async with self._timer:
                 if self._is_whole:
                     self._watch()
-                if deadline is None:
-                    await app(self._scope, self.receive, self.send)
-                    return
                 self._timer.reschedule(deadline.at)
                 late = loop.call_at(deadline.at + GRACE_S, self._answer_instead)
                 with within(deadline):
