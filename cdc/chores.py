@@ -56,7 +56,7 @@ class Chores:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _repeat(self, chore: Chore) -> None:
-        pause_s = chore.every_s
+        pause_s, task = chore.every_s, asyncio.current_task()
         while True:
             try:
                 await chore.do()
@@ -69,4 +69,7 @@ class Chores:
                     log.exception("chore failed", **fields)
             else:
                 pause_s = chore.every_s
+            # before Python 3.12 `wait_for`, which pools use, may lose a cancellation that comes with what it waits for
+            if task and task.cancelling():
+                return
             await asyncio.sleep(pause_s)

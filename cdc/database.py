@@ -125,16 +125,19 @@ async def _lend(connection: Connection) -> None:
     """Try a connection, and have Postgres end what takes longer than its borrower has time, in one round trip."""
     deadline = current_deadline()
     is_reading = connection.autocommit
-    if not is_reading:
-        await connection.set_autocommit(True)
     try:
+        if not is_reading:
+            await connection.set_autocommit(True)
         if deadline is None:
             await connection.execute("reset statement_timeout")
         else:
             await connection.execute(_BOUND, [_statement_ms(deadline)])
-    finally:
         if not is_reading:
             await connection.set_autocommit(False)
+    except BaseException:
+        # the pool opens another one in its place; this one may be left in a state that nobody expects
+        await connection.close()
+        raise
 
 
 def _statement_ms(deadline: Deadline) -> str:

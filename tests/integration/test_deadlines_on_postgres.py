@@ -12,6 +12,7 @@ import pytest
 from fastapi import APIRouter
 
 from cdc.context import MessageContext
+from cdc.database import Pool, open_pool
 from cdc.deadline import Deadline, within
 from cdc.ids import new_id
 from producers.orders.domain import EVENTS, PlaceOrder
@@ -202,5 +203,25 @@ def test_what_may_be_committed_is_not_called_undone(
         with psycopg.connect(stack.database_url("orders")) as connection:
             query = "select count(*) from customer_order where customer_id = 'never'"
             assert connection.execute(query).fetchone() == (0,)
+
+    asyncio.run(scenario())
+
+
+def test_whoever_is_cancelled_while_a_connection_is_lent_hears_of_it(stack: RunningStack) -> None:
+    async def borrow(pool: Pool) -> None:
+        async with pool.connection():
+            await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        async with open_pool(stack.database_url("orders"), timeout_s=5) as pool:
+            for turns in range(200):
+                task = asyncio.create_task(borrow(pool))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task], timeout=10)
+                assert task.cancelled()
+            async with pool.connection() as connection, connection.transaction():
+                assert not connection.autocommit
 
     asyncio.run(scenario())

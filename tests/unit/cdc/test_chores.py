@@ -1,6 +1,7 @@
 """What is done again and again goes on when it fails, and does not keep others from being done."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -36,3 +37,25 @@ def test_a_chore_that_fails_is_done_again_and_told_of_by_its_name(
 
 def test_nothing_that_was_begun_is_nothing_to_stop() -> None:
     asyncio.run(Chores().stop())
+
+
+def test_a_chore_that_loses_its_cancellation_is_not_done_again() -> None:
+    times = 0
+
+    async def scenario() -> None:
+        begun = asyncio.Event()
+
+        async def do() -> None:
+            nonlocal times
+            times += 1
+            begun.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+        chores = Chores()
+        chores.start([Chore("deaf", 600, do)])
+        await begun.wait()
+        await asyncio.wait_for(chores.stop(), 10)
+
+    asyncio.run(scenario())
+    assert times == 1
