@@ -67,7 +67,7 @@ def test_who_has_no_projection_is_told_so(stack: RunningStack) -> None:
     unknown = stack.cli("projections", "rebuild", "nobody", check=False)
     assert (unknown.returncode, "No consumer is called nobody" in unknown.stderr) == (2, True)
     listed = json.loads(stack.cli("projections", "list", "--json").stdout)
-    assert listed == [
+    assert [each for each in listed if each["consumer"] == "analytics-worker"] == [
         {"consumer": "analytics-worker", "table": table}
         for table in ("orders_per_minute", "sign_ups_per_day")
     ]

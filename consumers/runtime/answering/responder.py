@@ -72,6 +72,7 @@ class Responder:
         self._queue: asyncio.Queue[KafkaRecord] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._reader: QuestionReader | None = None
+        self._is_stopping = False
         self._answered: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._malformed = 0
@@ -123,6 +124,7 @@ class Responder:
         if self._reader is not None:
             self._reader.stop()
             await asyncio.to_thread(self._reader.join, LEAVE_S)
+        self._is_stopping = True  # a cancellation may get lost, see `Chores`
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -134,7 +136,7 @@ class Responder:
             self._queue.put_nowait(record)
 
     async def _work(self, reader: QuestionReader) -> None:
-        while True:
+        while not self._is_stopping:
             record = await self._queue.get()
             try:
                 await self._see_to(record)
