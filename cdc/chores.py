@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 
 from cdc.logs import FieldLogger
 
 LONGEST_PAUSE_S = 10.0
+CANCEL_AGAIN_S = 2.0
 
 log = FieldLogger(__name__)
 
@@ -32,6 +33,20 @@ def is_trouble_of_the_database(error: Exception) -> bool:
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
+async def cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended, however they do.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, which the connection pool uses, loses a cancellation that
+    comes together with what it waits for (python/cpython#86296).
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Chores:
     """Sees to chores, each on its own.
 
@@ -51,12 +66,10 @@ class Chores:
 
     async def stop(self) -> None:
         """Break off what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
 
     async def _repeat(self, chore: Chore) -> None:
-        pause_s, task = chore.every_s, asyncio.current_task()
+        pause_s = chore.every_s
         while True:
             try:
                 await chore.do()
@@ -69,7 +82,4 @@ class Chores:
                     log.exception("chore failed", **fields)
             else:
                 pause_s = chore.every_s
-            # before Python 3.12 `wait_for`, which pools use, may lose a cancellation that comes with what it waits for
-            if task and task.cancelling():
-                return
             await asyncio.sleep(pause_s)

@@ -26,6 +26,7 @@ from faust.transport.consumer import RecordMap
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
+from cdc.chores import cancel
 from cdc.logs import FieldLogger
 from cdc.speaker import speaker
 from consumers.runtime.lanes import Fetched, Lanes
@@ -180,8 +181,7 @@ class BatchConsumer(Consumer):
 
     async def _give_up_taking_over(self) -> None:
         if self._taking_over is not None:
-            self._taking_over.cancel()
-            await asyncio.gather(self._taking_over, return_exceptions=True)
+            await cancel([self._taking_over])
 
     async def skip_gaps(self) -> None:
         """Move lanes that have nothing to do over offsets that hold no record, so that their lag ends with their work.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from cdc.chores import cancel
 from cdc.context import MessageContext, next_traceparent
 from cdc.database import Pool, open_pool
 from cdc.kafka_record import KafkaRecord
@@ -72,7 +73,6 @@ class Responder:
         self._queue: asyncio.Queue[KafkaRecord] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._reader: QuestionReader | None = None
-        self._is_stopping = False
         self._answered: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._malformed = 0
@@ -124,10 +124,7 @@ class Responder:
         if self._reader is not None:
             self._reader.stop()
             await asyncio.to_thread(self._reader.join, LEAVE_S)
-        self._is_stopping = True  # a cancellation may get lost, see `Chores`
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
         await asyncio.to_thread(self._sender.close, STOP_S)
         await self._pool.close()
 
@@ -136,7 +133,7 @@ class Responder:
             self._queue.put_nowait(record)
 
     async def _work(self, reader: QuestionReader) -> None:
-        while not self._is_stopping:
+        while True:
             record = await self._queue.get()
             try:
                 await self._see_to(record)
