@@ -159,6 +159,7 @@ def replace_value(stack: RunningStack, place: str, directory: Path) -> None:
         "currency": "EUR",
         "total": "5.00",
         "confirmed_at": LONG_AGO.isoformat(),
+        "customer_id": None,
     }
     file.write_text(json.dumps(value))
     why = ("--why", "as the sender says")
