@@ -107,7 +107,17 @@ def open_pool(
     limits = {"idle_in_transaction_session_timeout": f"{idle_in_transaction_s * 1000:.0f}ms"}
     if reads_only:
         limits["default_transaction_read_only"] = "on"
-    return AsyncConnectionPool(
+
+    async def lend(connection: Connection) -> None:
+        try:
+            await _lend(connection)
+        except psycopg.OperationalError:
+            # The others were lost with it, as when Postgres was restarted. To be found one by one, each after a pause
+            # that doubles, takes them longer than anybody waits for a connection.
+            await pool.check()
+            raise
+
+    pool: Pool = AsyncConnectionPool(
         session_url(database_url, limits),
         kwargs={"autocommit": reads_only},
         min_size=1,
@@ -117,8 +127,9 @@ def open_pool(
         # for whoever asks next
         reconnect_timeout=timeout_s,
         open=False,
-        check=_lend if check else None,
+        check=lend if check else None,
     )
+    return pool
 
 
 async def _lend(connection: Connection) -> None:

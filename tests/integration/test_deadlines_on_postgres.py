@@ -15,6 +15,7 @@ from cdc.context import MessageContext
 from cdc.database import Pool, open_pool
 from cdc.deadline import Deadline, within
 from cdc.ids import new_id
+from infra.services import SUPERUSER
 from producers.orders.domain import EVENTS, PlaceOrder
 from producers.orders.handlers import place_order
 from producers.orders.service import SERVICE
@@ -223,5 +224,24 @@ def test_whoever_is_cancelled_while_a_connection_is_lent_hears_of_it(stack: Runn
                 assert task.cancelled()
             async with pool.connection() as connection, connection.transaction():
                 assert not connection.autocommit
+
+    asyncio.run(scenario())
+
+
+def test_connections_that_were_lost_together_are_opened_anew_together(stack: RunningStack) -> None:
+    async def backend(pool: Pool, taken: asyncio.Barrier | None = None) -> int:
+        async with pool.connection() as connection:
+            if taken:
+                await taken.wait()  # each has a connection of its own
+            return connection.info.backend_pid
+
+    async def scenario() -> None:
+        async with open_pool(stack.database_url("orders"), timeout_s=2) as pool:
+            taken = asyncio.Barrier(5)
+            first = set(await asyncio.gather(*(backend(pool, taken) for _ in range(5))))
+            with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as postgres:
+                ended = "select pg_terminate_backend(pid, 10000) from unnest(%s::int[]) pid"
+                assert postgres.execute(ended, [list(first)]).fetchall() == [(True,)] * 5
+            assert await backend(pool) not in first
 
     asyncio.run(scenario())
