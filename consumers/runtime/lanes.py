@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from cdc.chores import cancel
 from cdc.due import RetryPolicy
 from cdc.logs import FieldLogger
 from consumers.runtime.delivery import Record
@@ -140,8 +141,7 @@ class Lane:
         self._look_no_further()
         if self._is_working:
             await asyncio.wait([self._working], timeout=timeout_s)
-        self._working.cancel()
-        await asyncio.gather(self._working, return_exceptions=True)
+        await cancel([self._working])
 
     async def skip_to(self, offset: int) -> None:
         """Move over offsets that hold no record, such as the marks of Kafka's transactions.

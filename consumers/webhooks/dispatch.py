@@ -13,7 +13,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
 
-from cdc.chores import is_trouble_of_the_database
+from cdc.chores import cancel, is_trouble_of_the_database
 from cdc.context import MessageContext, next_traceparent
 from cdc.database import Pool
 from cdc.due import LOOK_EVERY_S
@@ -92,9 +92,7 @@ class Dispatcher:
                     running, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED
                 )
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await cancel(list(running))
 
     async def _lease(self, limit: int) -> Sequence[Leased]:
         if not limit:
