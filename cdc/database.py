@@ -1,7 +1,8 @@
 """Connections to Postgres whose sessions are set by us alone, and not by roles, databases or the environment."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -9,7 +10,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from cdc.deadline import Deadline, current_deadline
+from cdc.deadline import LEAST_S, Deadline, current_deadline
 
 Connection = psycopg.AsyncConnection[Any]
 SyncConnection = psycopg.Connection[Any]
@@ -130,6 +131,19 @@ def open_pool(
         check=lend if check else None,
     )
     return pool
+
+
+@asynccontextmanager
+async def borrow(pool: Pool) -> AsyncIterator[Connection]:
+    """Lend a connection; neither the wait for it nor, if the pool checks, a statement on it outlasts the deadline.
+
+    Raises:
+        DeadlineExceededError: it is over before anything was asked.
+    """
+    deadline = current_deadline()
+    remaining_s = deadline.require(LEAST_S) if deadline else pool.timeout
+    async with pool.connection(min(pool.timeout, remaining_s)) as connection:
+        yield connection
 
 
 async def _lend(connection: Connection) -> None:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+LEAST_S = 0.002  # nothing is begun with less: no service and no database answers in it
+
 
 class DeadlineExceededError(TimeoutError):
     """There is not enough time left to do it."""

@@ -11,14 +11,14 @@ from http import HTTPStatus
 import httpx2
 
 from cdc.context import MessageContext
-from cdc.deadline import Deadline, within
+from cdc.deadline import LEAST_S, Deadline, within
 from producers.calling.answer import Answer, read, unusable
 from producers.calling.retries import wait_s
 from producers.calling.settings import CallSettings
 from producers.calling.target import Attempt, NotCalledError, Target
 from producers.rest.context import headers_of
 from producers.rest.deadlines import current_trace
-from producers.rest.patience import LEAST_S, patience_headers, retries_allowed, without_reserve
+from producers.rest.patience import patience_headers, retries_allowed, without_reserve
 from producers.rest.problems import ProblemError, unavailable
 from schemas.rest.problem import TOO_SLOW
 

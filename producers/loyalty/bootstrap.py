@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from cdc.database import open_pool
 from producers.grpc.server import Offered
-from producers.grpc.storage import StorageSettings
+from producers.grpc.storage import StorageSettings, open_reading_pool
 from producers.loyalty.v1 import LoyaltyService
 from schemas.rpc.loyalty.v1.loyalty_pb2_grpc import add_LoyaltyServiceServicer_to_server
 
@@ -17,7 +16,7 @@ class Settings(StorageSettings):
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Sequence[Offered]]:
     """Open what the service works with; give what it offers."""
-    async with open_pool(settings.database_url, reads_only=True) as pool:
+    async with open_reading_pool(settings) as pool:
         service = LoyaltyService(pool)
         yield [
             Offered(

@@ -4,9 +4,8 @@ from typing import Any
 
 import grpc
 
-from cdc.database import Pool
+from cdc.database import Pool, borrow
 from producers.grpc.calls import RefusedError
-from producers.grpc.storage import transaction
 from producers.loyalty import handlers
 from producers.loyalty.domain import Account, Tier
 from schemas.customers import user_id_in
@@ -53,7 +52,7 @@ class LoyaltyService(LoyaltyServiceServicer):
             )
         account = None
         if (user_id := user_id_in(text)) is not None:
-            async with transaction(self._pool) as connection:
+            async with borrow(self._pool) as connection:
                 account = await handlers.find(user_id, connection)
         if account is None:
             raise RefusedError(grpc.StatusCode.NOT_FOUND, "no user has this id")

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cdc.deadline import Deadline, DeadlineExceededError, within
-from producers.rest.patience import LEAST_S, budget_s, repeats_itself, retries_allowed
+from cdc.deadline import LEAST_S, Deadline, DeadlineExceededError, within
+from producers.rest.patience import budget_s, repeats_itself, retries_allowed
 from producers.rest.problems import ProblemError, response_of
 from schemas.rest.problem import DEADLINE_EXCEEDED, TOO_SLOW
 

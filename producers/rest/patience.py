@@ -18,7 +18,6 @@ NONE = "none"
 MOST_RESERVE_S = 0.02
 """Kept back from what is given on, to hear of its end and to answer: some times what that takes on a busy machine."""
 RESERVED_SHARE = 0.1  # of a budget that is so short that this is less
-LEAST_S = 0.002  # nothing is begun with less: no service and no database answers in it
 
 _MS = re.compile(rb"[0-9]{1,19}")
 _GRPC = re.compile(rb"([0-9]{1,8})([HMSmun])")

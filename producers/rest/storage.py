@@ -1,7 +1,7 @@
 """REST services with a database: what they are told, the units of work of requests, and Postgres when it is away."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cdc.context import MessageContext
-from cdc.database import Connection, Pool, open_pool
-from cdc.deadline import current_deadline
+from cdc.database import Connection, Pool, borrow, open_pool
+from cdc.deadline import LEAST_S, current_deadline
 from cdc.delayed import published_when_due
 from cdc.manifest import Service
 from cdc.outbox import Outbox
@@ -27,7 +27,7 @@ from producers.rest.app import Lifespan, build_app
 from producers.rest.body import JsonRoute
 from producers.rest.deadlines import current_trace, too_late
 from producers.rest.idempotency.exchange import current_exchange
-from producers.rest.patience import LEAST_S, MOST_RESERVE_S
+from producers.rest.patience import MOST_RESERVE_S
 from producers.rest.problems import ProblemError, answers, response_of, unavailable
 from producers.rest.settings import ServiceSettings
 from schemas.message import Message
@@ -59,13 +59,9 @@ class Storage:
     # how long an answer is kept under the key of its request
     answers_kept: timedelta = timedelta(days=1)
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection; neither the wait for it nor a statement on it outlasts the deadline."""
-        deadline = current_deadline()
-        remaining_s = deadline.require(LEAST_S) if deadline else POOL_TIMEOUT_S
-        async with self.pool.connection(min(POOL_TIMEOUT_S, remaining_s)) as connection:
-            yield connection
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection, see `borrow`."""
+        return borrow(self.pool)
 
     @asynccontextmanager
     async def work(self, context: MessageContext) -> AsyncIterator[UnitOfWork]:

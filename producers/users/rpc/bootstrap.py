@@ -6,10 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cdc.database import open_pool
 from producers.grpc.client import GrpcUrl, open_channel_if
 from producers.grpc.server import Offered
-from producers.grpc.storage import StorageSettings
+from producers.grpc.storage import StorageSettings, open_reading_pool
 from producers.users.rpc.loyalty_client import LoyaltyClient
 from producers.users.rpc.v1 import UserService
 from schemas.rpc.users.v1.users_pb2_grpc import add_UserServiceServicer_to_server
@@ -28,7 +27,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Sequence[Offered]]:
     """Open what the service works with; give what it offers."""
     timeout_s = settings.loyalty_timeout_ms / 1000
     async with (
-        open_pool(settings.database_url, reads_only=True) as pool,
+        open_reading_pool(settings) as pool,
         open_channel_if(settings.loyalty_url, longest_s=timeout_s) as channel,
     ):
         service = UserService(pool, LoyaltyClient(channel) if channel else None)

@@ -4,9 +4,8 @@ from typing import Any
 
 import grpc
 
-from cdc.database import Pool
+from cdc.database import Pool, borrow
 from producers.grpc.calls import RefusedError
-from producers.grpc.storage import transaction
 from producers.users import handlers
 from producers.users.rpc.loyalty_client import LoyaltyClient
 from schemas.customers import user_id_in
@@ -42,5 +41,5 @@ class UserService(UserServiceServicer):
     async def _find(self, text: str) -> handlers.User | None:
         if (user_id := user_id_in(text)) is None:
             return None
-        async with transaction(self._pool) as connection:
+        async with borrow(self._pool) as connection:
             return await handlers.find(user_id, connection)
