@@ -100,6 +100,13 @@ class Trial:
         """Return how often a handler was called for each message."""
         return Counter(ledger.calls_of(self.directory))
 
+    def uncommitted(self) -> set[UUID]:
+        """Return the messages for which a handler was called and that have had no effect yet."""
+        called = set(
+            self.calls()
+        )  # before the effects: one that is written in between is no finding
+        return called - {entry.message_id for entry in self.entries()}
+
     def release(self) -> None:
         """Let go on the handlers that are held."""
         (self.directory / ledger.RELEASE).touch()
