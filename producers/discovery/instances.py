@@ -1,0 +1,52 @@
+"""What discovery deals in: instances of a service, sources that tell of them, registrars that are told."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Instance:
+    """An address that answers for a service.
+
+    Args:
+        host: Name or IP address.
+        port: Port.
+        weight: Its share of the calls, compared with the others; what a source does not weigh counts as 1.
+    """
+
+    host: str
+    port: int
+    weight: int = 1
+
+
+class SourceError(Exception):
+    """A source cannot be asked now; what it told before still stands. Says what happened and which source."""
+
+
+class Source(Protocol):
+    """Tells of the instances of one service that take calls."""
+
+    def watch(self) -> AsyncIterator[frozenset[Instance]]:
+        """Yield the instances, at once and again whenever they may have changed.
+
+        A source waits between its looks by itself (blocking queries, a TTL, a watch). An empty set means that the
+        source says there is none; what it cannot say is an error.
+
+        Raises:
+            SourceError: it cannot tell; the caller begins again after a pause.
+        """
+        ...
+
+
+class Registrar(Protocol):
+    """Tells a registry of an instance of one's own."""
+
+    def registered(self, service: str, instance: Instance) -> AbstractAsyncContextManager[None]:
+        """Keep the instance registered, and renewed as the registry wants it, until the block ends.
+
+        A registry that is away does not keep the service from starting: it is told when it is back. One that has
+        forgotten the instance is told again. At the end the instance is deregistered, in bounded time.
+        """
+        ...
