@@ -16,6 +16,9 @@ from producers.calling.answer import Answer, read, unusable
 from producers.calling.retries import wait_s
 from producers.calling.settings import CallSettings
 from producers.calling.target import Attempt, NotCalledError, Target
+from producers.discovery.balancer import NoInstanceError, Use
+from producers.discovery.instances import Instance
+from producers.discovery.service_instances import ServiceInstances
 from producers.rest.context import headers_of
 from producers.rest.deadlines import current_trace
 from producers.rest.patience import patience_headers, retries_allowed, without_reserve
@@ -23,6 +26,8 @@ from producers.rest.problems import ProblemError, unavailable
 from schemas.rest.problem import TOO_SLOW
 
 CONNECT_TIMEOUT_S = 1.0
+CONNECT_SHARE = 0.5
+"""Of the time that remains, while another instance can be called if this one does not take the connection."""
 KEEPALIVE_S = 2.0
 """Shorter than the server's 5 s: a connection that it is just closing must not be used for a request."""
 FAIR_S = 0.25
@@ -56,6 +61,8 @@ class _Result:
     problem: ProblemError | None = None
     # whether the same may go better in a moment
     passes: bool = False
+    # whether anything may have been sent
+    is_sent: bool = True
 
     @property
     def in_doubt(self) -> bool:
@@ -69,12 +76,21 @@ class ServiceClient:
 
     Args:
         target: The service, as this process knows it.
-        http: Its connections.
+        instances: Where it is.
+        http: Connections to them.
         timeout_s: Seconds that a call takes at most, with its repetitions; fewer where a deadline says so.
     """
 
-    def __init__(self, target: Target, http: httpx2.AsyncClient, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        target: Target,
+        instances: ServiceInstances,
+        http: httpx2.AsyncClient,
+        *,
+        timeout_s: float,
+    ) -> None:
         self.target = target
+        self._instances = instances
         self._http = http
         self._timeout_s = timeout_s
 
@@ -107,11 +123,12 @@ class ServiceClient:
 
     async def _attempts(self, call: _Call, most: int, deadline: Deadline) -> _Result:
         doubtful: _Result | None = None
+        tried: set[Instance] = set()
         number = 0
         while True:
             number += 1
             began = time.monotonic()
-            result = await self._attempt(call, deadline)
+            result = await self._attempt(call, deadline, tried)
             if result.in_doubt and call.method not in SAFE_METHODS:
                 doubtful = doubtful or result
             spare_s = deadline.remaining_s() - max(LEAST_AGAIN_S, time.monotonic() - began)
@@ -133,23 +150,43 @@ class ServiceClient:
         self.target.counts.retries += 1
         return True
 
-    async def _attempt(self, call: _Call, deadline: Deadline) -> _Result:
+    async def _attempt(self, call: _Call, deadline: Deadline, tried: set[Instance]) -> _Result:
         remaining_s = deadline.require(LEAST_S)
         try:
             with self.target.attempt() as attempt:
-                return await self._exchange(call, attempt, deadline, remaining_s)
+                await self._instances.ready(without_reserve(remaining_s))
+                return await self._exchange_with_any(call, attempt, deadline, tried)
         except NotCalledError as error:
             told = f"the {self.target.name} service {error}; nothing was done, try again"
             wait = max(1, math.ceil(error.retry_after_s))
             return _Result(problem=unavailable(told, retry_after_s=wait))
+        except NoInstanceError:
+            told = f"it is not known where the {self.target.name} service is; nothing was done, try again"
+            return _Result(problem=unavailable(told), passes=True)
+
+    async def _exchange_with_any(
+        self, call: _Call, attempt: Attempt, deadline: Deadline, tried: set[Instance]
+    ) -> _Result:
+        """Go on to another instance as long as nothing was sent."""
+        if len(tried) >= len(self._instances):
+            tried.clear()
+        while True:
+            with self._instances.use(tried) as use:
+                result = await self._exchange(call, use, deadline, tried)
+            attempt.failed = use.failed
+            tried.add(use.instance)
+            is_last = len(tried) >= len(self._instances) or deadline.remaining_s() < LEAST_AGAIN_S
+            if result.is_sent or is_last:
+                return result
 
     async def _exchange(
-        self, call: _Call, attempt: Attempt, deadline: Deadline, remaining_s: float
+        self, call: _Call, use: Use, deadline: Deadline, tried: set[Instance]
     ) -> _Result:
         """Send and read; what is thrown here says how it went."""
         name, trace = self.target.name, current_trace()
         done_before = trace.may_be_done
         trace.may_be_done = done_before or call.method not in SAFE_METHODS
+        remaining_s = deadline.remaining_s()
         reserve_s = remaining_s - without_reserve(remaining_s)
         is_fair = remaining_s >= FAIR_S
         headers = {**call.headers, **dict(patience_headers(remaining_s, repeats=call.repeats))}
@@ -157,27 +194,40 @@ class ServiceClient:
             async with (
                 asyncio.timeout_at(deadline.at - reserve_s / 2),
                 self._http.stream(
-                    call.method, call.path, content=call.content, headers=headers
+                    call.method,
+                    f"{self._base(use.instance)}{call.path}",
+                    content=call.content,
+                    headers=headers,
+                    timeout=self._timeout(remaining_s, len(tried)),
                 ) as response,
             ):
                 answer = await read(response, name)
         except _NOT_REACHED:
-            attempt.failed = True
+            use.failed = True
             trace.may_be_done = done_before
             told = f"the {name} service cannot be reached; try again"
-            return _Result(problem=unavailable(told), passes=True)
+            return _Result(problem=unavailable(told), passes=True, is_sent=False)
         except (TimeoutError, httpx2.TimeoutException):
-            attempt.failed = True if is_fair else None
+            use.failed = True if is_fair else None
             return _Result(problem=_too_slow(name, remaining_s), passes=True)
         except httpx2.HTTPError:
-            attempt.failed = True
+            use.failed = True
             return _Result(problem=unusable(name, "broke off in mid-answer"), passes=True)
         except ProblemError as problem:
-            attempt.failed = True
+            use.failed = True
             return _Result(problem=problem)
         in_trouble = answer.status in FAILURES
-        attempt.failed = None if in_trouble and not is_fair else in_trouble
+        use.failed = None if in_trouble and not is_fair else in_trouble
         return _Result(answer, passes=in_trouble)
+
+    def _base(self, instance: Instance) -> str:
+        scheme = "https" if self._instances.address.is_secure else "http"
+        return f"{scheme}://{instance}{self._instances.address.path}"
+
+    def _timeout(self, remaining_s: float, tried: int) -> httpx2.Timeout:
+        others = len(self._instances) - tried - 1
+        connect_s = remaining_s * CONNECT_SHARE if others > 0 else self._timeout_s
+        return httpx2.Timeout(self._timeout_s, connect=min(CONNECT_TIMEOUT_S, connect_s))
 
 
 def _too_slow(service: str, waited_s: float) -> ProblemError:
@@ -191,16 +241,25 @@ def _too_slow(service: str, waited_s: float) -> ProblemError:
 
 @asynccontextmanager
 async def open_client(
-    name: str, base_url: str, settings: CallSettings, *, timeout_s: float
+    name: str, url: str, settings: CallSettings, *, timeout_s: float
 ) -> AsyncIterator[ServiceClient]:
-    """Open a client of a service and close its connections at the end."""
-    most = settings.calls_in_flight
-    async with httpx2.AsyncClient(
-        base_url=base_url,
-        timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
-        limits=httpx2.Limits(max_connections=most, keepalive_expiry=KEEPALIVE_S),
-        trust_env=False,  # a proxy meant for the outside has no business between two services
-        # the usual authorities are read at once, be they needed or not
-        verify=not base_url.startswith("http://"),
-    ) as http:
-        yield ServiceClient(Target(name, settings), http, timeout_s=timeout_s)
+    """Open a client of a service and close its connections at the end.
+
+    Args:
+        url: Where the service is, see `ServiceUrl`.
+    """
+    instances = settings.instances_at(url)
+    async with (
+        httpx2.AsyncClient(
+            timeout=timeout_s,
+            limits=httpx2.Limits(
+                max_connections=settings.calls_in_flight, keepalive_expiry=KEEPALIVE_S
+            ),
+            trust_env=False,  # a proxy meant for the outside has no business between two services
+            # the usual authorities are read at once, be they needed or not
+            verify=instances.address.is_secure,
+        ) as http,
+        instances.followed(),
+    ):
+        target = Target(name, settings, instances=instances)
+        yield ServiceClient(target, instances, http, timeout_s=timeout_s)

@@ -5,6 +5,9 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from producers.discovery.balancer import Balancer, Policy
+from producers.discovery.service_instances import ServiceInstances
+
 Ms = Annotated[int, Field(ge=1, le=600_000)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 
@@ -28,3 +31,15 @@ class CallSettings(BaseSettings):
     breaker_minimum_calls: Annotated[int, Field(ge=1)] = 20
     # how long the target is left alone, give or take a fifth
     breaker_open_ms: Ms = 2_000
+    # which instance a call goes to, where there are several
+    balancing: Policy = "least-loaded"
+    # calls of an instance that fail in a row before it is left out, and for how long the first time
+    eject_after: Annotated[int, Field(ge=1)] = 3
+    eject_ms: Ms = 5_000
+
+    def instances_at(self, url: str) -> ServiceInstances:
+        """Return the instances of the service at this URL."""
+        balancer = Balancer(
+            policy=self.balancing, eject_after=self.eject_after, eject_s=self.eject_ms / 1000
+        )
+        return ServiceInstances(url, balancer)

@@ -9,6 +9,7 @@ from cdc.logs import FieldLogger
 from producers.calling.breaker import CircuitBreaker, OpenError, State
 from producers.calling.retries import RetryBudget
 from producers.calling.settings import CallSettings
+from producers.discovery.service_instances import ServiceInstances
 
 log = FieldLogger(__name__)
 
@@ -51,6 +52,7 @@ class Target:
         name: Its name, in logs and figures.
         settings: Bounds of the calls to it.
         clock: Tells the time, in seconds.
+        instances: Where they go; None of what has only one place.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Target:
         name: str,
         settings: CallSettings,
         clock: Callable[[], float] = time.monotonic,
+        instances: ServiceInstances | None = None,
     ) -> None:
         self.name = name
+        self.instances = instances
         self.settings = settings
         self.counts = CallCounts()
         self.retries = RetryBudget()
@@ -109,6 +113,7 @@ class Target:
             "retries_left": int(self.retries.left),
             "refused_open": counts.refused_open,
             "refused_full": counts.refused_full,
+            **(self.instances.figures() if self.instances else {}),
         }
 
     def _settle(self, period: int, attempt: Attempt, took_s: float) -> None:

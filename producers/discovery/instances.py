@@ -13,12 +13,17 @@ class Instance:
     Args:
         host: Name or IP address.
         port: Port.
-        weight: Its share of the calls, compared with the others; what a source does not weigh counts as 1.
+        weight: Its share of the calls, compared with the others; 1 or more, and 1 where a source does not weigh.
+        priority: Those with a larger number are called only while none with a smaller one can be.
     """
 
     host: str
     port: int
     weight: int = 1
+    priority: int = 0
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class SourceError(Exception):

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import FastAPI
-from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from producers.calling.client import open_client
 from producers.calling.settings import CallSettings
+from producers.discovery.addresses import ServiceUrl
 from producers.rest.app import build_app
 from producers.rest.settings import ServiceSettings
 from producers.storefront.api import ROUTERS
@@ -17,15 +18,10 @@ from producers.storefront.orders_client import NAME, OrdersClient
 from producers.storefront.stock_check import StockCheck, open_check
 
 
-def _http_url(url: str) -> str:
-    TypeAdapter(HttpUrl).validate_python(url)
-    return url
-
-
 class Settings(ServiceSettings, CallSettings):
     """What the storefront needs to know."""
 
-    orders_url: Annotated[str, AfterValidator(_http_url)]
+    orders_url: ServiceUrl
     orders_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 5_000
     kafka_bootstrap: str = ""
     registry_url: str = ""

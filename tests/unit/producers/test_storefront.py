@@ -233,7 +233,8 @@ def test_the_front_page_leads_everywhere(lonely_storefront: Ask) -> None:
 
 
 def test_what_becomes_of_calls_can_be_looked_up(storefront: Open, answering: Answering) -> None:
-    ask = storefront(answering(http(201, PLACED, "application/json")))
+    url = answering(http(201, PLACED, "application/json"))
+    ask = storefront(url)
     assert ask("POST", "/v1/orders", content=BODY).status_code == 201
     told = ask("GET", "/figures").json()
     assert told["requests"] == {
@@ -252,4 +253,18 @@ def test_what_becomes_of_calls_can_be_looked_up(storefront: Open, answering: Ans
         "retries_left": 10,
         "refused_open": 0,
         "refused_full": 0,
+        "source": url,
+        "stale_s": 0,
+        "source_error": None,
+        "instances": [
+            {
+                "address": url.removeprefix("http://"),
+                "weight": 1,
+                "priority": 0,
+                "in_flight": 0,
+                "calls": 1,
+                "failures": 0,
+                "ejected_s": 0,
+            }
+        ],
     }
