@@ -15,7 +15,15 @@ from cdc.deadline import LEAST_S, Deadline, within
 from producers.calling.answer import Answer, read, unusable
 from producers.calling.retries import wait_s
 from producers.calling.settings import CallSettings
-from producers.calling.target import Attempt, NotCalledError, Target
+from producers.calling.target import (
+    CONNECT_SHARE,
+    CONNECT_TIMEOUT_S,
+    FAIR_S,
+    LEAST_AGAIN_S,
+    Attempt,
+    NotCalledError,
+    Target,
+)
 from producers.discovery.balancer import NoInstanceError, Use
 from producers.discovery.instances import Instance
 from producers.discovery.service_instances import ServiceInstances
@@ -25,15 +33,8 @@ from producers.rest.patience import patience_headers, retries_allowed, without_r
 from producers.rest.problems import ProblemError, unavailable
 from schemas.rest.problem import TOO_SLOW
 
-CONNECT_TIMEOUT_S = 1.0
-CONNECT_SHARE = 0.5
-"""Of the time that remains, while another instance can be called if this one does not take the connection."""
 KEEPALIVE_S = 2.0
 """Shorter than the server's 5 s: a connection that it is just closing must not be used for a request."""
-FAIR_S = 0.25
-"""A call that had less time than this and did not end says more about its caller than about the target."""
-LEAST_AGAIN_S = 0.02
-"""With less left, nothing is called again; nor with less than it took in vain."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 IDEMPOTENCY_KEY = "idempotency-key"
 FAILURES = frozenset(

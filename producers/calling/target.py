@@ -11,6 +11,14 @@ from producers.calling.retries import RetryBudget
 from producers.calling.settings import CallSettings
 from producers.discovery.service_instances import ServiceInstances
 
+CONNECT_TIMEOUT_S = 1.0
+CONNECT_SHARE = 0.5
+"""Of the time that remains, while another instance can be called if this one does not take the connection."""
+FAIR_S = 0.25
+"""A call that had less time than this and did not end says more about its caller than about the target."""
+LEAST_AGAIN_S = 0.02
+"""With less left, nothing is called again; nor with less than it took in vain."""
+
 log = FieldLogger(__name__)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -10,7 +11,11 @@ from pydantic import AfterValidator
 
 from cdc.context import MessageContext
 from cdc.deadline import current_deadline
+from producers.calling.settings import CallSettings
+from producers.calling.target import Target
+from producers.discovery.addresses import HTTP, Address, read
 from producers.grpc.calls import LEAST_S
+from producers.grpc.connections import Connections
 from producers.grpc.context import Metadata, current_context, metadata_of
 
 RESERVE_S = 0.01
@@ -31,8 +36,8 @@ OPTIONS = {
 
 
 def _grpc_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.port:
+    address, parts = read(url), urlsplit(url)
+    if parts.scheme in HTTP and (address.path or parts.port is None):
         raise ValueError("must be http://host:port, or https://host:port with TLS")
     return url
 
@@ -46,20 +51,32 @@ class Channel:
     A call may take what remains of `current_deadline()` but for a reserve, and never more than `longest_s`. It raises
     `grpc.aio.AioRpcError`, or DeadlineExceededError when there is no time to begin.
 
+    It goes to any instance of the service: to another one where nothing was sent, and where the call is lost that
+    `is_read`. When the service is not called, as it failed too often, that is an AioRpcError as well, UNAVAILABLE.
+
     Args:
         longest_s: What a call may take at most, in seconds.
-        channel: Where the calls go.
+        connections: Where the calls go.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, *, longest_s: float) -> None:
-        self._channel = channel
+    def __init__(self, connections: Connections, *, longest_s: float) -> None:
+        self._connections = connections
         self._longest_s = longest_s
 
-    def unary_unary(self, *method: Any, **codecs: Any) -> Callable[..., Any]:
-        call = self._channel.unary_unary(*method, **codecs)
+    @property
+    def target(self) -> Target:
+        """What is known of the service."""
+        return self._connections.target
 
-        async def ask(request: Any, *, context: MessageContext | None = None) -> Any:
-            return await call(request, timeout=self._timeout_s(), metadata=_metadata(context))
+    def unary_unary(self, *method: Any, **codecs: Any) -> Callable[..., Any]:
+        async def ask(
+            request: Any, *, context: MessageContext | None = None, is_read: bool = False
+        ) -> Any:
+            def over(channel: Any, remaining_s: float) -> Any:
+                call = channel.unary_unary(*method, **codecs)
+                return call(request, timeout=remaining_s, metadata=_metadata(context))
+
+            return await self._connections.call(over, self._timeout_s(), is_read=is_read)
 
         return ask
 
@@ -71,31 +88,42 @@ class Channel:
 
 
 @asynccontextmanager
-async def open_channel(url: str, *, longest_s: float) -> AsyncIterator[Channel]:
+async def open_channel(
+    url: str, *, longest_s: float, name: str = "", settings: CallSettings | None = None
+) -> AsyncIterator[Channel]:
     """Open a channel and close it at the end. It connects when it is used, and again when that is lost.
 
     Args:
-        url: Address of the service, see `GrpcUrl`.
+        url: Where the service is, see `GrpcUrl`.
         longest_s: What a call may take at most, in seconds.
+        name: The service, in logs and figures.
+        settings: Bounds of the calls; the usual ones if there are none.
     """
-    parts, options = urlsplit(url), tuple(OPTIONS.items())
-    channel = (
-        grpc.aio.secure_channel(parts.netloc, grpc.ssl_channel_credentials(), options)
-        if parts.scheme == "https"
-        else grpc.aio.insecure_channel(parts.netloc, options)
-    )
-    async with channel:
-        yield Channel(channel, longest_s=longest_s)
+    settings = settings or CallSettings()
+    instances = settings.instances_at(url)
+    target = Target(name or url, settings, instances=instances)
+    connections = Connections(target, instances, partial(_opened, instances.address))
+    async with connections.open():
+        yield Channel(connections, longest_s=longest_s)
 
 
 @asynccontextmanager
-async def open_channel_if(url: str | None, *, longest_s: float) -> AsyncIterator[Channel | None]:
+async def open_channel_if(
+    url: str | None, *, longest_s: float, name: str = "", settings: CallSettings | None = None
+) -> AsyncIterator[Channel | None]:
     """Do as `open_channel` does; None where a service that can be done without has no address."""
     if url is None:
         yield None
         return
-    async with open_channel(url, longest_s=longest_s) as channel:
+    async with open_channel(url, longest_s=longest_s, name=name, settings=settings) as channel:
         yield channel
+
+
+def _opened(address: Address, authority: str) -> grpc.aio.Channel:
+    options = tuple(OPTIONS.items())
+    if address.is_secure:
+        return grpc.aio.secure_channel(authority, grpc.ssl_channel_credentials(), options)
+    return grpc.aio.insecure_channel(authority, options)
 
 
 def _metadata(context: MessageContext | None) -> Metadata:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import FastAPI
 from pydantic import Field
 
+from producers.calling.settings import CallSettings
 from producers.grpc.client import GrpcUrl, open_channel_if
 from producers.orders import problems, v1, v2
 from producers.orders.domain import EVENTS
@@ -16,7 +17,7 @@ from producers.rest.storage import StorageSettings, build_stored_app
 from schemas.messages.orders import Fulfilment
 
 
-class Settings(StorageSettings):
+class Settings(StorageSettings, CallSettings):
     """What the orders service needs to know."""
 
     # form of fulfilment of an order that says nothing of it
@@ -33,8 +34,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def asking_users(app: FastAPI) -> AsyncIterator[None]:
         timeout_s = settings.users_timeout_ms / 1000
-        async with open_channel_if(settings.users_grpc_url, longest_s=timeout_s) as channel:
+        async with open_channel_if(
+            settings.users_grpc_url, longest_s=timeout_s, name="users-grpc", settings=settings
+        ) as channel:
             app.state.users = UsersClient(channel)
+            app.state.targets = [channel.target] if channel else []
             yield
 
     app = build_stored_app(

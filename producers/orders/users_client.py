@@ -43,7 +43,8 @@ class UsersClient:
         if self._stub is None or user_id is None:
             return None
         try:
-            answer = await self._stub.GetUser(GetUserRequest(user_id=str(user_id)), context=context)
+            question = GetUserRequest(user_id=str(user_id))
+            answer = await self._stub.GetUser(question, context=context, is_read=True)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return None

@@ -22,7 +22,8 @@ class LoyaltyClient:
     async def tier(self, user_id: UUID) -> Tier | None:
         """Return the tier of a user that there is; None when loyalty does not say it in time."""
         try:
-            answer = await self._stub.GetTier(GetTierRequest(user_id=str(user_id)))
+            question = GetTierRequest(user_id=str(user_id))
+            answer = await self._stub.GetTier(question, is_read=True)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:  # it has not heard of the sign-up yet
                 return Tier.TIER_STANDARD
