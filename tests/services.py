@@ -21,7 +21,10 @@ PATIENCE_S = 60
 
 
 def start(
-    *arguments: str, errors: int | IO[str] = subprocess.PIPE, **settings: str
+    *arguments: str,
+    errors: int | IO[str] = subprocess.PIPE,
+    output: int | None = None,
+    **settings: str,
 ) -> subprocess.Popen[str]:
     """Start Python with these arguments, such as `-m` and a module, and settings of ours."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("TAILRACE_")}
@@ -29,7 +32,12 @@ def start(
         f"TAILRACE_{name.upper()}": value for name, value in settings.items()
     }
     return subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=environment, stderr=errors, text=True
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=output,
+        stderr=errors,
+        text=True,
     )
 
 

@@ -121,7 +121,7 @@ class Target:
             "retries_left": int(self.retries.left),
             "refused_open": counts.refused_open,
             "refused_full": counts.refused_full,
-            **(self.instances.figures() if self.instances else {}),
+            **({} if self.instances is None else self.instances.figures()),
         }
 
     def _settle(self, period: int, attempt: Attempt, took_s: float) -> None:

@@ -34,20 +34,17 @@ class Address:
 
     Args:
         url: As it was said.
+        is_secure: Whether calls go over TLS.
         path: What stands before the path of each request, without a slash at its end.
         instances: Those that it names itself.
         source: What tells of them, where it names none.
     """
 
     url: str
+    is_secure: bool = False
     path: str = ""
     instances: frozenset[Instance] = frozenset()
     source: Callable[[], Source] | None = None
-
-    @property
-    def is_secure(self) -> bool:
-        """Whether calls go over TLS."""
-        return self.url.startswith("https:")
 
 
 def read(url: str) -> Address:
@@ -58,7 +55,8 @@ def read(url: str) -> Address:
     """
     parts = _split(url)
     if parts.scheme in HTTP:
-        return Address(url, parts.path.rstrip("/"), frozenset({_single(parts)}))
+        is_secure, path = parts.scheme == "https", parts.path.rstrip("/")
+        return Address(url, is_secure, path, instances=frozenset({_single(parts)}))
     if parts.scheme == STATIC:
         return Address(url, instances=_listed(parts))
     if parts.scheme in SOURCES:

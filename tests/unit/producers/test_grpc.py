@@ -366,7 +366,9 @@ def test_missing_settings_are_named_and_status_is_2() -> None:
     status, errors = end(start("-m", "producers.grpc", "users.rpc", loyalty_url="ftp://loyalty"))
     assert status == 2
     assert "TAILRACE_DATABASE_URL is not set" in errors
-    assert "TAILRACE_LOYALTY_URL cannot be used: Value error, must be a URL that begins with" in errors
+    assert (
+        "TAILRACE_LOYALTY_URL cannot be used: Value error, must be a URL that begins with" in errors
+    )
     assert "Traceback" not in errors
 
 
