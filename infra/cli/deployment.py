@@ -4,7 +4,9 @@ import click
 
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import console, emit, json_option, table, tell
+from infra.cli.values import Parsed
 from infra.deployment.current import load_deployment
+from infra.errors import TailraceError
 from infra.operations import deployment as operations
 from infra.services import SERVICES
 
@@ -48,3 +50,21 @@ def env(*, service: str, as_json: bool) -> None:
     """Print the variables that SERVICE is started with, a line each, as containers and units take them."""
     variables = operations.environment(load_deployment(), service)
     tell(variables, (f"{name}={value}" for name, value in variables.items()), as_json=as_json)
+
+
+@deployment.command()
+@click.argument("where", type=Parsed("SERVICE|URL", operations.require_place, as_text=True))
+@json_option
+@examples(
+    "tailrace deployment instances orders",
+    "tailrace deployment instances dns+srv://_http._tcp.orders.default.svc.cluster.local",
+)
+@usage_errors()
+def instances(*, where: str, as_json: bool) -> None:
+    """Show the instances that a service has now, by its name or by a URL as services are told."""
+    found = operations.instances(load_deployment(), where)
+    tell(found, map(str, found), as_json=as_json)
+    if not found:
+        raise TailraceError(
+            f"There is no instance of {where} now: start one, or see to what tells of them."
+        )

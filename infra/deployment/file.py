@@ -22,6 +22,7 @@ from infra.deployment import (
     Profile,
 )
 from infra.services import SERVICES, SUPERUSER
+from producers.discovery import addresses
 from schemas.registry_settings import RegistrySettings, RegistrySettingsError
 
 VARIABLE = "TAILRACE_DEPLOYMENT"
@@ -63,6 +64,12 @@ def _address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _service_address(text: str) -> str:
+    """Return where a service is: one address, or where to ask for several."""
+    addresses.read(text)
+    return text.rstrip("/")
+
+
 def _reference(text: str) -> str:
     if not re.fullmatch(r"\$\{[^}]+\}", text):
         raise ValueError(
@@ -82,6 +89,7 @@ Name = Annotated[str, AfterValidator(_name)]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Url = Annotated[str, AfterValidator(_address)]
+ServiceAddress = Annotated[str, AfterValidator(_service_address)]
 
 
 class ServiceLine(BaseModel):
@@ -89,7 +97,7 @@ class ServiceLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    url: Url | None = None
+    url: ServiceAddress | None = None
     host: Host = "127.0.0.1"  # others are let in by whoever says so
     port: Port | None = None
 

@@ -1,6 +1,7 @@
 """A deployment itself: what it says, and what a service of it is to be told."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,10 @@ from infra.deployment import Deployment
 from infra.errors import RequestError
 from infra.processes import environment_of
 from infra.services import SERVICES
+from producers.discovery import addresses
+from producers.discovery.instances import Instance
+
+LOOKUP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +50,27 @@ def environment(deployment: Deployment, service: str) -> Mapping[str, str]:
     if service not in found:
         raise RequestError(f"No service is called {service}; there are {', '.join(found)}.")
     return environment_of(found[service], deployment)
+
+
+def instances(deployment: Deployment, where: str) -> Sequence[Instance]:
+    """Return the instances that there are now.
+
+    Args:
+        where: A service, or a URL such as services are told of each other.
+    """
+    url = deployment.url_of(where) if where in {each.name for each in SERVICES} else where
+    return sorted(asyncio.run(addresses.look_up(addresses.read(url), timeout_s=LOOKUP_S)))
+
+
+def require_place(text: str) -> None:
+    """Refuse what is no service and no URL of one.
+
+    Raises:
+        ValueError: it is neither; says why.
+    """
+    if text in {each.name for each in SERVICES}:
+        return
+    try:
+        addresses.read(text)
+    except ValueError as error:
+        raise ValueError(f"it is no service of ours, and a URL {error}") from None

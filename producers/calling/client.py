@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -169,15 +169,15 @@ class ServiceClient:
         self, call: _Call, attempt: Attempt, deadline: Deadline, tried: set[Instance]
     ) -> _Result:
         """Go on to another instance as long as nothing was sent."""
-        if len(tried) >= len(self._instances):
+        if not self._instances.others(tried):
             tried.clear()
         while True:
             with self._instances.use(tried) as use:
                 result = await self._exchange(call, use, deadline, tried)
             attempt.failed = use.failed
             tried.add(use.instance)
-            is_last = len(tried) >= len(self._instances) or deadline.remaining_s() < LEAST_AGAIN_S
-            if result.is_sent or is_last:
+            has_another = self._instances.others(tried) and deadline.remaining_s() > LEAST_AGAIN_S
+            if result.is_sent or not has_another:
                 return result
 
     async def _exchange(
@@ -199,7 +199,7 @@ class ServiceClient:
                     f"{self._base(use.instance)}{call.path}",
                     content=call.content,
                     headers=headers,
-                    timeout=self._timeout(remaining_s, len(tried)),
+                    timeout=self._timeout(remaining_s, tried),
                 ) as response,
             ):
                 answer = await read(response, name)
@@ -225,9 +225,9 @@ class ServiceClient:
         scheme = "https" if self._instances.address.is_secure else "http"
         return f"{scheme}://{instance}{self._instances.address.path}"
 
-    def _timeout(self, remaining_s: float, tried: int) -> httpx2.Timeout:
-        others = len(self._instances) - tried - 1
-        connect_s = remaining_s * CONNECT_SHARE if others > 0 else self._timeout_s
+    def _timeout(self, remaining_s: float, tried: Collection[Instance]) -> httpx2.Timeout:
+        has_another = self._instances.others(tried) > 1
+        connect_s = remaining_s * CONNECT_SHARE if has_another else self._timeout_s
         return httpx2.Timeout(self._timeout_s, connect=min(CONNECT_TIMEOUT_S, connect_s))
 
 

@@ -1,5 +1,6 @@
 """Where a service is said to be, as a URL: one address, some, or where to ask for them."""
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import AfterValidator
 
-from producers.discovery.instances import Instance, Source
+from producers.discovery.instances import Instance, Source, SourceError
 
 SOURCES = {
     "dns": "producers.discovery.dns:addresses_of",
@@ -66,6 +67,23 @@ def read(url: str) -> Address:
         return Address(url, source=lambda: make(parts))
     known = ", ".join(f"{each}://" for each in (*HTTP, STATIC, *SOURCES))
     raise ValueError(f"must be a URL that begins with one of {known}")
+
+
+async def look_up(address: Address, *, timeout_s: float) -> frozenset[Instance]:
+    """Return the instances that there are now.
+
+    Raises:
+        SourceError: who is to tell of them does not.
+    """
+    if address.source is None:
+        return address.instances
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for found in address.source().watch():
+                return found
+    except TimeoutError:
+        pass
+    raise SourceError(f"nothing is said of {address.url} within {timeout_s:g} s")
 
 
 def host_and_port(authority: str) -> tuple[str, int]:

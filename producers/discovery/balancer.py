@@ -79,6 +79,12 @@ class Balancer:
     def __len__(self) -> int:
         return len(self._members)
 
+    def others(self, tried: Collection[Instance]) -> int:
+        """Return how many there are besides those."""
+        if not tried:
+            return len(self._members)
+        return sum(each.instance not in tried for each in self._members.values())
+
     def update(self, instances: Iterable[Instance]) -> None:
         """Have these instances and no others; what is known of those that stay is kept."""
         members: dict[tuple[str, int], _Member] = {}
@@ -130,17 +136,19 @@ class Balancer:
         members = list(self._members.values())
         if len(members) == 1:
             return members[0]
-        untried = [each for each in members if each.instance not in tried] or members
-        # where all of them fail, it is spread over all of them
-        candidates = [each for each in untried if self._takes_calls(each)] or untried
-        if not candidates:
+        if not members:
             raise NoInstanceError
+        if tried:
+            members = [each for each in members if each.instance not in tried] or members
+        # where all of them fail, it is spread over all of them
+        candidates = [each for each in members if self._takes_calls(each)] or members
         first = min(each.instance.priority for each in candidates)
         return self._choose([each for each in candidates if each.instance.priority == first])
 
     def _takes_calls(self, member: _Member) -> bool:
-        is_on_trial = member.in_a_row >= self._eject_after
-        return not self._is_ejected(member) and not (is_on_trial and member.in_flight)
+        if member.in_a_row < self._eject_after:
+            return True
+        return not (self._is_ejected(member) or member.in_flight)  # one call at a time, as a trial
 
     def _is_ejected(self, member: _Member) -> bool:
         return member.ejected_until > self._clock()
@@ -148,6 +156,7 @@ class Balancer:
     def _settle(self, member: _Member, *, failed: bool) -> None:
         if not failed:
             member.in_a_row = 0
+            member.ejected_until = min(member.ejected_until, self._clock())
             return
         member.failures += 1
         member.in_a_row += 1

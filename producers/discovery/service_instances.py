@@ -28,6 +28,10 @@ class ServiceInstances:
     def __len__(self) -> int:
         return len(self._balancer)
 
+    def others(self, tried: Collection[Instance]) -> int:
+        """Return how many there are besides those."""
+        return self._balancer.others(tried)
+
     async def ready(self, timeout_s: float) -> None:
         """Return when the source has said something for the first time, or the time is over."""
         await self._resolver.ready(timeout_s)

@@ -80,28 +80,30 @@ class Connections:
         Raises:
             grpc.aio.AioRpcError: there is no answer.
         """
-        deadline, tried = Deadline.after(timeout_s), set[Instance]()
-        while True:
-            try:
-                return await self._attempt(ask, deadline, tried)
-            except grpc.aio.AioRpcError as error:
-                is_lost = error.code() is grpc.StatusCode.UNAVAILABLE
-                if not (is_lost and is_read and self._has_another(tried, deadline)):
-                    raise
-                if not self.target.retries.withdraw():
-                    raise
-            self.target.counts.retries += 1
-
-    async def _attempt(self, ask: Ask, deadline: Deadline, tried: set[Instance]) -> Any:
         try:
-            with self.target.attempt() as attempt:
-                await self._instances.ready(deadline.remaining_s())
-                return await self._ask_any(ask, attempt, deadline, tried)
+            return await self._attempts(ask, Deadline.after(timeout_s), is_read=is_read)
         except NotCalledError as error:
             raise _unavailable(f"the {self.target.name} service {error}") from error
         except NoInstanceError as error:
             told = f"it is not known where the {self.target.name} service is"
             raise _unavailable(told) from error
+        except NotReachedError:
+            raise _unavailable(f"the {self.target.name} service cannot be reached") from None
+
+    async def _attempts(self, ask: Ask, deadline: Deadline, *, is_read: bool) -> Any:
+        tried: set[Instance] = set()
+        while True:
+            try:
+                with self.target.attempt() as attempt:
+                    await self._instances.ready(deadline.remaining_s())
+                    return await self._ask_any(ask, attempt, deadline, tried)
+            except grpc.aio.AioRpcError as error:
+                passes = is_read and error.code() in FAILURES
+                if not (passes and self._has_another(tried, deadline)):
+                    raise
+                if not self.target.retries.withdraw():
+                    raise
+            self.target.counts.retries += 1
 
     async def _ask_any(
         self, ask: Ask, attempt: Attempt, deadline: Deadline, tried: set[Instance]
@@ -114,8 +116,7 @@ class Connections:
                     return await _judged(ask(channel, deadline.remaining_s()), use, deadline)
             except NotReachedError:
                 if not self._has_another(tried, deadline):
-                    told = f"the {self.target.name} service cannot be reached"
-                    raise _unavailable(told) from None
+                    raise
             finally:
                 if use is not None:
                     attempt.failed = use.failed
@@ -146,7 +147,7 @@ class Connections:
         raise NotReachedError
 
     def _has_another(self, tried: Collection[Instance], deadline: Deadline) -> bool:
-        return len(tried) < len(self._instances) and deadline.remaining_s() > LEAST_AGAIN_S
+        return deadline.remaining_s() > LEAST_AGAIN_S and self._instances.others(tried) > 0
 
     def _channel(self, instance: Instance) -> Any:
         address = str(instance)

@@ -1,8 +1,10 @@
 """Checks that servers and services answer, where nobody but themselves can tell how their processes are."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import httpx2
 from confluent_kafka.admin import AdminClient
@@ -12,6 +14,7 @@ from infra.deployment import Deployment, Publisher
 from infra.grpc_health import NotServingError, require_serving
 from infra.operations.doctor.check import Check, Trouble
 from infra.services import RETENTION, SERVICES
+from producers.discovery import addresses
 from schemas.registry_subjects import Subjects
 
 TIMEOUT_S = 5.0
@@ -55,17 +58,33 @@ def _registry(deployment: Deployment) -> str:
 
 
 def _answers(base: Callable[[], str], path: str) -> str:
-    url = f"{base().rstrip('/')}{path}"
+    said = [_answer(f"{url.rstrip('/')}{path}") for url in _urls(base())]
+    return f"ready at {', '.join(said)}"
+
+
+def _answer(url: str) -> str:
     answer = httpx2.get(url, timeout=TIMEOUT_S)
     if answer.status_code != HTTPStatus.OK:
         raise Trouble(f"answers {answer.status_code} at {url}", "see its log")
-    return f"ready at {url}"
+    return url
 
 
 def _serves(base: Callable[[], str]) -> str:
-    url = base()
+    urls = _urls(base())
     try:
-        require_serving(url, timeout_s=TIMEOUT_S)
+        for url in urls:
+            require_serving(url, timeout_s=TIMEOUT_S)
     except NotServingError as error:
         raise Trouble(str(error), "see its log") from error
-    return f"serving at {url}"
+    return f"serving at {', '.join(urls)}"
+
+
+def _urls(url: str) -> Sequence[str]:
+    """Return the URL of each instance of a service."""
+    address = addresses.read(url)
+    if urlsplit(url).scheme in addresses.HTTP:
+        return [url]
+    found = asyncio.run(addresses.look_up(address, timeout_s=TIMEOUT_S))
+    if not found:
+        raise Trouble(f"there is no instance at {url}", "start one, or see to what tells of them")
+    return [f"http://{each}" for each in sorted(found)]

@@ -47,6 +47,7 @@ ABSURD = {
         *("", "a", "=", "=1", "a=", "a>>b", "a=>b", "a==b", "a=!b", "a<>b", "a.=1", ".a=1", "1=1"),
         *("total>NaN", "total<=sNaN", "total>-inf", "a='b", 'a="'),
     ),
+    "SERVICE|URL": ("", " ", "nobody", "http://", "dns://x", "static://a:99999", "ftp://a:1", "\udcff"),
     "VERSION|TIME": (*TIMES, "0", "-1", "99999999999999999999", "1.5"),
     "path=value": ("", "a", "=1", "a..b=1"),
     "FIELD=COLUMN": ("", "x", "who=x", "="),

@@ -12,6 +12,7 @@ from infra.cli import COMMANDS
 from infra.deployment import Deployment, DeploymentError
 from infra.deployment.current import load_deployment, local_stack
 from infra.deployment.file import ENVIRONMENT, VARIABLE, read_deployment
+from infra.operations.deployment import instances, require_place
 from infra.processes import environment_of
 from infra.repository import REPOSITORY
 from infra.services import SERVICES, find_service
@@ -119,6 +120,8 @@ def test_the_environment_wins_over_the_file_and_may_do_without_one(
         ('"verify-full"', '"very"', "database_sslmode in .* should be 'disable'"),
         ("http://connect:8083", "http://me:pw@/connect:8083", "connect_url in .* must be a URL"),
         ("http://orders:8001", "orders:8001", r"services\.orders\.url in .* must be a URL"),
+        ("http://orders:8001", "static://orders", r"services\.orders\.url in .* must name host:port"),
+        ("http://orders:8001", "dns://me:pw@orders:1", r"services\.orders\.url in .* must hold no credentials"),
         ("[services.orders]", "[services.order]", r"services\.order in .* is no service of ours: there are"),
         ('"${directory:/secrets:tailrace_capture.password}"', '"hunter2"', "connector_password .* must be a reference"),
         ('connector_password = "${directory:/secrets:tailrace_capture.password}"', "", "connector_password is missing"),
@@ -137,6 +140,18 @@ def test_a_bad_file_is_told_by_its_key(file: Path, old: str, new: str, words: st
 def test_a_file_that_is_not_there_is_told_with_who_names_it(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match="TAILRACE_DEPLOYMENT or --deployment names it"):
         read(tmp_path / "none.toml")
+
+
+def test_a_service_may_be_at_several_addresses(file: Path) -> None:
+    found = read(changed(file, "http://orders:8001", "static://a:1,b:2"))
+    told = environment_of(find_service("storefront"), found)
+    assert told["TAILRACE_ORDERS_URL"] == "static://a:1,b:2"
+    for where in ("orders", "static://b:2,a:1"):
+        assert [str(each) for each in instances(found, where)] == ["a:1", "b:2"]
+    for place in ("orders", "dns://orders:8001"):
+        require_place(place)
+    with pytest.raises(ValueError, match="no service of ours, and a URL must be"):
+        require_place("order")
 
 
 def test_a_password_that_libpq_would_pass_over_is_told(file: Path) -> None:

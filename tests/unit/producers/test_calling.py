@@ -92,6 +92,20 @@ def test_an_answer_that_breaks_off_is_asked_for_again() -> None:
     asyncio.run(scenario())
 
 
+def test_what_is_called_again_goes_to_another_instance() -> None:
+    async def scenario() -> None:
+        well, broken = Scripted(lambda *_: ok()), Scripted(lambda *_: in_trouble())
+        async with well.served() as one, broken.served() as other:
+            both = ",".join(url.removeprefix("http://") for url in (one, other))
+            # nothing but the choice of the second time keeps a call from the broken one
+            async with client_of(f"static://{both}", call_attempts=2, eject_after=1000) as client:
+                assert {await status(client) for _ in range(10)} == {200}
+                assert client.target.counts.retries == len(broken.requests)
+                assert len(well.requests) == 10
+
+    asyncio.run(scenario())
+
+
 def test_who_repeats_says_so_and_nobody_below_does() -> None:
     async def scenario() -> None:
         server = Scripted(lambda *_: in_trouble())
