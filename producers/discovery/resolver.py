@@ -55,9 +55,9 @@ class Resolver:
         """Ask the source for ever; whatever it does not say, what it said last stands."""
         failures = 0
         while True:
+            began = self.clock()
             try:
                 async for found in source.watch():
-                    failures = 0
                     self.take(found)
                 self._missed("it ended without a reason")
             except SourceError as error:
@@ -65,7 +65,8 @@ class Resolver:
             except Exception as error:
                 log.exception("a source of instances broke", source=self.url)
                 self._missed(f"{type(error).__name__}, which the log has more of")
-            failures += 1
+            # one that answers and breaks, again and again, is not asked without a pause either
+            failures = failures + 1 if self.clock() - began < MOST_PAUSE_S else 1
             await asyncio.sleep(pause_s(failures))
 
     def take(self, found: frozenset[Instance]) -> None:
