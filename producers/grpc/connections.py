@@ -66,13 +66,16 @@ class Connections:
         instances.on_change = self._let_go
 
     def chosen(self) -> Any:
-        """Return a channel to an instance, for what is no single call.
+        """Return a channel to an instance, for what is no single call, such as a stream.
 
         Raises:
-            NoInstanceError: there is none.
+            grpc.aio.AioRpcError: no instance is known.
         """
-        with self._instances.use() as use:
-            return self._channel(use.instance)
+        try:
+            with self._instances.use() as use:
+                return self._channel(use.instance)
+        except NoInstanceError as error:
+            raise self._unknown() from error
 
     async def call(self, ask: Ask, timeout_s: float, *, is_read: bool) -> Any:
         """Call an instance, and another one where nothing was sent, or nothing but a question.
@@ -85,8 +88,7 @@ class Connections:
         except NotCalledError as error:
             raise _unavailable(f"the {self.target.name} service {error}") from error
         except NoInstanceError as error:
-            told = f"it is not known where the {self.target.name} service is"
-            raise _unavailable(told) from error
+            raise self._unknown() from error
         except NotReachedError:
             raise _unavailable(f"the {self.target.name} service cannot be reached") from None
 
@@ -145,6 +147,9 @@ class Connections:
             return channel
         use.failed = True
         raise NotReachedError
+
+    def _unknown(self) -> grpc.aio.AioRpcError:
+        return _unavailable(f"it is not known where the {self.target.name} service is")
 
     def _has_another(self, tried: Collection[Instance], deadline: Deadline) -> bool:
         return deadline.remaining_s() > LEAST_AGAIN_S and self._instances.others(tried) > 0
