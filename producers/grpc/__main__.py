@@ -3,15 +3,20 @@
 import sys
 
 from cdc import logs
-from cdc.service import bootstrap_named, load, name_of
+from cdc.service import bootstrap_named, load, name_of, start
+from producers.discovery.registration import registration_of
 from producers.grpc.server import run
 
 
 def main() -> int:
     bootstrap = bootstrap_named("producers")
     settings = load(bootstrap.Settings)
-    logs.configure(name_of(bootstrap))
-    return run(bootstrap.open_service(settings), settings)
+    name = name_of(bootstrap)
+    logs.configure(name)
+    registration = start(
+        lambda: registration_of(name, settings, host=settings.host, port=settings.port)
+    )
+    return run(bootstrap.open_service(settings), settings, registration)
 
 
 if __name__ == "__main__":

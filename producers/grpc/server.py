@@ -14,12 +14,15 @@ from grpc_reflection.v1alpha import reflection
 
 from cdc.logs import FieldLogger
 from cdc.service import FAILURE, NOT_STARTED, StartError
+from producers.discovery.registration import Registration
 from producers.grpc.calls import Calls
 from producers.rest.settings import ServiceSettings
 
 GRACE_S = 10.0  # how long calls that are under way may take when the service is to stop
 LAST_ANSWERS_S = 0.2  # until what was answered last is on its way
 MAX_CALLS = 1000  # at once; more are refused, with RESOURCE_EXHAUSTED or CANCELLED
+
+STOP = (signal.SIGTERM, signal.SIGINT)
 
 OPTIONS = {
     "grpc.so_reuseport": 0,  # a port that somebody else has is refused, not shared
@@ -98,26 +101,33 @@ async def listening(
         await running.stop()
 
 
-def run(opening: Opening, settings: ServiceSettings) -> int:
+def run(opening: Opening, settings: ServiceSettings, registration: Registration) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when it could not start (a sentence says why)."""
     try:
-        asyncio.run(_serve(opening, settings))
+        asyncio.run(_serve(opening, settings, registration))
     except NOT_STARTED as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return FAILURE
     return 0
 
 
-async def _serve(opening: Opening, settings: ServiceSettings) -> None:
+async def _serve(opening: Opening, settings: ServiceSettings, registration: Registration) -> None:
     told_to_stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    loop = asyncio.get_running_loop()
+    for number in STOP:
+        loop.add_signal_handler(number, told_to_stop.set)
     async with (
         opening as offered,
         listening(offered, host=settings.host, port=settings.port) as running,
     ):
         log.info("listening", host=settings.host, port=running.port)
+        await registration.begin()
         await told_to_stop.wait()
+        await running.health.enter_graceful_shutdown()
+        leaving = asyncio.create_task(registration.end())
+        for number in STOP:  # told again, it stops at once
+            loop.add_signal_handler(number, leaving.cancel)
+        await asyncio.wait({leaving})
     log.info("stopped")
 
 

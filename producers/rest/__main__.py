@@ -3,15 +3,21 @@
 import sys
 
 from cdc import logs
-from cdc.service import bootstrap_named, load, name_of
+from cdc.service import bootstrap_named, load, name_of, start
+from producers.discovery.registration import registration_of
 from producers.rest.server import run
 
 
 def main() -> int:
     bootstrap = bootstrap_named("producers")
     settings = load(bootstrap.Settings)
-    logs.configure(name_of(bootstrap))
-    return run(bootstrap.create_app(settings), host=settings.host, port=settings.port)
+    name = name_of(bootstrap)
+    logs.configure(name)
+    registration = start(
+        lambda: registration_of(name, settings, host=settings.host, port=settings.port)
+    )
+    app = bootstrap.create_app(settings)
+    return run(app, host=settings.host, port=settings.port, registration=registration)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from producers.rest.context import RequestContext
 from producers.rest.deadlines import Deadlines, GivenUp
 from producers.rest.description import describe
 from producers.rest.idempotency.exchange import Repeatable
+from producers.rest.leaving import Leaving
 from producers.rest.settings import RequestSettings
 from producers.rest.shedding import Load, Shedding
 from producers.rest.versions import negotiated, served
@@ -60,6 +61,8 @@ def build_app(
     problems.install(app)
     deadlines.install(app)
     _bound(app, settings)
+    app.state.registration = None  # until whoever runs it says otherwise
+    app.add_middleware(Leaving)
     app.add_middleware(RequestContext)
     return app
 

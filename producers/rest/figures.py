@@ -12,7 +12,7 @@ router = APIRouter()
 
 @router.get(FIGURES)
 async def figures(request: Request) -> dict[str, Any]:
-    """Tell how busy the service is, what it gave up since it started, and how calls to each other service go."""
+    """Tell how busy the service is, what it gave up, how calls to each other service go, and where it is registered."""
     state = request.app.state
     return {
         "requests": {
@@ -23,4 +23,5 @@ async def figures(request: Request) -> dict[str, Any]:
             "abandoned": state.given_up.abandoned,
         },
         "calls": {each.name: each.figures() for each in getattr(state, "targets", ())},
+        "registration": state.registration and state.registration.figures(),
     }

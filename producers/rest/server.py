@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from cdc.chores import cancel
 from cdc.logs import FieldLogger
 from cdc.service import FAILURE, NOT_STARTED, StartError
+from producers.discovery.registration import Registration
 from producers.rest import limits
 from producers.rest.protocol import ProblemProtocol
 
@@ -24,7 +26,17 @@ log = FieldLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """A server for which being told to stop is no failure, and which looks after its connections."""
+    """A server for which being told to stop is no failure, and which looks after its connections.
+
+    Args:
+        config: How it serves.
+        registration: Where it is told of while it does.
+    """
+
+    def __init__(self, config: uvicorn.Config, registration: Registration | None = None) -> None:
+        super().__init__(config)
+        self._registration = registration
+        self._leaving: asyncio.Task[None] | None = None
 
     async def on_tick(self, counter: int) -> bool:
         """Close, once a second, what has kept the service waiting for too long."""
@@ -40,6 +52,29 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or []:
             listener.listen(BACKLOG)
+        if self._registration is not None:
+            await self._registration.begin()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish open requests; if nobody has told us to stop, this is the end of the registration, too."""
+        if self._leaving is not None:
+            await cancel([self._leaving])
+        if self._registration is not None:
+            await self._registration.end()
+        await super().shutdown(sockets)
+
+    def leave(self, number: int) -> None:
+        """Be deregistered, go on to answer until that is known, and stop then; told again, stop at once."""
+        if self._registration is None or self._leaving is not None:
+            self.handle_exit(number, None)
+        else:
+            self._leaving = asyncio.create_task(self._leave(self._registration, number))
+
+    async def _leave(self, registration: Registration, number: int) -> None:
+        try:
+            await registration.end()
+        finally:
+            self.handle_exit(number, None)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -47,7 +82,7 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         signals = (signal.SIGTERM, signal.SIGINT)
         for number in signals:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+            loop.add_signal_handler(number, self.leave, number)
         try:
             yield
         finally:
@@ -55,20 +90,21 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def run(app: FastAPI, *, host: str, port: int) -> int:
+def run(app: FastAPI, *, host: str, port: int, registration: Registration | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when it could not start (a sentence says why)."""
+    app.state.registration = registration
     # Its warnings repeat, without a reason, what the protocol says of refused requests.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         with _listen(host, port) as listener:
-            asyncio.run(_serve(app, listener))
+            asyncio.run(_serve(app, listener, registration))
     except NOT_STARTED as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return FAILURE
     return 0
 
 
-async def _serve(app: FastAPI, listener: socket.socket) -> None:
+async def _serve(app: FastAPI, listener: socket.socket, registration: Registration | None) -> None:
     config = uvicorn.Config(
         app,
         http=ProblemProtocol,
@@ -84,7 +120,7 @@ async def _serve(app: FastAPI, listener: socket.socket) -> None:
     async with app.router.lifespan_context(app):
         host, port = listener.getsockname()[:2]
         log.info("listening", host=host, port=port)
-        await Server(config).serve(sockets=[listener])
+        await Server(config, registration).serve(sockets=[listener])
     log.info("stopped")
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from producers.discovery.registration import RegistrationSettings
+
 
 class RequestSettings(BaseSettings):
     """Bounds of the requests that a service serves."""
@@ -19,8 +21,8 @@ class RequestSettings(BaseSettings):
     requests_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 512
 
 
-class ServiceSettings(RequestSettings):
-    """Where a service listens, and what it takes."""
+class ServiceSettings(RequestSettings, RegistrationSettings):
+    """Where a service listens, what it takes, and where it registers."""
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)]

@@ -1,0 +1,95 @@
+"""Where a registry is, as one line: `etcd://127.0.0.1:2379,127.0.0.1:2381/orders?ttl_s=10`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationError
+
+O = TypeVar("O", bound="Options")  # noqa: E741  # of options
+
+
+def _file(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+SecretFile = Annotated[Path, AfterValidator(_file)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Options(BaseModel):
+    """What may stand behind the question mark for every registry."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tls: bool = False
+    # the authority that its certificate is signed by; the usual ones without it
+    ca_file: FilePath | None = None
+    # how long it may take to answer
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAddress:
+    """A registry that may be asked at any of several servers."""
+
+    scheme: str
+    servers: tuple[str, ...]  # each `host:port`
+    path: tuple[str, ...]  # segments
+    query: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, text: str, *, default_port: int) -> "RegistryAddress":
+        """Read an address.
+
+        Raises:
+            ValueError: it is none; the text says why, and repeats nothing of it.
+        """
+        parts = urlsplit(text)
+        if "@" in parts.netloc:
+            raise ValueError("must not hold a user or a password: name a file of them behind a `?`")
+        if parts.fragment or any(not each for each in parts.netloc.split(",")):
+            raise ValueError("must be scheme://host:port, several servers with commas between them")
+        servers = tuple(_server(each, default_port) for each in parts.netloc.split(","))
+        path = tuple(each for each in parts.path.split("/") if each)
+        try:
+            query = tuple(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        except ValueError:
+            raise ValueError("must have name=value behind the `?`, with & between them") from None
+        return cls(parts.scheme, servers, path, query)
+
+    def options(self, kind: type[O]) -> O:
+        """Return what stands behind the question mark.
+
+        Raises:
+            ValueError: something there is unknown or makes no sense.
+        """
+        try:
+            return kind.model_validate(dict(self.query))
+        except ValidationError as error:
+            faults = error.errors(include_input=False, include_url=False)
+            told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in faults)
+            known = ", ".join(kind.model_fields)
+            raise ValueError(
+                f"has options of no use ({told}); {self.scheme}:// knows {known}"
+            ) from None
+
+    @property
+    def name(self) -> str:
+        """What people call it, in logs and figures."""
+        return f"{self.scheme}://{','.join(self.servers)}"
+
+
+def _server(text: str, default_port: int) -> str:
+    parts = urlsplit(f"//{text}")
+    try:
+        port = parts.port or default_port
+    except ValueError:
+        raise ValueError("must have a port between 1 and 65535") from None
+    if not parts.hostname:
+        raise ValueError("must name a host")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{host}:{port}"
