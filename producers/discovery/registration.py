@@ -28,12 +28,13 @@ def registrar_at(address: str) -> Keeping:
     Raises:
         ValueError: it is none that we know.
     """
-    found = REGISTRARS.get(urlsplit(address).scheme)
+    url = urlsplit(address)
+    found = REGISTRARS.get(url.scheme)
     if found is None:
         known = ", ".join(f"{scheme}://host:port" for scheme in REGISTRARS)
         raise ValueError(f"must be one of {known}")
     module, _, name = found.partition(":")
-    registrar: Keeping = getattr(import_module(module), name)(address)
+    registrar: Keeping = getattr(import_module(module), name)(url)
     return registrar
 
 
@@ -110,9 +111,10 @@ class Registration:
         return {
             "registry": self._registrar.name,
             "service": self._service,
-            "instance": f"{self._instance.host}:{self._instance.port}",
+            "instance": str(self._instance),
             "registered": presence.is_registered,
             "registrations": presence.registrations,
+            "renewals": presence.renewals,
             "trouble": presence.trouble,
         }
 

@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +16,15 @@ from infra.local.java.download import ArtifactError, Download, Progress, downloa
 from infra.local.java.flock import exclusive
 from infra.local.java.lockfile import Artifact, read
 
-__all__ = ["ArtifactError", "Progress", "class_path", "ensure", "missing", "repository_url"]
+__all__ = [
+    "ArtifactError",
+    "Progress",
+    "class_path",
+    "ensure",
+    "fetch",
+    "missing",
+    "repository_url",
+]
 
 MIRROR_VARIABLE = "TAILRACE_MAVEN_MIRROR"
 UNPACKED_RATIO = 1.2  # of the archive: the jars in it hardly compress any further
@@ -48,22 +56,19 @@ def ensure(cache: Path, *, progress: Progress | None = None) -> None:
     with _explained(cache), exclusive(cache / "java" / ".lock"):
         wanted = missing(cache)
         _require_space(cache, wanted)
-        download_all(
-            [
-                Download(
-                    url=f"{repository_url()}/{artifact.path}",
-                    target=_location(cache, artifact),
-                    sha256=artifact.sha256,
-                    size=artifact.size,
-                )
-                for artifact in wanted
-            ],
-            progress=progress,
-        )
+        _download(cache, wanted, progress)
         if not _registry_home(cache).is_dir():
             archive = _location(cache, _registry_archive())
             unpack(archive, _registry_home(cache))
             archive.unlink()
+
+
+def fetch(cache: Path, artifacts: Iterable[Artifact]) -> tuple[Path, ...]:
+    """Download those of other artifacts that are missing, and return where all of them are."""
+    with _explained(cache), exclusive(cache / "java" / ".lock"):
+        wanted = list(artifacts)
+        _download(cache, [each for each in wanted if not _is_present(cache, each)])
+        return tuple(_location(cache, each) for each in wanted)
 
 
 def class_path(cache: Path, part: str) -> tuple[Path, ...]:
@@ -108,6 +113,21 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> 
     if source:
         with source, (directory / path).open("wb") as file:
             shutil.copyfileobj(source, file)
+
+
+def _download(
+    cache: Path, artifacts: Iterable[Artifact], progress: Progress | None = None
+) -> None:
+    downloads = [
+        Download(
+            url=f"{repository_url()}/{artifact.path}",
+            target=_location(cache, artifact),
+            sha256=artifact.sha256,
+            size=artifact.size,
+        )
+        for artifact in artifacts
+    ]
+    download_all(downloads, progress=progress)
 
 
 def _location(cache: Path, artifact: Artifact) -> Path:

@@ -64,9 +64,9 @@ def read(path: Path = LOCK_FILE) -> dict[str, tuple[Artifact, ...]]:
     return {part: tuple(artifacts) for part, artifacts in parts.items()}
 
 
-def render(parts: Mapping[str, Sequence[Artifact]]) -> str:
+def render(parts: Mapping[str, Sequence[Artifact]], header: str = HEADER) -> str:
     sections = (
         "\n".join([f"[{part}]", *(str(artifact) for artifact in artifacts)])
         for part, artifacts in parts.items()
     )
-    return HEADER + "".join(f"\n{section}\n" for section in sections)
+    return header + "".join(f"\n{section}\n" for section in sections)

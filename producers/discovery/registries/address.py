@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationError
 
@@ -42,13 +42,12 @@ class RegistryAddress:
     query: tuple[tuple[str, str], ...]
 
     @classmethod
-    def parse(cls, text: str, *, default_port: int) -> "RegistryAddress":
-        """Read an address.
+    def read(cls, parts: SplitResult, *, default_port: int) -> "RegistryAddress":
+        """Return what a URL says.
 
         Raises:
-            ValueError: it is none; the text says why, and repeats nothing of it.
+            ValueError: it makes no sense; says what it must be, and repeats nothing of it.
         """
-        parts = urlsplit(text)
         if "@" in parts.netloc:
             raise ValueError("must not hold a user or a password: name a file of them behind a `?`")
         if parts.fragment or any(not each for each in parts.netloc.split(",")):

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import SplitResult, quote
 
 import httpx2
 from pydantic import Field
@@ -69,21 +69,20 @@ class ConsulSource:
     """Watches the instances of one service whose checks pass.
 
     Args:
-        address: `consul://host:port/<service>`.
+        url: `consul://host:port/<service>`.
 
     Raises:
         ValueError: it is none.
     """
 
-    def __init__(self, address: str) -> None:
-        self._address = RegistryAddress.parse(address, default_port=PORT)
+    def __init__(self, url: SplitResult) -> None:
+        self._address = RegistryAddress.read(url, default_port=PORT)
         self._options = self._address.options(SourceOptions)
         if len(self._address.path) != 1:
             raise ValueError("must name one service: consul://host:port/<service>")
         [self._service] = self._address.path
 
     async def watch(self) -> AsyncIterator[frozenset[Instance]]:
-        told: frozenset[Instance] | None = None
         index = 0
         async with _open(self._address, self._options) as consul:
             while True:
@@ -91,9 +90,7 @@ class ConsulSource:
                 answer = await self._ask(consul, index)
                 found = frozenset(_instance(each) for each in _entries(self._address.name, answer))
                 index = _next_index(index, answer.headers.get(INDEX))
-                if found != told:
-                    told = found
-                    yield found
+                yield found
                 await asyncio.sleep(began_s + PAUSE_S - time.monotonic())
 
     async def _ask(self, consul: RegistryClient, index: int) -> httpx2.Response:
@@ -199,14 +196,12 @@ class ConsulEntry:
             raise refused("Consul", answer)
 
     def _check(self) -> dict[str, object]:
-        host = f"[{self._instance.host}]" if ":" in self._instance.host else self._instance.host
-        address = f"{host}:{self._instance.port}"
         if self._options.check == "ttl":
             return {"TTL": _duration(self._options.ttl_s), "Status": "passing"}
         asked = (
-            {"GRPC": address}
+            {"GRPC": str(self._instance)}
             if self._options.check == "grpc"
-            else {"HTTP": f"http://{address}/health"}
+            else {"HTTP": f"http://{self._instance}/health"}
         )
         return {
             **asked,
@@ -219,14 +214,14 @@ class ConsulRegistrar(Keeping):
     """Registers at an agent.
 
     Args:
-        address: `consul://host:port` of the agent that runs beside the service.
+        url: `consul://host:port` of the agent that runs beside the service.
 
     Raises:
         ValueError: it is none.
     """
 
-    def __init__(self, address: str) -> None:
-        self._address = RegistryAddress.parse(address, default_port=PORT)
+    def __init__(self, url: SplitResult) -> None:
+        self._address = RegistryAddress.read(url, default_port=PORT)
         self._options = self._address.options(RegistrarOptions)
         if self._address.path or len(self._address.servers) != 1:
             # at two agents an instance would be there twice

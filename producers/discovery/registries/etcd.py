@@ -9,6 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Annotated, Any
+from urllib.parse import SplitResult
 
 import httpx2
 from pydantic import Field
@@ -62,14 +63,14 @@ class EtcdSource:
     """Watches the keys of one service.
 
     Args:
-        address: `etcd://host:port/<service>`.
+        url: `etcd://host:port/<service>`.
 
     Raises:
         ValueError: it is none.
     """
 
-    def __init__(self, address: str) -> None:
-        self._address = RegistryAddress.parse(address, default_port=PORT)
+    def __init__(self, url: SplitResult) -> None:
+        self._address = RegistryAddress.read(url, default_port=PORT)
         self._options = self._address.options(SourceOptions)
         if len(self._address.path) != 1:
             raise ValueError("must name one service: etcd://host:port/<service>")
@@ -79,14 +80,11 @@ class EtcdSource:
         self._range = {"key": _b64(folder), "range_end": _b64(folder[:-1] + b"0")}
 
     async def watch(self) -> AsyncIterator[frozenset[Instance]]:
-        told: frozenset[Instance] | None = None
         async with _open(self._address, self._options) as etcd:
             while True:
                 async with aclosing(self._follow(etcd)) as looks:
                     async for found in looks:
-                        if found != told:
-                            told = found
-                            yield found
+                        yield found
 
     async def _follow(self, etcd: RegistryClient) -> AsyncGenerator[frozenset[Instance], None]:
         """Read all, then what changes; end when all is to be read anew."""
@@ -163,8 +161,7 @@ class EtcdEntry:
         self._etcd = etcd
         self._ttl_s = options.ttl_s
         self._lease = ""
-        host = f"[{instance.host}]" if ":" in instance.host else instance.host
-        self._key = _b64(f"{options.prefix}/{service}/{host}:{instance.port}".encode())
+        self._key = _b64(f"{options.prefix}/{service}/{instance}".encode())
         value = {"host": instance.host, "port": instance.port, "weight": instance.weight}
         self._value = _b64(json.dumps(value).encode())
 
@@ -191,14 +188,14 @@ class EtcdRegistrar(Keeping):
     """Registers at etcd.
 
     Args:
-        address: `etcd://host:port`.
+        url: `etcd://host:port`.
 
     Raises:
         ValueError: it is none.
     """
 
-    def __init__(self, address: str) -> None:
-        self._address = RegistryAddress.parse(address, default_port=PORT)
+    def __init__(self, url: SplitResult) -> None:
+        self._address = RegistryAddress.read(url, default_port=PORT)
         self._options = self._address.options(RegistrarOptions)
         if self._address.path:
             raise ValueError("must name no service: etcd://host:port")

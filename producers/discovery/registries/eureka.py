@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import SplitResult, quote
 
 import httpx2
 from pydantic import Field
@@ -37,6 +37,8 @@ FOLDER = ("eureka",)
 SPREAD = 0.2
 """Share of a pause by which it varies, so that not all who watch come at once."""
 RENEWALS = 3  # in the time after which an instance counts as gone
+SETTLED_AFTER = 2
+"""Renewals after which a Eureka that was away knows everybody, its caches included."""
 ACCEPT = {"accept": "application/json"}
 WEIGHT = "weight"
 """Name under which we keep an instance's weight in its metadata; Eureka itself knows none."""
@@ -64,14 +66,14 @@ class EurekaSource:
     beside what it tells, until everybody has had the time to.
 
     Args:
-        address: `eureka://host:port/<service>`.
+        url: `eureka://host:port/<service>`.
 
     Raises:
         ValueError: it is none.
     """
 
-    def __init__(self, address: str) -> None:
-        self._address = RegistryAddress.parse(address, default_port=PORT)
+    def __init__(self, url: SplitResult) -> None:
+        self._address = RegistryAddress.read(url, default_port=PORT)
         self._options = self._address.options(SourceOptions)
         if not self._address.path:
             raise ValueError("must name a service: eureka://host:port/<service>")
@@ -82,13 +84,9 @@ class EurekaSource:
         self._settled_at_s = -math.inf
 
     async def watch(self) -> AsyncIterator[frozenset[Instance]]:
-        told: frozenset[Instance] | None = None
         async with _open(self._address, self._options) as eureka:
             while True:
-                found = await self._look(eureka)
-                if found != told:
-                    told = found
-                    yield found
+                yield await self._look(eureka)
                 pause_s = self._options.fetch_s * random.uniform(1 - SPREAD, 1)  # noqa: S311
                 await asyncio.sleep(pause_s)
 
@@ -101,7 +99,7 @@ class EurekaSource:
         now_s = time.monotonic()
         if self._is_away:
             self._is_away = False
-            self._settled_at_s = now_s + self._options.renew_s
+            self._settled_at_s = now_s + SETTLED_AFTER * self._options.renew_s
         if now_s >= self._settled_at_s:
             self._last = found
         return found | self._last
@@ -172,7 +170,6 @@ class EurekaEntry:
 
     def _description(self) -> dict[str, object]:
         host, renew_s = self._instance.host, max(1, round(self._renew_s))
-        url = f"http://{f'[{host}]' if ':' in host else host}:{self._instance.port}"
         return {
             "instanceId": self._id,
             "app": self._service.upper(),
@@ -181,7 +178,7 @@ class EurekaEntry:
             "ipAddr": host,
             "port": {"$": self._instance.port, "@enabled": "true"},
             "status": "UP",
-            "healthCheckUrl": f"{url}/health",
+            "healthCheckUrl": f"http://{self._instance}/health",
             "lastDirtyTimestamp": self._since,
             "leaseInfo": {"renewalIntervalInSecs": renew_s, "durationInSecs": RENEWALS * renew_s},
             "metadata": {WEIGHT: str(self._instance.weight)},
@@ -196,14 +193,14 @@ class EurekaRegistrar(Keeping):
     """Registers at Eureka.
 
     Args:
-        address: `eureka://host:port`, with the folder that Eureka answers in if it is not `/eureka`.
+        url: `eureka://host:port`, with the folder that Eureka answers in if it is not `/eureka`.
 
     Raises:
         ValueError: it is none.
     """
 
-    def __init__(self, address: str) -> None:
-        self._address = RegistryAddress.parse(address, default_port=PORT)
+    def __init__(self, url: SplitResult) -> None:
+        self._address = RegistryAddress.read(url, default_port=PORT)
         self.options = self._address.options(EurekaOptions)
         self.folder = self._address.path
         super().__init__(self._address.name, every_s=self.options.renew_s)

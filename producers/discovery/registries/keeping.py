@@ -48,6 +48,7 @@ class Presence:
 
     is_registered: bool = False
     registrations: int = 0  # more than one: it was forgotten, or thought to be gone
+    renewals: int = 0
     trouble: str | None = None  # what keeps the registry from being told now
 
 
@@ -77,7 +78,7 @@ class Keeping(ABC):
         fields = {
             "registry": self.name,
             "as": service,
-            "instance": f"{instance.host}:{instance.port}",
+            "instance": str(instance),
         }
         ending = asyncio.Event()
         async with self.open() as client:
@@ -93,7 +94,9 @@ class Keeping(ABC):
         presence = self.presence
         while not ending.is_set():
             try:
-                if not presence.is_registered or not await entry.renew():
+                if presence.is_registered and await entry.renew():
+                    presence.renewals += 1
+                else:
                     await entry.register()
                     presence.is_registered = True
                     presence.registrations += 1
