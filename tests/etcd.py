@@ -1,6 +1,7 @@
 """A real etcd, from Debian's package, with its data in a directory of the test's."""
 
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Etcd(ServerProcess):
             is_ready=lambda: '"true"' in plain_http.get(f"{client}/health").text,
         )
 
-    def ask(self, what: str, body: dict[str, object]) -> Any:
+    def ask(self, what: str, body: Mapping[str, object]) -> Any:
         """Ask by its gateway, as anybody would."""
         url = f"http://{self.address}/v3/{what}"
         answer = plain_http.post(url, json=body)

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cdc.service import StartError
 from producers.discovery.instances import Instance
+from producers.discovery.registries.address import host_and_port
 from producers.discovery.registries.keeping import Keeping
 
 REGISTRARS = {
@@ -45,13 +46,8 @@ def _registry(address: str) -> str:
 
 
 def _advertised(text: str) -> str:
-    parts = urlsplit(f"//{text}")
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("must have a port between 1 and 65535") from None
-    if text and (not parts.hostname or parts.path or "@" in text):
-        raise ValueError("must be host:port, or a host alone for the port that is listened on")
+    if text:
+        host_and_port(text)
     return text
 
 
@@ -133,8 +129,9 @@ def registration_of(
         StartError: it cannot be told where others reach it.
     """
     registrar = registrar_at(settings.register_at) if settings.register_at else None
-    said = urlsplit(f"//{settings.advertise}")
-    reached_at = said.hostname or host
+    reached_at, reached_by = host, None
+    if settings.advertise:
+        reached_at, reached_by = host_and_port(settings.advertise)
     if registrar is not None and reached_at in EVERY_ADDRESS:
         raise StartError(
             f"it listens on every address ({host}), so that nobody can be told under which it is reached; "
@@ -143,5 +140,5 @@ def registration_of(
     wait_ms = settings.leave_wait_ms
     if wait_ms is None:
         wait_ms = WAIT_MS if registrar else 0
-    instance = Instance(reached_at, said.port or port, settings.advertise_weight)
+    instance = Instance(reached_at, reached_by or port, settings.advertise_weight)
     return Registration(registrar, service, instance, wait_s=wait_ms / 1000)

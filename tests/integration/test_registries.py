@@ -191,9 +191,8 @@ def test_a_watch_whose_revisions_were_compacted_reads_all_anew(etcd: Etcd) -> No
             read = await super()._read(client)
             if self.reads == 1:
                 put = {"key": b64("/services/late/x"), "value": b64('{"host": "h", "port": 1}')}
-                for _ in range(3):
-                    revision = etcd.ask("kv/put", put)["header"]["revision"]
-                etcd.ask("kv/compaction", {"revision": revision})
+                [*_, last] = [etcd.ask("kv/put", put) for _ in range(3)]
+                etcd.ask("kv/compaction", {"revision": last["header"]["revision"]})
             return read
 
     async def test() -> None:

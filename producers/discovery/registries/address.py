@@ -1,11 +1,15 @@
 """Where a registry is, as one line: `etcd://127.0.0.1:2379,127.0.0.1:2381/orders?ttl_s=10`."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationError
+
+from producers.discovery.instances import Instance
 
 O = TypeVar("O", bound="Options")  # noqa: E741  # of options
 
@@ -17,6 +21,7 @@ def _file(path: Path) -> Path:
 
 
 SecretFile = Annotated[Path, AfterValidator(_file)]
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9.])?|[0-9a-f:.]+", re.ASCII)
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -39,7 +44,7 @@ class RegistryAddress:
     scheme: str
     servers: tuple[str, ...]  # each `host:port`
     path: tuple[str, ...]  # segments
-    query: tuple[tuple[str, str], ...]
+    query: Mapping[str, str]
 
     @classmethod
     def read(cls, parts: SplitResult, *, default_port: int) -> "RegistryAddress":
@@ -50,15 +55,17 @@ class RegistryAddress:
         """
         if "@" in parts.netloc:
             raise ValueError("must not hold a user or a password: name a file of them behind a `?`")
-        if parts.fragment or any(not each for each in parts.netloc.split(",")):
-            raise ValueError("must be scheme://host:port, several servers with commas between them")
+        if parts.fragment:
+            raise ValueError("must have no #fragment")
         servers = tuple(_server(each, default_port) for each in parts.netloc.split(","))
         path = tuple(each for each in parts.path.split("/") if each)
         try:
-            query = tuple(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+            said = parse_qsl(parts.query, strict_parsing=bool(parts.query))
         except ValueError:
             raise ValueError("must have name=value behind the `?`, with & between them") from None
-        return cls(parts.scheme, servers, path, query)
+        if len(dict(said)) < len(said):
+            raise ValueError("must have each option only once")
+        return cls(parts.scheme, servers, path, dict(said))
 
     def options(self, kind: type[O]) -> O:
         """Return what stands behind the question mark.
@@ -67,7 +74,7 @@ class RegistryAddress:
             ValueError: something there is unknown or makes no sense.
         """
         try:
-            return kind.model_validate(dict(self.query))
+            return kind.model_validate(self.query)
         except ValidationError as error:
             faults = error.errors(include_input=False, include_url=False)
             told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in faults)
@@ -82,13 +89,23 @@ class RegistryAddress:
         return f"{self.scheme}://{','.join(self.servers)}"
 
 
-def _server(text: str, default_port: int) -> str:
+def host_and_port(text: str) -> tuple[str, int | None]:
+    """Return what `host:port`, `[IPv6]:port` or a host alone says.
+
+    Raises:
+        ValueError: it says something else.
+    """
     parts = urlsplit(f"//{text}")
     try:
-        port = parts.port or default_port
+        host, port = parts.hostname, parts.port  # which are read only when they are asked for
     except ValueError:
         raise ValueError("must have a port between 1 and 65535") from None
-    if not parts.hostname:
-        raise ValueError("must name a host")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{host}:{port}"
+    is_all = parts.netloc == text and "@" not in text
+    if not host or port == 0 or not is_all or not _HOST.fullmatch(host):
+        raise ValueError("must be host:port")
+    return host, port
+
+
+def _server(text: str, default_port: int) -> str:
+    host, port = host_and_port(text)
+    return str(Instance(host, port or default_port))

@@ -130,7 +130,7 @@ def test_a_registry_that_is_away_keeps_nobody_and_is_told_when_it_is_back() -> N
                 errors = len(known.errors)
                 consul.change()
                 await until(lambda: len(known.errors) > errors)
-                assert known.found == {HERE}
+                assert known.found == frozenset({HERE})
 
     run(test)
 
