@@ -1,4 +1,4 @@
-"""A real HAProxy, from Debian's package, with the configuration that users are given, in front of instances of a test."""
+"""A real HAProxy, from Debian's package, with the configuration that users are given, before instances of a test."""
 
 import re
 from collections.abc import Sequence

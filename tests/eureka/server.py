@@ -31,6 +31,7 @@ PROPERTIES = {
     "eureka.dashboard.enabled": "false",
     "eureka.client.register-with-eureka": "false",
     "eureka.client.fetch-registry": "false",
+    "eureka.server.enable-self-preservation": "false",
     # half a minute each otherwise
     "eureka.server.eviction-interval-timer-in-ms": 300,
     "eureka.server.response-cache-update-interval-ms": 100,
@@ -38,14 +39,9 @@ PROPERTIES = {
 
 
 class Eureka(ServerProcess):
-    """Eureka on loopback; killed and started again it knows nobody.
+    """Eureka on loopback; killed and started again it knows nobody."""
 
-    Args:
-        directory: Where it runs.
-        keeps_the_dead: Whether it preserves itself: evicts nobody when too many do not renew.
-    """
-
-    def __init__(self, directory: Path, *, keeps_the_dead: bool = False) -> None:
+    def __init__(self, directory: Path) -> None:
         cache = load_settings().cache
         jars = artifacts.fetch(cache, lockfile.read(LOCK_FILE)["eureka"])
         self.port = free_port()
@@ -54,7 +50,6 @@ class Eureka(ServerProcess):
             **PROPERTIES,
             "spring.main.sources": ",".join(SOURCES),
             "server.port": self.port,
-            "eureka.server.enable-self-preservation": str(keeps_the_dead).lower(),
         }
         program = jvm.Program(
             name="eureka",

@@ -115,9 +115,7 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> 
             shutil.copyfileobj(source, file)
 
 
-def _download(
-    cache: Path, artifacts: Iterable[Artifact], progress: Progress | None = None
-) -> None:
+def _download(cache: Path, artifacts: Iterable[Artifact], progress: Progress | None = None) -> None:
     downloads = [
         Download(
             url=f"{repository_url()}/{artifact.path}",

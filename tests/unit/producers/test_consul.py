@@ -1,6 +1,7 @@
 """Consul, by its documented contract: instances by blocking queries, and registration that is kept."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,9 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cdc.chores import cancel
 from producers.discovery.instances import Instance, SourceError
 from producers.discovery.registries.client import RegistryClient
 from producers.discovery.registries.consul import PAUSE_S, ConsulRegistrar, ConsulSource
+from tests.certificates import self_signed
 from tests.consul import Consul
 from tests.hops import until
 from tests.watching import Watching, watching
@@ -32,9 +35,13 @@ def run(test: Test) -> None:
 async def watched(consul: Consul, options: str = "") -> AsyncIterator[tuple[str, Watching]]:
     async with (
         consul.open() as server,
-        watching(ConsulSource(urlsplit(f"consul://{server}/orders{options}"))) as known,
+        watching(source(f"consul://{server}/orders{options}")) as known,
     ):
         yield f"consul://{server}", known
+
+
+def source(url: str) -> ConsulSource:
+    return ConsulSource(urlsplit(url))
 
 
 def registrar(url: str) -> ConsulRegistrar:
@@ -194,9 +201,9 @@ def test_a_query_is_waited_for_longer_than_consul_keeps_it() -> None:
             self.waits.append(wait_s)
 
     async def test() -> None:
-        asked, source = Asked(), ConsulSource(urlsplit("consul://localhost/orders?wait_s=160"))
-        await source._ask(asked, 0)
-        await source._ask(asked, 7)
+        asked, patient = Asked(), source("consul://localhost/orders?wait_s=160")
+        await patient._ask(asked, 0)
+        await patient._ask(asked, 7)
         assert asked.waits == [0, 170]  # Consul adds up to a sixteenth
 
     run(test)
@@ -222,9 +229,8 @@ def test_what_is_no_consul_is_an_error_and_no_empty_set() -> None:
         consul = Consul()
         async with consul.open() as server:
             consul.index = -1
-            source = ConsulSource(urlsplit(f"consul://{server}/orders"))
             with pytest.raises(SourceError, match="is it Consul"):
-                await anext(aiter(source.watch()))
+                await anext(aiter(source(f"consul://{server}/orders").watch()))
 
     run(test)
 
@@ -239,5 +245,53 @@ def test_a_dead_server_of_several_is_passed_over() -> None:
             async with watching(source) as known:
                 await known.until(HERE)
                 assert known.errors == []
+
+    run(test)
+
+
+@asynccontextmanager
+async def over_tls(server: str, certificate: Path) -> AsyncIterator[int]:
+    """Take connections with TLS for a server without; give the port."""
+    host, _, port = server.partition(":")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    ways: list[asyncio.Task[None]] = []
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+        finally:
+            writer.close()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, to = await asyncio.open_connection(host, int(port))
+        both = (copy(reader, to), copy(behind, writer))
+        ways.extend(asyncio.create_task(way) for way in both)
+
+    front = await asyncio.start_server(take, "127.0.0.1", 0, ssl=context)
+    try:
+        yield front.sockets[0].getsockname()[1]
+    finally:
+        front.close()
+        await cancel(ways)
+
+
+def test_over_tls_who_answers_has_to_be_whom_the_authority_says(tmp_path: Path) -> None:
+    async def test() -> None:
+        certificate = tmp_path / "certificate.pem"
+        certificate.write_bytes(self_signed("localhost"))
+        trusting = f"tls=true&ca_file={certificate}"
+        async with Consul().open() as server, over_tls(server, certificate) as port:
+            url = f"consul://localhost:{port}"
+            async with registrar(f"{url}?{trusting}").registered("orders", HERE):
+                async with watching(source(f"{url}/orders?{trusting}")) as known:
+                    await known.until(HERE)
+                for unsure in (
+                    f"{url}/orders?tls=true",
+                    f"consul://127.0.0.1:{port}/orders?{trusting}",
+                ):
+                    with pytest.raises(SourceError, match=r"(?i)certificate"):
+                        await anext(aiter(source(unsure).watch()))
 
     run(test)

@@ -9,14 +9,11 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from producers.webhooks import calls
 from producers.webhooks.addresses import Admitted, Policy, RefusedUrlError, admit
 from producers.webhooks.calls import Outcome, call, retry_after_s
+from tests.certificates import self_signed
 from tests.dns_server import DnsServer
 from tests.receiver import Receiver, Request, answer, ok, serving
 
@@ -213,28 +210,6 @@ def test_by_https_the_certificate_has_to_be_that_of_the_name(
         asyncio.run(run())
     finally:
         calls._tls.cache_clear()
-
-
-def self_signed(name: str) -> bytes:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return private + certificate.public_bytes(serialization.Encoding.PEM)
 
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
