@@ -129,15 +129,20 @@ def document(name: str, response: httpx2.Response) -> Any:
 
 
 def read_secret(file: Path) -> str:
-    """Return what stands in a file, without the line's end.
+    """Return the line that stands in a file.
 
     Raises:
-        SourceError: it cannot be read.
+        SourceError: there is none.
     """
     try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{file} cannot be read: {getattr(error, 'strerror', error)}") from error
+        secret = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SourceError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError:
+        secret = ""  # whoever names what is wrong with it would tell some of it
+    if not secret.isprintable() or not secret:
+        raise SourceError(f"{file} must hold a secret, in one line of text")
+    return secret
 
 
 @asynccontextmanager

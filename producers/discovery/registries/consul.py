@@ -28,6 +28,7 @@ from producers.discovery.registries.client import (
     refused,
 )
 from producers.discovery.registries.keeping import Keeping
+from producers.discovery.registries.reading import instance_of, read_all
 
 PORT = 8500
 INDEX = "x-consul-index"
@@ -88,7 +89,8 @@ class ConsulSource:
             while True:
                 began_s = time.monotonic()
                 answer = await self._ask(consul, index)
-                found = frozenset(_instance(each) for each in _entries(self._address.name, answer))
+                name = self._address.name
+                found = read_all(name, _entries(name, answer), _instance)
                 index = _next_index(index, answer.headers.get(INDEX))
                 yield found
                 await asyncio.sleep(began_s + PAUSE_S - time.monotonic())
@@ -128,13 +130,9 @@ def _entries(name: str, answer: httpx2.Response) -> list[Any]:
 
 
 def _instance(entry: Any) -> Instance:
-    try:
-        service = entry["Service"]
-        host = service.get("Address") or entry["Node"]["Address"]
-        weight = (service.get("Weights") or {}).get("Passing", 1)
-        return Instance(str(host), int(service["Port"]), max(int(weight), 1))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SourceError(f"Consul tells of an instance in a form of its own: {error!r}") from error
+    service = entry["Service"]
+    host = service.get("Address") or entry["Node"]["Address"]
+    return instance_of(host, service["Port"], (service.get("Weights") or {}).get("Passing", 1))
 
 
 class ConsulEntry:
@@ -249,7 +247,10 @@ class _Token(httpx2.Auth):
         self, request: httpx2.Request
     ) -> Generator[httpx2.Request, httpx2.Response, None]:
         if self._file is not None:
-            request.headers["x-consul-token"] = read_secret(self._file)
+            token = read_secret(self._file)
+            if not token.isascii():
+                raise SourceError(f"{self._file} must hold a token of Consul, which is ASCII")
+            request.headers["x-consul-token"] = token
         yield request
 
 

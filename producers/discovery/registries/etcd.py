@@ -29,6 +29,7 @@ from producers.discovery.registries.client import (
     refused,
 )
 from producers.discovery.registries.keeping import Keeping
+from producers.discovery.registries.reading import instance_of
 
 PORT = 2379
 RENEWALS = 3  # in the time after which an instance counts as gone
@@ -133,7 +134,7 @@ def _instance(pair: Mapping[str, str]) -> Instance | None:
     """Return the instance that a key stands for; None for a key of somebody else's."""
     try:
         said = json.loads(b64decode(pair["value"]))
-        return Instance(str(said["host"]), int(said["port"]), max(int(said.get("weight", 1)), 1))
+        return instance_of(said["host"], said["port"], said.get("weight", 1))
     except (KeyError, TypeError, ValueError, AttributeError):
         log.warning("key is no instance", key=b64decode(pair["key"]).decode(errors="replace"))
         return None

@@ -8,7 +8,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 from urllib.parse import SplitResult, quote
@@ -31,6 +31,7 @@ from producers.discovery.registries.client import (
     refused,
 )
 from producers.discovery.registries.keeping import Keeping
+from producers.discovery.registries.reading import instance_of, read_all
 
 PORT = 8761
 FOLDER = ("eureka",)
@@ -108,19 +109,24 @@ class EurekaSource:
         answer = await eureka.ask("GET", self._path, headers=ACCEPT)
         if answer.status_code == httpx2.codes.NOT_FOUND:
             return frozenset()
-        return frozenset(_instances(document(self._address.name, answer)))
+        name = self._address.name
+        return read_all(name, _entries(name, document(name, answer)), _instance)
 
 
-def _instances(answer: Any) -> Iterator[Instance]:
+def _entries(name: str, answer: Any) -> list[Any]:
     try:
         found = answer["application"]["instance"]
-        # one alone is not always in a list
-        for each in [found] if isinstance(found, dict) else found:
-            if each["status"] == "UP":
-                weight = int((each.get("metadata") or {}).get(WEIGHT, 1))
-                yield Instance(str(each["hostName"]), _port(each), max(weight, 1))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SourceError(f"Eureka tells of an instance in a form of its own: {error!r}") from error
+    except (KeyError, TypeError) as error:
+        told = f"{name} answers in a form of its own ({error!r}): is it Eureka that answers?"
+        raise SourceError(told) from error
+    return found if isinstance(found, list) else [found]  # one alone is not always in a list
+
+
+def _instance(entry: Any) -> Instance | None:
+    if entry["status"] != "UP":
+        return None
+    weight = (entry.get("metadata") or {}).get(WEIGHT, 1)
+    return instance_of(entry["hostName"], _port(entry), weight)
 
 
 def _port(instance: Any) -> int:

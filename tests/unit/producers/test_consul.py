@@ -235,6 +235,46 @@ def test_what_is_no_consul_is_an_error_and_no_empty_set() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("text", ["", "first\nsecond", "a\x00b", "first\u00e9", None])
+def test_a_file_without_a_secret_is_named_and_nothing_of_it_is_told(
+    tmp_path: Path, text: str | None
+) -> None:
+    async def test() -> None:
+        file = tmp_path / "token"
+        if text is not None:
+            file.write_text(text)
+        async with watched(Consul(), f"?token_file={file}") as (_, known):
+            await until(lambda: len(known.errors) > 0)
+            assert str(file) in known.errors[0]
+            assert "first" not in known.errors[0]
+
+    run(test)
+
+
+def test_an_instance_that_nobody_could_call_does_not_hide_the_others() -> None:
+    async def test() -> None:
+        consul = Consul()
+        async with (
+            consul.open() as server,
+            registrar(f"consul://{server}").registered("orders", HERE),
+        ):
+            await until(lambda: len(consul.services) == 1)
+            [good] = consul.services.values()
+            odd: dict[str, dict[str, object]] = {
+                "port": {"Port": 0},
+                "weight": {"Weights": {"Passing": "much"}},
+            }
+            for name, difference in odd.items():
+                consul.services[name] = {**good, "ID": name, **difference}
+                consul._passes(name)
+            assert await anext(aiter(source(f"consul://{server}/orders").watch())) == {HERE}
+            del consul.services[good["ID"]]
+            with pytest.raises(SourceError, match="form of its own"):
+                await anext(aiter(source(f"consul://{server}/orders").watch()))
+
+    run(test)
+
+
 def test_a_dead_server_of_several_is_passed_over() -> None:
     async def test() -> None:
         async with (
