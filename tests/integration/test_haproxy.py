@@ -128,7 +128,7 @@ def test_half_of_the_instances_die_and_one_leaves_under_load(
     tmp_path: Path,
 ) -> None:
     async def test(balancer: HAProxy) -> Load:
-        async with asyncio.timeout(120), load_on(balancer.url) as load:
+        async with asyncio.timeout(300), load_on(balancer.url) as load:
             await load.more(30)
             assert load.failures(*CALLERS) == []
             *dying, leaving, _ = instances.values()
