@@ -15,6 +15,9 @@ from producers.discovery.instances import Instance, Source, SourceError
 SOURCES = {
     "dns": "producers.discovery.dns:addresses_of",
     "dns+srv": "producers.discovery.dns:services_of",
+    "consul": "producers.discovery.registries.consul:ConsulSource",
+    "etcd": "producers.discovery.registries.etcd:EtcdSource",
+    "eureka": "producers.discovery.registries.eureka:EurekaSource",
 }
 """What is asked for instances, by scheme: a function that takes the URL and returns a source, imported when needed.
 

@@ -50,11 +50,15 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
 class Storefront:
     """One instance, in a process of its own."""
 
-    def __init__(self, register_at: str, port: int, **settings: str) -> None:
+    def __init__(self, register_at: str, port: int, **settings: Any) -> None:
         self.port = port
         self.instance = Instance("127.0.0.1", port)
         self.url = f"http://{self.instance}"
-        told = {"port": str(port), "orders_url": NOBODY_LISTENS, "register_at": register_at}
+        told: dict[str, Any] = {
+            "port": str(port),
+            "orders_url": NOBODY_LISTENS,
+            "register_at": register_at,
+        }
         self.process = start(
             "-m", "producers.rest", "storefront", errors=subprocess.DEVNULL, **told, **settings
         )
@@ -200,7 +204,11 @@ async def calling(known: Watching) -> AsyncIterator[list[tuple[int, object]]]:
 def test_a_grpc_service_does_the_same_and_says_so_in_its_health(etcd: Etcd) -> None:
     async def test() -> None:
         port = free_port()
-        told = {"register_at": address_of(etcd), "leave_wait_ms": "600000", "port": str(port)}
+        told: dict[str, Any] = {
+            "register_at": address_of(etcd),
+            "leave_wait_ms": "600000",
+            "port": str(port),
+        }
         process = start("-m", "tests.loyalty_alone", errors=subprocess.DEVNULL, **told)
         try:
             async with (

@@ -1,6 +1,7 @@
 """Where a service registers, and as what, by its settings."""
 
 import subprocess
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -91,7 +92,11 @@ def test_who_listens_everywhere_has_to_say_where_it_is_reached(host: str) -> Non
 def test_a_service_says_in_a_sentence_what_is_wrong_with_it() -> None:
     def told(register_at: str, host: str) -> tuple[int, str]:
         storefront = ("-m", "producers.rest", "storefront")
-        settings = {"port": "1", "orders_url": NOBODY_LISTENS, "register_at": register_at}
+        settings: dict[str, Any] = {
+            "port": "1",
+            "orders_url": NOBODY_LISTENS,
+            "register_at": register_at,
+        }
         return end(start(*storefront, errors=subprocess.PIPE, host=host, **settings))
 
     status, errors = told("zoo://a", "127.0.0.1")
