@@ -4,7 +4,7 @@ Whoever opens the unit of work commits it: the API around one command, a consume
 go first, because the outbox refuses to write outside a transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -31,6 +31,10 @@ class OrderNotFoundError(OrderError):
         super().__init__(f"there is no order {order_id}")
 
 
+class OrderChangedError(Exception):
+    """The order has changed since it was looked at."""
+
+
 async def place_order(command: PlaceOrder, work: UnitOfWork) -> Order:
     created = Order.place(command, order_id=new_id(), at=work.now())
     order = Order.begin(created)
@@ -52,9 +56,20 @@ async def advance_order(order_id: UUID, news: Progress, work: UnitOfWork) -> Ord
     return await _record(order, order.advance(progress, at=work.now()), work)
 
 
-async def cancel_order(command: CancelOrder, work: UnitOfWork) -> Order:
-    """Cancel an order and return it; nothing happens to one that is cancelled already."""
+async def cancel_order(
+    command: CancelOrder, work: UnitOfWork, *, at_versions: Container[int] | None = None
+) -> Order:
+    """Cancel an order and return it; nothing happens to one that is cancelled already.
+
+    Args:
+        at_versions: Versions of the order at which it is to be cancelled; any if nothing is said.
+
+    Raises:
+        OrderChangedError: it is at another one.
+    """
     order = await _locked(work.connection, command.order_id)
+    if at_versions is not None and order.version not in at_versions:
+        raise OrderChangedError
     return await _record(order, order.cancel(command, at=work.now()), work)
 
 

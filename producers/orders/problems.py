@@ -5,7 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.orders.domain import InvalidOrderError, OrderStateError
-from producers.orders.handlers import OrderNotFoundError
+from producers.orders.handlers import OrderChangedError, OrderNotFoundError
+from producers.rest.conditional import changed_meanwhile
 from producers.rest.problems import ProblemError, response_of
 from schemas.rest.orders import ORDER_DECIDED, ORDER_NOT_FOUND
 from schemas.rest.problem import INVALID_REQUEST
@@ -19,6 +20,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OrderStateError)
     async def on_decided(request: Request, error: OrderStateError) -> Response:
         return response_of(ProblemError(409, str(error), kind=ORDER_DECIDED), request)
+
+    @app.exception_handler(OrderChangedError)
+    async def on_changed(request: Request, _: OrderChangedError) -> Response:
+        return response_of(changed_meanwhile(), request)
 
     @app.exception_handler(InvalidOrderError)
     async def on_invalid(request: Request, error: InvalidOrderError) -> Response:

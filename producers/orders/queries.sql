@@ -24,6 +24,46 @@ select
 from customer_order
 where order_id = any(%(order_ids)s);
 
+-- name: page
+-- Newest first. Each index has the orders of one status in this order: a page is put together of the first of each.
+select found.*
+from
+    unnest(%(statuses)s::text[]) as wanted (status),
+    lateral (
+        select
+            order_id, status, customer_id, currency, total, placed_at, updated_at, version, payment_id,
+            cancel_reason, fulfilment
+        from customer_order
+        where
+            customer_order.status = wanted.status
+            and placed_at >= %(placed_from)s::timestamptz
+            and (placed_at, order_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
+        order by placed_at desc, order_id desc
+        limit %(limit)s
+    ) as found
+order by placed_at desc, order_id desc
+limit %(limit)s;
+
+-- name: page_of_customer
+select found.*
+from
+    unnest(%(statuses)s::text[]) as wanted (status),
+    lateral (
+        select
+            order_id, status, customer_id, currency, total, placed_at, updated_at, version, payment_id,
+            cancel_reason, fulfilment
+        from customer_order
+        where
+            customer_id = %(customer_id)s
+            and customer_order.status = wanted.status
+            and placed_at >= %(placed_from)s::timestamptz
+            and (placed_at, order_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
+        order by placed_at desc, order_id desc
+        limit %(limit)s
+    ) as found
+order by placed_at desc, order_id desc
+limit %(limit)s;
+
 -- name: ids
 select order_id from customer_order;
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from producers.orders import domain
 from producers.orders.forms import DefaultForm
 from producers.orders.handlers import find_order, place_order
+from producers.rest.conditional import ShownAt
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location
 from producers.rest.problems import REFUSALS, answers
@@ -38,10 +39,12 @@ async def place(
 @router.get(
     "/orders/{order_id}", response_model_exclude_none=True, responses=answers(404, 503, 504)
 )
-async def show(order_id: UUID, storage: Stored) -> Order:
+async def show(order_id: UUID, storage: Stored, shown: ShownAt) -> Order:
     """Show an order as it stands."""
     async with storage.connection() as connection:
-        return to_resource(await find_order(connection, order_id))
+        order = await find_order(connection, order_id)
+    shown.at(order.version)
+    return to_resource(order)
 
 
 def to_command(order: PlaceOrder, form: Fulfilment = Fulfilment.CHOREOGRAPHY) -> domain.PlaceOrder:

@@ -1,24 +1,40 @@
 """Version 2 of orders: what it asks for as a command, and any order as it shows it, with the tax apart."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from producers.orders import domain
+from fastapi import Query
+from pydantic import TypeAdapter
+from starlette.requests import Request
+
+from producers.orders import domain, listing
 from producers.orders.domain import BY_CUSTOMER, CancelOrder
 from producers.orders.forms import DefaultForm
 from producers.orders.handlers import cancel_order, find_order, place_order
+from producers.orders.listing import ListedOrder, Wanted
 from producers.orders.users_client import Users
+from producers.rest.conditional import ShownAt, WantedVersions
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location
+from producers.rest.pages import LISTED, Pages
 from producers.rest.problems import REFUSALS, answers
 from producers.rest.storage import Stored
 from producers.rest.versions import version_router
 from schemas.messages.orders import Fulfilment, OrderLine, Pricing
 from schemas.rest.orders import API, V2
-from schemas.rest.orders.v2 import Order, PlacedLine, PlaceOrder
+from schemas.rest.orders.v2 import (
+    ListOrders,
+    Order,
+    Orders,
+    OrderSummary,
+    PlacedLine,
+    PlaceOrder,
+)
 
 router = version_router(API, V2)
+
+NEWEST_FIRST = Pages(TypeAdapter(listing.Position), listing.position_of)
 
 
 @router.post(
@@ -43,25 +59,42 @@ async def place(
     return to_resource(placed)
 
 
+@router.get("/orders", response_model_exclude_none=True, responses=LISTED | answers(503, 504))
+async def list_orders(
+    asked: Annotated[ListOrders, Query()], storage: Stored, request: Request
+) -> Orders:
+    """List orders, newest first, without their lines."""
+    wanted = Wanted(**asked.model_dump(exclude={"limit", "cursor"}))
+    after = NEWEST_FIRST.after(asked, request)
+    async with storage.connection() as connection:
+        found = await listing.find(connection, wanted, after=after, limit=asked.limit + 1)
+    page = NEWEST_FIRST.page(found, asked, request)
+    return Orders(orders=tuple(map(to_summary, page.rows)), next=page.next)
+
+
 @router.get(
     "/orders/{order_id}", response_model_exclude_none=True, responses=answers(404, 503, 504)
 )
-async def show(order_id: UUID, storage: Stored) -> Order:
+async def show(order_id: UUID, storage: Stored, shown: ShownAt) -> Order:
     """Show an order as it stands."""
     async with storage.connection() as connection:
-        return to_resource(await find_order(connection, order_id))
+        order = await find_order(connection, order_id)
+    shown.at(order.version)
+    return to_resource(order)
 
 
 @router.post(
     "/orders/{order_id}/cancel",
     response_model_exclude_none=True,
-    responses=answers(404, 409, 503, 504),
+    responses=answers(404, 409, 412, 503, 504),
 )
-async def cancel(order_id: UUID, storage: Stored, context: Context) -> Order:
+async def cancel(
+    order_id: UUID, storage: Stored, context: Context, wanted: WantedVersions
+) -> Order:
     """Cancel an order that is not confirmed yet. Asking again changes nothing."""
     async with storage.work(context) as work:
         command = CancelOrder(order_id=order_id, reason=BY_CUSTOMER)
-        return to_resource(await cancel_order(command, work))
+        return to_resource(await cancel_order(command, work, at_versions=wanted))
 
 
 def to_command(
@@ -117,6 +150,10 @@ def to_resource(order: domain.Order) -> Order:
         fulfilment=order.fulfilment.value,
         **_priced(order.pricing),
     )
+
+
+def to_summary(order: ListedOrder) -> OrderSummary:
+    return OrderSummary.model_validate(order, from_attributes=True)
 
 
 def _priced(pricing: Pricing | None) -> dict[str, Any]:

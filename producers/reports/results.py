@@ -11,6 +11,7 @@ from producers.reports import jobs
 from producers.reports.jobs import Job
 from producers.reports.v2 import not_found
 from producers.rest.body import JsonRoute
+from producers.rest.conditional import has_it
 from producers.rest.problems import ProblemError, answers
 from producers.rest.storage import Stored
 from schemas.rest.reports import JOB_FAILED, NO_RESULT, RESULT_EXPIRED, V2
@@ -24,7 +25,6 @@ router = APIRouter(prefix=V2.prefix, route_class=JsonRoute)
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {name.partition(";")[0]: _FILE for name in SUFFIXES}},
-    304: {"description": "The client has it: `If-None-Match` names its `ETag`."},
 }
 
 
@@ -42,14 +42,11 @@ async def fetch(job_id: UUID, storage: Stored, request: Request) -> Response:
     _require_result(job)
     headers = {
         "etag": f'"{job.digest}"',
-        "cache-control": "private, no-cache",
         "content-disposition": f'attachment; filename="{name_of(job)}"',
         "x-content-type-options": "nosniff",
     }
-    if _has_it(request, headers["etag"]):
-        return Response(status_code=304, headers=headers)
     headers |= {"content-length": str(job.bytes), "accept-ranges": "none"}
-    if request.scope["state"]["is_head"]:
+    if request.scope["state"]["is_head"] or has_it(request.headers, headers["etag"]):
         return Response(media_type=job.media_type, headers=headers)
     content = jobs.result(storage.pool, job)
     return StreamingResponse(content, media_type=job.media_type, headers=headers)
@@ -74,9 +71,3 @@ def _require_result(job: Job) -> None:
         case status:
             told = f"job {job.job_id} is {status} and has no result; look at the job"
             raise ProblemError(409, told, kind=NO_RESULT)
-
-
-def _has_it(request: Request, etag: str) -> bool:
-    """Tell whether the client names the tag, weak or strong, or any (RFC 9110, 13.1.2)."""
-    names = ",".join(request.headers.getlist("if-none-match")).split(",")
-    return any(name.strip().removeprefix("W/") in (etag, "*") for name in names)

@@ -163,7 +163,6 @@ def _problem_of(job: Job) -> Problem | None:
 
 
 def _told(job: Job, response: Response) -> v2.Job:
-    response.headers["cache-control"] = "no-store"
     if job.is_at_work:
         response.headers["retry-after"] = str(LOOK_AGAIN_S)
     return to_resource(job)

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from producers.rest import deadlines, figures, problems
+from producers.rest.conditional import Conditional
 from producers.rest.context import RequestContext
 from producers.rest.deadlines import Deadlines, GivenUp
 from producers.rest.description import describe
@@ -60,6 +61,7 @@ def build_app(
     app.router.middleware_stack = Repeatable(app.router.middleware_stack)
     problems.install(app)
     deadlines.install(app)
+    app.add_middleware(Conditional)
     _bound(app, settings)
     app.state.registration = None  # until whoever runs it says otherwise
     app.add_middleware(Leaving)

@@ -16,9 +16,14 @@ from schemas.rest.problem import Problem
 Node = dict[str, Any]
 
 HEADERS: dict[str, str] = {
+    "Cache-Control": "Whether the answer may be kept; what is kept is asked for again each time.",
+    "ETag": "Stands for this answer, in `If-None-Match`, and for what is shown, in `If-Match` (RFC 9110).",
     "Idempotent-Replayed": "`true` where the request was answered before under its `Idempotency-Key`.",
     "Deprecation": "Since when this version is deprecated, as `@` and seconds since 1970 (RFC 9745).",
-    "Link": "The same in the version after this one, with the relation `successor-version`.",
+    "Link": (
+        "With the relation `next`, the next page of a list; with `successor-version`, the same in the version after "
+        "this one."
+    ),
     "Location": "Where what was made can be found from now on.",
     "Preference-Applied": "The preference of `Prefer` that was followed, as far as it was (RFC 7240).",
     "Retry-After": "In how many seconds it makes sense to ask again.",
@@ -42,6 +47,20 @@ KEY_PARAMETER = {
         "examples": ["01a20999-13c2-7477-bc0d-7ecf0b47d38d"],
     },
 }
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "`ETag` of an answer that the client has. If it would get the same again, the answer is 304.",
+    "schema": {"type": "string", "examples": ['"3-5f70bf18a08660b5d6f1e0e6d5d1c0a2"']},
+}
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "`ETag` of what the client has seen. If that has changed since, nothing is done: the answer is 412.",
+    "schema": {"type": "string", "examples": ['"3-5f70bf18a08660b5d6f1e0e6d5d1c0a2"']},
+}
 _LONG_NAME = re.compile(r"(?<=#/components/schemas/)\w+__v([0-9]+)__(\w+)|^\w+__v([0-9]+)__(\w+)$")
 _VERSION_IN_ID = re.compile(r"_v[0-9]+(?=_)")
 
@@ -50,7 +69,9 @@ def describe(document: Node, routes: Iterable[BaseRoute]) -> Node:
     document = _with_short_names(document)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(_problem_schemas())
-    for operation in _posts(document):
+    for operation in _operations(document, "get"):
+        _tell_conditions(operation)
+    for operation in _operations(document, "post"):
         _tell_repetition(operation)
     negotiated = [route for route in routes if isinstance(route, NegotiatedRoute)]
     for route in negotiated:
@@ -87,13 +108,26 @@ def _operation(document: Node, route: VersionRoute) -> Node:
     return operation
 
 
-def _posts(document: Node) -> Iterator[Node]:
-    return (path["post"] for path in document["paths"].values() if "post" in path)
+def _operations(document: Node, method: str) -> Iterator[Node]:
+    return (path[method] for path in document["paths"].values() if method in path)
+
+
+def _tell_conditions(operation: Node) -> None:
+    """Add what lets a client keep an answer."""
+    operation.setdefault("parameters", []).append(IF_NONE_MATCH)
+    operation["responses"]["304"] = {
+        "description": "The client has it: `If-None-Match` names its `ETag`.",
+        "headers": _headers("Cache-Control", "ETag"),
+    }
+    for answer in _successes(operation):
+        answer["headers"] = _headers("Cache-Control", "ETag", *answer.get("headers", ()))
 
 
 def _tell_repetition(operation: Node) -> None:
     """Add the key under which a POST may be sent again, and the problems that come with one."""
     operation.setdefault("parameters", []).append(KEY_PARAMETER)
+    if "412" in operation["responses"]:
+        operation["parameters"].append(IF_MATCH)
     for status, answer in answers(*KEY_PROBLEMS).items():
         operation["responses"].setdefault(str(status), answer)
     for answer in _successes(operation):

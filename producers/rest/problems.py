@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from schemas.rest.problem import (
     BLANK,
@@ -22,14 +23,16 @@ from schemas.rest.problem import (
 )
 
 MAX_ERRORS = 100
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 DESCRIPTIONS: dict[int | str, str] = {
     "default": "Any other problem (RFC 9457).",
-    400: "The body is not readable JSON, or a header cannot be understood.",
+    400: "The body is not readable JSON, or a header or cursor cannot be understood.",
     404: "There is no such thing.",
     406: "`Accept` asks for nothing that can be had here.",
     408: "The body did not arrive in time.",
     409: "It contradicts what is there; `type` says how.",
     410: "It was there, and is gone for good.",
+    412: "It is no longer as `If-Match` has it.",
     413: "The body is too large.",
     415: "The body is not JSON, or of another version.",
     422: "The body breaks the contract, and `errors` says where; or the key was sent with another request.",
@@ -110,7 +113,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED or request.scope["path"] == "*":
-            error.headers = {"allow": _allowed(error.headers or {})}
+            error.headers = {"allow": ", ".join(sorted(_allowed(request)))}
             if request.method == "OPTIONS":
                 return Response(status_code=HTTPStatus.NO_CONTENT, headers=error.headers)
         return response_of(_explained(error, request), request)
@@ -149,10 +152,15 @@ def pointer(location: Sequence[int | str]) -> str:
     return "#" + "".join("/" + quote(token, safe="~", errors="surrogatepass") for token in tokens)
 
 
-def _allowed(headers: Mapping[str, str]) -> str:
-    """Return the methods of a path: those of its route, or of all, and what every path answers to."""
-    methods = set(headers.get("Allow", "GET, POST").split(", "))
-    return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+def _allowed(request: Request) -> set[str]:
+    """Return the methods of a path, on whichever routes they are; those of any path for the `*` of OPTIONS."""
+    routes, scope = request.app.router.routes, request.scope
+    found = {"GET", "POST"} if scope["path"] == "*" else set[str]()
+    for method in _METHODS:
+        asked = {**scope, "method": method}
+        if any(route.matches(asked)[0] is Match.FULL for route in routes):
+            found.add(method)
+    return found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())
 
 
 def _explained(error: HTTPException, request: Request) -> HTTPException:

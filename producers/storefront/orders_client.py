@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Depends
@@ -14,6 +15,7 @@ from producers.calling.client import ServiceClient
 from producers.rest.idempotency.exchange import REPLAYED, current_exchange
 from producers.rest.problems import ProblemError, answers
 from schemas.rest.orders import API
+from schemas.rest.pages import AskForPage
 from schemas.rest.problem import SHARED, Problem
 from schemas.rest.versions import Version
 
@@ -46,12 +48,31 @@ class OrdersClient:
         path = f"{version.prefix}/orders/{order_id}"
         return _order_in(await self._service.call("GET", path, context), resource)
 
-    async def cancel(
-        self, version: Version, order_id: UUID, resource: type[Order], context: MessageContext
+    async def list(
+        self, version: Version, asked: AskForPage, resource: type[Order], context: MessageContext
     ) -> Order:
-        """Cancel an order; what fails is a problem, as for `place`."""
+        """Return a page of orders; what fails is a problem, as for `place`."""
+        query = urlencode(asked.model_dump(mode="json", exclude_none=True))
+        path = f"{version.prefix}/orders?{query}"
+        return _order_in(await self._service.call("GET", path, context), resource)
+
+    async def cancel(
+        self,
+        version: Version,
+        order_id: UUID,
+        resource: type[Order],
+        context: MessageContext,
+        *,
+        if_match: str | None,
+    ) -> Order:
+        """Cancel an order; what fails is a problem, as for `place`.
+
+        Args:
+            if_match: How the order has to be for that; the orders service judges it.
+        """
         path = f"{version.prefix}/orders/{order_id}/cancel"
-        return _order_in(await self._post(path, context), resource)
+        headers = {} if if_match is None else {"if-match": if_match}
+        return _order_in(await self._post(path, context, headers=headers), resource)
 
     async def _post(
         self,

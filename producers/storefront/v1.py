@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from producers.rest.conditional import ShownAt
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location
 from producers.rest.problems import REFUSALS, answers
@@ -31,6 +32,8 @@ async def place(
 
 
 @router.get("/orders/{order_id}", response_model_exclude_none=True, responses=answers(404) | BEHIND)
-async def show(order_id: UUID, orders: Orders, context: Context) -> Order:
+async def show(order_id: UUID, orders: Orders, context: Context, shown: ShownAt) -> Order:
     """Show an order as it stands."""
-    return await orders.find(V1, order_id, Order, context)
+    order = await orders.find(V1, order_id, Order, context)
+    shown.at(order.version)
+    return order

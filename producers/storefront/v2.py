@@ -1,15 +1,21 @@
 """Version 2 of orders at the storefront: checked here, and asked of the orders service in the same version."""
 
+from typing import Annotated
 from uuid import UUID
 
+from fastapi import Query
+from starlette.requests import Request
+
+from producers.rest.conditional import IfMatch, ShownAt
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location
+from producers.rest.pages import LISTED, linked
 from producers.rest.problems import REFUSALS, answers
 from producers.rest.versions import version_router
 from producers.storefront.orders_client import BEHIND, Orders
 from producers.storefront.stock_check import Checked
-from schemas.rest.orders import API, V2
-from schemas.rest.orders.v2 import Order, PlaceOrder
+from schemas.rest.orders import API, V2, v2
+from schemas.rest.orders.v2 import ListOrders, Order, PlaceOrder
 
 router = version_router(API, V2)
 
@@ -31,17 +37,30 @@ async def place(
     return placed
 
 
+@router.get("/orders", response_model_exclude_none=True, responses=LISTED | BEHIND)
+async def list_orders(
+    asked: Annotated[ListOrders, Query()], orders: Orders, context: Context, request: Request
+) -> v2.Orders:
+    """List orders, newest first, without their lines."""
+    page = await orders.list(V2, asked, v2.Orders, context)
+    if page.next is None:
+        return page
+    return page.model_copy(update={"next": linked(page.next.partition("?")[2], request)})
+
+
 @router.get("/orders/{order_id}", response_model_exclude_none=True, responses=answers(404) | BEHIND)
-async def show(order_id: UUID, orders: Orders, context: Context) -> Order:
+async def show(order_id: UUID, orders: Orders, context: Context, shown: ShownAt) -> Order:
     """Show an order as it stands."""
-    return await orders.find(V2, order_id, Order, context)
+    order = await orders.find(V2, order_id, Order, context)
+    shown.at(order.version)
+    return order
 
 
 @router.post(
     "/orders/{order_id}/cancel",
     response_model_exclude_none=True,
-    responses=answers(404, 409) | BEHIND,
+    responses=answers(404, 409, 412) | BEHIND,
 )
-async def cancel(order_id: UUID, orders: Orders, context: Context) -> Order:
+async def cancel(order_id: UUID, orders: Orders, context: Context, wanted: IfMatch) -> Order:
     """Cancel an order that is not confirmed yet; what was done for it is undone. Asking again changes nothing."""
-    return await orders.cancel(V2, order_id, Order, context)
+    return await orders.cancel(V2, order_id, Order, context, if_match=wanted)

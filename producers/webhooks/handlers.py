@@ -16,8 +16,6 @@ from tailrace import Connection, UnitOfWork, load_queries, new_id
 
 QUERIES = load_queries(__package__)
 
-PAGE = 100
-"""Most endpoints or deliveries that are listed at once."""
 OVERLAP_S = 24 * 3600
 """How long the former key of an endpoint signs beside its new one, in seconds."""
 ON_DEMAND = "disabled on demand"
@@ -101,8 +99,18 @@ async def find(endpoint_id: UUID, connection: Connection) -> Row:
     return found[0]
 
 
-async def find_all(after: UUID | None, connection: Connection) -> list[Row]:
-    return await _rows(connection, "list", {"after": after, "limit": PAGE + 1})
+def endpoint_id_of(row: Row) -> UUID:
+    endpoint_id: UUID = row["endpoint_id"]
+    return endpoint_id
+
+
+def delivery_id_of(row: Row) -> int:
+    delivery_id: int = row["delivery_id"]
+    return delivery_id
+
+
+async def find_all(after: UUID | None, limit: int, connection: Connection) -> list[Row]:
+    return await _rows(connection, "list", {"after": after, "limit": limit})
 
 
 async def disable(endpoint_id: UUID, work: UnitOfWork) -> Row:
@@ -174,10 +182,14 @@ async def send_test(endpoint_id: UUID, work: UnitOfWork) -> Row:
 
 
 async def find_deliveries(
-    endpoint_id: UUID, status: str | None, before: int | None, connection: Connection
+    endpoint_id: UUID,
+    status: str | None,
+    before: int | None,
+    limit: int,
+    connection: Connection,
 ) -> list[Row]:
     await find(endpoint_id, connection)
-    asked = {"endpoint_id": endpoint_id, "status": status, "before": before, "limit": PAGE + 1}
+    asked = {"endpoint_id": endpoint_id, "status": status, "before": before, "limit": limit}
     return await _rows(connection, "deliveries", asked)
 
 

@@ -1,20 +1,22 @@
 """Version 1 of webhooks: how endpoints are registered and steered, and what was delivered to them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Path, Query
+from pydantic import TypeAdapter
+from starlette.requests import Request
 
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location
+from producers.rest.pages import LISTED, Pages
 from producers.rest.problems import REFUSALS, answers
 from producers.rest.storage import Stored
 from producers.rest.versions import version_router
 from producers.webhooks import handlers
 from producers.webhooks.addresses import admit
 from producers.webhooks.desk import AtDesk, work_on_secrets
-from producers.webhooks.handlers import PAGE
 from schemas.rest.webhooks import API, V1
 from schemas.rest.webhooks.v1 import (
     Attempt,
@@ -24,17 +26,21 @@ from schemas.rest.webhooks.v1 import (
     Endpoint,
     Endpoints,
     EndpointWithSecret,
+    ListDeliveries,
+    ListEndpoints,
     Recover,
     Recovered,
     RegisterEndpoint,
     RotateSecret,
+    RowId,
 )
 
 router = version_router(API, V1)
 
-Status = Literal["pending", "delivered", "failed", "skipped"]
-DeliveryId = Annotated[int, Path(ge=1, lt=2**63)]
-Before = Annotated[int | None, Query(ge=1, lt=2**63)]
+DeliveryId = Annotated[RowId, Path()]
+
+OLDEST_FIRST = Pages(TypeAdapter(UUID), handlers.endpoint_id_of)
+NEWEST_FIRST = Pages(TypeAdapter[int](RowId), handlers.delivery_id_of)
 
 
 @router.post("/endpoints", status_code=201, responses=CREATED | REFUSALS | answers(503))
@@ -57,13 +63,18 @@ async def register(
     return with_secret(row, key)
 
 
-@router.get("/endpoints", responses=answers(422, 503))
-async def list_endpoints(storage: Stored, after: UUID | None = None) -> Endpoints:
+@router.get("/endpoints", responses=LISTED | answers(503))
+async def list_endpoints(
+    asked: Annotated[ListEndpoints, Query()], storage: Stored, request: Request
+) -> Endpoints:
     """List endpoints, oldest first."""
-    async with storage.pool.connection() as connection:
-        rows = await handlers.find_all(after, connection)
-    page = [to_endpoint(row) for row in rows[:PAGE]]
-    return Endpoints(endpoints=page, next_after=page[-1].endpoint_id if rows[PAGE:] else None)
+    after = OLDEST_FIRST.after(asked, request) or asked.after
+    async with storage.connection() as connection:
+        found = await handlers.find_all(after, asked.limit + 1, connection)
+    page = OLDEST_FIRST.page(found, asked, request)
+    endpoints = [to_endpoint(row) for row in page.rows]
+    next_after = endpoints[-1].endpoint_id if page.next else None
+    return Endpoints(endpoints=endpoints, next=page.next, next_after=next_after)
 
 
 @router.get("/endpoints/{endpoint_id}", responses=answers(404, 503))
@@ -114,15 +125,20 @@ async def recover(
         return Recovered(deliveries=await handlers.recover(endpoint_id, asked.since, work))
 
 
-@router.get("/endpoints/{endpoint_id}/deliveries", responses=answers(404, 422, 503))
+@router.get("/endpoints/{endpoint_id}/deliveries", responses=LISTED | answers(404, 503))
 async def list_deliveries(
-    endpoint_id: UUID, storage: Stored, status: Status | None = None, before: Before = None
+    endpoint_id: UUID, asked: Annotated[ListDeliveries, Query()], storage: Stored, request: Request
 ) -> Deliveries:
     """List the deliveries of an endpoint, newest first."""
-    async with storage.pool.connection() as connection:
-        rows = await handlers.find_deliveries(endpoint_id, status, before, connection)
-    page = [to_delivery(row) for row in rows[:PAGE]]
-    return Deliveries(deliveries=page, next_before=page[-1].delivery_id if rows[PAGE:] else None)
+    before = NEWEST_FIRST.after(asked, request) or asked.before
+    async with storage.connection() as connection:
+        found = await handlers.find_deliveries(
+            endpoint_id, asked.status, before, asked.limit + 1, connection
+        )
+    page = NEWEST_FIRST.page(found, asked, request)
+    deliveries = [to_delivery(row) for row in page.rows]
+    next_before = deliveries[-1].delivery_id if page.next else None
+    return Deliveries(deliveries=deliveries, next=page.next, next_before=next_before)
 
 
 @router.get("/deliveries/{delivery_id}", responses=answers(404, 503))

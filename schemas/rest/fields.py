@@ -1,6 +1,7 @@
 """Field types of the REST contract: bounded text, quantities, currency codes, amounts of money and tax rates."""
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -14,6 +15,10 @@ from schemas.rest.text import TextError, readable
 
 MAX_TEXT = 128
 
+_RFC3339 = re.compile(
+    r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 
 
@@ -40,6 +45,20 @@ def _decimal(value: Any) -> Decimal:
     if not isinstance(value, Decimal):
         raise PydanticCustomError("decimal", 'must be a plain decimal, such as "29.33"')
     return value
+
+
+def _moment(value: Any) -> datetime:
+    """Take a time as RFC 3339 writes it, and no number that some parser would take for one."""
+    if isinstance(value, datetime) and value.tzinfo:
+        return value
+    try:
+        if isinstance(value, str) and _RFC3339.fullmatch(value.upper()):
+            return datetime.fromisoformat(value.upper())
+    except ValueError:
+        pass  # it has the form, and is no time of the calendar
+    raise PydanticCustomError(
+        "moment", "must be a time with its offset, such as 2026-11-28T00:00:00Z"
+    )
 
 
 def _amount(value: Any) -> Decimal:
@@ -90,3 +109,10 @@ TaxRate = Annotated[
     ),
 ]
 """Tax as a part of the price, 0 to 1 with at most six decimals. A string in JSON; a JSON number is understood too."""
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-28T00:00:00Z"]}),
+]
+"""A point in time, with its offset from UTC."""

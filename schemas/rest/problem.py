@@ -44,6 +44,8 @@ REQUEST_OUTSTANDING = ProblemType(
 DEADLINE_EXCEEDED = ProblemType(
     "deadline-exceeded", "The time for the request was over before it was begun"
 )
+CHANGED_MEANWHILE = ProblemType("changed-meanwhile", "It has changed since it was looked at")
+FOREIGN_CURSOR = ProblemType("foreign-cursor", "The cursor is none of this list")
 
 SHARED = (
     MALFORMED_HEADER,
@@ -56,6 +58,8 @@ SHARED = (
     KEY_REUSED,
     REQUEST_OUTSTANDING,
     DEADLINE_EXCEEDED,
+    CHANGED_MEANWHILE,
+    FOREIGN_CURSOR,
 )
 """Kinds that every service may answer with, beside those that its API declares."""
 

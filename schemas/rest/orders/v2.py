@@ -10,8 +10,11 @@ from pydantic.config import JsonDict
 
 from schemas.money.amounts import MAX_LINES
 from schemas.money.tax import gross
-from schemas.rest.fields import Amount, Currency, Quantity, TaxRate, Text
+from schemas.rest.fields import Amount, Currency, Moment, Quantity, TaxRate, Text
 from schemas.rest.orders.lines import amount_in_currency, orderable, priced
+from schemas.rest.pages import AskForPage, Next
+
+Status = Literal["pending", "confirmed", "cancelled"]
 
 _EXAMPLE: JsonDict = {
     "customer_id": "ada",
@@ -86,7 +89,7 @@ class Order(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     order_id: UUID
-    status: Literal["pending", "confirmed", "cancelled"]
+    status: Status
     customer_id: str
     currency: str
     lines: tuple[PlacedLine, ...]
@@ -129,6 +132,51 @@ class Order(BaseModel):
     @classmethod
     def _in_currency(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
         return None if value is None else amount_in_currency(value, info)
+
+
+class ListOrders(AskForPage):
+    """Query of `GET /v2/orders`."""
+
+    customer_id: Annotated[Text | None, Field(description="Only orders of this customer.")] = None
+    status: Annotated[Status | None, Field(description="Only orders that stand so now.")] = None
+    placed_from: Annotated[
+        Moment | None, Field(description="Only orders that were placed then or later.")
+    ] = None
+    placed_before: Annotated[
+        Moment | None, Field(description="Only orders that were placed earlier.")
+    ] = None
+
+
+class OrderSummary(BaseModel):
+    """An order in a list, without its lines. Readers pass over fields that they do not know yet."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    order_id: UUID
+    status: Status
+    customer_id: str
+    currency: str
+    total: Annotated[Amount, Field(description="What the customer pays: net and tax.")]
+    placed_at: datetime
+    updated_at: datetime
+    version: Annotated[int, Field(ge=1, description="Rises by one with each change.")]
+    payment_id: UUID | None = None
+    cancel_reason: str | None = None
+    fulfilment: str = "choreography"
+
+    @field_validator("total")
+    @classmethod
+    def _in_currency(cls, value: Decimal, info: ValidationInfo) -> Decimal:
+        return amount_in_currency(value, info)
+
+
+class Orders(BaseModel):
+    """A page of orders, newest first."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    orders: tuple[OrderSummary, ...]
+    next: Next = None
 
 
 def _total(lines: tuple[OrderLine, ...], currency: str) -> Decimal:

@@ -4,12 +4,17 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.rest.fields import Text
+from schemas.rest.fields import Moment, Text
+from schemas.rest.pages import AskForPage, Limit, Next
 
 EventType = Literal["order.created", "order.confirmed", "order.cancelled"]
 Signing = Literal["hmac-sha256", "ed25519"]
+DeliveryStatus = Literal["pending", "delivered", "failed", "skipped"]
+RowId = Annotated[int, Field(ge=1, lt=2**63)]
+USUAL_LIMIT = 100
+"""How many of a list came at a time before that could be said."""
 
 Url = Annotated[
     str,
@@ -44,6 +49,35 @@ class RegisterEndpoint(BaseModel):
     secret: Secret = None
 
 
+class ListEndpoints(AskForPage):
+    """Query of `GET /v1/endpoints`."""
+
+    limit: Limit = USUAL_LIMIT
+    after: Annotated[
+        UUID | None,
+        Field(
+            json_schema_extra={"deprecated": True},
+            description="Only later ones; follow `next` instead.",
+        ),
+    ] = None
+
+
+class ListDeliveries(AskForPage):
+    """Query of `GET /v1/endpoints/{endpoint_id}/deliveries`."""
+
+    limit: Limit = USUAL_LIMIT
+    status: Annotated[
+        DeliveryStatus | None, Field(description="Only deliveries that stand so now.")
+    ] = None
+    before: Annotated[
+        RowId | None,
+        Field(
+            json_schema_extra={"deprecated": True},
+            description="Only earlier ones; follow `next` instead.",
+        ),
+    ] = None
+
+
 class RotateSecret(BaseModel):
     """Body of `POST /v1/endpoints/{endpoint_id}/rotate-secret`."""
 
@@ -58,7 +92,7 @@ class Recover(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    since: Annotated[AwareDatetime, Field(examples=["2026-11-28T00:00:00Z"])]
+    since: Moment
 
 
 class Recovered(BaseModel):
@@ -100,7 +134,8 @@ class Endpoints(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     endpoints: list[Endpoint]
-    next_after: UUID | None = None  # what to send as `after` for the next page
+    next: Next = None
+    next_after: UUID | None = None  # the same for `after`; take `next`
 
 
 class Delivery(BaseModel):
@@ -126,7 +161,8 @@ class Deliveries(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     deliveries: list[Delivery]
-    next_before: int | None = None  # what to send as `before` for the next page
+    next: Next = None
+    next_before: int | None = None  # the same for `before`; take `next`
 
 
 class Attempt(BaseModel):
