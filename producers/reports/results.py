@@ -22,9 +22,16 @@ MEDIA_TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
 
 router = APIRouter(prefix=V2.prefix, route_class=JsonRoute)
 
-_FILE = {"schema": {"type": "string", "format": "binary"}}
+_FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_CSV = (
+    "day,currency,sku,orders_placed,orders_confirmed,orders_cancelled,cancelled_by_reason,revenue,"
+    'refunds\r\n2026-11-28,EUR,,12,10,2,"{""payment_declined"": 2}",320.7000,0.0000\r\n'
+)
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {name.partition(";")[0]: _FILE for name in SUFFIXES}},
+    200: {
+        "headers": {"Accept-Ranges": {}, "Content-Disposition": {}},
+        "content": {"text/csv": _FILE | {"example": _CSV}, "application/vnd.apache.parquet": _FILE},
+    },
 }
 
 

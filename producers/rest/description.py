@@ -16,7 +16,9 @@ from schemas.rest.problem import Problem
 Node = dict[str, Any]
 
 HEADERS: dict[str, str] = {
+    "Accept-Ranges": "`none`: it is sent as a whole.",
     "Cache-Control": "Whether the answer may be kept; what is kept is asked for again each time.",
+    "Content-Disposition": "What the file is called.",
     "ETag": "Stands for this answer, in `If-None-Match`, and for what is shown, in `If-Match` (RFC 9110).",
     "Idempotent-Replayed": "`true` where the request was answered before under its `Idempotency-Key`.",
     "Deprecation": "Since when this version is deprecated, as `@` and seconds since 1970 (RFC 9745).",

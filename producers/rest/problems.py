@@ -20,6 +20,7 @@ from schemas.rest.problem import (
     FieldError,
     Problem,
     ProblemType,
+    example,
 )
 
 MAX_ERRORS = 100
@@ -70,9 +71,13 @@ class ProblemError(HTTPException):
 
 def answers(*statuses: int | str) -> dict[int | str, dict[str, Any]]:
     """Return what the API description says about answers with these statuses, each of them a problem."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        status: {"description": DESCRIPTIONS[status], "content": content} for status in statuses
+        status: {
+            "description": DESCRIPTIONS[status],
+            "content": {MEDIA_TYPE: {"schema": schema, "example": example(status)}},
+        }
+        for status in statuses
     }
 
 

@@ -26,6 +26,7 @@ from producers.rest import limits
 from producers.rest.app import Lifespan, build_app
 from producers.rest.body import JsonRoute
 from producers.rest.deadlines import current_trace, too_late
+from producers.rest.figures import HEALTHY
 from producers.rest.idempotency.exchange import current_exchange
 from producers.rest.patience import MOST_RESERVE_S
 from producers.rest.problems import ProblemError, answers, response_of, unavailable
@@ -121,7 +122,7 @@ def build_stored_app(
             yield
 
     router = APIRouter(route_class=JsonRoute, responses=answers(503))
-    router.get("/health", description=about_health)(health)
+    router.get("/health", description=about_health, responses=HEALTHY)(health)
     app = build_app(
         title=f"Tailrace {service.name}",
         description=description,

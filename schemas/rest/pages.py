@@ -7,6 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 USUAL = 50
 MOST = 200
 
+NEXT_PAGE = (
+    "/v2/orders?limit=50&cursor=rfht1QMUOSZbIjIwMjYtMTEtMjlUMDY6MDU6MjkuOTgzMjc0WiIsIjAxYTIyNWU4Il0"
+)
+"""What a page of orders says of the next one, for instance."""
+
 Limit = Annotated[int, Field(ge=1, le=MOST, description="How many a page has at most.")]
 
 
@@ -28,7 +33,7 @@ Next = Annotated[
     str | None,
     Field(
         description="Path and query of the next page, as in `Link`; left out where this is the last one.",
-        examples=["/v2/orders?limit=50&cursor=b0f7c4Jq"],
+        examples=[NEXT_PAGE],
     ),
 ]
 """Field of a page."""

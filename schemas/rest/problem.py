@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -97,3 +98,59 @@ class Problem(BaseModel):
     instance: str | None = None
     correlation_id: str | None = None
     errors: tuple[FieldError, ...] | None = None
+
+
+_EXAMPLES: dict[int | str, tuple[ProblemType | None, str]] = {
+    "default": (None, "internal error; the log of the service has more under the correlation id"),
+    400: (MALFORMED_BODY, "the body cannot be read: Expecting value (line 1, column 1)"),
+    404: (None, "there is nothing there"),
+    406: (
+        None,
+        "nothing that Accept asks for can be had here; ask for application/json, or choose a version by the path",
+    ),
+    408: (None, "the body did not arrive within 10 seconds; send it again"),
+    409: (
+        REQUEST_OUTSTANDING,
+        "another request with this Idempotency-Key is at work; try again in a moment",
+    ),
+    410: (None, "what was there was kept for its time, and is gone"),
+    412: (
+        CHANGED_MEANWHILE,
+        "it is no longer as If-Match has it; nothing was done, look at it again and decide anew",
+    ),
+    413: (None, "the body is larger than 1048576 bytes; send less at a time"),
+    415: (
+        None,
+        "only JSON is taken here; send it with the header `Content-Type: application/json`",
+    ),
+    422: (
+        INVALID_REQUEST,
+        "the body breaks the contract in one place; see errors, correct them and send it again",
+    ),
+    502: (BAD_GATEWAY, "the orders service broke off in mid-answer"),
+    503: (UNAVAILABLE, "the database cannot be reached; nothing was done, try again"),
+    504: (
+        DEADLINE_EXCEEDED,
+        "the time for the request is over; nothing was done, try again or give it more time",
+    ),
+}
+
+
+def example(status: int | str) -> dict[str, Any]:
+    """Return what a problem with a status may look like, for readers of the API description."""
+    kind, detail = _EXAMPLES[status]
+    number = status if isinstance(status, int) else 500
+    problem = Problem(
+        type=kind.uri if kind else BLANK,
+        title=kind.title if kind else HTTPStatus(number).phrase,
+        status=number,
+        detail=detail,
+        correlation_id="01a20999-13c2-7477-bc0d-7ecf0b47d38d",
+        errors=_ERRORS if status == HTTPStatus.UNPROCESSABLE_ENTITY else None,
+    )
+    return problem.model_dump(mode="json", exclude_none=True)
+
+
+_ERRORS = (
+    FieldError(pointer="#/lines/0/quantity", detail="Input should be greater than or equal to 1"),
+)

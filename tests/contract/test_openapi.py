@@ -9,6 +9,7 @@ import pytest
 from infra.openapi import apps, render_all
 from infra.settings import REPOSITORY
 from producers.rest.versions import NegotiatedRoute
+from tests.openapi import examples_of, validator_of
 
 Node = dict[str, Any]
 
@@ -65,7 +66,7 @@ def test_each_version_is_described_with_its_end(document: Node, route: Negotiate
         assert operation.get("x-sunset") == sunset
         for body in bodies(operation):
             assert set(body["content"]) == {"application/json", version.media_type}
-        announced = {"Deprecation", "Sunset", "Link"} & set(success(operation)["headers"])
+        announced = {"Deprecation", "Sunset"} & set(success(operation)["headers"])
         assert bool(announced) == bool(version.deprecated_on)
 
 
@@ -112,6 +113,28 @@ def test_each_post_may_be_sent_again_under_a_key(document: Node) -> None:
 def test_operations_have_names_of_their_own(document: Node) -> None:
     names = [op["operationId"] for path in document["paths"].values() for op in path.values()]
     assert len(names) == len(set(names))
+
+
+def test_everything_that_is_sent_and_answered_has_an_example_that_fits(document: Node) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            sent = operation.get("requestBody", {})
+            for body in (sent, *operation["responses"].values()):
+                for media_type, shown in body.get("content", {}).items():
+                    if shown["schema"].get("format") == "binary" and media_type != "text/csv":
+                        continue
+                    found = examples_of(shown, document)
+                    assert found, f"{method} {path} shows no {media_type}"
+                    for example in found:
+                        validator_of(shown["schema"], document).validate(example)
+
+
+def test_conditions_are_described(document: Node) -> None:
+    for path in document["paths"].values():
+        if operation := path.get("get"):
+            assert "If-None-Match" in [each["name"] for each in operation["parameters"]]
+            assert "304" in operation["responses"]
+            assert {"ETag", "Cache-Control"} <= set(success(operation)["headers"])
 
 
 def nodes(node: Any) -> Iterator[Node]:

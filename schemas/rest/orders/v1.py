@@ -17,6 +17,16 @@ _EXAMPLE: JsonDict = {
     "currency": "EUR",
     "lines": [{"sku": "book", "quantity": 3, "unit_price": "9.99"}],
 }
+_PLACED: JsonDict = {
+    **_EXAMPLE,
+    "order_id": "01a20999-13c2-7477-bc0d-7ecf0b47d38d",
+    "status": "confirmed",
+    "total": "29.97",
+    "placed_at": "2026-11-28T10:15:30.250000Z",
+    "updated_at": "2026-11-28T10:15:30.500000Z",
+    "version": 2,
+    "payment_id": "01a20999-14d0-7b1f-a7a5-2f6f2d1c9e10",
+}
 
 
 class OrderLine(BaseModel):
@@ -64,7 +74,9 @@ class Order(BaseModel):
     divide evenly by its quantity, the line is shown as two, whose unit prices differ by one minor unit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_extra={"examples": [_PLACED]}
+    )
 
     order_id: UUID
     status: Literal["pending", "confirmed", "cancelled"]

@@ -12,7 +12,7 @@ from schemas.money.amounts import MAX_LINES
 from schemas.money.tax import gross
 from schemas.rest.fields import Amount, Currency, Moment, Quantity, TaxRate, Text
 from schemas.rest.orders.lines import amount_in_currency, orderable, priced
-from schemas.rest.pages import AskForPage, Next
+from schemas.rest.pages import NEXT_PAGE, AskForPage, Next
 
 Status = Literal["pending", "confirmed", "cancelled"]
 
@@ -21,6 +21,34 @@ _EXAMPLE: JsonDict = {
     "currency": "EUR",
     "lines": [{"sku": "book", "quantity": 3, "unit_price": "9.99", "tax_rate": "0.07"}],
 }
+_SUMMARY: JsonDict = {
+    "order_id": "01a20999-13c2-7477-bc0d-7ecf0b47d38d",
+    "status": "confirmed",
+    "customer_id": "ada",
+    "currency": "EUR",
+    "total": "32.07",
+    "placed_at": "2026-11-28T10:15:30.250000Z",
+    "updated_at": "2026-11-28T10:15:30.500000Z",
+    "version": 2,
+    "payment_id": "01a20999-14d0-7b1f-a7a5-2f6f2d1c9e10",
+    "fulfilment": "choreography",
+}
+_PLACED: JsonDict = {
+    **_SUMMARY,
+    "lines": [
+        {
+            "sku": "book",
+            "quantity": 3,
+            "unit_price": "9.99",
+            "tax_rate": "0.07",
+            "digital": False,
+            "tax": "2.10",
+        }
+    ],
+    "net": "29.97",
+    "tax": "2.10",
+}
+_PAGE: JsonDict = {"orders": [_SUMMARY], "next": NEXT_PAGE}
 
 
 class OrderLine(BaseModel):
@@ -86,7 +114,9 @@ class Order(BaseModel):
     An order that was placed in version 1 has the tax rate 0 in its lines.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_extra={"examples": [_PLACED]}
+    )
 
     order_id: UUID
     status: Status
@@ -173,7 +203,7 @@ class OrderSummary(BaseModel):
 class Orders(BaseModel):
     """A page of orders, newest first."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra={"examples": [_PAGE]})
 
     orders: tuple[OrderSummary, ...]
     next: Next = None

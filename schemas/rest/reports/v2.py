@@ -17,6 +17,20 @@ MAX_CURRENCIES = 20
 MAX_SKUS = 20
 
 _EXAMPLE: JsonDict = {"from": "2026-11-01", "to": "2026-12-01", "format": "csv"}
+_DONE: JsonDict = {
+    "job_id": "01a20999-2b11-7d02-8f6e-6c1b7a90e3d5",
+    "status": "done",
+    "progress": {"done": 30, "total": 30},
+    "created_at": "2026-12-01T08:00:00.120000Z",
+    "started_at": "2026-12-01T08:00:00.310000Z",
+    "finished_at": "2026-12-01T08:00:04.870000Z",
+    "result": {
+        "url": "/v2/jobs/01a20999-2b11-7d02-8f6e-6c1b7a90e3d5/result",
+        "media_type": "text/csv; charset=utf-8",
+        "bytes": 1842,
+        "expires_at": "2026-12-02T08:00:04.870000Z",
+    },
+}
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -107,7 +121,7 @@ class Result(BaseModel):
 class Job(BaseModel):
     """A job. Readers pass over fields that they do not know yet."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra={"examples": [_DONE]})
 
     job_id: UUID
     status: Annotated[

@@ -6,10 +6,17 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from schemas.rest.fields import Text
 
+_EXAMPLE: JsonDict = {"email": "ada@example.com"}
+_SIGNED_UP: JsonDict = {
+    **_EXAMPLE,
+    "user_id": "01a20999-0f3a-7c55-9b7e-3d8a52b1c6f4",
+    "signed_up_at": "2026-11-28T10:15:29.114000Z",
+}
 _EMAIL = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", re.ASCII)
 
 
@@ -27,7 +34,9 @@ Email = Annotated[Text, Field(examples=["ada@example.com"]), AfterValidator(_ema
 class SignUp(BaseModel):
     """Body of `POST /v1/users`. An unknown field is refused: it is a slip more often."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [_EXAMPLE]}
+    )
 
     email: Email
 
@@ -35,7 +44,9 @@ class SignUp(BaseModel):
 class User(BaseModel):
     """A user. Readers pass over fields that they do not know yet."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_extra={"examples": [_SIGNED_UP]}
+    )
 
     user_id: UUID
     email: str

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from schemas.rest.fields import Moment, Text
 from schemas.rest.pages import AskForPage, Limit, Next
@@ -34,10 +35,65 @@ Secret = Annotated[
 ]
 
 
+_REGISTER: JsonDict = {
+    "url": "https://example.com/hooks",
+    "event_types": ["order.created", "order.cancelled"],
+    "filter": {"currency": ["EUR", "CHF"]},
+}
+_REGISTER_HERE: JsonDict = {  # where receivers on the same machine are called, too
+    "url": "http://localhost:8099/hooks",
+    "event_types": ["order.confirmed"],
+}
+_ROTATE: JsonDict = {"signing": "ed25519"}
+_RECOVER: JsonDict = {"since": "2026-11-28T00:00:00Z"}
+_RECOVERED: JsonDict = {"deliveries": 12}
+_ENDPOINT: JsonDict = {
+    **_REGISTER,
+    "endpoint_id": "01a20999-30aa-7e21-b1c4-0a9d6f5e7c33",
+    "in_order": True,
+    "signing": "hmac-sha256",
+    "public_key": None,
+    "status": "enabled",
+    "disabled_reason": None,
+    "failing_since": None,
+    "slowed_until": None,
+    "created_at": "2026-11-28T10:15:28.000000Z",
+}
+_WITH_SECRET: JsonDict = {**_ENDPOINT, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
+_ENDPOINTS: JsonDict = {"endpoints": [_ENDPOINT], "next": None, "next_after": None}
+_DELIVERY: JsonDict = {
+    "delivery_id": 1042,
+    "endpoint_id": "01a20999-30aa-7e21-b1c4-0a9d6f5e7c33",
+    "webhook_id": "01a20999-13c2-7a80-8d5f-5b2e4c6f9a01",
+    "event_type": "order.created",
+    "key": "01a20999-13c2-7477-bc0d-7ecf0b47d38d",
+    "status": "delivered",
+    "attempts": 1,
+    "due_at": None,
+    "created_at": "2026-11-28T10:15:30.310000Z",
+    "finished_at": "2026-11-28T10:15:30.390000Z",
+}
+_DELIVERIES: JsonDict = {"deliveries": [_DELIVERY], "next": None, "next_before": None}
+_WITH_ATTEMPTS: JsonDict = {
+    **_DELIVERY,
+    "attempt_log": [
+        {
+            "attempted_at": "2026-11-28T10:15:30.330000Z",
+            "duration_ms": 41,
+            "status": 204,
+            "error": None,
+            "answer": "",
+        }
+    ],
+}
+
+
 class RegisterEndpoint(BaseModel):
     """Body of `POST /v1/endpoints`. An unknown field is refused: it is a slip more often."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [_REGISTER, _REGISTER_HERE]}
+    )
 
     url: Url
     event_types: Annotated[list[EventType], Field(min_length=1, max_length=50)]
@@ -81,7 +137,9 @@ class ListDeliveries(AskForPage):
 class RotateSecret(BaseModel):
     """Body of `POST /v1/endpoints/{endpoint_id}/rotate-secret`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [_ROTATE]}
+    )
 
     signing: Signing = "hmac-sha256"
     secret: Secret = None
@@ -90,7 +148,9 @@ class RotateSecret(BaseModel):
 class Recover(BaseModel):
     """Body of `POST /v1/endpoints/{endpoint_id}/recover`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [_RECOVER]}
+    )
 
     since: Moment
 
@@ -98,7 +158,9 @@ class Recover(BaseModel):
 class Recovered(BaseModel):
     """How many deliveries are under way again."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_extra={"examples": [_RECOVERED]}
+    )
 
     deliveries: int
 
@@ -106,7 +168,9 @@ class Recovered(BaseModel):
 class Endpoint(BaseModel):
     """A webhook endpoint. Readers pass over fields that they do not know yet."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_extra={"examples": [_ENDPOINT]}
+    )
 
     endpoint_id: UUID
     url: str
@@ -125,13 +189,17 @@ class Endpoint(BaseModel):
 class EndpointWithSecret(Endpoint):
     """The same with its secret, which is told this once."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_WITH_SECRET]})
+
     secret: str | None = None
 
 
 class Endpoints(BaseModel):
     """A page of endpoints, oldest first."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_extra={"examples": [_ENDPOINTS]}
+    )
 
     endpoints: list[Endpoint]
     next: Next = None
@@ -141,7 +209,9 @@ class Endpoints(BaseModel):
 class Delivery(BaseModel):
     """What is, or was, delivered to an endpoint."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_extra={"examples": [_DELIVERY]}
+    )
 
     delivery_id: int
     endpoint_id: UUID
@@ -158,7 +228,9 @@ class Delivery(BaseModel):
 class Deliveries(BaseModel):
     """A page of deliveries, newest first."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_extra={"examples": [_DELIVERIES]}
+    )
 
     deliveries: list[Delivery]
     next: Next = None
@@ -179,5 +251,7 @@ class Attempt(BaseModel):
 
 class DeliveryWithAttempts(Delivery):
     """A delivery, and every attempt at it, oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_WITH_ATTEMPTS]})
 
     attempt_log: list[Attempt]

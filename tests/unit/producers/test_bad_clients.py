@@ -96,7 +96,11 @@ def test_what_is_only_unusual_is_answered(service: tuple[int, Path], name: str) 
 
 
 def test_methods_of_a_path_are_told(service: tuple[int, Path]) -> None:
-    for path, methods in ((b"/health", "GET, HEAD, OPTIONS"), (b"/orders", "OPTIONS, POST")):
+    for path, methods in (
+        (b"/health", "GET, HEAD, OPTIONS"),
+        (b"/v1/orders", "OPTIONS, POST"),
+        (b"/orders", "GET, HEAD, OPTIONS, POST"),  # on a route for each
+    ):
         for method in (b"OPTIONS", b"PATCH"):
             _, headers, _ = answer_of(say(service[0], get(path, method=method)))
             assert headers["allow"] == methods
