@@ -61,7 +61,11 @@ IF_MATCH = {
     "in": "header",
     "required": False,
     "description": "`ETag` of what the client has seen. If that has changed since, nothing is done: the answer is 412.",
-    "schema": {"type": "string", "examples": ['"3-5f70bf18a08660b5d6f1e0e6d5d1c0a2"']},
+    "schema": {
+        "type": "string",
+        "pattern": r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$',
+        "examples": ['"3-5f70bf18a08660b5d6f1e0e6d5d1c0a2"'],
+    },
 }
 _LONG_NAME = re.compile(r"(?<=#/components/schemas/)\w+__v([0-9]+)__(\w+)|^\w+__v([0-9]+)__(\w+)$")
 _VERSION_IN_ID = re.compile(r"_v[0-9]+(?=_)")
