@@ -1,10 +1,11 @@
-"""Request bodies: bounded in size and time, strict JSON, and no form posts from other sites."""
+"""Request bodies: bounded in size and time, strict JSON, and no form posts from other sites. Queries in UTF-8."""
 
 import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from email.message import Message as MimeHeader
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
@@ -67,12 +68,23 @@ class JsonRoute(APIRoute):
         handler, takes_body = super().get_route_handler(), self.takes_body
 
         async def handle(request: Request) -> Response:
+            _require_readable_query(request.scope["query_string"])
             if takes_body:
                 _require_json(request.headers)
                 MutableHeaders(scope=request.scope)["content-type"] = "application/json"
             return await handler(JsonRequest(request.scope, request.receive))
 
         return handle
+
+
+def _require_readable_query(query: bytes) -> None:
+    """Refuse what would be read as other characters than were meant."""
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        raise ProblemError(
+            400, "the query is not UTF-8; percent-encode the bytes of its UTF-8 form"
+        ) from None
 
 
 def _too_large() -> ProblemError:

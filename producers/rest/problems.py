@@ -27,7 +27,7 @@ MAX_ERRORS = 100
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 DESCRIPTIONS: dict[int | str, str] = {
     "default": "Any other problem (RFC 9457).",
-    400: "The body is not readable JSON, or a header or cursor cannot be understood.",
+    400: "The body is not readable JSON, or a header, the query or a cursor cannot be understood.",
     404: "There is no such thing.",
     406: "`Accept` asks for nothing that can be had here.",
     408: "The body did not arrive in time.",
