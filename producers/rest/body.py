@@ -66,9 +66,11 @@ class JsonRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler, takes_body = super().get_route_handler(), self.takes_body
+        reads_query = bool(self.dependant.query_params)
 
         async def handle(request: Request) -> Response:
-            _require_readable_query(request.scope["query_string"])
+            if reads_query:
+                _require_readable_query(request.scope["query_string"])
             if takes_body:
                 _require_json(request.headers)
                 MutableHeaders(scope=request.scope)["content-type"] = "application/json"
