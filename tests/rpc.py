@@ -8,13 +8,19 @@ from typing import Any
 
 import grpc
 
-from producers.grpc.calls import Calls, RefusedError
+from producers.grpc.calls import Calls
 from producers.grpc.context import current_context
+from producers.grpc.errors import RefusedError
 from producers.grpc.server import Offered, Running, listening
 from schemas.rpc.loyalty.v1 import loyalty_pb2 as loyalty
 from schemas.rpc.loyalty.v1.loyalty_pb2_grpc import (
     LoyaltyServiceServicer,
     add_LoyaltyServiceServicer_to_server,
+)
+from schemas.rpc.orders.v1 import orders_pb2 as orders
+from schemas.rpc.orders.v1.orders_pb2_grpc import (
+    OrderServiceServicer,
+    add_OrderServiceServicer_to_server,
 )
 from schemas.rpc.users.v1 import users_pb2 as users
 from schemas.rpc.users.v1.users_pb2_grpc import (
@@ -23,6 +29,7 @@ from schemas.rpc.users.v1.users_pb2_grpc import (
 )
 
 USERS = "tailrace.users.v1.UserService"
+ORDERS = "tailrace.orders.v1.OrderService"
 LOYALTY = "tailrace.loyalty.v1.LoyaltyService"
 
 Answer = Callable[[loyalty.GetTierRequest], Awaitable[loyalty.GetTierResponse]]
@@ -95,4 +102,47 @@ class Users(UserServiceServicer):
 async def serving_users(servicer: Users) -> AsyncIterator[Running]:
     offered = Offered(USERS, servicer, add_UserServiceServicer_to_server)
     async with listening([offered], host="127.0.0.1", port=0) as running:
+        yield running
+
+
+def state(
+    version: int, status: orders.OrderStatus = orders.ORDER_STATUS_PENDING, **more: Any
+) -> orders.OrderState:
+    return orders.OrderState(
+        order_id=more.pop("order_id", ""), version=version, status=status, **more
+    )
+
+
+@dataclass
+class Watched(OrderServiceServicer):
+    """Orders that are followed as it is told, and who follows them."""
+
+    tell: Callable[[orders.WatchOrderRequest], AsyncIterator[orders.OrderState]]
+    asked: list[orders.WatchOrderRequest] = field(default_factory=list)
+    correlation_ids: list[str] = field(default_factory=list)
+    told: int = 0
+    open: int = 0
+
+    async def WatchOrder(  # noqa: N802
+        self, request: orders.WatchOrderRequest, context: Any
+    ) -> AsyncIterator[orders.WatchOrderResponse]:
+        self.asked.append(request)
+        self.correlation_ids.append(str(current_context().correlation_id))
+        self.open += 1
+        try:
+            states = self.tell(request)
+            await context.send_initial_metadata(())
+            async for each in states:
+                self.told += 1
+                yield orders.WatchOrderResponse(state=each)
+        finally:
+            self.open -= 1
+
+
+@asynccontextmanager
+async def serving_orders(
+    servicer: Watched, calls: Calls | None = None, *, port: int = 0
+) -> AsyncIterator[Running]:
+    offered = Offered(ORDERS, servicer, add_OrderServiceServicer_to_server)
+    async with listening([offered], host="127.0.0.1", port=port, calls=calls) as running:
         yield running

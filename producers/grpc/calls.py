@@ -4,56 +4,56 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import grpc
-import psycopg
 
 from cdc.context import MessageContext
 from cdc.deadline import Deadline, within
 from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
-from producers.grpc.context import CORRELATION_ID, context_of, serving
+from producers.grpc.context import CORRELATION_ID, Metadata, context_of, serving
+from producers.grpc.errors import LEAST_S, RefusedError, status_of
+from producers.grpc.streams import Stream, Streams
 
 LONGEST_S = 5.0
 """What a call may take when its caller sets no deadline, or a later one."""
-LEAST_S = 0.005
-"""Less time than this is not worth beginning: the answer would come after its caller is gone."""
+AGAIN = "grpc-retry-pushback-ms"
+"""Trailing metadata, as gRPC itself has them, by which a server says when to ask again."""
 
 _SERVED_HERE = "/grpc."  # health and reflection, which are watched for as long as somebody likes
-_OUR_FAULT = frozenset(
+_TROUBLE = frozenset(
     {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE}
 )
 
 log = FieldLogger(__name__)
 log_refused = FieldLogger(__name__ + CLIENTS)
 
+Bound = Callable[[float | None], AbstractAsyncContextManager[None]]
+"""Bounds what is done inside, by the seconds that its caller waits, if it says so."""
+Settled = Callable[[], Awaitable[None]]
+"""Returns when a status can be sent."""
 
-class RefusedError(Exception):
-    """Ends a call with a status of its own.
 
-    Args:
-        code: What programs branch on.
-        sentence: What happened, why, what to do next.
-    """
-
-    def __init__(self, code: grpc.StatusCode, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
+async def _at_once() -> None:
+    """Return: nothing else is being sent."""
 
 
 class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries no types
     """Serves calls, each within its deadline, and knows how they ended.
 
     Args:
-        longest_s: What a call may take at most, in seconds.
+        longest_s: What a call may take at most, in seconds; one that is answered by a stream has bounds of its own.
+        streams: Those streams.
     """
 
-    def __init__(self, *, longest_s: float = LONGEST_S) -> None:
+    def __init__(self, *, longest_s: float = LONGEST_S, streams: Streams | None = None) -> None:
         self.ended: Counter[grpc.StatusCode] = Counter()
         self.idle = asyncio.Event()
         self.idle.set()
+        self.streams = streams or Streams()
         self._open = 0
         self._longest_s = longest_s
 
@@ -63,87 +63,114 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
         handler = await continuation(details)
         if handler is None or details.method.startswith(_SERVED_HERE):
             return handler
-        if handler.request_streaming or handler.response_streaming:
-            raise NotImplementedError(f"{details.method} streams, and streams are not bounded here")
-        return handler._replace(unary_unary=self._answering(details.method, handler.unary_unary))
+        if handler.request_streaming:
+            raise NotImplementedError(
+                f"{details.method} takes a stream, and those are not bounded here"
+            )
+        if handler.response_streaming:
+            return handler._replace(unary_stream=self._streaming(details.method, handler))
+        return handler._replace(unary_unary=self._answering(details.method, handler))
 
-    def _answering(self, method: str, handle: Callable[..., Any]) -> Callable[..., Any]:
+    def _answering(self, method: str, handler: Any) -> Callable[..., Any]:
         async def answer(request: Any, context: Any) -> Any:
-            async with self._call(method, context):
-                return await handle(request, context)
+            async with self._call(method, context, self._within_time):
+                return await handler.unary_unary(request, context)
+
+        return answer
+
+    def _streaming(self, method: str, handler: Any) -> Callable[..., Any]:
+        async def answer(request: Any, context: Any) -> None:
+            stream = Stream()
+            bound = partial(self.streams.lasting, stream)
+            try:
+                async with (
+                    self._call(method, context, bound, stream.settled),
+                    aclosing(handler.unary_stream(request, context)) as messages,
+                ):
+                    async for message in messages:
+                        await stream.write(context, message)
+            finally:
+                self.streams.forget(stream)
 
         return answer
 
     @asynccontextmanager
-    async def _call(self, method: str, context: Any) -> AsyncIterator[None]:
+    async def _call(
+        self, method: str, context: Any, bound: Bound, settled: Settled = _at_once
+    ) -> AsyncIterator[None]:
+        """Serve a call inside of the block; count and log it at the end, and have its caller hear of that."""
         carried = context_of(context.invocation_metadata() or ())
-        context.set_trailing_metadata(((CORRELATION_ID, str(carried.correlation_id)),))
-        deadline = self._deadline(context.time_remaining())
-        started, code = time.perf_counter(), grpc.StatusCode.OK
+        trailing: Metadata = ((CORRELATION_ID, str(carried.correlation_id)),)
+        context.set_trailing_metadata(trailing)
+        log_end = partial(_log_call, method, time.perf_counter(), carried)
         self._count(1)
         try:
-            remaining_s = deadline.require(LEAST_S)
-            with within(deadline), serving(carried):
-                async with asyncio.timeout(remaining_s):
+            with serving(carried):
+                async with bound(context.time_remaining()):
                     yield
         except asyncio.CancelledError:
-            code = _of_cancelled(deadline)
+            self._ended(_of_cancelled(context.time_remaining()), log_end)
             raise
         except grpc.aio.AbortError:
-            code = context.code()
+            self._ended(context.code(), log_end)
             raise
         except Exception as error:
-            code, sentence = _status_of(error)
+            code, sentence = status_of(error)
             if code is grpc.StatusCode.INTERNAL:
                 log.exception("failed", method=method, correlation_id=carried.correlation_id)
-            await context.abort(code, sentence)
-        finally:
-            self._count(-1)
-            self.ended[code] += 1
-            _log_call(method, code, time.perf_counter() - started, carried)
+            again_in_ms = error.again_in_ms if isinstance(error, RefusedError) else None
+            if again_in_ms is not None:
+                trailing = (*trailing, (AGAIN, str(again_in_ms)))
+            self._ended(code, log_end, is_meant=again_in_ms is not None)
+            await settled()
+            await context.abort(code, sentence, trailing)
+        else:
+            self._ended(grpc.StatusCode.OK, log_end)
 
-    def _deadline(self, remaining_s: float | None) -> Deadline:
-        """Return when a call has to be done; the caller's time is None where it sets no deadline."""
-        return Deadline.after(
+    @asynccontextmanager
+    async def _within_time(self, remaining_s: float | None) -> AsyncIterator[None]:
+        """Bound an answer; the caller's time is None where it sets no deadline."""
+        deadline = Deadline.after(
             self._longest_s if remaining_s is None else min(remaining_s, self._longest_s)
         )
+        with within(deadline):
+            async with asyncio.timeout(deadline.require(LEAST_S)):
+                yield
+
+    def _ended(
+        self, code: grpc.StatusCode, log_end: Callable[..., None], *, is_meant: bool = False
+    ) -> None:
+        self._count(-1)
+        self.ended[code] += 1
+        log_end(code, is_trouble=code in _TROUBLE and not is_meant)
 
     def _count(self, more: int) -> None:
         self._open += more
         (self.idle.clear if self._open else self.idle.set)()
 
 
-def _of_cancelled(deadline: Deadline) -> grpc.StatusCode:
+def _of_cancelled(remaining_s: float | None) -> grpc.StatusCode:
     """Return whether the caller's time was over, or the caller is gone."""
-    is_over = deadline.remaining_s() <= LEAST_S
+    is_over = remaining_s is not None and remaining_s <= LEAST_S
     return grpc.StatusCode.DEADLINE_EXCEEDED if is_over else grpc.StatusCode.CANCELLED
 
 
-def _status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
-    match error:
-        case RefusedError():
-            return error.code, str(error)
-        case TimeoutError() | psycopg.errors.QueryCanceled():
-            sentence = "it could not be done in the time that the caller has; ask with more"
-            return grpc.StatusCode.DEADLINE_EXCEEDED, sentence
-        case psycopg.OperationalError():
-            sentence = "the database cannot be reached; nothing was done, try again"
-            return grpc.StatusCode.UNAVAILABLE, sentence
-    sentence = "internal error; the log of the service has more under the correlation id"
-    return grpc.StatusCode.INTERNAL, sentence
-
-
 def _log_call(
-    method: str, code: grpc.StatusCode, duration_s: float, context: MessageContext
+    method: str,
+    started: float,
+    context: MessageContext,
+    code: grpc.StatusCode,
+    *,
+    is_trouble: bool,
 ) -> None:
     fields = {
         "method": method,
         "code": code.name,
-        "duration_ms": f"{duration_s * 1000:.1f}",
+        "duration_ms": f"{(time.perf_counter() - started) * 1000:.1f}",
         "correlation_id": context.correlation_id,
         "trace_id": (context.traceparent or "--").split("-")[1],
     }
-    if code in _OUR_FAULT:
+    if is_trouble:
         log.warning("call", **fields)
     else:
         (log if code is grpc.StatusCode.OK else log_refused).info("call", **fields)

@@ -14,9 +14,9 @@ from cdc.deadline import current_deadline
 from producers.calling.settings import CallSettings
 from producers.calling.target import Target
 from producers.discovery.addresses import HTTP, Address, read
-from producers.grpc.calls import LEAST_S
 from producers.grpc.connections import Connections
 from producers.grpc.context import Metadata, current_context, metadata_of
+from producers.grpc.errors import LEAST_S
 
 RESERVE_S = 0.01
 """What a caller keeps of its time, to say something else when no answer came."""
@@ -32,6 +32,7 @@ OPTIONS = {
     # and one that is silent is given up, as the kernel would after a quarter of an hour
     "grpc.keepalive_time_ms": 10_000,
     "grpc.keepalive_timeout_ms": 2_000,
+    "grpc.http2.max_pings_without_data": 0,  # also where nothing has come for long, as on a stream
 }
 
 
@@ -79,6 +80,14 @@ class Channel:
             return await self._connections.call(over, self._timeout_s(), is_read=is_read)
 
         return ask
+
+    def unary_stream(self, *method: Any, **codecs: Any) -> Callable[..., Any]:
+        def follow(request: Any, *, context: MessageContext | None = None) -> Any:
+            """Return the call, to iterate over and to cancel: who does not read to the end leaves it open."""
+            call = self._connections.chosen().unary_stream(*method, **codecs)
+            return call(request, timeout=self._timeout_s(), metadata=_metadata(context))
+
+        return follow
 
     def _timeout_s(self) -> float:
         deadline = current_deadline()

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from cdc.logs import FieldLogger
 from cdc.service import FAILURE, NOT_STARTED, StartError
 from producers.discovery.registration import Registration
+from producers.grpc import streams
 from producers.grpc.calls import Calls
 from producers.rest.settings import ServiceSettings
 
@@ -29,9 +30,13 @@ OPTIONS = {
     "grpc.max_receive_message_length": 1024 * 1024,
     # callers find new instances when they connect anew
     "grpc.max_connection_age_ms": 60_000,
-    "grpc.max_connection_age_grace_ms": 30_000,
+    "grpc.max_connection_age_grace_ms": int(streams.LONGEST_S * 1000) + 10_000,
     # our own callers ask whether the connection lives
     "grpc.http2.min_recv_ping_interval_without_data_ms": 5_000,
+    # and so is asked of callers, of whom those are gone that lost their network
+    "grpc.keepalive_time_ms": 20_000,
+    "grpc.keepalive_timeout_ms": 5_000,
+    "grpc.http2.max_pings_without_data": 0,
 }
 
 log = FieldLogger(__name__)
@@ -60,8 +65,9 @@ class Running:
     health: Any
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
-        """Say that nothing more is served, wait for the calls under way, and end those that take too long."""
+        """Say that nothing more is served, end the streams, wait for calls under way, and end what takes too long."""
         await self.health.enter_graceful_shutdown()
+        self.calls.streams.end()
         stopping = asyncio.create_task(self.server.stop(grace_s))
         # those who watch our health stay for as long as we listen, and are not waited for
         idle = asyncio.create_task(self.calls.idle.wait())

@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 
 from cdc.database import Pool, borrow
-from producers.grpc.calls import RefusedError
+from producers.grpc.errors import RefusedError
 from producers.loyalty import handlers
 from producers.loyalty.domain import Account, Tier
 from schemas.customers import user_id_in

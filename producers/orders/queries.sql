@@ -64,6 +64,15 @@ from
 order by placed_at desc, order_id desc
 limit %(limit)s;
 
+-- name: changed
+-- Those that have come past a version that was seen of them. Each is found by its id.
+select
+    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, customer_order.version,
+    payment_id, cancel_reason, fulfilment, pricing
+from unnest(%(order_ids)s::uuid[], %(versions)s::bigint[]) as seen (order_id, version)
+join customer_order using (order_id)
+where customer_order.version > seen.version;
+
 -- name: ids
 select order_id from customer_order;
 

@@ -41,11 +41,17 @@ async def get(connection: Connection, order_id: UUID) -> Order | None:
 
 async def lock(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
     """Return those orders that there are, and keep others from changing them until the transaction ends."""
-    return await _many(connection, "lock", order_ids)
+    return await _many(connection, "lock", {"order_ids": list(order_ids)})
 
 
 async def get_many(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
-    return await _many(connection, "get_many", order_ids)
+    return await _many(connection, "get_many", {"order_ids": list(order_ids)})
+
+
+async def changed(connection: Connection, seen: Mapping[UUID, int]) -> list[Order]:
+    """Return those orders that have come past the version that was seen of them."""
+    values = {"order_ids": list(seen), "versions": list(seen.values())}
+    return await _many(connection, "changed", values)
 
 
 async def ids(connection: Connection) -> AsyncGenerator[str, None]:
@@ -87,9 +93,9 @@ async def note(
     return _order(row), progress
 
 
-async def _many(connection: Connection, query: str, order_ids: Sequence[UUID]) -> list[Order]:
+async def _many(connection: Connection, query: str, values: Mapping[str, Any]) -> list[Order]:
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(QUERIES[query], {"order_ids": list(order_ids)})
+        await cursor.execute(QUERIES[query], values)
         return [_order(row) async for row in cursor]
 
 

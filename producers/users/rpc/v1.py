@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 
 from cdc.database import Pool, borrow
-from producers.grpc.calls import RefusedError
+from producers.grpc.errors import RefusedError
 from producers.users import handlers
 from producers.users.rpc.loyalty_client import LoyaltyClient
 from schemas.customers import user_id_in

@@ -12,7 +12,7 @@ import pytest
 from cdc.deadline import Deadline, within
 from producers.calling.settings import CallSettings
 from producers.discovery.instances import Instance
-from producers.grpc.calls import RefusedError
+from producers.grpc.errors import RefusedError
 from producers.grpc.client import Channel, open_channel
 from producers.orders.domain import Standing
 from producers.orders.users_client import FALLBACK, UsersClient

@@ -1,0 +1,1 @@
+"""The other door of orders: how orders stand is followed here by gRPC."""
