@@ -12,6 +12,7 @@ from producers.grpc.calls import Calls
 from producers.grpc.context import current_context
 from producers.grpc.errors import RefusedError
 from producers.grpc.server import Offered, Running, listening
+from producers.grpc.streams import OPENED
 from schemas.rpc.loyalty.v1 import loyalty_pb2 as loyalty
 from schemas.rpc.loyalty.v1.loyalty_pb2_grpc import (
     LoyaltyServiceServicer,
@@ -131,7 +132,7 @@ class Watched(OrderServiceServicer):
         self.open += 1
         try:
             states = self.tell(request)
-            await context.send_initial_metadata(())
+            await context.send_initial_metadata(OPENED)
             async for each in states:
                 self.told += 1
                 yield orders.WatchOrderResponse(state=each)

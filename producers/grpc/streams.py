@@ -12,6 +12,8 @@ import grpc
 from cdc.deadline import Deadline, within
 from producers.grpc.errors import LEAST_S, RefusedError
 
+OPENED = (("x-stream", "open"),)
+"""Initial metadata by which a caller knows that a stream has begun on which nothing may come for long."""
 MOST = 500
 """Streams that are open at once: half of the calls of a server, so that others have theirs."""
 LONGEST_S = 300.0

@@ -11,6 +11,7 @@ from producers.rest.conditional import Conditional
 from producers.rest.context import RequestContext
 from producers.rest.deadlines import Deadlines, GivenUp
 from producers.rest.description import describe
+from producers.rest.event_stream import EventStreams
 from producers.rest.idempotency.exchange import Repeatable
 from producers.rest.leaving import Leaving
 from producers.rest.settings import RequestSettings
@@ -72,6 +73,7 @@ def build_app(
 def _bound(app: FastAPI, settings: RequestSettings) -> None:
     """Have requests served within their time, and no more at once than may be."""
     app.state.load, app.state.given_up = Load(settings.requests_in_flight), GivenUp()
+    app.state.streams = EventStreams(settings.streams_open)
     app.add_middleware(
         Deadlines,
         default_s=settings.request_timeout_ms / 1000,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cdc.deadline import LEAST_S, Deadline, DeadlineExceededError, within
+from producers.rest.event_stream import begins_stream
 from producers.rest.patience import budget_s, repeats_itself, retries_allowed
 from producers.rest.problems import ProblemError, response_of
 from schemas.rest.problem import DEADLINE_EXCEEDED, TOO_SLOW
@@ -113,7 +114,7 @@ class _Exchange:
         self._is_whole = _is_without_body(scope)
         self._owes_body = self._is_whole  # the application may ask for the empty one
         self._began = self._ended = self._is_closed = False
-        self._may_go_on = False
+        self._may_go_on = self._is_stream = False
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         self._instead: asyncio.Task[None] | None = None
@@ -123,7 +124,8 @@ class _Exchange:
         """Have the application answer, by the deadline or until nobody waits any more.
 
         Args:
-            to_begin: Whether an answer that has begun by then may go on, as a long one does that is read slowly.
+            to_begin: Whether an answer that has begun by then may go on, as a long one does that is read slowly. A
+                stream of events always may.
         """
         loop = asyncio.get_running_loop()
         self._may_go_on = to_begin
@@ -163,8 +165,10 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if self._is_closed:
             return  # it was answered already
-        if not self._began and self._may_go_on and not self._timer.expired():
-            self._timer.reschedule(None)
+        if not self._began:
+            self._is_stream = begins_stream(message)
+            if (self._may_go_on or self._is_stream) and not self._timer.expired():
+                self._timer.reschedule(None)
         self._began = True
         if message["type"] == "http.response.body" and not message.get("more_body"):
             self._ended = True
@@ -186,7 +190,7 @@ class _Exchange:
 
     async def _give_up(self) -> None:
         if self._gone.is_set():
-            self._given_up.abandoned += 1
+            self._given_up.abandoned += not self._is_stream  # which is left when it has told enough
             return
         self._given_up.too_late += 1
         if not self._began:

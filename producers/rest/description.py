@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from producers.rest import event_stream
 from producers.rest.idempotency.key import MAX_KEY_CHARACTERS
 from producers.rest.negotiation import JSON, offers_at, offers_of
 from producers.rest.problems import answers
@@ -79,6 +80,10 @@ def describe(document: Node, routes: Iterable[BaseRoute]) -> Node:
         _tell_conditions(operation)
     for operation in _operations(document, "post"):
         _tell_repetition(operation)
+    for stream in _streams(document):
+        stream["schema"].pop(
+            "type"
+        )  # FastAPI's guess; the schema is that of the data of each event
     negotiated = [route for route in routes if isinstance(route, NegotiatedRoute)]
     for route in negotiated:
         for versioned in route.routes.values():
@@ -114,12 +119,22 @@ def _operation(document: Node, route: VersionRoute) -> Node:
     return operation
 
 
+def _streams(document: Node) -> Iterator[Node]:
+    """Yield what is said of bodies that are streams of events."""
+    for path in document["paths"].values():
+        for answer in path.get("get", {}).get("responses", {}).values():
+            if event_stream.MEDIA_TYPE in answer.get("content", {}):
+                yield answer["content"][event_stream.MEDIA_TYPE]
+
+
 def _operations(document: Node, method: str) -> Iterator[Node]:
     return (path[method] for path in document["paths"].values() if method in path)
 
 
 def _tell_conditions(operation: Node) -> None:
-    """Add what lets a client keep an answer."""
+    """Add what lets a client keep an answer; none keeps a stream."""
+    if any(event_stream.MEDIA_TYPE in each.get("content", {}) for each in operation["responses"].values()):
+        return
     operation.setdefault("parameters", []).append(IF_NONE_MATCH)
     operation["responses"]["304"] = {
         "description": "The client has it: `If-None-Match` names its `ETag`.",

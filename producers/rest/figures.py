@@ -42,6 +42,11 @@ async def figures(request: Request) -> dict[str, Any]:
             "too_late": state.given_up.too_late,
             "abandoned": state.given_up.abandoned,
         },
+        "streams": {
+            "open": state.streams.open,
+            "most": state.streams.most,
+            "refused": state.streams.refused,
+        },
         "calls": {each.name: each.figures() for each in getattr(state, "targets", ())},
         "registration": state.registration and state.registration.figures(),
     }

@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI
@@ -30,11 +30,18 @@ class Server(uvicorn.Server):
 
     Args:
         config: How it serves.
+        end_streams: Ends answers that would go on for minutes.
         registration: Where it is told of while it does.
     """
 
-    def __init__(self, config: uvicorn.Config, registration: Registration | None = None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        end_streams: Callable[[], None] = lambda: None,
+        registration: Registration | None = None,
+    ) -> None:
         super().__init__(config)
+        self._end_streams = end_streams
         self._registration = registration
         self._leaving: asyncio.Task[None] | None = None
 
@@ -56,7 +63,8 @@ class Server(uvicorn.Server):
             await self._registration.begin()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish open requests; if nobody has told us to stop, this is the end of the registration, too."""
+        """End streams, and finish open requests; if nobody has told us to stop, this ends the registration, too."""
+        self._end_streams()
         if self._leaving is not None:
             await cancel([self._leaving])
         if self._registration is not None:
@@ -120,7 +128,7 @@ async def _serve(app: FastAPI, listener: socket.socket, registration: Registrati
     async with app.router.lifespan_context(app):
         host, port = listener.getsockname()[:2]
         log.info("listening", host=host, port=port)
-        await Server(config, registration).serve(sockets=[listener])
+        await Server(config, app.state.streams.end, registration).serve(sockets=[listener])
     log.info("stopped")
 
 

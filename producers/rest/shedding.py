@@ -1,8 +1,12 @@
 """A service that has enough to do says so at once, rather than let everyone wait for longer than they do."""
 
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from producers.rest.event_stream import begins_stream
 from producers.rest.figures import FIGURES
 from producers.rest.problems import response_of, unavailable
 
@@ -22,13 +26,32 @@ class Load:
         self.in_flight = 0
         self.shed = 0
 
+    @contextmanager
+    def carried(self) -> Iterator[Callable[[], None]]:
+        """Count a request inside of the block; what is given ends that earlier."""
+        self.in_flight += 1
+        is_carried = True
+
+        def put_down() -> None:
+            nonlocal is_carried
+            self.in_flight -= is_carried
+            is_carried = False
+
+        try:
+            yield put_down
+        finally:
+            put_down()
+
     @property
     def is_full(self) -> bool:
         return self.in_flight >= self.most
 
 
 class Shedding:
-    """ASGI middleware: refuses what comes on top of as many requests as may be under way."""
+    """ASGI middleware: refuses what comes on top of as many requests as may be under way.
+
+    A stream of events counts until it has begun: then it is one of those, which have a bound of their own.
+    """
 
     def __init__(self, app: ASGIApp, load: Load) -> None:
         self._app = app
@@ -44,8 +67,11 @@ class Shedding:
             problem = unavailable(told, retry_after_s=RETRY_AFTER_S)
             await response_of(problem, Request(scope))(scope, receive, send)
         else:
-            load.in_flight += 1
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                load.in_flight -= 1
+            with load.carried() as put_down:
+
+                async def send_on(message: Message) -> None:
+                    if begins_stream(message):
+                        put_down()
+                    await send(message)
+
+                await self._app(scope, receive, send_on)

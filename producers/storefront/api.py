@@ -4,11 +4,11 @@ from fastapi import APIRouter
 
 from producers.rest.body import JsonRoute
 from producers.rest.figures import FIGURES, HEALTHY
-from producers.storefront import v1, v2
+from producers.storefront import events, v1, v2
 from schemas.rest.orders import API
 
 router = APIRouter(route_class=JsonRoute)
-ROUTERS = (router, v1.router, v2.router)
+ROUTERS = (router, v1.router, v2.router, events.router)
 
 
 INDEX = {

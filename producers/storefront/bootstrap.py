@@ -11,10 +11,12 @@ from pydantic import Field, ValidationInfo, field_validator
 from producers.calling.client import open_client
 from producers.calling.settings import CallSettings
 from producers.discovery.addresses import ServiceUrl
+from producers.grpc.client import GrpcUrl, open_channel_if
 from producers.rest.app import build_app
 from producers.rest.settings import ServiceSettings
 from producers.storefront.api import ROUTERS
 from producers.storefront.orders_client import NAME, OrdersClient
+from producers.storefront.orders_watch import LONGEST_S, OrdersWatch
 from producers.storefront.stock_check import StockCheck, open_check
 
 
@@ -22,6 +24,8 @@ class Settings(ServiceSettings, CallSettings):
     """What the storefront needs to know."""
 
     orders_url: ServiceUrl
+    # where orders are followed; without it they cannot be
+    orders_grpc_url: GrpcUrl | None = None
     orders_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 5_000
     kafka_bootstrap: str = ""
     registry_url: str = ""
@@ -50,9 +54,13 @@ def create_app(settings: Settings) -> FastAPI:
         timeout_s = settings.orders_timeout_ms / 1000
         async with (
             open_client(NAME, settings.orders_url, settings, timeout_s=timeout_s) as orders,
+            open_channel_if(
+                settings.orders_grpc_url, longest_s=LONGEST_S, name="orders-grpc", settings=settings
+            ) as channel,
             _stock_check(settings) as stock_check,
         ):
             app.state.orders, app.state.stock_check = OrdersClient(orders), stock_check
+            app.state.orders_watch = OrdersWatch(channel)
             app.state.targets = [orders.target]
             yield
 

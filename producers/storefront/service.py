@@ -8,4 +8,5 @@ SERVICE = Service(
     kind="rest",
     port=18080,
     needs=("orders",),
+    may_ask=("orders-grpc",),
 )

@@ -10,6 +10,7 @@ from cdc.database import Pool, borrow
 from cdc.deadline import Deadline, within
 from producers.grpc.calls import LONGEST_S
 from producers.grpc.errors import RefusedError
+from producers.grpc.streams import OPENED
 from producers.orders.domain import Order, Status
 from producers.orders.handlers import OrderNotFoundError, find_order
 from producers.orders.rpc.watch import Watch
@@ -35,9 +36,11 @@ class OrderService(OrderServiceServicer):
     ) -> AsyncIterator[orders.WatchOrderResponse]:
         order_id, version = _asked(request)
         order = await self._find(order_id)
-        await context.send_initial_metadata(())
         if version > order.version:
             version = 0
+        if version == order.version and order.status is not Status.PENDING:
+            return
+        await context.send_initial_metadata(OPENED)
         while True:
             if order.version > version:
                 yield orders.WatchOrderResponse(state=to_message(order))

@@ -164,6 +164,19 @@ class Order(BaseModel):
         return None if value is None else amount_in_currency(value, info)
 
 
+class OrderState(BaseModel):
+    """What can change about an order, as it stands after one of its changes; the fields are those of the order."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    order_id: UUID
+    status: Status
+    updated_at: datetime
+    version: Annotated[int, Field(ge=1, description="Rises by one with each change.")]
+    payment_id: UUID | None = None
+    cancel_reason: str | None = None
+
+
 class ListOrders(AskForPage):
     """Query of `GET /v2/orders`."""
 

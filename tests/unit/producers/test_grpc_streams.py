@@ -253,8 +253,8 @@ def test_a_server_that_stops_ends_streams_at_once_whoever_reads_them(tell: Tell)
 
 
 def test_what_goes_wrong_before_or_in_a_stream_is_a_status() -> None:
-    async def refuse(_: orders.WatchOrderRequest) -> AsyncIterator[orders.OrderState]:
-        for _ in range(1):
+    async def refuse(request: orders.WatchOrderRequest) -> AsyncIterator[orders.OrderState]:
+        if request == ASKED:
             raise RefusedError(grpc.StatusCode.NOT_FOUND, "there is no order x")
         yield state(1)
 

@@ -52,8 +52,8 @@ class OrderServiceServicer:
 
         Ended with UNAVAILABLE or RESOURCE_EXHAUSTED, it is to be opened again with the version seen last, after the
         milliseconds of `grpc-retry-pushback-ms` in the trailing metadata: servers stop, and no stream lasts for ever. Fails
-        with NOT_FOUND if there is no such order, with INVALID_ARGUMENT if the id or the version cannot be one. Initial
-        metadata come at once when the order is there, however long it is until something happens to it. Reads only.
+        with NOT_FOUND if there is no such order, with INVALID_ARGUMENT if the id or the version cannot be one. The initial
+        metadata `x-stream: open` come at once where there may be more to tell, however long it is until then. Reads only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
