@@ -74,7 +74,8 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=1,
-            )
+            ),
+            app.state.streams.end if isinstance(app, FastAPI) else lambda: None,
         )
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await until(lambda: server.started)

@@ -119,6 +119,7 @@ class Watched(OrderServiceServicer):
     """Orders that are followed as it is told, and who follows them."""
 
     tell: Callable[[orders.WatchOrderRequest], AsyncIterator[orders.OrderState]]
+    over_at: int = -1  # the version after which nothing comes
     asked: list[orders.WatchOrderRequest] = field(default_factory=list)
     correlation_ids: list[str] = field(default_factory=list)
     told: int = 0
@@ -132,7 +133,8 @@ class Watched(OrderServiceServicer):
         self.open += 1
         try:
             states = self.tell(request)
-            await context.send_initial_metadata(OPENED)
+            if request.after_version != self.over_at:
+                await context.send_initial_metadata(OPENED)
             async for each in states:
                 self.told += 1
                 yield orders.WatchOrderResponse(state=each)

@@ -25,7 +25,7 @@ def new() -> None:
     type=click.Choice(KINDS),
     default="consumer",
     show_default=True,
-    help="What its service is: one that consumes messages, or one that takes requests over REST.",
+    help="What its service is: one that consumes messages, takes requests over REST, or answers questions by gRPC.",
 )
 @click.option(
     "--consumes",
@@ -43,6 +43,7 @@ def new() -> None:
 @examples(
     "tailrace new context stock --consumes orders.OrderCreated --emits stock.ItemsReserved",
     "tailrace new context catalog --kind rest --emits catalog.EntryAdded",
+    "tailrace new context rates --kind grpc",
 )
 def context(
     *,
@@ -52,7 +53,7 @@ def context(
     emits: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Write a context that consumes messages or takes requests: folder, table, handlers, events and a test.
+    """Write a context that consumes messages, takes requests or answers questions: folder, table, contract and a test.
 
     It is one that works; `make up` runs it with all others.
     """
@@ -71,7 +72,7 @@ def context(
         return
     for line in (*(f"wrote {path}" for path in files), *"".join(made).splitlines()):
         click.echo(line)
-    click.echo("`make up` runs it with all others; begin with its handlers and its events.")
+    click.echo("`make up` runs it with all others; begin with its handlers and its contract.")
 
 
 def _run(module: str, *arguments: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
-from infra.scaffold import consumer, rest
+from infra.scaffold import consumer, grpc, rest
 from infra.scaffold.asked import NewContext, ScaffoldError
 from infra.scaffold.catalogue import with_consumer, with_message
 from infra.scaffold.templates import class_name, filled, uses
@@ -21,14 +21,15 @@ MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
 PARTS = ("postgres", "kafka", "kafka_controller", "connect")
 TAKEN = frozenset({*SCHEMAS, *PARTS, OWNER, CAPTURE, REGISTRY, RETENTION, "public", "none"})
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
+CONTRACTS = ("schemas/avro", "schemas/rest", "schemas/rpc")
 FIRST_PORT = 18031  # below it are the services that come along
-KINDS = {"consumer": consumer, "rest": rest}
+KINDS = {"consumer": consumer, "rest": rest, "grpc": grpc}
 
 
 def written(context: NewContext, repository: Path) -> Mapping[Path, str]:
-    """Return the text of each file that a context begins with, and of the catalogue, by path in the repository."""
+    """Return the text of each file that a context begins with, and of a catalogue that changes, by path."""
     _require_possible(context, repository)
-    text = (repository / CATALOGUE).read_text()
+    declared = text = (repository / CATALOGUE).read_text()
     for name in context.emits:
         text = with_message(text, f"{context.name}.events", context.name, name)
     for name in context.consumes:
@@ -37,7 +38,7 @@ def written(context: NewContext, repository: Path) -> Mapping[Path, str]:
     for path in files:
         if (repository / path).exists():
             raise ScaffoldError(f"{path} is there already: choose another name.")
-    return {CATALOGUE: text, **files}
+    return files if text == declared else {CATALOGUE: text, **files}
 
 
 def _files(context: NewContext) -> Iterator[tuple[Path, str]]:
@@ -65,7 +66,7 @@ def _require_possible(context: NewContext, repository: Path) -> None:
         )
     # who takes commands has declared them before there is anybody to take them
     takes_commands = any(message.startswith(f"{name}.") for message in context.consumes)
-    folders = FOLDERS if takes_commands else (*FOLDERS, "schemas/avro", "schemas/rest")
+    folders = FOLDERS if takes_commands else (*FOLDERS, *CONTRACTS)
     there = [repository / folder / name for folder in folders]
     if name in TAKEN or any(path.exists() or path.with_suffix(".py").exists() for path in there):
         raise ScaffoldError(f"The name {name} is taken: choose another one.")

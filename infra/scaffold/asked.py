@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from infra.errors import TailraceError
 
-Kind = Literal["consumer", "rest"]
+Kind = Literal["consumer", "rest", "grpc"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -124,8 +124,7 @@ class _Exchange:
         """Have the application answer, by the deadline or until nobody waits any more.
 
         Args:
-            to_begin: Whether an answer that has begun by then may go on, as a long one does that is read slowly. A
-                stream of events always may.
+            to_begin: Whether an answer that has begun by then may go on, as a long one does that is read slowly.
         """
         loop = asyncio.get_running_loop()
         self._may_go_on = to_begin
@@ -167,7 +166,7 @@ class _Exchange:
             return  # it was answered already
         if not self._began:
             self._is_stream = begins_stream(message)
-            if (self._may_go_on or self._is_stream) and not self._timer.expired():
+            if self._may_go_on and not self._timer.expired():
                 self._timer.reschedule(None)
         self._began = True
         if message["type"] == "http.response.body" and not message.get("more_body"):

@@ -30,6 +30,8 @@ HEARTBEAT_S = 15.0
 """How often a stream says that it is there: proxies cut what is silent, and only sending shows that nobody listens."""
 RETRY_MS = 2_000
 FULL_AGAIN_S = 5
+TELLING = "telling"
+"""In the state of a request whose answer is such a stream: a client that has hung up by half is not there any more."""
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # nginx would hold events back
 
 _NUMBER = re.compile("[0-9]{1,18}", re.ASCII)
@@ -134,6 +136,7 @@ class EventStream(StreamingResponse):
         if source.is_over:
             self.status_code = 204
             del self.headers["content-type"]
+        scope["state"][TELLING] = True
         await send(
             {
                 "type": "http.response.start",

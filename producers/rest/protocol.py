@@ -13,6 +13,7 @@ from cdc.ids import new_id
 from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
 from producers.rest import limits
+from producers.rest.event_stream import TELLING
 from producers.rest.grammar import StrictConnection
 from schemas.rest.problem import MEDIA_TYPE, Problem
 
@@ -89,6 +90,8 @@ class ProblemProtocol(H11Protocol):
         cycle = self.cycle
         if self._refused or not cycle or cycle.response_complete or cycle.more_body:
             return False
+        if _is_telling(cycle):
+            return False
         cycle.keep_alive = False
         self.loop.call_later(limits.HALF_CLOSED_S, self._knock, cycle)
         return True
@@ -98,6 +101,8 @@ class ProblemProtocol(H11Protocol):
 
         What is sent asks for nothing and means nothing. Where nobody listens, the next time fails.
         """
+        if _is_telling(cycle):
+            self.transport.close()
         if cycle.response_started or cycle.disconnected or self.transport.is_closing():
             return
         if cycle.scope["http_version"] != "1.0":  # which knows of no answers before the answer
@@ -206,3 +211,8 @@ class ProblemProtocol(H11Protocol):
 
     def _should_upgrade(self) -> bool:
         return False  # whoever offers another protocol is answered in this one
+
+
+def _is_telling(cycle: RequestResponseCycle) -> bool:
+    """Tell whether an answer has no end that a client could wait for that has said all."""
+    return TELLING in cycle.scope.get("state", {})

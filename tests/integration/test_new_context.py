@@ -15,8 +15,8 @@ from tests.walk import walk
 from tests.working_tree import copy_to
 
 HOW_TO = REPOSITORY / "docs/how-to"
-MOST_FILES = {"consumer": 12, "rest": 14}
-MOST_LINES = {"consumer": 130, "rest": 240}
+MOST_FILES = {"consumer": 12, "rest": 14, "grpc": 9}
+MOST_LINES = {"consumer": 130, "rest": 240, "grpc": 190}
 CACHES = (".mypy_cache", ".ruff_cache")
 ABOUT_CONTEXTS = (
     "tests/contract",
@@ -29,7 +29,7 @@ ABOUT_CONTEXTS = (
     "tests/unit/test_contexts_are_apart.py",
 )
 """What of the tests that need nothing started reads what contexts declare."""
-GENERATED = ("docs/", "schemas/messages/", "schemas/rest/openapi/")
+GENERATED = ("docs/", "schemas/messages/", "schemas/rest/openapi/", "schemas/rpc/")
 
 COMMANDS = {
     "make generate": ("infra.generate",),
@@ -79,22 +79,23 @@ def files_of(copy: Path) -> dict[str, str]:
         str(path.relative_to(copy)): path.read_text()
         for folder in ("consumers", "cdc", "infra", "producers", "schemas", "tests", "docs")
         for path in (copy / folder).rglob("*")
-        if path.suffix in {".py", ".sql", ".avsc", ".toml", ".json", ".md"}
+        if path.suffix in {".py", ".pyi", ".sql", ".avsc", ".proto", ".toml", ".json", ".md"}
     }
 
 
 def begin(copy: Path, *arguments: str) -> None:
     """Begin a context by the command, which writes little, says what it writes, and touches nothing else."""
-    kind = "rest" if "rest" in arguments else "consumer"
+    kind = next((kind for kind in ("rest", "grpc") if kind in arguments), "consumer")
     before = files_of(copy)
     said = run(copy, "infra.cli", *arguments)
     after = files_of(copy)
     changed = {path for path, text in after.items() if before.get(path) != text}
     by_hand = {path for path in changed if not path.startswith(GENERATED)}
     assert all(path in said for path in changed)
-    assert {path for path in by_hand if path in before} == {"schemas/catalogue.toml"}
+    declared = set() if kind == "grpc" else {"schemas/catalogue.toml"}
+    assert {path for path in by_hand if path in before} == declared
     assert len(by_hand) <= MOST_FILES[kind], by_hand
-    code = [path for path in by_hand if path.endswith((".py", ".sql", ".avsc"))]
+    code = [path for path in by_hand if path.endswith((".py", ".sql", ".avsc", ".proto"))]
     assert sum(len(after[path].splitlines()) for path in code) <= MOST_LINES[kind]
     assert not [path for path in by_hand if "/migrations/" in path and "create_" in after[path]]
 
@@ -138,6 +139,10 @@ def test_meter_readings_begin_beside_orders(copy: Path) -> None:
     )
 
 
+def test_a_grpc_service_begins(copy: Path) -> None:
+    begin(copy, "new", "context", "rates", "--kind", "grpc")
+
+
 def test_all_of_it_fits_in_and_runs(copy: Path) -> None:
     run(copy, "ruff", "check", ".")
     run(copy, "ruff", "format", "--check", ".")
@@ -145,6 +150,6 @@ def test_all_of_it_fits_in_and_runs(copy: Path) -> None:
     run(copy, "pytest", "-q", *ABOUT_CONTEXTS)
     # bring up a stack of their own, which waits until the new workers have joined their groups
     names = ("metering", "catalog", "review", "flagged", "dunning", "letters", "reminders")
-    asked = ("tracking", "tracked")
+    asked = ("tracking", "tracked", "rates")
     tests = [f"tests/integration/test_{name}.py" for name in (*names, *asked)]
-    assert "12 passed" in run(copy, "pytest", "-q", *tests)
+    assert "16 passed" in run(copy, "pytest", "-q", *tests)

@@ -60,6 +60,33 @@ def test_what_cannot_be_a_rest_service_is_refused(
         written(asked, REPOSITORY)
 
 
+@pytest.mark.parametrize(
+    ("name", "consumes", "emits", "sentence"),
+    [
+        ("loyalty", [], [], "The name loyalty is taken"),
+        ("grpc", [], [], "The name grpc is taken"),
+        ("ferry", ["orders.OrderCreated"], [], "neither consumes nor emits"),
+        ("ferry", [], ["ferry.Added"], "neither consumes nor emits"),
+    ],
+)
+def test_what_cannot_be_a_grpc_service_is_refused(
+    name: str, consumes: list[str], emits: list[str], sentence: str
+) -> None:
+    asked = NewContext(name=name, kind="grpc", consumes=consumes, emits=emits)
+    with pytest.raises(ScaffoldError, match=sentence):
+        written(asked, REPOSITORY)
+
+
+def test_a_grpc_service_is_called_in_its_proto_as_protos_have_it() -> None:
+    asked = NewContext(name="price_list", kind="grpc", consumes=[], emits=[])
+    files = {str(path): text for path, text in written(asked, REPOSITORY).items()}
+    proto = files["schemas/proto/tailrace/price_list/v1/price_list.proto"]
+    assert "package tailrace.price_list.v1;" in proto
+    assert "service PriceListService {" in proto
+    assert 'name="price-list"' in files["producers/price_list/service.py"]
+    assert "schemas/catalogue.toml" not in files
+
+
 def test_a_rest_service_is_called_in_words_with_hyphens_and_all_its_events_are_declared() -> None:
     emits = ["price_list.Opened", "price_list.Closed"]
     asked = NewContext(name="price_list", kind="rest", consumes=[], emits=emits)
