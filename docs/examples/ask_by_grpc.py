@@ -2,9 +2,12 @@
 
 python docs/examples/ask_by_grpc.py localhost:18002/                                     what there is
 python docs/examples/ask_by_grpc.py localhost:18002/ package.Service/Method '{"a": 1}'   one call
+
+Of a method that streams it prints each answer as it comes.
 """
 
 import sys
+from collections.abc import Iterator
 
 import grpc
 from google.protobuf import json_format
@@ -15,6 +18,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 
 TIMEOUT_S = 5.0
+STREAM_TIMEOUT_S = 60.0
 
 
 def main(address: str, path: str = "", text: str = "{}") -> int:
@@ -23,7 +27,8 @@ def main(address: str, path: str = "", text: str = "{}") -> int:
         pool = DescriptorPool(told)
         try:
             if path:
-                print(ask(channel, pool, path, text))
+                for answer in ask(channel, pool, path, text):
+                    print(answer, flush=True)
             else:
                 print("\n".join(offered(told, pool)))
         except grpc.RpcError as error:
@@ -37,17 +42,24 @@ def offered(told: ProtoReflectionDescriptorDatabase, pool: DescriptorPool) -> li
     return [f"{each.full_name}/{method.name}" for each in services for method in each.methods]
 
 
-def ask(channel: grpc.Channel, pool: DescriptorPool, path: str, text: str) -> str:
+def ask(channel: grpc.Channel, pool: DescriptorPool, path: str, text: str) -> Iterator[str]:
     service, _, name = path.rpartition("/")
     method = pool.FindServiceByName(service).FindMethodByName(name)
     question = json_format.Parse(text, GetMessageClass(method.input_type)())
-    call = channel.unary_unary(
+    make = channel.unary_stream if method.server_streaming else channel.unary_unary
+    call = make(
         f"/{path}",
         request_serializer=lambda message: message.SerializeToString(),
         response_deserializer=GetMessageClass(method.output_type).FromString,
     )
-    answer = call(question, timeout=TIMEOUT_S)
-    return json_format.MessageToJson(answer, preserving_proto_field_name=True, descriptor_pool=pool)
+    if method.server_streaming:
+        answers = call(question, timeout=STREAM_TIMEOUT_S)
+    else:
+        answers = iter([call(question, timeout=TIMEOUT_S)])
+    for answer in answers:
+        yield json_format.MessageToJson(
+            answer, preserving_proto_field_name=True, descriptor_pool=pool
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from contextvars import Context
 from uuid import UUID
 
 from cdc.database import Pool
@@ -31,7 +32,8 @@ class Watch:
         told = asyncio.get_running_loop().create_future()
         self._waiting[job_id].add(told)
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+            # for all who wait, and so not with the deadline of the first of them
+            self._looking = asyncio.create_task(self._look(), context=Context())
         try:
             async with asyncio.timeout(timeout_s):
                 await told

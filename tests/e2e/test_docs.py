@@ -36,6 +36,7 @@ ELSEWHERE = {
     "make lint typecheck test-unit": "judges the source, not the product",
     ".venv/bin/tailrace new context stock --consumes orders.OrderCreated --emits stock.ItemsReserved": COPIED,
     ".venv/bin/tailrace new context catalog --kind rest --emits catalog.EntryAdded": COPIED,
+    ".venv/bin/tailrace new context rates --kind grpc": COPIED,
     ".venv/bin/tailrace new context review --consumes payments.PaymentFlagged": COPIED,
     ".venv/bin/tailrace schema golden payments.PaymentFlagged": COPIED,
     ".venv/bin/tailrace new context dunning --consumes payments.PaymentFailed": COPIED,
