@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from producers.rest import deadlines, figures, problems
+from producers.rest import deadlines, figures, limits, problems
 from producers.rest.conditional import Conditional
 from producers.rest.context import RequestContext
 from producers.rest.deadlines import Deadlines, GivenUp
@@ -73,7 +73,9 @@ def build_app(
 def _bound(app: FastAPI, settings: RequestSettings) -> None:
     """Have requests served within their time, and no more at once than may be."""
     app.state.load, app.state.given_up = Load(settings.requests_in_flight), GivenUp()
-    app.state.streams = EventStreams(settings.streams_open)
+    # each holds a connection, of which others need some, too
+    most = min(settings.streams_open, limits.max_connections() // 2)
+    app.state.streams = EventStreams(most)
     app.add_middleware(
         Deadlines,
         default_s=settings.request_timeout_ms / 1000,

@@ -133,7 +133,10 @@ def _operations(document: Node, method: str) -> Iterator[Node]:
 
 def _tell_conditions(operation: Node) -> None:
     """Add what lets a client keep an answer; none keeps a stream."""
-    if any(event_stream.MEDIA_TYPE in each.get("content", {}) for each in operation["responses"].values()):
+    if any(
+        event_stream.MEDIA_TYPE in each.get("content", {})
+        for each in operation["responses"].values()
+    ):
         return
     operation.setdefault("parameters", []).append(IF_NONE_MATCH)
     operation["responses"]["304"] = {

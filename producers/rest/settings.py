@@ -19,7 +19,7 @@ class RequestSettings(BaseSettings):
     request_timeout_max_ms: Annotated[int, Field(ge=10, le=3_600_000)] = 60_000
     # requests that are served at once; what comes on top is refused
     requests_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 512
-    # streams of events that are open at once; each holds a connection
+    # streams of events that are open at once; fewer where they would take more than half of the connections
     streams_open: Annotated[int, Field(ge=1, le=100_000)] = 500
 
 

@@ -88,17 +88,18 @@ class OrdersWatch:
                 async for answer in call:
                     seen = answer.state.version
                     yield to_resource(answer.state)
+                return
             except grpc.aio.AioRpcError as error:
                 if error.code() not in PASSING:
                     raise _problem(error) from error
-                if opening_until is not None and time.monotonic() >= opening_until:
-                    told = "the orders service cannot be reached; try again"
-                    raise unavailable(told) from None
                 log.info("opens a stream again", of=NAME, because=error.code().name, seen=seen)
-            else:
-                return
             finally:
                 call.cancel()
+            if opening_until is not None and time.monotonic() >= opening_until:
+                if not seen:
+                    raise unavailable("the orders service cannot be reached; try again")
+                opening_until = None
+                yield None  # a browser that was here before would not come back after a refusal
             pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**failed)
             await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - no secret
             failed += 1

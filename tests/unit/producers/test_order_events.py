@@ -152,7 +152,8 @@ def test_a_stream_says_that_it_is_there_and_outlives_the_time_of_a_request(
             await history.goes_on()
             assert [data["version"] async for _, data in told if data] == [2]
             figures = await front.figures()
-            assert figures["streams"] == {"open": 0, "most": 500, "refused": 0}
+            most = min(500, limits.max_connections() // 2)
+            assert figures["streams"] == {"open": 0, "most": most, "refused": 0}
             assert figures["requests"]["too_late"] == figures["requests"]["abandoned"] == 0
             assert figures["requests"]["shed"] == 0
 
@@ -205,6 +206,26 @@ def test_orders_that_cannot_be_reached_are_a_503(monkeypatch: pytest.MonkeyPatch
                 assert_problem(answer, 503)
                 assert answer.headers["retry-after"]
                 assert (await front.figures())["streams"]["open"] == 0
+
+    run(test)
+
+
+def test_a_browser_that_comes_back_while_orders_is_away_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(orders_watch, "OPENING_S", 0.1)
+
+    async def test() -> None:
+        port = free_port()
+        async with (
+            storefront(f"http://127.0.0.1:{port}") as front,
+            stream(front.url + PATH, **{"last-event-id": "1"}) as answer,
+        ):
+            assert answer.status_code == 200
+            told = events(answer)
+            assert await anext(told) == (":", None)
+            async with serving_orders(Watched(History(versions=2)), port=port):
+                assert [data["version"] async for _, data in told if data] == [2]
 
     run(test)
 
