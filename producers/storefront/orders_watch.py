@@ -92,7 +92,8 @@ class OrdersWatch:
             except grpc.aio.AioRpcError as error:
                 if error.code() not in PASSING:
                     raise _problem(error) from error
-                log.info("opens a stream again", of=NAME, because=error.code().name, seen=seen)
+                if not failed:
+                    log.info("opens a stream again", of=NAME, because=error.code().name, seen=seen)
             finally:
                 call.cancel()
             if opening_until is not None and time.monotonic() >= opening_until:

@@ -16,7 +16,7 @@ from tests.working_tree import copy_to
 
 HOW_TO = REPOSITORY / "docs/how-to"
 MOST_FILES = {"consumer": 12, "rest": 14, "grpc": 9}
-MOST_LINES = {"consumer": 130, "rest": 240, "grpc": 190}
+MOST_LINES = {"consumer": 130, "rest": 240, "grpc": 210}
 CACHES = (".mypy_cache", ".ruff_cache")
 ABOUT_CONTEXTS = (
     "tests/contract",
