@@ -32,7 +32,7 @@ OPTIONS = {
     "grpc.max_connection_age_ms": 60_000,
     "grpc.max_connection_age_grace_ms": int(streams.LONGEST_S * 1000) + 10_000,
     # our own callers ask whether the connection lives
-    "grpc.http2.min_recv_ping_interval_without_data_ms": 5_000,
+    "grpc.http2.min_ping_interval_without_data_ms": 5_000,
     # and so is asked of callers, of whom those are gone that lost their network
     "grpc.keepalive_time_ms": 20_000,
     "grpc.keepalive_timeout_ms": 5_000,

@@ -4,14 +4,17 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from grpc._cython import cygrpc
 
 from cdc.context import MessageContext
 from cdc.deadline import Deadline, current_deadline, within
 from cdc.ids import new_id
+from producers.grpc import client, server
 from producers.grpc.calls import AGAIN, Calls
 from producers.grpc.client import open_channel
 from producers.grpc.errors import RefusedError
@@ -279,3 +282,11 @@ def test_what_goes_wrong_before_or_in_a_stream_is_a_status() -> None:
             assert calls.ended == {code: 1}
 
     run(test)
+
+
+def test_options_are_ones_that_grpc_knows_since_others_it_passes_over() -> None:
+    library = Path(cygrpc.__file__).read_bytes()
+    names = {*client.OPTIONS, *server.OPTIONS}
+    assert {name for name in names if name.encode() not in library} == set()
+    allowed_ms = server.OPTIONS["grpc.http2.min_ping_interval_without_data_ms"]
+    assert allowed_ms <= client.OPTIONS["grpc.keepalive_time_ms"] / 2
