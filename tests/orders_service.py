@@ -51,13 +51,15 @@ def orders_alone(stack: RunningStack, schema: LiteralString) -> Iterator[Setting
             packages=["producers.orders.migrations", OUTBOX_TABLES, REST_TABLES],
             role="orders",
         )
-        url = make_conninfo(stack.database_url("orders"), options=f"-c search_path={schema}")
-        yield Settings(
-            port=1,
-            database_url=url,
-            registry_url=stack.settings.registry_url,
-            schema_cache=stack.settings.schema_cache,
-        )
+    url = make_conninfo(stack.database_url("orders"), options=f"-c search_path={schema}")
+    yield Settings(
+        port=1,
+        database_url=url,
+        registry_url=stack.settings.registry_url,
+        schema_cache=stack.settings.schema_cache,
+    )
+    # anew, since a test may have restarted Postgres
+    with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute(f"drop schema {schema} cascade")
 
 
