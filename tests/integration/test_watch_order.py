@@ -1,6 +1,7 @@
 """Orders followed on a real database, by gRPC and by browsers, while what they are followed through goes and comes."""
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -64,7 +65,12 @@ class Watching:
     def begin(self) -> None:
         url = self.settings.database_url
         port = str(self.port)
-        self.process = start("-m", "producers.grpc", "orders.rpc", port=port, database_url=url)
+        self.process = start(
+            *("-m", "producers.grpc", "orders.rpc"),
+            errors=subprocess.DEVNULL,
+            port=port,
+            database_url=url,
+        )
         wait_until("orders are not served", lambda: is_serving(self.url), timeout_s=60)
 
     def kill(self) -> None:
