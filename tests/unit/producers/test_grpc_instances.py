@@ -12,8 +12,8 @@ import pytest
 from cdc.deadline import Deadline, within
 from producers.calling.settings import CallSettings
 from producers.discovery.instances import Instance
-from producers.grpc.errors import RefusedError
 from producers.grpc.client import Channel, open_channel
+from producers.grpc.errors import RefusedError
 from producers.orders.domain import Standing
 from producers.orders.users_client import FALLBACK, UsersClient
 from producers.users.rpc.loyalty_client import LoyaltyClient
