@@ -1,8 +1,9 @@
 """Connections to Postgres whose sessions are set by us alone, and not by roles, databases or the environment."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
@@ -10,16 +11,20 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from cdc.deadline import LEAST_S, Deadline, current_deadline
+from cdc.deadline import LEAST_S, current_deadline
 
 Connection = psycopg.AsyncConnection[Any]
 SyncConnection = psycopg.Connection[Any]
 Pool = AsyncConnectionPool[Connection]
+Trial = Callable[[Connection], Awaitable[None]]
 
 CONNECT_TIMEOUT_S = 5
 KEPT_BACK_MS = 20
 """Of the time for a statement, so that Postgres ends it, and its connection is free, before who waits gives up."""
 _BOUND = "select set_config('statement_timeout', %s, false)"
+
+_trial: ContextVar[Trial | None] = ContextVar("trial", default=None)
+"""What a connection is tried with, for the one who is borrowing it."""
 
 SESSION: Mapping[str, str] = {
     # who we are, and where names lead: a role's schema has its name
@@ -111,11 +116,14 @@ def open_pool(
 
     async def lend(connection: Connection) -> None:
         try:
-            await _lend(connection)
-        except psycopg.OperationalError:
-            # The others were lost with it, as when Postgres was restarted. To be found one by one, each after a pause
-            # that doubles, takes them longer than anybody waits for a connection.
-            await pool.check()
+            await (_trial.get() or _bound)(connection)
+        except BaseException as error:
+            # the pool opens another one in its place; this one may be left in a state that nobody expects
+            await connection.close()
+            if isinstance(error, psycopg.OperationalError):
+                # The others were lost with it, as when Postgres was restarted. To be found one by one, each after a
+                # pause that doubles, takes them longer than anybody waits for a connection.
+                await pool.check()
             raise
 
     pool: Pool = AsyncConnectionPool(
@@ -134,39 +142,66 @@ def open_pool(
 
 
 @asynccontextmanager
-async def borrow(pool: Pool) -> AsyncIterator[Connection]:
+async def borrow(pool: Pool, trial: Trial | None = None) -> AsyncIterator[Connection]:
     """Lend a connection; neither the wait for it nor, if the pool checks, a statement on it outlasts the deadline.
+
+    Args:
+        trial: What the pool tries a connection with, instead of a statement that does nothing else: the first one of
+            its transaction, which sets `statement_timeout` itself. It is called again with another connection if that
+            one is broken.
 
     Raises:
         DeadlineExceededError: it is over before anything was asked.
     """
     deadline = current_deadline()
     remaining_s = deadline.require(LEAST_S) if deadline else pool.timeout
-    async with pool.connection(min(pool.timeout, remaining_s)) as connection:
+    async with AsyncExitStack() as stack:
+        with _tried_with(trial):
+            waiting = pool.connection(min(pool.timeout, remaining_s))
+            connection = await stack.enter_async_context(waiting)
         yield connection
 
 
-async def _lend(connection: Connection) -> None:
-    """Try a connection, and have Postgres end what takes longer than its borrower has time, in one round trip."""
-    deadline = current_deadline()
-    is_reading = connection.autocommit
+@contextmanager
+def _tried_with(trial: Trial | None) -> Iterator[None]:
+    """Have the pool try connections with this, and raise what another connection would not mend."""
+    failed: list[psycopg.Error] = []
+
+    async def attempt(connection: Connection) -> None:
+        try:
+            await (trial or _bound)(connection)
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            failed.append(error)
+
+    token = _trial.set(attempt)
     try:
-        if not is_reading:
-            await connection.set_autocommit(True)
-        if deadline is None:
-            await connection.execute("reset statement_timeout")
-        else:
-            await connection.execute(_BOUND, [_statement_ms(deadline)])
-        if not is_reading:
-            await connection.set_autocommit(False)
-    except BaseException:
-        # the pool opens another one in its place; this one may be left in a state that nobody expects
-        await connection.close()
-        raise
+        yield
+    finally:
+        _trial.reset(token)
+    if failed:
+        raise failed[0]
 
 
-def _statement_ms(deadline: Deadline) -> str:
-    """Return how long a statement may take, a little less than there is time; never 0, which would be for ever."""
+async def _bound(connection: Connection) -> None:
+    """Try a connection, and have Postgres end what takes longer than its borrower has time, in one round trip."""
+    is_reading = connection.autocommit
+    if not is_reading:
+        await connection.set_autocommit(True)
+    if current_deadline() is None:
+        await connection.execute("reset statement_timeout")
+    else:
+        await connection.execute(_BOUND, [statement_timeout()])
+    if not is_reading:
+        await connection.set_autocommit(False)
+
+
+def statement_timeout() -> str:
+    """Return how long a statement may take, in milliseconds: a little less than there is time, or 0, for ever."""
+    deadline = current_deadline()
+    if deadline is None:
+        return "0"
     remaining_ms = deadline.remaining_s() * 1000
     return str(max(1, int(remaining_ms - min(KEPT_BACK_MS, remaining_ms / 10))))
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cdc.context import MessageContext
-from cdc.database import Connection, Pool, borrow, open_pool
+from cdc.database import Connection, Pool, Trial, borrow, open_pool
 from cdc.deadline import LEAST_S, current_deadline
 from cdc.delayed import published_when_due
 from cdc.manifest import Service
@@ -60,9 +60,9 @@ class Storage:
     # how long an answer is kept under the key of its request
     answers_kept: timedelta = timedelta(days=1)
 
-    def connection(self) -> AbstractAsyncContextManager[Connection]:
+    def connection(self, trial: Trial | None = None) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection, see `borrow`."""
-        return borrow(self.pool)
+        return borrow(self.pool, trial)
 
     @asynccontextmanager
     async def work(self, context: MessageContext) -> AsyncIterator[UnitOfWork]:

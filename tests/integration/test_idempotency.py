@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -17,7 +18,7 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from cdc.database import open_pool
+from cdc.database import borrow, open_pool
 from cdc.deadline import Deadline, within
 from cdc.ids import new_id
 from cdc.retention.rounds import ANSWERS_AT_ONCE, remove_answers
@@ -343,7 +344,8 @@ def test_what_fails_in_one_block_leaves_the_block_before_it_and_the_claim(
 
     async def scenario() -> None:
         async with open_pool(settings.database_url) as pool:
-            first = KeyedTransaction(pool.connection, place, request)
+            connect = partial(borrow, pool)
+            first = KeyedTransaction(connect, place, request)
             await first.begin(wait_s=0)
             for text in ("stays", "goes", "stays, too"):
                 with contextlib.suppress(LookupError):
@@ -352,18 +354,112 @@ def test_what_fails_in_one_block_leaves_the_block_before_it_and_the_claim(
                         if text == "goes":
                             raise LookupError
                 with pytest.raises(ProblemError, match="still being worked on"):
-                    await KeyedTransaction(pool.connection, place, request).begin(wait_s=0.01)
+                    await KeyedTransaction(connect, place, request).begin(wait_s=0.01)
             answer = Answer(404, [(b"a", b"\xff")], bytes(range(256)))
             await first.keep(answer, kept_for=timedelta(seconds=10))
             await first.end()
             with pytest.raises(AnsweredError) as raised:
-                await KeyedTransaction(pool.connection, place, request).begin(wait_s=0)
+                await KeyedTransaction(connect, place, request).begin(wait_s=0)
             assert raised.value.answer == answer
             with pytest.raises(ProblemError, match="another request"):
-                await KeyedTransaction(pool.connection, place, place[::-1]).begin(wait_s=0)
+                await KeyedTransaction(connect, place, place[::-1]).begin(wait_s=0)
 
     asyncio.run(scenario())
     assert postgres.execute("select text from note").fetchall() == [("stays",), ("stays, too",)]
+
+
+@pytest.mark.parametrize("asks_the_same", [True, False])
+def test_a_twin_that_the_claim_did_not_see_is_met_when_the_answer_is_kept(
+    settings: Settings, postgres: "psycopg.Connection[Any]", *, asks_the_same: bool
+) -> None:
+    """Its answer was committed, and its claim let go, while the claim's statement was under way."""
+    place, request = new_id().bytes * 2, new_id().bytes * 2
+    postgres.execute("create table if not exists effect ()")
+    postgres.execute("grant all on effect to orders")
+
+    async def scenario() -> None:
+        async with open_pool(settings.database_url) as pool:
+            late = KeyedTransaction(partial(borrow, pool), place, request)
+            await late.begin(wait_s=0)
+            async with late.effect() as connection:
+                await connection.execute("insert into effect default values")
+            postgres.execute(
+                "insert into kept_answer values (%s, %s, 201, '[]', 'twin', now() + interval '1 h')",
+                [place, request if asks_the_same else place],
+            )
+            with pytest.raises(AnsweredError if asks_the_same else ProblemError) as raised:
+                await late.keep(Answer(201, [], b"late"), kept_for=timedelta(hours=1))
+            if isinstance(raised.value, AnsweredError):
+                assert raised.value.answer == Answer(201, [], b"twin")
+            else:
+                assert "another request" in str(raised.value)
+            await late.end()
+
+    asyncio.run(scenario())
+    assert count(postgres, "effect") == 0
+
+
+def test_a_refusal_gives_way_to_a_twin_that_came_in_between(
+    settings: Settings, postgres: "psycopg.Connection[Any]"
+) -> None:
+    place, request = new_id().bytes * 2, new_id().bytes * 2
+    refusal, done = Answer(404, [], b"refused"), Answer(201, [], b"done")
+
+    async def scenario() -> None:
+        async with open_pool(settings.database_url) as pool:
+            connect = partial(borrow, pool)
+            refused = KeyedTransaction(connect, place, request)
+            await refused.begin(wait_s=0)
+            with contextlib.suppress(LookupError):
+                async with refused.effect():
+                    raise LookupError
+            twin = KeyedTransaction(connect, place, request)
+            await twin.begin(wait_s=0)
+            async with twin.effect():
+                pass
+            with pytest.raises(ProblemError, match="still being worked on"):
+                await refused.keep(refusal, kept_for=timedelta(hours=1))
+            await twin.keep(done, kept_for=timedelta(hours=1))
+            await twin.end()
+            with pytest.raises(AnsweredError) as raised:
+                await refused.keep(refusal, kept_for=timedelta(hours=1))
+            assert raised.value.answer == done
+            await refused.end()
+
+    asyncio.run(scenario())
+    assert count(postgres, "kept_answer") == 1
+
+
+def test_a_claim_on_a_connection_that_was_lost_is_made_on_another(
+    settings: Settings, postgres: "psycopg.Connection[Any]"
+) -> None:
+    lost = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'orders' and state = 'idle'"
+
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            await orders.client.post("/v2/orders", json=BODY, headers=keyed())
+            assert postgres.execute(lost.encode()).rowcount
+            placed = await orders.client.post("/v2/orders", json=BODY, headers=keyed())
+            assert placed.status_code == 201, placed.text
+
+    asyncio.run(scenario())
+
+
+def test_a_claim_that_no_connection_can_make_is_an_error_of_ours_and_told_at_once(
+    settings: Settings, postgres: "psycopg.Connection[Any]"
+) -> None:
+    async def scenario() -> None:
+        async with orders_service(settings) as orders:
+            postgres.execute("alter table kept_answer rename to elsewhere")
+            try:
+                failed = await orders.client.post("/v2/orders", json=BODY, headers=keyed())
+            finally:
+                postgres.execute("alter table elsewhere rename to kept_answer")
+            assert failed.status_code == 500, failed.text
+            placed = await orders.client.post("/v2/orders", json=BODY, headers=keyed())
+            assert placed.status_code == 201
+
+    asyncio.run(scenario())
 
 
 def test_an_answer_is_kept_for_its_time_and_then_removed_in_batches(

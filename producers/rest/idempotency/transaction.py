@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from psycopg import AsyncCursor
 from psycopg.errors import LockNotAvailable, QueryCanceled
 from psycopg.types.json import Jsonb
 
-from cdc.database import Connection
+from cdc.database import Connection, Trial, statement_timeout
 from cdc.sql import load_queries
 from producers.rest.problems import ProblemError
 from schemas.rest.problem import KEY_REUSED, REQUEST_OUTSTANDING
@@ -20,8 +18,10 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """What may be kept of an answer; the largest, an order of 500 lines, has a third of it."""
 RETRY_AFTER_S = 1
 
-Connect = Callable[[], AbstractAsyncContextManager[Connection]]
+Connect = Callable[[Trial], AbstractAsyncContextManager[Connection]]
 Headers = Sequence[tuple[bytes, bytes]]
+
+_Row = tuple[bytes, int, list[list[str]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,11 @@ class AnsweredError(Exception):
 class KeyedTransaction:
     """The one transaction of a request with a key, held from the claim until the answer is known.
 
-    Claim and keeping ride along with the beginning and the commit, so that a key costs no round trip of its own.
+    The claim is also what the pool tries the connection with, so that a key costs no more than the statement that keeps
+    the answer. It has twins wait for each other; that there is one answer is up to the primary key.
 
     Args:
-        connect: Lends a connection to the service's schema.
+        connect: Lends a connection to the service's schema, which is tried with what it is given.
         place: What the key means, see `place_of`.
         request: The request's fingerprint.
     """
@@ -58,7 +59,10 @@ class KeyedTransaction:
         self._names = {"place": place, "lock": int.from_bytes(place[:8], signed=True)}
         self._stack = AsyncExitStack()
         self._connection: Connection
-        self._has_savepoint = True
+        self._wait_s = 0.0
+        self._found: _Row | None = None
+        self._is_claimed = False
+        self._has_effect = False
 
     async def begin(self, *, wait_s: float) -> None:
         """Claim the key.
@@ -70,34 +74,35 @@ class KeyedTransaction:
             AnsweredError: the request was answered before.
             ProblemError: the key belongs to another request (422), or a twin has not ended in time (409).
         """
+        self._wait_s = wait_s
         async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(self._connect())
-            async with connection.pipeline():
-                claimed = await connection.execute(QUERIES["try_claim"], self._names)
-                found = await connection.execute(QUERIES["find"], self._names)
-                await connection.execute(QUERIES["savepoint"])
-            if await claimed.fetchone() != (True,):
-                found = await self._claim_after_twin(connection, wait_s)
-            self._require_new(await found.fetchone())
-            self._connection, self._stack = connection, stack.pop_all()
+            self._connection = await stack.enter_async_context(self._connect(self._claim))
+            await self._be_first()
+            self._stack = stack.pop_all()
 
     @asynccontextmanager
     async def effect(self) -> AsyncIterator[Connection]:
-        """Do what the request asks for; what fails is undone, while the claim stays."""
-        if not self._has_savepoint:
+        """Do what the request asks for. What fails is undone, and what was done in an earlier block stays."""
+        await self._claim_again()
+        if self._has_effect:
             await self._connection.execute(QUERIES["savepoint"])
-        self._has_savepoint = False
         try:
             yield self._connection
         except Exception:
             if not self._connection.closed:
-                await self._connection.execute(QUERIES["undo"])
+                await self._undo()
             raise
+        self._has_effect = True
 
     async def keep(self, answer: Answer, *, kept_for: timedelta) -> None:
-        """Commit the effect together with its answer."""
+        """Commit the effect together with its answer.
+
+        Raises:
+            AnsweredError: a twin was quicker, and nothing is done here.
+        """
         if len(answer.body) > MAX_ANSWER_BYTES:
             raise ValueError(f"an answer of {len(answer.body)} bytes is too large to be kept")
+        await self._claim_again()
         headers = [
             [name.decode("latin-1"), value.decode("latin-1")] for name, value in answer.headers
         ]
@@ -109,9 +114,12 @@ class KeyedTransaction:
             "body": answer.body,
             "kept_for": kept_for,
         }
-        async with self._connection.pipeline():
-            await self._connection.execute(QUERIES["keep"], row)
-            await self._connection.commit()
+        kept = await self._connection.execute(QUERIES["keep"], row)
+        if not kept.rowcount:
+            await self._roll_back()
+            await self._claim_again()
+            raise _outstanding()  # the twin's answer has expired since
+        await self._connection.commit()
 
     async def end(self) -> None:
         """Give the connection back; what is not committed by then never was."""
@@ -121,26 +129,53 @@ class KeyedTransaction:
         finally:
             await self._stack.aclose()
 
-    async def _claim_after_twin(self, connection: Connection, wait_s: float) -> AsyncCursor[Any]:
-        wait_ms = int(wait_s * 1000)
+    async def _claim(self, connection: Connection) -> None:
+        """Take the claim if nobody has it, and look for an answer, in one statement that waits for nobody."""
+        asked = {**self._names, "statement_ms": statement_timeout()}
+        cursor = await connection.execute(QUERIES["claim"], asked)
+        [(request, status, headers, body, self._is_claimed, _)] = await cursor.fetchall()
+        self._found = None if request is None else (request, status, headers, body)
+
+    async def _claim_again(self) -> None:
+        if not self._is_claimed:
+            await self._claim(self._connection)
+            await self._be_first()
+
+    async def _be_first(self) -> None:
+        """Go on only as the one who has the claim on a request without an answer."""
+        self._require_unanswered()
+        if not self._is_claimed:
+            await self._wait_for_twin()
+            await self._claim(self._connection)
+            self._require_unanswered()
+
+    async def _wait_for_twin(self) -> None:
+        wait_ms = int(self._wait_s * 1000)
         if wait_ms < 1:
             raise _outstanding()
         try:
-            async with connection.pipeline():
-                await connection.execute(QUERIES["wait_for"], {"wait_ms": wait_ms})
-                await connection.execute(QUERIES["claim"], self._names)
-                await connection.execute(QUERIES["wait_no_more"])
-                found = await connection.execute(QUERIES["find"], self._names)
-                # one after the claim, which would not outlive the undoing of an earlier one
-                await connection.execute(QUERIES["savepoint"])
+            async with self._connection.pipeline():
+                await self._connection.execute(QUERIES["wait_for"], {"wait_ms": wait_ms})
+                await self._connection.execute(QUERIES["lock"], self._names)
+                await self._connection.execute(QUERIES["wait_no_more"])
         except (LockNotAvailable, QueryCanceled) as error:
             raise _outstanding() from error
-        return found
 
-    def _require_new(self, row: tuple[bytes, int, list[list[str]], bytes] | None) -> None:
-        if row is None:
+    async def _undo(self) -> None:
+        if self._has_effect:
+            await self._connection.execute(QUERIES["undo"])
+        else:
+            await self._roll_back()
+
+    async def _roll_back(self) -> None:
+        """Undo everything, the claim as well: to keep that by a savepoint would cost every request a statement."""
+        await self._connection.rollback()
+        self._is_claimed = False
+
+    def _require_unanswered(self) -> None:
+        if self._found is None:
             return
-        request, status, headers, body = row
+        request, status, headers, body = self._found
         if request != self._request:
             detail = "this Idempotency-Key was sent with another request before; send this one with a key of its own"
             raise ProblemError(422, detail, kind=KEY_REUSED)
