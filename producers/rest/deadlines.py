@@ -174,6 +174,8 @@ class _Exchange:
         await self._send(message)
 
     async def answer(self, error: ProblemError) -> None:
+        if self._began:
+            return  # the application was quicker, since this was decided
         self._began = self._is_closed = True
         await response_of(error, Request(self._scope))(self._scope, self._receive, self._send)
 

@@ -11,10 +11,11 @@ import httpx2
 import pytest
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from cdc.deadline import current_deadline
 from producers.rest.body import JsonRoute
-from producers.rest.deadlines import current_trace
+from producers.rest.deadlines import GRACE_S, Deadlines, GivenUp, current_trace
 from producers.rest.patience import budget_s, without_reserve
 from producers.rest.problems import ProblemError
 from producers.rest.settings import RequestSettings
@@ -236,6 +237,41 @@ def test_a_body_that_does_not_arrive_in_time_is_not_called_slow_work() -> None:
             return head
 
     assert b" 408 " in asyncio.run(scenario())
+
+
+def test_there_is_one_answer_when_the_application_gives_its_own_at_the_last_moment() -> None:
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            # the loop is held up until the answer given instead is due as well
+            asyncio.get_running_loop().call_soon(time.sleep, 2 * GRACE_S)
+            await asyncio.sleep(GRACE_S / 20)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"late"})
+
+    said: list[str] = []
+    failed: list[object] = []
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: failed.append(told))
+
+        async def send(message: Message) -> None:
+            said.append(message["type"])
+
+        async def receive() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        edge = Deadlines(late, default_s=0.05, most_s=1, given_up=GivenUp())
+        scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": "/", "headers": []}
+        await edge(scope, receive, send)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+    assert said == ["http.response.start", "http.response.body"]
+    assert not failed
 
 
 def test_an_answer_that_has_begun_goes_on_unless_its_client_said_for_how_long() -> None:
