@@ -10,6 +10,7 @@ from infra.cli.output import console
 from infra.settings import Publisher
 from tests.bench import consumer, inbox, recovery, replay, request_reply
 from tests.bench.command import run_to_exit
+from tests.bench.formats import run as formats
 from tests.bench.measurements import CONTENDERS
 from tests.bench.options import Options, names_of
 from tests.bench.outcome import Outcome
@@ -17,16 +18,19 @@ from tests.bench.progress import Progress
 from tests.bench.publish import run as publish
 from tests.bench.report import show
 from tests.bench.sagas import run as sagas
+from tests.bench.sync import run as sync
 from tests.faults.plan import parts_at_risk
 
 BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     consumer.NAME: consumer.run,
+    formats.NAME: formats.run,
     inbox.NAME: inbox.run,
     publish.NAME: publish.run,
     recovery.NAME: recovery.run,
     replay.NAME: replay.run,
     request_reply.NAME: request_reply.run,
     sagas.NAME: sagas.run,
+    sync.NAME: sync.run,
 }
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -101,6 +105,9 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
 @_option("orders-per-s", POSITIVE, 20.0, "Orders per second meanwhile.")
 @_option("seed", click.IntRange(min=0), 0, "Which orders.")
 @_option("orders", COUNT, 2_000, "Orders that are fulfilled at once.")
+@_option(
+    "format-ms", POSITIVE, 100.0, "Milliseconds for which each figure of a format is measured."
+)
 def bench(names: str, **options: Any) -> None:
     """Measure NAMES: a benchmark, or several with commas between them.
 
@@ -114,6 +121,14 @@ def bench(names: str, **options: Any) -> None:
                latency   from producing an event to writing its row; what the
                          commit takes is not in it
                memory    most that the worker's process held
+    formats    messages of ours as JSON by the standard library (json) and by pydantic,
+               as Avro by the codec of the product, and as protobuf; processor time.
+               Needs no stack
+               bytes       of the message, and of those packed by gzip
+               write       bytes out of what the format's library takes
+               read        every field out of bytes, as the library gives it
+               encode      bytes out of the class that services work with
+               decode      that class out of bytes, with amounts, ids and times
     inbox      what an inbox costs that is full (full) against a new one (empty):
                taking batches of new ids; and dropping a day of it (drop) against
                deleting the same rows (delete).
@@ -138,8 +153,8 @@ def bench(names: str, **options: Any) -> None:
                live worker that takes the same ones (live_worker); the sandbox must
                come to the same rows
     request-reply
-               a question answered out of Postgres, over Kafka (kafka) and over
-               HTTP (http), from asking to the answer
+               a question answered out of Postgres, over Kafka (kafka), gRPC (grpc)
+               and HTTP (http), from asking to the answer
                steady      at 100 a second
                saturated   64 at once, each followed by the next
     sagas      orders fulfilled by choreography, by orchestration, and in the same
@@ -151,8 +166,16 @@ def bench(names: str, **options: Any) -> None:
                cost      transactions that write, and statements, those included
                          that look whether something is due; transactions of the
                          orchestrator for each reply
+    sync       calls between services.
+               layers    placing an order with nothing around it (bare), with a
+                         deadline, with breaker, bulkhead and retry budget (calling),
+                         with an Idempotency-Key (key), and with all; ratios are to
+                         the aim for all together
+               slow_hop  four services in a row of which the last takes 2 s, and
+                         clients that wait for half a second: until they know, and
+                         what the last one does in vain, for each request
 
-    Each benchmark starts a stack of its own and deletes it at the end. Contenders alternate, and medians of all rounds
+    Benchmarks start a stack of their own and delete it at the end. Contenders alternate, and medians of all rounds
     are shown; every run is kept in .bench/<name>.json. Ends with 0 when done, 1 on a failure, 2 on wrong usage.
     """
     try:

@@ -26,6 +26,7 @@ class Options:
         orders_per_s: Orders per second while they are.
         seed: Which orders.
         orders: Orders that are fulfilled at once.
+        format_ms: Milliseconds for which each figure of a format is measured.
         publisher: Who carries the outbox to Kafka meanwhile.
     """
 
@@ -44,6 +45,7 @@ class Options:
     orders_per_s: float
     seed: int
     orders: int
+    format_ms: float
     publisher: Publisher
 
 

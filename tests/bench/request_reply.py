@@ -1,4 +1,4 @@
-"""The benchmark `request-reply`: a question over Kafka, and the same question over HTTP."""
+"""The benchmark `request-reply`: a question over Kafka, over gRPC and over HTTP."""
 
 import asyncio
 import time
@@ -15,7 +15,10 @@ from cdc.ids import new_id
 from infra.local.probe import ProbeTimeoutError, wait_until
 from infra.services import OWNER
 from infra.settings import HOST
+from producers.grpc.client import open_channel
 from schemas.messages.canary import CanaryEmitted
+from schemas.rpc.loyalty.v1.loyalty_pb2 import GetAccountRequest
+from schemas.rpc.loyalty.v1.loyalty_pb2_grpc import LoyaltyServiceStub
 from tests.asking import Asked
 from tests.bench.contender import ROLE
 from tests.bench.errors import BenchError
@@ -27,11 +30,11 @@ from tests.bench.report import summary
 from tests.bench.stack import own_stack
 from tests.services import free_port
 from tests.stack import RunningStack
-from tests.workers import answering, answering_http
+from tests.workers import answering, answering_grpc, answering_http
 from tests.workers.process import WorkerProcess
 
 NAME = "request-reply"
-KAFKA, OVER_HTTP = "kafka", "http"
+KAFKA, OVER_GRPC, OVER_HTTP = "kafka", "grpc", "http"
 PER_S = 100.0
 AT_ONCE = 64
 """Questions that wait for their answers at once, when as many are asked as are answered."""
@@ -51,10 +54,19 @@ def run(options: Options, progress: Progress) -> Outcome:
     here, runs = machine(), list[Run]()
     with own_stack("postgres", "kafka", "registry") as stack:
         known = _amount(stack)
-        with _worker(stack) as asked, _service(stack) as port:
-            ways = {KAFKA: _over_kafka(stack, asked), OVER_HTTP: _over_http(port)}
+        with (
+            _worker(stack) as asked,
+            _service(stack, answering_grpc.MODULE) as grpc_port,
+            _service(stack, answering_http.MODULE) as http_port,
+        ):
+            ways = {
+                KAFKA: _over_kafka(stack, asked),
+                OVER_GRPC: _over_grpc(grpc_port),
+                OVER_HTTP: _over_http(http_port),
+            }
             for number in range(1, options.rounds + 1):
-                for name in (*ways,) if number % 2 else (*reversed(ways),):
+                first = (number - 1) % len(ways)
+                for name in [*ways][first:] + [*ways][:first]:
                     for kind, measure in (("steady", _steady), ("saturated", _saturated)):
                         with progress.step(f"round {number}: {kind}, {name}"):
                             found = asyncio.run(_measured(ways[name](), measure, known, options))
@@ -64,7 +76,7 @@ def run(options: Options, progress: Progress) -> Outcome:
 
 
 def ratios(runs: Sequence[Run]) -> Mapping[str, float]:
-    """Return Kafka's figures in units of HTTP's."""
+    """Return the figures of Kafka and gRPC in units of HTTP's."""
     found = {}
     for kind, figure in (
         ("steady", "p50_ms"),
@@ -74,7 +86,8 @@ def ratios(runs: Sequence[Run]) -> Mapping[str, float]:
         ("saturated", "per_s"),
     ):
         each = medians(runs, kind, figure)
-        found[f"{kind}_{figure}_vs_http"] = ratio(each.get(KAFKA), each.get(OVER_HTTP))
+        for name in (KAFKA, OVER_GRPC):
+            found[f"{kind}_{figure}_{name}_vs_http"] = ratio(each.get(name), each.get(OVER_HTTP))
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -152,6 +165,22 @@ def _over_kafka(
     return opened
 
 
+def _over_grpc(port: int) -> Callable[[], AbstractAsyncContextManager[Ask]]:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Ask]:
+        async with open_channel(f"http://{HOST}:{port}", longest_s=TIMEOUT_S) as channel:
+            stub = LoyaltyServiceStub(channel)
+
+            async def ask(known: UUID) -> None:
+                answer = await stub.GetAccount(GetAccountRequest(user_id=str(known)))
+                if answer.account.user_id != str(known):
+                    raise BenchError(f"The answer is {answer}, and not about {known}.")
+
+            yield ask
+
+    return opened
+
+
 def _over_http(port: int) -> Callable[[], AbstractAsyncContextManager[Ask]]:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Ask]:
@@ -189,9 +218,9 @@ def _worker(stack: RunningStack) -> Iterator[Asked]:
 
 
 @contextmanager
-def _service(stack: RunningStack) -> Iterator[int]:
+def _service(stack: RunningStack, module: str) -> Iterator[int]:
     port = free_port()
-    with _process(stack, answering_http.MODULE, {"TAILRACE_PORT": str(port)}) as process:
+    with _process(stack, module, {"TAILRACE_PORT": str(port)}) as process:
         _wait(process, lambda: "event=listening" in process.log())
         yield port
 

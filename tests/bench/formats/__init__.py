@@ -1,0 +1,1 @@
+"""The benchmark `formats`: messages of ours as JSON, Avro and protobuf."""

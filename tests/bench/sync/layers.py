@@ -1,0 +1,144 @@
+"""What each layer adds to a call: the same order is placed with and without it, in turns."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+import httpx2
+from fastapi import FastAPI
+
+from cdc.context import MessageContext
+from cdc.ids import new_id
+from producers.calling.client import ServiceClient
+from producers.orders.bootstrap import Settings, create_app
+from producers.rest.deadlines import Deadlines
+from producers.rest.patience import TIMEOUT
+from producers.rest.shedding import Shedding
+from tests.bench.errors import BenchError
+from tests.bench.figures import percentile
+from tests.hops import client_of, served
+from tests.plain_http import PLAIN
+
+BARE, DEADLINE, CALLING, KEY, ALL = "bare", "deadline", "calling", "key", "all"
+PATH = "/v2/orders"
+BODY = (
+    b'{"customer_id":"ada","currency":"EUR",'
+    b'"lines":[{"sku":"book","quantity":2,"unit_price":"9.99","tax_rate":"0.07"}]}'
+)
+HEADERS = {"content-type": "application/json"}
+CREATED = 201
+TIMEOUT_S = 10.0
+WARM_UP = 50
+
+Place = Callable[[], Awaitable[None]]
+
+
+class Added(NamedTuple):
+    """What was found of a layer."""
+
+    took_ms: Sequence[float]
+    more_ms: Sequence[float]
+    """Each call less the bare one of the same turn."""
+
+    def figures(self) -> Mapping[str, float]:
+        return {"p50_ms": percentile(self.took_ms, 50), "added_ms": percentile(self.more_ms, 50)}
+
+
+async def measured(settings: Settings, turns: int) -> Mapping[str, Added]:
+    """Place an order in each way, turn by turn, and return what was found of each.
+
+    Raises:
+        BenchError: an order was not placed.
+    """
+    async with _ways(settings) as ways:
+        for _ in range(WARM_UP):
+            for place in ways.values():
+                await place()
+        took: dict[str, list[float]] = {name: [] for name in ways}
+        for turn in range(turns):
+            first = turn % len(ways)
+            for name in [*ways][first:] + [*ways][:first]:
+                begin = time.perf_counter()
+                await ways[name]()
+                took[name].append((time.perf_counter() - begin) * 1000)
+    return {
+        name: Added(each, [ms - bare for ms, bare in zip(each, took[BARE], strict=True)])
+        for name, each in took.items()
+    }
+
+
+@asynccontextmanager
+async def _ways(settings: Settings) -> AsyncIterator[Mapping[str, Place]]:
+    async with AsyncExitStack() as stack:
+
+        async def at(*left_out: type) -> str:
+            app = without(create_app(settings), *left_out)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            return await stack.enter_async_context(served(app))
+
+        async def plain(url: str) -> httpx2.AsyncClient:
+            client = httpx2.AsyncClient(
+                base_url=url, verify=PLAIN, timeout=TIMEOUT_S, trust_env=False
+            )
+            return await stack.enter_async_context(client)
+
+        async def guarded(url: str) -> ServiceClient:
+            return await stack.enter_async_context(client_of(url, timeout_s=TIMEOUT_S))
+
+        nothing, bounded = await at(Deadlines, Shedding), await at(Shedding)
+        shedding, whole = await at(Deadlines), await at()
+        yield {
+            BARE: _by(await plain(nothing)),
+            DEADLINE: _by(await plain(bounded), with_deadline=True),
+            CALLING: _by_client(await guarded(shedding)),
+            KEY: _by(await plain(nothing), with_key=True),
+            ALL: _by_client(await guarded(whole), with_key=True),
+        }
+
+
+def without(app: FastAPI, *layers: object) -> FastAPI:
+    """Return an application after taking layers off its edge.
+
+    Raises:
+        BenchError: it has no such layer, so that nothing would be measured.
+    """
+    kept = [each for each in app.user_middleware if each.cls not in layers]
+    if len(kept) + len(layers) != len(app.user_middleware):
+        raise BenchError(f"the edge of {app.title} does not have {layers}, and cannot do without.")
+    app.user_middleware = kept
+    return app
+
+
+def _by(
+    client: httpx2.AsyncClient, *, with_deadline: bool = False, with_key: bool = False
+) -> Place:
+    asked = {**HEADERS, TIMEOUT: f"{TIMEOUT_S * 1000:.0f}"} if with_deadline else HEADERS
+
+    async def place() -> None:
+        answer = await client.post(
+            PATH, content=BODY, headers={**asked, **_key(is_wanted=with_key)}
+        )
+        _require_created(answer.status_code, answer.content)
+
+    return place
+
+
+def _by_client(client: ServiceClient, *, with_key: bool = False) -> Place:
+    async def place() -> None:
+        context = MessageContext(correlation_id=new_id())
+        answer = await client.call(
+            "POST", PATH, context, content=BODY, headers={**HEADERS, **_key(is_wanted=with_key)}
+        )
+        _require_created(answer.status, answer.body)
+
+    return place
+
+
+def _key(*, is_wanted: bool) -> Mapping[str, str]:
+    return {"idempotency-key": str(new_id())} if is_wanted else {}
+
+
+def _require_created(status: int, body: bytes) -> None:
+    if status != CREATED:
+        raise BenchError(f"An order was answered with {status}: {body.decode(errors='replace')}")
