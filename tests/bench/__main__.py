@@ -171,9 +171,9 @@ def bench(names: str, **options: Any) -> None:
                          deadline, with breaker, bulkhead and retry budget (calling),
                          with an Idempotency-Key (key), and with all; ratios are to
                          the aim for all together
-               slow_hop  four services in a row of which the last takes 2 s, and
-                         clients that wait for half a second: until they know, and
-                         what the last one does in vain, for each request
+               slow_hop  four services in a row of which the last takes 4 s, and
+                         clients that wait for one second: until they know, and what
+                         the last one does in vain, for each request
 
     Benchmarks start a stack of their own and delete it at the end. Contenders alternate, and medians of all rounds
     are shown; every run is kept in .bench/<name>.json. Ends with 0 when done, 1 on a failure, 2 on wrong usage.

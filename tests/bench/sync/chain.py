@@ -24,9 +24,9 @@ NEVER = 1_000_000_000
 class Trouble(NamedTuple):
     """How slow the last hop is, and how clients ask meanwhile."""
 
-    slow_s: float = 2.0
-    patience_s: float = 0.5
-    per_s: float = 20.0
+    slow_s: float = 4.0
+    patience_s: float = 1.0
+    per_s: float = 10.0
 
 
 class Guards(NamedTuple):

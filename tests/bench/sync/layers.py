@@ -34,19 +34,26 @@ WARM_UP = 50
 Place = Callable[[], Awaitable[None]]
 
 
-class Added(NamedTuple):
-    """What was found of a layer."""
+class Took(NamedTuple):
+    """What a call took."""
 
-    took_ms: Sequence[float]
-    more_ms: Sequence[float]
-    """Each call less the bare one of the same turn."""
-
-    def figures(self) -> Mapping[str, float]:
-        return {"p50_ms": percentile(self.took_ms, 50), "added_ms": percentile(self.more_ms, 50)}
+    ms: float
+    cpu_ms: float  # of client and service, which share this process; not of the database
 
 
-async def measured(settings: Settings, turns: int) -> Mapping[str, Added]:
-    """Place an order in each way, turn by turn, and return what was found of each.
+def figures_of(calls: Sequence[Took], bare: Sequence[Took]) -> Mapping[str, float]:
+    """Return the figures of a layer: medians, also of each call less the bare one of the same turn."""
+    pairs = [*zip(calls, bare, strict=True)]
+    return {
+        "p50_ms": percentile([call.ms for call in calls], 50),
+        "cpu_ms": percentile([call.cpu_ms for call in calls], 50),
+        "added_ms": percentile([call.ms - other.ms for call, other in pairs], 50),
+        "added_cpu_ms": percentile([call.cpu_ms - other.cpu_ms for call, other in pairs], 50),
+    }
+
+
+async def measured(settings: Settings, turns: int) -> Mapping[str, Mapping[str, float]]:
+    """Place an order in each way, turn by turn, and return the figures of each.
 
     Raises:
         BenchError: an order was not placed.
@@ -55,17 +62,15 @@ async def measured(settings: Settings, turns: int) -> Mapping[str, Added]:
         for _ in range(WARM_UP):
             for place in ways.values():
                 await place()
-        took: dict[str, list[float]] = {name: [] for name in ways}
+        took: dict[str, list[Took]] = {name: [] for name in ways}
         for turn in range(turns):
             first = turn % len(ways)
             for name in [*ways][first:] + [*ways][:first]:
-                begin = time.perf_counter()
+                begin, cpu = time.perf_counter(), time.process_time()
                 await ways[name]()
-                took[name].append((time.perf_counter() - begin) * 1000)
-    return {
-        name: Added(each, [ms - bare for ms, bare in zip(each, took[BARE], strict=True)])
-        for name, each in took.items()
-    }
+                cpu, end = time.process_time() - cpu, time.perf_counter()
+                took[name].append(Took((end - begin) * 1000, cpu * 1000))
+    return {name: figures_of(calls, took[BARE]) for name, calls in took.items()}
 
 
 @asynccontextmanager

@@ -60,18 +60,35 @@ def test_with_one_it_stops_with_them() -> None:
     assert figures["s_in_vain"] < 30
 
 
+def test_what_a_layer_adds_is_told_of_each_turn_and_not_of_the_whole() -> None:
+    bare = [layers.Took(ms=ms, cpu_ms=1.0) for ms in (2.0, 9.0, 3.0)]  # one turn was disturbed
+    calls = [layers.Took(ms=each.ms + 0.5, cpu_ms=1.25) for each in bare]
+    assert layers.figures_of(calls, bare) == {
+        "p50_ms": 3.5,
+        "cpu_ms": 1.25,
+        "added_ms": 0.5,
+        "added_cpu_ms": 0.25,
+    }
+
+
 def test_ratios_are_to_the_aim_and_to_having_no_guard() -> None:
     added = {"bare": 0.0, "deadline": 0.03, "calling": 0.06, "key": 0.24, "all": 0.3}
-    runs = [_run(name, LAYERS, {"added_ms": ms}) for name, ms in added.items()]
+    runs = [
+        _run(name, LAYERS, {"added_ms": ms, "added_cpu_ms": ms / 2}) for name, ms in added.items()
+    ]
     runs += [
         _run(name, SLOW_HOP, {"s_in_vain": seconds})
         for name, seconds in {"neither": 2.0, "deadline": 0.5, "deadline_breaker": 0.1}.items()
     ]
     assert ratios(runs) == {
         "deadline_vs_aim": pytest.approx(0.1),
+        "deadline_cpu_vs_aim": pytest.approx(0.05),
         "calling_vs_aim": pytest.approx(0.2),
+        "calling_cpu_vs_aim": pytest.approx(0.1),
         "key_vs_aim": pytest.approx(0.8),
+        "key_cpu_vs_aim": pytest.approx(0.4),
         "all_vs_aim": pytest.approx(1.0),
+        "all_cpu_vs_aim": pytest.approx(0.5),
         "deadline_s_in_vain_vs_neither": 0.25,
         "deadline_breaker_s_in_vain_vs_neither": 0.05,
     }
