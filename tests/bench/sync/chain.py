@@ -17,6 +17,8 @@ from tests.hops import client_of, hop, served, until
 from tests.plain_http import PLAIN
 
 HOPS = ("storefront", "orders", "users", "loyalty")
+TOLD = 0.8
+"""Part of its patience that a client tells as its budget; the rest is for the answer to come back."""
 FOR_EVER_S = 60.0
 NEVER = 1_000_000_000
 
@@ -114,7 +116,7 @@ async def _chain(guards: Guards, slow: SlowHop) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _client(url: str, guards: Guards, trouble: Trouble) -> AsyncIterator[httpx2.AsyncClient]:
-    told = {TIMEOUT: f"{trouble.patience_s * 1000:.0f}"} if guards.deadline else {}
+    told = {TIMEOUT: f"{TOLD * trouble.patience_s * 1000:.0f}"} if guards.deadline else {}
     async with httpx2.AsyncClient(
         base_url=url,
         headers=told,
