@@ -11,6 +11,7 @@ from typing import Any
 from cdc import logs
 from cdc.database import Pool, open_pool
 from cdc.service import load
+from producers.discovery.registration import registration_of
 from producers.grpc.server import Offered, run
 from producers.grpc.storage import StorageSettings
 from schemas.rpc.loyalty.v1 import loyalty_pb2 as loyalty
@@ -51,4 +52,5 @@ async def open_service(settings: StorageSettings) -> AsyncIterator[Sequence[Offe
 if __name__ == "__main__":
     told = load(StorageSettings)
     logs.configure("answering-grpc")
-    sys.exit(run(open_service(told), told))
+    here = registration_of("answering", told, host=told.host, port=told.port)
+    sys.exit(run(open_service(told), told, here))

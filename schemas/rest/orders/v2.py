@@ -48,6 +48,9 @@ _PLACED: JsonDict = {
     "net": "29.97",
     "tax": "2.10",
 }
+_STATE: JsonDict = {
+    name: _SUMMARY[name] for name in ("order_id", "status", "updated_at", "version", "payment_id")
+}
 _PAGE: JsonDict = {"orders": [_SUMMARY], "next": NEXT_PAGE}
 
 
@@ -167,7 +170,7 @@ class Order(BaseModel):
 class OrderState(BaseModel):
     """What can change about an order, as it stands after one of its changes; the fields are those of the order."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra={"examples": [_STATE]})
 
     order_id: UUID
     status: Status
