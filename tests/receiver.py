@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 
@@ -30,6 +30,7 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 async def serving(
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
     *,
+    host: str = "127.0.0.1",
     port: int = 0,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
@@ -47,7 +48,7 @@ async def serving(
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async with await asyncio.start_server(served, "127.0.0.1", port, ssl=tls) as server:
+    async with await asyncio.start_server(served, host, port, ssl=tls) as server:
         yield server.sockets[0].getsockname()[1]
     for task in open_ones:
         task.cancel()
@@ -79,6 +80,15 @@ class Receiver:
         """Serve while the block runs."""
         async with serving(self._serve, port=port, tls=tls) as self.port:
             yield self
+
+    @asynccontextmanager
+    async def also_at(self, hosts: Sequence[str]) -> AsyncIterator[list[str]]:
+        """Serve at other addresses of this machine as well while the block runs, which is given the URLs."""
+        async with AsyncExitStack() as open_ones:
+            yield [
+                f"http://{host}:{await open_ones.enter_async_context(serving(self._serve, host=host))}/hooks"
+                for host in hosts
+            ]
 
     async def until(
         self, enough: Callable[[list[Request]], bool], *, timeout_s: float = 60

@@ -1,7 +1,11 @@
-"""Endpoints of webhooks in tests."""
+"""Endpoints of webhooks in tests, and calls of receivers."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
+from producers.webhooks.addresses import Policy
+from producers.webhooks.calls import Outcome, call
 from tests import plain_http
 from tests.stack import RunningStack
 
@@ -15,3 +19,8 @@ def register(stack: RunningStack, url: str, **asked: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     endpoint: dict[str, Any] = answer.json()
     return endpoint
+
+
+async def call_once(url: str, headers: Mapping[str, str], body: bytes, policy: Policy) -> Outcome:
+    """Call a receiver, which has five seconds."""
+    return await call(url, headers, body, policy, within=asyncio.timeout(5))

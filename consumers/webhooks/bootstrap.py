@@ -36,7 +36,8 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
         tables={
             "endpoint": Table(
                 leave_out=frozenset(
-                    "key former_key former_until disabled_reason failing_since slowed_until".split()
+                    "key former_key former_until description deleted_at disabled_reason failing_since slowed_until"
+                    " is_swift".split()
                 )
             ),
             "delivery": Table(

@@ -18,7 +18,7 @@ from cdc.context import MessageContext, next_traceparent
 from cdc.database import Pool
 from cdc.due import LOOK_EVERY_S
 from cdc.logs import FieldLogger
-from consumers.webhooks.domain import Decision, decide
+from consumers.webhooks.domain import SWIFT_S, Decision, decide
 from producers.webhooks import handlers as endpoints
 from producers.webhooks.addresses import Policy
 from producers.webhooks.calls import Outcome, call
@@ -30,9 +30,15 @@ from tailrace import Connection, Outbox, load_queries, new_id
 QUERIES = load_queries(__package__)
 
 AT_ONCE = 64
-"""Calls that a worker has under way at once."""
-AT_ONCE_EACH = 8
+"""Calls that a worker has under way at once, but for those that take long."""
+NOT_SWIFT = 32
+"""Of them those of endpoints that are not known to answer soon: new ones, slow ones, and those that fail."""
+LONG_AT_ONCE = 256
+"""Calls that take long, and wait beside the others. Beyond, the ones that have had the most time are broken off."""
+OF_ENDPOINT = 8
 """Calls of one endpoint under way at once, whichever workers they are of; of one that fails, one."""
+OF_HOST = 16
+"""Calls of one host under way at once, however many endpoints it has."""
 LEASE_MARGIN_S = 10.0
 """How much longer a lease is than a call, in seconds: for connections to the database, and clocks."""
 FORGET_AT_ONCE = 1000
@@ -53,10 +59,30 @@ class Leased:
     url: str = field(repr=False)  # it may hold what lets one in
     key: bytes = field(repr=False)
     former_key: bytes | None = field(repr=False)  # while it signs as well
+    of_swift: bool  # the endpoint was known to answer soon
+
+
+class _Call:
+    """A delivery under way."""
+
+    def __init__(self, leased: Leased, timeout_s: float) -> None:
+        self.leased = leased
+        self.within = asyncio.timeout(timeout_s)
+        self._began = time.monotonic()
+
+    @property
+    def takes_long(self) -> bool:
+        return time.monotonic() - self._began >= SWIFT_S
+
+    def break_off(self) -> None:
+        self.within.reschedule(asyncio.get_running_loop().time())
 
 
 class Dispatcher:
     """Sends what is due.
+
+    However many receivers keep us waiting, they keep nobody else waiting for longer than `SWIFT_S`: what takes longer
+    gives its place to others, and whoever is not known to be swift has a part of the places only.
 
     Args:
         pool: Connections to the schema.
@@ -81,35 +107,55 @@ class Dispatcher:
         Raises:
             psycopg.Error: the database cannot do its work; what is under way is released, or due again later.
         """
-        running: set[asyncio.Task[None]] = set()
+        running: dict[asyncio.Task[None], _Call] = {}
         try:
             while True:
-                for leased in await self._lease(AT_ONCE - len(running)):
-                    running.add(asyncio.create_task(self._send(leased), name="webhook"))
+                for leased in await self._lease(list(running.values())):
+                    begun = _Call(leased, self._timeout_s)
+                    running[asyncio.create_task(self._send(begun), name="webhook")] = begun
                 if not running:
                     return
-                _, running = await asyncio.wait(
+                done, _ = await asyncio.wait(
                     running, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED
                 )
+                for task in done:
+                    del running[task]
         finally:
             await cancel(list(running))
 
-    async def _lease(self, limit: int) -> Sequence[Leased]:
-        if not limit:
+    async def _lease(self, running: Sequence[_Call]) -> Sequence[Leased]:
+        """Lease what there is room for; the oldest come first in `running`."""
+        long = [each for each in running if each.takes_long]
+        for each in long[: max(0, len(long) - LONG_AT_ONCE)]:
+            each.break_off()
+        brief = [each.leased for each in running if not each.takes_long]
+        room = AT_ONCE - len(brief)
+        not_swift = sum(not leased.of_swift for leased in brief)
+        async with self._pool.connection() as connection:
+            if slow := [each.leased.endpoint_id for each in long if each.leased.of_swift]:
+                await connection.execute(QUERIES["slow"], {"endpoint_ids": slow})
+            found = await self._found(connection, room, swift=True)
+            room = min(room - len(found), NOT_SWIFT - not_swift)
+            return [*found, *await self._found(connection, room, swift=False)]
+
+    async def _found(self, connection: Connection, limit: int, *, swift: bool) -> list[Leased]:
+        if limit <= 0:
             return []
-        lease_s = self._timeout_s + LEASE_MARGIN_S
-        async with (
-            self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(Leased)) as cursor,
-        ):
-            await cursor.execute(
-                QUERIES["lease"], {"limit": limit, "at_once": AT_ONCE_EACH, "lease_s": lease_s}
-            )
+        values = {
+            "limit": limit,
+            "of_endpoint": OF_ENDPOINT,
+            "of_host": OF_HOST,
+            "swift": swift,
+            "lease_s": self._timeout_s + LEASE_MARGIN_S,
+        }
+        async with connection.cursor(row_factory=class_row(Leased)) as cursor:
+            await cursor.execute(QUERIES["lease"], values)
             return await cursor.fetchall()
 
-    async def _send(self, leased: Leased) -> None:
+    async def _send(self, begun: _Call) -> None:
+        leased = begun.leased
         try:
-            outcome = await self._call(leased)
+            outcome = await self._call(leased, begun.within)
             await self._settle(leased, outcome)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(leased))
@@ -121,7 +167,7 @@ class Dispatcher:
             else:
                 log.exception("webhook not sent", **fields)
 
-    async def _call(self, leased: Leased) -> Outcome:
+    async def _call(self, leased: Leased, within: asyncio.Timeout) -> Outcome:
         body, timestamp = leased.body.encode(), int(time.time())
         try:
             signature = sign(self._keys(leased), str(leased.webhook_id), timestamp, body)
@@ -134,7 +180,7 @@ class Dispatcher:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature,
         }
-        return await call(leased.url, headers, body, self._policy, timeout_s=self._timeout_s)
+        return await call(leased.url, headers, body, self._policy, within=within)
 
     def _keys(self, leased: Leased) -> list[str]:
         sealed = [leased.key, *([leased.former_key] if leased.former_key else [])]
@@ -147,9 +193,16 @@ class Dispatcher:
                 [endpoint] = await cursor.fetchall()
             now = endpoint["now"]  # the database's, as there may be several workers
             decision = decide(leased.attempts + 1, outcome, now, endpoint["failing_since"])
-            await self._note(connection, leased, outcome, decision)
-            if decision.disabled and endpoint["disabled_reason"] is None:
-                await self._disable(connection, leased, decision, now)
+            if endpoint["url"] == leased.url:
+                await self._note(connection, leased, outcome, decision)
+                await self._judge(connection, leased, decision)
+                if decision.disabled and endpoint["disabled_reason"] is None:
+                    await self._disable(connection, leased, decision, now)
+            else:
+                # that the endpoint has left says nothing of where it is now, and it is tried there
+                if decision.status != "delivered":
+                    decision = Decision(status="pending", due_at=now)
+                await self._note(connection, leased, outcome, decision)
         log.info(
             "webhook",
             delivery_id=leased.delivery_id,
@@ -176,10 +229,13 @@ class Dispatcher:
         settled = await connection.execute(QUERIES["settle"], of_it | changes)
         if settled.rowcount:
             await connection.execute(QUERIES["queue"], of_it | changes)
+
+    async def _judge(self, connection: Connection, leased: Leased, decision: Decision) -> None:
         state = {
             "endpoint_id": leased.endpoint_id,
             "failing_since": decision.failing_since,
             "slowed_until": decision.slowed_until,
+            "is_swift": decision.is_swift,
         }
         await connection.execute(QUERIES["judge"], state)
 
@@ -205,11 +261,14 @@ class Dispatcher:
 
 
 async def forget(pool: Pool, keep: timedelta) -> None:
-    """Delete deliveries, and the attempts at them, that were over longer ago."""
-    deleted = FORGET_AT_ONCE
-    while deleted == FORGET_AT_ONCE:
-        async with pool.connection() as connection:
-            cursor = await connection.execute(
-                QUERIES["forget"], {"keep": keep, "limit": FORGET_AT_ONCE}
-            )
-            deleted = cursor.rowcount
+    """Delete deliveries, and the attempts at them, that were over longer ago, and what is left of deleted endpoints."""
+    for query in ("forget", "forget_deleted"):
+        deleted = FORGET_AT_ONCE
+        while deleted == FORGET_AT_ONCE:
+            async with pool.connection() as connection:
+                cursor = await connection.execute(
+                    QUERIES[query], {"keep": keep, "limit": FORGET_AT_ONCE}
+                )
+                deleted = cursor.rowcount
+    async with pool.connection() as connection:
+        await connection.execute(QUERIES["forget_endpoints"])

@@ -16,6 +16,8 @@ BUSY = frozenset({429, 502, 503, 504})
 """Answers of an endpoint that should be called less."""
 SLOWED_S = 30.0
 """How long a busy endpoint is left alone that does not say how long, in seconds."""
+SWIFT_S = 2.0
+"""How long a call may take that holds up nobody else, in seconds."""
 GIVEN_UP_AFTER = timedelta(days=5)
 """How long an endpoint may answer with nothing but failures until it is disabled, as Svix has it."""
 
@@ -28,7 +30,8 @@ class Decision:
     due_at: datetime | None = None  # when it is tried again, if it is
     failing_since: datetime | None = None
     slowed_until: datetime | None = None
-    disabled: str | None = None  # why the endpoint is called no more
+    is_swift: bool = False  # the endpoint has answered soon
+    disabled: str | None = None  # why it is called no more
 
 
 def decide(
@@ -48,7 +51,7 @@ def decide(
         chance: Returns a number from 0 to 1.
     """
     if outcome.status is not None and 200 <= outcome.status < 300:
-        return Decision(status="delivered")
+        return Decision(status="delivered", is_swift=outcome.duration_s < SWIFT_S)
     since = failing_since or now
     if outcome.status == GONE:
         return Decision(status="skipped", failing_since=since, disabled="it answered 410 Gone")

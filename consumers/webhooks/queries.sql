@@ -15,16 +15,24 @@ order by position
 on conflict (endpoint_id, webhook_id) do nothing;
 
 -- name: lease
--- What is due and not behind another of its key, for each endpoint as much as it may have under way. What another
--- worker has just taken is locked or leased; what was leased by one that has died is due again when the lease is over.
-with taken as materialized (
-    select
-        chosen.delivery_id, endpoint.url, endpoint.key,
-        case when endpoint.former_until > clock_timestamp() then endpoint.former_key end as former_key
+-- What is due and not behind another of its key. An endpoint and a host have no more under way than they may, and the
+-- first of each endpoint comes before the second of any. What another worker has just taken is locked or leased; what
+-- was leased by one that has died is due again when the lease is over.
+with under_way as (
+    select endpoint_id, count(*) as calls
+    from delivery
+    where leased_until > clock_timestamp()
+    group by endpoint_id
+),
+of_host as (
+    select host, sum(calls) as calls from under_way join endpoint using (endpoint_id) group by host
+),
+candidate as (
+    select due.delivery_id, due.due_at, due.nth, endpoint.host
     from
-        endpoint,
+        endpoint left join under_way using (endpoint_id),
         lateral (
-            select due.delivery_id
+            select due.delivery_id, due.due_at, row_number() over (order by due.due_at, due.delivery_id) as nth
             from delivery as due
             where
                 due.endpoint_id = endpoint.endpoint_id
@@ -45,20 +53,33 @@ with taken as materialized (
             order by due.due_at, due.delivery_id
             limit greatest(
                 0,
-                case when endpoint.failing_since is null then %(at_once)s else 1 end - (
-                    select count(*) from delivery as under_way
-                    where
-                        under_way.endpoint_id = endpoint.endpoint_id
-                        and under_way.leased_until > clock_timestamp()
-                )
+                case when endpoint.failing_since is null then %(of_endpoint)s else 1 end - coalesce(under_way.calls, 0)
             )
-            for update of due skip locked
-        ) as chosen
+        ) as due
     where
         endpoint.disabled_reason is null
         and (endpoint.slowed_until is null or endpoint.slowed_until <= clock_timestamp())
-    order by endpoint.failing_since nulls first
-    limit %(limit)s
+        and (endpoint.is_swift and endpoint.failing_since is null) = %(swift)s
+),
+ranked as (
+    select
+        candidate.*,
+        row_number() over (partition by host order by nth, due_at, delivery_id) + coalesce(of_host.calls, 0) as nth_of_host
+    from candidate left join of_host using (host)
+),
+chosen as (
+    select delivery_id from ranked where nth_of_host <= %(of_host)s order by nth, due_at, delivery_id limit %(limit)s
+),
+taken as materialized (
+    select
+        delivery.delivery_id, endpoint.url, endpoint.key,
+        case when endpoint.former_until > clock_timestamp() then endpoint.former_key end as former_key
+    from delivery join chosen using (delivery_id) join endpoint using (endpoint_id)
+    where
+        delivery.status = 'pending'
+        and (delivery.leased_until is null or delivery.leased_until <= clock_timestamp())
+        and endpoint.disabled_reason is null
+    for update of delivery skip locked
 )
 update delivery
 set leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
@@ -66,7 +87,11 @@ from taken
 where delivery.delivery_id = taken.delivery_id
 returning
     delivery.delivery_id, delivery.endpoint_id, delivery.webhook_id, delivery.body, delivery.attempts,
-    delivery.leased_until, taken.url, taken.key, taken.former_key;
+    delivery.leased_until, taken.url, taken.key, taken.former_key, %(swift)s as of_swift;
+
+-- name: slow
+-- Known before the call is over, so that no more are begun on the account of the swift.
+update endpoint set is_swift = false where endpoint_id = any(%(endpoint_ids)s) and is_swift;
 
 -- name: release
 -- What was broken off, so that somebody else takes it at once.
@@ -74,7 +99,7 @@ update delivery set leased_until = null
 where delivery_id = %(delivery_id)s and leased_until = %(leased_until)s;
 
 -- name: lock
-select failing_since, disabled_reason, clock_timestamp() as now from endpoint where endpoint_id = %(endpoint_id)s for no key update;
+select url, failing_since, disabled_reason, clock_timestamp() as now from endpoint where endpoint_id = %(endpoint_id)s for no key update;
 
 -- name: note
 insert into attempt (delivery_id, attempted_at, duration_ms, status, error, answer)
@@ -108,10 +133,10 @@ where
 
 -- name: judge
 update endpoint
-set failing_since = %(failing_since)s, slowed_until = %(slowed_until)s
+set failing_since = %(failing_since)s, slowed_until = %(slowed_until)s, is_swift = %(is_swift)s
 where
     endpoint_id = %(endpoint_id)s
-    and (failing_since, slowed_until) is distinct from (%(failing_since)s, %(slowed_until)s);
+    and (failing_since, slowed_until, is_swift) is distinct from (%(failing_since)s, %(slowed_until)s, %(is_swift)s);
 
 -- name: forget
 delete from delivery
@@ -123,10 +148,28 @@ where delivery_id in (
     for update skip locked
 );
 
+-- name: forget_deleted
+-- Deliveries of endpoints that were deleted, whatever became of them, but for those that somebody is at.
+delete from delivery
+where delivery_id in (
+    select delivery_id from delivery join endpoint using (endpoint_id)
+    where deleted_at is not null and (leased_until is null or leased_until <= clock_timestamp())
+    limit %(limit)s
+    for update of delivery skip locked
+);
+
+-- name: forget_endpoints
+-- Not at once: a transaction that began before may be about to note something for one.
+delete from endpoint
+where
+    deleted_at < now() - interval '1 hour'
+    and not exists (select from delivery where delivery.endpoint_id = endpoint.endpoint_id);
+
 -- name: endpoints_as_registered
 -- For a replay: who is told of what, without the keys, as nobody is called.
 insert into endpoint (
     endpoint_id, url, event_types, filter, in_order, signing, public_key, key, created_at
 )
 select endpoint_id, url, event_types, filter, in_order, signing, public_key, '', created_at
-from :live.endpoint;
+from :live.endpoint
+where deleted_at is null;

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cdc.text import quoted
 from infra.cli.common import usage_errors
 from infra.cli.output import console, emit, json_option
 from infra.cli.values import COUNT, Existing, Parsed, seconds, whole
@@ -16,7 +17,9 @@ from infra.demo.mapping import DEFAULT_CURRENCY, SYNONYMS
 from infra.demo.orders import FORMS
 from infra.demo.report import compare, report
 from infra.demo.result import Result
-from infra.deployment.current import load_deployment
+from infra.deployment.current import load_deployment, local_stack
+from infra.local.crashes import SERVICES, crashes_of
+from infra.local.parts import PART_NAMES
 from infra.operations.demo import (
     DEFAULT_ORDERS,
     ORDERS_PER_CORE,
@@ -52,6 +55,15 @@ def _currency(text: str) -> str:
     return text.upper()
 
 
+def _parts(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in (SERVICES, *PART_NAMES)]:
+        raise ValueError(
+            f"{quoted(unknown[0])} is no part; there are {SERVICES}, {', '.join(PART_NAMES)}"
+        )
+    return names
+
+
 @click.command()
 @click.option(
     "--orders",
@@ -76,6 +88,19 @@ def _currency(text: str) -> str:
     "--concurrency",
     type=whole(1, 1000),
     help=f"Most orders under way at once.  [default: {ORDERS_PER_CORE} for each processor core]",
+)
+@click.option(
+    "--rate",
+    "per_s",
+    type=seconds(0.1),
+    help="Begin so many orders a second, however long they take.  [default: as many as possible]",
+)
+@click.option(
+    "--crash",
+    "parts",
+    type=Parsed("PARTS", _parts),
+    help="Kill these parts of the local stack in turns meanwhile, such as `storefront,kafka`; `services` for all "
+    "services and workers.",
 )
 @click.option(
     "--seed",
@@ -112,6 +137,8 @@ def demo(  # noqa: PLR0913 - one parameter per option
     path: Path | None,
     assignments: Sequence[Sequence[tuple[str, str]]],
     concurrency: int | None,
+    per_s: float | None,
+    parts: Sequence[str] | None,
     seed: int,
     currency: str | None,
     fulfilment: str | None,
@@ -120,17 +147,21 @@ def demo(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Send orders over HTTP and follow each until it is confirmed or cancelled.
 
-    Ends with 1 if a row was bad, an order was refused or did not come to its end, or the sums differ.
+    Of orders that are made up, some are those of a customer who signs up for it. A receiver of webhooks is told how
+    orders end, and a report of sales is made of them. Ends with 1 if a row was bad, an order was refused or did not
+    come to its end, the sums differ, or webhooks or report tell something else.
     """
     request = DemoRequest(
         count=count,
         path=path,
         columns=_columns(assignments),
         concurrency=concurrency,
+        per_s=per_s,
         seed=seed,
         currency=currency,
         timeout_s=timeout_s,
     )
+    crashes = crashes_of(local_stack(), parts) if parts else None
     out = console(stderr=as_json)
     with open_source(request) as source:
         for line in source.explanation:
@@ -138,7 +169,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
         results: dict[str, Result] = {}
         for form in FORMS if fulfilment == "both" else (fulfilment,):
             with open_display(out, source.total) as display:
-                result = send(load_deployment(), source, display, request, form)
+                result = send(load_deployment(), source, display, request, form, crashes)
             results[form or ""] = result
             if not as_json:
                 if form:

@@ -1,33 +1,68 @@
-"""The whole demonstration: what is counted before, the run, and the figures after."""
+"""The whole demonstration: what is counted before, the run with what is done beside it, and the figures after."""
 
 import asyncio
+import signal
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from cdc.work import utc_now
+from infra.demo.crashes import Crashes, crashing
 from infra.demo.figures import SETTLED_WITHIN_S, Figures, figures, figures_since, settled_books
 from infra.demo.follow import Looks, at_the_end, order_codec
 from infra.demo.orders import DemoError, Source
 from infra.demo.result import Result, percentiles
 from infra.demo.run import Display, Run
+from infra.demo.walk import Besides, walking
 from infra.deployment import Deployment
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How orders are sent.
+
+    Args:
+        concurrency: Most of them under way at once.
+        per_s: Most that are begun in a second; None for as many as possible.
+        timeout_s: Longest time in which nothing moves.
+    """
+
+    concurrency: int
+    per_s: float | None = None
+    timeout_s: float
+
+
 def demonstrate(
-    deployment: Deployment, source: Source, display: Display, *, concurrency: int, timeout_s: float
+    deployment: Deployment,
+    source: Source,
+    display: Display,
+    pace: Pace,
+    crashes: Crashes | None = None,
 ) -> Result:
+    """Send everything and see it to its end.
+
+    Args:
+        crashes: What is killed meanwhile.
+    """
     before, since = figures(deployment), utc_now()
     codec = order_codec(deployment.registry, deployment.schema_cache)
 
-    async def conduct(looks: Looks) -> tuple[Run, float]:
-        run = Run(display, concurrency=concurrency, timeout_s=timeout_s)
-        start = time.monotonic()
-        await run.conduct(source, deployment.url_of("storefront"), looks, codec)
-        return run, time.monotonic() - start
+    async def conduct(looks: Looks) -> tuple[Run, float, Besides]:
+        run = Run(display, concurrency=pace.concurrency, per_s=pace.per_s, timeout_s=pace.timeout_s)
+        with _interrupting(run):
+            async with walking(
+                deployment, timeout_s=pace.timeout_s, stopping=run.interrupted
+            ) as walk:
+                sent = await walk.begin(source)
+                async with crashing(crashes, display):
+                    start = time.monotonic()
+                    await run.conduct(sent, deployment.url_of("storefront"), looks, codec)
+                    duration_s = time.monotonic() - start
+                    return run, duration_s, await walk.end(run.ledger, run.others)
 
     with at_the_end(deployment.kafka_bootstrap) as looks:
-        finished, duration_s = asyncio.run(conduct(looks))
+        finished, duration_s, besides = asyncio.run(conduct(looks))
     # what else is known is told even if the databases cannot be asked any more
     after, books = None, None
     with suppress(DemoError):
@@ -35,7 +70,19 @@ def demonstrate(
         within_s = SETTLED_WITHIN_S if finished.ledger.is_settled else 0.0
         books = settled_books(deployment, since, within_s=within_s)
         after = figures_since(before, deployment)
-    return _result(source, finished, duration_s, after, books)
+    killed = crashes.killed if crashes else {}
+    return _result(source, finished, duration_s, after, books, besides, killed)
+
+
+@contextmanager
+def _interrupting(run: Run) -> Iterator[None]:
+    """Have Ctrl-C end a run in good order."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, run.interrupt)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 def _result(
@@ -44,6 +91,8 @@ def _result(
     duration_s: float,
     added: Figures | None,
     books: Sequence[str] | None,
+    besides: Besides,
+    killed: Mapping[str, int],
 ) -> Result:
     ledger = run.ledger
     unknown = list(ledger.unknown())
@@ -72,5 +121,7 @@ def _result(
         duration_s=duration_s,
         problems=tuple(run.problems),
         stopped=run.stopped,
-        interrupted=run.interrupted,
+        interrupted=run.interrupted.is_set(),
+        besides=besides,
+        killed=dict(killed),
     )

@@ -39,12 +39,15 @@ class Follower:
         codec: Codec,
         *,
         wanted: Callable[[str], bool],
+        ours: Callable[[str], bool],
         seen: Callable[[Seen], object],
         failed: Callable[[Exception], object],
     ) -> None:
         self._looks = looks
         self._codec = codec
+        self.others = 0  # events of orders that were sent by somebody else
         self._wanted = wanted
+        self._ours = ours
         self._seen = seen
         self._failed = failed
         self._stopping = threading.Event()
@@ -72,6 +75,7 @@ class Follower:
         found = dict(record.headers).get("correlation_id")
         correlation_id = None if found is None else found.decode(errors="replace")
         if correlation_id is None or record.value is None or not self._wanted(correlation_id):
+            self.others += correlation_id is None or not self._ours(correlation_id)
             return
         event = self._codec.decode(record.value)
         if isinstance(event, EVENTS):

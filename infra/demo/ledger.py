@@ -13,6 +13,42 @@ from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 from schemas.rest.orders.v2 import Order
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What became of orders of one currency, as a report of sales counts it."""
+
+    placed: int = 0
+    confirmed: int = 0
+    cancelled: int = 0
+    revenue: Decimal = Decimal(0)
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(
+            self.placed + other.placed,
+            self.confirmed + other.confirmed,
+            self.cancelled + other.cancelled,
+            self.revenue + other.revenue,
+        )
+
+    def __neg__(self) -> "Sums":
+        return Sums(-self.placed, -self.confirmed, -self.cancelled, -self.revenue)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.placed:,} placed, {self.confirmed:,} confirmed for {self.revenue:,f}, "
+            f"{self.cancelled:,} cancelled"
+        )
+
+
+@dataclass(slots=True)
+class Standing:
+    """How a customer who is a user was served."""
+
+    orders: int = 0
+    tiers: list[str] = field(default_factory=list)  # in the order in which orders first had them
+    fallbacks: int = 0  # orders that were priced while nobody could say the tier
+
+
 @dataclass(slots=True)
 class Totals:
     """Sums of one currency."""
@@ -22,6 +58,8 @@ class Totals:
     placed: Decimal = Decimal(0)
     confirmed: Decimal = Decimal(0)
     cancelled: Decimal = Decimal(0)
+    # what customers who are users did not have to pay of it
+    discount: Decimal = Decimal(0)
 
     @property
     def events(self) -> Decimal:
@@ -29,7 +67,7 @@ class Totals:
 
     @property
     def match(self) -> bool:
-        return self.source == self.placed == self.events
+        return self.source - self.discount == self.placed == self.events
 
 
 @dataclass(slots=True)
@@ -57,6 +95,10 @@ class Ledger:
     confirmed: int = 0
     cancelled: Counter[str] = field(default_factory=Counter)
     totals: dict[str, Totals] = field(default_factory=dict)
+    sales: dict[str, Sums] = field(default_factory=dict)
+    standing: Standing = field(default_factory=Standing)
+    # the event by which each order ended, as webhooks call it
+    ends: dict[UUID, str] = field(default_factory=dict)
     # until the storefront had answered, and until the last event was seen
     answers_s: "array[float]" = field(default_factory=lambda: array("d"))
     latencies_s: "array[float]" = field(default_factory=lambda: array("d"))
@@ -82,6 +124,8 @@ class Ledger:
         entry = self._under_way[correlation_id]
         self.answers_s.append(at - entry.started)
         self._place(entry, answer.order_id, answer.total)
+        if answer.tier is not None:
+            self._serve(answer.tier, answer.tier_source)
         return self._finish(correlation_id, entry)
 
     def lost(self, correlation_id: str, reason: str) -> NewOrder | None:
@@ -122,6 +166,9 @@ class Ledger:
         sums = self._totals(entry)
         sums.source += entry.order.total
         sums.placed += total
+        if entry.order.is_of_user:
+            sums.discount += entry.order.total - total
+        self._count(entry, Sums(placed=1))
 
     def _finish(self, correlation_id: str, entry: Entry) -> NewOrder | None:
         if entry.last is None or entry.last.event.order_id != entry.order_id:
@@ -130,13 +177,30 @@ class Ledger:
             case OrderConfirmed(total=total):
                 self.confirmed += 1
                 self._totals(entry).confirmed += total
+                self._end(entry, "order.confirmed", Sums(confirmed=1, revenue=total))
             case OrderCancelled(total=total, reason=reason):
                 self.cancelled[reason] += 1
                 self._totals(entry).cancelled += total
+                self._end(entry, "order.cancelled", Sums(cancelled=1))
             case OrderCreated():
                 return None
         self.latencies_s.append(entry.last.at - entry.started)
         return self.drop(correlation_id)
+
+    def _serve(self, tier: str, source: str | None) -> None:
+        self.standing.orders += 1
+        self.standing.fallbacks += source == "fallback"
+        if tier not in self.standing.tiers:
+            self.standing.tiers.append(tier)
+
+    def _end(self, entry: Entry, event: str, sums: Sums) -> None:
+        if entry.order_id is not None:
+            self.ends[entry.order_id] = event
+        self._count(entry, sums)
+
+    def _count(self, entry: Entry, sums: Sums) -> None:
+        code = entry.order.currency
+        self.sales[code] = self.sales.get(code, Sums()) + sums
 
     def _totals(self, entry: Entry) -> Totals:
         return self.totals.setdefault(entry.order.currency, Totals())

@@ -40,6 +40,7 @@ class NewOrder:
     lines: tuple[Line, ...]
     total: Decimal  # what it comes to according to its source, not according to `lines`
     fulfilment: str | None = None  # its form; None leaves that to the service
+    is_of_user: bool = False  # its customer is a user, who may pay less than the total
 
     def body(self) -> bytes:
         lines = [
@@ -73,9 +74,18 @@ class BadRow:
 class Source(Protocol):
     """Where orders come from."""
 
-    name: str  # `GENERATED`, or the name of the file
-    explanation: Sequence[str]
-    total: int | None  # orders or rows to come, for the progress bar; None when that cannot be told
+    @property
+    def name(self) -> str:
+        """`GENERATED`, or the name of the file."""
+        ...
+
+    @property
+    def explanation(self) -> Sequence[str]: ...
+
+    @property
+    def total(self) -> int | None:
+        """Orders or rows to come, for the progress bar; None when that cannot be told."""
+        ...
 
     def __iter__(self) -> Iterator[NewOrder | BadRow]:
         """Yield everything once, in the source's order."""

@@ -9,6 +9,7 @@ from rich.text import Text
 from infra.demo.ledger import Totals
 from infra.demo.orders import GENERATED
 from infra.demo.result import Result
+from infra.demo.walk import Besides
 from schemas.money.amounts import in_currency
 
 NAMED = 5
@@ -88,10 +89,28 @@ def verdict(result: Result) -> Iterator[str]:
                 f"{len(result.unfinished)} orders did not come to their end: {named}. "
                 "See `tailrace status` and the logs of the workers."
             )
+    yield from _wrong(result.besides)
     for disagreement in (result.books or ())[:NAMED]:
         yield f"The services disagree: {disagreement}."
     if result.stopped:
         yield f"Stopped early: {result.stopped}."
+
+
+def _wrong(besides: Besides) -> Iterator[str]:
+    yield from besides.failed
+    if (webhooks := besides.webhooks) and not webhooks.ok:
+        yield (
+            f"Of {webhooks.expected:,} webhooks {len(webhooks.lost):,} did not come, {webhooks.doubled:,} came under "
+            f"two ids, and {webhooks.forged:,} were not signed as they should be."
+        )
+    if report := besides.report:
+        if report.others:
+            yield (
+                "The report was not compared, as somebody else placed orders meanwhile: "
+                f"{report.others:,} of their events were seen."
+            )
+        elif report.wrong:
+            yield from (f"The report of sales is wrong: {each}." for each in report.wrong[:NAMED])
 
 
 def _counts(result: Result) -> Table:
@@ -125,6 +144,27 @@ def _figures(result: Result) -> Iterator[tuple[str, str, str]]:
     suppressed = "unknown" if result.duplicates is None else f"{result.duplicates:,}"
     yield "duplicates suppressed", suppressed, ""
     yield "books", _books(result), "orders, payments, stock and shipments"
+    yield from _besides(result.besides)
+    if result.killed:
+        yield "killed", f"{sum(result.killed.values()):,}", ", ".join(result.killed)
+
+
+def _besides(besides: Besides) -> Iterator[tuple[str, str, str]]:
+    if customer := besides.customer:
+        remark = f"of a customer who signed up: {' -> '.join(customer.tiers) or 'no tier'}"
+        if customer.fallbacks:
+            remark += f", {customer.fallbacks:,} while the tier could not be asked for"
+        yield "orders with a tier", f"{customer.orders:,}", remark
+    if webhooks := besides.webhooks:
+        came = webhooks.expected - len(webhooks.lost)
+        remark = f"verified, one for each order that ended; {webhooks.repeated:,} came again"
+        yield "webhooks", f"{came:,}", remark
+    if report := besides.report:
+        states = {True: "right", False: "wrong", None: "not compared"}
+        remark = f"CSV of {report.bytes:,} bytes, with {report.orders:,} orders more than before"
+        yield "report of sales", states[report.is_right], remark
+    for what, why in besides.passed_over.items():
+        yield what, "passed over", why
 
 
 def _sums(result: Result) -> RenderableType:
@@ -132,10 +172,16 @@ def _sums(result: Result) -> RenderableType:
         return Text("Nothing was placed.")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("")
-    for heading in (_noun(result), "placed", "confirmed", "cancelled"):
+    for heading in (_noun(result), "discount", "placed", "confirmed", "cancelled"):
         table.add_column(heading, justify="right", no_wrap=True)
     for code, totals in sorted(result.totals.items()):
-        sums = (totals.source, totals.placed, totals.confirmed, totals.cancelled)
+        sums = (
+            totals.source,
+            totals.discount,
+            totals.placed,
+            totals.confirmed,
+            totals.cancelled,
+        )
         table.add_row(code, *(f"{in_currency(amount, code):,f}" for amount in sums))
     return table
 
@@ -145,10 +191,11 @@ def _noun(result: Result) -> str:
 
 
 def _equation(noun: str, code: str, totals: Totals) -> str:
-    source, placed, events = (
+    source, discount, placed, events = (
         f"{in_currency(amount, code):,f} {code}"
-        for amount in (totals.source, totals.placed, totals.events)
+        for amount in (totals.source, totals.discount, totals.placed, totals.events)
     )
+    less = f" - discount {discount}" if totals.discount else ""
     if totals.match:
-        return f"{noun} {source} = events {events}"
-    return f"{noun} {source}, placed {placed}, events {events}: they do not match"
+        return f"{noun} {source}{less} = events {events}"
+    return f"{noun} {source}{less}, placed {placed}, events {events}: they do not match"

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any
 
 from infra.demo.ledger import Totals
+from infra.demo.walk import Besides
 from schemas.money.amounts import in_currency
 
 PERCENTILES = (50, 95, 99)
@@ -46,6 +47,8 @@ class Result:
     problems: tuple[str, ...]
     stopped: str | None  # why it ended early, if it did
     interrupted: bool
+    besides: Besides  # what was done beside the orders
+    killed: Mapping[str, int]  # program that was killed meanwhile -> how often
 
     @property
     def rate(self) -> float:
@@ -65,7 +68,8 @@ class Result:
         gone_wrong = (
             self.bad_rows + self.refused + self.unsent + self.unknown + len(self.unfinished)
         )
-        return not gone_wrong and self.stopped is None and self.match and not self.books
+        all_came = not gone_wrong and self.stopped is None
+        return all_came and self.match and not self.books and self.besides.ok
 
     def as_json(self) -> dict[str, Any]:
         """Return all figures for machines: money as strings, latencies in milliseconds."""
@@ -82,6 +86,7 @@ class Result:
             "duplicates_suppressed": duplicates,
             "duration_s": round(self.duration_s, 3),
             "orders_per_s": round(self.rate, 1),
+            "besides": _besides(self.besides),
             "totals": {code: _sums(code, totals) for code, totals in sorted(self.totals.items())},
         }
 
@@ -98,9 +103,17 @@ def _rounded(latencies_ms: Mapping[int, float]) -> dict[str, float]:
     return {f"p{p}": round(ms, 1) for p, ms in latencies_ms.items()}
 
 
+def _besides(besides: Besides) -> dict[str, Any]:
+    told = asdict(besides)
+    if besides.report:
+        told["report"]["is_right"] = besides.report.is_right
+    return told | {"ok": besides.ok}
+
+
 def _sums(code: str, totals: Totals) -> dict[str, Any]:
     amounts: dict[str, Decimal] = {
         "source": totals.source,
+        "discount": totals.discount,
         "placed": totals.placed,
         "confirmed": totals.confirmed,
         "cancelled": totals.cancelled,

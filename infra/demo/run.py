@@ -1,9 +1,9 @@
 """One run: sends the orders of a source and follows each to its end."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from cdc.ids import new_id
@@ -26,16 +26,27 @@ class Display(Protocol):
 
 
 class Run:
-    """One run; it lives on the event loop it was made on."""
+    """One run; it lives on the event loop it was made on.
 
-    def __init__(self, display: Display, *, concurrency: int, timeout_s: float) -> None:
+    Args:
+        concurrency: Most orders under way at once.
+        per_s: Most orders that are begun in a second; None for as many as possible.
+        timeout_s: Longest time in which nothing moves.
+    """
+
+    def __init__(
+        self, display: Display, *, concurrency: int, per_s: float | None, timeout_s: float
+    ) -> None:
         self.ledger = Ledger()
         self.rows = self.bad_rows = self.refused = self.unsent = self.replayed = 0
         self.problems: list[str] = []
         self.stopped: str | None = None
-        self.interrupted = False
+        self.interrupted = asyncio.Event()
+        self.others = 0  # events of orders that somebody else has sent meanwhile
+        self._ours: set[str] = set()
         self._display = display
         self._concurrency = concurrency
+        self._pause_s = 1 / per_s if per_s else 0.0
         self._timeout_s = timeout_s
         self._sending_over = asyncio.Event()
         self._waiting_over = False
@@ -52,12 +63,13 @@ class Run:
             looks,
             codec,
             wanted=self.ledger.__contains__,
+            ours=self._ours.__contains__,
             seen=lambda seen: loop.call_soon_threadsafe(self._on_event, seen),
             failed=lambda error: loop.call_soon_threadsafe(self._on_blind, error),
         )
         async with open_client(storefront_url, connections=self._concurrency) as http:
             sender = Sender(http, timeout_s=self._timeout_s, stopping=self._sending_over)
-            loop.add_signal_handler(signal.SIGINT, self._on_interrupt)
+            self._moved_at = time.monotonic()
             follower.start()
             try:
                 await self._send_all(source, sender)
@@ -66,7 +78,11 @@ class Run:
             finally:
                 self.replayed = sender.replayed
                 follower.stop()
-                loop.remove_signal_handler(signal.SIGINT)
+                self.others = follower.others
+
+    def interrupt(self) -> None:
+        self.interrupted.set()
+        self._end("interrupted")
 
     def problem(self, problem: str) -> None:
         self._display.problem(problem)
@@ -74,6 +90,7 @@ class Run:
             self.problems.append(problem)
 
     async def _send_all(self, source: Source, sender: Sender) -> None:
+        due = time.monotonic()
         try:
             for item in source:
                 if isinstance(item, BadRow):
@@ -81,12 +98,21 @@ class Run:
                     # However many follow each other, they must not hold up the orders under way.
                     await asyncio.sleep(0)
                 elif await self._until(self._may_send):
+                    await self._stopped_until(due)
                     self._begin(sender, item)
+                    due += self._pause_s
                 if self._sending_over.is_set():
                     return
         except (DemoError, OSError) as error:
             self.problem(str(error))
             self.stopped = f"the rest of {source.name} cannot be read"
+
+    async def _stopped_until(self, due: float) -> None:
+        """Wait until it is time for the next order, or none is to be sent any more."""
+        with suppress(TimeoutError):
+            # the loop's clock is the monotonic one
+            async with asyncio.timeout_at(due):
+                await self._sending_over.wait()
 
     def _may_send(self) -> bool:
         return self._sending_over.is_set() or self.ledger.awaited < self._concurrency
@@ -97,6 +123,7 @@ class Run:
         self.rows += order.rows
         self._moved_at = time.monotonic()
         correlation_id = str(new_id())
+        self._ours.add(correlation_id)
         self.ledger.begin(correlation_id, order, at=time.perf_counter())
         post = asyncio.create_task(self._post(sender, correlation_id, order))
         self._posts.add(post)
@@ -126,7 +153,6 @@ class Run:
                 return False
             self._changed.clear()
             try:
-                # The loop's clock is the monotonic one.
                 async with asyncio.timeout_at(self._moved_at + self._timeout_s):
                     await self._changed.wait()
             except TimeoutError:
@@ -159,10 +185,6 @@ class Run:
 
     def _on_blind(self, error: Exception) -> None:
         self._end(f"order events cannot be read any more: {error}")
-
-    def _on_interrupt(self) -> None:
-        self.interrupted = True
-        self._end("interrupted")
 
     def _move(self, done: NewOrder | None) -> None:
         self._moved_at = time.monotonic()

@@ -6,7 +6,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.demo.demonstrate import demonstrate
+from infra.demo.crashes import Crashes
+from infra.demo.demonstrate import Pace, demonstrate
 from infra.demo.generate import GeneratedOrders
 from infra.demo.mapping import MappingError
 from infra.demo.orders import Source
@@ -19,6 +20,7 @@ from infra.errors import RequestError
 DEFAULT_ORDERS = 200
 ORDERS_PER_CORE = 2
 """On a machine that runs the stack as well, more under way add to the waiting and not to the rate."""
+MOST_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +31,9 @@ class DemoRequest:
     path: Path | None = None  # a CSV or JSON lines file to send the orders of
     # field -> column of the file, where its heading does not tell
     columns: Mapping[str, str] = field(default_factory=dict)
-    # most orders under way at once; by default two for each processor core
+    # most orders under way at once; by default two for each processor core, or as many as a rate takes
     concurrency: int | None = None
+    per_s: float | None = None  # most orders that are begun in a second
     seed: int = 1  # the same makes up the same orders
     currency: str | None = None  # of amounts that name none; of all orders made up
     timeout_s: float = 60.0  # longest time in which nothing moves
@@ -68,12 +71,17 @@ def send(
     display: Display,
     request: DemoRequest,
     form: str | None = None,
+    crashes: Crashes | None = None,
 ) -> Result:
-    """Send everything in one form of fulfilment, and follow each order to its end."""
-    return demonstrate(
-        deployment,
-        InForm(source, form) if form else source,
-        display,
-        concurrency=request.concurrency or ORDERS_PER_CORE * (os.cpu_count() or 1),
+    """Send everything in one form of fulfilment, and follow each order to its end.
+
+    Args:
+        crashes: What is killed meanwhile.
+    """
+    usual = MOST_AT_ONCE if request.per_s else ORDERS_PER_CORE * (os.cpu_count() or 1)
+    pace = Pace(
+        concurrency=request.concurrency or usual,
+        per_s=request.per_s,
         timeout_s=request.timeout_s,
     )
+    return demonstrate(deployment, InForm(source, form) if form else source, display, pace, crashes)

@@ -68,22 +68,22 @@ class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
 
 
 async def call(
-    url: str, headers: Mapping[str, str], body: bytes, policy: Policy, *, timeout_s: float
+    url: str, headers: Mapping[str, str], body: bytes, policy: Policy, *, within: asyncio.Timeout
 ) -> Outcome:
     """Post a body, and tell what came of it, whatever that is.
 
     No redirect is followed; proxies, credentials and cookies do not exist here.
 
     Args:
-        timeout_s: How long all of it may take, in seconds: resolving, connecting, answering.
+        within: How long all of it may take: resolving, connecting, answering. It may be shortened meanwhile.
     """
     at, started = datetime.now(UTC), time.monotonic()
     told: dict[str, Any]
     try:
-        async with asyncio.timeout(timeout_s):
+        async with within:
             told = await _exchange(await admit(url, policy), headers, body)
     except TimeoutError:
-        told = {"error": f"no answer within {timeout_s:g} seconds"}
+        told = {"error": f"no answer within {round(time.monotonic() - started, 1):g} seconds"}
     except RefusedUrlError as error:
         told = {"error": f"not called: {error}"}
     except Exception as error:  # noqa: BLE001 - whatever a receiver leads the client to is its failure

@@ -19,6 +19,7 @@ QUERIES = load_queries(__package__)
 OVERLAP_S = 24 * 3600
 """How long the former key of an endpoint signs beside its new one, in seconds."""
 ON_DEMAND = "disabled on demand"
+DELETED = "deleted"
 TEST = "webhook.test"
 
 Row = Mapping[str, Any]
@@ -49,6 +50,7 @@ class Registration:
     filter: Mapping[str, Sequence[str]]
     in_order: bool
     signing: str
+    description: str | None = None
 
 
 def key_for(kind: str, secret: str | None) -> str:
@@ -83,8 +85,44 @@ async def register(asked: Registration, key: str, seal: Seal, work: UnitOfWork) 
             "signing": asked.signing,
             "public_key": signing.public_key_of(key),
             "key": seal.seal(key, endpoint_id),
+            "description": asked.description,
         },
     )
+
+
+async def change(endpoint_id: UUID, asked: Mapping[str, Any], work: UnitOfWork) -> Row:
+    """Change what is asked for of an endpoint; what is under way is not called back.
+
+    Args:
+        asked: Fields of the endpoint -> what each is from now on, a URL judged already.
+    """
+    of_it = {"endpoint_id": endpoint_id}
+    disabled, url = await _locked(endpoint_id, work.connection)
+    row = {**await find(endpoint_id, work.connection), **asked}
+    changed = {
+        "event_types": list(dict.fromkeys(row["event_types"])),
+        "filter": Jsonb(dict(row["filter"])),
+        "in_order": row["in_order"],
+        "description": row["description"],
+    }
+    await work.connection.execute(QUERIES["change"], of_it | changed)
+    if row["url"] != url:
+        await work.connection.execute(QUERIES["move"], of_it | {"url": row["url"]})
+        await work.connection.execute(QUERIES["try_anew"], of_it)
+    match asked.get("status"), disabled:
+        case "disabled", None:
+            await stop(endpoint_id, ON_DEMAND, work.connection)
+        case "enabled", str():
+            await work.connection.execute(QUERIES["enable"], of_it)
+    return await find(endpoint_id, work.connection)
+
+
+async def delete(endpoint_id: UUID, work: UnitOfWork) -> None:
+    """Forget an endpoint. What is under way ends as it may; nothing is told of it any more."""
+    await _lock(endpoint_id, work.connection)
+    of_it = {"endpoint_id": endpoint_id}
+    await work.connection.execute(QUERIES["delete"], of_it | {"reason": DELETED})
+    await work.connection.execute(QUERIES["skip"], of_it)
 
 
 async def find(endpoint_id: UUID, connection: Connection) -> Row:
@@ -223,11 +261,16 @@ def body_of(event_type: str, timestamp: str, data: Mapping[str, Any]) -> str:
 
 async def _lock(endpoint_id: UUID, connection: Connection) -> str | None:
     """Keep everybody else from changing an endpoint; return why it is disabled."""
+    reason, _ = await _locked(endpoint_id, connection)
+    return reason
+
+
+async def _locked(endpoint_id: UUID, connection: Connection) -> tuple[str | None, str]:
+    """Do as `_lock` does, and return the URL as well."""
     rows = await _rows(connection, "lock", {"endpoint_id": endpoint_id})
     if not rows:
         raise EndpointNotFoundError
-    reason: str | None = rows[0]["disabled_reason"]
-    return reason
+    return rows[0]["disabled_reason"], rows[0]["url"]
 
 
 async def _lock_enabled(endpoint_id: UUID, connection: Connection) -> None:

@@ -20,6 +20,7 @@ from producers.webhooks.desk import AtDesk, work_on_secrets
 from schemas.rest.webhooks import API, V1
 from schemas.rest.webhooks.v1 import (
     Attempt,
+    ChangeEndpoint,
     Deliveries,
     Delivery,
     DeliveryWithAttempts,
@@ -56,6 +57,7 @@ async def register(
         filter=asked.filter,
         in_order=asked.in_order,
         signing=asked.signing,
+        description=asked.description,
     )
     async with work_on_secrets(storage, context) as work:
         row = await handlers.register(registration, key, desk.seal, work)
@@ -82,6 +84,25 @@ async def show(endpoint_id: UUID, storage: Stored) -> Endpoint:
     """Show an endpoint as it stands."""
     async with storage.pool.connection() as connection:
         return to_endpoint(await handlers.find(endpoint_id, connection))
+
+
+@router.patch("/endpoints/{endpoint_id}", responses=REFUSALS | answers(404, 503))
+async def change(
+    endpoint_id: UUID, asked: ChangeEndpoint, storage: Stored, context: Context, desk: AtDesk
+) -> Endpoint:
+    """Change an endpoint; what is left out stays as it is."""
+    if asked.url is not None:
+        await admit(asked.url, desk.policy)
+    async with storage.work(context) as work:
+        changes = asked.model_dump(exclude_unset=True)
+        return to_endpoint(await handlers.change(endpoint_id, changes, work))
+
+
+@router.delete("/endpoints/{endpoint_id}", status_code=204, responses=answers(404, 503))
+async def delete(endpoint_id: UUID, storage: Stored, context: Context) -> None:
+    """Delete an endpoint with all that is noted for it. A call that is under way is not broken off."""
+    async with storage.work(context) as work:
+        await handlers.delete(endpoint_id, work)
 
 
 @router.post("/endpoints/{endpoint_id}/disable", responses=answers(404, 503))

@@ -8,10 +8,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from psycopg.types.json import Jsonb
 
+from cdc.chores import cancel
 from cdc.ids import new_id
-from consumers.webhooks.dispatch import AT_ONCE_EACH, Dispatcher, forget
+from consumers.webhooks import dispatch
+from consumers.webhooks.dispatch import AT_ONCE, NOT_SWIFT, OF_ENDPOINT, OF_HOST, Dispatcher, forget
 from producers.webhooks import signing
 from producers.webhooks.addresses import Policy
 from producers.webhooks.sealing import Seal
@@ -33,6 +36,13 @@ class Desk:
         async with self.database.pool.connection() as connection:
             cursor = await connection.execute(statement.encode(), values)
             return await cursor.fetchall() if cursor.description else []
+
+    async def found(self, statement: str, *values: Any) -> list[Any]:
+        """Ask until something is found."""
+        while True:
+            if rows := await self.run(statement, *values):
+                return rows
+            await asyncio.sleep(0.05)
 
     async def endpoint(self, url: str, *, in_order: bool = True) -> UUID:
         endpoint_id = new_id()
@@ -88,6 +98,36 @@ def play(stack: RunningStack, scene: Callable[[Desk], Awaitable[None]]) -> None:
             await scene(opened)
 
     asyncio.run(run())
+
+
+@asynccontextmanager
+async def held(then: bytes = answer(200)) -> AsyncIterator[tuple[Receiver, asyncio.Event]]:
+    """Give a receiver that answers nobody before an event is set."""
+    released = asyncio.Event()
+
+    async def waits(request: Request) -> bytes:
+        await released.wait()
+        return then
+
+    async with Receiver(waits).open() as receiver:
+        yield receiver, released
+        released.set()
+
+
+@asynccontextmanager
+async def working(desk: Desk) -> AsyncIterator[None]:
+    """Have a worker send what is due, again and again, while the block runs."""
+
+    async def work() -> None:
+        while True:
+            await desk.worker().send_due()
+            await asyncio.sleep(0.05)
+
+    sending = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        await cancel([sending])
 
 
 def told(requests: list[Request]) -> list[tuple[str, int]]:
@@ -160,8 +200,8 @@ def test_one_that_keeps_us_waiting_blocks_no_other(stack: RunningStack) -> None:
             await desk.deliveries(free, *map(str, range(20)))
             sending = asyncio.create_task(desk.worker().send_due())
             await quick.until(lambda requests: len(requests) == 20)
-            await slow.until(lambda requests: len(requests) == AT_ONCE_EACH)
-            assert len(slow.requests) == AT_ONCE_EACH
+            await slow.until(lambda requests: len(requests) == OF_ENDPOINT)
+            assert len(slow.requests) == OF_ENDPOINT
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             [[leased, attempts]] = await desk.run(
@@ -170,6 +210,119 @@ def test_one_that_keeps_us_waiting_blocks_no_other(stack: RunningStack) -> None:
             )
             assert (leased, attempts) == (0, 0), "what was broken off was not released"
             released.set()
+
+    play(stack, scene)
+
+
+@pytest.mark.parametrize("so_far", ["new", "swift"])
+def test_many_that_keep_us_waiting_keep_nobody_else_waiting(
+    stack: RunningStack, so_far: str
+) -> None:
+    """More of them than there are places, each at a host of its own; none of their calls is over before the others'."""
+    hosts = [f"127.0.1.{number}" for number in range(1, AT_ONCE + 2)]
+
+    async def scene(desk: Desk) -> None:
+        async with (
+            held() as (waiting, _),
+            waiting.also_at(hosts) as urls,
+            Receiver().open() as well,
+        ):
+            for url in urls:
+                await desk.deliveries(await desk.endpoint(url), "a", "b")
+            free = await desk.endpoint(well.url)
+            await desk.run("update endpoint set is_swift = %s", so_far == "swift")
+            await desk.run("update endpoint set is_swift = true where endpoint_id = %s", free)
+            async with working(desk):
+                await waiting.until(lambda requests: len(requests) >= NOT_SWIFT)
+                await desk.deliveries(free, *map(str, range(20)))
+                await well.until(lambda requests: len(requests) == 20)
+                [[over]] = await desk.run("select count(*) from attempt where status is null")
+                assert over == 0
+
+    play(stack, scene)
+
+
+def test_a_host_has_its_part_however_many_endpoints_it_has(stack: RunningStack) -> None:
+    async def scene(desk: Desk) -> None:
+        async with held() as (waiting, _), Receiver().open() as well:
+            for _ in range(2 * OF_HOST):
+                await desk.deliveries(await desk.endpoint(waiting.url), "a")
+            async with waiting.also_at(["127.0.1.1"]) as [other], working(desk):
+                await waiting.until(lambda requests: len(requests) == OF_HOST)
+                await desk.deliveries(await desk.endpoint(other), "a")
+                await waiting.until(lambda requests: len(requests) > OF_HOST)
+                at_host = [each for each in waiting.requests if "127.0.0.1" in each.headers["host"]]
+                assert len(at_host) == OF_HOST
+                assert well.requests == []
+
+    play(stack, scene)
+
+
+def test_where_too_many_take_long_those_are_broken_off_that_had_the_most_time(
+    stack: RunningStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "LONG_AT_ONCE", 2)
+    monkeypatch.setattr(dispatch, "SWIFT_S", 0.2)
+
+    async def scene(desk: Desk) -> None:
+        async with held() as (waiting, _):
+            first = await desk.endpoint(waiting.url, in_order=False)
+            await desk.deliveries(first, "a", "a")
+            async with working(desk):
+                await waiting.until(lambda requests: len(requests) == 2)
+                later = await desk.endpoint(waiting.url)
+                await desk.deliveries(later, "b")
+                [(error, endpoint_id)] = await desk.found(
+                    "select error, endpoint_id from attempt join delivery using (delivery_id)"
+                )
+                assert endpoint_id == first
+                assert error.startswith("no answer within ")
+
+    play(stack, scene)
+
+
+def test_what_was_under_way_when_an_endpoint_moved_says_nothing_of_where_it_is_now(
+    stack: RunningStack,
+) -> None:
+    async def scene(desk: Desk) -> None:
+        async with held(answer(410)) as (former, released), Receiver().open() as present:
+            endpoint_id = await desk.endpoint(former.url)
+            await desk.deliveries(endpoint_id, "a", "a")
+            async with working(desk):
+                await former.until(bool)
+                await desk.run("update endpoint set url = %s", present.url)
+                released.set()
+                await present.until(lambda requests: len(requests) == 2)
+            assert told(present.requests) == [("a", 0), ("a", 1)]
+            assert await desk.run("select disabled_reason, failing_since from endpoint") == [
+                (None, None)
+            ]
+
+    play(stack, scene)
+
+
+def test_nothing_is_left_of_a_deleted_endpoint(stack: RunningStack) -> None:
+    async def scene(desk: Desk) -> None:
+        async with held() as (waiting, released):
+            deleted, other = await desk.endpoint(waiting.url), await desk.endpoint(waiting.url)
+            await desk.deliveries(deleted, "a", "b")
+            await desk.deliveries(other, "a")
+            async with working(desk):
+                await waiting.until(lambda requests: len(requests) == 3)
+                await desk.run(
+                    "update endpoint set deleted_at = now() - interval '1 day' where endpoint_id = %s",
+                    deleted,
+                )
+                await forget(desk.database.pool, timedelta(days=13))
+                [[kept]] = await desk.run("select count(*) from delivery")
+                assert kept == 3, "somebody is at them"
+                released.set()
+                await desk.found(
+                    "select from delivery having count(*) filter (where status = 'pending') = 0"
+                )
+            await forget(desk.database.pool, timedelta(days=13))
+            assert await desk.run("select endpoint_id from endpoint") == [(other,)]
+            assert await desk.run("select distinct endpoint_id from delivery") == [(other,)]
 
     play(stack, scene)
 
@@ -204,7 +357,7 @@ def test_what_a_dead_worker_had_leased_is_sent_when_the_lease_is_over(stack: Run
         async with Receiver().open() as receiver:
             endpoint_id = await desk.endpoint(receiver.url)
             await desk.deliveries(endpoint_id, "a", "a")
-            leased, *others = await desk.worker()._lease(10)
+            leased, *others = await desk.worker()._lease([])
             assert not others, "the second of the key was leased beside the first"
             await desk.worker().send_due()
             assert receiver.requests == []
@@ -212,7 +365,7 @@ def test_what_a_dead_worker_had_leased_is_sent_when_the_lease_is_over(stack: Run
             await desk.worker().send_due()
             assert told(receiver.requests) == [("a", 0), ("a", 1)]
             # the first worker was only asleep: what it has to say comes too late
-            outcome = await desk.worker()._call(leased)
+            outcome = await desk.worker()._call(leased, asyncio.timeout(5))
             await desk.worker()._settle(leased, outcome)
             assert await desk.statuses(endpoint_id) == ["delivered", "delivered"]
             assert len({each.headers["webhook-id"] for each in receiver.requests}) == 2

@@ -51,6 +51,16 @@ class Client:
         assert done.status_code == expect, done.text
         return done.json()
 
+    def patch(self, registered: dict[str, Any], *, expect: int = 200, **changes: Any) -> Any:
+        path = f"{self._base}/endpoints/{registered['endpoint_id']}"
+        done = plain_http.request("PATCH", path, json=changes)
+        assert done.status_code == expect, done.text
+        return done.json()
+
+    def delete(self, registered: dict[str, Any], *, expect: int = 204) -> None:
+        path = f"{self._base}/endpoints/{registered['endpoint_id']}"
+        assert plain_http.request("DELETE", path).status_code == expect
+
     def register(self, url: str, **asked: Any) -> dict[str, Any]:
         return register(self._stack, url, **asked)
 
@@ -226,6 +236,63 @@ def test_an_endpoint_is_tried_rotated_disabled_and_recovered(stack: RunningStack
             lambda: client.get(f"/deliveries/{delivery['delivery_id']}")["status"] == status,
             timeout_s=20,
         )
+
+    asyncio.run(run())
+
+
+def test_an_endpoint_is_changed_and_deleted(stack: RunningStack) -> None:
+    client, released = Client(stack), asyncio.Event()
+
+    async def waits(request: Request) -> bytes:
+        await released.wait()
+        return answer(410)
+
+    def change(registered: dict[str, Any], url: str) -> None:
+        before = client.endpoint(registered)
+        refused = client.patch(registered, expect=422, url="https://10.0.0.1/", in_order=False)
+        assert refused["type"].endswith("url-refused")
+        client.patch(registered, expect=422)
+        client.patch(registered, expect=422, url=None)
+        client.patch(registered, expect=422, signing="ed25519")
+        assert client.endpoint(registered) == before
+        changes: dict[str, Any] = {
+            "url": url,
+            "event_types": TYPES[1:],
+            "filter": {"currency": ["EUR"]},
+            "in_order": False,
+            "description": "the warehouse",
+        }
+        assert client.patch(registered, **changes) == before | changes
+        assert client.patch(registered, description=None)["description"] is None
+
+    def steer(registered: dict[str, Any]) -> None:
+        assert client.patch(registered, status="disabled")["status"] == "disabled"
+        assert client.patch(registered, status="enabled")["status"] == "enabled"
+
+    def delete(registered: dict[str, Any]) -> None:
+        [delivery, *_] = client.deliveries(registered)
+        client.delete(registered)
+        client.delete(registered, expect=404)
+        client.patch(registered, expect=404, in_order=True)
+        with pytest.raises(AssertionError, match="endpoint-not-found"):
+            client.endpoint(registered)
+        with pytest.raises(AssertionError, match="delivery-not-found"):
+            client.get(f"/deliveries/{delivery['delivery_id']}")
+        listed = client.get("/endpoints")["endpoints"]
+        assert registered["endpoint_id"] not in {each["endpoint_id"] for each in listed}
+
+    async def run() -> None:
+        async with Receiver(waits).open() as former, Receiver().open() as present:
+            registered = await asyncio.to_thread(client.register, former.url)
+            path = f"/endpoints/{registered['endpoint_id']}/test"
+            tested = await asyncio.to_thread(client.post, path, expect=201)
+            await former.until(bool)
+            await asyncio.to_thread(change, registered, present.url)
+            released.set()
+            await present.until(bool)
+            assert present.requests[0].headers["webhook-id"] == tested["webhook_id"]
+            await asyncio.to_thread(steer, registered)
+            await asyncio.to_thread(delete, registered)
 
     asyncio.run(run())
 

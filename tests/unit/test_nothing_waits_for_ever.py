@@ -58,7 +58,7 @@ def test_no_client_is_made_that_would_wait_for_ever() -> None:
         "cdc/connector/connect.py",
         "producers/calling/client.py",
         "producers/storefront/stock_check.py",
-        "infra/demo/send.py",
+        "infra/demo/asking.py",
     } <= made_in
 
 

@@ -1,11 +1,12 @@
 """Version 1 of webhook endpoints, and of what was delivered to them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
 from schemas.rest.fields import Moment, Text
 from schemas.rest.pages import AskForPage, Limit, Next
@@ -21,6 +22,7 @@ Url = Annotated[
     str,
     Field(strict=True, min_length=1, max_length=2048, examples=["https://example.com/hooks"]),
 ]
+EventTypes = Annotated[list[EventType], Field(min_length=1, max_length=50)]
 Filter = Annotated[
     dict[
         Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")],
@@ -29,6 +31,9 @@ Filter = Annotated[
     Field(max_length=10, examples=[{"currency": ["EUR", "CHF"]}]),
 ]
 """Fields of the event, and the values that each may have: what does not fit all of them is not sent."""
+
+Description = Annotated[Text, Field(examples=["Orders for the warehouse"])]
+"""What people call an endpoint."""
 
 Secret = Annotated[
     Annotated[str, Field(strict=True, max_length=128)] | None, Field(examples=["whsec_..."])
@@ -44,6 +49,7 @@ _REGISTER_HERE: JsonDict = {  # where receivers on the same machine are called, 
     "url": "http://localhost:8099/hooks",
     "event_types": ["order.confirmed"],
 }
+_CHANGE: JsonDict = {"event_types": ["order.confirmed"], "description": "Orders for the warehouse"}
 _ROTATE: JsonDict = {"signing": "ed25519"}
 _RECOVER: JsonDict = {"since": "2026-11-28T00:00:00Z"}
 _RECOVERED: JsonDict = {"deliveries": 12}
@@ -96,13 +102,48 @@ class RegisterEndpoint(BaseModel):
     )
 
     url: Url
-    event_types: Annotated[list[EventType], Field(min_length=1, max_length=50)]
+    event_types: EventTypes
     filter: Filter = {}
     # whether what is told of one order waits for what was told of it before
     in_order: Annotated[bool, Field(strict=True)] = True
     signing: Signing = "hmac-sha256"
     # secret of an HMAC that the receiver has chosen, such as `whsec_` and base64
     secret: Secret = None
+    description: Description | None = None
+
+
+class ChangeEndpoint(BaseModel):
+    """Body of `PATCH /v1/endpoints/{endpoint_id}`: what is left out stays as it is.
+
+    What is noted for the endpoint already is delivered whatever its event types and filter are by then. At another URL
+    it is tried at once, from the first attempt on. Signatures are changed by `rotate-secret`.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [_CHANGE]}
+    )
+
+    url: Url | None = None
+    event_types: EventTypes | None = None
+    filter: Filter | None = None
+    in_order: Annotated[bool, Field(strict=True)] | None = None
+    # `enabled` calls a disabled endpoint again for what happens from now on; `disabled` calls it no more
+    status: Literal["enabled", "disabled"] | None = None
+    description: Annotated[Description | None, Field(description="`null` removes it.")] = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("change", "must say what is to be changed")
+        if empty := sorted(
+            name for name in self.model_fields_set - {"description"} if getattr(self, name) is None
+        ):
+            raise PydanticCustomError(
+                "change",
+                "{names} must not be null; leave out what is to stay",
+                {"names": ", ".join(empty)},
+            )
+        return self
 
 
 class ListEndpoints(AskForPage):
@@ -179,6 +220,7 @@ class Endpoint(BaseModel):
     in_order: bool
     signing: str
     public_key: str | None = None  # `whpk_...`, of an endpoint that is signed for by ed25519
+    description: str | None = None
     status: str  # `enabled` or `disabled`
     disabled_reason: str | None = None
     failing_since: datetime | None = None

@@ -36,6 +36,7 @@ ABSURD = {
     "AGE": ("", "5", "5y", "-5m", "1.5h", "NaN", "\u0661h", "999999w", "9999999s", "\udcff"),
     "KEY": ("", "\\xzz", "\\x0"),
     "PLACE": ("", "a", "a/0", "a/x/0", "a/-1/0", "a/0/-1", "a/0/99999999999999999999", "a/9999999999/0", "/0/0"),
+    "PARTS": (*NAMES, "kafka,", ",kafka", "kafka,nobody", "kafka kafka"),
     "TOPIC": (*NAMES, ".", ".."),
     "CONSUMER": NAMES,
     "SUBJECT": NAMES,
@@ -62,6 +63,7 @@ GOOD = {
     "NAME": "stock",
     "TEXT": "x",
     "TOPIC": "a",
+    "PARTS": "kafka",
     "CONSUMER": "a",
     "SUBJECT": "a.B",
 }

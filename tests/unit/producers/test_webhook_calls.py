@@ -16,6 +16,7 @@ from producers.webhooks.calls import Outcome, call, retry_after_s
 from tests.certificates import self_signed
 from tests.dns_server import DnsServer
 from tests.receiver import Receiver, Request, answer, ok, serving
+from tests.webhooks import call_once
 
 LOCAL = Policy(loopback=True)
 
@@ -26,7 +27,9 @@ def called(
     async def run() -> tuple[Outcome, Receiver]:
         async with Receiver(reply).open() as receiver:
             headers = {"webhook-id": "1"}
-            return await call(receiver.url, headers, b"{}", LOCAL, timeout_s=timeout_s), receiver
+            return await call(
+                receiver.url, headers, b"{}", LOCAL, within=asyncio.timeout(timeout_s)
+            ), receiver
 
     return asyncio.run(run())
 
@@ -106,7 +109,9 @@ def test_a_receiver_has_so_long_and_no_longer(beginning: bytes) -> None:
             await reader.read()
 
         async with serving(drip) as port:
-            outcome = await call(f"http://127.0.0.1:{port}", {}, b"", LOCAL, timeout_s=0.3)
+            outcome = await call(
+                f"http://127.0.0.1:{port}", {}, b"", LOCAL, within=asyncio.timeout(0.3)
+            )
         assert outcome.error == "no answer within 0.3 seconds"
         assert 0.3 <= outcome.duration_s < 5
 
@@ -122,14 +127,16 @@ def test_an_endless_answer_is_read_no_further_than_it_is_kept() -> None:
                 await writer.drain()
 
         async with serving(pour) as port:
-            outcome = await call(f"http://127.0.0.1:{port}/", {}, b"", LOCAL, timeout_s=10)
+            outcome = await call(
+                f"http://127.0.0.1:{port}/", {}, b"", LOCAL, within=asyncio.timeout(10)
+            )
         assert (outcome.status, outcome.answer) == (200, "x" * calls.KEPT_BYTES)
 
     asyncio.run(run())
 
 
 def test_nobody_there_is_a_failure() -> None:
-    outcome = asyncio.run(call("http://127.0.0.1:1/", {}, b"", LOCAL, timeout_s=5))
+    outcome = asyncio.run(call_once("http://127.0.0.1:1/", {}, b"", LOCAL))
     assert outcome.error
     assert outcome.error.startswith("ConnectError")
 
@@ -138,7 +145,7 @@ def test_whatever_a_receiver_leads_to_is_its_failure() -> None:
     async def breaks(name: str) -> Sequence[str]:
         raise RuntimeError("a\x1bb")
 
-    outcome = asyncio.run(call("https://a.example/", {}, b"", Policy(resolve=breaks), timeout_s=5))
+    outcome = asyncio.run(call_once("https://a.example/", {}, b"", Policy(resolve=breaks)))
     assert outcome.error == "RuntimeError: a\ufffdb"
 
 
@@ -151,7 +158,7 @@ def test_a_name_rebound_since_it_was_registered_is_not_called() -> None:
             policy = Policy(resolve=resolve, ports=frozenset({receiver.port}))
             url = f"https://rebind.example:{receiver.port}/"
             await admit(url, policy)
-            outcome = await call(url, {}, b"", policy, timeout_s=5)
+            outcome = await call(url, {}, b"", policy, within=asyncio.timeout(5))
             assert outcome.error == "not called: it leads to an address that is not public"
             assert receiver.connections == 0
 
@@ -200,9 +207,9 @@ def test_by_https_the_certificate_has_to_be_that_of_the_name(
             right, wrong = (
                 f"https://{host}:{receiver.port}/" for host in ("localhost", "127.0.0.1")
             )
-            outcome = await call(right, {}, b"", LOCAL, timeout_s=5)
+            outcome = await call(right, {}, b"", LOCAL, within=asyncio.timeout(5))
             assert (outcome.status, asked) == (204, ["localhost"])
-            outcome = await call(wrong, {}, b"", LOCAL, timeout_s=5)
+            outcome = await call(wrong, {}, b"", LOCAL, within=asyncio.timeout(5))
             assert "certificate" in (outcome.error or "").lower()
             assert len(receiver.requests) == 1
 

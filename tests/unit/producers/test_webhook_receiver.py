@@ -14,8 +14,8 @@ from infra.local.probe import port_is_free, wait_until
 from infra.settings import REPOSITORY
 from producers.webhooks import signing
 from producers.webhooks.addresses import Policy
-from producers.webhooks.calls import call
 from tests.services import free_port
+from tests.webhooks import call_once
 
 EXAMPLE = REPOSITORY / "docs" / "examples" / "receive_webhooks.py"
 SECRET = signing.new_secret()
@@ -48,7 +48,7 @@ def send(
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signing.sign(keys, webhook_id, timestamp, b"{}"),
     }
-    return asyncio.run(call(url, headers, sent, Policy(loopback=True), timeout_s=10)).status
+    return asyncio.run(call_once(url, headers, sent, Policy(loopback=True))).status
 
 
 def test_it_acts_once_on_what_is_genuine_and_fresh(tmp_path: Path) -> None:
@@ -85,4 +85,4 @@ def test_what_lacks_a_header_is_refused(tmp_path: Path, missing: str) -> None:
     del headers[missing]
     with receiving(tmp_path / "seen.db") as (url, _):
         policy = Policy(loopback=True)
-        assert asyncio.run(call(url, headers, b"{}", policy, timeout_s=10)).status == 401
+        assert asyncio.run(call_once(url, headers, b"{}", policy)).status == 401
