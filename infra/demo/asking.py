@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx2
@@ -38,14 +38,22 @@ class Asker:
         http: What they are sent by.
         timeout_s: How long each is sent again, in seconds.
         stopping: Set, nothing is sent again any more.
+        moved_at: Tells when anything has gone forward last, by `time.monotonic`; the seconds count from then. Whoever
+            is unlucky goes on as long as others come through.
     """
 
     def __init__(
-        self, http: httpx2.AsyncClient, *, timeout_s: float, stopping: asyncio.Event
+        self,
+        http: httpx2.AsyncClient,
+        *,
+        timeout_s: float,
+        stopping: asyncio.Event,
+        moved_at: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._http = http
         self._timeout_s = timeout_s
         self._stopping = stopping
+        self._moved_at = moved_at
 
     async def ask(
         self,
@@ -55,7 +63,7 @@ class Asker:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response | NoAnswer:
-        deadline = time.monotonic() + self._timeout_s
+        began = time.monotonic()
         pause_s, lost = FIRST_PAUSE_S, None
         while True:
             try:
@@ -74,6 +82,7 @@ class Asker:
                     lost = why
             # Apart from each other, or all would come back at the same moment.
             wait_s *= random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+            deadline = max(began, self._moved_at()) + self._timeout_s
             if time.monotonic() + wait_s > deadline or await self._stopped_within(wait_s):
                 return NoAnswer(lost or why, may_be_done=lost is not None)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from infra.demo.run import Display
 
-PAUSE_S = 1.5
-"""Between two of them: a program is back before its next turn."""
+PAUSE_S = 3.0
+"""For which the last one has been back at least."""
 
 
 class Crashes(Protocol):
@@ -20,7 +20,7 @@ class Crashes(Protocol):
         ...
 
     def kill_next(self) -> str | None:
-        """Kill one more and return its name; None when there is nothing to kill at the moment."""
+        """Kill one more and return its name; None as long as the last one is not back."""
         ...
 
 
@@ -40,9 +40,13 @@ async def crashing(crashes: Crashes | None, display: Display) -> AsyncIterator[N
 
 
 async def _kill(crashes: Crashes, display: Display, over: asyncio.Event) -> None:
-    while not over.is_set():
+    while not await _is_set_within(over, PAUSE_S):
         if (killed := await asyncio.to_thread(crashes.kill_next)) is not None:
             display.problem(f"killed {killed}")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PAUSE_S):
-                await over.wait()
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    return False

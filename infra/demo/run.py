@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from cdc.ids import new_id
+from infra.demo.asking import Asker
 from infra.demo.follow import Follower, Looks, Seen
 from infra.demo.ledger import Ledger
 from infra.demo.orders import BadRow, DemoError, NewOrder, Source
@@ -51,7 +52,10 @@ class Run:
         self._sending_over = asyncio.Event()
         self._waiting_over = False
         self._changed = asyncio.Event()
-        self._moved_at = time.monotonic()
+        self._moved_at = (
+            time.monotonic()
+        )  # by an order that was begun, or by whatever became of one
+        self._came_through_at = self._moved_at  # by the latter alone
         self._posts: set[asyncio.Task[None]] = set()
 
     async def conduct(
@@ -68,8 +72,14 @@ class Run:
             failed=lambda error: loop.call_soon_threadsafe(self._on_blind, error),
         )
         async with open_client(storefront_url, connections=self._concurrency) as http:
-            sender = Sender(http, timeout_s=self._timeout_s, stopping=self._sending_over)
-            self._moved_at = time.monotonic()
+            asker = Asker(
+                http,
+                timeout_s=self._timeout_s,
+                stopping=self._sending_over,
+                moved_at=lambda: self._came_through_at,
+            )
+            sender = Sender(asker)
+            self._moved_at = self._came_through_at = time.monotonic()
             follower.start()
             try:
                 await self._send_all(source, sender)
@@ -187,7 +197,7 @@ class Run:
         self._end(f"order events cannot be read any more: {error}")
 
     def _move(self, done: NewOrder | None) -> None:
-        self._moved_at = time.monotonic()
+        self._moved_at = self._came_through_at = time.monotonic()
         self._changed.set()
         if done is not None:
             self._display.moved(done.rows)

@@ -1,6 +1,5 @@
 """Sends one order to the storefront, again where that is safe."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,11 +39,9 @@ Answer = Order | Refused | Unknown | Unsent
 class Sender:
     """Sends orders, each under a key of its own, so that sending it again places it no second time."""
 
-    def __init__(
-        self, http: httpx2.AsyncClient, *, timeout_s: float, stopping: asyncio.Event
-    ) -> None:
+    def __init__(self, asker: Asker) -> None:
         self.replayed = 0  # orders that were placed by a POST whose answer was lost
-        self._asker = Asker(http, timeout_s=timeout_s, stopping=stopping)
+        self._asker = asker
 
     async def send(self, order: NewOrder, correlation_id: str) -> Answer:
         """Send an order until there is an answer that stays."""

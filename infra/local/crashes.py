@@ -4,11 +4,11 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle
 
 from infra.errors import RequestError
-from infra.local.parts import parts_with
+from infra.local.parts import Part, parts_with
 from infra.local.programs import publisher
 from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
@@ -17,25 +17,36 @@ SERVICES = "services"  # all that serve requests or consume messages
 
 
 class Crashes:
-    """Kills programs in turns; supervision starts them again. Build it with `crashes_of`."""
+    """Kills programs in turns; supervision starts them again. Build it with `crashes_of`.
 
-    def __init__(self, supervisor: Supervisor, programs: Collection[str]) -> None:
+    Args:
+        programs: Name of each program -> the parts that it runs.
+    """
+
+    def __init__(self, settings: Settings, programs: Mapping[str, Sequence[Part]]) -> None:
         self.killed: Counter[str] = Counter()
-        self._supervisor = supervisor
-        self._programs = len(programs)
+        self._settings = settings
+        self._supervisor = Supervisor(settings.home)
+        self._programs = programs
         self._turns = cycle(programs)
+        self._last: str | None = None
 
     def kill_next(self) -> str | None:
-        """Kill the next program that runs and return its name; None when none does."""
-        running = self._supervisor.processes()
-        for _ in range(self._programs):
-            name = next(self._turns)
-            if name in running and running[name].state == "RUNNING":
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(running[name].pid, signal.SIGKILL)
-                    self.killed[name] += 1
-                    return name
-        return None
+        """Kill the next program and return its name; None as long as the last one is not back."""
+        if self._last and not self._is_ready(self._last):
+            return None
+        name = next(self._turns)
+        process = self._supervisor.processes().get(name)
+        if process is None or not process.pid:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        self.killed[name] += 1
+        self._last = name
+        return name
+
+    def _is_ready(self, name: str) -> bool:
+        return all(part.is_ready(self._settings) for part in self._programs[name])
 
 
 def crashes_of(settings: Settings, names: Collection[str]) -> Crashes:
@@ -47,15 +58,15 @@ def crashes_of(settings: Settings, names: Collection[str]) -> Crashes:
     Raises:
         RequestError: one is no part of the stack.
     """
-    supervisor = Supervisor(settings.home)
     parts = parts_with(publisher(settings))
     known = {part.name for part in parts}
     if unknown := sorted(set(names) - known - {SERVICES}):
         raise RequestError(
             f"{', '.join(unknown)} is no part of this stack; there are {SERVICES}, {', '.join(sorted(known))}."
         )
-    chosen = (
-        part for part in parts if part.name in names or (part.is_service and SERVICES in names)
-    )
-    programs = supervisor.processes()
-    return Crashes(supervisor, list(dict.fromkeys(part.program_in(programs) for part in chosen)))
+    running = Supervisor(settings.home).processes()
+    programs: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.name in names or (part.is_service and SERVICES in names):
+            programs.setdefault(part.program_in(running), []).append(part)
+    return Crashes(settings, programs)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from cdc.ids import new_id
+from infra.demo.asking import Asker
 from infra.demo.generate import GeneratedOrders
 from infra.demo.orders import FORMS, NewOrder
 from infra.demo.send import Answer, Sender, Unknown, Unsent, open_client
@@ -95,7 +96,7 @@ class Load:
             open_client(self.url, connections=CONNECTIONS) as http,
             asyncio.TaskGroup() as posts,
         ):
-            sender = Sender(http, timeout_s=PATIENCE_S, stopping=asyncio.Event())
+            sender = Sender(Asker(http, timeout_s=PATIENCE_S, stopping=asyncio.Event()))
             begin = time.monotonic()
             for number, order in enumerate(GeneratedOrders(ENDLESS, seed=self.seed)):
                 await asyncio.sleep(max(0.0, begin + number / self.per_s - time.monotonic()))

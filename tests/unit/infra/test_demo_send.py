@@ -13,6 +13,7 @@ from typing import Literal
 import httpx2
 import pytest
 
+from infra.demo.asking import Asker
 from infra.demo.orders import DemoError, Line, NewOrder
 from infra.demo.send import Answer, Refused, Sender, Unknown, Unsent, open_client
 from schemas.rest.orders.v2 import Order
@@ -88,7 +89,8 @@ async def sent(
     url: str, *, timeout_s: float = 10.0, stopping: asyncio.Event | None = None
 ) -> Answer:
     async with open_client(url, connections=1) as client:
-        sender = Sender(client, timeout_s=timeout_s, stopping=stopping or asyncio.Event())
+        asker = Asker(client, timeout_s=timeout_s, stopping=stopping or asyncio.Event())
+        sender = Sender(asker)
         return await sender.send(ORDER, "the-id")
 
 
@@ -129,7 +131,7 @@ LOST = [
 def test_what_may_have_been_placed_is_sent_again_under_its_key(answer: bytes) -> None:
     async def scenario(url: str) -> tuple[Answer, int]:
         async with open_client(url, connections=1) as client:
-            sender = Sender(client, timeout_s=10, stopping=asyncio.Event())
+            sender = Sender(Asker(client, timeout_s=10, stopping=asyncio.Event()))
             return await sender.send(ORDER, "the-id"), sender.replayed
 
     with serving(answer, answer, http(201, PLACED, idempotent_replayed="true")) as (url, requests):
@@ -195,7 +197,8 @@ def test_a_connection_refused_is_tried_again() -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
             noticed = ListensWhenTheClientPauses(listener)
-            return await Sender(client, timeout_s=10, stopping=noticed).send(ORDER, "the-id")
+            asker = Asker(client, timeout_s=10, stopping=noticed)
+            return await Sender(asker).send(ORDER, "the-id")
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
