@@ -1,11 +1,14 @@
 """Wires the worker of reports together; nothing is built anywhere else."""
 
 from datetime import timedelta
+from functools import partial
 
 from pydantic import Field
 
+from cdc.chores import Chore
+from cdc.due import LOOK_EVERY_S
 from consumers.reports import commands, sales
-from consumers.reports.due import ExpiredWork, ForgettingWork, JobWork
+from consumers.reports.due import ExpiredWork, ForgettingWork
 from consumers.reports.making import Maker
 from tailrace import Consumer, Outside, Table, WorkerSettings
 
@@ -28,11 +31,8 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
             sales.note_refunded,
             commands.accept,
         ],
-        due=[
-            lambda *_: JobWork(maker),
-            lambda *_: ExpiredWork(),
-            lambda *_: ForgettingWork(),
-        ],
+        due=[lambda *_: ExpiredWork(), lambda *_: ForgettingWork()],
+        chores=lambda pool, _: [Chore("making reports", LOOK_EVERY_S, partial(maker.work, pool))],
         tables={
             "sale": Table(
                 time="at",

@@ -1,11 +1,10 @@
-"""What the worker sees to beside messages: jobs that wait, results that have expired, and jobs of long ago."""
+"""What the worker sees to beside messages: results that have expired, and jobs of long ago."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from consumers.reports.making import Maker
 from tailrace import load_queries
 
 QUERIES = load_queries(__package__)
@@ -14,32 +13,6 @@ REMEMBERED = timedelta(days=30)
 """How long it can be told of a job that there was one."""
 AT_ONCE = 20
 """Pieces and jobs that are taken away in one transaction: ten megabytes at most."""
-
-
-class JobWork:
-    """Jobs that wait for somebody to work on them. They are only begun here: none is finished in a transaction.
-
-    Args:
-        maker: Who works on them.
-    """
-
-    in_order = False
-
-    def __init__(self, maker: Maker) -> None:
-        self._maker = maker
-
-    async def take(self, transaction: Any) -> Sequence[UUID]:
-        if self._maker.is_busy:
-            return []
-        cursor = await transaction.execute(QUERIES["due"])
-        return [job_id for (job_id,) in await cursor.fetchall()]
-
-    async def attempt(self, transaction: Any, row: UUID) -> None:
-        # takes it up in a transaction of its own, which waits for the end of this one
-        self._maker.start(row)
-
-    async def failed(self, transaction: Any, row: UUID, error: Exception) -> None:
-        raise error
 
 
 class ExpiredWork:

@@ -93,6 +93,10 @@ class Lease:
         """Let go of the job until a pause is over."""
         await self._write("put_off", connection, pause=pause)
 
+    async def release(self, connection: Connection) -> None:
+        """Let go of the job for somebody else to take up at once; that it was broken off is not held against it."""
+        await self._write("release", connection)
+
     async def _write(self, query: str, connection: Connection | None = None, **values: Any) -> None:
         """Carry out a statement that returns the job if it is ours.
 

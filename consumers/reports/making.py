@@ -3,18 +3,22 @@
 import asyncio
 import hashlib
 import tempfile
+from contextlib import suppress
 from datetime import timedelta
 from typing import IO
 from uuid import UUID
 
 from cdc.chores import is_trouble_of_the_database
-from cdc.database import connect_async
+from cdc.database import Pool, connect_async
 from cdc.due import RetryPolicy
 from cdc.logs import FieldLogger
 from consumers.reports.formats import FORMATS
 from consumers.reports.lease import Lease, LostError
 from consumers.reports.rows import rows_of_day
 from producers.reports.results import MEDIA_TYPES
+from tailrace import load_queries
+
+QUERIES = load_queries(__package__)
 
 CHUNK_BYTES = 512 * 1024
 MAX_BYTES = 256 * 2**20
@@ -44,15 +48,17 @@ class Maker:
     def __init__(self, database_url: str, kept: timedelta) -> None:
         self._database_url = database_url
         self._kept = kept
-        self._task: asyncio.Task[None] | None = None
 
-    @property
-    def is_busy(self) -> bool:
-        return self._task is not None and not self._task.done()
+    async def work(self, pool: Pool) -> None:
+        """Work on jobs until none waits. Broken off, the one that is worked on is due at once for somebody else."""
+        while (job_id := await self._next(pool)) is not None:
+            await self.make(job_id)
 
-    def start(self, job_id: UUID) -> None:
-        """Begin to work on a job, if it can still be had."""
-        self._task = asyncio.create_task(self.make(job_id), name=f"job {job_id}")
+    async def _next(self, pool: Pool) -> UUID | None:
+        async with pool.connection() as connection:
+            cursor = await connection.execute(QUERIES["due"])
+            found = await cursor.fetchone()
+        return found[0] if found else None
 
     async def make(self, job_id: UUID) -> None:
         """Work on a job until it is finished, lost or put off; raise nothing about it."""
@@ -64,7 +70,7 @@ class Maker:
             ) as connection:
                 lease = await Lease.take(connection, job_id)
                 if lease:
-                    await self._under(lease)
+                    await self._until_broken_off(lease)
         except Exception as error:
             # what is not ours to repair now is taken up again when the lease is over
             if not is_trouble_of_the_database(error):
@@ -72,6 +78,20 @@ class Maker:
             else:
                 log.warning("job left", job_id=job_id, error=repr(error))
             await asyncio.sleep(PAUSE_S)
+
+    async def _until_broken_off(self, lease: Lease) -> None:
+        try:
+            await self._under(lease)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._release(lease))
+            raise
+
+    async def _release(self, lease: Lease) -> None:
+        # what is under way on the other connection has not ended for certain
+        async with await connect_async(self._database_url, autocommit=True) as connection:
+            with suppress(LostError):
+                await lease.release(connection)
+        log.info("job released", job_id=lease.job_id, generation=lease.generation)
 
     async def _under(self, lease: Lease) -> None:
         log.info("job taken up", job_id=lease.job_id, generation=lease.generation, done=lease.done)

@@ -67,8 +67,7 @@ select job_id
 from job
 where status in ('queued', 'running') and due_at <= clock_timestamp()
 order by due_at
-limit 1
-for no key update skip locked;
+limit 1;
 
 -- name: claim
 update job
@@ -130,6 +129,12 @@ returning job_id;
 -- name: put_off
 update job
 set due_at = clock_timestamp() + %(pause)s
+where job_id = %(job_id)s and generation = %(generation)s and status = 'running'
+returning job_id;
+
+-- name: release
+update job
+set due_at = clock_timestamp(), attempts = attempts - 1
 where job_id = %(job_id)s and generation = %(generation)s and status = 'running'
 returning job_id;
 

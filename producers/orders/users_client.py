@@ -37,6 +37,10 @@ class UsersClient:
     def __init__(self, channel: Channel | None) -> None:
         self._stub = None if channel is None else UserServiceStub(channel)
 
+    def asks_about(self, customer_id: str) -> bool:
+        """Tell whether somebody is asked about a customer."""
+        return self._stub is not None and user_id_in(customer_id) is not None
+
     async def standing(self, customer_id: str, context: MessageContext) -> Standing | None:
         """Return the standing of a customer; None of one who is no user, and where nobody is asked."""
         user_id = user_id_in(customer_id)

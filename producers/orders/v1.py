@@ -6,6 +6,7 @@ from uuid import UUID
 from producers.orders import domain
 from producers.orders.forms import DefaultForm
 from producers.orders.handlers import find_order, place_order
+from producers.orders.stock import ShortOf, require_stock
 from producers.rest.conditional import ShownAt
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location
@@ -24,12 +25,18 @@ router = version_router(API, V1)
     "/orders",
     status_code=201,
     response_model_exclude_none=True,
-    responses=CREATED | REFUSALS | answers(503, 504),
+    responses=CREATED | REFUSALS | answers(409, 503, 504),
 )
 async def place(
-    order: PlaceOrder, storage: Stored, context: Context, location: Location, form: DefaultForm
+    order: PlaceOrder,
+    storage: Stored,
+    context: Context,
+    location: Location,
+    form: DefaultForm,
+    short_of: ShortOf,
 ) -> Order:
     """Place an order."""
+    await require_stock(short_of, storage)
     async with storage.work(context) as work:
         placed = await place_order(to_command(order, form), work)
     location.tell(placed.order_id)

@@ -13,6 +13,7 @@ from producers.orders.domain import BY_CUSTOMER, CancelOrder
 from producers.orders.forms import DefaultForm
 from producers.orders.handlers import cancel_order, find_order, place_order
 from producers.orders.listing import ListedOrder, Wanted
+from producers.orders.stock import ShortOf, require_stock
 from producers.orders.users_client import Users
 from producers.rest.conditional import ShownAt, WantedVersions
 from producers.rest.context import Context
@@ -41,7 +42,7 @@ NEWEST_FIRST = Pages(TypeAdapter(listing.Position), listing.position_of)
     "/orders",
     status_code=201,
     response_model_exclude_none=True,
-    responses=CREATED | REFUSALS | answers(503, 504),
+    responses=CREATED | REFUSALS | answers(409, 503, 504),
 )
 async def place(
     order: PlaceOrder,
@@ -50,8 +51,12 @@ async def place(
     context: Context,
     location: Location,
     form: DefaultForm,
+    short_of: ShortOf,
 ) -> Order:
     """Place an order. The unit prices of a customer who is a user are reduced as their tier has it."""
+    await require_stock(short_of, storage)
+    if users.asks_about(order.customer_id):
+        await storage.answer_again()
     standing = await users.standing(order.customer_id, context)  # before a connection is taken
     async with storage.work(context) as work:
         placed = await place_order(to_command(order, form, standing), work)

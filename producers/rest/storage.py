@@ -81,6 +81,14 @@ class Storage:
             # whoever does not see the end of the commit that follows cannot know what it came to
             current_trace().may_be_done = True
 
+    async def answer_again(self) -> None:
+        """End a request here that was answered before under its `Idempotency-Key`; nothing happens to any other.
+
+        For endpoints that ask others before their unit of work begins, which ends such a request as well.
+        """
+        if exchange := current_exchange():
+            await exchange.answer_again(self.connection)
+
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
         async with self.connection() as connection, connection.transaction():

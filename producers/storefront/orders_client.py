@@ -1,6 +1,6 @@
 """What the storefront asks of the orders service, and what its answers say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,6 +15,7 @@ from producers.calling.client import ServiceClient
 from producers.rest.idempotency.exchange import REPLAYED, current_exchange
 from producers.rest.problems import ProblemError, answers
 from schemas.rest.orders import API
+from schemas.rest.orders import short_of as short
 from schemas.rest.pages import AskForPage
 from schemas.rest.problem import SHARED, Problem
 from schemas.rest.versions import Version
@@ -33,11 +34,23 @@ class OrdersClient:
         self._service = service
 
     async def place(
-        self, version: Version, order: BaseModel, resource: type[Order], context: MessageContext
+        self,
+        version: Version,
+        order: BaseModel,
+        resource: type[Order],
+        context: MessageContext,
+        *,
+        short_of: Sequence[str] = (),
     ) -> Order:
-        """Place an order; what fails is a problem: as orders said, or 503 (down), 504 (too slow), 502 (confused)."""
+        """Place an order; what fails is a problem: as orders said, or 503 (down), 504 (too slow), 502 (confused).
+
+        Args:
+            short_of: Articles of which there is too little, unless the order was placed before.
+        """
         body = order.model_dump_json(exclude_none=True)
         headers = {"content-type": "application/json"}
+        if short_of:
+            headers[short.HEADER] = short.written(short_of)
         path = f"{version.prefix}/orders"
         answer = await self._post(path, context, content=body, headers=headers)
         return _order_in(answer, resource)

@@ -5,7 +5,7 @@ it is to be set aside. So an order is passed on when inventory does not answer i
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ from producers.rest.idempotency.exchange import current_exchange
 from producers.rest.patience import without_reserve
 from producers.rest.problems import ProblemError
 from schemas.messages.inventory import GetStock, Stock
-from schemas.rest.orders import OUT_OF_STOCK
+from schemas.rest.orders import OUT_OF_STOCK, short_of
 
 # it takes a tenth of the start, and without the check nobody is asked
 if TYPE_CHECKING:
@@ -44,14 +44,20 @@ class StockCheck:
         self._requester = requester
         self._timeout_s = timeout_s
 
-    async def require(self, items: Iterable[tuple[str, int]], context: MessageContext) -> None:
+    async def require(
+        self, items: Iterable[tuple[str, int]], context: MessageContext
+    ) -> Sequence[str]:
         """Refuse an order for more than there is.
 
-        One with an `Idempotency-Key` is passed on unasked: it may have been placed before, and taken what there was.
+        One with an `Idempotency-Key` is passed on with what is returned: it may have been placed before, and taken what
+        there was. Orders knows, and refuses it unless it was.
 
         Args:
             items: Article and quantity of each line that needs stock.
             context: Correlation and trace of the order.
+
+        Returns:
+            Articles of which there is too little for an order with a key.
 
         Raises:
             ProblemError: inventory says that there is too little of an article.
@@ -59,8 +65,8 @@ class StockCheck:
         wanted = Counter[str]()
         for sku, quantity in items:
             wanted[sku] += quantity
-        if self._requester is None or not wanted or current_exchange():
-            return
+        if self._requester is None or not wanted:
+            return ()
         question = GetStock(skus=tuple(wanted))
         try:
             stock = await self._requester.request(
@@ -68,14 +74,12 @@ class StockCheck:
             )
         except RequestError as error:
             log.warning("order passed on without a look at the stock", because=error)
-            return
+            return ()
         on_hand = {each.sku: each.on_hand for each in stock.articles}
-        if short := [sku for sku, units in wanted.items() if on_hand.get(sku, units) < units]:
-            raise ProblemError(
-                409,
-                f"there is too little of {', '.join(short)}; order less of it, or try again later",
-                kind=OUT_OF_STOCK,
-            )
+        short = [sku for sku, units in wanted.items() if on_hand.get(sku, units) < units]
+        if short and current_exchange() is None:
+            raise ProblemError(409, short_of.told(short), kind=OUT_OF_STOCK)
+        return short
 
     def _patience_s(self) -> float:
         deadline = current_deadline()

@@ -25,8 +25,8 @@ async def place(
     order: PlaceOrder, orders: Orders, stock: Checked, context: Context, location: Location
 ) -> Order:
     """Place an order. It starts as `pending`; follow the `Location` header to see it confirmed."""
-    await stock.require(((line.sku, line.quantity) for line in order.lines), context)
-    placed = await orders.place(V1, order, Order, context)
+    short = await stock.require(((line.sku, line.quantity) for line in order.lines), context)
+    placed = await orders.place(V1, order, Order, context, short_of=short)
     location.tell(placed.order_id)
     return placed
 

@@ -31,8 +31,8 @@ async def place(
 ) -> Order:
     """Place an order. It starts as `pending`; follow the `Location` header to see it confirmed."""
     items = ((line.sku, line.quantity) for line in order.lines if not line.digital)
-    await stock.require(items, context)
-    placed = await orders.place(V2, order, Order, context)
+    short = await stock.require(items, context)
+    placed = await orders.place(V2, order, Order, context, short_of=short)
     location.tell(placed.order_id)
     return placed
 

@@ -21,7 +21,7 @@ from cdc.database import Connection, connect_async
 from cdc.due import PoolTransactions, work_once
 from cdc.ids import new_id
 from consumers.reports.bootstrap import Settings, create_consumer
-from consumers.reports.due import AT_ONCE, ExpiredWork, ForgettingWork, JobWork
+from consumers.reports.due import AT_ONCE, ExpiredWork, ForgettingWork
 from consumers.reports.lease import Lease, LostError
 from consumers.reports.making import CHUNK_BYTES, RETRIES, Maker
 from consumers.reports.service import SERVICE
@@ -329,19 +329,21 @@ def test_what_is_cancelled_in_the_midst_ends_and_leaves_nothing(stack: RunningSt
     play(stack, scene)
 
 
-def test_one_that_dies_in_the_midst_is_followed_by_one_that_goes_on(stack: RunningStack) -> None:
+def test_one_that_is_stopped_in_the_midst_is_followed_at_once_by_one_that_goes_on(
+    stack: RunningStack,
+) -> None:
     async def scene(desk: Desk) -> None:
         job_id = await desk.ask(days=20)
         async with held_up(desk, job_id, 7):
-            making = asyncio.create_task(desk.maker.make(job_id))
+            working = asyncio.create_task(desk.maker.work(desk.database.pool))
             await until(desk, job_id, 7)
-            making.cancel()
-            await asyncio.wait([making])
+            working.cancel()
+        await asyncio.wait([working])
+        assert working.cancelled()
         job = await desk.job(job_id)
-        assert (job.status, job.generation) == ("running", 1)
+        assert (job.status, job.generation, job.attempts) == ("running", 1, 0)
         assert job.done in (7, 8)
-        await desk.make_due(job_id)
-        await desk.maker.make(job_id)
+        await desk.maker.work(desk.database.pool)
         job = await desk.job(job_id)
         assert (job.status, job.generation, job.done) == ("done", 2, 20)
 
@@ -403,20 +405,17 @@ def test_what_has_expired_goes_piece_by_piece_and_is_forgotten_later(stack: Runn
     play(stack, scene)
 
 
-def test_a_worker_begins_one_job_at_a_time_and_holds_up_nobody(stack: RunningStack) -> None:
+def test_a_worker_works_on_one_job_at_a_time_and_another_on_the_next(stack: RunningStack) -> None:
     async def scene(desk: Desk) -> None:
-        transactions, maker = PoolTransactions(desk.database.pool), desk.maker
         first, second = await desk.ask(days=5), await desk.ask(days=5)
         async with held_up(desk, first, 3):
-            assert await work_once(JobWork(maker), transactions)
+            working = asyncio.create_task(desk.maker.work(desk.database.pool))
             await until(desk, first, 3)
-            assert maker.is_busy
-            assert not await work_once(JobWork(maker), transactions)
             assert (await desk.job(second)).status == "queued"
-            other = desk.maker
-            assert await work_once(JobWork(other), transactions)
-            await until(desk, second, 5)
-        await until(desk, first, 5)
+            await desk.maker.work(desk.database.pool)
+            assert (await desk.job(second)).status == "done"
+        await working
+        assert (await desk.job(first)).status == "done"
 
     play(stack, scene)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import psycopg
@@ -57,17 +58,25 @@ def order(stack: RunningStack, sku: str, log: Path) -> Iterator[Order]:
         base_url = f"http://127.0.0.1:{port}"
         with httpx2.Client(base_url=base_url, trust_env=False, timeout=PATIENCE_S) as client:
 
-            def ask(*quantities: int, version: int = 2, **line: Any) -> httpx2.Response:
+            def ask(
+                *quantities: int, version: int = 2, key: UUID | None = None, **line: Any
+            ) -> httpx2.Response:
                 more = {"tax_rate": "0.07", **line} if version == 2 else line
                 each = {"sku": sku, "unit_price": "9.99", **more}
                 lines = [{**each, "quantity": quantity} for quantity in quantities]
                 body = {"customer_id": "ada", "currency": "EUR", "lines": lines}
-                return client.post(f"/v{version}/orders", json=body)
+                headers = {"idempotency-key": str(key)} if key else {}
+                return client.post(f"/v{version}/orders", json=body, headers=headers)
 
             yield ask
     finally:
         process.kill()
         process.wait()
+
+
+def take_all(stack: RunningStack, sku: str, *, on_hand: int = 0) -> None:
+    with psycopg.connect(stack.database_url(OWNER)) as connection:
+        connection.execute("update inventory.stock set on_hand = %s where sku = %s", [on_hand, sku])
 
 
 def ordered(stack: RunningStack, sku: str) -> int:
@@ -89,6 +98,23 @@ def test_an_order_for_more_than_there_is_is_refused(
     assert ordered(stack, sku) == 0
     assert order(1, 1, version=version).status_code == 201
     assert ordered(stack, sku) == 1
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_order_under_a_key_is_refused_unless_it_was_placed_before(
+    stack: RunningStack, order: Order, sku: str, version: int
+) -> None:
+    key, other = new_id(), new_id()
+    placed = order(ON_HAND, version=version, key=key)
+    assert placed.status_code == 201
+    take_all(stack, sku)
+    again = order(ON_HAND, version=version, key=key)
+    assert (again.json(), again.headers["idempotent-replayed"]) == (placed.json(), "true")
+    problem = assert_problem(order(ON_HAND, version=version, key=other), 409)
+    assert problem["type"] == "urn:tailrace:problem:out-of-stock"
+    assert ordered(stack, sku) == 1
+    take_all(stack, sku, on_hand=ON_HAND)
+    assert order(ON_HAND, version=version, key=other).status_code == 201
 
 
 def test_what_needs_no_stock_is_not_asked_for(order: Order) -> None:

@@ -83,6 +83,19 @@ class Exchange:
         async with self._transaction.effect() as connection:
             yield connection
 
+    async def answer_again(self, connect: Connect) -> None:
+        """Look for the answer that was given under the key, without waiting for a twin.
+
+        Raises:
+            AnsweredError: there is one.
+            ProblemError: the key belongs to another request.
+        """
+        place, request = (
+            place_of(self._scope, self._key),
+            fingerprint(self._scope, self._body.digest()),
+        )
+        await KeyedTransaction(connect, place, request).look()
+
     def passed_on(self) -> dict[str, str]:
         """Return the header that has the next service do once what this request asks of it.
 

@@ -80,6 +80,17 @@ class KeyedTransaction:
             await self._be_first()
             self._stack = stack.pop_all()
 
+    async def look(self) -> None:
+        """Look whether the request was answered, and claim nothing.
+
+        Raises:
+            AnsweredError: it was.
+            ProblemError: the key belongs to another request.
+        """
+        async with self._connect() as connection:
+            found = await connection.execute(QUERIES["find"], self._names)
+            self._require_new(await found.fetchone())
+
     @asynccontextmanager
     async def effect(self) -> AsyncIterator[Connection]:
         """Do what the request asks for. What fails is undone, and what was done in an earlier block stays."""
