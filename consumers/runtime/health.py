@@ -84,9 +84,10 @@ class HealthServer(HealthEndpoints):
         expired: Returns how many messages had expired when they came, by type.
         handlers: Returns how often each handler was called, and with what success, by type.
         answers: Returns what became of requests.
+        stashed: Returns how many commands wait for what other sagas have locked, and for how long the first one has.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each of them is told
         self,
         consumer: str,
         partitions: Callable[[], list[PartitionHealth]],
@@ -96,6 +97,7 @@ class HealthServer(HealthEndpoints):
         expired: Callable[[], Mapping[str, int]],
         handlers: Callable[[], Mapping[str, HandlerStats]],
         answers: Callable[[], Mapping[str, Any]] = dict,
+        stashed: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
@@ -104,6 +106,7 @@ class HealthServer(HealthEndpoints):
         self._expired = expired
         self._handlers = handlers
         self._requests = answers
+        self._stashed = stashed
         super().__init__({"/health": self._health, "/ready": self._ready})
 
     def _health(self) -> tuple[HTTPStatus, dict[str, Any]]:
@@ -131,6 +134,7 @@ class HealthServer(HealthEndpoints):
             "ignored": dict(self._ignored()),
             "expired": dict(self._expired()),
             "answers": dict(self._requests()),
+            "stashed": dict(self._stashed()),
         }
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import mode
@@ -30,6 +31,7 @@ from consumers.runtime.handler_stats import HandlerMeter
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes, LaneServices
+from consumers.runtime.locking.postgres import Waiting
 from consumers.runtime.locking.stash import StashWork
 from consumers.runtime.positions import find_positions
 from consumers.runtime.postgres import PostgresStore
@@ -54,6 +56,7 @@ STOP_S = 10.0
 """How long a transaction under way may take when the worker stops or loses its partitions."""
 MAINTAIN_EVERY_S = 3600.0
 SKIP_EVERY_S = 2.0
+COUNT_EVERY_S = 5.0
 LONGEST_WAIT_S = 10.0
 
 STALE_S = 3.0
@@ -122,6 +125,7 @@ class Worker(mode.Service):
             if consumer.answers
             else None
         )
+        self._waiting = Waiting(consumer.name)
         self._health = HealthServer(
             consumer.name,
             self._partition_health,
@@ -130,6 +134,7 @@ class Worker(mode.Service):
             expired=intake.expired.counts,
             handlers=meter.stats,
             answers=self._responder.counts if self._responder else dict,
+            stashed=lambda: self._waiting.figures,
         )
         self._admin = Admin(settings.kafka_bootstrap)
         self._watchdog = Watchdog(
@@ -213,9 +218,17 @@ class Worker(mode.Service):
                 Chore("working on what is due", LOOK_EVERY_S, self._work_on_what_is_due),
                 Chore("maintenance of the inbox", MAINTAIN_EVERY_S, self._maintain),
                 Chore("passing over gaps", SKIP_EVERY_S, self._driver.skip_gaps),
+                *self._looks_at_the_stash(),
                 *self._own_chores,
             ]
         )
+
+    def _looks_at_the_stash(self) -> Sequence[Chore]:
+        if not self._consumer.locks:
+            return []
+        return [
+            Chore("counting what waits", COUNT_EVERY_S, partial(self._waiting.look, self._pool))
+        ]
 
     async def on_stop(self) -> None:
         """Finish the transactions under way; the driver leaves the group then."""

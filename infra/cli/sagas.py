@@ -11,12 +11,13 @@ from consumers.runtime.locking.reading import SHOWN, Locked
 from consumers.sagas.engine import Verb
 from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found
-from infra.cli.common import examples, usage_errors, who_option
+from infra.cli.common import confirm, examples, usage_errors, who_option
 from infra.cli.output import json_option, tell
 from infra.cli.text import age, counted, local
 from infra.cli.values import COUNT, TEXT
 from infra.deployment.current import load_deployment
 from infra.operations import sagas as operations
+from infra.operations.locks import find_lock, free
 from infra.operations.locks import locks as find_locks
 
 STATUSES = (*operations.OPEN, *(each for each in get_args(Status) if each in ENDED))
@@ -130,6 +131,32 @@ def locks(context: click.Context, *, seconds: int, limit: int, as_json: bool) ->
     tell(found, lines or ["No saga has locked anything."], as_json=as_json)
     waits = [now - each.waiting_since for each in found if each.waiting_since]
     context.exit(1 if any(wait >= timedelta(seconds=seconds) for wait in waits) else 0)
+
+
+@saga.command()
+@click.argument("lock", metavar="LOCK", type=TEXT)
+@click.argument("target", metavar="TARGET", type=TEXT)
+@click.option("--consumer", type=TEXT, help="Only at this one.")
+@click.option("--why", required=True, type=TEXT, help="Why; it is kept with who did it.")
+@who_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@examples("tailrace saga unlock card ada --why 'its saga was killed' --yes")
+@usage_errors()
+def unlock(
+    *, lock: str, target: str, consumer: str | None, why: str, who: str, yes: bool, as_json: bool
+) -> None:
+    """Free what a saga has locked at a participant, as after it was killed; the first that waits gets it.
+
+    What the saga has done stays done, and is seen by others from then on as if it could not be undone any more. The
+    lease frees it by itself.
+    """
+    deployment = load_deployment()
+    locked = find_lock(deployment, lock, target, consumer)
+    confirm(f"{locked_line(locked, datetime.now(UTC))}. Free it?", yes=yes)
+    done = free(deployment, locked, actor=who, why=why)
+    told = f"{lock} {printable(target)} is free; it is written down as unlock {done.unlock_id}."
+    tell(done, [told], as_json=as_json)
 
 
 @saga.command()

@@ -1,16 +1,71 @@
-"""What operators see of the locks of sagas, at all participants."""
+"""What operators see of the locks of sagas, at all participants, and do about them."""
 
-from cdc.database import connect
-from consumers.runtime.locking.reading import Locked, read_locks
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cdc.database import SyncConnection, connect
+from consumers.runtime.locking.reading import Locked, find_locked, read_locks, unlock
 from infra.deployment import Deployment
+from infra.errors import RequestError, TailraceError
 from infra.services import SERVICES
+
+
+class NotLockedError(TailraceError):
+    """No saga has what was to be freed, or it has changed hands meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlocked:
+    """What was freed, and the number under which that is written down."""
+
+    unlock_id: int
+    locked: Locked  # as it was
 
 
 def locks(deployment: Deployment, limit: int) -> list[Locked]:
     """Return what sagas have locked, and who waits for it; those first for which most wait."""
-    roles = dict.fromkeys(each.role for each in SERVICES if each.is_consumer and each.role)
-    found: list[Locked] = []
-    for role in roles:
-        with connect(deployment.database_url(role), autocommit=True) as connection:
-            found += read_locks(connection, limit)
+    found = [each for connection in _schemas(deployment) for each in read_locks(connection, limit)]
     return sorted(found, key=lambda each: -each.waiting)[:limit]
+
+
+def find_lock(deployment: Deployment, lock: str, target: str, consumer: str | None) -> Locked:
+    """Return a target that a saga has locked.
+
+    Raises:
+        NotLockedError: none has.
+        RequestError: several consumers have one of that name.
+    """
+    found = [
+        each
+        for connection in _schemas(deployment)
+        for each in find_locked(connection, lock, target)
+        if consumer in {None, each.consumer}
+    ]
+    if not found:
+        raise NotLockedError(
+            f"No saga has locked {lock} {target}; `tailrace saga locks` shows what is locked."
+        )
+    if len(found) > 1:
+        names = ", ".join(each.consumer for each in found)
+        raise RequestError(f"{lock} {target} is locked at {names}; say with --consumer which one.")
+    return found[0]
+
+
+def free(deployment: Deployment, locked: Locked, *, actor: str, why: str) -> Unlocked:
+    """Free what a saga has locked, for whoever waits for it.
+
+    Raises:
+        NotLockedError: that saga has it no more.
+    """
+    for connection in _schemas(deployment):
+        if (unlock_id := unlock(connection, locked, actor=actor, why=why)) is not None:
+            return Unlocked(unlock_id=unlock_id, locked=locked)
+    raise NotLockedError(
+        f"Saga {locked.saga_id} has {locked.lock} {locked.target} no more; nothing was done."
+    )
+
+
+def _schemas(deployment: Deployment) -> Iterator[SyncConnection]:
+    for role in dict.fromkeys(each.role for each in SERVICES if each.is_consumer and each.role):
+        with connect(deployment.database_url(role), autocommit=True) as connection:
+            yield connection

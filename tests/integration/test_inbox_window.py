@@ -132,7 +132,7 @@ def test_the_migration_keeps_what_the_inbox_holds(stack: RunningStack, inbox: In
         runtime = "drop table inbox, inbox_window; drop function maintain_inbox(), inbox_id_at(timestamptz);"
         connection.execute(runtime.encode())
         connection.execute(
-            "drop table parked_message, parked_sequence, parked_action, saga_lock, saga_stash;"
+            "drop table parked_message, parked_sequence, parked_action, saga_lock, saga_stash, saga_unlock;"
             " alter table consumer_offset drop topic_id, drop lost, drop reset_at, drop reset_reason"
         )
         connection.execute(

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from cdc.database import connect
+from consumers.runtime.locking.reading import find_locked, unlock
 from consumers.testing.postgres import PostgresDatabase
 from infra.settings import REPOSITORY
 from tests.integration.test_runtime_contract import rig_on, schema_on, start_rig
@@ -85,6 +87,31 @@ def test_a_worker_killed_between_lock_and_release_loses_no_command(
                 assert list(await left_of(rig)) == left, f"killed in {dies_in}"
             assert run_victim(plan, database, tmp_path) == 0
             assert await left_of(rig) == (["a1", "a2", "b1", "b2"], [], [])
+
+    asyncio.run(run())
+
+
+def test_what_is_freed_by_hand_goes_to_whoever_waits_and_is_written_down(
+    stack: RunningStack,
+) -> None:
+    async def run() -> None:
+        async with rig_on(stack) as rig:
+            await locking(rig)
+            await rig.deliver([rig.placed("a1"), rig.placed("b1")])
+            database = rig.world.database
+            assert isinstance(database, PostgresDatabase)
+            assert (await left_of(rig))[1:] == ([("ada", "a")], [("ada", "b")])
+            with connect(str(database.pool.conninfo), autocommit=True) as connection:
+                [locked] = find_locked(connection, "customer", "ada")
+                assert (locked.saga_id, locked.waiting_sagas) == ("a", ["b"])
+                other = replace(locked, saga_id="b")
+                assert unlock(connection, other, actor="op", why="a guess") is None
+                assert unlock(connection, locked, actor="op", why="it was killed")
+                assert find_locked(connection, "customer", "ada") == []
+            await rig.worker.work_on_stash()
+            assert (await left_of(rig))[1:] == ([("ada", "b")], [])
+            told = await rows(database, "select saga_id, actor, why from saga_unlock")
+            assert told == [("a", "op", "it was killed")]
 
     asyncio.run(run())
 

@@ -1,10 +1,10 @@
 """Keeps the locks and the stash of a consumer in the Postgres schema of its service."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cdc.database import Connection
+from cdc.database import Connection, Pool
 from cdc.sql import load_queries
 from consumers.runtime.locking.lock import Freed, Holder, Want
 from consumers.runtime.locking.store import Overdue, Stashed
@@ -104,6 +104,20 @@ class PostgresLocks:
     async def unstash(self, transaction: Connection, stash_id: int) -> None:
         """Remove a command that waits no more."""
         await transaction.execute(QUERIES["unstash"], {"stash_id": stash_id})
+
+
+class Waiting:
+    """How many commands wait in the stash of a consumer, as of the last look."""
+
+    def __init__(self, consumer: str) -> None:
+        self.figures: Mapping[str, Any] = {}
+        self._consumer = consumer
+
+    async def look(self, pool: Pool) -> None:
+        async with pool.connection() as connection:
+            cursor = await connection.execute(QUERIES["waiting"], {"consumer": self._consumer})
+            commands, oldest_s = (await cursor.fetchall())[0]
+        self.figures = {"commands": commands, "oldest_s": oldest_s}
 
 
 def _holders(holders: Sequence[Holder]) -> dict[str, list[str]]:

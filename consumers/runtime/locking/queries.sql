@@ -129,3 +129,27 @@ from saga_lock as l full join saga_stash as s using (consumer, lock, target)
 group by consumer, lock, target, l.saga_id, l.replies_to, l.locked_at, l.held_until
 order by waiting desc, coalesce(l.locked_at, min(s.stashed_at)), consumer, lock, target
 limit %(limit)s;
+
+-- name: unlock_by_hand
+-- Only from the saga that was looked at: another one may have it by now.
+with freed as (
+    delete from saga_lock
+    where consumer = %(consumer)s and lock = %(lock)s and target = %(target)s and saga_id = %(saga_id)s
+        and replies_to = %(replies_to)s
+    returning consumer, lock, target, saga_id, replies_to, locked_at
+)
+insert into saga_unlock (consumer, lock, target, saga_id, replies_to, locked_at, actor, why)
+select freed.*, %(actor)s, %(why)s from freed
+returning unlock_id;
+
+-- name: held_target
+select
+    l.consumer, l.lock, l.target, l.saga_id, l.replies_to, l.locked_at, l.held_until,
+    count(s.stash_id) as waiting, min(s.stashed_at) as waiting_since, min(s.expires_at) as next_expires_at,
+    (array_agg(s.saga_id order by s.stash_id) filter (where s.saga_id is not null))[:%(shown)s] as waiting_sagas
+from saga_lock as l left join saga_stash as s using (consumer, lock, target)
+where l.lock = %(lock)s and l.target = %(target)s
+group by l.consumer, l.lock, l.target;
+
+-- name: waiting
+select count(*), extract(epoch from clock_timestamp() - min(stashed_at))::float8 from saga_stash where consumer = %(consumer)s;

@@ -1,4 +1,4 @@
-"""What operators see of locks: on a connection to the schema of one service."""
+"""What operators see of locks, and do about them: on a connection to the schema of one service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,3 +45,25 @@ def read_locks(connection: SyncConnection, limit: int) -> list[Locked]:
     """Return what is locked, or waited for, in a schema; those first for which most wait."""
     with connection.cursor(row_factory=class_row(Locked)) as cursor:
         return cursor.execute(QUERIES["held"], {"limit": limit, "shown": SHOWN}).fetchall()
+
+
+def find_locked(connection: SyncConnection, lock: str, target: str) -> list[Locked]:
+    """Return a target by its name, as often as consumers of a schema have locked one that is called so."""
+    values = {"lock": lock, "target": target, "shown": SHOWN}
+    with connection.cursor(row_factory=class_row(Locked)) as cursor:
+        return cursor.execute(QUERIES["held_target"], values).fetchall()
+
+
+def unlock(connection: SyncConnection, locked: Locked, *, actor: str, why: str) -> int | None:
+    """Free a target for whoever waits for it, and write down who did; None when its saga has it no more."""
+    values = {
+        "consumer": locked.consumer,
+        "lock": locked.lock,
+        "target": locked.target,
+        "saga_id": locked.saga_id,
+        "replies_to": locked.replies_to,
+        "actor": actor,
+        "why": why,
+    }
+    row = connection.execute(QUERIES["unlock_by_hand"], values).fetchone()
+    return row[0] if row else None

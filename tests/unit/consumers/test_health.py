@@ -81,6 +81,7 @@ def asked(
             expired=lambda: {"a.DoIt": 1},
             handlers=lambda: {"b.Happened": HandlerStats(1, 5, 0, 0.25)},
             answers=lambda: {"malformed": 3},
+            stashed=lambda: {"commands": 2, "oldest_s": 1.5},
         )
         port = server.bind("127.0.0.1", 0)
         await server.start()
@@ -103,6 +104,7 @@ def test_who_is_well_says_how_far_behind_it_is() -> None:
     assert told["ignored"] == {"a.Happened": 2}
     assert told["expired"] == {"a.DoIt": 1}
     assert told["answers"] == {"malformed": 3}
+    assert told["stashed"] == {"commands": 2, "oldest_s": 1.5}
     assert told["handlers"] == {
         "b.Happened": {"calls": 1, "messages": 5, "failures": 0, "seconds": 0.25}
     }
