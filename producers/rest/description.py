@@ -194,10 +194,10 @@ def _add_negotiated(document: Node, route: NegotiatedRoute) -> None:
 
 
 def _bodies(operation: Node) -> Iterator[Node]:
-    """Yield the request's body, if there is one, and the bodies of successful answers."""
+    """Yield the request's body, if there is one, and those of successful answers, of which 204 has none."""
     if "requestBody" in operation:
         yield operation["requestBody"]
-    yield from _successes(operation)
+    yield from (answer for answer in _successes(operation) if "content" in answer)
 
 
 def _successes(operation: Node) -> Iterator[Node]:

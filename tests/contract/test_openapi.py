@@ -157,7 +157,8 @@ def success(operation: Node) -> Node:
 
 
 def bodies(operation: Node) -> list[Node]:
-    return [operation[key] for key in ("requestBody",) if key in operation] + [success(operation)]
+    found = [operation[key] for key in ("requestBody",) if key in operation]
+    return found if "204" in operation["responses"] else [*found, success(operation)]
 
 
 def named(body: Node, media_type: str) -> str:

@@ -1,6 +1,7 @@
 """The account of the orders under way, and the figures and words it comes to."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from infra.demo.follow import Seen
-from infra.demo.ledger import Ledger, Totals
-from infra.demo.orders import Line, NewOrder
+from infra.demo.ledger import Ledger, Sums, Totals
+from infra.demo.orders import DemoError, Line, NewOrder
 from infra.demo.report import compare, verdict
 from infra.demo.result import PERCENTILES, Result, percentiles
+from infra.demo.sales import Report, read_report
+from infra.demo.walk import Besides, Webhooks, judged
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 from schemas.rest.orders.v2 import Order
 
@@ -87,6 +90,8 @@ def result(**changes: Any) -> Result:
         "problems": (),
         "stopped": None,
         "interrupted": False,
+        "besides": Besides(),
+        "killed": {},
     }
     return Result(**(fields | changes))
 
@@ -154,6 +159,65 @@ def test_an_order_that_was_not_placed_is_forgotten() -> None:
     ledger = begun()
     assert ledger.drop("c") == ORDER
     assert (ledger.is_settled, ledger.placed, ledger.totals) == (True, 0, {})
+
+
+def test_what_a_user_pays_less_is_a_discount() -> None:
+    ledger = Ledger()
+    ledger.begin("c", replace(ORDER, is_of_user=True), at=1.0)
+    paid = {"total": Decimal("9.80"), "tier": "silver", "tier_source": "fallback"}
+    ledger.answered("c", ANSWER.model_copy(update=paid), at=1.25)
+    ledger.seen(Seen("c", replace(CONFIRMED, total=Decimal("9.80")), 1.5))
+    assert (ledger.standing.orders, ledger.standing.tiers, ledger.standing.fallbacks) == (
+        1,
+        ["silver"],
+        1,
+    )
+    assert ledger.totals["EUR"].discount == Decimal("0.20")
+    assert ledger.totals["EUR"].match
+    assert ledger.ends == {ID: "order.confirmed"}
+
+
+HEADINGS = "day,currency,sku,orders_placed,orders_confirmed,orders_cancelled,cancelled_by_reason,revenue,refunds\n"
+
+
+def report_of(placed: int, confirmed: int, revenue: str) -> Report:
+    row = f"2026-01-01,EUR,,{placed},{confirmed},0,{{}},{revenue},0.0000\n"
+    return read_report((HEADINGS + row).encode())
+
+
+@pytest.mark.parametrize(
+    ("after", "others", "is_right"),
+    [
+        (report_of(4, 3, "40.0000"), 0, True),
+        (report_of(5, 3, "40.0000"), 0, False),
+        (report_of(4, 3, "39.0000"), 0, False),
+        (report_of(4, 4, "40.0000"), 0, False),
+        (report_of(5, 3, "40.0000"), 2, None),
+    ],
+)
+def test_a_report_is_held_against_the_run(after: Report, others: int, is_right: object) -> None:
+    ledger = Ledger(sales={"EUR": Sums(placed=1, confirmed=1, revenue=TOTAL)})
+    sales = judged(report_of(3, 2, "30.0000"), after, ledger, others)
+    assert sales.is_right is is_right
+    said = list(verdict(result(besides=Besides(report=sales))))
+    assert len(said) == (1 if is_right else 2), said
+    assert result(besides=Besides(report=sales)).ok == (is_right is not False)
+
+
+def test_a_report_that_is_none_is_said() -> None:
+    with pytest.raises(DemoError, match="cannot be read"):
+        read_report(b"day,currency\n1,EUR\n")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lost": ("a",)}, {"doubled": 1}, {"forged": 1}], ids=["lost", "doubled", "forged"]
+)
+def test_webhooks_that_are_not_as_they_should_be_are_a_failure(wrong: dict[str, Any]) -> None:
+    fields: dict[str, Any] = {"expected": 3, "lost": (), "doubled": 0, "repeated": 2, "forged": 0}
+    assert result(besides=Besides(webhooks=Webhooks(**fields))).ok
+    failed = result(besides=Besides(webhooks=Webhooks(**fields | wrong)))
+    assert not failed.ok
+    assert any(each.startswith("Of 3 webhooks") for each in verdict(failed))
 
 
 def test_percentiles_are_latencies_that_occurred() -> None:
