@@ -4,8 +4,8 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from itertools import cycle
+from collections.abc import Mapping, Sequence
+from itertools import chain, cycle
 
 from infra.errors import RequestError
 from infra.local.parts import Part, parts_with
@@ -49,24 +49,25 @@ class Crashes:
         return all(part.is_ready(self._settings) for part in self._programs[name])
 
 
-def crashes_of(settings: Settings, names: Collection[str]) -> Crashes:
+def crashes_of(settings: Settings, names: Sequence[str]) -> Crashes:
     """Return what kills these parts.
 
     Args:
-        names: Parts; `SERVICES` for all services and consumers.
+        names: Parts in their turn; `SERVICES` for all services and consumers.
 
     Raises:
         RequestError: one is no part of the stack.
     """
     parts = parts_with(publisher(settings))
-    known = {part.name for part in parts}
-    if unknown := sorted(set(names) - known - {SERVICES}):
+    known = {part.name: part for part in parts}
+    if unknown := sorted(set(names) - {*known, SERVICES}):
         raise RequestError(
             f"{', '.join(unknown)} is no part of this stack; there are {SERVICES}, {', '.join(sorted(known))}."
         )
     running = Supervisor(settings.home).processes()
     programs: dict[str, list[Part]] = {}
-    for part in parts:
-        if part.name in names or (part.is_service and SERVICES in names):
-            programs.setdefault(part.program_in(running), []).append(part)
+    services = [part.name for part in parts if part.is_service]
+    for name in chain.from_iterable(services if each == SERVICES else [each] for each in names):
+        part = known[name]
+        programs.setdefault(part.program_in(running), []).append(part)
     return Crashes(settings, programs)

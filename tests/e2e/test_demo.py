@@ -59,6 +59,27 @@ def test_made_up_orders_all_come_to_their_end(stack: RunningStack) -> None:
     assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"]
     assert {"JPY", "KWD"} <= set(figures["totals"])
     assert all(totals["match"] for totals in figures["totals"].values())
+    besides = figures["besides"]
+    assert besides["customer"]["orders"] > 5
+    assert besides["customer"]["tiers"][:2] == ["standard", "silver"]
+    webhooks, report = besides["webhooks"], besides["report"]
+    assert (webhooks["expected"], webhooks["lost"], webhooks["doubled"]) == (60, [], 0)
+    assert webhooks["forged"] == 0
+    assert (report["orders"], report["is_right"], report["others"]) == (60, True, 0)
+    assert any(Decimal(totals["discount"]) > 0 for totals in figures["totals"].values())
+
+
+def test_nothing_stays_unknown_while_services_are_killed(stack: RunningStack) -> None:
+    parts = (
+        "webhooks-worker,storefront,users-grpc,orders,loyalty,users,reports-worker,webhooks,reports"
+    )
+    figures = demo(stack, "--orders", "75", "--rate", "5", "--crash", parts, "--timeout", "120")
+    assert sum(figures["killed"].values()) >= 3
+    assert (figures["placed"], figures["unknown"], figures["unfinished"]) == (75, 0, 0)
+    assert figures["books"] == []
+    webhooks, report = figures["besides"]["webhooks"], figures["besides"]["report"]
+    assert (webhooks["expected"], webhooks["lost"], webhooks["doubled"]) == (75, [], 0)
+    assert report["is_right"]
 
 
 def test_a_burst_waits_for_slow_payments_and_customers_do_not(stack: RunningStack) -> None:
@@ -75,7 +96,10 @@ def test_a_burst_waits_for_slow_payments_and_customers_do_not(stack: RunningStac
 
 def test_the_table_says_that_it_adds_up(stack: RunningStack) -> None:
     printed = stack.cli("demo", "--orders", "5", "--currency", "eur").stdout
-    words = ("placed", "confirmed", "cancelled", "latency p50", "duplicates suppressed", "EUR")
+    words = (
+        *("placed", "confirmed", "cancelled", "latency p50", "duplicates suppressed", "EUR"),
+        *("orders with a tier", "webhooks", "report of sales"),
+    )
     assert all(word in printed for word in words)
     assert "they do not match" not in printed
     assert " EUR = events " in printed

@@ -47,7 +47,7 @@ ELSEWHERE = {
     ".venv/bin/tailrace schema golden tracking.GetTracking": COPIED,
     ".venv/bin/tailrace schema golden tracking.Tracking": COPIED,
     """curl -sf localhost:18031/v1/catalog -d '{"name": "a red bicycle"}'""": COPIED,
-    "TAILRACE_WEBHOOK_RECEIVERS=loopback make up": "is how the stack of the tests is set",
+    ".venv/bin/tailrace demo --orders 300 --rate 5 --crash services": SLOW,
     "make down": "is run by test_cli_stack.py, which brings the stack up again",
     "TAILRACE_CARD_LATENCY_MS=2000 make up": SLOW,
     ".venv/bin/tailrace demo --orders 100 --concurrency 100": SLOW,

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from cdc.ids import new_id
+from infra.local.probe import wait_until
 from infra.services import OWNER
 from tests.answers import assert_problem
 from tests.services import PATIENCE_S, free_port, start, wait_until_healthy
@@ -74,9 +75,19 @@ def order(stack: RunningStack, sku: str, log: Path) -> Iterator[Order]:
         process.wait()
 
 
-def take_all(stack: RunningStack, sku: str, *, on_hand: int = 0) -> None:
+def on_hand(stack: RunningStack, sku: str) -> int:
     with psycopg.connect(stack.database_url(OWNER)) as connection:
-        connection.execute("update inventory.stock set on_hand = %s where sku = %s", [on_hand, sku])
+        query = "select on_hand from inventory.stock where sku = %s"
+        [[units]] = connection.execute(query, [sku]).fetchall()
+    return int(units)
+
+
+def stock_again(stack: RunningStack, sku: str) -> None:
+    with psycopg.connect(stack.database_url(OWNER)) as connection:
+        connection.execute(
+            "update inventory.stock set stocked = stocked + %s, on_hand = on_hand + %s where sku = %s",
+            [ON_HAND, ON_HAND, sku],
+        )
 
 
 def ordered(stack: RunningStack, sku: str) -> int:
@@ -107,13 +118,13 @@ def test_an_order_under_a_key_is_refused_unless_it_was_placed_before(
     key, other = new_id(), new_id()
     placed = order(ON_HAND, version=version, key=key)
     assert placed.status_code == 201
-    take_all(stack, sku)
+    wait_until("the stock is not taken", lambda: not on_hand(stack, sku), timeout_s=PATIENCE_S)
     again = order(ON_HAND, version=version, key=key)
     assert (again.json(), again.headers["idempotent-replayed"]) == (placed.json(), "true")
     problem = assert_problem(order(ON_HAND, version=version, key=other), 409)
     assert problem["type"] == "urn:tailrace:problem:out-of-stock"
     assert ordered(stack, sku) == 1
-    take_all(stack, sku, on_hand=ON_HAND)
+    stock_again(stack, sku)
     assert order(ON_HAND, version=version, key=other).status_code == 201
 
 

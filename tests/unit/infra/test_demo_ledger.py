@@ -277,6 +277,7 @@ def test_machines_get_money_as_strings_and_latencies_in_milliseconds() -> None:
     assert document["totals"] == {
         "EUR": {
             "source": "10.00",
+            "discount": "0.00",
             "placed": "10.00",
             "confirmed": "10.00",
             "cancelled": "0.00",
