@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     answers_kept_h: Annotated[int, Field(ge=1, le=MAX_ANSWERS_KEPT_H)]
     webhook_receivers: Literal["public", "loopback"]
     webhook_timeout_s: Annotated[float, Field(ge=1, le=30)]
+    request_timeout_ms: Annotated[int, Field(ge=10, le=600_000)]
+    request_timeout_max_ms: Annotated[int, Field(ge=10, le=3_600_000)]
+    requests_in_flight: Annotated[int, Field(ge=1, le=100_000)]
 
     @classmethod
     def settings_customise_sources(
@@ -219,12 +222,19 @@ class Settings(BaseSettings):
 
     def _told(self) -> dict[str, dict[str, str]]:
         """Return what single services are told besides, by their names."""
+        requests = {
+            "REQUEST_TIMEOUT_MS": str(self.request_timeout_ms),
+            "REQUEST_TIMEOUT_MAX_MS": str(self.request_timeout_max_ms),
+            "REQUESTS_IN_FLIGHT": str(self.requests_in_flight),
+        }
+        kept = {"ANSWERS_KEPT_H": str(self.answers_kept_h)}
         told = {
-            service.name: {"ANSWERS_KEPT_H": str(self.answers_kept_h)}
+            service.name: requests | (kept if service.schema else {})
             for service in SERVICES
-            if service.kind == "rest" and service.schema
+            if service.kind == "rest"
         }
         told["orders"]["FULFILMENT"] = self.fulfilment
+        told["storefront"]["STOCK_CHECK"] = self.stock_check
         webhooks = {
             "WEBHOOK_KEY_FILE": str(self.webhook_key),
             "WEBHOOK_RECEIVERS": self.webhook_receivers,
@@ -238,7 +248,6 @@ class Settings(BaseSettings):
                 "ONE_ORDER_AT_A_TIME": str(self.one_order_at_a_time),
             },
             "fulfilment-worker": {"ANSWER_WITHIN_S": str(self.answer_within_s)},
-            "storefront": {"STOCK_CHECK": self.stock_check},
         }
 
     def _registry_as(self, user: str, url: str) -> RegistrySettings:

@@ -12,14 +12,13 @@ from cdc.text import quoted
 from infra.cli.common import usage_errors
 from infra.cli.output import console, emit, json_option
 from infra.cli.values import COUNT, Existing, Parsed, seconds, whole
+from infra.demo.crashes import Crashes
 from infra.demo.display import open_display
 from infra.demo.mapping import DEFAULT_CURRENCY, SYNONYMS
 from infra.demo.orders import FORMS
 from infra.demo.report import compare, report
 from infra.demo.result import Result
 from infra.deployment.current import load_deployment, local_stack
-from infra.local.crashes import SERVICES, crashes_of
-from infra.local.parts import PART_NAMES
 from infra.operations.demo import (
     DEFAULT_ORDERS,
     ORDERS_PER_CORE,
@@ -56,6 +55,10 @@ def _currency(text: str) -> str:
 
 
 def _parts(text: str) -> list[str]:
+    # the local stack, which alone has processes to kill; other deployments do without
+    from infra.local.crashes import SERVICES
+    from infra.local.parts import PART_NAMES
+
     names = [name.strip() for name in text.split(",")]
     if unknown := [name for name in names if name not in (SERVICES, *PART_NAMES)]:
         raise ValueError(
@@ -161,7 +164,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
         currency=currency,
         timeout_s=timeout_s,
     )
-    crashes = crashes_of(local_stack(), parts) if parts else None
+    crashes = _crashes(parts) if parts else None
     out = console(stderr=as_json)
     with open_source(request) as source:
         for line in source.explanation:
@@ -185,6 +188,12 @@ def demo(  # noqa: PLR0913 - one parameter per option
         INTERRUPTED if result.interrupted else 0 if result.ok else 1 for result in results.values()
     ]
     context.exit(max(ends))
+
+
+def _crashes(parts: Sequence[str]) -> Crashes:
+    from infra.local.crashes import crashes_of
+
+    return crashes_of(local_stack(), parts)
 
 
 def _columns(assignments: Sequence[Sequence[tuple[str, str]]]) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from arro3.io import read_parquet
 from psycopg.errors import CheckViolation
 from psycopg.types.json import Jsonb
 
+from cdc.chores import cancel
 from cdc.context import MessageContext
 from cdc.database import Connection, connect_async
 from cdc.due import PoolTransactions, work_once
@@ -337,8 +338,7 @@ def test_one_that_is_stopped_in_the_midst_is_followed_at_once_by_one_that_goes_o
         async with held_up(desk, job_id, 7):
             working = asyncio.create_task(desk.maker.work(desk.database.pool))
             await until(desk, job_id, 7)
-            working.cancel()
-        await asyncio.wait([working])
+            await cancel([working])
         assert working.cancelled()
         job = await desk.job(job_id)
         assert (job.status, job.generation, job.attempts) == ("running", 1, 0)
