@@ -9,7 +9,8 @@ from tailrace import Consumer, Outside, WorkerSettings, saga_consumer
 class Settings(WorkerSettings):
     """Settings of fulfilment."""
 
-    answer_within_s: float = Field(default=30.0, gt=0)  # how long a participant may take
+    # how long a participant may take, with what it has to do before: a backlog is no reason to undo orders
+    answer_within_s: float = Field(default=300.0, gt=0)
 
 
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:
