@@ -90,8 +90,15 @@ returning
     delivery.leased_until, taken.url, taken.key, taken.former_key, %(swift)s as of_swift;
 
 -- name: slow
--- Known before the call is over, so that no more are begun on the account of the swift.
-update endpoint set is_swift = false where endpoint_id = any(%(endpoint_ids)s) and is_swift;
+-- Known before the call is over, so that no more are begun on the account of the swift. In one order, so that two
+-- workers do not wait for each other in a circle.
+update endpoint set is_swift = false
+where endpoint_id in (
+    select endpoint_id from endpoint
+    where endpoint_id = any(%(endpoint_ids)s) and is_swift
+    order by endpoint_id
+    for no key update
+);
 
 -- name: release
 -- What was broken off, so that somebody else takes it at once.
