@@ -80,11 +80,11 @@ class Maker:
             await asyncio.sleep(PAUSE_S)
 
     async def _until_broken_off(self, lease: Lease) -> None:
-        try:
+        with suppress(asyncio.CancelledError):
             await self._under(lease)
-        except asyncio.CancelledError:
+        if _is_broken_off():
             await asyncio.shield(self._release(lease))
-            raise
+            raise asyncio.CancelledError
 
     async def _release(self, lease: Lease) -> None:
         # what is under way on the other connection has not ended for certain
@@ -145,6 +145,8 @@ class Maker:
             log.info("job lost", job_id=lease.job_id, generation=lease.generation)
 
     async def _put_off(self, lease: Lease, error: Exception) -> None:
+        if _is_broken_off():  # of which a statement under way tells as of any other failure
+            return
         pause_s = RETRIES.pause_s(lease.attempts)
         log.warning("job put off", job_id=lease.job_id, error=repr(error), pause_s=pause_s)
         if pause_s is None:
@@ -160,6 +162,11 @@ class Maker:
                 await lease.put_off(connection, timedelta(seconds=pause_s))
             except LostError:
                 log.info("job lost", job_id=lease.job_id, generation=lease.generation)
+
+
+def _is_broken_off() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _require_attempts_left(lease: Lease) -> None:
