@@ -72,6 +72,8 @@ class Maker:
                 if lease:
                     await self._until_broken_off(lease)
         except Exception as error:
+            if _is_broken_off():
+                raise asyncio.CancelledError from error
             # what is not ours to repair now is taken up again when the lease is over
             if not is_trouble_of_the_database(error):
                 log.exception("job left", job_id=job_id)

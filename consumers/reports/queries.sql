@@ -134,7 +134,7 @@ returning job_id;
 
 -- name: release
 update job
-set due_at = clock_timestamp(), attempts = attempts - 1
+set due_at = clock_timestamp(), attempts = greatest(0, attempts - 1)
 where job_id = %(job_id)s and generation = %(generation)s and status = 'running'
 returning job_id;
 
