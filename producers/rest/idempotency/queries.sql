@@ -3,8 +3,8 @@
 -- name: claim
 -- Whoever has the lock is the one who works on this key, until the transaction ends; the table is written only with an answer.
 -- It may have been let go of after this statement began, by a twin whose answer is not seen here: `keep` will meet it.
-select request, status, headers, body, pg_try_advisory_xact_lock(%(lock)s),
-    set_config('statement_timeout', %(statement_ms)s, true)
+select request, status, headers, body, set_config('statement_timeout', %(statement_ms)s, true),
+    pg_try_advisory_xact_lock(%(lock)s)
 from (select) as one left join kept_answer on place = %(place)s and kept_until > clock_timestamp();
 
 -- name: wait_for
@@ -17,7 +17,8 @@ select pg_advisory_xact_lock(%(lock)s);
 select set_config('lock_timeout', '0', true);
 
 -- name: find
-select request, status, headers, body from kept_answer where place = %(place)s and kept_until > clock_timestamp();
+select request, status, headers, body, set_config('statement_timeout', %(statement_ms)s, true)
+from (select) as one left join kept_answer on place = %(place)s and kept_until > clock_timestamp();
 
 -- name: savepoint
 savepoint effect;

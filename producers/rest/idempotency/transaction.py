@@ -87,9 +87,8 @@ class KeyedTransaction:
             AnsweredError: it was.
             ProblemError: the key belongs to another request.
         """
-        async with self._connect() as connection:
-            found = await connection.execute(QUERIES["find"], self._names)
-            self._require_new(await found.fetchone())
+        async with self._connect(self._find):
+            self._require_unanswered()
 
     @asynccontextmanager
     async def effect(self) -> AsyncIterator[Connection]:
@@ -142,10 +141,18 @@ class KeyedTransaction:
 
     async def _claim(self, connection: Connection) -> None:
         """Take the claim if nobody has it, and look for an answer, in one statement that waits for nobody."""
+        [self._is_claimed] = await self._ask(connection, "claim")
+
+    async def _find(self, connection: Connection) -> None:
+        await self._ask(connection, "find")
+
+    async def _ask(self, connection: Connection, query: str) -> Sequence[bool]:
+        """Look for an answer; return what else is told."""
         asked = {**self._names, "statement_ms": statement_timeout()}
-        cursor = await connection.execute(QUERIES["claim"], asked)
-        [(request, status, headers, body, self._is_claimed, _)] = await cursor.fetchall()
+        cursor = await connection.execute(QUERIES[query], asked)
+        [(request, status, headers, body, _, *more)] = await cursor.fetchall()
         self._found = None if request is None else (request, status, headers, body)
+        return more
 
     async def _claim_again(self) -> None:
         if not self._is_claimed:
