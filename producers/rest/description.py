@@ -17,6 +17,7 @@ from schemas.rest.problem import Problem
 Node = dict[str, Any]
 
 HEADERS: dict[str, str] = {
+    "X-Accel-Buffering": "`no`: a proxy is to pass on what it has.",
     "Accept-Ranges": "`none`: it is sent as a whole.",
     "Cache-Control": "Whether the answer may be kept; what is kept is asked for again each time.",
     "Content-Disposition": "What the file is called.",
@@ -133,10 +134,14 @@ def _operations(document: Node, method: str) -> Iterator[Node]:
 
 def _tell_conditions(operation: Node) -> None:
     """Add what lets a client keep an answer; none keeps a stream."""
-    if any(
-        event_stream.MEDIA_TYPE in each.get("content", {})
-        for each in operation["responses"].values()
-    ):
+    streams = [
+        answer
+        for answer in _successes(operation)
+        if event_stream.MEDIA_TYPE in answer.get("content", {})
+    ]
+    for answer in streams:
+        answer["headers"] = _headers("Cache-Control", "X-Accel-Buffering")
+    if streams:
         return
     operation.setdefault("parameters", []).append(IF_NONE_MATCH)
     operation["responses"]["304"] = {

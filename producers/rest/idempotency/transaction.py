@@ -146,11 +146,12 @@ class KeyedTransaction:
     async def _find(self, connection: Connection) -> None:
         await self._ask(connection, "find")
 
-    async def _ask(self, connection: Connection, query: str) -> Sequence[bool]:
+    async def _ask(self, connection: Connection, query: str) -> list[bool]:
         """Look for an answer; return what else is told."""
         asked = {**self._names, "statement_ms": statement_timeout()}
         cursor = await connection.execute(QUERIES[query], asked)
-        [(request, status, headers, body, _, *more)] = await cursor.fetchall()
+        [(request, status, headers, body, _, *others)] = await cursor.fetchall()
+        more: list[bool] = others
         self._found = None if request is None else (request, status, headers, body)
         return more
 
