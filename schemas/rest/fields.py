@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 
 from schemas.money.amounts import MAX_QUANTITY, MoneyError, amount
@@ -88,25 +89,24 @@ Currency = Annotated[
 ]
 """Active ISO 4217 code."""
 
+_AMOUNT: JsonSchemaValue = {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,4})?$"}
+_AMOUNT_NUMBER: JsonSchemaValue = {"type": "number", "minimum": 0, "exclusiveMaximum": 10**15}
+_RATE: JsonSchemaValue = {"type": "string", "pattern": r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"}
+_RATE_NUMBER: JsonSchemaValue = {"type": "number", "minimum": 0, "maximum": 1}
+
 Amount = Annotated[
     Decimal,
     BeforeValidator(_amount),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,4})?$", "examples": ["29.33"]}
-    ),
+    WithJsonSchema({**_AMOUNT, "examples": ["29.33"]}, mode="serialization"),
+    WithJsonSchema({"anyOf": [_AMOUNT, _AMOUNT_NUMBER], "examples": ["29.33"]}, mode="validation"),
 ]
 """Money, not negative, below 10^15, at most four decimals. A string in JSON; a JSON number is understood too."""
 
 TaxRate = Annotated[
     Decimal,
     BeforeValidator(_rate),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$",
-            "examples": ["0.19"],
-        }
-    ),
+    WithJsonSchema({**_RATE, "examples": ["0.19"]}, mode="serialization"),
+    WithJsonSchema({"anyOf": [_RATE, _RATE_NUMBER], "examples": ["0.19"]}, mode="validation"),
 ]
 """Tax as a part of the price, 0 to 1 with at most six decimals. A string in JSON; a JSON number is understood too."""
 

@@ -134,7 +134,7 @@ def require_described(answer: httpx2.Response, operation: Node, document: Node) 
 
 
 def ids_in(answer: httpx2.Response) -> dict[str, str]:
-    if not answer.headers.get("content-type", "").endswith("json"):
+    if not answer.content or not answer.headers["content-type"].endswith("json"):
         return {}
     body: dict[str, Any] = answer.json()
     return {name: str(value) for name, value in body.items() if name.endswith("_id")}
