@@ -9,6 +9,8 @@ CONSUMER_TABLES = "consumers.runtime.migrations"
 """Package of migrations that makes what every service that consumes has besides."""
 REST_TABLES = "producers.rest.migrations"
 """Package of migrations that makes what every REST service with a database has besides."""
+ACCESS_TABLES = "producers.rest.access.migrations"
+"""Package of migrations that makes the API keys, in one schema for all services that ask for them."""
 SAGA_TABLES = "consumers.sagas.migrations"
 """Package of migrations that makes what services have that run sagas."""
 
@@ -34,6 +36,8 @@ class Service:
     needs: tuple[str, ...] = ()
     # names of services that it asks and can do without; it is told the same of those whose address is known
     may_ask: tuple[str, ...] = ()
+    # whether only services of ours call it: clients do not, so that it is not told whom to let in
+    internal: bool = False
     has_sagas: bool = False  # it runs sagas, whose tables are made in its schema
 
     @property
@@ -43,6 +47,11 @@ class Service:
     @property
     def is_consumer(self) -> bool:
         return self.kind == "consumer"
+
+    @property
+    def asks_who_calls(self) -> bool:
+        """Whether it is told whom to let in, as clients call it."""
+        return self.kind == "rest" and not self.internal
 
     @property
     def folder(self) -> str:

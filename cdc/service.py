@@ -122,6 +122,9 @@ def _refuse_names(sentence: str) -> NoReturn:
 def _refuse(error: ValidationError, service: str) -> NoReturn:
     # The values stay out of the sentence: one of them may be a secret.
     for fault in error.errors(include_input=False, include_url=False):
+        if not fault["loc"]:  # of several settings together
+            print(fault["msg"].removeprefix("Value error, "), file=sys.stderr)
+            continue
         name = str(fault["loc"][0])
         own = own_variable(service, name)
         variable = own if service and own in os.environ else PREFIX + name.upper()

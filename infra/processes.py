@@ -9,6 +9,7 @@ from cdc.manifest import Service
 from cdc.service import own_variable
 from infra.deployment import Deployment
 from infra.interpreter import module_command
+from infra.services import ACCESS
 
 RUNNERS = {"rest": "producers.rest", "grpc": "producers.grpc", "consumer": "consumers.runtime"}
 """Modules that run a service of a kind, by the name of its folder."""
@@ -52,6 +53,8 @@ def environment_of(service: Service, deployment: Deployment) -> dict[str, str]:
     }
     if service.role:
         variables[f"{PREFIX}DATABASE_URL"] = deployment.database.url(service.role)
+    if service.asks_who_calls:
+        variables[f"{PREFIX}KEYS_DATABASE_URL"] = deployment.database.url(ACCESS)
     known = (name for name in service.may_ask if deployment.address_of(name).url)
     for name in (*service.needs, *known):
         variables[f"{PREFIX}{name.upper().replace('-', '_')}_URL"] = deployment.url_of(name)

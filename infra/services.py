@@ -7,7 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cdc import retention
-from cdc.manifest import CONSUMER_TABLES, OUTBOX_TABLES, REST_TABLES, SAGA_TABLES, Service
+from cdc.manifest import (
+    ACCESS_TABLES,
+    CONSUMER_TABLES,
+    OUTBOX_TABLES,
+    REST_TABLES,
+    SAGA_TABLES,
+    Service,
+)
 
 FOLDERS = ("producers", "consumers")
 
@@ -16,6 +23,8 @@ OWNER = "tailrace_owner"
 SUPERUSER = "postgres"
 CAPTURE = "tailrace_capture"
 RELAY = "tailrace_relay"
+ACCESS = "tailrace_access"  # the schema of API keys, and the role of services that look them up
+KEYS = "tailrace_keys"  # the role that makes and revokes them
 CANARY = "canary"
 REGISTRY = "registry"
 RETENTION = retention.ROLE
@@ -45,6 +54,9 @@ def _own_migrations(service: Service) -> bool:
 
 
 def _packages(schema: str) -> Iterator[str]:
+    if schema == ACCESS:
+        yield ACCESS_TABLES
+        return
     members = [service for service in SERVICES if service.schema == schema]
     yield from (f"{each.package}.migrations" for each in members if _own_migrations(each))
     if schema != RELAY:
@@ -68,8 +80,8 @@ OUTBOXES = (
     *dict.fromkeys(each.schema for each in SERVICES if each.schema and each.kind != "relay"),
     CANARY,
 )
-"""Schemas with an outbox, which are all but the relay's own."""
-SCHEMAS = (RELAY, *OUTBOXES)
+"""Schemas with an outbox, which are all but those of the relay and of API keys."""
+SCHEMAS = (RELAY, ACCESS, *OUTBOXES)
 MIGRATIONS = {schema: tuple(_packages(schema)) for schema in SCHEMAS}
 """Schema -> packages of Alembic migrations that make it, in the order in which they are applied."""
 

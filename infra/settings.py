@@ -27,6 +27,7 @@ from infra.deployment import Publisher as Publisher
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
 from infra.services import CAPTURE, PUBLISHER, REGISTRY_ADMIN, SERVICES, find_service
+from producers.rest.access.settings import AccessSettings
 from producers.rest.limits import MAX_ANSWERS_KEPT_H
 from schemas.registry_settings import RegistrySettings
 
@@ -74,7 +75,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Directory = Annotated[Path, AfterValidator(_plain_directory)]
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings, BaseSettings):
     """Every setting of the stack. Build it with `load_settings`, which adds the port of each service."""
 
     model_config = SettingsConfigDict(
@@ -233,6 +234,10 @@ class Settings(BaseSettings):
             for service in SERVICES
             if service.kind == "rest"
         }
+        access = {name.upper(): str(getattr(self, name)) for name in AccessSettings.model_fields}
+        for service in SERVICES:
+            if service.asks_who_calls:
+                told[service.name] = told.get(service.name, {}) | access
         told["orders"]["FULFILMENT"] = self.fulfilment
         told["storefront"]["STOCK_CHECK"] = self.stock_check
         webhooks = {

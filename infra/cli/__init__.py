@@ -47,6 +47,7 @@ COMMANDS = {
         "infra.cli.deployment:deployment",
         "Show where commands work, and what services are told.",
     ),
+    "keys": ("infra.cli.keys:keys", "Give out API keys, list them, take them back."),
     "migrate": ("infra.cli.migrate:migrate", "Apply the database migrations of every service."),
 }
 

@@ -7,9 +7,9 @@ from psycopg import sql
 
 from cdc.database import SESSION, SyncConnection
 from infra.drift.difference import MIGRATE, Difference
-from infra.services import CAPTURE, OWNER, REGISTRY, RETENTION, SCHEMAS
+from infra.services import CAPTURE, KEYS, OWNER, REGISTRY, RETENTION, SCHEMAS
 
-ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, *SCHEMAS)
+ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, *SCHEMAS)
 
 ATTRIBUTES = """
 select rolname, rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolconnlimit,

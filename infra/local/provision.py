@@ -13,6 +13,7 @@ from infra.local.home import write_private
 from infra.local.passwords import ensure_password, ensure_secret
 from infra.services import (
     CAPTURE,
+    KEYS,
     OWNER,
     PUBLISHER,
     REGISTRY,
@@ -121,7 +122,7 @@ def _close_to_the_public(connection: Connection, database: str) -> None:
 
 
 def _grant_connect(connection: Connection) -> None:
-    for role in (CAPTURE, RETENTION, *SCHEMAS):
+    for role in (CAPTURE, RETENTION, KEYS, *SCHEMAS):
         _execute(connection, "GRANT CONNECT ON DATABASE {} TO {}", DATABASE, role)
     for role in SCHEMAS:
         _execute(

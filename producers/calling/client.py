@@ -12,6 +12,7 @@ import httpx2
 
 from cdc.context import MessageContext
 from cdc.deadline import LEAST_S, Deadline, within
+from cdc.service import StartError
 from producers.calling.answer import Answer, read, unusable
 from producers.calling.retries import wait_s
 from producers.calling.settings import CallSettings
@@ -27,6 +28,7 @@ from producers.calling.target import (
 from producers.discovery.balancer import NoInstanceError, Use
 from producers.discovery.instances import Instance
 from producers.discovery.service_instances import ServiceInstances
+from producers.rest.access.api_key import ApiKey
 from producers.rest.context import headers_of
 from producers.rest.deadlines import current_trace
 from producers.rest.patience import patience_headers, retries_allowed, without_reserve
@@ -240,6 +242,26 @@ def _too_slow(service: str, waited_s: float) -> ProblemError:
     )
 
 
+def _credentials(settings: CallSettings) -> Mapping[str, str]:
+    """Return the header that says who we are.
+
+    Raises:
+        StartError: the file with the API key cannot be read, or has something else in it.
+    """
+    if settings.call_key_file is None:
+        return {}
+    try:
+        key = ApiKey.parse(settings.call_key_file.read_text("ascii").strip())
+    except (OSError, UnicodeError):
+        key = None
+    if key is None:
+        raise StartError(
+            f"TAILRACE_CALL_KEY_FILE names {settings.call_key_file}, which cannot be read or has no API key in it; "
+            "`tailrace keys new` makes one"
+        )
+    return {"authorization": f"Bearer {key.text}"}
+
+
 @asynccontextmanager
 async def open_client(
     name: str, url: str, settings: CallSettings, *, timeout_s: float
@@ -252,6 +274,7 @@ async def open_client(
     instances = settings.instances_at(url)
     async with (
         httpx2.AsyncClient(
+            headers=_credentials(settings),
             timeout=timeout_s,
             limits=httpx2.Limits(
                 max_connections=settings.calls_in_flight, keepalive_expiry=KEEPALIVE_S

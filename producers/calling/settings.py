@@ -1,5 +1,6 @@
 """How a service calls others, read from `TAILRACE_*` environment variables."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -36,6 +37,8 @@ class CallSettings(BaseSettings):
     # calls of an instance that fail in a row before it is left out, and for how long the first time
     eject_after: Annotated[int, Field(ge=1)] = 3
     eject_ms: Ms = 5_000
+    # file with the API key by which targets know who calls; without it none is shown
+    call_key_file: Path | None = None
 
     def instances_at(self, url: str) -> ServiceInstances:
         """Return the instances of the service at this URL."""

@@ -17,7 +17,7 @@ from cdc.service import FAILURE, NOT_STARTED, StartError
 from producers.discovery.registration import Registration
 from producers.grpc import streams
 from producers.grpc.calls import Calls
-from producers.rest.settings import ServiceSettings
+from producers.rest.settings import ListenerSettings
 
 GRACE_S = 10.0  # how long calls that are under way may take when the service is to stop
 LAST_ANSWERS_S = 0.2  # until what was answered last is on its way
@@ -107,7 +107,7 @@ async def listening(
         await running.stop()
 
 
-def run(opening: Opening, settings: ServiceSettings, registration: Registration) -> int:
+def run(opening: Opening, settings: ListenerSettings, registration: Registration) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when it could not start (a sentence says why)."""
     try:
         asyncio.run(_serve(opening, settings, registration))
@@ -117,7 +117,7 @@ def run(opening: Opening, settings: ServiceSettings, registration: Registration)
     return 0
 
 
-async def _serve(opening: Opening, settings: ServiceSettings, registration: Registration) -> None:
+async def _serve(opening: Opening, settings: ListenerSettings, registration: Registration) -> None:
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOP:

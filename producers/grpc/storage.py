@@ -5,12 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from cdc.database import Pool, open_pool
-from producers.rest.settings import ServiceSettings
+from producers.rest.settings import ListenerSettings
 
 CONNECTION_TIMEOUT_S = 2.0  # longest wait for a connection of the pool
 
 
-class StorageSettings(ServiceSettings):
+class StorageSettings(ListenerSettings):
     """What a gRPC service with a database needs to know."""
 
     # libpq URL of the service's own role

@@ -8,5 +8,6 @@ SERVICE = Service(
     kind="rest",
     port=18001,
     schema="orders",
+    internal=True,
     may_ask=("users-grpc",),
 )

@@ -10,17 +10,17 @@ from starlette.responses import Response, StreamingResponse
 from producers.reports import jobs
 from producers.reports.jobs import Job
 from producers.reports.v2 import not_found
-from producers.rest.body import JsonRoute
+from producers.rest.access.routes import route_of
 from producers.rest.conditional import has_it
 from producers.rest.problems import ProblemError, answers
 from producers.rest.storage import Stored
-from schemas.rest.reports import JOB_FAILED, NO_RESULT, RESULT_EXPIRED, V2
+from schemas.rest.reports import API, JOB_FAILED, NO_RESULT, RESULT_EXPIRED, V2
 
 SUFFIXES = {"text/csv; charset=utf-8": "csv", "application/vnd.apache.parquet": "parquet"}
 """Media types of results, with the ending of a file's name."""
 MEDIA_TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
 
-router = APIRouter(prefix=V2.prefix, route_class=JsonRoute)
+router = APIRouter(prefix=V2.prefix, route_class=route_of(API))
 
 _FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _CSV = (

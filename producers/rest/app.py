@@ -1,12 +1,14 @@
 """The application object of a REST service, with the shared edge in place."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
 from producers.rest import deadlines, figures, limits, problems
+from producers.rest.access.guard import Guard, Guarded
+from producers.rest.access.routes import ApiRoute
 from producers.rest.conditional import Conditional
 from producers.rest.context import RequestContext
 from producers.rest.deadlines import Deadlines, GivenUp
@@ -22,11 +24,13 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class RestApp(FastAPI):
-    """An application whose description also tells of its versions and its problems."""
+    """An application whose description also tells of its versions, its problems and who may call."""
+
+    api_routes: Sequence[ApiRoute] = ()
 
     def openapi(self) -> dict[str, Any]:
         if not self.openapi_schema:
-            self.openapi_schema = describe(super().openapi(), self.router.routes)
+            self.openapi_schema = describe(super().openapi(), self.router.routes, self.api_routes)
         return self.openapi_schema
 
 
@@ -45,21 +49,25 @@ def build_app(
         settings: Bounds of its requests; the usual ones if there are none.
     """
     settings = settings or RequestSettings()
+    guard = Guard(settings, keys_database_url=settings.keys_database_url)
     without_version = negotiated(routers)
     versions = (version for api in served(without_version) for version in api.versions)
     app = RestApp(
         title=title,
         description=description,
         version=str(max((version.number for version in versions), default=1)),
-        lifespan=lifespan,
+        lifespan=_guarded(lifespan, guard),
         redirect_slashes=False,
         responses=problems.answers("default"),
     )
     for router in routers:
         app.include_router(router)
+    routes = (route for router in routers for route in router.routes)
+    app.api_routes = [route for route in routes if isinstance(route, ApiRoute)]
     app.include_router(figures.router)
     app.router.routes.extend(without_version)
-    app.router.middleware_stack = Repeatable(app.router.middleware_stack)
+    app.state.guard = guard
+    app.router.middleware_stack = Guarded(Repeatable(app.router.middleware_stack), guard)
     problems.install(app)
     deadlines.install(app)
     app.add_middleware(Conditional)
@@ -68,6 +76,15 @@ def build_app(
     app.add_middleware(Leaving)
     app.add_middleware(RequestContext)
     return app
+
+
+def _guarded(lifespan: Lifespan, guard: Guard) -> Lifespan:
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[None]:
+        async with guard.kept_up(), lifespan(app):
+            yield
+
+    return opened
 
 
 def _bound(app: FastAPI, settings: RequestSettings) -> None:

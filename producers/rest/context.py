@@ -13,6 +13,7 @@ from cdc.context import MessageContext, next_traceparent
 from cdc.ids import new_id
 from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
+from producers.rest.access.principal import PRINCIPAL, Principal
 from producers.rest.figures import FIGURES
 from producers.rest.problems import ProblemError, response_of
 
@@ -110,6 +111,14 @@ def _identity(context: MessageContext) -> dict[str, object]:
     return {"correlation_id": context.correlation_id, "trace_id": trace_id}
 
 
+def _sender(scope: Scope) -> dict[str, object]:
+    principal: Principal | None = scope["state"].get(PRINCIPAL)
+    if principal is None:
+        return {}
+    key = {"key": principal.key_id} if principal.key_id else {}
+    return {"caller": principal.name, **key}
+
+
 def _log_request(scope: Scope, context: MessageContext, status: int, duration_s: float) -> None:
     fields = {
         "method": scope["method"],
@@ -117,6 +126,7 @@ def _log_request(scope: Scope, context: MessageContext, status: int, duration_s:
         "status": status,
         "duration_ms": f"{duration_s * 1000:.1f}",
         **_identity(context),
+        **_sender(scope),
     }
     if status >= 500:
         log.warning("request", **fields)

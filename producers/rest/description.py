@@ -8,10 +8,13 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from producers.rest import event_stream
+from producers.rest.access.routes import ApiRoute
+from producers.rest.figures import FIGURES
 from producers.rest.idempotency.key import MAX_KEY_CHARACTERS
 from producers.rest.negotiation import JSON, offers_at, offers_of
 from producers.rest.problems import answers
 from producers.rest.versions import NegotiatedRoute, VersionRoute
+from schemas.rest.api import FIGURES_SCOPE
 from schemas.rest.problem import Problem
 
 Node = dict[str, Any]
@@ -30,10 +33,31 @@ HEADERS: dict[str, str] = {
     ),
     "Location": "Where what was made can be found from now on.",
     "Preference-Applied": "The preference of `Prefer` that was followed, as far as it was (RFC 7240).",
+    "RateLimit": "How many requests may follow at once, and in how many seconds all may again.",
+    "RateLimit-Policy": "How many requests each client has, and in how many seconds.",
     "Retry-After": "In how many seconds it makes sense to ask again.",
     "Sunset": "Until when this version is certain to answer (RFC 8594).",
     "Vary": "The answer depends on `Accept`.",
+    "WWW-Authenticate": "How to say who calls, and what is wrong with the credentials (RFC 6750).",
     "X-Correlation-Id": "Shared by everything that the request set in motion.",
+}
+RATE_HEADERS = ("RateLimit", "RateLimit-Policy")
+ACCESS_PROBLEMS = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    429: ("Retry-After", *RATE_HEADERS),
+}
+"""Answers to those who may not, or not now, each with the headers that say more of it."""
+BEARER = "bearer"
+SCHEMES = {
+    BEARER: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": (
+            "An API key, `trk_...`, or a JSON Web Token, as the installation has it; where it asks for neither, "
+            "requests without credentials are served. The names are those of scopes that the credentials need."
+        ),
+    }
 }
 KEY_PROBLEMS = (400, 409, 422)
 KEY_PARAMETER = {
@@ -73,7 +97,14 @@ _LONG_NAME = re.compile(r"(?<=#/components/schemas/)\w+__v([0-9]+)__(\w+)|^\w+__
 _VERSION_IN_ID = re.compile(r"_v[0-9]+(?=_)")
 
 
-def describe(document: Node, routes: Iterable[BaseRoute]) -> Node:
+def describe(document: Node, routes: Iterable[BaseRoute], api_routes: Iterable[ApiRoute]) -> Node:
+    """Complete a document.
+
+    Args:
+        document: What FastAPI tells.
+        routes: Routes of the application itself, of which those without a version are looked at.
+        api_routes: Routes that ask for a scope.
+    """
     document = _with_short_names(document)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(_problem_schemas())
@@ -85,6 +116,10 @@ def describe(document: Node, routes: Iterable[BaseRoute]) -> Node:
         stream["schema"].pop(
             "type"
         )  # FastAPI's guess; the schema is that of the data of each event
+    document["components"]["securitySchemes"] = SCHEMES
+    for guarded in api_routes:
+        _tell_access(_operation(document, guarded), guarded.scope_needed)
+    _tell_access(document["paths"][FIGURES]["get"], FIGURES_SCOPE)
     negotiated = [route for route in routes if isinstance(route, NegotiatedRoute)]
     for route in negotiated:
         for versioned in route.routes.values():
@@ -115,7 +150,7 @@ def _problem_schemas() -> Node:
     return {**schema.pop("$defs"), "Problem": schema}
 
 
-def _operation(document: Node, route: VersionRoute) -> Node:
+def _operation(document: Node, route: ApiRoute) -> Node:
     operation: Node = document["paths"][route.path_format][route.method.lower()]
     return operation
 
@@ -150,6 +185,16 @@ def _tell_conditions(operation: Node) -> None:
     }
     for answer in _successes(operation):
         answer["headers"] = _headers("Cache-Control", "ETag", *answer.get("headers", ()))
+
+
+def _tell_access(operation: Node, scope: str) -> None:
+    """Add who may call, and what is told to those who may not."""
+    operation["security"] = [{BEARER: [scope]}, {}]
+    for status, names in ACCESS_PROBLEMS.items():
+        answer = operation["responses"].setdefault(str(status), answers(status)[status])
+        answer["headers"] = _headers(*names)
+    for answer in _successes(operation):
+        answer["headers"] = _headers(*RATE_HEADERS, *answer.get("headers", ()))
 
 
 def _tell_repetition(operation: Node) -> None:

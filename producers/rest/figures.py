@@ -1,4 +1,4 @@
-"""What a service tells of itself: how busy it is, what it gave up, and how its calls to others go."""
+"""What a service tells of itself: how busy it is, what it gave up, whom it refused, and how its calls to others go."""
 
 from typing import Any
 
@@ -47,6 +47,7 @@ async def figures(request: Request) -> dict[str, Any]:
             "most": state.streams.most,
             "refused": state.streams.refused,
         },
+        "access": state.guard.figures(),
         "calls": {each.name: each.figures() for each in getattr(state, "targets", ())},
         "registration": state.registration and state.registration.figures(),
     }

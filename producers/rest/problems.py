@@ -28,6 +28,8 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 DESCRIPTIONS: dict[int | str, str] = {
     "default": "Any other problem (RFC 9457).",
     400: "The body is not readable JSON, or a header, the query or a cursor cannot be understood.",
+    401: "Who calls is not known: there are no credentials, or none that are good here.",
+    403: "The credentials do not allow this; `detail` names the scope that it takes.",
     404: "There is no such thing.",
     406: "`Accept` asks for nothing that can be had here.",
     408: "The body did not arrive in time.",
@@ -37,6 +39,7 @@ DESCRIPTIONS: dict[int | str, str] = {
     413: "The body is too large.",
     415: "The body is not JSON, or of another version.",
     422: "The body breaks the contract, and `errors` says where; or the key was sent with another request.",
+    429: "This client has sent too many requests; `Retry-After` says when to send the next.",
     502: "A service behind this one gave no usable answer; whether it acted on the request is unknown.",
     503: "Out of service for the moment; `Retry-After` says when to try again.",
     504: "The time for the request is over; `type` says whether nothing was done, or that is unknown.",

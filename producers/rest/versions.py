@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from producers.rest.body import JsonRoute
+from producers.rest.access.routes import ApiRoute
 from producers.rest.context import answer_headers
 from producers.rest.negotiation import (
     OFFER,
@@ -40,16 +40,11 @@ def version_router(api: Api, version: Version) -> APIRouter:
     )
 
 
-class VersionRoute(JsonRoute):
+class VersionRoute(ApiRoute):
     """A route whose path begins with its version. Every answer of it says when that version ends."""
 
-    api: ClassVar[Api]
     version: ClassVar[Version]
     """The version that the path names."""
-
-    @property
-    def method(self) -> str:
-        return next(iter(self.methods or ()))
 
     @property
     def path_without_version(self) -> str:

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from schemas.rest.problem import ProblemType, require_distinct
 from schemas.rest.versions import Version
 
+FIGURES_SCOPE = "figures"
+"""What credentials have to allow for looking at how a service does."""
+READING = frozenset({"GET", "HEAD"})
+"""Methods that change nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -30,6 +35,15 @@ class Api:
         if not numbers or numbers != sorted(set(numbers)):
             raise ValueError(f"the versions of {self.name} are not there, oldest first")
         require_distinct(self.problems)
+
+    def scope_of(self, method: str) -> str:
+        """Return what credentials have to allow for a request with this method."""
+        return f"{self.name}:{'read' if method in READING else 'write'}"
+
+    @property
+    def scopes(self) -> tuple[str, str]:
+        """Every scope that its operations ask for."""
+        return self.scope_of("GET"), self.scope_of("POST")
 
     def successor_of(self, version: Version) -> Version | None:
         """Return the version that came after this one, if one did."""

@@ -47,6 +47,9 @@ DEADLINE_EXCEEDED = ProblemType(
 )
 CHANGED_MEANWHILE = ProblemType("changed-meanwhile", "It has changed since it was looked at")
 FOREIGN_CURSOR = ProblemType("foreign-cursor", "The cursor is none of this list")
+UNAUTHENTICATED = ProblemType("unauthenticated", "No credentials that are good here")
+INSUFFICIENT_SCOPE = ProblemType("insufficient-scope", "The credentials do not allow this")
+RATE_LIMITED = ProblemType("rate-limited", "Too many requests of one client")
 
 SHARED = (
     MALFORMED_HEADER,
@@ -61,6 +64,9 @@ SHARED = (
     DEADLINE_EXCEEDED,
     CHANGED_MEANWHILE,
     FOREIGN_CURSOR,
+    UNAUTHENTICATED,
+    INSUFFICIENT_SCOPE,
+    RATE_LIMITED,
 )
 """Kinds that every service may answer with, beside those that its API declares."""
 

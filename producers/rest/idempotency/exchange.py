@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cdc.database import Connection
 from cdc.deadline import current_deadline
 from cdc.logs import FieldLogger
-from producers.rest.idempotency.key import IDEMPOTENCY_KEY, fingerprint, key_of, place_of, quoted
+from producers.rest.idempotency.key import IDEMPOTENCY_KEY, fingerprint, key_of, passed_on, place_of
 from producers.rest.idempotency.transaction import Answer, AnsweredError, Connect, KeyedTransaction
 
 REPLAYED = "idempotent-replayed"
@@ -101,7 +101,7 @@ class Exchange:
 
         It is good for one call a path: another body under the same key would be refused there.
         """
-        return {IDEMPOTENCY_KEY: quoted(self._key)}
+        return {IDEMPOTENCY_KEY: passed_on(self._scope, self._key)}
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """Note from the headers of the next service's answer whether that was given before."""

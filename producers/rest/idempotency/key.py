@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from producers.rest.access.principal import PRINCIPAL, Principal
 from producers.rest.negotiation import OFFER
 from producers.rest.problems import ProblemError
 from schemas.rest.problem import MALFORMED_KEY
@@ -14,7 +15,6 @@ from schemas.rest.problem import MALFORMED_KEY
 IDEMPOTENCY_KEY = "idempotency-key"
 MAX_KEY_CHARACTERS = 255
 ANONYMOUS = "anonymous"
-PRINCIPAL = "principal"  # where the request's state has who sent it, once an edge tells
 
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])*"')
 """A string of RFC 9651: printable ASCII, with a backslash before quotes and backslashes."""
@@ -47,8 +47,13 @@ def quoted(key: str) -> str:
 
 def place_of(scope: Scope, key: str) -> bytes:
     """Return what a key means where it was sent: another caller, method or path has keys of its own."""
-    caller = str(scope["state"].get(PRINCIPAL, ANONYMOUS))
-    return _digest([caller, scope["method"], scope["path"], key])
+    return _digest([_caller(scope), scope["method"], scope["path"], key])
+
+
+def passed_on(scope: Scope, key: str) -> str:
+    """Return the key under which a request is made of another service, which knows us alone and none of our callers."""
+    caller = _caller(scope)
+    return quoted(key if caller == ANONYMOUS else _digest([caller, key]).hex())
 
 
 def fingerprint(scope: Scope, body_digest: bytes) -> bytes:
@@ -61,6 +66,11 @@ def fingerprint(scope: Scope, body_digest: bytes) -> bytes:
     version = str(offer.version.number) if offer else ""
     query = scope["query_string"].decode("latin-1")
     return _digest([version, query, body_digest.hex()])
+
+
+def _caller(scope: Scope) -> str:
+    principal: Principal | None = scope["state"].get(PRINCIPAL)
+    return principal.name if principal else ANONYMOUS
 
 
 def _digest(parts: Iterable[str]) -> bytes:

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
+from producers.rest.access.principal import PRINCIPAL, Principal
 from producers.rest.idempotency.key import (
     IDEMPOTENCY_KEY,
     MAX_KEY_CHARACTERS,
     fingerprint,
     key_of,
+    passed_on,
     place_of,
     quoted,
 )
@@ -90,18 +92,36 @@ def test_what_is_no_key_is_refused(values: list[str]) -> None:
     assert raised.value.status_code == 400
 
 
+def sent_by(name: str, key_id: str | None = None) -> dict[str, Principal]:
+    return {PRINCIPAL: Principal(name, frozenset(), key_id)}
+
+
 @given(st.lists(texts, min_size=4, max_size=4), st.lists(texts, min_size=4, max_size=4))
 def test_a_key_means_something_for_one_caller_method_and_path(
     one: list[str], other: list[str]
 ) -> None:
     def place(principal: str, method: str, path: str, key: str) -> bytes:
-        return place_of(scope(method=method, path=path, state={"principal": principal}), key)
+        return place_of(scope(method=method, path=path, state=sent_by(principal)), key)
 
     assert (place(*one) == place(*other)) == (one == other)
 
 
 def test_where_nobody_tells_who_calls_all_are_one() -> None:
-    assert place_of(scope(), "k") == place_of(scope(state={"principal": "anonymous"}), "k")
+    assert place_of(scope(), "k") == place_of(scope(), "k")
+    assert place_of(scope(), "k") != place_of(scope(state=sent_by("key:shop")), "k")
+
+
+def test_all_keys_of_a_client_are_one_caller() -> None:
+    places = {place_of(scope(state=sent_by("key:shop", key_id)), "k") for key_id in "ab"}
+    assert len(places) == 1
+
+
+def test_the_next_service_is_given_a_key_that_no_other_caller_has() -> None:
+    assert passed_on(scope(), 'a"b') == quoted('a"b')  # whom nobody asks are one caller there, too
+    given = [passed_on(scope(state=sent_by(name)), "k") for name in ("key:shop", "key:bank")]
+    assert len({passed_on(scope(), "k"), *given}) == 3
+    assert given[0] == passed_on(scope(state=sent_by("key:shop", "another")), "k")
+    assert all(key_of(headers(each)) for each in given)
 
 
 @given(st.binary(), st.binary())
