@@ -55,12 +55,11 @@ def new(*, owner: str, scopes: Sequence[str], days: int, forever: bool, as_json:
     two of them make a rotation: give out the second, wait until it is used, revoke the first.
     """
     made = operations.new(load_deployment(), owner, scopes, days=None if forever else days)
-    kept = made.kept
+    kept, until = made.kept, local(made.kept.expires_at, "it is revoked")
     lines = [
         made.key,
         "",
-        f"It is shown this once. {kept.owner} may {', '.join(kept.scopes)}, until "
-        f"{local(kept.expires_at, 'it is revoked')}.",
+        f"It is shown this once. {kept.owner} may {', '.join(kept.scopes)}, until {until}.",
         "Clients send it as `Authorization: Bearer <key>`.",
         f"`tailrace keys revoke {kept.key_id}` takes it back.",
     ]

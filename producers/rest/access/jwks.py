@@ -13,7 +13,7 @@ import httpx2
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
 
-from cdc.chores import Chore, Chores
+from cdc.chores import Chore, Chores, cancel
 from cdc.logs import FieldLogger
 from producers.rest.access.issuer import ALGORITHMS, is_url
 from producers.rest.access.principal import UncheckedError
@@ -50,8 +50,7 @@ class IssuerKeys:
         self._keys: Sequence[Key] = ()
         self._read_at: float | None = None
         self._tried_at: float | None = None
-        self._reading = asyncio.Lock()
-        self._readings = 0
+        self._reading: asyncio.Task[None] | None = None
         self._http: httpx2.AsyncClient | None = None
         self.version = 0
         """Goes up when the keys are others."""
@@ -65,8 +64,8 @@ class IssuerKeys:
             UncheckedError: the keys are not known, or not surely any more.
         """
         found = self._look_up(kid, algorithm)
-        if found is None and (self._reading.locked() or self._may_try()):
-            await self._try()
+        if found is None and self._may_read():
+            await self._read_once()
             found = self._look_up(kid, algorithm)
         if self._read_at is None or self._clock() - self._read_at > MAX_AGE_S:
             raise UncheckedError("the keys of the issuer of tokens cannot be read")
@@ -80,11 +79,14 @@ class IssuerKeys:
                 self._http = await stack.enter_async_context(
                     httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=False)
                 )
-            chores = Chores(lambda error: isinstance(error, KeySetError))
+            chores = Chores()
             every_s = URL_EVERY_S if self._http else FILE_EVERY_S
             chores.start([Chore("read the keys of the issuer", every_s, self._read_once)])
-            stack.push_async_callback(chores.stop)
-            yield
+            try:
+                yield
+            finally:
+                await chores.stop()
+                await cancel([self._reading] if self._reading else [])
 
     def _look_up(self, kid: str | None, algorithm: str) -> Key | None:
         if kid is None and len(self._keys) > 1:
@@ -92,27 +94,25 @@ class IssuerKeys:
         fitting = (key for key in self._keys if kid in {None, key.kid} and _fits(key, algorithm))
         return next(fitting, None)
 
-    def _may_try(self) -> bool:
-        return self._tried_at is None or self._clock() - self._tried_at >= AGAIN_S
-
-    async def _try(self) -> None:
-        try:
-            await self._read_once()
-        except KeySetError as error:
-            log.warning("keys of the issuer not read", error=str(error))
+    def _may_read(self) -> bool:
+        is_reading = self._reading is not None and not self._reading.done()
+        return is_reading or self._tried_at is None or self._clock() - self._tried_at >= AGAIN_S
 
     async def _read_once(self) -> None:
-        """Read the set; who has waited for another to read it need not."""
-        readings = self._readings
-        async with self._reading:
-            if self._readings == readings:
-                try:
-                    await self._read()
-                finally:
-                    self._readings += 1
+        """Read the set, together with all who want it read meanwhile; that one of them is gone ends it for none."""
+        if self._reading is None or self._reading.done():
+            self._tried_at = self._clock()
+            self._reading = asyncio.create_task(self._read_or_tell())
+        await asyncio.shield(self._reading)
+
+    async def _read_or_tell(self) -> None:
+        try:
+            await self._read()
+        except KeySetError as error:
+            log.warning("keys of the issuer not read", reason=str(error))
 
     async def _read(self) -> None:
-        self._tried_at = asked_at = self._clock()
+        asked_at = self._clock()
         text = await self._fetch(self._http) if self._http else self._load()
         keys = list(usable_keys(text))
         if not keys:

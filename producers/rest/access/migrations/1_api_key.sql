@@ -32,7 +32,8 @@ create unique index api_key_changed on api_key (revision);
 grant select on api_key, api_key_revision to :role;
 
 grant usage on schema :schema to tailrace_keys;
-grant select, insert on api_key to tailrace_keys;
+grant insert on api_key to tailrace_keys;
+grant select (key_id, owner, scopes, made_at, expires_at, revoked_at, last_used_at, revision) on api_key to tailrace_keys;
 grant update (revoked_at, revision) on api_key to tailrace_keys;
 grant select, update (revision) on api_key_revision to tailrace_keys;
 
