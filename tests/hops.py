@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -88,7 +89,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def client_of(
-    url: str, *, timeout_s: float = 5.0, **settings: float
+    url: str, *, timeout_s: float = 5.0, **settings: float | Path
 ) -> AsyncIterator[ServiceClient]:
     bounds = CallSettings.model_validate(settings)
     async with open_client("orders", url, bounds, timeout_s=timeout_s) as client:

@@ -12,6 +12,7 @@ import httpx2
 
 from cdc.context import MessageContext
 from cdc.deadline import LEAST_S, Deadline, within
+from cdc.logs import FieldLogger
 from cdc.service import StartError
 from producers.calling.answer import Answer, read, unusable
 from producers.calling.retries import wait_s
@@ -43,6 +44,12 @@ FAILURES = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 )
 """Answers which say that the target is in trouble, and after which a call is made again."""
+
+UNWELCOME = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+"""Answers which are about who we are, and would tell our clients that it is about them."""
+UNWELCOME_S = 30  # until somebody has seen to it
+
+log = FieldLogger(__name__)
 
 _NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
@@ -219,6 +226,11 @@ class ServiceClient:
         except ProblemError as problem:
             use.failed = True
             return _Result(problem=problem)
+        if answer.status in UNWELCOME:
+            trace.may_be_done, attempt.failed = done_before, False
+            log.warning("not let in", target=name, status=answer.status)
+            told = f"the {name} service does not take the credentials of this one; nothing was done"
+            return _Result(problem=unavailable(told, retry_after_s=UNWELCOME_S))
         in_trouble = answer.status in FAILURES
         use.failed = None if in_trouble and not is_fair else in_trouble
         return _Result(answer, passes=in_trouble)

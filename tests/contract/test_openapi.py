@@ -8,7 +8,11 @@ import pytest
 
 from infra.openapi import apps, render_all
 from infra.settings import REPOSITORY
+from producers.rest.access.guard import OPEN
 from producers.rest.versions import NegotiatedRoute
+from schemas.rest.api import FIGURES_SCOPE
+from schemas.rest.apis import apis as apis_declared
+from schemas.rest.apis import scopes
 from tests.openapi import examples_of, validator_of
 
 Node = dict[str, Any]
@@ -108,6 +112,30 @@ def test_each_post_may_be_sent_again_under_a_key(document: Node) -> None:
         assert (key["in"], key["required"]) == ("header", False)
         assert {"400", "409", "422"} <= set(operation["responses"])
         assert "Idempotent-Replayed" in success(operation)["headers"]
+
+
+def test_what_is_not_open_to_everyone_names_its_scope(document: Node) -> None:
+    [(scheme, told)] = document["components"]["securitySchemes"].items()
+    assert (told["type"], told["scheme"]) == ("http", "bearer")
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if path in OPEN:
+                assert "security" not in operation
+                continue
+            [credentials, nothing] = operation["security"]
+            [scope] = credentials[scheme]
+            assert scope in scopes()
+            assert scope == FIGURES_SCOPE or scope.endswith("read" if method == "get" else "write")
+            assert nothing == {}  # which is enough where nobody is asked
+            assert {"401", "403", "429"} <= set(operation["responses"])
+            assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
+            assert "Retry-After" in operation["responses"]["429"]["headers"]
+
+
+def test_each_api_has_scopes_of_its_own() -> None:
+    found = list(apis_declared())
+    assert {"orders", "reports", "users", "webhooks"} <= {api.name for api in found}
+    assert len(set(scopes())) == 2 * len(found) + 1
 
 
 def test_operations_have_names_of_their_own(document: Node) -> None:

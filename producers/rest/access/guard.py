@@ -19,7 +19,7 @@ from producers.rest.access.principal import (
     unauthenticated,
     unchecked,
 )
-from producers.rest.access.rate import RateLimit, Taken, network_of
+from producers.rest.access.rate import Rate, RateLimit, network_of
 from producers.rest.access.settings import JWT, KEYS, AccessSettings
 from producers.rest.access.tokens import TokenRules, Tokens
 from producers.rest.context import answer_headers
@@ -77,20 +77,17 @@ class Guard:
             ProblemError: it is from nobody who is known (401), from one who may not (403) or has had enough (429), or
                 whose it is cannot be told at the moment (503).
         """
-        path = scope["path"]
-        if path in OPEN:
-            if path not in UNLIMITED:
-                self._count(scope, _address(scope))
-            return
-        client = _address(scope)
-        if self.asks:
-            principal = await self._principal_of(scope)
-            scope["state"][PRINCIPAL] = principal
+        path, client = scope["path"], None
+        if self.asks and path not in OPEN:
+            principal = scope["state"][PRINCIPAL] = await self._principal_of(scope)
             client = principal.name
             if path == FIGURES:
                 self.require(scope, FIGURES_SCOPE)
-        if path not in UNLIMITED:
-            self._count(scope, client)
+        if self._limit is not None and path not in UNLIMITED:
+            taken = self._limit.take(client or _address(scope))
+            answer_headers(scope).update(taken.headers())
+            if taken.wait_s is not None:
+                raise _too_many(taken.rate, taken.wait_s)
 
     def require(self, scope: Scope, needed: str) -> None:
         """Refuse a request whose credentials lack a scope."""
@@ -124,14 +121,6 @@ class Guard:
         if self._tokens is None:
             raise CredentialError("only API keys are taken here")
         return await self._tokens.principal_of(credential)
-
-    def _count(self, scope: Scope, client: str) -> None:
-        if self._limit is None:
-            return
-        taken = self._limit.take(client)
-        answer_headers(scope).update(taken.headers())
-        if taken.wait_s is not None:
-            raise _too_many(taken)
 
 
 class Guarded:
@@ -182,11 +171,10 @@ def _address(scope: Scope) -> str:
     return network_of(client[0]) if client else ""
 
 
-def _too_many(taken: Taken) -> ProblemError:
-    wait_s = max(1, math.ceil(taken.wait_s or 0))
-    rate = taken.rate
+def _too_many(rate: Rate, wait_s: float) -> ProblemError:
+    seconds = max(1, math.ceil(wait_s))
     told = (
         f"this client has sent more than {rate.requests} requests in {rate.seconds} s; nothing was done, "
-        f"try again in {wait_s} s"
+        f"try again in {seconds} s"
     )
-    return ProblemError(429, told, kind=RATE_LIMITED, headers={"retry-after": str(wait_s)})
+    return ProblemError(429, told, kind=RATE_LIMITED, headers={"retry-after": str(seconds)})

@@ -189,6 +189,18 @@ def test_the_local_stack_tells_its_services_what_it_listens_on(service: Service)
     assert told["TAILRACE_SCHEMA_CACHE"] == "/home of tests/schema-cache"
 
 
+def test_services_that_clients_call_are_told_whom_to_let_in_and_no_others() -> None:
+    settings = load_settings(auth="keys", rate_limit="5/min", keys_max_age_s=7)
+    told = {each.name: environment_of(each, settings.deployment()) for each in SERVICES}
+    asking = {name for name, variables in told.items() if variables.get("TAILRACE_AUTH") == "keys"}
+    assert asking == {each.name for each in SERVICES if each.kind == "rest"} - {"orders"}
+    for name, variables in told.items():
+        assert ("TAILRACE_KEYS_DATABASE_URL" in variables) == (name in asking)
+    assert told["users"]["TAILRACE_RATE_LIMIT"] == "5/min"
+    assert told["users"]["TAILRACE_KEYS_MAX_AGE_S"] == "7"
+    assert "//tailrace_access@" in told["users"]["TAILRACE_KEYS_DATABASE_URL"]
+
+
 def test_a_service_is_told_the_settings_of_its_own() -> None:
     settings = load_settings(
         default_stock=7,

@@ -7,12 +7,15 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from fastapi import APIRouter
 
 from cdc.deadline import Deadline, DeadlineExceededError, within
+from cdc.service import StartError
 from producers.calling.client import ServiceClient
+from producers.rest.access.api_key import ApiKey
 from producers.rest.body import JsonRoute
 from producers.rest.patience import retries_allowed
 from producers.rest.problems import ProblemError
@@ -77,6 +80,53 @@ def test_only_what_is_safe_to_repeat_is_called_again(
             assert await status(client, method, headers=headers) == expected
             assert len(server.requests) == client.target.counts.attempts == attempts
             assert client.target.counts.retries == attempts - 1
+
+    asyncio.run(scenario())
+
+
+def test_a_service_shows_its_own_key_to_those_it_calls(tmp_path: Path) -> None:
+    key, file = ApiKey.new(), tmp_path / "storefront.key"
+    file.write_text(f"{key.text}\n")
+
+    async def scenario() -> None:
+        server = Scripted(lambda *_: ok())
+        async with server.served() as url, client_of(url, call_key_file=file) as client:
+            assert await status(client) == 200
+        async with server.served() as url, client_of(url) as client:
+            assert await status(client) == 200
+        with_key, without = server.requests
+        assert f"\r\nauthorization: bearer {key.text}\r\n".encode().lower() in with_key.lower()
+        assert b"authorization" not in without.lower()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("content", [None, "", "hunter2", "é", f"{ApiKey.new().text}x"])
+def test_a_key_that_is_none_keeps_a_service_from_starting(
+    tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "storefront.key"
+    if content is not None:
+        file.write_text(content)
+
+    async def scenario() -> None:
+        async with client_of(NOBODY_LISTENS, call_key_file=file):
+            pass
+
+    with pytest.raises(StartError, match="TAILRACE_CALL_KEY_FILE names") as refused:
+        asyncio.run(scenario())
+    assert not content or content not in str(refused.value)
+
+
+@pytest.mark.parametrize("said", [401, 403])
+def test_that_a_service_is_not_let_in_is_no_matter_of_its_clients(said: int) -> None:
+    async def scenario() -> None:
+        server = Scripted(lambda *_: in_trouble(status=said))
+        async with server.served() as url, client_of(url) as client:
+            with pytest.raises(ProblemError, match="does not take the credentials") as told:
+                await client.call("GET", "/work", CONTEXT)
+            assert told.value.status_code == 503
+            assert len(server.requests) == 1
 
     asyncio.run(scenario())
 
