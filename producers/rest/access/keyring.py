@@ -3,14 +3,13 @@
 import asyncio
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from cdc.chores import Chore, Chores, is_trouble_of_the_database
 from cdc.database import Pool, open_pool
-from cdc.logs import FieldLogger
 from cdc.sql import load_queries
 from producers.rest.access.api_key import ApiKey
 from producers.rest.access.principal import CredentialError, Principal, UncheckedError
@@ -21,10 +20,9 @@ EVERY_S = 1.0
 """Pause between two looks at what has changed."""
 NOTE_EVERY_S = 60.0
 LOOK_TIMEOUT_S = 2.0
+NOTHING_SEEN = -1
 _NOBODYS = bytes(32)
 """What the digest of an unknown key is compared with, so that it takes as long as that of a known one."""
-
-log = FieldLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Keyring:
         self._max_age_s = max_age_s
         self._clock = clock
         self._keys: dict[str, KnownKey] = {}
-        self._revision = -1
+        self._revision = NOTHING_SEEN
         self._known_at: float | None = None
         self._used: set[str] = set()
 
@@ -99,25 +97,14 @@ class Keyring:
                 await chores.stop()
 
     async def _look(self, pool: Pool) -> None:
-        asked_at = self._clock()
-        async with asyncio.timeout(LOOK_TIMEOUT_S), pool.connection() as connection:
-            cursor = await connection.execute(QUERIES["changed"], {"since": self._revision})
-            rows = await cursor.fetchall()
-        revision = rows[0][0]
-        if revision < self._revision:
-            # the database was put back to what it was: everything may be otherwise
-            self._keys, self._revision = {}, -1
-            await self._look(pool)
-            return
-        self._learn(rows)
-        self._revision, self._known_at = revision, asked_at
-
-    def _learn(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        for _, key_id, digest, owner, scopes, expires_at, is_revoked in rows:
-            if key_id is None:
-                continue
-            principal = Principal(f"key:{owner}", frozenset(scopes), str(key_id))
-            self._keys[str(key_id)] = KnownKey(digest, principal, expires_at, is_revoked)
+        """Learn what has changed; where the database was put back to an earlier state, everything."""
+        asked_at, kept = self._clock(), self._keys
+        rows = await _changed(pool, since=self._revision)
+        if rows[0][0] < self._revision:
+            rows, kept = await _changed(pool, since=NOTHING_SEEN), {}
+        if changed := dict(_known_keys(rows)):
+            kept = kept | changed
+        self._keys, self._revision, self._known_at = kept, rows[0][0], asked_at
 
     async def _note(self, pool: Pool) -> None:
         if not self._used:
@@ -129,6 +116,19 @@ class Keyring:
         except BaseException:
             self._used |= used
             raise
+
+
+async def _changed(pool: Pool, *, since: int) -> list[tuple[Any, ...]]:
+    async with asyncio.timeout(LOOK_TIMEOUT_S), pool.connection() as connection:
+        cursor = await connection.execute(QUERIES["changed"], {"since": since})
+        return await cursor.fetchall()
+
+
+def _known_keys(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, KnownKey]]:
+    for _, key_id, digest, owner, scopes, expires_at, is_revoked in rows:
+        if key_id is not None:
+            principal = Principal(f"key:{owner}", frozenset(scopes), key_id)
+            yield key_id, KnownKey(digest, principal, expires_at, is_revoked)
 
 
 def _will_pass(error: Exception) -> bool:

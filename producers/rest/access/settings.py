@@ -61,7 +61,7 @@ class AccessSettings(BaseModel):
     auth: Annotated[str, AfterValidator(_ways)] = OFF
     rate_limit: Annotated[str, AfterValidator(_rate)] = BY_DEFAULT
     rate_limit_processes: Annotated[int, Field(ge=1, le=10_000)] = 1
-    keys_max_age_s: Annotated[int, Field(ge=2, le=MAX_KEYS_AGE_S)] = 10
+    keys_max_age_s: Annotated[int, Field(ge=5, le=MAX_KEYS_AGE_S)] = 10
     jwt_issuer: str = ""
     jwt_audience: str = ""
     jwt_keys: Annotated[str, AfterValidator(require_trusted)] = ""
