@@ -101,7 +101,11 @@ def test_a_service_shows_its_own_key_to_those_it_calls(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("content", [None, "", "hunter2", "é", f"{ApiKey.new().text}x"])
+@pytest.mark.parametrize(
+    "content",
+    [None, "", "hunter2", "é", f"{ApiKey.new().text}x"],
+    ids=["no file", "empty", "something else", "no ASCII", "not copied as it is"],
+)
 def test_a_key_that_is_none_keeps_a_service_from_starting(
     tmp_path: Path, content: str | None
 ) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -23,7 +22,7 @@ from tests import plain_http
 from tests.services import NOBODY_LISTENS, end, free_port, say, start, wait_until_healthy
 from tests.tokens import settings_with, token
 
-ORDER = f"/v2/orders/{uuid4()}"
+ORDER = "/v2/orders/01a2099f-7f09-7d0a-8a5c-2f6f9c0f8e11"
 BURST = 12
 
 
@@ -124,7 +123,7 @@ def test_who_shows_nothing_is_told_how_and_hears_of_nothing_else(
         (f"Bearer {token()} x", "broken"),
         (f"Bearer {'x' * 9000}", "bytes"),
     ],
-    ids=lambda value: value[:20],
+    ids=range(8),
 )
 def test_credentials_that_are_no_good_are_told_why(
     service: Service, value: str, words: str

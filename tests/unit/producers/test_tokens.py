@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import re
 import time
 import warnings
 from collections.abc import Callable
@@ -28,6 +29,11 @@ NOW = int(time.time())
 STRANGER = RSAKey.generate_key(2048, {"kid": "rsa"})
 ED = OKPKey.generate_key("Ed25519", {"kid": "ed"})
 PUBLIC_PEM = RSA.as_pem(private=False)
+
+
+def shown(value: object) -> str:
+    """Return how a case is called, whenever it is collected."""
+    return re.sub(r"\d{9,}", "N", str(value))[:60]
 
 
 def rules(*algorithms: str) -> TokenRules:
@@ -75,7 +81,7 @@ def test_a_token_of_the_issuer_says_who_and_what(judge: Judge, key: Any, algorit
         {"scope": ["orders:read"]},
         {"scope": None},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_the_standard_allows_is_taken(judge: Judge, others: dict[str, Any]) -> None:
     assert judge(token(**others)).name.endswith("ada")
@@ -89,7 +95,7 @@ def test_what_the_standard_allows_is_taken(judge: Judge, others: dict[str, Any])
         {"typ": "JWT", "x5t": "abc"},
         {"x-unknown": 1},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_headers_that_change_nothing_are_taken(judge: Judge, header: dict[str, Any]) -> None:
     assert judge(token(header=header)).name.endswith("ada")
@@ -125,7 +131,7 @@ def test_headers_that_change_nothing_are_taken(judge: Judge, header: dict[str, A
         ({"scope": ["orders:read", 7]}, "scope"),
         ({"scope": 7}, "scope"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_claims_that_are_not_for_here_are_refused(
     judge: Judge, others: dict[str, Any], words: str
