@@ -9,6 +9,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,14 @@ from joserfc.jwk import OctKey, OKPKey, RSAKey
 from producers.rest.access.jwks import IssuerKeys
 from producers.rest.access.principal import CredentialError, Principal, UncheckedError
 from producers.rest.access.tokens import MAX_TOKEN_BYTES, TokenRules, Tokens
-from tests.tokens import AUDIENCE, EC, ISSUER, RSA, claims, key_set, segment, token, unsigned
+from tests import tokens as issued
+from tests.tokens import AUDIENCE, EC, ISSUER, RSA, key_set, segment, unsigned
 
 Judge = Callable[[str], Principal]
 NOW = int(time.time())
+"""When tokens are issued, and when they are judged, however long the tests take."""
+token = partial(issued.token, iat=NOW, exp=NOW + 600)
+claims = partial(issued.claims, iat=NOW, exp=NOW + 600)
 STRANGER = RSAKey.generate_key(2048, {"kid": "rsa"})
 ED = OKPKey.generate_key("Ed25519", {"kid": "ed"})
 PUBLIC_PEM = RSA.as_pem(private=False)
@@ -47,7 +52,7 @@ def rules(*algorithms: str) -> TokenRules:
 
 
 def judging(path: Path, *algorithms: str) -> Judge:
-    tokens = Tokens(rules(*algorithms), IssuerKeys(str(path)))
+    tokens = Tokens(rules(*algorithms), IssuerKeys(str(path)), lambda: float(NOW))
     return lambda text: asyncio.run(tokens.principal_of(text))
 
 
