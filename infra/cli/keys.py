@@ -10,7 +10,7 @@ from rich.text import Text
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import console, emit, json_option, table, tell
 from infra.cli.text import local
-from infra.cli.values import API_KEY_ID, CLIENT, whole
+from infra.cli.values import API_KEY_ID, CLIENT, SCOPE, whole
 from infra.deployment.current import load_deployment
 from infra.operations import keys as operations
 from producers.rest.access.administration import KeptKey
@@ -31,7 +31,7 @@ def keys() -> None:
     "scopes",
     multiple=True,
     required=True,
-    metavar="SCOPE",
+    type=SCOPE,
     help="What it allows, such as orders:read; once for each.",
 )
 @click.option(

@@ -128,5 +128,6 @@ SANDBOX = matching("NAME", r"[a-z_][a-z0-9_]{0,62}", "replay_analytics_20261123_
 SUBJECT = matching("SUBJECT", r"[A-Za-z_][\w.-]{0,249}", "orders.OrderCreated")
 CONTEXT = matching("NAME", r"[a-z][a-z0-9_]{0,30}[a-z0-9]", "stock")
 CLIENT = matching("OWNER", r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "shop")
+SCOPE = matching("SCOPE", r"[a-z][a-z0-9_]{0,62}(:[a-z]{1,20})?", "orders:read")
 API_KEY_ID = matching("KEY_ID", r"[0-9A-Za-z]{12}", "4fW0qLZkT2bD")
 RUN = matching("RUN", r"[A-Za-z0-9_-]{1,64}", "last")

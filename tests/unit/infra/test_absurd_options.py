@@ -42,6 +42,9 @@ ABSURD = {
     "SUBJECT": NAMES,
     "NAME": (*NAMES, "public; drop", "A"),
     "RUN": NAMES,
+    "OWNER": NAMES,
+    "SCOPE": (*NAMES, "orders:", ":read", "orders:*", "orders:read orders:write", "ORDERS:READ"),
+    "KEY_ID": (*NAMES, "trk_4fW0qLZkT2bD", "4fW0qLZkT2b"),
     "REF": ("", " ", "-x", "--upload-pack=x", "a b", "a\n", "a\x1b[31m", "a" * 300),
     "CODE": ("", "XXX", "EURO", "\u20ac", "eu"),
     "CONDITION": (
@@ -66,6 +69,9 @@ GOOD = {
     "PARTS": "kafka",
     "CONSUMER": "a",
     "SUBJECT": "a.B",
+    "OWNER": "shop",
+    "SCOPE": "orders:read",
+    "KEY_ID": "4fW0qLZkT2bD",
 }
 
 
