@@ -227,7 +227,7 @@ class ServiceClient:
             use.failed = True
             return _Result(problem=problem)
         if answer.status in UNWELCOME:
-            trace.may_be_done, attempt.failed = done_before, False
+            trace.may_be_done, use.failed = done_before, False
             log.warning("not let in", target=name, status=answer.status)
             told = f"the {name} service does not take the credentials of this one; nothing was done"
             return _Result(problem=unavailable(told, retry_after_s=UNWELCOME_S))

@@ -1,5 +1,6 @@
 """The OpenAPI document of a service: what FastAPI tells of its routes, with versions, negotiation and problems."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
@@ -113,9 +114,7 @@ def describe(document: Node, routes: Iterable[BaseRoute], api_routes: Iterable[A
     for operation in _operations(document, "post"):
         _tell_repetition(operation)
     for stream in _streams(document):
-        stream["schema"].pop(
-            "type"
-        )  # FastAPI's guess; the schema is that of the data of each event
+        _tell_events(stream, schemas)
     document["components"]["securitySchemes"] = SCHEMES
     for guarded in api_routes:
         _tell_access(_operation(document, guarded), guarded.scope_needed)
@@ -161,6 +160,19 @@ def _streams(document: Node) -> Iterator[Node]:
         for answer in path.get("get", {}).get("responses", {}).values():
             if event_stream.MEDIA_TYPE in answer.get("content", {}):
                 yield answer["content"][event_stream.MEDIA_TYPE]
+
+
+def _tell_events(stream: Node, schemas: Node) -> None:
+    """Describe what a stream is made of, instead of a body: events, whose data are what is declared."""
+    of_data = {"$ref": stream["schema"]["$ref"]}
+    [example] = schemas[of_data["$ref"].rpartition("/")[2]]["examples"]
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": of_data}
+    stream["schema"] = {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"id": {"type": "string"}, "data": data},
+    }
+    stream["example"] = {"id": str(example["version"]), "data": json.dumps(example)}
 
 
 def _operations(document: Node, method: str) -> Iterator[Node]:

@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from producers.discovery.registration import RegistrationSettings
-
 from producers.rest.access.issuer import is_loopback
 from producers.rest.access.settings import KEYS, AccessSettings
 

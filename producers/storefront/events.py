@@ -7,16 +7,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header
 
-from producers.rest.body import JsonRoute
+from producers.rest.access.routes import route_of
 from producers.rest.context import Context
 from producers.rest.event_stream import Event, EventStream, Streams, number_in
 from producers.rest.problems import answers
 from producers.storefront.orders_client import BEHIND
 from producers.storefront.orders_watch import Watched
-from schemas.rest.orders import V2
+from schemas.rest.orders import API, V2
 from schemas.rest.orders.v2 import OrderState
 
-router = APIRouter(prefix=V2.prefix, route_class=JsonRoute)
+router = APIRouter(prefix=V2.prefix, route_class=route_of(API))
 
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {

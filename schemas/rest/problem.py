@@ -109,6 +109,14 @@ class Problem(BaseModel):
 _EXAMPLES: dict[int | str, tuple[ProblemType | None, str]] = {
     "default": (None, "internal error; the log of the service has more under the correlation id"),
     400: (MALFORMED_BODY, "the body cannot be read: Expecting value (line 1, column 1)"),
+    401: (
+        UNAUTHENTICATED,
+        "there are no credentials; send an API key as `Authorization: Bearer trk_...`",
+    ),
+    403: (
+        INSUFFICIENT_SCOPE,
+        "this takes the scope orders:write, which the credentials do not have",
+    ),
     404: (None, "there is nothing there"),
     406: (
         None,
@@ -133,6 +141,7 @@ _EXAMPLES: dict[int | str, tuple[ProblemType | None, str]] = {
         INVALID_REQUEST,
         "the body breaks the contract in one place; see errors, correct them and send it again",
     ),
+    429: (RATE_LIMITED, "this client has sent more requests than it may; try again in 2 seconds"),
     502: (BAD_GATEWAY, "the orders service broke off in mid-answer"),
     503: (UNAVAILABLE, "the database cannot be reached; nothing was done, try again"),
     504: (

@@ -55,7 +55,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A storefront behind which nobody listens: what it answers with 503, it has let through."""
     directory = tmp_path_factory.mktemp("guarded")
     port, log = free_port(), directory / "log"
-    settings = settings_with(directory) | {"rate_limit": f"{BURST}/h"}
+    settings: dict[str, Any] = settings_with(directory) | {"rate_limit": f"{BURST}/h"}
     with log.open("w") as errors:
         process = start(
             *("-m", "producers.rest", "storefront"),
@@ -219,6 +219,7 @@ def test_a_client_that_has_had_enough_is_told_when_to_come_back(service: Service
 
 
 def test_who_watches_over_the_service_is_not_counted(service: Service) -> None:
+    assert service.ask(ORDER, headers={}).status_code == 401
     for _ in range(BURST + 1):
         assert service.ask("/health", headers={}).status_code == 200
         assert service.ask("/figures", sub="watch", scope="figures").status_code == 200

@@ -96,6 +96,7 @@ def test_a_service_says_in_a_sentence_what_is_wrong_with_it() -> None:
             "port": "1",
             "orders_url": NOBODY_LISTENS,
             "register_at": register_at,
+            "allow_anyone": "true",
         }
         return end(start(*storefront, errors=subprocess.PIPE, host=host, **settings))
 
