@@ -75,7 +75,8 @@ class Inbox:
                         next_offset=base + 1,
                         message_ids=list(map(str, ids)),
                     )
-                    return await store.take(transaction, claim)
+                    [taken] = await store.take(transaction, [claim])
+                    return taken
 
         taken = asyncio.run(run())
         return len(ids) if taken.new is None else len(taken.new)

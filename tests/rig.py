@@ -12,7 +12,7 @@ from cdc.ids import new_id
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import handles, handles_in_bulk
-from consumers.runtime.processor import Applied
+from consumers.runtime.processor import Applied, Chunk
 from consumers.runtime.received import Received
 from consumers.runtime.store import Place, Store
 from consumers.runtime.window import InboxWindow
@@ -168,9 +168,8 @@ class Rig:
         end = self.log.end(PLACE)
         position = await self.store.begin(PLACE, 0)
         batch = await self.worker.intake.prepare(self.log.fetch(PLACE, begin, len(records)))
-        return await self.worker.processor.apply(
-            PLACE, position if base is None else base, batch, end, patient=patient
-        )
+        chunk = Chunk(PLACE, position if base is None else base, batch, end)
+        return await self.worker.processor.apply(chunk, patient=patient)
 
     async def rewind(self) -> None:
         """Put the position back to the beginning, as somebody may who wants everything delivered again."""

@@ -14,6 +14,7 @@ from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Fetched, Lane, Lanes, LaneServices
 from consumers.runtime.processor import Processor
 from consumers.runtime.store import Place, Store
+from consumers.runtime.turns import Turns
 from consumers.runtime.window import InboxWindow
 from schemas.codec import Codec
 
@@ -95,12 +96,11 @@ class Engine:
         self._lanes = Lanes(
             LaneServices(
                 intake=Intake(consumer, codec, window),
-                processor=Processor(consumer, store, outbox),
+                turns=Turns(Processor(consumer, store, outbox), consumer.parallel_partitions),
                 position=store.position,
                 seek=self._lose,
                 retries=consumer.retries,
                 max_batch=max_batch or consumer.max_batch,
-                turn=asyncio.Semaphore(consumer.parallel_partitions),
             )
         )
 

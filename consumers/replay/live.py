@@ -6,7 +6,7 @@ applies nothing of the partition meanwhile, so that no message of a key is handl
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg.types.json import Jsonb
@@ -75,8 +75,13 @@ class LiveStore(PostgresStore):
         """Begin anywhere: the consumer's own position is none of a replay's business."""
         return offset
 
-    async def take(self, transaction: Connection, claim: BatchClaim) -> ClaimResult:
-        """Note ids as taken, and keep the worker from the partition; no position is moved."""
+    async def take(
+        self, transaction: Connection, claims: Sequence[BatchClaim]
+    ) -> list[ClaimResult]:
+        """Note ids as taken, and keep the worker from the partitions; no position is moved."""
+        return [await self._hold(transaction, claim) for claim in claims]
+
+    async def _hold(self, transaction: Connection, claim: BatchClaim) -> ClaimResult:
         ids = list(dict.fromkeys(claim.message_ids))
         topic = claim.place.topic
         new: Collection[str]

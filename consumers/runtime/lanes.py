@@ -18,9 +18,10 @@ from cdc.logs import FieldLogger
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import is_transient, waits_without_end
 from consumers.runtime.intake import Intake
-from consumers.runtime.processor import Processor, TooSlowError
+from consumers.runtime.processor import Chunk, TooSlowError
 from consumers.runtime.received import Received
 from consumers.runtime.store import FenceLostError, Place
+from consumers.runtime.turns import Turns
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
@@ -98,6 +99,10 @@ class Lane:
         self._fetched: deque[Fetched] = deque()
         self._something = asyncio.Event()
         self._ahead: asyncio.Task[list[Received[Any]] | None] | None = None
+        self._passed: int | None = None
+        """The position, where it is behind records that nobody handles; it moves with the next chunk."""
+        self._acknowledge: list[Callable[[], None]] = []
+        """What is told of batches when the position is behind them."""
         self._stopping = False
         self._going_back = False
         self._is_working = False
@@ -116,7 +121,8 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether all that was fetched for it is done."""
-        return not (self._stopping or self._going_back or self._is_working or self._fetched)
+        has_work = self._is_working or self._fetched or self._passed is not None
+        return not (self._stopping or self._going_back or has_work)
 
     def add(self, fetched: Fetched) -> None:
         """Take in a batch, unless the lane stops or goes back: then it is fetched again, here or elsewhere."""
@@ -150,14 +156,13 @@ class Lane:
             offset: Where the fetcher stands with nothing left to hand out.
         """
         if self.is_idle and offset > self.progress.position:
-            await self._tools.processor.apply(self.place, self.progress.position, [], offset)
+            await self._tools.turns.apply(Chunk(self.place, self.progress.position, [], offset))
             self._moved(offset)
 
     async def _work(self) -> None:
         while not self._stopping:
-            await self._something.wait()
+            await self._until_fetched()
             if not self._fetched:
-                self._something.clear()
                 continue
             prepared = await (self._ahead or self._prepare(self._fetched[0]))
             self._ahead = None
@@ -171,6 +176,27 @@ class Lane:
             finally:
                 self._is_working = False
                 self._note_oldest()
+
+    async def _until_fetched(self) -> None:
+        """Wait for a batch; when none comes, move the position over what nobody handles."""
+        if not self._fetched:
+            self._something.clear()
+        try:
+            async with asyncio.timeout(None if self._passed is None else self._tools.linger_s):
+                await self._something.wait()
+        except TimeoutError:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Move the position over what nobody handles."""
+        if self._passed is None:
+            return
+        self._is_working = True
+        try:
+            await self._apply([], self._passed)
+        finally:
+            self._is_working = False
+            self._note_oldest()
 
     async def _prepare(self, fetched: Fetched) -> list[Received[Any]] | None:
         """Decode a batch; None when the lane is to stop."""
@@ -194,45 +220,53 @@ class Lane:
                 return
             chunk = prepared[start : start + self._chunk]
             self.progress.oldest_ms = chunk[0].record.timestamp
-            done = await self._apply(chunk)
-            if not done:
+            done = len(chunk)
+            if self._tools.linger_s and not any(received.concerns_us for received in chunk):
+                self._passed = chunk[-1].record.offset + 1
+            elif not (done := await self._apply(chunk, chunk[-1].record.offset + 1)):
                 return
             start += done
-        fetched.done()
+        self._acknowledge.append(fetched.done)
+        if self._passed is None:
+            self._acknowledge_all()
 
-    async def _apply(self, chunk: Sequence[Received[Any]]) -> int:
+    async def _apply(self, chunk: Sequence[Received[Any]], next_offset: int) -> int:
         """Apply messages in one transaction; return how many are done, 0 when the batch is not ours any more."""
         begin = time.monotonic()
-        patient, pause_s = True, FIRST_PAUSE_S
+        patient, has_failed, pause_s = True, False, FIRST_PAUSE_S
         while not self._stopping:
             self.progress.tried_at = time.monotonic()
-            next_offset = chunk[-1].record.offset + 1
-            start = time.monotonic()
             try:
-                async with self._tools.turn:
-                    start = time.monotonic()
-                    applied = await self._tools.processor.apply(
-                        self.place, self.progress.position, chunk, next_offset, patient=patient
-                    )
+                applied = await self._tools.turns.apply(
+                    Chunk(self.place, self.progress.position, chunk, next_offset),
+                    patient=patient,
+                    has_failed=has_failed,
+                )
             except FenceLostError as error:
                 await self._go_back(error)
                 return 0
             except TooSlowError as error:
                 self._chunk = max(1, error.handled // 10)
                 chunk = chunk[: self._chunk]
+                next_offset, has_failed = chunk[-1].record.offset + 1, True
                 continue
             except Exception as error:
                 if not is_transient(error):
                     log.exception("applying failed in the runtime itself", partition=self._where())
-                if not waits_without_end(error) and is_transient(error):
+                has_failed = True
+                if chunk and not waits_without_end(error) and is_transient(error):
                     # what comes before the message that is in trouble takes effect by itself
                     chunk, self._chunk = chunk[:1], 1
+                    next_offset = chunk[0].record.offset + 1
                     patient = time.monotonic() - begin < self._tools.retries.patience_s
                 await self._pause(error, pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 continue
-            self._adapt(len(chunk), time.monotonic() - start)
+            if chunk:
+                self._adapt(len(chunk), applied.seconds)
             self._moved(next_offset)
+            self._passed = None
+            self._acknowledge_all()
             self.progress.applied += applied.new
             self.progress.duplicates += applied.duplicates
             self.progress.parked += applied.parked
@@ -250,6 +284,8 @@ class Lane:
         log.warning("fence lost: reading on from where the database says", because=error)
         self._going_back = True  # nothing more is taken in from here, and
         self._fetched.clear()  # what was taken in so far is not ours any more
+        self._passed = None
+        self._acknowledge.clear()
         self._look_no_further()
         position = await self._until_it_works(self._seek_position)
         if position is not None:
@@ -290,6 +326,11 @@ class Lane:
         self.progress.moved_at = time.monotonic()
         self.progress.waiting_for = ""
 
+    def _acknowledge_all(self) -> None:
+        for done in self._acknowledge:
+            done()
+        self._acknowledge.clear()
+
     def _note_oldest(self) -> None:
         waiting = self._fetched[0].records if self._fetched else None
         self.progress.oldest_ms = waiting[0].timestamp if waiting else None
@@ -304,21 +345,21 @@ class LaneServices:
 
     Args:
         intake: Prepares records.
-        processor: Applies batches.
+        turns: Applies batches.
         position: Tells where the database says that a partition is.
         seek: Makes the fetcher go on from an offset.
         retries: How long a partition waits for a party that cannot be reached.
         max_batch: Most messages in one transaction.
-        turn: ClaimResult for each transaction, first come, first served: what limits how many there are at once.
+        linger_s: How long a position may stay before records that nobody handles, to move with what comes next.
     """
 
     intake: Intake
-    processor: Processor
+    turns: Turns
     position: Callable[[Place], Awaitable[int | None]]
     seek: Seek
     retries: RetryPolicy
     max_batch: int
-    turn: asyncio.Semaphore
+    linger_s: float = 0.0
 
 
 class Lanes:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+from psycopg import AsyncCursor
 from psycopg.pq import TransactionStatus
 
 from cdc.database import Connection, Pool
@@ -132,12 +133,30 @@ class PostgresStore:
             [[first, end]] = await cursor.fetchall()
         window.first, window.end = first or EVERYTHING, end
 
-    async def take(self, transaction: Connection, claim: BatchClaim) -> ClaimResult:
-        """Note ids as taken and move the position on.
+    async def take(
+        self, transaction: Connection, claims: Sequence[BatchClaim]
+    ) -> list[ClaimResult]:
+        """Note ids as taken and move the positions on, all in one round trip.
 
         Raises:
-            FenceLostError: the stored position is not the claim's base.
+            FenceLostError: a stored position is not its claim's base.
         """
+        if len(claims) == 1:
+            cursors = [await self._take(transaction, claims[0])]
+        else:
+            async with transaction.pipeline():
+                cursors = [await self._take(transaction, claim) for claim in claims]
+        results = []
+        for claim, cursor in zip(claims, cursors, strict=True):
+            [[held, ids, some_parked, all_new]] = await cursor.fetchall()
+            if not held:
+                raise self._fence_lost(claim.place, claim.base)
+            results.append(ClaimResult(None if all_new else set(ids or ()), some_parked))
+        return results
+
+    async def _take(
+        self, transaction: Connection, claim: BatchClaim
+    ) -> AsyncCursor[tuple[Any, ...]]:
         parameters = {
             "consumer": self._consumer,
             **claim.place._asdict(),
@@ -148,11 +167,7 @@ class PostgresStore:
             "ids": "{" + ",".join(claim.message_ids) + "}",
             "delivered": len(claim.message_ids),
         }
-        cursor = await transaction.execute(QUERIES["take"], parameters)
-        [[held, ids, some_parked, all_new]] = await cursor.fetchall()
-        if not held:
-            raise self._fence_lost(claim.place, claim.base)
-        return ClaimResult(None if all_new else set(ids or ()), some_parked)
+        return await transaction.execute(QUERIES["take"], parameters)
 
     async def parked_keys(
         self, transaction: Connection, topic: str, keys: Collection[bytes]

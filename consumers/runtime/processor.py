@@ -1,6 +1,8 @@
-"""Turns the messages of one partition into effects: a batch in one transaction, whatever becomes of single messages."""
+"""Turns messages into effects: a batch in one transaction, whatever becomes of single messages."""
 
+import asyncio
 import time
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,12 +25,40 @@ from consumers.runtime.store import (
     Transaction,
 )
 
+LONGEST_TOGETHER_S = 1.0
+"""Batches of several partitions whose handlers take longer are rolled back and applied one by one."""
 LONGEST_TRANSACTION_S = 10.0
 """A batch whose handlers take longer is rolled back and cut: locks and snapshots are not held for minutes."""
 
 log = FieldLogger(__name__)
 
 Batch = Sequence[Received[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What of a partition is to take effect at once, or not at all.
+
+    Args:
+        place: The partition.
+        base: The position that it begins at.
+        batch: Prepared records of the partition in their order; may be empty when offsets are passed over that hold
+            nothing for us.
+        next_offset: The position after it.
+    """
+
+    place: Place
+    base: int
+    batch: Batch
+    next_offset: int
+
+    @property
+    def claim(self) -> BatchClaim:
+        """What is claimed of the store for it."""
+        ids = [r.message_id for r in self.batch if r.concerns_us and r.message_id]
+        return BatchClaim(
+            place=self.place, base=self.base, next_offset=self.next_offset, message_ids=ids
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +70,14 @@ class Applied:
         new: Messages that came for the first time.
         duplicates: Messages that had been taken before.
         parked: Messages that were put aside.
+        seconds: How long it took; where other batches were in the transaction, its share of the messages' time.
     """
 
     next_offset: int
     new: int
     duplicates: int
     parked: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +99,27 @@ class _Attempt:
 
     transaction: Transaction
     manner: _Mode
-    blocked: set[bytes]
+    blocked: set[tuple[str, bytes]]
+    """Keys of which something is parked, with their topics."""
     deadline: float = field(default_factory=lambda: time.monotonic() + LONGEST_TRANSACTION_S)
-    failures: dict[int, Failure] = field(default_factory=dict)
-    """By offset: the messages that will be parked."""
+    failures: dict[tuple[Place, int], Failure] = field(default_factory=dict)
+    """By partition and offset: the messages that will be parked."""
 
     def fail(self, received: Received[Any], failure: Failure) -> None:
         """Have a message parked, and those of its key that follow."""
-        self.failures[received.record.offset] = failure
+        self.failures[_where(received)] = failure
         if received.record.key is not None:
-            self.blocked.add(received.record.key)
+            self.blocked.add((received.record.topic, received.record.key))
+
+    def is_blocked(self, received: Received[Any]) -> bool:
+        key = received.record.key
+        return key is not None and (received.record.topic, key) in self.blocked
 
     def parks_or_skips(self, received: Received[Any]) -> bool:
         """Tell whether there is nothing to call for a message, and see to it that it is parked where it must be."""
         if not received.concerns_us:
             return True
-        if received.record.key is not None and received.record.key in self.blocked:
+        if self.is_blocked(received):
             self.fail(received, BLOCKED_BY_EARLIER)
             return True
         if received.error is not None:
@@ -99,7 +136,7 @@ class _Attempt:
 
 
 class Processor:
-    """Applies batches of one partition.
+    """Applies batches.
 
     A batch is first tried as if nothing could go wrong. When a message fails all is rolled back and the batch is tried
     once more with savepoints, so that the one that fails is parked and the others take effect.
@@ -115,19 +152,14 @@ class Processor:
         self._store = store
         self._dispatcher = Dispatcher(consumer, outbox, store)
         self._dead_letters = DeadLetters(consumer.name, outbox)
-        self._careful = False
+        self.is_careful = False
+        """Whether the next batch is likely to hold a message that fails, as the last one did."""
 
-    async def apply(
-        self, place: Place, base: int, batch: Batch, next_offset: int, *, patient: bool = True
-    ) -> Applied:
-        """Make every message of a batch take effect that has not done so before, or park it; all or nothing.
+    async def apply(self, chunk: Chunk, *, patient: bool = True) -> Applied:
+        """Make every message of a chunk take effect that has not done so before, or park it; all or nothing.
 
         Args:
-            place: The partition.
-            base: The position that the batch begins at.
-            batch: Prepared records of the partition in their order; may be empty when offsets are passed over that
-                hold no record.
-            next_offset: The position after the batch.
+            chunk: Where it begins and ends, and its messages.
             patient: Raise what is transient. When not, a message whose party outside the database cannot be reached is
                 parked.
 
@@ -136,46 +168,67 @@ class Processor:
             TooSlowError: the batch is too large for its handlers; nothing has taken effect.
             Exception: what is transient of all that a handler raises; nothing has taken effect.
         """
-        claim = BatchClaim(
-            place=place,
-            base=base,
-            next_offset=next_offset,
-            message_ids=[r.message_id for r in batch if r.concerns_us and r.message_id],
-        )
-        if not self._careful and patient:
+        if not self.is_careful and patient:
             try:
-                return await self._try(claim, batch, _Mode(savepoints=False, patient=True))
+                [applied] = await self._try([chunk], _Mode(savepoints=False, patient=True))
             except (FenceLostError, TooSlowError):
                 raise
             except Exception as error:
                 if is_transient(error):
                     raise
                 log.info("batch taken apart", because=error)
-        applied = await self._try(claim, batch, _Mode(savepoints=True, patient=patient))
-        # where one message failed the next batch is likely to hold another one
-        self._careful = applied.parked > 0
+            else:
+                return applied
+        [applied] = await self._try([chunk], _Mode(savepoints=True, patient=patient))
+        self.is_careful = applied.parked > 0
         return applied
 
-    async def _try(self, claim: BatchClaim, batch: Batch, manner: "_Mode") -> Applied:
+    async def apply_together(self, chunks: Sequence[Chunk]) -> list[Applied]:
+        """Make the messages of chunks of several partitions take effect, in the order of the chunks; all or nothing.
+
+        Raises:
+            NotTogetherError: one of them failed or is slow, or its fence is lost: each is to be applied by itself.
+        """
+        try:
+            async with asyncio.timeout(LONGEST_TOGETHER_S):
+                return await self._try(chunks, _Mode(savepoints=False, patient=True))
+        except Exception as error:
+            raise NotTogetherError(error) from error
+
+    async def _try(self, chunks: Sequence[Chunk], manner: "_Mode") -> list[Applied]:
+        began = time.monotonic()
+        claims = [chunk.claim for chunk in chunks]
         async with self._store.transaction() as transaction:
-            taken = await self._store.take(transaction, claim)
-            todo = _new_ones(batch, taken)
-            blocked = await self._parked_keys(transaction, taken, claim.place, todo)
+            taken = await self._store.take(transaction, claims)
+            todo: list[Received[Any]] = []
+            of_parked: list[Received[Any]] = []
+            for chunk, result in zip(chunks, taken, strict=True):
+                new_ones = _new_ones(chunk.batch, result)
+                todo += new_ones
+                of_parked += new_ones if result.some_parked else []
+            blocked = await self._parked_keys(transaction, of_parked)
             attempt = _Attempt(transaction, manner, blocked)
             for handler, group in grouped(todo):
                 await self._handle(attempt, handler, group)
             await self._park(attempt, todo)
-        delivered = len(claim.message_ids)
-        new = delivered if taken.new is None else len(taken.new)
-        return Applied(claim.next_offset, new, delivered - new, len(attempt.failures))
+        parked = Counter(place for place, _ in attempt.failures)
+        each_s = (time.monotonic() - began) / max(1, sum(len(chunk.batch) for chunk in chunks))
+        return [
+            _applied(chunk, claim, result, parked[chunk.place], each_s)
+            for chunk, claim, result in zip(chunks, claims, taken, strict=True)
+        ]
 
-    async def _parked_keys(
-        self, transaction: Transaction, taken: ClaimResult, place: Place, todo: Batch
-    ) -> set[bytes]:
-        if not taken.some_parked:
-            return set()
-        keys = {received.record.key for received in todo if received.record.key is not None}
-        return await self._store.parked_keys(transaction, place.topic, keys)
+    async def _parked_keys(self, transaction: Transaction, todo: Batch) -> set[tuple[str, bytes]]:
+        """Return which keys of messages have parked ones, with their topics."""
+        keys: dict[str, set[bytes]] = defaultdict(set)
+        for received in todo:
+            if received.record.key is not None:
+                keys[received.record.topic].add(received.record.key)
+        return {
+            (topic, key)
+            for topic, given in keys.items()
+            for key in await self._store.parked_keys(transaction, topic, given)
+        }
 
     async def _handle(self, attempt: _Attempt, handler: Handler | None, group: Batch) -> None:
         """Call the handlers of a group, except for messages that are to be parked."""
@@ -214,9 +267,9 @@ class Processor:
         if not attempt.failures:
             return
         parkings = [
-            self._parking(received, attempt.failures[received.record.offset])
+            self._parking(received, attempt.failures[_where(received)])
             for received in todo
-            if received.record.offset in attempt.failures
+            if _where(received) in attempt.failures
         ]
         await self._store.park(attempt.transaction, parkings)
         for parking in parkings:
@@ -233,6 +286,18 @@ class Processor:
             failure=failure,
             pause_s=None if failure.hopeless else self._consumer.retries.pause_s(1),
         )
+
+
+class NotTogetherError(Exception):
+    """Chunks cannot be applied in one transaction.
+
+    Args:
+        because: What came of trying it.
+    """
+
+    def __init__(self, because: Exception) -> None:
+        super().__init__(f"applied one by one, as together {because!r}")
+        self.is_slow = isinstance(because, TimeoutError | TooSlowError)
 
 
 class TooSlowError(Exception):
@@ -259,7 +324,7 @@ def grouped(batch: Batch) -> list[tuple[Handler | None, list[Received[Any]]]]:
     they lie.
 
     Args:
-        batch: Messages of one partition in their order.
+        batch: Messages, those of a partition in their order.
 
     Returns:
         A bulk handler with its messages, or None with messages to be handled one by one, in the order to follow.
@@ -281,6 +346,19 @@ def grouped(batch: Batch) -> list[tuple[Handler | None, list[Received[Any]]]]:
         if key is not None:
             last_group[key] = number
     return groups
+
+
+def _where(received: Received[Any]) -> tuple[Place, int]:
+    record = received.record
+    return Place(record.topic, record.partition), record.offset
+
+
+def _applied(
+    chunk: Chunk, claim: BatchClaim, taken: ClaimResult, parked: int, each_s: float
+) -> Applied:
+    delivered = len(claim.message_ids)
+    new = delivered if taken.new is None else len(taken.new)
+    return Applied(chunk.next_offset, new, delivered - new, parked, each_s * len(chunk.batch))
 
 
 def _new_ones(batch: Batch, taken: ClaimResult) -> Batch:

@@ -161,11 +161,13 @@ class Store(Protocol):
             FenceLostError: the stored position is not the base.
         """
 
-    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
-        """Note ids as taken and move the position on.
+    async def take(
+        self, transaction: Transaction, claims: Sequence[BatchClaim]
+    ) -> list[ClaimResult]:
+        """Note ids as taken and move the positions on, each claim's after those before it; return what each came to.
 
         Raises:
-            FenceLostError: the stored position is not the claim's base.
+            FenceLostError: a stored position is not its claim's base.
         """
 
     async def parked_keys(

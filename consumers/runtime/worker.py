@@ -40,6 +40,7 @@ from consumers.runtime.retries import ParkedWork
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
 from consumers.runtime.transport import LOOK_AGAIN_S
+from consumers.runtime.turns import Turns
 from consumers.runtime.watchdog import Watchdog
 from consumers.runtime.window import InboxWindow
 from schemas.catalogue import catalogue
@@ -58,6 +59,9 @@ MAINTAIN_EVERY_S = 3600.0
 SKIP_EVERY_S = 2.0
 COUNT_EVERY_S = 5.0
 LONGEST_WAIT_S = 10.0
+
+LINGER_S = 0.5
+"""How long a position may stay before records that nobody handles: half of what payments reads is of that kind."""
 
 STALE_S = 3.0
 """How long ago positions may have been compared with Kafka before records are held back until they are again."""
@@ -112,12 +116,12 @@ class Worker(mode.Service):
         self.lanes = Lanes(
             LaneServices(
                 intake=intake,
-                processor=Processor(consumer, self._store, outbox),
+                turns=Turns(Processor(consumer, self._store, outbox), consumer.parallel_partitions),
                 position=self._store.position,
                 seek=self._driver.seek,
                 retries=consumer.retries,
                 max_batch=consumer.max_batch,
-                turn=asyncio.Semaphore(consumer.parallel_partitions),
+                linger_s=LINGER_S,
             )
         )
         self._responder = (

@@ -89,9 +89,11 @@ class BreakingStore:
     async def move(self, place: Place, base: int, offset: int) -> None:
         await self._store.move(place, base, offset)
 
-    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
+    async def take(
+        self, transaction: Transaction, claims: Sequence[BatchClaim]
+    ) -> list[ClaimResult]:
         self._breaks.at("take")
-        return await self._store.take(transaction, claim)
+        return await self._store.take(transaction, claims)
 
     async def parked_keys(
         self, transaction: Transaction, topic: str, keys: Collection[bytes]

@@ -70,8 +70,13 @@ class MemoryStore:
         async with self.transaction() as transaction:
             self._move(transaction, place, base, offset)
 
-    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
-        """Note ids as taken and move the position on."""
+    async def take(
+        self, transaction: Transaction, claims: Sequence[BatchClaim]
+    ) -> list[ClaimResult]:
+        """Note ids as taken and move the positions on."""
+        return [self._take(transaction, claim) for claim in claims]
+
+    def _take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
         contents = self._database.within(transaction)
         new = self._admit(transaction, claim.message_ids)
         delivered = len(claim.message_ids)

@@ -11,7 +11,7 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import is_transient, waits_without_end
 from consumers.runtime.intake import Intake
 from consumers.runtime.locking.stash import StashWork
-from consumers.runtime.processor import Processor, TooSlowError
+from consumers.runtime.processor import Chunk, Processor, TooSlowError
 from consumers.runtime.received import Received
 from consumers.runtime.retries import ParkedWork
 from consumers.runtime.store import FenceLostError, Place, Store
@@ -125,13 +125,8 @@ class Worker:
         for attempt in range(1, MOST_ATTEMPTS + 1):
             next_offset = batch[-1].record.offset + 1
             try:
-                await self.processor.apply(
-                    place,
-                    self.positions[place],
-                    batch,
-                    next_offset,
-                    patient=patience > 0,
-                )
+                chunk = Chunk(place, self.positions[place], batch, next_offset)
+                await self.processor.apply(chunk, patient=patience > 0)
             except FenceLostError:
                 self.fences_lost += 1
                 self.positions[place] = await self._until_it_works(lambda: self._begin(place))

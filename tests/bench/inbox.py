@@ -86,7 +86,7 @@ def _take(inbox: Inbox) -> Mapping[str, float]:
                 )
                 begin = time.perf_counter()
                 async with store.transaction() as transaction:
-                    await store.take(transaction, claim)
+                    await store.take(transaction, [claim])
                 took.append((time.perf_counter() - begin) * 1000)
                 base += BATCH
         return took

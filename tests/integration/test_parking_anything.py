@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cdc.kafka_record import KafkaRecord
+from consumers.runtime.processor import Chunk
 from consumers.runtime.store import Place
 from schemas.messages.orders import OrderConfirmed, OrderCreated
 from tests.integration.test_runtime_contract import rig_on
@@ -68,7 +69,7 @@ class Partition:
         records = [record(self._next + n, **each) for n, each in enumerate(contents)]
         worker, base = self._rig.worker, self._next
         batch = await worker.intake.prepare(records)
-        applied = await worker.processor.apply(self._place, base, batch, base + len(records))
+        applied = await worker.processor.apply(Chunk(self._place, base, batch, base + len(records)))
         self._next = applied.next_offset
         self.parked += applied.parked
         return records

@@ -10,7 +10,7 @@ from uuid import UUID
 from cdc.ids import new_id
 from consumers.replay.live import LiveStore, Redelivery
 from consumers.runtime.parked.acting import Audit
-from consumers.runtime.processor import Applied, Processor
+from consumers.runtime.processor import Applied, Chunk, Processor
 from consumers.runtime.store import BatchClaim
 from consumers.testing.postgres import PostgresDatabase
 from consumers.testing.records import NewRecord
@@ -50,7 +50,7 @@ async def redeliver(rig: Rig, store: LiveStore, *records: NewRecord) -> Applied:
     stored = [each for each in rig.log.fetch(PLACE, 0, 1000) if each.value in values]
     prepared = await rig.worker.intake.prepare(stored)
     processor = Processor(rig.consumer, store, rig.outbox)
-    return await processor.apply(PLACE, 0, prepared, 0)
+    return await processor.apply(Chunk(PLACE, 0, prepared, 0))
 
 
 def test_what_was_taken_before_has_no_effect_and_the_position_stays(stack: RunningStack) -> None:
@@ -104,7 +104,7 @@ def test_the_worker_waits_while_messages_of_its_partition_are_redelivered(
         rig.publish([second])
         claim = BatchClaim(place=PLACE, base=0, next_offset=0, message_ids=[])
         async with store.transaction() as transaction:
-            await store.take(transaction, claim)
+            await store.take(transaction, [claim])
             working = asyncio.create_task(rig.worker.step(rig.log, PLACE, 10))
             await until_somebody_waits(rig)
             assert not working.done()
@@ -122,7 +122,7 @@ def test_a_message_that_the_worker_is_taking_just_now_is_waited_for(stack: Runni
         await rig.store.begin(PLACE, 0)
         claim = BatchClaim(place=PLACE, base=0, next_offset=1, message_ids=[id_of(message)])
         async with rig.store.transaction() as transaction:
-            await rig.store.take(transaction, claim)
+            await rig.store.take(transaction, [claim])
             redelivering = asyncio.create_task(redeliver(rig, store, message))
             await until_somebody_waits(rig)
             assert not redelivering.done()

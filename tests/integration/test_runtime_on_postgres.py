@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from cdc.database import Connection
+from consumers.runtime.processor import Chunk
 from consumers.runtime.store import Place
 from consumers.testing.postgres import PostgresDatabase
 from tests.integration.test_runtime_contract import rig_on
@@ -167,7 +168,9 @@ def test_an_id_in_two_partitions_at_once_takes_effect_once(stack: RunningStack) 
             await rig.store.begin(place, 0)
             batch = await rig.worker.intake.prepare(records)
             works.append(
-                asyncio.create_task(rig.worker.processor.apply(place, 0, batch, len(records)))
+                asyncio.create_task(
+                    rig.worker.processor.apply(Chunk(place, 0, batch, len(records)))
+                )
             )
         await until_somebody_waits(rig)
         second_came.set()
@@ -239,7 +242,7 @@ def test_a_record_of_any_time_can_be_parked(stack: RunningStack, timestamp: int)
         [record] = rig.log.fetch(PLACE, 0, 1)
         batch = await rig.worker.intake.prepare([record._replace(timestamp=timestamp)])
         await rig.store.begin(PLACE, 0)
-        await rig.worker.processor.apply(PLACE, 0, batch, 1)
+        await rig.worker.processor.apply(Chunk(PLACE, 0, batch, 1))
         assert await rig.parked() == [("a1", "undecodable")]
 
     play(stack, scene)

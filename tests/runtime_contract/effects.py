@@ -8,6 +8,7 @@ import pytest
 
 from cdc.ids import new_id
 from cdc.outbox import ConcurrencyError
+from consumers.runtime.processor import Chunk
 from consumers.runtime.store import FenceLostError, Place
 from schemas.messages.canary import CanaryEmitted
 from tests.rig import PAUSE_S, PLACE, Rig
@@ -102,7 +103,7 @@ async def a_worker_without_a_position_takes_nothing(rig: Rig) -> None:
     rig.publish([rig.placed("a1")])
     batch = await rig.worker.intake.prepare(rig.log.fetch(PLACE, 0, 1))
     with pytest.raises(FenceLostError):
-        await rig.worker.processor.apply(PLACE, 0, batch, 1)
+        await rig.worker.processor.apply(Chunk(PLACE, 0, batch, 1))
     assert await rig.effects() == []
 
 
@@ -146,10 +147,10 @@ async def two_workers_on_one_partition_make_each_effect_once(rig: Rig) -> None:
 @case
 async def offsets_without_a_record_are_passed_over(rig: Rig) -> None:
     await rig.deliver([rig.placed("a1")])
-    await rig.worker.processor.apply(PLACE, 1, [], 5)
+    await rig.worker.processor.apply(Chunk(PLACE, 1, [], 5))
     assert await rig.progress() == (5, 1, 0)
     with pytest.raises(FenceLostError):
-        await rig.worker.processor.apply(PLACE, 1, [], 9)
+        await rig.worker.processor.apply(Chunk(PLACE, 1, [], 9))
 
 
 @case

@@ -46,8 +46,8 @@ class TakesWhatWasTaken(MemoryStore):
 class TakesRepetitionsInABatch(MemoryStore):
     """That an id came twice in the batch is not told."""
 
-    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
-        taken = await super().take(transaction, claim)
+    def _take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
+        taken = super()._take(transaction, claim)
         every_one = taken.new is not None and taken.new == set(claim.message_ids)
         return ClaimResult(None if every_one else taken.new, taken.some_parked)
 
@@ -85,8 +85,8 @@ class LeavesThePosition(MemoryStore):
 class MovesBeforeTheCommit(MemoryStore):
     """The position is written outside the transaction."""
 
-    async def take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
-        taken = await super().take(transaction, claim)
+    def _take(self, transaction: Transaction, claim: BatchClaim) -> ClaimResult:
+        taken = super()._take(transaction, claim)
         self._database.committed.positions |= self._database.within(transaction).positions
         return taken
 
