@@ -3,7 +3,7 @@
 Each case is given a rig of its own, see `tests.rig`.
 """
 
-from tests.runtime_contract import effects, failing, locking, retrying, strange
+from tests.runtime_contract import effects, failing, locking, retrying, strange, together
 from tests.runtime_contract.case import CASES, Case
 
-__all__ = ["CASES", "Case", "effects", "failing", "locking", "retrying", "strange"]
+__all__ = ["CASES", "Case", "effects", "failing", "locking", "retrying", "strange", "together"]

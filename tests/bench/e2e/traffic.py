@@ -1,0 +1,144 @@
+"""Clients that place orders over HTTP, and wait for the event that says what became of each."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.bench.errors import BenchError
+
+TIMEOUT_S = 60.0
+WAIT_MS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What is measured, as its clients see it.
+
+    Args:
+        url: Where orders are POSTed.
+        order: The body of the request.
+        bootstrap: Kafka.
+        topic: Where the last event of an order comes, its key the order's id.
+        last: Types of that event, as in the header `ce_type`.
+    """
+
+    url: str
+    order: dict[str, Any]
+    bootstrap: str
+    topic: str
+    last: frozenset[bytes]
+
+
+@dataclass(slots=True)
+class Took:
+    """How long orders took, in seconds: each POST until its answer, and each order until its last event."""
+
+    post: list[float] = field(default_factory=list)
+    end: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Clients:
+    """Clients of a system.
+
+    Args:
+        system: The system.
+        http: Their connections.
+    """
+
+    def __init__(self, system: System, http: aiohttp.ClientSession) -> None:
+        self._system = system
+        self._http = http
+        self._ended: dict[bytes, asyncio.Future[None]] = {}
+
+    async def closed(self, clients: int, orders: int) -> Took:
+        """Have each client place the next order when its last one has ended."""
+        took, left = Took(), iter(range(orders))
+        begin = time.perf_counter()
+
+        async def client() -> None:
+            for _ in left:
+                await self._order(took, time.perf_counter())
+
+        await asyncio.gather(*(client() for _ in range(clients)))
+        took.seconds = time.perf_counter() - begin
+        return took
+
+    async def open(self, per_s: float, orders: int) -> Took:
+        """Place orders at a steady rate, whatever becomes of them; an order's time begins when it is due."""
+        took, begin = Took(), time.perf_counter()
+
+        async def one(number: int) -> None:
+            due = begin + number / per_s
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            await self._order(took, due)
+
+        await asyncio.gather(*(one(number) for number in range(orders)))
+        took.seconds = time.perf_counter() - begin
+        return took
+
+    async def _order(self, took: Took, begin: float) -> None:
+        async with self._http.post(self._system.url, json=self._system.order) as response:
+            answer = await response.json()
+            if response.status != 201:
+                raise BenchError(f"An order was answered with {response.status}: {answer}")
+        took.post.append(time.perf_counter() - begin)
+        ended = self._future(answer["order_id"].encode())
+        await asyncio.wait_for(ended, TIMEOUT_S)
+        took.end.append(time.perf_counter() - begin)
+
+    def _future(self, key: bytes) -> asyncio.Future[None]:
+        if key not in self._ended:
+            self._ended[key] = asyncio.get_running_loop().create_future()
+        return self._ended[key]
+
+    async def watch(self, consumer: AIOKafkaConsumer) -> None:
+        """Note the last event of every order."""
+        while True:
+            for records in (await consumer.getmany(timeout_ms=WAIT_MS)).values():
+                self._note(records)
+
+    def _note(self, records: Sequence[Any]) -> None:
+        for record in records:
+            if dict(record.headers).get("ce_type") in self._system.last:
+                ended = self._future(record.key)
+                if not ended.done():
+                    ended.set_result(None)
+
+
+@asynccontextmanager
+async def clients_of(system: System) -> AsyncIterator[Clients]:
+    """Open clients, and watch what comes from now on."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=system.bootstrap, enable_auto_commit=False)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        consumer,
+        aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+        ) as http,
+    ):
+        await _begin_at_the_end(consumer, system.topic)
+        clients = Clients(system, http)
+        watching = asyncio.create_task(clients.watch(consumer))
+        try:
+            yield clients
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _begin_at_the_end(consumer: AIOKafkaConsumer, topic: str) -> None:
+    numbers = await consumer.partitions_for_topic(topic) or set()
+    places = [TopicPartition(topic, number) for number in numbers]
+    if not places:
+        raise BenchError(f"Kafka has no topic {topic}.")
+    consumer.assign(places)
+    await consumer.seek_to_end(*places)
+    for place in places:
+        await consumer.position(place)
