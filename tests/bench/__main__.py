@@ -11,6 +11,7 @@ from infra.settings import Publisher
 from tests.bench import consumer, inbox, recovery, replay, request_reply
 from tests.bench.command import run_to_exit
 from tests.bench.formats import run as formats
+from tests.bench.e2e import run as e2e
 from tests.bench.measurements import CONTENDERS
 from tests.bench.options import Options, names_of
 from tests.bench.outcome import Outcome
@@ -24,6 +25,7 @@ from tests.faults.plan import parts_at_risk
 BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     consumer.NAME: consumer.run,
     formats.NAME: formats.run,
+    e2e.NAME: e2e.run,
     inbox.NAME: inbox.run,
     publish.NAME: publish.run,
     recovery.NAME: recovery.run,
@@ -108,6 +110,7 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
 @_option(
     "format-ms", POSITIVE, 100.0, "Milliseconds for which each figure of a format is measured."
 )
+@_option("orders", COUNT, 2_000, "Orders that are fulfilled at once; in e2e, that clients place.")
 def bench(names: str, **options: Any) -> None:
     """Measure NAMES: a benchmark, or several with commas between them.
 
@@ -129,6 +132,11 @@ def bench(names: str, **options: Any) -> None:
                read        every field out of bytes, as the library gives it
                encode      bytes out of the class that services work with
                decode      that class out of bytes, with amounts, ids and times
+    e2e        whole orders of two steps, from the request at the storefront to the last
+               event in Kafka, beside the same services as written by hand
+               (handwritten): FastAPI, aiohttp, a short poller, aiokafka
+               N clients   each places the next order when its last one has ended
+               N/s         placed at a steady rate; time begins when an order is due
     inbox      what an inbox costs that is full (full) against a new one (empty):
                taking batches of new ids; and dropping a day of it (drop) against
                deleting the same rows (delete).

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,20 @@ from tests.bench.errors import BenchError
 
 TIMEOUT_S = 60.0
 WAIT_MS = 200
+ORDER: Mapping[str, Any] = {
+    "customer_id": "ada",
+    "currency": "EUR",
+    "lines": [
+        {
+            "sku": "song-1",
+            "quantity": 2,
+            "unit_price": "12.50",
+            "tax_rate": "0",
+            "digital": True,
+        }
+    ],
+}
+"""An order of two steps: it is paid, and that is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,7 @@ class System:
     """
 
     url: str
-    order: dict[str, Any]
+    order: Mapping[str, Any]
     bootstrap: str
     topic: str
     last: frozenset[bytes]

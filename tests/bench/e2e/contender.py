@@ -1,0 +1,64 @@
+"""What is measured: systems at work, and the processes that they are made of."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import psutil
+import psycopg
+
+from infra.local.supervision.client import Supervisor
+from infra.services import SUPERUSER
+from tests.bench.e2e.traffic import System
+from tests.stack import RunningStack
+
+SHARED = ("postgres", "kafka")
+"""Parts of the stack that every contender uses."""
+
+
+class AtWork(NamedTuple):
+    """A system at work.
+
+    Args:
+        system: What its clients see.
+        pids: The processes of its own, by what they do.
+    """
+
+    system: System
+    pids: Mapping[str, int]
+
+
+Contender = Callable[[RunningStack], AbstractContextManager[AtWork]]
+"""Has a system work until the block ends."""
+
+
+class Spent(NamedTuple):
+    """What was spent so far: processor time by process, and transactions of the database."""
+
+    cpu_s: Mapping[str, float]
+    commits: int
+
+
+def spent(stack: RunningStack, at_work: AtWork) -> Spent:
+    """Return what a system's processes, and those that it shares, have spent since they were started."""
+    running = Supervisor(stack.settings.home).processes()
+    pids = {name: running[name].pid for name in SHARED} | dict(at_work.pids)
+    with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as connection:
+        cursor = connection.execute(
+            "select xact_commit from pg_stat_database where datname = current_database()"
+        )
+        [[commits]] = cursor.fetchall()
+    return Spent({name: _cpu_s(pid) for name, pid in pids.items()}, commits)
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time of a process and its children; those that have ended are not counted."""
+    process = psutil.Process(pid)
+    total = 0.0
+    for each in (process, *process.children(recursive=True)):
+        try:
+            times = each.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
