@@ -23,7 +23,7 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
             commands.decide,
         ],
         sends=[OrderConfirmed, OrderCancelled],
-        max_batch=100,  # most are taken one by one: nobody waits for the last order of a backlog
+        max_batch=100,  # nobody waits for the last order of a backlog
         tables={
             "customer_order": Table(
                 time="updated_at",

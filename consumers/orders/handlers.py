@@ -3,24 +3,41 @@
 The order decides whether it is still about it: what comes after a decision is noted, and changes nothing.
 """
 
+from collections.abc import Sequence
+
 from producers.orders.domain import CancelOrder, Progress
-from producers.orders.handlers import advance_order, cancel_order
+from producers.orders.handlers import advance_orders, cancel_order
 from schemas.messages.inventory import OutOfStock
 from schemas.messages.payments import PaymentCompleted, PaymentFailed
 from schemas.messages.shipping import ShipmentCreated, ShipmentRejected
-from tailrace import Work, handles
+from tailrace import BulkWork, Received, Work, handles, handles_in_bulk
 
 OUT_OF_STOCK = "out_of_stock"
 
 
-@handles(PaymentCompleted)
-async def on_paid(payment: PaymentCompleted, work: Work) -> None:
-    await advance_order(payment.order_id, Progress(payment_id=payment.payment_id), work)
+@handles_in_bulk(PaymentCompleted)
+async def on_paid(received: Sequence[Received[PaymentCompleted]], work: BulkWork) -> None:
+    # of one that is told of twice, what was heard first stays
+    news = {
+        each.message.order_id: (
+            Progress(payment_id=each.message.payment_id),
+            work.caused_by(each),
+        )
+        for each in reversed(received)
+    }
+    await advance_orders(news, work)
 
 
-@handles(ShipmentCreated)
-async def on_sent(shipment: ShipmentCreated, work: Work) -> None:
-    await advance_order(shipment.order_id, Progress(shipment_id=shipment.shipment_id), work)
+@handles_in_bulk(ShipmentCreated)
+async def on_sent(received: Sequence[Received[ShipmentCreated]], work: BulkWork) -> None:
+    news = {
+        each.message.order_id: (
+            Progress(shipment_id=each.message.shipment_id),
+            work.caused_by(each),
+        )
+        for each in reversed(received)
+    }
+    await advance_orders(news, work)
 
 
 @handles(PaymentFailed)

@@ -4,7 +4,7 @@ Whoever opens the unit of work commits it: the API around one command, a consume
 go first, because the outbox refuses to write outside a transaction.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -44,16 +44,26 @@ async def place_order(command: PlaceOrder, work: UnitOfWork) -> Order:
     return order
 
 
-async def advance_order(order_id: UUID, news: Progress, work: UnitOfWork) -> Order:
-    """Note what is heard of an order's fulfilment, and confirm the order when nothing is missing any more.
+async def advance_orders(
+    news: Mapping[UUID, tuple[Progress, UnitOfWork]], scope: TransactionScope
+) -> None:
+    """Note what is heard of orders' fulfilment, and confirm those of which nothing is missing any more.
 
-    The order's row is locked from here on, so that what comes at the same time is decided one after the other.
+    The orders' rows are locked from here on, so that what comes at the same time is decided one after the other.
+
+    Args:
+        news: By order: what was heard, with the unit of work of what it was heard by.
+        scope: The transaction of all of them.
     """
-    noted = await repository.note(work.connection, order_id, news)
-    if noted is None:
-        raise OrderNotFoundError(order_id)
-    order, progress = noted
-    return await _record(order, order.advance(progress, at=work.now()), work)
+    heard = {order_id: progress for order_id, (progress, _) in news.items()}
+    noted = await repository.note(scope.connection, heard)
+    if missing := news.keys() - {order.order_id for order, _ in noted}:
+        raise OrderNotFoundError(min(missing))
+    async with scope.pipeline():
+        for order, progress in noted:
+            _, work = news[order.order_id]
+            if events := order.advance(progress, at=work.now()):
+                await _write(order, events, work)
 
 
 async def cancel_order(

@@ -87,12 +87,18 @@ order by order_id
 for no key update;
 
 -- name: note
-update customer_order
-set paid_by = coalesce(paid_by, %(paid_by)s), sent_as = coalesce(sent_as, %(sent_as)s)
-where order_id = %(order_id)s
+-- Locked in the order in which others lock several.
+with locked as (
+    select order_id from customer_order where order_id = any(%(order_id)s) order by order_id for no key update
+)
+update customer_order as known
+set paid_by = coalesce(known.paid_by, heard.paid_by), sent_as = coalesce(known.sent_as, heard.sent_as)
+from unnest(%(order_id)s::uuid[], %(paid_by)s::uuid[], %(sent_as)s::uuid[]) as heard (order_id, paid_by, sent_as)
+    join locked using (order_id)
+where known.order_id = heard.order_id
 returning
-    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
-    payment_id, cancel_reason, fulfilment, pricing, paid_by, sent_as;
+    known.order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
+    payment_id, cancel_reason, fulfilment, pricing, known.paid_by, known.sent_as;
 
 -- name: update
 update customer_order

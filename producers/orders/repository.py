@@ -77,20 +77,25 @@ async def update(connection: Connection, order: Order) -> None:
 
 
 async def note(
-    connection: Connection, order_id: UUID, news: Progress
-) -> tuple[Order, Progress] | None:
-    """Add to what is known of an order's fulfilment; return the order, locked, and all that is known.
+    connection: Connection, news: Mapping[UUID, Progress]
+) -> list[tuple[Order, Progress]]:
+    """Add to what is known of orders' fulfilment; return those there are, locked, each with all that is known of it.
 
     What was heard first stays.
     """
-    values = {"order_id": order_id, "paid_by": news.payment_id, "sent_as": news.shipment_id}
+    values = {
+        "order_id": list(news),
+        "paid_by": [each.payment_id for each in news.values()],
+        "sent_as": [each.shipment_id for each in news.values()],
+    }
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(QUERIES["note"], values)
-        row = await cursor.fetchone()
-    if row is None:
-        return None
-    progress = Progress(payment_id=row.pop("paid_by"), shipment_id=row.pop("sent_as"))
-    return _order(row), progress
+        rows = await cursor.fetchall()
+    return [
+        (_order(row), Progress(payment_id=paid_by, shipment_id=sent_as))
+        for row in rows
+        for paid_by, sent_as in [(row.pop("paid_by"), row.pop("sent_as"))]
+    ]
 
 
 async def _many(connection: Connection, query: str, values: Mapping[str, Any]) -> list[Order]:

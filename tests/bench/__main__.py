@@ -10,8 +10,8 @@ from infra.cli.output import console
 from infra.settings import Publisher
 from tests.bench import consumer, inbox, recovery, replay, request_reply
 from tests.bench.command import run_to_exit
-from tests.bench.formats import run as formats
 from tests.bench.e2e import run as e2e
+from tests.bench.formats import run as formats
 from tests.bench.measurements import CONTENDERS
 from tests.bench.options import Options, names_of
 from tests.bench.outcome import Outcome
@@ -24,8 +24,8 @@ from tests.faults.plan import parts_at_risk
 
 BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     consumer.NAME: consumer.run,
-    formats.NAME: formats.run,
     e2e.NAME: e2e.run,
+    formats.NAME: formats.run,
     inbox.NAME: inbox.run,
     publish.NAME: publish.run,
     recovery.NAME: recovery.run,
@@ -106,7 +106,6 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
 @_option("parts", click.STRING, "", "Parts to kill and freeze; all by default.", callback=_parts)
 @_option("orders-per-s", POSITIVE, 20.0, "Orders per second meanwhile.")
 @_option("seed", click.IntRange(min=0), 0, "Which orders.")
-@_option("orders", COUNT, 2_000, "Orders that are fulfilled at once.")
 @_option(
     "format-ms", POSITIVE, 100.0, "Milliseconds for which each figure of a format is measured."
 )
@@ -124,6 +123,11 @@ def bench(names: str, **options: Any) -> None:
                latency   from producing an event to writing its row; what the
                          commit takes is not in it
                memory    most that the worker's process held
+    e2e        whole orders of two steps, from the request at the storefront to the last
+               event in Kafka, beside the same services as written by hand
+               (handwritten): FastAPI, aiohttp, a short poller, aiokafka
+               N clients   each places the next order when its last one has ended
+               N/s         placed at a steady rate; time begins when an order is due
     formats    messages of ours as JSON by the standard library (json) and by pydantic,
                as Avro by the codec of the product, and as protobuf; processor time.
                Needs no stack
@@ -132,11 +136,6 @@ def bench(names: str, **options: Any) -> None:
                read        every field out of bytes, as the library gives it
                encode      bytes out of the class that services work with
                decode      that class out of bytes, with amounts, ids and times
-    e2e        whole orders of two steps, from the request at the storefront to the last
-               event in Kafka, beside the same services as written by hand
-               (handwritten): FastAPI, aiohttp, a short poller, aiokafka
-               N clients   each places the next order when its last one has ended
-               N/s         placed at a steady rate; time begins when an order is due
     inbox      what an inbox costs that is full (full) against a new one (empty):
                taking batches of new ids; and dropping a day of it (drop) against
                deleting the same rows (delete).
