@@ -206,7 +206,7 @@ def test_a_server_that_dies_gets_hardly_more_calls_than_were_asked_for(dying: st
         async with server.served() as url:
             here = NOBODY_LISTENS if dying == "dead" else url
             # a breaker that never opens: what is shown is the budget's work alone
-            async with client_of(here, breaker_minimum_calls=10_000) as client:
+            async with client_of(here, timeout_s=60.0, breaker_minimum_calls=10_000) as client:
                 answers = [
                     answer
                     for _ in range(10)
