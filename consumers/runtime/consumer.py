@@ -42,7 +42,7 @@ class Consumer:
         retries: When parked messages are tried again.
         inbox_window: How long message ids are remembered, at least as long as Kafka keeps a topic; None for ever.
         max_batch: Most messages in one transaction.
-        parallel_partitions: Most transactions at once in one worker. With 1, handlers of different partitions never
+        parallel_partitions: Most transactions at once in one worker. With 1, handlers of a worker never
             wait for each other's rows.
         parallel_answers: Most requests answered at once in one worker, each on a connection of its own.
         tables: By name: how rows of a table are compared in a replay. Those without an entry are compared whole, by
