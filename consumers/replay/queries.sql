@@ -143,7 +143,7 @@ where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p'
     and c.relname not in (
         'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action',
         'saga_instance', 'saga_run', 'saga_log', 'saga_definition', 'saga_action',
-        'saga_lock', 'saga_stash',
+        'saga_lock', 'saga_stash', 'saga_unlock', 'kept_answer',
         'aggregate_snapshot', 'replay_outside', 'replay_key', 'replay_run', 'replay_message'
     )
     and c.relname not like 'outbox%%'

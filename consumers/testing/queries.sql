@@ -33,7 +33,7 @@ where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') an
     and relname not in (
         'inbox', 'inbox_window', 'consumer_offset', 'parked_sequence', 'parked_message', 'parked_action',
         'aggregate_snapshot', 'saga_instance', 'saga_run', 'saga_log', 'saga_definition', 'saga_action',
-        'saga_lock', 'saga_stash'
+        'saga_lock', 'saga_stash', 'saga_unlock', 'kept_answer'
     )
     and relname not like 'alembic_version_%'
     and relname not like 'outbox%'
