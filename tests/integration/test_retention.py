@@ -361,6 +361,8 @@ def test_neither_publication_nor_connector_notice(stack: RunningStack) -> None:
         writer = threading.Thread(target=write)
         writer.start()
         try:
+            # or the first round makes today before anything lies in the default partition
+            wait_until("nothing was written", lambda: bool(written), timeout_s=30)
             wait_until(
                 "the connector's slot has not confirmed what was noted",
                 lambda: (
