@@ -16,7 +16,7 @@ from tests.stack import RunningStack
 
 NAME = "e2e"
 CONTENDERS: Mapping[str, Contender] = {ours.NAME: ours.ours, by_hand.NAME: by_hand.by_hand}
-CLIENTS = (8, 64, 256)
+CLIENTS = (8, 64)
 RATES = (20.0, 100.0)
 WARM_UP, WARM_UP_CLIENTS = 300, 16
 SETTLE_S = 1.0

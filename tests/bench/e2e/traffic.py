@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from tests.bench.errors import BenchError
 
@@ -129,7 +129,9 @@ class Clients:
 @asynccontextmanager
 async def clients_of(system: System) -> AsyncIterator[Clients]:
     """Open clients, and watch what comes from now on."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=system.bootstrap, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        system.topic, bootstrap_servers=system.bootstrap, enable_auto_commit=False
+    )
     connector = aiohttp.TCPConnector(limit=0)
     async with (
         consumer,
@@ -137,7 +139,7 @@ async def clients_of(system: System) -> AsyncIterator[Clients]:
             connector=connector, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
         ) as http,
     ):
-        await _begin_at_the_end(consumer, system.topic)
+        await _begin_at_the_end(consumer)
         clients = Clients(system, http)
         watching = asyncio.create_task(clients.watch(consumer))
         try:
@@ -147,12 +149,7 @@ async def clients_of(system: System) -> AsyncIterator[Clients]:
             await asyncio.gather(watching, return_exceptions=True)
 
 
-async def _begin_at_the_end(consumer: AIOKafkaConsumer, topic: str) -> None:
-    numbers = await consumer.partitions_for_topic(topic) or set()
-    places = [TopicPartition(topic, number) for number in numbers]
-    if not places:
-        raise BenchError(f"Kafka has no topic {topic}.")
-    consumer.assign(places)
-    await consumer.seek_to_end(*places)
-    for place in places:
+async def _begin_at_the_end(consumer: AIOKafkaConsumer) -> None:
+    await consumer.seek_to_end()
+    for place in consumer.assignment():
         await consumer.position(place)
