@@ -155,7 +155,8 @@ def _answer_for_postgres(app: FastAPI, database: str) -> None:
         if _time_is_up():
             return response_of(too_late(), request)
         problem = unavailable(
-            f"{database} cannot be reached; nothing was done, try again",
+            f"no connection to {database} was to be had in time: it cannot be reached, or has more to do than it can; "
+            "nothing was done, try again",
             retry_after_s=RETRY_AFTER_S,
         )
         return response_of(problem, request)
