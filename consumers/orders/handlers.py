@@ -3,7 +3,8 @@
 The order decides whether it is still about it: what comes after a decision is noted, and changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from producers.orders.domain import CancelOrder, Progress
 from producers.orders.handlers import advance_orders, cancel_order
@@ -14,30 +15,17 @@ from tailrace import BulkWork, Received, Work, handles, handles_in_bulk
 
 OUT_OF_STOCK = "out_of_stock"
 
+M = TypeVar("M", PaymentCompleted, ShipmentCreated)
+
 
 @handles_in_bulk(PaymentCompleted)
 async def on_paid(received: Sequence[Received[PaymentCompleted]], work: BulkWork) -> None:
-    # of one that is told of twice, what was heard first stays
-    news = {
-        each.message.order_id: (
-            Progress(payment_id=each.message.payment_id),
-            work.caused_by(each),
-        )
-        for each in reversed(received)
-    }
-    await advance_orders(news, work)
+    await _advance(received, work, lambda payment: Progress(payment_id=payment.payment_id))
 
 
 @handles_in_bulk(ShipmentCreated)
 async def on_sent(received: Sequence[Received[ShipmentCreated]], work: BulkWork) -> None:
-    news = {
-        each.message.order_id: (
-            Progress(shipment_id=each.message.shipment_id),
-            work.caused_by(each),
-        )
-        for each in reversed(received)
-    }
-    await advance_orders(news, work)
+    await _advance(received, work, lambda shipment: Progress(shipment_id=shipment.shipment_id))
 
 
 @handles(PaymentFailed)
@@ -53,3 +41,14 @@ async def on_out_of_stock(refusal: OutOfStock, work: Work) -> None:
 @handles(ShipmentRejected)
 async def on_not_sent(shipment: ShipmentRejected, work: Work) -> None:
     await cancel_order(CancelOrder(order_id=shipment.order_id, reason=shipment.reason), work)
+
+
+async def _advance(
+    received: Sequence[Received[M]], work: BulkWork, heard: Callable[[M], Progress]
+) -> None:
+    # of one that is told of twice, what was heard first stays
+    news = {
+        each.message.order_id: (heard(each.message), work.caused_by(each))
+        for each in reversed(received)
+    }
+    await advance_orders(news, work)

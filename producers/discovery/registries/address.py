@@ -84,6 +84,17 @@ class RegistryAddress:
             ) from None
 
     @property
+    def service(self) -> str:
+        """The one service that its path names.
+
+        Raises:
+            ValueError: it names none, or something below one.
+        """
+        if len(self.path) != 1:
+            raise ValueError(f"must name one service: {self.scheme}://host:port/<service>")
+        return self.path[0]
+
+    @property
     def name(self) -> str:
         """What people call it, in logs and figures."""
         return f"{self.scheme}://{','.join(self.servers)}"

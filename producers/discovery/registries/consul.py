@@ -27,7 +27,7 @@ from producers.discovery.registries.client import (
     read_secret,
     refused,
 )
-from producers.discovery.registries.keeping import Keeping
+from producers.discovery.registries.keeping import RENEWALS, Keeping
 from producers.discovery.registries.reading import instance_of, read_all
 
 PORT = 8500
@@ -36,7 +36,6 @@ EXTRA = 1 / 16
 """Consul adds up to this share of the wait, so that not all who wait ask again at once."""
 PAUSE_S = 0.2
 """Between the beginnings of two questions: the index moves for much that is no change of ours."""
-RENEWALS = 3  # in the time after which an instance counts as gone
 FORGET_AFTER = "1m"
 """An instance that is gone for so long is deregistered by the agent; Consul takes no less."""
 
@@ -79,9 +78,7 @@ class ConsulSource:
     def __init__(self, url: SplitResult) -> None:
         self._address = RegistryAddress.read(url, default_port=PORT)
         self._options = self._address.options(SourceOptions)
-        if len(self._address.path) != 1:
-            raise ValueError("must name one service: consul://host:port/<service>")
-        [self._service] = self._address.path
+        self._service = self._address.service
 
     async def watch(self) -> AsyncIterator[frozenset[Instance]]:
         index = 0

@@ -28,11 +28,10 @@ from producers.discovery.registries.client import (
     read_secret,
     refused,
 )
-from producers.discovery.registries.keeping import Keeping
+from producers.discovery.registries.keeping import RENEWALS, Keeping
 from producers.discovery.registries.reading import instance_of
 
 PORT = 2379
-RENEWALS = 3  # in the time after which an instance counts as gone
 AUTHENTICATE = "/v3/auth/authenticate"
 
 log = FieldLogger(__name__)
@@ -73,10 +72,7 @@ class EtcdSource:
     def __init__(self, url: SplitResult) -> None:
         self._address = RegistryAddress.read(url, default_port=PORT)
         self._options = self._address.options(SourceOptions)
-        if len(self._address.path) != 1:
-            raise ValueError("must name one service: etcd://host:port/<service>")
-        [service] = self._address.path
-        folder = f"{self._options.prefix}/{service}/".encode()
+        folder = f"{self._options.prefix}/{self._address.service}/".encode()
         # the first key that does not begin with it
         self._range = {"key": _b64(folder), "range_end": _b64(folder[:-1] + b"0")}
 

@@ -30,14 +30,13 @@ from producers.discovery.registries.client import (
     read_secret,
     refused,
 )
-from producers.discovery.registries.keeping import Keeping
+from producers.discovery.registries.keeping import RENEWALS, Keeping
 from producers.discovery.registries.reading import instance_of, read_all
 
 PORT = 8761
 FOLDER = ("eureka",)
 SPREAD = 0.2
 """Share of a pause by which it varies, so that not all who watch come at once."""
-RENEWALS = 3  # in the time after which an instance counts as gone
 SETTLED_AFTER = 2
 """Renewals after which a Eureka that was away knows everybody, its caches included."""
 ACCEPT = {"accept": "application/json"}

@@ -16,6 +16,8 @@ from cdc.logs import FieldLogger
 from producers.discovery.instances import Instance, SourceError
 from producers.discovery.registries.client import RegistryClient
 
+RENEWALS = 3
+"""Renewals in the time after which an instance counts as gone."""
 AGAIN_S = 2.0
 """Pause before a registry that is away is told again, at most."""
 SPREAD = 0.2
