@@ -6,6 +6,7 @@ Several processes of tests have one each.
 import os
 import shutil
 import signal
+import socket
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +16,7 @@ import psutil
 import pytest
 from hypothesis import settings
 
-from tests import examples, java_caches
+from tests import again, examples, java_caches
 from tests import stack as stacks
 from tests.side_by_side import PROCESS, Turns, stacks_that_fit, unit_of
 from tests.stack import LOGS_KEPT, RunningStack, make_directory, own_settings
@@ -46,6 +47,14 @@ def pytest_configure(config: pytest.Config) -> None:
         # a terminated run still ends as an interrupted one does
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         config.stash[ROOM] = make_directory()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have what is told of a test's trials sent at once; otherwise it waits 40 ms, at each test."""
+    trials = getattr(session.config, "failures_db", None)
+    if (told := getattr(trials, "sock", None)) is not None:
+        told.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -88,13 +97,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs nothing before what needs a stack."""
+    """Run what needs nothing before what needs a stack, and once more what comes to no result."""
     root = Path(__file__).parent
 
-    def cost(item: pytest.Item) -> int:
-        return CHEAPEST_FIRST.index(item.path.relative_to(root).parts[0])
+    def kind(item: pytest.Item) -> str:
+        return item.path.relative_to(root).parts[0]
 
-    items.sort(key=cost)
+    items.sort(key=lambda item: CHEAPEST_FIRST.index(kind(item)))
+    for item in items:
+        item.add_marker(again.marker(kind(item)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -24,8 +24,8 @@ class Watching:
         """Wait until these are the instances, and no others."""
         try:
             await until(lambda: self.found == frozenset(instances))
-        except TimeoutError:
-            raise AssertionError(f"{self} never came to {instances}") from None
+        except TimeoutError as error:
+            raise TimeoutError(f"{self} never came to {instances}") from error
 
 
 @asynccontextmanager

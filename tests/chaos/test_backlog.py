@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.again import show
 from tests.stack import RunningStack
 from tests.workers.trial import open_trial
 
@@ -20,8 +21,6 @@ def test_a_backlog_does_not_starve_a_fresh_partition(stack: RunningStack, tmp_pa
             "the fresh messages do not take effect",
             lambda: trial.positions().get(FRESH) == 10,
         )
-        assert trial.positions()[BUSY] < BACKLOG, (
-            "there was no backlog any more, so nothing is shown"
-        )
+        show(trial.positions()[BUSY] < BACKLOG, "there was no backlog any more")
         trial.wait_at_end()
         trial.assert_each_once_in_order()

@@ -9,6 +9,7 @@ import psycopg
 from cdc.ids import new_id
 from infra.local.probe import wait_until
 from infra.services import OWNER
+from tests.again import show
 from tests.kafka import records_of
 from tests.orders import duplicates, effects, place, projection, wait_until_decided
 from tests.stack import RunningStack, wait_until_running
@@ -39,7 +40,7 @@ def test_killing_connect_and_postgres_loses_nothing_and_repeats_no_effect(
 
     orders = orders_of(stack, customer)
     tell(f"{len(orders)} orders, killed {', '.join(killed)}, {copies} records delivered again")
-    assert copies, "no record was ever delivered twice, so the test has shown nothing"
+    show(copies, "no record was ever delivered twice")
     assert duplicates(stack) > dropped_before
     number = len(orders)
     found = effects(stack, orders)

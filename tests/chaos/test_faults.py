@@ -8,6 +8,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from tests.again import show
 from tests.faults.load import unanswered
 from tests.faults.plan import parts_at_risk, plan
 from tests.faults.run import conduct
@@ -29,7 +30,7 @@ def test_faults_in_any_part_lose_repeat_and_reorder_nothing(stack: RunningStack)
     )
     assert list(run.verdict.sentences()) == []
     assert unanswered(run.load.sent) == 0
-    assert run.account.statuses, "no order was placed, so nothing is shown"
+    show(run.account.statuses, "no order was placed")
     assert [str(recovery.step) for recovery in run.recoveries] == [str(step) for step in steps]
     assert run.standstills == []
 

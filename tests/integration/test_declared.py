@@ -25,6 +25,7 @@ from infra.services import SUPERUSER
 from schemas.messages.orders import OrderCreated
 from schemas.registry import SchemaStore
 from schemas.registry_subjects import Subjects
+from tests.again import show
 from tests.orders import find, place
 from tests.slots import as_superuser, finding
 from tests.stack import RunningStack
@@ -233,7 +234,7 @@ def test_ids_that_the_registry_has_lost_are_put_back(
     if published == "again":
         stack.cli("schema", "publish", "--new-ids")
         second = cold(stack, tmp_path / "anew").id_of(name)
-        assert second != first, "the registry gave the same id again, so nothing was shown"
+        show(second != first, "the registry gave the same id again")
     stack.cli("schema", "restore")
     reader = cold(stack, tmp_path / "reader")
     assert json.loads(reader.schema_of(first)) == json.loads(known.schema_of(first))

@@ -22,6 +22,7 @@ from producers.rest.problems import ProblemError
 from producers.storefront.bootstrap import Settings, create_app
 from schemas.rpc.loyalty.v1.loyalty_pb2 import GetTierRequest
 from schemas.rpc.loyalty.v1.loyalty_pb2_grpc import LoyaltyServiceStub
+from tests.again import show
 from tests.hops import CONTEXT, Scripted, asked, black_hole, client_of, ok, served, until
 from tests.instance import Process, instances
 from tests.knot import Knot, running_knot
@@ -210,7 +211,7 @@ def test_half_of_the_instances_are_killed_under_load(knot: Knot) -> None:
                 failures = [
                     seen(load.target)[f"127.0.0.1:{port}"]["failures"] for port in ports[load]
                 ]
-                assert all(failures), "nothing happened to the killed ones"
+                show(all(failures), "nothing happened to the killed ones")
                 assert load.target.figures()["state"] == "closed"
 
             alive = processes[2:]

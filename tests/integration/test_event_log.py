@@ -24,6 +24,7 @@ from producers.orders import handlers
 from producers.orders.domain import ConfirmOrder, Event, Order, PlaceOrder
 from producers.orders.event_log import OrderRows, orders_fold
 from schemas.messages.orders import OrderLine
+from tests.again import show
 from tests.event_logs import CONTEXT, LogSchema, cancelled, confirmed, created, open_log
 from tests.orders import place, wait_until_decided
 from tests.stack import RunningStack
@@ -317,7 +318,7 @@ def test_verifying_is_right_while_orders_flow(own_log: LogSchema) -> None:
     finally:
         stop.set()
         writer.join()
-    assert any(written for _, written in seen), "no order came while rows were compared"
+    show(any(written for _, written in seen), "no order came while rows were compared")
     assert seen[-1][0] > seen[0][0]
 
 
