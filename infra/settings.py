@@ -112,6 +112,7 @@ class Settings(AccessSettings, BaseSettings):
     request_timeout_ms: Annotated[int, Field(ge=10, le=600_000)]
     request_timeout_max_ms: Annotated[int, Field(ge=10, le=3_600_000)]
     requests_in_flight: Annotated[int, Field(ge=1, le=100_000)]
+    log_requests_ms: Annotated[int, Field(ge=0)]
 
     @classmethod
     def settings_customise_sources(
@@ -227,6 +228,7 @@ class Settings(AccessSettings, BaseSettings):
             "REQUEST_TIMEOUT_MS": str(self.request_timeout_ms),
             "REQUEST_TIMEOUT_MAX_MS": str(self.request_timeout_max_ms),
             "REQUESTS_IN_FLIGHT": str(self.requests_in_flight),
+            "LOG_REQUESTS_MS": str(self.log_requests_ms),
         }
         kept = {"ANSWERS_KEPT_H": str(self.answers_kept_h)}
         told = {

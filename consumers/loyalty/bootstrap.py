@@ -12,6 +12,7 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
     return Consumer(
         name="loyalty-worker",
         handlers=[open_accounts, add_points],
+        gather_s=0.1,  # nobody waits for the next point
         parallel_partitions=1,  # orders of one customer are in many partitions
         tables={"account": Table(adds_up=True, is_projection=True)},
     )

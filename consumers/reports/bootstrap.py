@@ -31,6 +31,7 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
             sales.note_refunded,
             commands.accept,
         ],
+        gather_s=0.1,
         due=[lambda *_: ExpiredWork(), lambda *_: ForgettingWork()],
         chores=lambda pool, _: [Chore("making reports", LOOK_EVERY_S, partial(maker.work, pool))],
         tables={

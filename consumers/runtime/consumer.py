@@ -44,6 +44,8 @@ class Consumer:
         max_batch: Most messages in one transaction.
         parallel_partitions: Most transactions at once in one worker. With 1, handlers of a worker never
             wait for each other's rows.
+        gather_s: Least time from one fetch that brings something to the next, in seconds, so that what comes meanwhile
+            shares a transaction; what comes after a quiet time does not wait. For effects that nobody waits for.
         parallel_answers: Most requests answered at once in one worker, each on a connection of its own.
         tables: By name: how rows of a table are compared in a replay. Those without an entry are compared whole, by
             their primary key.
@@ -67,6 +69,7 @@ class Consumer:
     inbox_window: timedelta | None = DEFAULT_INBOX_WINDOW
     max_batch: int = 2000
     parallel_partitions: int = 4
+    gather_s: float = 0.0
     parallel_answers: int = 4
     tables: Mapping[str, Table] = field(default_factory=dict)
     middleware: Sequence[Middleware] = ()

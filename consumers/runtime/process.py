@@ -8,6 +8,7 @@ from functools import partial
 from typing import NoReturn, TypeVar
 
 import mode
+import mode.loop
 
 from cdc import logs
 from cdc.chores import Chore, Chores
@@ -47,6 +48,7 @@ class Process(mode.Worker):
             ]
         )
         await asyncio.gather(*(_as(worker, worker.maybe_start()) for worker in self._workers))
+        gc.freeze()  # what is there now stays, and need not be looked through every time
 
     async def on_stop(self) -> None:
         """Stop them in the same way."""
@@ -89,6 +91,7 @@ def run_together(builders: Mapping[str, Callable[[], Worker]]) -> NoReturn:
     Args:
         builders: What builds each worker, by the name of its service.
     """
+    mode.loop.use("uvloop")  # Faust's objects look for their loop as soon as they are made
     workers = {name: start(build, name) for name, build in builders.items()}
     first, *others = workers.values()
     thinning = logs.configure(NAME if others else first.name)

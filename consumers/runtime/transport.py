@@ -36,7 +36,7 @@ from consumers.runtime.store import FenceLostError, Place
 LOOK_AGAIN_S = 0.01
 """How long a fetch waits for records while a lane is full, so that soon another one includes that lane's partition."""
 
-WAIT_FOR_ALL_MS, WAIT_FOR_SOME_MS = 250, 50
+WAIT_FOR_ALL_MS, WAIT_FOR_SOME_MS = 500, 50
 """How long the broker holds back an answer that would be empty, instead of Faust's 1,500 ms.
 
 aiokafka has one fetch under way to a broker. While it waits for partitions that have nothing new, one with a backlog
@@ -44,6 +44,9 @@ that was drained meanwhile is not asked for: a fetch that leaves out a partition
 a busy one down. One that asks for all of them ends with the first record of any, and an idle worker and its broker
 spend little on it; who seeks may wait for its end.
 """
+
+MANY = 100
+"""Records in a fetch after which the next one follows at once, whoever gathers: there is a backlog."""
 
 PAUSE_S = 1.0
 
@@ -56,6 +59,10 @@ class Assignee(Protocol):
     @property
     def lanes(self) -> Lanes:
         """The partitions being worked on."""
+
+    @property
+    def gather_s(self) -> float:
+        """Least time from one fetch that brings something to the next."""
 
     async def let_go(self) -> None:
         """Finish the transactions under way and work on nothing more."""
@@ -230,6 +237,8 @@ class BatchConsumer(Consumer):
             for tp, fetched in records.items():
                 done = partial(self._acknowledge, tp, fetched[-1].offset)
                 room[Place(*tp)].add(Fetched(fetched, done))
+        if 0 < sum(map(len, records.values())) < MANY:
+            await asyncio.sleep(self._assignee.gather_s)
         return {}
 
     def verify_event_path(self, now: float, tp: TP) -> None:

@@ -187,6 +187,11 @@ class Worker(mode.Service):
         """Finish the transactions under way and work on nothing more."""
         await self.lanes.close(STOP_S)
 
+    @property
+    def gather_s(self) -> float:
+        """Least time from one fetch that brings something to the next."""
+        return self._consumer.gather_s
+
     async def until_compared(self) -> None:
         """Return when the positions were compared with Kafka a moment ago, as they are all the time."""
         given_up_at = time.monotonic() + LONGEST_WAIT_S

@@ -33,6 +33,7 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
         name="webhooks-worker",
         handlers=[handlers.note],
         sends=[EndpointDisabled],
+        gather_s=0.1,
         tables={
             "endpoint": Table(
                 leave_out=frozenset(

@@ -60,7 +60,7 @@ def _connect(settings: Settings) -> Program:
         kafka_bootstrap=settings.kafka_bootstrap,
         aot=settings.aot != "off",
     )
-    return _java(process, stage=30, stop_wait_s=20)
+    return _java(connect.with_late_timers(process), stage=30, stop_wait_s=20)
 
 
 def _registry(settings: Settings) -> Program:

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import httpx2
+from aiohttp import ClientResponse
+from multidict import CIMultiDictProxy
 
 from producers.rest.problems import ProblemError
 from schemas.rest.problem import BAD_GATEWAY, MEDIA_TYPE
@@ -21,7 +22,7 @@ class Answer:
     """What a service answered, whole."""
 
     status: int
-    headers: httpx2.Headers
+    headers: CIMultiDictProxy[str]
     body: bytes
 
     @property
@@ -45,13 +46,13 @@ def unusable(service: str, what: str) -> ProblemError:
     return ProblemError(502, detail, kind=BAD_GATEWAY)
 
 
-async def read(response: httpx2.Response, service: str) -> Answer:
+async def read(response: ClientResponse, service: str) -> Answer:
     """Return the answer, undecoded: what was not asked for, such as compression, is no answer."""
     if "content-length" in response.headers and "transfer-encoding" in response.headers:
         raise unusable(service, "told two lengths of its answer")
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
             raise unusable(service, f"answered with more than {MAX_ANSWER_BYTES} bytes")
-    return Answer(response.status_code, response.headers, bytes(body))
+    return Answer(response.status, response.headers, bytes(body))

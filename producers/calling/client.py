@@ -8,7 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import httpx2
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    DummyCookieJar,
+    TCPConnector,
+)
+from aiohttp.hdrs import ACCEPT, CONTENT_TYPE, USER_AGENT
+from yarl import URL
 
 from cdc.context import MessageContext
 from cdc.deadline import LEAST_S, Deadline, within
@@ -51,7 +61,7 @@ UNWELCOME_S = 30  # until somebody has seen to it
 
 log = FieldLogger(__name__)
 
-_NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_NOT_REACHED = (ClientConnectorError, ConnectionTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ class ServiceClient:
         self,
         target: Target,
         instances: ServiceInstances,
-        http: httpx2.AsyncClient,
+        http: ClientSession,
         *,
         timeout_s: float,
     ) -> None:
@@ -203,12 +213,13 @@ class ServiceClient:
         try:
             async with (
                 asyncio.timeout_at(deadline.at - reserve_s / 2),
-                self._http.stream(
+                self._http.request(
                     call.method,
-                    f"{self._base(use.instance)}{call.path}",
-                    content=call.content,
+                    URL(f"{self._base(use.instance)}{call.path}", encoded=True),
+                    data=call.content,
                     headers=headers,
                     timeout=self._timeout(remaining_s, tried),
+                    allow_redirects=False,
                 ) as response,
             ):
                 answer = await read(response, name)
@@ -217,10 +228,10 @@ class ServiceClient:
             trace.may_be_done = done_before
             told = f"the {name} service cannot be reached; try again"
             return _Result(problem=unavailable(told), passes=True, is_sent=False)
-        except (TimeoutError, httpx2.TimeoutException):
+        except TimeoutError:
             use.failed = True if is_fair else None
             return _Result(problem=_too_slow(name, remaining_s), passes=True)
-        except httpx2.HTTPError:
+        except ClientError:
             use.failed = True
             return _Result(problem=unusable(name, "broke off in mid-answer"), passes=True)
         except ProblemError as problem:
@@ -239,10 +250,10 @@ class ServiceClient:
         scheme = "https" if self._instances.address.is_secure else "http"
         return f"{scheme}://{instance}{self._instances.address.path}"
 
-    def _timeout(self, remaining_s: float, tried: Collection[Instance]) -> httpx2.Timeout:
+    def _timeout(self, remaining_s: float, tried: Collection[Instance]) -> ClientTimeout:
         has_another = self._instances.others(tried) > 1
         connect_s = remaining_s * CONNECT_SHARE if has_another else self._timeout_s
-        return httpx2.Timeout(self._timeout_s, connect=min(CONNECT_TIMEOUT_S, connect_s))
+        return ClientTimeout(connect=min(CONNECT_TIMEOUT_S, connect_s))
 
 
 def _too_slow(service: str, waited_s: float) -> ProblemError:
@@ -284,18 +295,19 @@ async def open_client(
         url: Where the service is, see `ServiceUrl`.
     """
     instances = settings.instances_at(url)
+    connections = TCPConnector(limit=settings.calls_in_flight, keepalive_timeout=KEEPALIVE_S)
     async with (
-        httpx2.AsyncClient(
+        ClientSession(
+            connector=connections,
             headers=_credentials(settings),
-            timeout=timeout_s,
-            limits=httpx2.Limits(
-                max_connections=settings.calls_in_flight, keepalive_expiry=KEEPALIVE_S
-            ),
+            skip_auto_headers=(ACCEPT, CONTENT_TYPE, USER_AGENT),
+            timeout=ClientTimeout(total=timeout_s),
+            auto_decompress=False,
+            cookie_jar=DummyCookieJar(),
             trust_env=False,  # a proxy meant for the outside has no business between two services
-            # the usual authorities are read at once, be they needed or not
-            verify=instances.address.is_secure,
         ) as http,
         instances.followed(),
     ):
+        http._retry_connection = False  # noqa: SLF001 - what is called again, and when, is decided here
         target = Target(name, settings, instances=instances)
         yield ServiceClient(target, instances, http, timeout_s=timeout_s)

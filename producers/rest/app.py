@@ -74,7 +74,7 @@ def build_app(
     _bound(app, settings)
     app.state.registration = None  # until whoever runs it says otherwise
     app.add_middleware(Leaving)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, log_from_s=settings.log_requests_ms / 1000)
     return app
 
 

@@ -1,11 +1,12 @@
 """What belongs to one request from its arrival to its answer: correlation, trace, log line, last resort."""
 
 import time
+from collections.abc import Iterable
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +22,7 @@ CORRELATION_ID = "x-correlation-id"
 TRACEPARENT = "traceparent"
 ABANDONED = 499
 """What is logged as the status where the client hung up before it was answered; nobody receives it."""
+_CORRELATION_ID, _TRACEPARENT = _IDS = (CORRELATION_ID.encode(), TRACEPARENT.encode())
 QUIET_PATHS = frozenset({"/health", FIGURES})
 
 log = FieldLogger(__name__)
@@ -28,16 +30,22 @@ log_refused = FieldLogger(__name__ + CLIENTS)
 
 
 class RequestContext:
-    """ASGI middleware: gives each request a `MessageContext`, logs one line about it, answers what nobody caught."""
+    """ASGI middleware: gives each request a `MessageContext`, logs what is remarkable, answers what nobody caught.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: What is served.
+        log_from_s: Seconds that a request takes at least to be logged although it was answered well.
+    """
+
+    def __init__(self, app: ASGIApp, log_from_s: float) -> None:
         self._app = app
+        self._log_from_s = log_from_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        context = context_of(Headers(scope=scope))
+        context = context_of(scope["headers"])
         is_head = scope["method"] == "HEAD"
         scope.setdefault("state", {}).update(context=context, answer_headers={}, is_head=is_head)
         answer_headers(scope)[CORRELATION_ID] = str(context.correlation_id)
@@ -62,18 +70,24 @@ class RequestContext:
                 raise  # the answer is under way already: only closing the connection shows that it is broken
             await _last_resort(scope, receive, send_answer)
         finally:
-            if status >= 400 or scope["path"] not in QUIET_PATHS:
-                _log_request(scope, context, status or ABANDONED, time.perf_counter() - started)
+            took_s, status = time.perf_counter() - started, status or ABANDONED
+            is_slow = took_s >= self._log_from_s and scope["path"] not in QUIET_PATHS
+            if status >= 400 or is_slow:
+                _log_request(scope, context, status, took_s)
 
 
-def context_of(headers: Headers) -> MessageContext:
+def context_of(headers: Iterable[tuple[bytes, bytes]]) -> MessageContext:
     """Return the context of a request: the caller's correlation and trace where it sent them, and a span of our own.
 
     Ids that are no ids are passed over, not refused: they are the caller's diagnostics, not its request.
+
+    Args:
+        headers: Names, in lower case, and values; of several with one name the first one counts.
     """
+    sent = {name: value.decode("latin-1") for name, value in reversed([*headers]) if name in _IDS}
     return MessageContext(
-        correlation_id=_uuid(headers.get(CORRELATION_ID)) or new_id(),
-        traceparent=next_traceparent(headers.get(TRACEPARENT)),
+        correlation_id=_uuid(sent.get(_CORRELATION_ID)) or new_id(),
+        traceparent=next_traceparent(sent.get(_TRACEPARENT)),
     )
 
 

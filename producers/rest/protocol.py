@@ -41,19 +41,42 @@ class Awaited(StrEnum):
 
 
 class Lingering:
-    """A transport that is closed in a way of its own."""
+    """A transport that is closed in a way of its own, and sends what is written in one turn of the loop at once.
+
+    Head and body of an answer are written apart. Sent apart, each costs a call of the system, and its reader a turn.
+    """
 
     def __init__(
-        self, transport: asyncio.Transport, close: Callable[[asyncio.Transport], None]
+        self,
+        transport: asyncio.Transport,
+        close: Callable[[asyncio.Transport], None],
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._transport = transport
         self._close = close
+        self._loop = loop
+        self._written: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
+    def write(self, data: bytes) -> None:
+        if not self._written:
+            self._loop.call_soon(self._send)
+        self._written.append(data)
+
+    def write_eof(self) -> None:
+        self._send()
+        self._transport.write_eof()
+
     def close(self) -> None:
+        self._send()
         self._close(self._transport)
+
+    def _send(self) -> None:
+        written, self._written = self._written, []
+        if written and not self._transport.is_closing():
+            self._transport.write(b"".join(written))
 
 
 class ProblemProtocol(H11Protocol):
@@ -76,7 +99,7 @@ class ProblemProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         """Take the connection; with too many, the one goes that has been idle for longest."""
-        super().connection_made(Lingering(transport, self.hang_up))  # type: ignore[arg-type]
+        super().connection_made(Lingering(transport, self.hang_up, self.loop))  # type: ignore[arg-type]
         if len(self.connections) > limits.max_connections():
             self._make_room()
 

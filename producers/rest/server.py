@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from cdc.chores import cancel
@@ -105,7 +106,7 @@ def run(app: FastAPI, *, host: str, port: int, registration: Registration | None
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         with _listen(host, port) as listener:
-            asyncio.run(_serve(app, listener, registration))
+            uvloop.run(_serve(app, listener, registration))
     except NOT_STARTED as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return FAILURE

@@ -23,6 +23,8 @@ class RequestSettings(AccessSettings, BaseSettings):
     requests_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 512
     # streams of events that are open at once; fewer where they would take more than half of the connections
     streams_open: Annotated[int, Field(ge=1, le=100_000)] = 500
+    # requests that were answered well are logged when they took at least this long; with 0 all of them are
+    log_requests_ms: Annotated[int, Field(ge=0)] = 1_000
     # libpq URL of the role that may read API keys
     keys_database_url: Annotated[str, Field(repr=False)] = ""
 
