@@ -12,7 +12,7 @@ PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor lag parked demo replay test test-unit bench chaos lint typecheck lock generate \
+.PHONY: help up down reset status logs doctor lag parked demo replay test test-unit bench bench-guard chaos lint typecheck lock generate \
 	schema-check schema-publish connector install clean
 
 help: ## This menu
@@ -59,6 +59,9 @@ test-unit: install ## The tests that need nothing started, with fewer random exa
 
 bench: install ## Measure, on a stack of its own: make bench BENCH=consumer (ARGS=--help tells more)
 	@$(BIN)/python -m tests.bench $(if $(BENCH),"$(BENCH)") $(ARGS)
+
+bench-guard: install ## Measure in short forms, and fail if a ratio is 15 % worse than recorded: make bench-guard BENCH=e2e
+	@$(BIN)/python -m tests.bench.guard $(if $(BENCH),"$(BENCH)") $(ARGS)
 
 chaos: install ## Kill, freeze and restart parts under load, on a stack of its own: make chaos SEED=7 FAULTS=40
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed "$(SEED)") $(if $(FAULTS),--faults "$(FAULTS)") \

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
-import httpx2
+from aiohttp import ClientSession, ClientTimeout
 from fastapi import FastAPI
 
 from cdc.context import MessageContext
@@ -18,7 +18,6 @@ from producers.rest.shedding import Shedding
 from tests.bench.errors import BenchError
 from tests.bench.figures import percentile
 from tests.hops import client_of, served
-from tests.plain_http import PLAIN
 
 BARE, DEADLINE, CALLING, KEY, ALL = "bare", "deadline", "calling", "key", "all"
 PATH = "/v2/orders"
@@ -82,9 +81,9 @@ async def _ways(settings: Settings) -> AsyncIterator[Mapping[str, Place]]:
             await stack.enter_async_context(app.router.lifespan_context(app))
             return await stack.enter_async_context(served(app))
 
-        async def plain(url: str) -> httpx2.AsyncClient:
-            client = httpx2.AsyncClient(
-                base_url=url, verify=PLAIN, timeout=TIMEOUT_S, trust_env=False
+        async def plain(url: str) -> ClientSession:
+            client = ClientSession(
+                base_url=url, timeout=ClientTimeout(total=TIMEOUT_S), trust_env=False
             )
             return await stack.enter_async_context(client)
 
@@ -115,16 +114,13 @@ def without(app: FastAPI, *layers: object) -> FastAPI:
     return app
 
 
-def _by(
-    client: httpx2.AsyncClient, *, with_deadline: bool = False, with_key: bool = False
-) -> Place:
+def _by(client: ClientSession, *, with_deadline: bool = False, with_key: bool = False) -> Place:
     asked = {**HEADERS, TIMEOUT: f"{TIMEOUT_S * 1000:.0f}"} if with_deadline else HEADERS
 
     async def place() -> None:
-        answer = await client.post(
-            PATH, content=BODY, headers={**asked, **_key(is_wanted=with_key)}
-        )
-        _require_created(answer.status_code, answer.content)
+        headers = {**asked, **_key(is_wanted=with_key)}
+        async with client.post(PATH, data=BODY, headers=headers) as answer:
+            _require_created(answer.status, await answer.read())
 
     return place
 
