@@ -48,8 +48,6 @@ def unusable(service: str, what: str) -> ProblemError:
 
 async def read(response: ClientResponse, service: str) -> Answer:
     """Return the answer, undecoded: what was not asked for, such as compression, is no answer."""
-    if "content-length" in response.headers and "transfer-encoding" in response.headers:
-        raise unusable(service, "told two lengths of its answer")
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk

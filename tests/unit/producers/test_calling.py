@@ -146,6 +146,53 @@ def test_an_answer_that_breaks_off_is_asked_for_again() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\ncontent-length: 3\r\n\r\ndone..",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n4\r\ndone\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\ndone",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\ndone\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\ndone\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + 100_000 * b"a" + b"\r\ncontent-length: 4\r\n\r\ndone",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5000000\r\n\r\n" + 5_000_000 * b"a",
+        b"HTTP/1.1 99 X\r\ncontent-length: 4\r\n\r\ndone",
+        b"\0\1\2\r\n\r\n",
+        b"done",
+        b"",
+    ],
+    ids=lambda said: repr(said[:70]),
+)
+def test_an_answer_that_is_none_leaves_open_whether_anything_was_done(said: bytes) -> None:
+    async def scenario() -> None:
+        server = Scripted(lambda *_: said)
+        async with server.served() as url, client_of(url, call_attempts=1) as client:
+            with pytest.raises(ProblemError, match="whether it acted on the request is unknown"):
+                await client.call("POST", "/work", CONTEXT)
+            assert await status(client) == 502
+            assert len(server.requests) == 2
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_leads_nowhere_and_leaves_nothing_behind() -> None:
+    headers = b"location: /elsewhere\r\nset-cookie: a=b\r\ncontent-encoding: gzip\r\n"
+
+    async def scenario() -> None:
+        server = Scripted(
+            lambda *_: b"HTTP/1.1 302 Found\r\n" + headers + b"content-length: 4\r\n\r\ndone"
+        )
+        async with server.served() as url, client_of(url) as client:
+            for _ in range(2):
+                answer = await client.call("GET", "/work", CONTEXT)
+                assert (answer.status, answer.body) == (302, b"done")
+        assert all(request.startswith(b"GET /work ") for request in server.requests)
+        assert len(server.requests) == 2
+        assert b"cookie" not in b"".join(server.requests).lower()
+
+    asyncio.run(scenario())
+
+
 def test_what_is_called_again_goes_to_another_instance() -> None:
     async def scenario() -> None:
         well, broken = Scripted(lambda *_: ok()), Scripted(lambda *_: in_trouble())
