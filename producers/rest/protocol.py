@@ -62,18 +62,19 @@ class Lingering:
 
     def write(self, data: bytes) -> None:
         if not self._written:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.flush)
         self._written.append(data)
 
     def write_eof(self) -> None:
-        self._send()
+        self.flush()
         self._transport.write_eof()
 
     def close(self) -> None:
-        self._send()
+        self.flush()
         self._close(self._transport)
 
-    def _send(self) -> None:
+    def flush(self) -> None:
+        """Send what was written at once."""
         written, self._written = self._written, []
         if written and not self._transport.is_closing():
             self._transport.write(b"".join(written))
@@ -87,6 +88,7 @@ class ProblemProtocol(H11Protocol):
     """
 
     connections: set["ProblemProtocol"]  # type: ignore[assignment]
+    transport: Lingering  # type: ignore[assignment]
     cycle: RequestResponseCycle | None  # type: ignore[assignment]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -110,6 +112,7 @@ class ProblemProtocol(H11Protocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer a request that is complete, though nothing follows it."""
+        self.transport.flush()  # the loop closes the connection if this is said to be its end
         cycle = self.cycle
         if self._refused or not cycle or cycle.response_complete or cycle.more_body:
             return False
