@@ -237,8 +237,9 @@ class BatchConsumer(Consumer):
             for tp, fetched in records.items():
                 done = partial(self._acknowledge, tp, fetched[-1].offset)
                 room[Place(*tp)].add(Fetched(fetched, done))
-        if 0 < sum(map(len, records.values())) < MANY:
-            await asyncio.sleep(self._assignee.gather_s)
+        gather_s = self._assignee.gather_s
+        if gather_s and 0 < sum(map(len, records.values())) < MANY:
+            await asyncio.sleep(gather_s)
         return {}
 
     def verify_event_path(self, now: float, tp: TP) -> None:

@@ -191,10 +191,16 @@ def bench(names: str, **options: Any) -> None:
         raise click.UsageError(str(error)) from error
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name in chosen:
-        outcome = BENCHMARKS[name](Options(**options), Progress(console(stderr=True)))
-        path = outcome.save()
-        show(outcome, console())
-        click.echo(f"kept in {path}", err=True)
+        measure(name, Options(**options))
+
+
+def measure(name: str, options: Options) -> Outcome:
+    """Run a benchmark, show what it found and keep it."""
+    outcome = BENCHMARKS[name](options, Progress(console(stderr=True)))
+    path = outcome.save()
+    show(outcome, console())
+    click.echo(f"kept in {path}", err=True)
+    return outcome
 
 
 if __name__ == "__main__":

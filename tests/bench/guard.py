@@ -9,14 +9,12 @@ from typing import Any
 
 import click
 
-from infra.cli.output import console
-from tests.bench.__main__ import BENCHMARKS, bench
+from tests.bench.__main__ import bench, measure
 from tests.bench.command import run_to_exit
 from tests.bench.errors import BenchError
 from tests.bench.options import Options, names_of
 from tests.bench.outcome import Outcome
-from tests.bench.progress import Progress
-from tests.bench.report import number, show
+from tests.bench.report import number
 
 RECORDED = Path(__file__).with_name("recorded.json")
 TOLERATED = 0.15
@@ -110,10 +108,7 @@ def guard(context: click.Context, *, names: str, keeps: bool, rounds: int) -> No
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     before, found = recorded(), list[str]()
     for name in chosen:
-        options = _options(context, {**GUARDS[name].options, "rounds": rounds})
-        outcome = BENCHMARKS[name](options, Progress(console(stderr=True)))
-        outcome.save()
-        show(outcome, console())
+        outcome = measure(name, _options(context, {**GUARDS[name].options, "rounds": rounds}))
         if keeps:
             record(outcome)
         else:
