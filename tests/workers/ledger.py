@@ -111,6 +111,7 @@ class LedgerSettings(WorkerSettings):
         ledger_attempts: Attempts until a failing message is a dead letter.
         ledger_pause_s: Longest pause before the second attempt, in seconds.
         ledger_max_batch: Most messages in a transaction.
+        ledger_gather_s: Least time from one fetch that brings something to the next, in seconds.
         ledger_window_h: How long ids are remembered, in hours; 0 for ever.
     """
 
@@ -123,6 +124,7 @@ class LedgerSettings(WorkerSettings):
     ledger_attempts: int = 2
     ledger_pause_s: float = 1.0
     ledger_max_batch: int = 2000
+    ledger_gather_s: float = 0.0
     ledger_window_h: float = 15 * 24
 
 
@@ -229,6 +231,7 @@ def consumer_of(settings: LedgerSettings) -> Consumer:
         ),
         inbox_window=timedelta(hours=settings.ledger_window_h) or None,
         max_batch=settings.ledger_max_batch,
+        gather_s=settings.ledger_gather_s,
     )
 
 

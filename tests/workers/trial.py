@@ -111,6 +111,12 @@ class Trial:
         """Let go on the handlers that are held."""
         (self.directory / ledger.RELEASE).touch()
 
+    def transactions(self) -> int:
+        """Return how many transactions wrote the effects."""
+        return self._number(
+            "select count(distinct xmin::text) from ledger_entry where consumer = %s"
+        )
+
     def wait_effects(self, number: int, *, timeout_s: float = 60.0) -> float:
         """Wait until there are so many effects, and return the seconds that took."""
         return self.fleet.wait_until(
