@@ -3,10 +3,11 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import psycopg
 from psycopg.errors import SerializationFailure
@@ -16,6 +17,7 @@ from consumers.testing.fault_plan import BreakingStore, FaultPlan, Point, Proces
 from consumers.testing.log import Log
 from consumers.testing.records import NewRecord
 from consumers.testing.worker import Worker
+from tests.again import show
 from tests.rig import PAUSE_S, Rig
 from tests.runtime_contract.locking import expiring, locking
 
@@ -23,6 +25,7 @@ PARTITIONS = 3
 TARGETS = ("x", "y")
 SAGAS = "abcdef"
 MOST_TURNS = 120
+MOST_RUNS = 20
 RETRIES = RetryPolicy(attempts=1000, first_pause_s=PAUSE_S, factor=1.0)
 PATIENCE = timedelta(seconds=30)
 FAULTS: Mapping[Point, Sequence[Callable[[], BaseException]]] = {
@@ -30,6 +33,30 @@ FAULTS: Mapping[Point, Sequence[Callable[[], BaseException]]] = {
     "before_commit": [partial(SerializationFailure, "a conflict"), ProcessDied],
     "after_commit": [partial(psycopg.OperationalError, "the answer is lost"), ProcessDied],
 }
+
+
+def play_until_shown(
+    run: Callable[[int], Coroutine[Any, Any, Counter[str]]],
+    chance: random.Random,
+    *kinds: str,
+    least: int,
+) -> None:
+    """Play runs, each with a seed, until each kind of event has happened in one of them.
+
+    Raises:
+        NothingShownError: one of the kinds never happened.
+    """
+    happened = Counter[str]()
+    for number in range(MOST_RUNS + least):
+        if number >= least and all(happened[kind] for kind in kinds):
+            return
+        seed = chance.randrange(2**32)
+        try:
+            happened += asyncio.run(run(seed))
+        except Exception as error:
+            error.add_note(f"to repeat it: seed={seed}")
+            raise
+    show(False, f"{[kind for kind in kinds if not happened[kind]]} never happened: {happened}")
 
 
 @dataclass

@@ -36,6 +36,7 @@ class Stream:
 
     def __init__(self) -> None:
         self.time = asyncio.timeout(None)
+        self.is_over = False  # its caller may not have heard of that, so that it is still open
         self._writing: asyncio.Future[None] | None = None
 
     async def write(self, context: Any, message: Any) -> None:
@@ -71,7 +72,7 @@ class Streams:
         self._is_ending = True
         now_s = asyncio.get_running_loop().time()
         for each in self._open:
-            if not each.time.expired():
+            if not (each.is_over or each.time.expired()):
                 each.time.reschedule(now_s)
 
     def forget(self, stream: Stream) -> None:
@@ -99,7 +100,10 @@ class Streams:
                 async with stream.time:
                     stream.time.reschedule(deadline.at)
                     self._open.add(stream)
-                    yield
+                    try:
+                        yield
+                    finally:
+                        stream.is_over = True
         except TimeoutError:
             if not stream.time.expired() or (is_callers and not self._is_ending):
                 raise

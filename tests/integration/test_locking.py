@@ -20,7 +20,7 @@ from consumers.runtime.locking.reading import find_locked, unlock
 from consumers.testing.postgres import PostgresDatabase
 from infra.settings import REPOSITORY
 from tests.integration.test_runtime_contract import rig_on, schema_on, start_rig
-from tests.lock_torment import LockTorment
+from tests.lock_torment import LockTorment, play_until_shown
 from tests.rig import Rig
 from tests.runtime_contract.locking import locking
 from tests.stack import RunningStack
@@ -124,13 +124,9 @@ def test_sagas_take_turns_under_everything_that_may_happen(stack: RunningStack) 
             assert (await left_of(rig))[1:] == ([], [])
             return happened
 
-    happened, chance = Counter[str](), make_chance()
-    for _ in range(TORMENTS):
-        seed = chance.randrange(2**32)
-        try:
-            happened += asyncio.run(run(seed))
-        except Exception as error:
-            error.add_note(f"to repeat it: seed={seed}")
-            raise
-    for what in ("died", "faults", "taken out of the stash", "delivered again", "took effect"):
-        assert happened[what], f"{what}: never; {happened}"
+    play_until_shown(
+        run,
+        make_chance(),
+        *("died", "faults", "taken out of the stash", "delivered again", "took effect"),
+        least=TORMENTS,
+    )

@@ -1,6 +1,5 @@
 """Sagas that meet on a few targets have them one at a time, and none loses a command, whatever happens."""
 
-import asyncio
 import logging
 import random
 from collections import Counter
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from consumers.testing.memory import MemoryDatabase
-from tests.lock_torment import LockTorment
+from tests.lock_torment import LockTorment, play_until_shown
 from tests.rig import Rig, in_memory
 from tests.workers.chance import make_chance
 
@@ -34,16 +33,10 @@ def test_sagas_take_turns_and_no_command_is_lost() -> None:
         assert (database.committed.locks, database.committed.stash) == ({}, {})
         return happened
 
-    happened, chance = Counter[str](), make_chance()
-    for _ in range(round(RUNS_PER_EXAMPLE * settings().max_examples)):
-        seed = chance.randrange(2**32)
-        try:
-            happened += asyncio.run(run(seed))
-        except Exception as error:
-            error.add_note(f"to repeat it: seed={seed}")
-            raise
-    never = {
+    play_until_shown(
+        run,
+        make_chance(),
         *("died", "faults", "delivered again", "taken out of the stash", "tried again"),
         *("dropped", "took effect"),
-    } - happened.keys()
-    assert not never, f"{never} did not happen: {happened}"
+        least=round(RUNS_PER_EXAMPLE * settings().max_examples),
+    )

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from producers.grpc import client, server
 from producers.grpc.calls import AGAIN, Calls
 from producers.grpc.client import open_channel
 from producers.grpc.errors import RefusedError
-from producers.grpc.streams import StreamBounds, Streams
+from producers.grpc.streams import Stream, StreamBounds, Streams
 from schemas.rpc.orders.v1 import orders_pb2 as orders
 from schemas.rpc.orders.v1.orders_pb2_grpc import OrderServiceStub
 from tests.hops import until
@@ -251,6 +252,28 @@ def test_a_server_that_stops_ends_streams_at_once_whoever_reads_them(tell: Tell)
             with pytest.raises(grpc.aio.AioRpcError) as ended:
                 await stub.WatchOrder(ASKED).read()
             assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+
+    run(test)
+
+
+@pytest.mark.parametrize("how", ["ended", "failed", "cancelled", "timed out"])
+def test_streams_that_are_over_and_still_open_do_not_mind_the_end_of_all(how: str) -> None:
+    async def test() -> None:
+        streams, stream = Streams(), Stream()
+        left = 0.01 if how == "timed out" else None
+        with suppress(ZeroDivisionError, asyncio.CancelledError, TimeoutError):
+            async with streams.lasting(stream, left):
+                match how:
+                    case "failed":
+                        raise ZeroDivisionError
+                    case "cancelled":
+                        raise asyncio.CancelledError
+                    case "timed out":
+                        await asyncio.Event().wait()
+        assert streams.open == 1
+        streams.end()
+        streams.forget(stream)
+        assert streams.open == 0
 
     run(test)
 
