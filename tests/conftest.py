@@ -18,7 +18,7 @@ from hypothesis import settings
 
 from tests import again, examples, java_caches
 from tests import stack as stacks
-from tests.side_by_side import PROCESS, Turns, stacks_that_fit, unit_of
+from tests.side_by_side import APART, PROCESS, Turns, stacks_that_fit, unit_of
 from tests.stack import LOGS_KEPT, RunningStack, make_directory, own_settings
 
 __all__ = ["RunningStack"]
@@ -174,10 +174,13 @@ def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _published_by_the_connector(request: pytest.FixtureRequest) -> None:
-    """Switch a stack back from the relay, except for the end-to-end tests, which choose for themselves."""
+def _as_the_module_needs_it(request: pytest.FixtureRequest) -> None:
+    """Change how the stack publishes and runs its consumers; the end-to-end tests choose their publisher themselves."""
     running = request.config.stash.get(RUNNING, None)
-    if running is not None and request.path.parent.name != "e2e":
+    if running is None:
+        return
+    running.run_workers("apart" if APART.match(request.node.nodeid) else "shared")
+    if request.path.parent.name != "e2e":
         running.publish_by("cdc")
 
 

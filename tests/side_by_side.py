@@ -19,6 +19,8 @@ STACK_MB = 2_000
 """What a stack and the tests on it take, with something to spare."""
 MOST_STACKS = 8
 ON_THE_RELAY = re.compile(r"tests/e2e/.*[\[-]relay[\]-]")
+APART = re.compile(r"tests/(e2e/|integration/test_(flow|reports|stock_check|users)\.py)")
+"""Tests that stop a consumer while others go on, so that it needs a process of its own."""
 ONE_BY_ONE = re.compile(r"tests/chaos/(?!test_log_moves\.py)")
 """Tests that take long, and have nothing in common with the others of their file."""
 
@@ -57,10 +59,12 @@ def _share() -> int:
 def unit_of(test: str) -> str:
     """Return what a test stays together with, by its id: the tests of its file.
 
-    What runs on the relay stays together as a whole, since a stack takes long to change its publisher.
+    What runs on the relay stays together as a whole, and what runs on consumers apart: a stack takes long to change.
     """
     if ON_THE_RELAY.match(test):
         return "on the relay"
+    if APART.match(test) and not test.startswith("tests/e2e/"):
+        return "apart"
     return test if ONE_BY_ONE.match(test) else test.partition("::")[0]
 
 

@@ -33,8 +33,6 @@ LOGS_KEPT = REPOSITORY / "build" / "test-logs"
 ROOM: Path | None = None
 """Where the directories of stacks are made when several processes run tests; whoever leads them clears it."""
 COMMAND_TIMEOUT_S = 600
-WORKERS = "TEST_WORKERS"
-"""Environment variable that has a stack of the tests run its consumers as the setting `workers` would."""
 PASSING = frozenset({"running", "stopped", "starting", "restarting"})
 """States of parts that need no more than to be started, or time."""
 HANGING = frozenset({"frozen", "unresponsive"})
@@ -49,7 +47,7 @@ def own_settings(home: Path, **changes: object) -> Settings:
     fixed = {
         "home": home,
         "publisher": "cdc",
-        "workers": os.environ.get(WORKERS, "apart"),
+        "workers": "shared",
         "cdc_profile": "thrifty",
         "aot": "existing",
         "min_free_disk_mb": 512,

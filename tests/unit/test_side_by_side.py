@@ -16,6 +16,8 @@ from tests.side_by_side import Turns, own_ports, stacks_that_fit, unit_of
         ("tests/e2e/test_demo.py::test_one[cdc-kafka]", "tests/e2e/test_demo.py"),
         ("tests/e2e/test_demo.py::test_one[relay]", "on the relay"),
         ("tests/e2e/test_relay.py::test_one[relay-show]", "on the relay"),
+        ("tests/integration/test_flow.py::test_one", "apart"),
+        ("tests/integration/test_replay.py::test_one", "tests/integration/test_replay.py"),
         ("tests/chaos/test_log_moves.py::test_one[more]", "tests/chaos/test_log_moves.py"),
         (
             "tests/chaos/test_commit_order.py::test_one[relay]",
