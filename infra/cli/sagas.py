@@ -201,7 +201,7 @@ def _act(verb: Verb, *, who: str, as_json: bool, **about: Any) -> None:
 
 
 def _action(verb: Verb) -> Callable[..., Any]:
-    @click.option("--step", type=TEXT, default="", help="Only this step.")
+    @click.option("--step", type=TEXT, help="Only this step.")
     @_asked_for
     def act(**about: Any) -> None:
         _act(verb, **about)

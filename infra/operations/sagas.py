@@ -213,7 +213,7 @@ class ActionRequest:
     verb: Verb
     saga_id: str
     saga: str | None = None
-    step: str = ""
+    step: str | None = None
     newest: bool = False
     actor: str
     why: str
@@ -235,7 +235,7 @@ def act(readers: Sequence[SagaReader], request: ActionRequest, wait_s: float = W
         "saga": found.saga,
         "saga_id": found.saga_id,
         "verb": request.verb,
-        "step": request.step,
+        "step": request.step or "",
         "newest": request.newest,
         "actor": request.actor,
         "why": request.why,

@@ -1,4 +1,4 @@
-"""Absurd values at every parameter of every command: a sentence and 2, before anything begins.
+"""Absurd values at every parameter of every command: a sentence and 2, before anything begins. Good ones are taken.
 
 Commands and parameters are found by themselves; a new one must be of a kind that is known here.
 """
@@ -72,6 +72,9 @@ GOOD = {
     "OWNER": "shop",
     "SCOPE": "orders:read",
     "KEY_ID": "4fW0qLZkT2bD",
+    "N": "1",
+    "SERVICE|URL": "orders",
+    "uuid": "00000000-0000-0000-0000-000000000000",
 }
 
 
@@ -117,13 +120,32 @@ def good(parameter: click.Parameter) -> list[str]:
     return words(parameter, GOOD[kind(parameter)])
 
 
-@pytest.mark.parametrize(("command", "parameter"), PARAMETERS)
-def test_absurd_values_are_wrong_usage(command: click.Command, parameter: click.Parameter) -> None:
+def required(
+    command: click.Command, but: click.Parameter | None = None
+) -> tuple[list[str], list[str]]:
+    """Return good options and arguments for what a command cannot do without."""
     options: list[str] = []
     arguments: list[str] = []
-    for other in command.params:
-        if other is not parameter and other.required:
-            (arguments if isinstance(other, click.Argument) else options).extend(good(other))
+    for each in command.params:
+        if each is not but and each.required:
+            (arguments if isinstance(each, click.Argument) else options).extend(good(each))
+    return options, arguments
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(command, id=name) for name, command in commands(cli)]
+)
+def test_what_is_required_is_enough(command: click.Command) -> None:
+    """A default goes through the same check as what somebody has typed."""
+    if isinstance(command, click.Group):
+        return
+    options, arguments = required(command)
+    command.make_context("x", [*options, "--", *(each for each in arguments if each != "--")])
+
+
+@pytest.mark.parametrize(("command", "parameter"), PARAMETERS)
+def test_absurd_values_are_wrong_usage(command: click.Command, parameter: click.Parameter) -> None:
+    options, arguments = required(command, but=parameter)
     assert kind(parameter) in ABSURD, (
         f"{parameter.opts} takes {kind(parameter)}, which is of no known kind"
     )
