@@ -60,10 +60,17 @@ where known.status in ('open', 'reserved')
 returning reservation_id, order_id, status, items, missing, paid, updated_at, version;
 
 -- name: ship
-update reservation
+-- Locked before its status is looked at: that it is reserved may be written and not be seen yet, and who locks waits.
+with found as (
+    select order_id, status from reservation where order_id = any(%(order_ids)s) order by order_id for update
+)
+update reservation as known
 set status = 'shipped', updated_at = %(at)s
-where order_id = any(%(order_ids)s) and status = 'reserved'
-returning reservation_id, order_id, status, items, missing, paid, updated_at, version;
+from found
+where known.order_id = found.order_id and found.status = 'reserved'
+returning
+    known.reservation_id, known.order_id, known.status, known.items, known.missing, known.paid, known.updated_at,
+    known.version;
 
 -- name: stock_by_default
 insert into stock (sku, stocked, on_hand, reserved, shipped)

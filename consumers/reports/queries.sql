@@ -58,9 +58,12 @@ group by currency, sku
 order by currency collate "C", sku collate "C";
 
 -- name: accept
-update job
-set due_at = clock_timestamp()
-where job_id = %(job_id)s and status = 'queued' and due_at is null;
+with accepted as (
+    update job
+    set due_at = clock_timestamp()
+    where job_id = %(job_id)s and status = 'queued' and due_at is null
+)
+select from job where job_id = %(job_id)s;
 
 -- name: due
 select job_id

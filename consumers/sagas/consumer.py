@@ -68,8 +68,7 @@ def saga_consumer(
 async def _follow(
     sagas: Sagas, store: SagaStore, received: Sequence[Received[Any]], work: BulkWork
 ) -> None:
-    ids = {each.delivery.key for each in received}
-    batch = _Batch(sagas, await store.load(work.connection, ids))
+    batch = _Batch(sagas, await _load(sagas, store, received, work))
     sends: list[Outgoing] = []
     for each in received:
         for decision in batch.follow(each, work.now()):
@@ -78,6 +77,23 @@ async def _follow(
                 sends += outgoing(work.outbox, decision.sends, context)
     await store.write(work.connection, batch.changed, batch.entries)
     await work.outbox.send_many(work.connection, sends)
+
+
+async def _load(
+    sagas: Sagas, store: SagaStore, received: Sequence[Received[Any]], work: BulkWork
+) -> list[Instance[Any]]:
+    """Return the sagas that messages are about.
+
+    What a transaction has sent can be on its way as soon as it is in the write-ahead log, which is before others see
+    what it has written. On a busy machine a saga may so be answered before it can be seen that it has begun.
+    """
+    found = await store.load(work.connection, {each.delivery.key for each in received})
+    topics = {saga.replies_to for saga in sagas}
+    answered = {each.delivery.key for each in received if each.delivery.topic in topics}
+    if unseen := answered - {each.id for each in found}:
+        await store.await_begun(work.connection, unseen)
+        found += await store.load(work.connection, unseen)
+    return found
 
 
 class _Batch:

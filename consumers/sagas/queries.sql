@@ -10,6 +10,17 @@ where saga_id = any (%(ids)s)
 order by saga_id, saga
 for update;
 
+-- name: await_begun
+-- What cannot be seen yet can be run into: the key of a row waits for the transaction that writes the same. What this
+-- inserts is rolled back.
+insert into saga_instance (
+    saga, saga_id, version, status, reason, correlation_id, state, steps, revision, started_at, updated_at
+)
+select saga, saga_id, 0, 'abandoned', '', gen_random_uuid(), '{}', '{}', 0, now(), now()
+from unnest(%(ids)s::text[]) as i (saga_id), unnest(%(sagas)s::text[]) as s (saga)
+order by saga_id, saga
+on conflict do nothing;
+
 -- name: write
 -- A row that somebody else has written meanwhile is left alone; the caller counts.
 insert into saga_instance (

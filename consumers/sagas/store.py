@@ -44,6 +44,9 @@ class SagaStore(Protocol):
     async def load(self, transaction: Any, ids: Collection[str]) -> list[Instance[Any]]:
         """Return all sagas of these ids, locked against others until the end."""
 
+    async def await_begun(self, transaction: Any, ids: Collection[str]) -> None:
+        """Wait for whoever begins sagas of these ids in a transaction that is not over."""
+
     async def write(
         self, transaction: Any, instances: Sequence[Instance[Any]], entries: Sequence[Entry]
     ) -> None:
@@ -103,6 +106,11 @@ class PostgresSagas:
     async def load(self, transaction: Connection, ids: Collection[str]) -> list[Instance[Any]]:
         cursor = await transaction.execute(QUERIES["load"], {"ids": list(ids)})
         return [self._instance(*row) for row in await cursor.fetchall()]
+
+    async def await_begun(self, transaction: Connection, ids: Collection[str]) -> None:
+        values = {"sagas": [saga.name for saga in self._sagas.newest], "ids": sorted(ids)}
+        async with transaction.transaction(force_rollback=True):
+            await transaction.execute(QUERIES["await_begun"], values)
 
     async def write(
         self, transaction: Connection, instances: Sequence[Instance[Any]], entries: Sequence[Entry]

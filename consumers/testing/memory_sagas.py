@@ -37,6 +37,9 @@ class MemorySagas:
             each for (saga_id, _), each in sorted(transaction.instances.items()) if saga_id in ids
         ]
 
+    async def await_begun(self, transaction: SagaTables, ids: Collection[str]) -> None:
+        """Do nothing: one transaction comes after the other here."""
+
     async def write(
         self, transaction: SagaTables, instances: Sequence[Instance[Any]], entries: Sequence[Entry]
     ) -> None:

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from consumers.inventory import repository
+from consumers.inventory.storekeeper import Storekeeper
+from consumers.testing.postgres import PostgresDatabase
 from consumers.testing.records import deliver
 from schemas.message import Message
 from schemas.messages.inventory import (
@@ -18,6 +21,7 @@ from schemas.messages.inventory import (
 from schemas.messages.orders import OrderCreated
 from tailrace import Scenario
 from tests.fulfilment import (
+    MOMENT,
     REPLIES,
     cancelled,
     command,
@@ -30,6 +34,7 @@ from tests.fulfilment import (
     replies,
     statuses,
 )
+from tests.held_up import held_up
 from tests.stack import RunningStack
 
 NEW_EACH_TIME = ("reservation_id", "updated_at", "reserved_at", "refused_at", "released_at")
@@ -129,6 +134,27 @@ def test_what_is_undone_first_is_never_done(stack: RunningStack) -> None:
         assert replies(scenario) == ["ItemsReleased", "OutOfStock"]
         assert stock_of(scenario) == (5, 0, 0)
         assert set(statuses(scenario, "reservation").values()) == {"withdrawn"}
+
+    play(stack, scene)
+
+
+def test_what_is_sent_waits_for_what_is_set_aside_and_cannot_be_seen_yet(
+    stack: RunningStack,
+) -> None:
+    """What a transaction has sent may have led to more before others see what it has written."""
+
+    async def scene(scenario: Scenario[Any]) -> None:
+        order, database = placed(), scenario.database
+        assert isinstance(database, PostgresDatabase)
+        await scenario.given(topped_up(5), order)
+        async with database.pool.connection() as reserving, database.connection() as look:
+            [due] = await repository.note_paid(reserving, [order.order_id], MOMENT)
+            await Storekeeper(0).reserve(reserving, [due], MOMENT, events=1)
+            sending = asyncio.create_task(scenario.when(confirmed(order)))
+            assert await held_up(sending, by=reserving, look=look)
+            await reserving.commit()
+            await sending
+        assert stock_of(scenario) == (4, 0, 1)
 
     play(stack, scene)
 

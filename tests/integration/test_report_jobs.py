@@ -239,10 +239,30 @@ def test_a_command_that_comes_twice_or_late_begins_nothing_anew(stack: RunningSt
         await desk.maker.make(job_id)
         before = [await desk.job(each) for each in (job_id, cancelled)]
         assert [each.status for each in before] == ["done", "cancelled"]
-        await scenario.when(MakeReport(job_id=job_id), MakeReport(job_id=new_id()))
+        await scenario.when(MakeReport(job_id=job_id))
         scenario.then_parked()
         await desk.maker.make(job_id)
         assert [await desk.job(each) for each in (job_id, cancelled)] == before
+
+    play(stack, scene)
+
+
+def test_a_command_whose_job_cannot_be_seen_yet_is_tried_again(stack: RunningStack) -> None:
+    """What a transaction has sent may come before others see what it has written."""
+
+    async def scene(desk: Desk) -> None:
+        scenario = Scenario(create_consumer(desk.settings, RealOutside()), desk.database)
+        job_id = new_id()
+        row = {"job_id": job_id, "request": Jsonb(ASKED.to_json()), "total": ASKED.days}
+        async with desk.database.pool.connection() as asking:
+            await asking.execute(jobs.QUERIES["add"], row)
+            await scenario.when(MakeReport(job_id=job_id))
+            scenario.then_parked((str(job_id), "failed"))
+            await asking.commit()
+        await scenario.after(seconds=60)
+        scenario.then_parked()
+        async with desk.connection() as connection:
+            assert await Lease.take(connection, job_id) is not None
 
     play(stack, scene)
 

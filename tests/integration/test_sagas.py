@@ -35,6 +35,7 @@ from infra.operations import sagas as operations
 from infra.settings import REPOSITORY
 from schemas.messages.sagas import DeadlinePassed
 from tests import sagas
+from tests.held_up import held_up
 from tests.produce import create_topic
 from tests.sagas import State, enter_world, trial
 from tests.stack import RunningStack
@@ -287,6 +288,44 @@ def test_what_two_begin_at_once_one_begins(stack: RunningStack) -> None:
             await connection.rollback()
             [kept] = await store.load(connection, ["item-1"])
         assert kept == replace(instance, revision=1)
+
+    play(stack, part)
+
+
+def test_an_answer_waits_for_a_saga_that_cannot_be_seen_yet(stack: RunningStack) -> None:
+    """What a transaction has sent may be answered before others see what it has written."""
+
+    async def part(saga: SagaScenario[State], database: PostgresDatabase) -> None:
+        await saga.scenario.when(deliver(sagas.Placed(item_id="item-2")))
+        start = Start(message=PLACED, saga_id="item-1", correlation_id=new_id())
+        decision = begin(saga.saga, start, utc_now())
+        assert decision is not None
+        [asked] = decision.sends
+        authorised = sagas.Authorised(item_id="item-1")
+        reply = deliver(authorised, key="item-1", causation_id=asked.id, to=saga.saga.replies_to)
+        store = PostgresSagas(Sagas([saga.saga]))
+        async with database.pool.connection() as begun, database.connection() as look:
+            await store.write(begun, [decision.instance], decision.entries)
+            answering = asyncio.create_task(saga.scenario.when(reply))
+            assert await held_up(answering, by=begun, look=look)
+            await begun.commit()
+            await answering
+        saga.scenario.then_parked()
+        [(log,)] = await rows(
+            database,
+            "select array_agg(what order by number) from saga_log where saga_id = 'item-1'",
+        )
+        assert log[:3] == ["started", "asked", "answered"]
+
+    play(stack, part)
+
+
+def test_an_answer_to_a_saga_that_there_is_not_changes_nothing(stack: RunningStack) -> None:
+    async def part(saga: SagaScenario[State], database: PostgresDatabase) -> None:
+        reply = deliver(sagas.Authorised(item_id="nobody"), to=saga.saga.replies_to)
+        await saga.scenario.when(reply, deliver(PLACED))
+        saga.scenario.then_parked()
+        assert await statuses(database) == {"running": 1}
 
     play(stack, part)
 
