@@ -67,28 +67,29 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
             raise NotImplementedError(
                 f"{details.method} takes a stream, and those are not bounded here"
             )
+        # what cannot be read is a call as well: grpc would answer it with the words of an exception, and log nothing
+        unread = handler._replace(request_deserializer=None)
         if handler.response_streaming:
-            return handler._replace(unary_stream=self._streaming(details.method, handler))
-        return handler._replace(unary_unary=self._answering(details.method, handler))
+            return unread._replace(unary_stream=self._streaming(details.method, handler))
+        return unread._replace(unary_unary=self._answering(details.method, handler))
 
     def _answering(self, method: str, handler: Any) -> Callable[..., Any]:
-        async def answer(request: Any, context: Any) -> Any:
+        async def answer(request: bytes, context: Any) -> Any:
             async with self._call(method, context, self._within_time):
-                return await handler.unary_unary(request, context)
+                return await handler.unary_unary(handler.request_deserializer(request), context)
 
         return answer
 
     def _streaming(self, method: str, handler: Any) -> Callable[..., Any]:
-        async def answer(request: Any, context: Any) -> None:
+        async def answer(request: bytes, context: Any) -> None:
             stream = Stream()
             bound = partial(self.streams.lasting, stream)
             try:
-                async with (
-                    self._call(method, context, bound, stream.settled),
-                    aclosing(handler.unary_stream(request, context)) as messages,
-                ):
-                    async for message in messages:
-                        await stream.write(context, message)
+                async with self._call(method, context, bound, stream.settled):
+                    asked = handler.request_deserializer(request)
+                    async with aclosing(handler.unary_stream(asked, context)) as messages:
+                        async for message in messages:
+                            await stream.write(context, message)
             finally:
                 self.streams.forget(stream)
 

@@ -2,6 +2,7 @@
 
 import grpc
 import psycopg
+from google.protobuf.message import DecodeError
 
 LEAST_S = 0.005
 """Less time than this is not worth beginning: the answer would come after its caller is gone."""
@@ -32,6 +33,9 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
         case TimeoutError() | psycopg.errors.QueryCanceled():
             sentence = "it could not be done in the time that the caller has; ask with more"
             return grpc.StatusCode.DEADLINE_EXCEEDED, sentence
+        case DecodeError():
+            sentence = "the request is no message of the kind that the method takes"
+            return grpc.StatusCode.INVALID_ARGUMENT, sentence
         case psycopg.OperationalError():
             sentence = "the database cannot be reached; nothing was done, try again"
             return grpc.StatusCode.UNAVAILABLE, sentence

@@ -72,6 +72,26 @@ def test_an_answer_health_and_reflection_are_had_by_any_client() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("request_", [b"\xff\xff\xff", b"\n\x02\xff\xfe", b"\n\x10a"])
+def test_what_cannot_be_read_is_refused_in_words_of_ours(request_: bytes) -> None:
+    async def test() -> None:
+        async with (
+            serving_loyalty(Loyalty()) as running,
+            grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel,
+        ):
+            ask = channel.unary_unary(f"/{LOYALTY}/GetTier")
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await ask(request_, timeout=5)
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert refused.value.details() == (
+                "the request is no message of the kind that the method takes"
+            )
+            trailing = {key for key, _ in refused.value.trailing_metadata() or ()}
+            assert "x-correlation-id" in trailing
+
+    run(test)
+
+
 def test_every_call_of_a_stub_has_a_deadline_and_the_callers_own_when_it_is_nearer() -> None:
     async def test() -> None:
         servicer = Loyalty()
