@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from producers.webhooks import signing
-from producers.webhooks.sealing import Seal
+from producers.webhooks.sealing import Seal, UnsealError
 from tailrace import Connection, UnitOfWork, load_queries, new_id
 
 QUERIES = load_queries(__package__)
@@ -173,8 +173,10 @@ async def enable(endpoint_id: UUID, work: UnitOfWork) -> Row:
 
 
 async def rotate(endpoint_id: UUID, kind: str, key: str, seal: Seal, work: UnitOfWork) -> Row:
-    """Have another key sign for an endpoint; for a day both do."""
+    """Have another key sign for an endpoint; for a day both do. One that signs already changes nothing."""
     await _lock(endpoint_id, work.connection)
+    if await _signs(key, endpoint_id, seal, work.connection):
+        return await find(endpoint_id, work.connection)
     await work.connection.execute(
         QUERIES["rotate"],
         {
@@ -186,6 +188,14 @@ async def rotate(endpoint_id: UUID, kind: str, key: str, seal: Seal, work: UnitO
         },
     )
     return await find(endpoint_id, work.connection)
+
+
+async def _signs(key: str, endpoint_id: UUID, seal: Seal, connection: Connection) -> bool:
+    row = await _one(connection, "key", {"endpoint_id": endpoint_id})
+    try:
+        return seal.open(row["key"], endpoint_id) == key
+    except UnsealError:  # the file that it was sealed with is lost, which another key puts right
+        return False
 
 
 async def recover(endpoint_id: UUID, since: datetime, work: UnitOfWork) -> int:

@@ -74,6 +74,9 @@ update endpoint
 set deleted_at = now(), disabled_reason = %(reason)s, key = '', former_key = null, former_until = null
 where endpoint_id = %(endpoint_id)s;
 
+-- name: key
+select key from endpoint where endpoint_id = %(endpoint_id)s;
+
 -- name: rotate
 -- The former key signs for a while beside the new one.
 update endpoint

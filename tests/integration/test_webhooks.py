@@ -1,6 +1,7 @@
 """Webhooks from end to end: what happens to an order arrives signed at receivers on real sockets, whatever they do."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -236,6 +237,30 @@ def test_an_endpoint_is_tried_rotated_disabled_and_recovered(stack: RunningStack
             lambda: client.get(f"/deliveries/{delivery['delivery_id']}")["status"] == status,
             timeout_s=20,
         )
+
+    asyncio.run(run())
+
+
+def test_a_rotation_whose_answer_was_lost_is_sent_again(stack: RunningStack) -> None:
+    client = Client(stack)
+
+    async def reply(_: Request) -> bytes:
+        return answer(200)
+
+    async def run() -> None:
+        async with Receiver(reply).open() as receiver:
+            registered = await asyncio.to_thread(client.register, receiver.url, signing="ed25519")
+            path = f"/endpoints/{registered['endpoint_id']}"
+            secret = {"secret": f"whsec_{base64.b64encode(bytes(32)).decode()}"}
+            first, second = [
+                await asyncio.to_thread(client.post, f"{path}/rotate-secret", secret)
+                for _ in range(2)
+            ]
+            assert first == second
+            await asyncio.to_thread(client.post, f"{path}/test", expect=201)
+            await receiver.until(bool)
+            # the key that the receiver had before still signs
+            assert kinds_of_signatures(receiver.requests[0]) == ["v1", "v1a"]
 
     asyncio.run(run())
 
