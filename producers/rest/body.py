@@ -1,11 +1,12 @@
-"""Request bodies: bounded in size and time, strict JSON, and no form posts from other sites. Queries in UTF-8."""
+"""Request bodies: bounded in size and time, strict JSON, no form posts from other sites. Queries: each name once."""
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from email.message import Message as MimeHeader
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
@@ -80,13 +81,18 @@ class JsonRoute(APIRoute):
 
 
 def _require_readable_query(query: bytes) -> None:
-    """Refuse what would be read as other characters than were meant."""
+    """Refuse what would be read as other characters than were meant, or of which a part would be passed over."""
     try:
         unquote_to_bytes(query).decode()
     except UnicodeDecodeError:
         raise ProblemError(
             400, "the query is not UTF-8; percent-encode the bytes of its UTF-8 form"
         ) from None
+    seen = Counter(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    if twice := [name for name, times in seen.items() if times > 1]:
+        raise ProblemError(
+            400, f"the query has {', '.join(twice)} more than once; send one value of each"
+        )
 
 
 def _too_large() -> ProblemError:

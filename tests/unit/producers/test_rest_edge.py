@@ -16,6 +16,7 @@ from producers.rest import limits
 from producers.rest.app import build_app
 from producers.rest.body import JsonRoute
 from producers.rest.context import Context
+from tests.answers import assert_problem
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 router = APIRouter(route_class=JsonRoute)
@@ -38,6 +39,11 @@ async def fails_late() -> Response:
 @router.get("/trace")
 async def trace(context: Context) -> str | None:
     return context.traceparent
+
+
+@router.get("/listed")
+async def listed(limit: int = 50, status: str = "any") -> str:
+    return f"{limit} {status}"
 
 
 @router.get("/health")
@@ -89,6 +95,16 @@ def test_what_nobody_foresaw_is_a_500_without_its_secrets(caplog: pytest.LogCapt
     assert f"correlation_id={correlation_id}" in failure
     assert f"correlation_id={correlation_id}" in line
     assert "status=500" in line
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [("limit=1&limit=2", "limit"), ("status=a&limit=1&%73tatus=a", "status"), ("x=&x", "x")],
+)
+def test_a_query_that_says_two_things_is_refused(query: str, name: str) -> None:
+    problem = assert_problem(request("GET", f"/listed?{query}"), 400)
+    assert str(problem["detail"]).startswith(f"the query has {name} more than once")
+    assert request("GET", "/listed?limit=1&status=limit").json() == "1 limit"
 
 
 def test_an_answer_that_breaks_off_is_seen_to_break_off(caplog: pytest.LogCaptureFixture) -> None:
