@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cdc.work import utc_now
 from infra.demo.crashes import Crashes, crashing
-from infra.demo.figures import SETTLED_WITHIN_S, Figures, figures, figures_since, settled_books
+from infra.demo.figures import SETTLED_WITHIN_S, Added, figures, figures_since, settled_books
 from infra.demo.follow import Looks, at_the_end, order_codec
 from infra.demo.orders import DemoError, Source
 from infra.demo.result import Result, percentiles
@@ -89,7 +89,7 @@ def _result(
     source: Source,
     run: Run,
     duration_s: float,
-    added: Figures | None,
+    added: Added | None,
     books: Sequence[str] | None,
     besides: Besides,
     killed: Mapping[str, int],

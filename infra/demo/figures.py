@@ -19,7 +19,8 @@ FLUSHED_AFTER_S = 1.2
 
 DUPLICATES = "select coalesce(sum(duplicates), 0)::bigint from consumer_offset where consumer = %s"
 WORK = """
-select (select xact_commit from pg_stat_database where datname = current_database()),
+select extract(epoch from pg_postmaster_start_time())::bigint,
+       (select xact_commit from pg_stat_database where datname = current_database()),
        (select coalesce(sum(n_tup_ins), 0)::bigint from pg_stat_all_tables
         where schemaname = any(%s) and relname ~ '^outbox(_message.*|_event.*)?$')
 """
@@ -31,13 +32,24 @@ class Figures:
 
     Args:
         duplicates: Deliveries that consumers have dropped because their effect existed already.
+        counts_since: When Postgres was started, in seconds. One that was killed begins to count anew.
         commits: Transactions in the database, whoever made them.
         messages: Messages in all outboxes.
     """
 
     duplicates: int
+    counts_since: int
     commits: int
     messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What was added to `Figures`; None where nobody has counted all the time."""
+
+    duplicates: int
+    commits: int | None
+    messages: int | None
 
 
 def figures(deployment: Deployment) -> Figures:
@@ -51,23 +63,25 @@ def figures(deployment: Deployment) -> Figures:
         for worker in WORKERS
         if worker.role
     )
-    commits, messages = _asked(deployment, OWNER, WORK, list(OUTBOXES))
-    return Figures(duplicates, commits, messages)
+    counts_since, commits, messages = _asked(deployment, OWNER, WORK, list(OUTBOXES))
+    return Figures(duplicates, counts_since, commits, messages)
 
 
-def figures_since(before: Figures, deployment: Deployment) -> Figures:
+def figures_since(before: Figures, deployment: Deployment) -> Added:
     """Return what was added, once what has just been done is counted.
 
     Raises:
         DemoError: a database cannot be asked.
     """
     time.sleep(FLUSHED_AFTER_S)
-    now = figures(deployment)
-    return Figures(
-        now.duplicates - before.duplicates,
-        now.commits - before.commits,
-        now.messages - before.messages,
-    )
+    return added(before, figures(deployment))
+
+
+def added(before: Figures, now: Figures) -> Added:
+    duplicates = now.duplicates - before.duplicates
+    if now.counts_since != before.counts_since:
+        return Added(duplicates, None, None)
+    return Added(duplicates, now.commits - before.commits, now.messages - before.messages)
 
 
 def settled_books(deployment: Deployment, since: datetime, *, within_s: float) -> list[str]:

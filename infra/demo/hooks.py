@@ -80,7 +80,10 @@ class Receiver:
                 moved_at = time.monotonic()
 
     async def _take(self, request: web.Request) -> web.Response:
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionError:  # who calls was killed in the midst, and calls again
+            return web.Response(status=400)
         webhook_id = request.headers.get("webhook-id", "")
         if not _is_genuine(self.secret, webhook_id, request.headers, body):
             self.forged += 1
