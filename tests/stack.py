@@ -18,6 +18,7 @@ from infra.local.down import reset
 from infra.local.groups import wait_for_groups
 from infra.local.parts import PARTS, PORT_SETTINGS
 from infra.local.probe import ProbeTimeoutError, port_is_free, wait_until
+from infra.local.programs import program_of
 from infra.local.starter import Starter
 from infra.local.status import PartStatus, all_run
 from infra.local.status import status as part_status
@@ -228,8 +229,11 @@ class RunningStack:
             wait_for_groups(self.settings, starter.cancelled, [part])
 
     def log(self, part: str) -> str:
-        """Return what the part has written."""
-        return log_path(self.settings.home, part).read_text(errors="replace")
+        """Return what the part has written, or those that share a process with it."""
+        return self._log_path(part).read_text(errors="replace")
+
+    def _log_path(self, part: str) -> Path:
+        return log_path(self.settings.home, program_of(part, self.settings))
 
     def troubles(self) -> str:
         """Describe the parts that do not run as they should, each with the end of its log."""
@@ -240,7 +244,7 @@ class RunningStack:
             lines.append(
                 f"{part.name} is {part.state}, restarted {part.restarts} times; its log ends:"
             )
-            lines += [f"    {line}" for line in tail(log_path(self.settings.home, part.name), 15)]
+            lines += [f"    {line}" for line in tail(self._log_path(part.name), 15)]
         return "\n".join(lines)
 
     def delete(self) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from infra.settings import REPOSITORY
-from tests.stack import WORKERS
 from tests.walk import walk
 from tests.working_tree import copy_to
 
@@ -58,8 +57,6 @@ def run(copy: Path, *arguments: str) -> str:
         for name, value in os.environ.items()
         if not name.startswith(("TAILRACE_", "PYTEST_"))
     }
-    # as `make up` runs them; in a process each, seventeen would take more than the two stacks beside have left
-    environment[WORKERS] = "shared"
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=copy,
