@@ -35,6 +35,7 @@ MOST_IN_FLIGHT = 1000
 START_S = 5.0
 """How long a start waits until replies are read; then each request waits for that, as long as it may take."""
 STOP_S = 1.0
+LONGEST_S = 86_400.0
 
 R = TypeVar("R", bound=Message)
 
@@ -162,9 +163,11 @@ class Requester(Generic[R]):
             TooManyRequestsError: as many requests wait as there may be.
             RequestNotSentError: Kafka refused the request.
             UnusableReplyError: the reply is none of the messages that were declared.
-            ValueError: the question does not fit its schema, or was not declared.
+            ValueError: the question does not fit its schema, or was not declared, or the time is longer than a day.
         """
         topic = self._topic_of(question)
+        if not timeout_s <= LONGEST_S:
+            raise ValueError(f"a reply is waited for a day at most, and not for {timeout_s} s")
         if len(self._waiting) >= self._most:
             raise TooManyRequestsError(
                 f"{len(self._waiting)} requests wait for their replies, which is as many as may: {question.NAME} was "

@@ -257,6 +257,13 @@ def message_id(now: datetime, *parts: object) -> UUID:
     return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)  # variant of RFC 9562
 
 
+_STEP_MISSING: Mapping[Verb, str] = {
+    "resume": "no step of it has used up its attempts",
+    "retry": "it waits for no step",
+    "skip": "which step is not said",
+}
+
+
 class _Run(Generic[S]):
     """A saga on its way from how it stood to how it stands."""
 
@@ -525,13 +532,19 @@ class _Run(Generic[S]):
             if not why:
                 self._compensate("an operator")
             return why
+        return self._about_steps(act)
+
+    def _about_steps(self, act: Act) -> str:
+        """Return why nothing was done about the steps that a saga waits for; empty when something was."""
         wanted = {"given_up"} if act.verb == "resume" else {"out", "waiting", "given_up"}
         steps = [
             name
             for name, run in self._steps.items()
             if run.status in wanted and act.step in {"", name}
         ]
-        if not steps or (act.verb == "skip" and not act.step):
+        if not act.step and (act.verb == "skip" or not steps):
+            return _STEP_MISSING[act.verb]
+        if not steps:
             return "it waits for no such step"
         for name in steps:
             if act.verb == "skip":

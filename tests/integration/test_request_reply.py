@@ -1,6 +1,7 @@
 """Requests over Kafka: answered, in time or not at all, whatever becomes of who answers and of the broker."""
 
 import asyncio
+import math
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -207,6 +208,16 @@ def test_a_reply_that_does_not_come_is_a_timeout_that_says_whose(world: World) -
     # the question was begun, and given up when nobody waited any more
     wait_until("it is not given up", lambda: bool(counts_of(worker)["expired"]), timeout_s=30)
     assert counts_of(worker)["answered"] == {}
+
+
+def test_a_time_that_is_none_or_longer_than_a_day_is_refused(world: World) -> None:
+    async def asking(requester: Asking) -> None:
+        for timeout_s in (math.nan, math.inf, 1e308, 86_401.0):
+            with pytest.raises(ValueError, match="a day at most"):
+                await requester.request(question(), timeout_s=timeout_s)
+
+    world.asks(asking)
+    assert world.requests() == []
 
 
 def test_a_late_reply_is_discarded_and_counted(world: World) -> None:

@@ -219,7 +219,7 @@ def test_what_operators_want_is_done_once_and_kept(stack: RunningStack) -> None:
             "select verb, actor, why, outcome, done_at is null from saga_action order by action_id",
         )
         assert kept == [
-            ("resume", "ann", "to see", "it waits for no such step", False),
+            ("resume", "ann", "to see", "no step of it has used up its attempts", False),
             ("cancel", "ann", "to see", "done", False),
             ("kill", "bob", "to see", "done", False),
             ("kill", "bob", "to see", "it is abandoned", False),

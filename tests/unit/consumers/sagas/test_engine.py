@@ -333,8 +333,9 @@ def test_an_operator_may_have_it_tried_again_right_now() -> None:
 
 def test_what_an_operator_cannot_have_is_said() -> None:
     play = Play()
-    assert play.act("resume") == "it waits for no such step"
-    assert play.act("skip") == "it waits for no such step"
+    assert play.act("resume") == "no step of it has used up its attempts"
+    assert play.act("resume", "authorise") == "it waits for no such step"
+    assert play.act("skip") == "which step is not said"
     assert play.act("retry", "capture") == "it waits for no such step"
     assert play.act("kill") == ""
     assert play.act("kill") == "it is abandoned"
