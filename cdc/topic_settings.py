@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 from confluent_kafka.cimpl import NewPartitions
 
 from cdc.kafka import TopicError, asking, new_admin
-from cdc.topics import TIMEOUT_S, config_of, missing
+from cdc.topics import TIMEOUT_S, config_of, missing, needed_in_sync
 from schemas.catalogue import Topic, catalogue
 
 ONE_BROKER = ConfigSource.DYNAMIC_BROKER_CONFIG
@@ -24,7 +24,16 @@ BY_HAND = frozenset({ONE_BROKER, ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG})
 """Where settings of a broker come from that were given to it while it ran, and not by its configuration."""
 BROKER = "the broker"
 PARTITIONS = "partitions"
-KRAFT_OWN = "min.insync.replicas"
+REPLICAS = "replicas"
+INTERNAL = (
+    "__consumer_offsets",
+    "__transaction_state",
+    "connect-configs",
+    "connect-offsets",
+    "connect-status",
+)
+"""Topics that brokers and Connect make by themselves, and without which nothing goes on."""
+IN_SYNC = "min.insync.replicas"
 """Kept by the controller itself as a setting of the cluster, which refuses to take it back."""
 AUTO_CREATE = "auto.create.topics.enable"
 
@@ -41,27 +50,35 @@ class SettingDifference:
     mend: Literal["settings", "partitions", "neither"]
 
 
-def setting_differences(bootstrap: str) -> list[SettingDifference]:
-    """Return which settings of topics and broker are not as declared; topics that are missing are not told of."""
+def setting_differences(bootstrap: str, replication: int) -> list[SettingDifference]:
+    """Return which settings of topics and broker are not as declared; topics that are missing are not told of.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+        replication: How many brokers are to keep each record, at least.
+    """
     absent = {topic.name for topic in missing(bootstrap)}
     topics = [topic for topic in catalogue().topics.values() if topic.name not in absent]
     admin = new_admin(bootstrap)
     with asking(bootstrap):
         return [
             *_partitions(admin, topics),
+            *_replicas(admin, topics, replication),
             *_settings(admin, topics),
-            *_broker(admin),
+            *_broker(admin, replication),
         ]
 
 
-def mend_settings(bootstrap: str, *, add_partitions: bool = False) -> list[str]:
+def mend_settings(bootstrap: str, replication: int, *, add_partitions: bool = False) -> list[str]:
     """Put the settings back to what is declared; return a line for each that was.
 
     Args:
+        bootstrap: `host:port` of a broker.
+        replication: How many brokers are to keep each record, at least.
         add_partitions: Add partitions as well where there are fewer than declared. Keys move by that: what is written
             of a key then may be read before what is unread of it now.
     """
-    found = setting_differences(bootstrap)
+    found = setting_differences(bootstrap, replication)
     mended = [
         each
         for each in found
@@ -90,6 +107,23 @@ def _partitions(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[Setting
             )
 
 
+def _replicas(
+    admin: AdminClient, topics: Sequence[Topic], replication: int
+) -> Iterator[SettingDifference]:
+    known = admin.list_topics(timeout=TIMEOUT_S).topics
+    for name in (*(topic.name for topic in topics), *(each for each in INTERNAL if each in known)):
+        kept = (len(partition.replicas) for partition in known[name].partitions.values())
+        fewest = min(kept, default=replication)
+        if fewest < replication:
+            yield SettingDifference(
+                place=name,
+                name=REPLICAS,
+                declared=str(replication),
+                actual=str(fewest),
+                mend="neither",
+            )
+
+
 def _settings(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[SettingDifference]:
     given = _described(admin, ResourceType.TOPIC, [topic.name for topic in topics])
     own = ConfigSource.DYNAMIC_TOPIC_CONFIG
@@ -111,7 +145,8 @@ def _settings(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[SettingDi
                 )
 
 
-def _broker(admin: AdminClient) -> Iterator[SettingDifference]:
+def _broker(admin: AdminClient, replication: int) -> Iterator[SettingDifference]:
+    in_sync = needed_in_sync(replication)
     for number in map(str, admin.list_topics(timeout=TIMEOUT_S).brokers):
         for entry in _described(admin, ResourceType.BROKER, [number])[number]:
             if entry.name == AUTO_CREATE and entry.value != "false":
@@ -122,7 +157,15 @@ def _broker(admin: AdminClient) -> Iterator[SettingDifference]:
                     actual=entry.value,
                     mend="neither",
                 )
-            elif ConfigSource(entry.source) in BY_HAND and entry.name != KRAFT_OWN:
+            elif entry.name == IN_SYNC and int(entry.value or 1) < in_sync:
+                yield SettingDifference(
+                    place=BROKER,
+                    name=entry.name,
+                    declared=str(in_sync),
+                    actual=entry.value,
+                    mend="neither",
+                )
+            elif ConfigSource(entry.source) in BY_HAND and entry.name != IN_SYNC:
                 yield SettingDifference(
                     place=BROKER,
                     name=entry.name,

@@ -78,6 +78,11 @@ def summaries(bootstrap: str) -> list[Summary]:
     ]
 
 
+def needed_in_sync(replication: int) -> int:
+    """Return how many of the brokers that keep a record must have it before it is acknowledged: all but one."""
+    return max(1, replication - 1)
+
+
 def config_of(topic: Topic) -> dict[str, str]:
     """Return the settings that a topic is created with, all that it has of its own."""
     forever = topic.retention_hours < 0

@@ -46,9 +46,9 @@ def migrate(deployment: Deployment) -> list[str]:
 
 def apply_topics(deployment: Deployment, *, add_partitions: bool = False) -> list[str]:
     """Create the catalogue's missing topics, put settings back to what it declares, and return what was done."""
-    bootstrap = deployment.kafka_bootstrap
-    mended = topic_settings.mend_settings(bootstrap, add_partitions=add_partitions)
-    return topics.ensure(bootstrap) + mended
+    bootstrap, replication = deployment.kafka_bootstrap, deployment.kafka_replication
+    mended = topic_settings.mend_settings(bootstrap, replication, add_partitions=add_partitions)
+    return topics.ensure(bootstrap, replication=replication) + mended
 
 
 def publish_schemas(deployment: Deployment) -> list[str]:

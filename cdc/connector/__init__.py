@@ -15,6 +15,7 @@ from cdc.connector.connect import (
     show,
     status,
     stop,
+    urls_of,
     wait_until_running,
 )
 
@@ -36,5 +37,6 @@ __all__ = [
     "show",
     "status",
     "stop",
+    "urls_of",
     "wait_until_running",
 ]

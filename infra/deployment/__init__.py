@@ -53,7 +53,7 @@ class Database:
 class Capture:
     """Kafka Connect, and the database as Connect sees it."""
 
-    url: str  # base URL of its REST API
+    url: str  # base URL of its REST API, or of that of each worker with commas between them
     database_host: str
     database_port: int
     # reference to the password of the capture's role, which Connect resolves; never the password
@@ -78,7 +78,9 @@ class Deployment:
     source: str | None = None
     # what is to be in the environment of another process for it to find the same installation
     variables: Mapping[str, str]
-    kafka_bootstrap: str
+    kafka_bootstrap: str  # `host:port` of a broker, or of several with commas between them
+    # how many brokers are to keep each record, at least; those that are made are given as many
+    kafka_replication: int = 1
     registry: RegistrySettings  # the schema registry, as whoever may read it
     registry_writer: RegistrySettings  # the same as whoever may write to it
     # the API by which the registry takes lost ids back; None where it has none that we know

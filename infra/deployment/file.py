@@ -29,6 +29,7 @@ VARIABLE = "TAILRACE_DEPLOYMENT"
 ENVIRONMENT = "environment"
 """Value of the variable that names no file: everything is in the environment."""
 PREFIX = "TAILRACE_"
+MAX_REPLICATION = 100
 NO_URL = "must be a URL that begins with http:// or https:// and a host"
 BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/@\[\]]+):\d{1,5}")
 
@@ -64,6 +65,10 @@ def _address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _addresses(text: str) -> str:
+    return ",".join(_address(each) for each in text.split(","))
+
+
 def _service_address(text: str) -> str:
     """Return where a service is: one address, or where to ask for several."""
     addresses.read(text)
@@ -89,6 +94,7 @@ Name = Annotated[str, AfterValidator(_name)]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Url = Annotated[str, AfterValidator(_address)]
+Urls = Annotated[str, AfterValidator(_addresses)]
 ServiceAddress = Annotated[str, AfterValidator(_service_address)]
 
 
@@ -108,6 +114,7 @@ class DeploymentFile(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     kafka_bootstrap: Annotated[str, AfterValidator(_servers)]
+    kafka_replication: Annotated[int, Field(ge=1, le=MAX_REPLICATION)] = 1
     registry_url: Url
     registry_user: str | None = None
     registry_password_file: File | None = None
@@ -121,7 +128,7 @@ class DeploymentFile(BaseModel):
     registry_retry_max_wait_ms: int = 5_000
     registry_writer_user: str | None = None
     registry_writer_password_file: File | None = None
-    connect_url: Url | None = None
+    connect_url: Urls | None = None
     connector_password: Annotated[str, AfterValidator(_reference)] | None = None
     connector_database_host: Host | None = None
     connector_database_port: Port | None = None
@@ -206,6 +213,7 @@ def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str])
         source=source,
         variables=variables,
         kafka_bootstrap=read.kafka_bootstrap,
+        kafka_replication=read.kafka_replication,
         registry=registry,
         registry_writer=_writer(read, registry, source),
         database=Database(

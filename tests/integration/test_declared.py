@@ -94,7 +94,7 @@ def mended(stack: RunningStack) -> Iterator[None]:
     yield
     mend_roles(stack.deployment)
     mend_tables(stack.deployment)
-    mend_settings(stack.settings.kafka_bootstrap)
+    mend_settings(stack.settings.kafka_bootstrap, stack.deployment.kafka_replication)
     as_superuser(stack, "drop rule if exists nothing on orders.outbox_event")
 
 

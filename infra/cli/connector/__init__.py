@@ -83,7 +83,8 @@ def status(context: click.Context, *, as_json: bool) -> None:
             }
         )
     else:
-        click.echo(f"{debezium.NAME}: connector {state.connector}, task {state.task}")
+        where = f" on {state.worker}" if state.worker else ""
+        click.echo(f"{debezium.NAME}: connector {state.connector}, task {state.task}{where}")
         for line in _slot_lines(found.slot):
             click.echo(line)
         if diagnosis.ailment:

@@ -6,6 +6,7 @@ from functools import cache, partial
 from cdc import connector
 from cdc.kafka import new_admin
 from cdc.relay.backlog import situation
+from cdc.replicas import behind
 from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
 from infra import capture, pipeline
@@ -33,6 +34,19 @@ Measure = Callable[[], dict[str, list[TopicLag]]]
 def _topics(deployment: Deployment) -> str:
     require_none(topic_differences(deployment))
     return ", ".join(catalogue().topics)
+
+
+def _replicas(deployment: Deployment) -> str:
+    if lacking := behind(deployment.kafka_bootstrap):
+        listed = ", ".join(
+            f"{partitions} partitions on broker {broker}"
+            for broker, partitions in sorted(lacking.items())
+        )
+        raise Trouble(
+            f"not in step: {listed}",
+            "start the broker that is down (locally `make up`); one that runs catches up by itself",
+        )
+    return f"each partition is on {deployment.kafka_replication} brokers or more, all in step"
 
 
 def _schemas(deployment: Deployment) -> str:
@@ -167,6 +181,11 @@ def pipeline_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check
     measure = cache(partial(_lags, deployment))  # once for two checks
     return (
         Check("topics", partial(_topics, deployment), needs=("kafka",)),
+        *(
+            [Check("replicas", partial(_replicas, deployment), needs=("kafka",))]
+            if deployment.kafka_replication > 1
+            else []
+        ),
         Check("schemas", partial(_schemas, deployment), needs=("registry",)),
         publishing,
         Check(

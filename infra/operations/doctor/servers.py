@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 from confluent_kafka.admin import AdminClient
 
+from cdc import connector
 from cdc.database import connect
 from infra.deployment import Deployment, Publisher
 from infra.grpc_health import NotServingError, require_serving
@@ -26,7 +27,7 @@ def server_checks(deployment: Deployment, publisher: Publisher) -> Iterator[Chec
     yield Check("kafka", partial(_kafka, deployment))
     yield Check("registry", partial(_registry, deployment))
     if publisher == "cdc":
-        yield Check("connect", partial(_answers, lambda: deployment.connect_url, "/"))
+        yield Check("connect", partial(_connect, deployment))
     for service in SERVICES:
         told = deployment.address_of(service.name).url
         if told and (service.kind != "relay" or publisher == "relay"):
@@ -55,6 +56,11 @@ def _registry(deployment: Deployment) -> str:
     with Subjects.open(deployment.registry) as subjects:
         subjects.versions("tailrace")
     return deployment.registry.url
+
+
+def _connect(deployment: Deployment) -> str:
+    said = [_answer(f"{url}/") for url in connector.urls_of(deployment.connect_url)]
+    return f"ready at {', '.join(said)}"
 
 
 def _answers(base: Callable[[], str], path: str) -> str:

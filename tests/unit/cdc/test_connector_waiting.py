@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from typing import ClassVar
 
 import pytest
 
@@ -13,6 +14,8 @@ from cdc import connector
 from cdc.connector import ConnectError
 
 LOOKS = 5
+LOST = "http://127.0.0.1:1"
+TASK = {"state": "RUNNING", "worker_id": "127.0.0.1:8083"}
 
 
 @contextmanager
@@ -32,7 +35,13 @@ def connect(runs_after: int) -> Iterator[str]:
         def log_request(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with serving(Handler) as url:
+        yield url
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -40,6 +49,45 @@ def connect(runs_after: int) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class Worker(BaseHTTPRequestHandler):
+    """A worker of Connect that misses its leader for the first requests that are for that one to carry out."""
+
+    asked: ClassVar[list[str]] = []
+    alone_for = 2
+
+    def do_GET(self) -> None:
+        self.answer(200, {"connector": {"state": "RUNNING"}, "tasks": [TASK]})
+
+    def do_POST(self) -> None:
+        self.asked.append(self.path)
+        if len(self.asked) > self.alone_for:
+            self.answer(202, {})
+        else:
+            told = "IO Error trying to forward REST request: Connection refused"
+            self.answer(500, {"error_code": 500, "message": told})
+
+    def answer(self, status: int, told: object) -> None:
+        body = json.dumps(told).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_request(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_another_worker_answers_when_one_is_lost() -> None:
+    with serving(Worker) as url:
+        found = connector.status(f"{LOST},{url}", "outbox")
+        assert (found.is_running, found.worker) == (True, TASK["worker_id"])
+        assert connector.status(f"{url},{LOST}", "outbox").is_running
+        connector.restart(f"{LOST},{url}", "outbox")  # which the lost one was to carry out
+    assert len(Worker.asked) == Worker.alone_for + 1
+    with pytest.raises(ConnectError, match=f"Kafka Connect at {LOST},{LOST} cannot be asked"):
+        connector.status(f"{LOST},{LOST}", "outbox")
 
 
 def test_it_is_waited_for_as_long_as_the_clock_stands_still() -> None:

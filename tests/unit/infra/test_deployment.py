@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cdc import connector
 from cdc.manifest import Service
 from infra.cli import COMMANDS
 from infra.deployment import Deployment, DeploymentError
@@ -108,6 +109,16 @@ def test_the_environment_wins_over_the_file_and_may_do_without_one(
         bare.url_of("orders")
 
 
+def test_several_brokers_and_workers_of_connect_may_be_named(file: Path) -> None:
+    assert read(file).kafka_replication == 1
+    several = "http://connect:8083,http://other:8083"
+    found = read(
+        changed(file, "outbox_days = 3", "kafka_replication = 3"), TAILRACE_CONNECT_URL=several
+    )
+    assert found.kafka_replication == 3
+    assert connector.urls_of(found.connect_url) == ["http://connect:8083", "http://other:8083"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -119,6 +130,8 @@ def test_the_environment_wins_over_the_file_and_may_do_without_one(
         ('database_host = "db', 'database_name = "a b"\ndatabase_host = "db', "database_name in .* must be made of"),
         ('"verify-full"', '"very"', "database_sslmode in .* should be 'disable'"),
         ("http://connect:8083", "http://me:pw@/connect:8083", "connect_url in .* must be a URL"),
+        ("http://connect:8083", "http://connect:8083,", "connect_url in .* must be a URL"),
+        ("outbox_days = 3", "kafka_replication = 0", "kafka_replication in .* greater than or equal to 1"),
         ("http://orders:8001", "orders:8001", r"services\.orders\.url in .* must be a URL"),
         ("http://orders:8001", "static://orders", r"services\.orders\.url in .* must name host:port"),
         ("http://orders:8001", "dns://me:pw@orders:1", r"services\.orders\.url in .* must hold no credentials"),
