@@ -18,8 +18,8 @@ endif
 help: ## This menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: install ## Start everything: Postgres, Kafka, Connect, the registry, services and workers (PUBLISHER=relay: no Connect)
-	@$(if $(PUBLISHER),TAILRACE_PUBLISHER="$$PUBLISHER" )$(BIN)/tailrace up
+up: install ## Start everything: Postgres, Kafka, Connect, the registry, services and workers (PUBLISHER=relay: no Connect; PROFILE=cluster: three brokers, two workers)
+	@$(if $(PUBLISHER),TAILRACE_PUBLISHER="$$PUBLISHER" )$(if $(PROFILE),TAILRACE_PROFILE="$$PROFILE" )$(BIN)/tailrace up
 
 down: install ## Stop everything; the data stay
 	@$(BIN)/tailrace down

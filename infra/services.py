@@ -70,10 +70,8 @@ def _packages(schema: str) -> Iterator[str]:
         yield SAGA_TABLES
 
 
-SERVICES = (
-    Service(name="relay", package="cdc.relay", kind="relay", port=18014, schema=RELAY),
-    *_found(),
-)
+RELAY_SERVICE = Service(name="relay", package="cdc.relay", kind="relay", port=18014, schema=RELAY)
+SERVICES = (RELAY_SERVICE, *_found())
 WORKERS = tuple(service for service in SERVICES if service.is_consumer)
 
 OUTBOXES = (

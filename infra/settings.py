@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from cdc.manifest import Service
 from infra.deployment import (
     MAX_OUTBOX_DAYS,
     Address,
@@ -26,7 +29,15 @@ from infra.deployment import (
 from infra.deployment import Publisher as Publisher
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
-from infra.services import CAPTURE, PUBLISHER, REGISTRY_ADMIN, SERVICES, find_service
+from infra.services import (
+    CAPTURE,
+    PUBLISHER,
+    REGISTRY_ADMIN,
+    RELAY_SERVICE,
+    SERVICES,
+    WORKERS,
+    find_service,
+)
 from producers.rest.access.settings import AccessSettings
 from producers.rest.limits import MAX_ANSWERS_KEPT_H
 from schemas.registry_settings import RegistrySettings
@@ -71,8 +82,34 @@ def _plain_directory(path: Path) -> Path:
 
 
 Workers = Literal["shared", "apart"]
+Shape = Literal["single", "cluster"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Directory = Annotated[Path, AfterValidator(_plain_directory)]
+
+
+TWICE = (RELAY_SERVICE, *WORKERS)
+"""Services that a cluster runs two of."""
+SECOND = 100
+"""By how much the default port of the second one is higher."""
+BROKERS: Mapping[Shape, tuple[str, ...]] = {
+    "single": ("kafka",),
+    "cluster": ("kafka-1", "kafka-2", "kafka-3"),
+}
+"""Shape of a stack -> its brokers, which are also the directories of their data."""
+
+
+def second_port_setting(service: Service) -> str:
+    """Return the setting with the port of the second one of a service."""
+    return f"{service.port_setting.removesuffix('_port')}_2_port"
+
+
+CLUSTER_PORTS = frozenset(
+    {
+        *("kafka_2_port", "kafka_2_controller_port", "kafka_3_port", "kafka_3_controller_port"),
+        "connect_2_port",
+        *map(second_port_setting, TWICE),
+    }
+)
 
 
 class Settings(AccessSettings, BaseSettings):
@@ -92,8 +129,14 @@ class Settings(AccessSettings, BaseSettings):
     postgres_port: Port
     kafka_port: Port
     kafka_controller_port: Port
+    kafka_2_port: Port
+    kafka_2_controller_port: Port
+    kafka_3_port: Port
+    kafka_3_controller_port: Port
     connect_port: Port
+    connect_2_port: Port
     registry_port: Port
+    profile: Literal["auto", Shape]
     publisher: Publisher
     workers: Workers
     cdc_profile: Profile
@@ -138,15 +181,47 @@ class Settings(AccessSettings, BaseSettings):
     def ports(self) -> dict[str, int]:
         """Name of the field -> port number, of every port the stack listens on."""
         names = (name for name in type(self).model_fields if name.endswith("_port"))
-        return {name: getattr(self, name) for name in names}
+        unused = frozenset() if self.shape == "cluster" else CLUSTER_PORTS
+        return {name: getattr(self, name) for name in names if name not in unused}
 
     def environment(self) -> dict[str, str]:
         """The `TAILRACE_*` variables that reproduce these settings in another process."""
         return {f"TAILRACE_{name.upper()}": str(value) for name, value in self}
 
     @property
+    def shape(self) -> Shape:
+        """What the stack is: what its data are of, whatever the profile asks for; without data, what that says."""
+        return self.shape_of_data or ("cluster" if self.profile == "cluster" else "single")
+
+    @property
+    def shape_of_data(self) -> Shape | None:
+        """What the data in the home are of; None as long as there are none."""
+        for shape, brokers in BROKERS.items():
+            # any of them: the disk of one may have been lost
+            if any((self.home / each / "data" / "meta.properties").is_file() for each in brokers):
+                return shape
+        return None
+
+    @property
+    def replicas(self) -> int:
+        """How many brokers keep each record."""
+        return len(self.kafka_ports)
+
+    @property
+    def kafka_ports(self) -> tuple[tuple[int, int], ...]:
+        """The ports of each broker: for clients, and for the quorum."""
+        first = (self.kafka_port, self.kafka_controller_port)
+        if self.shape == "single":
+            return (first,)
+        return (
+            first,
+            (self.kafka_2_port, self.kafka_2_controller_port),
+            (self.kafka_3_port, self.kafka_3_controller_port),
+        )
+
+    @property
     def kafka_bootstrap(self) -> str:
-        return f"{HOST}:{self.kafka_port}"
+        return ",".join(f"{HOST}:{port}" for port, _ in self.kafka_ports)
 
     @property
     def registry_url(self) -> str:
@@ -154,8 +229,17 @@ class Settings(AccessSettings, BaseSettings):
         return f"http://{HOST}:{self.registry_port}/apis/ccompat/v7"
 
     @property
+    def connect_ports(self) -> tuple[int, ...]:
+        """The port of each worker of Kafka Connect."""
+        return (
+            (self.connect_port,)
+            if self.shape == "single"
+            else (self.connect_port, self.connect_2_port)
+        )
+
+    @property
     def connect_url(self) -> str:
-        return f"http://{HOST}:{self.connect_port}"
+        return ",".join(f"http://{HOST}:{port}" for port in self.connect_ports)
 
     def port_of(self, service: str) -> int:
         port: int = getattr(self, find_service(service).port_setting)
@@ -204,6 +288,7 @@ class Settings(AccessSettings, BaseSettings):
         return Deployment(
             variables=self.environment(),
             kafka_bootstrap=self.kafka_bootstrap,
+            kafka_replication=self.replicas,
             registry=registry,
             registry_writer=self._registry_as(PUBLISHER, self.registry_url),
             registry_import=self._registry_as(
@@ -221,6 +306,17 @@ class Settings(AccessSettings, BaseSettings):
             told=self._told(),
             state=self.home,
         )
+
+    def second_deployment(self) -> Deployment:
+        """Return the same as the second one of a service is to be told of it: listening elsewhere."""
+        deployment = self.deployment()
+        seconds = {
+            service.name: replace(
+                deployment.services[service.name], port=getattr(self, second_port_setting(service))
+            )
+            for service in TWICE
+        }
+        return replace(deployment, services={**deployment.services, **seconds})
 
     def _told(self) -> dict[str, dict[str, str]]:
         """Return what single services are told besides, by their names."""
@@ -265,6 +361,7 @@ SettingsWithServices: type[Settings] = create_model(
     "SettingsWithServices",
     __base__=Settings,
     **{service.port_setting: (Port, service.port) for service in SERVICES},  # type: ignore[call-overload]
+    **{second_port_setting(service): (Port, service.port + SECOND) for service in TWICE},
 )
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import psutil
 
 from infra.deployment import Deployment
 from infra.local.account import substitute
-from infra.local.down import reset
+from infra.local.down import reset, take_down
 from infra.local.groups import wait_for_groups
 from infra.local.parts import PARTS, PORT_SETTINGS
 from infra.local.probe import ProbeTimeoutError, port_is_free, wait_until
@@ -47,6 +48,7 @@ def own_settings(home: Path, **changes: object) -> Settings:
     ports = {name: next(free) for name in PORT_SETTINGS}
     fixed = {
         "home": home,
+        "profile": "single",
         "publisher": "cdc",
         "workers": "shared",
         "cdc_profile": "thrifty",
@@ -210,6 +212,12 @@ class RunningStack:
     def stop(self, part: str) -> None:
         """Stop the part in good order; it stays stopped."""
         self._supervisor.stop([part])
+
+    def lose(self, part: str) -> float:
+        """Kill the part as the loss of its machine would, and return when that was; it stays down."""
+        self._at_work = {}
+        take_down(self.settings, part, kill=True)
+        return time.monotonic()
 
     def start(self, part: str) -> None:
         """Start the part if it is stopped, and wait until it is ready."""

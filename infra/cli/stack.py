@@ -49,9 +49,19 @@ def up(*, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("part", type=click.Choice(PART_NAMES), required=False)
+@click.option("--kill", is_flag=True, help="Kill the part, as the loss of its machine would.")
 @json_option
-def down(*, as_json: bool) -> None:
-    """Stop everything that runs; the data stay."""
+def down(*, part: str | None, kill: bool, as_json: bool) -> None:
+    """Stop everything that runs, or one part; the data stay.
+
+    A part stays down until `tailrace up`, and is not started again by itself.
+    """
+    if part is not None:
+        _take_down(part, kill=kill, as_json=as_json)
+        return
+    if kill:
+        raise click.UsageError("say which part is to be killed: tailrace down PART --kill")
     result = stopping.down(local_stack())
     if as_json:
         emit(result)
@@ -60,6 +70,15 @@ def down(*, as_json: bool) -> None:
     click.echo(f"Stopped {count} parts; the data stay." if count else "Nothing was running.")
     if result.leftovers:
         click.echo(f"Ended {result.leftovers} processes that nobody supervised.")
+
+
+def _take_down(part: str, *, kill: bool, as_json: bool) -> None:
+    taken = stopping.take_down(local_stack(), part, kill=kill)
+    if as_json:
+        emit(taken)
+        return
+    done = "is killed" if kill else "is stopped"
+    click.echo(f"{part} {done}{_with_others(part, taken.together)}; `tailrace up` starts it again.")
 
 
 @click.command()
@@ -84,9 +103,13 @@ def restart(part: str) -> None:
     from infra.local.restart import restart as restart_part  # spares the others a second of imports
 
     restarted = restart_part(local_stack(), part)
-    others = [name for name in restarted.together if name != part]
-    also = f", and so are {', '.join(others)}, which run in the same process" if others else ""
+    also = _with_others(part, restarted.together)
     click.echo(f"{part} is ready after {restarted.seconds:.1f} s{also}.")
+
+
+def _with_others(part: str, together: Sequence[str]) -> str:
+    others = [name for name in together if name != part]
+    return f", and so are {', '.join(others)}, which run in the same process" if others else ""
 
 
 def _print_parts(out: Console, settings: Settings, parts: Sequence[PartStatus]) -> None:

@@ -58,7 +58,7 @@ def crashes_of(settings: Settings, names: Sequence[str]) -> Crashes:
     Raises:
         RequestError: one is no part of the stack.
     """
-    parts = parts_with(publisher(settings))
+    parts = parts_with(publisher(settings), settings.shape)
     known = {part.name: part for part in parts}
     if unknown := sorted(set(names) - {*known, SERVICES}):
         raise RequestError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from infra.errors import TailraceError
 from infra.local.home import HomeError, delete_home, exclusive, is_home
+from infra.local.running import parts_together
 from infra.local.stop import stop_everything
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor
@@ -20,6 +21,32 @@ class DownResult:
 
     stopped: list[str]  # names of the programs that were running
     leftovers: int  # number of processes that ran without supervision and were ended
+
+
+@dataclass(frozen=True, slots=True)
+class PartDown:
+    """What was stopped with a part."""
+
+    program: str
+    together: tuple[str, ...]  # the parts whose process it was, itself included
+
+
+def take_down(settings: Settings, name: str, *, kill: bool) -> PartDown:
+    """Stop one part, which stays down until `up` or `restart`.
+
+    Args:
+        settings: Of the stack, which is running.
+        name: Of the part.
+        kill: End it without a word to anybody, as the loss of its machine would.
+    """
+    supervisor = Supervisor(settings.home)
+    program, together = parts_together(settings, supervisor, name)
+    with exclusive(settings.home):
+        if kill:
+            supervisor.kill(program)
+        else:
+            supervisor.stop([program])
+    return PartDown(program, tuple(part.name for part in together))
 
 
 def down(settings: Settings) -> DownResult:

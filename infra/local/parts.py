@@ -11,10 +11,17 @@ from infra.local.java.process import Process as JavaProcess
 from infra.local.probe import http_ok
 from infra.local.program import Program, fingerprint, python_program
 from infra.processes import command_of, environment_of, shared_command, shared_environment
-from infra.services import SERVICES, WORKERS
-from infra.settings import HOST, Publisher, Settings
+from infra.services import RELAY_SERVICE, SERVICES, WORKERS
+from infra.settings import BROKERS, HOST, Publisher, Settings, Shape, second_port_setting
 
 SHARED = "workers"  # the program that runs all consumers when they share a process
+SECOND_WORKERS = "workers-2"  # of a cluster: one process with another worker of each consumer
+SECOND_RELAY = "relay-2"
+KAFKA_OF_A_CLUSTER = BROKERS["cluster"]
+CONNECT_OF_A_CLUSTER = ("connect-1", "connect-2")
+KAFKA = (*BROKERS["single"], *KAFKA_OF_A_CLUSTER)
+CONNECT = ("connect", *CONNECT_OF_A_CLUSTER)
+RELAY = (RELAY_SERVICE.name, SECOND_RELAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,7 @@ class Part:
     url: Callable[[Settings], str | None]  # where it is reached, None if nowhere
     ports: tuple[str, ...] = ()  # the settings with the ports it listens on
     publisher: Publisher | None = None  # it belongs only to stacks with this publisher; None is any
+    shape: Shape | None = None  # it belongs only to stacks of this shape; None is any
     is_service: bool = False  # it is a service or worker, and needs the whole of the infrastructure
     may_share: bool = False  # it may run in one process with others of its kind
 
@@ -41,26 +49,66 @@ class Part:
         return next((name for name in self.programs if name in programs), self.name)
 
 
-def _kafka(settings: Settings) -> Program:
-    process = kafka.prepare(
-        home=settings.home,
-        cache=settings.cache,
-        port=settings.kafka_port,
-        controller_port=settings.kafka_controller_port,
-        aot=settings.aot != "off",
-    )
-    return _java(process, stage=20, stop_wait_s=30)
+def _nodes(settings: Settings) -> list[kafka.Node]:
+    return [
+        kafka.Node(name, number, *ports)
+        for number, (name, ports) in enumerate(
+            zip(BROKERS[settings.shape], settings.kafka_ports, strict=True), start=1
+        )
+    ]
 
 
-def _connect(settings: Settings) -> Program:
-    process = connect.prepare(
-        home=settings.home,
-        cache=settings.cache,
-        port=settings.connect_port,
-        kafka_bootstrap=settings.kafka_bootstrap,
-        aot=settings.aot != "off",
+def _kafka(name: str, number: int, shape: Shape) -> Part:
+    setting = "kafka" if number == 1 else f"kafka_{number}"
+
+    def node(settings: Settings) -> kafka.Node:
+        return _nodes(settings)[number - 1]
+
+    def prepare(settings: Settings) -> Program:
+        process = kafka.prepare(
+            home=settings.home,
+            cache=settings.cache,
+            node=node(settings),
+            nodes=_nodes(settings),
+            aot=settings.aot != "off",
+        )
+        return _java(process, stage=20, stop_wait_s=30)
+
+    return Part(
+        name=name,
+        prepare=prepare,
+        is_ready=lambda settings: kafka.is_ready(node(settings).port, number),
+        url=lambda settings: f"{HOST}:{node(settings).port}",
+        ports=(f"{setting}_port", f"{setting}_controller_port"),
+        shape=shape,
     )
-    return _java(connect.with_late_timers(process), stage=30, stop_wait_s=20)
+
+
+def _connect(name: str, number: int, shape: Shape) -> Part:
+    def port(settings: Settings) -> int:
+        return settings.connect_ports[number - 1]
+
+    def prepare(settings: Settings) -> Program:
+        process = connect.prepare(
+            home=settings.home,
+            cache=settings.cache,
+            port=port(settings),
+            kafka_bootstrap=settings.kafka_bootstrap,
+            name=name,
+            replicas=settings.replicas,
+            aot=settings.aot != "off",
+        )
+        return _java(connect.with_late_timers(process), stage=30, stop_wait_s=20)
+
+    return Part(
+        name=name,
+        prepare=prepare,
+        is_ready=lambda settings: connect.is_ready(port(settings)),
+        url=lambda settings: f"http://{HOST}:{port(settings)}",
+        ports=("connect_port" if number == 1 else f"connect_{number}_port",),
+        publisher="cdc",
+        shape=shape,
+    )
 
 
 def _registry(settings: Settings) -> Program:
@@ -113,6 +161,24 @@ def shared_workers(settings: Settings) -> Program:
     )
 
 
+def _second_workers(settings: Settings) -> Program:
+    return python_program(
+        SECOND_WORKERS,
+        shared_command(WORKERS),
+        shared_environment(WORKERS, settings.second_deployment()),
+    )
+
+
+def _second_relay(settings: Settings) -> Program:
+    environment = environment_of(RELAY_SERVICE, settings.second_deployment())
+    return python_program(SECOND_RELAY, command_of(RELAY_SERVICE), environment)
+
+
+def _second_is_ready(service: Service) -> Callable[[Settings], bool]:
+    setting = second_port_setting(service)
+    return lambda settings: http_ok(getattr(settings, setting), service.ready_path)
+
+
 INFRASTRUCTURE = (
     Part(
         name="postgres",
@@ -121,13 +187,8 @@ INFRASTRUCTURE = (
         url=lambda settings: f"postgresql://{HOST}:{settings.postgres_port}/tailrace",
         ports=("postgres_port",),
     ),
-    Part(
-        name="kafka",
-        prepare=_kafka,
-        is_ready=lambda settings: kafka.is_ready(settings.kafka_port),
-        url=lambda settings: settings.kafka_bootstrap,
-        ports=("kafka_port", "kafka_controller_port"),
-    ),
+    _kafka("kafka", 1, "single"),
+    *(_kafka(name, number, "cluster") for number, name in enumerate(KAFKA_OF_A_CLUSTER, 1)),
     Part(
         name="registry",
         prepare=_registry,
@@ -135,14 +196,8 @@ INFRASTRUCTURE = (
         url=lambda settings: settings.registry_url,
         ports=("registry_port",),
     ),
-    Part(
-        name="connect",
-        prepare=_connect,
-        is_ready=lambda settings: connect.is_ready(settings.connect_port),
-        url=lambda settings: settings.connect_url,
-        ports=("connect_port",),
-        publisher="cdc",
-    ),
+    _connect("connect", 1, "single"),
+    *(_connect(name, number, "cluster") for number, name in enumerate(CONNECT_OF_A_CLUSTER, 1)),
 )
 
 SERVICE_PARTS = tuple(_service(service) for service in SERVICES)
@@ -152,10 +207,36 @@ RETENTION_PART = Part(
     is_ready=retention.is_ready,
     url=lambda _settings: None,
 )
-PARTS = (*INFRASTRUCTURE, *SERVICE_PARTS, RETENTION_PART)
+SECONDS = (
+    Part(
+        name=SECOND_RELAY,
+        prepare=_second_relay,
+        is_ready=_second_is_ready(RELAY_SERVICE),
+        url=lambda settings: (
+            f"http://{HOST}:{getattr(settings, second_port_setting(RELAY_SERVICE))}"
+        ),
+        ports=(second_port_setting(RELAY_SERVICE),),
+        publisher="relay",
+        shape="cluster",
+    ),
+    Part(
+        name=SECOND_WORKERS,
+        prepare=_second_workers,
+        is_ready=lambda settings: all(_second_is_ready(worker)(settings) for worker in WORKERS),
+        url=lambda _settings: None,
+        ports=tuple(map(second_port_setting, WORKERS)),
+        shape="cluster",
+        is_service=True,
+    ),
+)
+PARTS = (*INFRASTRUCTURE, *SERVICE_PARTS, *SECONDS, RETENTION_PART)
 PART_NAMES = tuple(part.name for part in PARTS)
-PORT_SETTINGS = tuple(name for part in PARTS for name in part.ports)
+PORT_SETTINGS = tuple(dict.fromkeys(name for part in PARTS for name in part.ports))
 
 
-def parts_with(publisher: Publisher) -> tuple[Part, ...]:
-    return tuple(part for part in PARTS if part.publisher in {None, publisher})
+def parts_with(publisher: Publisher, shape: Shape) -> tuple[Part, ...]:
+    return tuple(
+        part
+        for part in PARTS
+        if part.publisher in {None, publisher} and part.shape in {None, shape}
+    )

@@ -29,7 +29,7 @@ port = {port}
 unix_socket_directories = ''
 hba_file = '{hba_file}'
 password_encryption = 'scram-sha-256'
-max_connections = 100
+max_connections = {connections}
 shared_buffers = '128MB'
 jit = off
 timezone = 'UTC'
@@ -52,6 +52,8 @@ checkpoint_timeout = '15min'
 {flush}
 """
 
+# twice as many workers, each with a pool of its own
+CONNECTIONS = {"single": 100, "cluster": 200}
 LINUX = sys.platform == "linux"
 FLUSH = "recovery_init_sync_method = 'syncfs'"  # other systems have no such call
 
@@ -152,7 +154,11 @@ def _write_configuration(
 ) -> list[Path]:
     main, access = directory / "postgresql.conf", directory / "pg_hba.conf"
     text = CONFIGURATION.format(
-        host=HOST, port=settings.postgres_port, hba_file=access, flush=FLUSH if LINUX else ""
+        host=HOST,
+        port=settings.postgres_port,
+        hba_file=access,
+        connections=CONNECTIONS[settings.shape],
+        flush=FLUSH if LINUX else "",
     )
     for path, content in ((main, text), (access, HOST_BASED_ACCESS.format(host=HOST))):
         path.write_text(content)

@@ -43,10 +43,22 @@ def check_disk(directory: Path, wanted_mb: int) -> None:
         )
 
 
+def check_profile(settings: Settings) -> None:
+    """Refuse a profile that is not that of the data: the records of one broker are not those of three."""
+    found = settings.shape_of_data
+    if found is None or settings.profile in {"auto", found}:
+        return
+    raise PreflightError(
+        f"The data in {settings.home} are those of the profile {found}, and {settings.profile} is asked for; what "
+        f"Kafka keeps there cannot be moved from one to the other. Run `make up PROFILE={found}` to go on with them, "
+        f"or begin another stack with its own TAILRACE_HOME; `make reset` deletes these data."
+    )
+
+
 def check_ports(settings: Settings, *, running: Collection[str]) -> None:
     """Refuse ports which somebody else listens on."""
     ports = settings.ports()
-    for part in parts_with(settings.publisher):
+    for part in parts_with(settings.publisher, settings.shape):
         for name in () if set(running).intersection(part.programs) else part.ports:
             if not port_is_free(ports[name]):
                 raise PreflightError(

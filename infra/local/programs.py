@@ -16,7 +16,11 @@ from infra.settings import Publisher, Settings
 def prepare_programs(settings: Settings) -> list[Program]:
     """Prepare all parts side by side; some write files or initialise their data the first time."""
     shares = settings.workers == "shared"
-    parts = [part for part in parts_with(settings.publisher) if not (shares and part.may_share)]
+    parts = [
+        part
+        for part in parts_with(settings.publisher, settings.shape)
+        if not (shares and part.may_share)
+    ]
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         prepared = list(pool.map(lambda part: part.prepare(settings), parts))
     return [*prepared, *([shared_workers(settings)] if shares else []), aot.program(settings)]

@@ -83,7 +83,7 @@ class _Seen:
 
 def _look(settings: Settings) -> list[_Seen]:
     processes = Supervisor(settings.home).processes()
-    parts = parts_with(publisher(settings))
+    parts = parts_with(publisher(settings), settings.shape)
     members = families(process.pid for process in processes.values() if process.is_alive)
 
     def look(part: Part) -> _Seen:

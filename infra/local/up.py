@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from infra.drift.everything import DifferenceError, require_declared
 from infra.local import aot, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
-from infra.local.parts import parts_with
+from infra.local.parts import CONNECT, KAFKA, RELAY, parts_with
 from infra.local.programs import keep_running, prepare_programs, remember
 from infra.local.provision import ensure_passwords, provision
 from infra.local.stages import Report, Stage, run_stages
@@ -24,7 +24,7 @@ from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
 
 # Connect finds the broker when it is there; the registry needs its database first
-FIRST_PARTS = ("postgres", "kafka", "connect")
+FIRST_PARTS = frozenset({"postgres", *KAFKA, "connect"})
 
 LISTED = 3
 # the stage after which the outbox is published
@@ -56,6 +56,7 @@ def up(settings: Settings, report: UpReport) -> UpResult:
     """
     begin = time.monotonic()
     preflight.check_machine(settings)
+    preflight.check_profile(settings)
     prepare_home(settings.home)
     with exclusive(settings.home):
         seconds: dict[str, float] = {}
@@ -68,7 +69,7 @@ def up(settings: Settings, report: UpReport) -> UpResult:
         with _taken_back_on_failure(settings, supervisor) as starter:
             with _timed("prepare", seconds, report) as details:
                 details.extend(_adopt_programs(settings, supervisor))
-            for part in parts_with(settings.publisher):
+            for part in parts_with(settings.publisher, settings.shape):
                 if part.name in FIRST_PARTS:
                     starter.launch(part)
             seconds |= run_stages(_stages(settings, starter), report, starter.cancelled)
@@ -83,17 +84,19 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
     from infra.local.groups import wait_for_groups
 
     deployment = settings.deployment()
-    parts, by = parts_with(settings.publisher), PUBLISHED_BY[settings.publisher]
+    parts = parts_with(settings.publisher, settings.shape)
+    by = PUBLISHED_BY[settings.publisher]
     up_by_name = {part.name: partial(starter.bring_up, part) for part in parts}
+    brokers = [part.name for part in parts if part.name in KAFKA]
     services = [part.name for part in parts if part.is_service]
     ready_for_services = ("migrations", "topics", "schemas")
     return [
         Stage("postgres", up_by_name["postgres"]),
-        Stage("kafka", up_by_name["kafka"]),
+        *(Stage(name, up_by_name[name]) for name in brokers),
         Stage("database", lambda: _listed(provision(settings)), after=("postgres",)),
         Stage("registry", up_by_name["registry"], after=("database",)),
         Stage("migrations", lambda: _listed(pipeline.migrate(deployment)), after=("database",)),
-        Stage("topics", lambda: _listed(pipeline.apply_topics(deployment)), after=("kafka",)),
+        Stage("topics", lambda: _listed(pipeline.apply_topics(deployment)), after=tuple(brokers)),
         Stage(
             "schemas",
             lambda: _listed(pipeline.publish_schemas(deployment)),
@@ -103,7 +106,7 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
         *(
             _relay(settings, up_by_name)
             if by == "relay"
-            else _connector(settings, up_by_name, starter.cancelled)
+            else _connector(settings, up_by_name, brokers, starter.cancelled)
         ),
         Stage("retention", up_by_name["retention"], after=("migrations",)),
         Stage(
@@ -121,18 +124,24 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
 
 
 def _connector(
-    settings: Settings, up_by_name: Mapping[str, Callable[[], str]], cancelled: threading.Event
+    settings: Settings,
+    up_by_name: Mapping[str, Callable[[], str]],
+    brokers: Sequence[str],
+    cancelled: threading.Event,
 ) -> list[Stage]:
     """Stages to a connector that publishes."""
     from infra import pipeline
     from infra.local import publishing
 
+    workers = [name for name in up_by_name if name in CONNECT]
+    # what it stores is to be kept by several brokers: it gives up when it finds one of them alone
+    after = tuple(brokers) if len(brokers) > 1 else ()
     return [
-        Stage("connect", up_by_name["connect"]),
+        *(Stage(name, up_by_name[name], after=after) for name in workers),
         Stage(
             "handover",
             lambda: publishing.to_connector(settings, cancelled),
-            after=("connect", "migrations", "topics"),
+            after=(*workers, "migrations", "topics"),
         ),
         Stage(
             "connector",
@@ -148,7 +157,11 @@ def _relay(settings: Settings, up_by_name: Mapping[str, Callable[[], str]]) -> l
 
     return [
         Stage("handover", lambda: publishing.to_relay(settings), after=("migrations", "topics")),
-        Stage("relay", up_by_name["relay"], after=("handover",)),
+        *(
+            Stage(name, up_by_name[name], after=("handover",))
+            for name in up_by_name
+            if name in RELAY
+        ),
         Stage("slot", lambda: publishing.drop_slot(settings), after=("canary",)),
     ]
 

@@ -18,7 +18,7 @@ __all__ = ["NewContext", "ScaffoldError", "written"]
 CATALOGUE = Path("schemas/catalogue.toml")
 CONTEXT = re.compile(r"[a-z][a-z0-9_]{0,30}[a-z0-9]")
 MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
-PARTS = ("postgres", "kafka", "kafka_controller", "connect")
+PARTS = ("postgres", "kafka", "kafka_controller", "kafka_2", "kafka_3", "connect", "connect_2")
 TAKEN = frozenset({*SCHEMAS, *PARTS, OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, "public", "none"})
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
 CONTRACTS = ("schemas/avro", "schemas/rest", "schemas/rpc")

@@ -69,7 +69,8 @@ def _start(stack: RunningStack) -> None:
 
 def _quieten(stack: RunningStack, needed: tuple[str, ...]) -> None:
     """Stop what would take processor time; a slot that nobody reads any more would hold back the WAL."""
-    names = {part.name for part in parts_with(stack.settings.publisher)}
+    settings = stack.settings
+    names = {part.name for part in parts_with(settings.publisher, settings.shape)}
     Supervisor(stack.settings.home).stop(names - set(needed))
     if "connect" in needed:
         return

@@ -29,6 +29,7 @@ PUBLISHERS = ("cdc",)  # some of the commands are about the connector
 CHANGES = re.compile(r"TAILRACE_\w+=\S+ make up")
 """A command after which the stack of the tests is another one."""
 LONG = "takes minutes on a stack of its own; tests/chaos/test_faults.py runs the same with fewer faults"
+CLUSTER = "needs a cluster, which tests/chaos/test_cluster.py loses the same parts of"
 COPIED = "is run by test_new_context.py, in a copy of the repository"
 SLOW = "is done by test_demo.py, with fewer orders"
 ELSEWHERE = {
@@ -53,6 +54,11 @@ ELSEWHERE = {
     "make down": "is run by test_cli_stack.py, which brings the stack up again",
     "TAILRACE_CARD_LATENCY_MS=2000 make up": SLOW,
     ".venv/bin/tailrace demo --orders 100 --concurrency 100": SLOW,
+    "make up PROFILE=cluster": CLUSTER,
+    ".venv/bin/tailrace down kafka-2 --kill": CLUSTER,
+    ".venv/bin/tailrace down connect-1 --kill": CLUSTER,
+    ".venv/bin/tailrace down workers-2 --kill": CLUSTER,
+    "make demo ORDERS=50": CLUSTER,
     "make chaos": LONG,
     "make chaos SEED=7 FAULTS=200": LONG,
     'make chaos SEED=7 FAULTS=40 PUBLISHER=relay ARGS="--rate 5 --json"': LONG,

@@ -68,7 +68,7 @@ class Step:
 
 def parts_at_risk(publisher: Publisher) -> tuple[str, ...]:
     """Return the names of everything that faults may befall."""
-    return (*(part.name for part in parts_with(publisher)), BACKEND)
+    return (*(part.name for part in parts_with(publisher, "single")), BACKEND)
 
 
 def plan(seed: int, faults: int, parts: Sequence[str]) -> list[Step]:

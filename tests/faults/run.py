@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from infra.local.parts import parts_with
 from infra.local.probe import ProbeTimeoutError
@@ -54,6 +55,14 @@ class Recovery:
     unanswered: int
 
 
+class Flow(NamedTuple):
+    """How effects came to flow again, as `Recovery` tells of it."""
+
+    flowing_s: float
+    drained_s: float
+    still_s: float
+
+
 @dataclass(kw_only=True)
 class Run:
     """What a run found.
@@ -94,7 +103,9 @@ class Trial:
         self._stack = stack
         self._load = load
         self._injector = Injector(stack)
-        self._parts = {part.name: part for part in parts_with(stack.settings.publisher)}
+        self._parts = {
+            part.name: part for part in parts_with(stack.settings.publisher, stack.settings.shape)
+        }
         self._begin = time.monotonic()
 
     def disturb(self, step: Step) -> Recovery:
@@ -106,12 +117,7 @@ class Trial:
         time.sleep(step.pause_s)
         first = time.monotonic()
         since = self._injector.carry_out(step)
-        flowing, until_flowing = self.wait_until_flowing(since, str(step))
-        drained, until_drained = self._wait(
-            f"the backlog was not gone after {step}",
-            lambda: not self._backlog(flowing),
-            lambda: self._backlog(flowing),
-        )
+        flow = self.wait_until_flowing_again(since, str(step))
         ready, until_ready = self._wait(
             f"a part was not ready after {step}", lambda: self._is_ready(step), lambda: None
         )
@@ -119,13 +125,23 @@ class Trial:
         return Recovery(
             step=step,
             began_s=first - self._begin,
-            flowing_s=flowing - since,
-            drained_s=drained - since,
+            flowing_s=flow.flowing_s,
+            drained_s=flow.drained_s,
             ready_s=ready - since,
-            still_s=max(until_flowing, until_drained, until_ready),
+            still_s=max(flow.still_s, until_ready),
             unavailable=unavailable(sent),
             unanswered=unanswered(sent),
         )
+
+    def wait_until_flowing_again(self, since: float, after: str) -> Flow:
+        """Wait until an order is complete that was sent at `since` or later, and all that were sent before that."""
+        flowing, until_flowing = self.wait_until_flowing(since, after)
+        drained, until_drained = self._wait(
+            f"the backlog was not gone after {after}",
+            lambda: not self._backlog(flowing),
+            lambda: self._backlog(flowing),
+        )
+        return Flow(flowing - since, drained - since, max(until_flowing, until_drained))
 
     def wait_until_flowing(self, since: float, after: str) -> tuple[float, float]:
         """Wait until an order is complete that was sent at `since` or later.
@@ -181,7 +197,7 @@ def conduct(
     load = Load(stack.settings.url_of("storefront"), per_s=per_s, seed=seed)
     since, dropped, restarted = before(stack), duplicates(stack), _restarts(stack)
     recoveries = list[Recovery]()
-    with _flowing(stack, load) as trial:
+    with flowing(stack, load) as trial:
         for number, step in enumerate(steps, 1):
             recoveries.append(trial.disturb(step))
             say(f"{number}/{len(steps)}  {line(recoveries[-1])}")
@@ -208,7 +224,7 @@ def line(recovery: Recovery) -> str:
 
 
 @contextmanager
-def _flowing(stack: RunningStack, load: Load) -> Iterator[Trial]:
+def flowing(stack: RunningStack, load: Load) -> Iterator[Trial]:
     """Have orders flow while the block runs, and wait at its end until all are complete that will ever be."""
     with watching(stack, load):
         with load.flowing():

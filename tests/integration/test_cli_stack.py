@@ -121,6 +121,27 @@ def test_restart_gives_one_part_a_new_process(stack: RunningStack) -> None:
     assert [name for name in after if after[name] != before[name]] == ["orders-worker"]
 
 
+@pytest.mark.parametrize(("option", "told"), [((), "is stopped"), (("--kill",), "is killed")])
+def test_one_part_is_taken_down_and_stays_down_until_up(
+    stack: RunningStack, option: tuple[str, ...], told: str
+) -> None:
+    before = stack.status()["storefront"]
+    done = stack.cli("down", "storefront", *option).stdout
+    assert done == f"storefront {told}; `tailrace up` starts it again.\n"
+    after = stack.status()
+    assert {name for name, part in after.items() if not part.is_running} == {"storefront"}
+    assert (after["storefront"].state, after["storefront"].restarts) == ("stopped", before.restarts)
+    assert json.loads(stack.cli("up", "--json").stdout)["started"] == ["storefront"]
+
+
+def test_nothing_is_killed_unless_it_is_named(stack: RunningStack) -> None:
+    refused = stack.cli("down", "--kill", check=False)
+    assert refused.returncode == 2
+    assert "say which part is to be killed" in refused.stderr
+    assert "is no part of this stack" in stack.cli("down", "kafka-2", check=False).stderr
+    assert stack.is_running()
+
+
 def test_doctor_names_what_is_wrong_and_how_to_mend_it(stack: RunningStack) -> None:
     (stack.settings.secrets / "orders.password").chmod(0o644)
     stack.stop("connect")

@@ -122,6 +122,28 @@ def test_a_process_that_ignores_the_signal_is_killed(home: Path) -> None:
     assert not psutil.pid_exists(pid)
 
 
+def test_what_is_killed_for_good_has_no_last_word_and_stays_down(home: Path) -> None:
+    path = home / "parent.py"
+    path.write_text(PARENT)
+    supervisor = started(home, program(home, "parent", argv=(sys.executable, str(path))))
+    family = families([supervisor.processes()["parent"].pid])
+    supervisor.kill("parent")
+    supervisor.kill("parent")  # nothing is left to kill
+    found = supervisor.processes()["parent"]
+    assert (found.state, found.pid, found.restarts) == ("STOPPED", 0, 0)
+    assert supervisor.log_tail("parent") == ["serving"]
+    assert not any(lives(process) for members in family.values() for process in members)
+    assert supervisor.start("parent")
+
+
+def lives(process: psutil.Process) -> bool:
+    """Tell whether a process has not ended, be it that nobody has asked how."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_only_changed_programs_are_disturbed(home: Path) -> None:
     supervisor = started(home, program(home, "one"), program(home, "two"))
     before = supervisor.processes()

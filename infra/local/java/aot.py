@@ -109,14 +109,12 @@ _TRAININGS: dict[str, Callable[[Path, Path], None]] = {
 
 @contextmanager
 def _broker(cache: Path, scratch: Path, *, record: bool) -> Iterator[str]:
-    port, controller_port = _free_port(), _free_port()
-    process = kafka.prepare(
-        home=scratch, cache=cache, port=port, controller_port=controller_port, aot=not record
-    )
+    node = kafka.Node("kafka", 1, _free_port(), _free_port())
+    process = kafka.prepare(home=scratch, cache=cache, node=node, nodes=[node], aot=not record)
     if record:
         process = _recorded(process, scratch)
-    with _running(process, lambda: kafka.is_ready(port)):
-        yield f"{HOST}:{port}"
+    with _running(process, lambda: kafka.is_ready(node.port)):
+        yield f"{HOST}:{node.port}"
 
 
 def _recorded(process: Process, scratch: Path) -> Process:

@@ -1,4 +1,4 @@
-"""Kafka Connect: one distributed worker with Debezium's PostgreSQL connector on its class path."""
+"""Kafka Connect: distributed workers with Debezium's PostgreSQL connector on its class path."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -38,22 +38,25 @@ def prepare(
     cache: Path,
     port: int,
     kafka_bootstrap: str,
+    name: str = "connect",
+    replicas: int = 1,
     aot: bool = True,
 ) -> Process:
-    """Write the worker's configuration and describe its process; it needs a broker that is ready.
+    """Write a worker's configuration and describe its process; it needs a broker that is ready.
 
     Args:
-        home: the stack's home; everything goes to `<home>/connect`. Connectors may refer to the files of
+        home: the stack's home; everything goes to `<home>/<name>`. Connectors may refer to the files of
             `<home>/connect/secrets` as `${directory:<home>/connect/secrets:<file name>}`, and to no others: whoever
             may configure a connector may read what it refers to.
-        exactly_once: let source connectors write in transactions, at a cost of latency.
+        name: of the part.
+        replicas: how many brokers keep what the workers store in Kafka.
     """
-    directory = make_directory(home, "connect")
-    secrets = directory / "secrets"
+    directory = make_directory(home, name)
+    secrets = make_directory(home, "connect") / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)  # the worker refuses to start without
     configuration = write_properties(
         directory / "worker.properties",
-        settings(port=port, kafka_bootstrap=kafka_bootstrap, secrets=secrets),
+        settings(port=port, kafka_bootstrap=kafka_bootstrap, secrets=secrets, replicas=replicas),
     )
     log4j = write_log4j(directory / "log4j2.properties", "info", LOGGERS)
     program = jvm.Program(
@@ -65,7 +68,7 @@ def prepare(
         arguments=(str(configuration),),
     )
     argv = jvm.command(program, cache=cache, aot=aot)
-    return Process("connect", argv, {}, directory, (configuration, log4j))
+    return Process(name, argv, {}, directory, (configuration, log4j))
 
 
 def with_late_timers(process: Process) -> Process:
@@ -83,7 +86,7 @@ def is_ready(port: int) -> bool:
     return http_ok(port, "/health")
 
 
-def settings(*, port: int, kafka_bootstrap: str, secrets: Path) -> dict[str, object]:
+def settings(*, port: int, kafka_bootstrap: str, secrets: Path, replicas: int) -> dict[str, object]:
     provider = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
     return {
         "bootstrap.servers": kafka_bootstrap,
@@ -92,12 +95,12 @@ def settings(*, port: int, kafka_bootstrap: str, secrets: Path) -> dict[str, obj
         "rest.advertised.host.name": HOST,
         "rest.advertised.port": port,
         "config.storage.topic": "connect-configs",
-        "config.storage.replication.factor": 1,
+        "config.storage.replication.factor": replicas,
         "offset.storage.topic": "connect-offsets",
-        "offset.storage.replication.factor": 1,
+        "offset.storage.replication.factor": replicas,
         "offset.storage.partitions": 1,
         "status.storage.topic": "connect-status",
-        "status.storage.replication.factor": 1,
+        "status.storage.replication.factor": replicas,
         "status.storage.partitions": 1,
         "key.converter": "org.apache.kafka.connect.storage.StringConverter",
         "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
@@ -111,8 +114,8 @@ def settings(*, port: int, kafka_bootstrap: str, secrets: Path) -> dict[str, obj
         "offset.flush.interval.ms": 1000,
         # it may be started before the broker: do not pause for long between attempts
         "reconnect.backoff.max.ms": 250,
-        # after a crash the only worker takes its tasks back as soon as the broker has missed it,
-        # instead of leaving them to the dead one for five minutes
+        # after a crash the tasks are dealt out as soon as the broker has missed a worker, to itself when it is the only
+        # one, instead of being left to the dead one for five minutes
         "session.timeout.ms": 4000,
         "heartbeat.interval.ms": 1000,
         "scheduled.rebalance.max.delay.ms": 0,

@@ -1,5 +1,6 @@
 """Talking to supervisord: start it, tell it what to run, ask it how things are, end it."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from infra.local.supervision.conf import (
     socket_path,
     write_configuration,
 )
-from infra.local.supervision.frozen import wake
+from infra.local.supervision.frozen import families, wake
 from infra.settings import REPOSITORY
 
 # what the programs may inherit; anything else (PGPASSWORD, JAVA_TOOL_OPTIONS, ...) would change them unseen
@@ -162,6 +163,24 @@ class Supervisor:
 
         wait_until(f"{', '.join(sorted(wanted))} did not stop", all_idle, timeout_s=timeout_s)
         return sorted(wanted)
+
+    def kill(self, name: str) -> None:
+        """Kill the program with its descendants, and have it stay down; nothing of an orderly end is done."""
+        process = self.processes()[name]
+        members = families([process.pid])[process.pid] if process.is_alive else []
+        for member in members:
+            # told to stop below, so that it is not started again, and gone before it has heard of that
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.suspend()
+        self._call("supervisor.stopProcess", name, False, accept=(Faults.NOT_RUNNING,))
+        for member in members:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        wait_until(
+            f"{name} did not end",
+            lambda: self.processes()[name].state in _IDLE_STATES,
+            timeout_s=30,
+        )
 
     def shutdown(self) -> None:
         """End supervisord, with every program that still runs, and wait until it is gone."""

@@ -13,6 +13,8 @@ from infra.local.java.process import Process
 
 PASSWORD = "never-shown"
 PUBLISHER_PASSWORD = "nor-is-this"
+ALONE = kafka.Node("kafka", 1, 1, 2)
+THREE = [kafka.Node(f"kafka-{number}", number, 10 + number, 20 + number) for number in (1, 2, 3)]
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def home(tmp_path: Path) -> Path:
 
 def prepared(home: Path, cache: Path, *, aot: bool = True) -> list[Process]:
     return [
-        kafka.prepare(home=home, cache=cache, port=1, controller_port=2, aot=aot),
+        kafka.prepare(home=home, cache=cache, node=ALONE, nodes=[ALONE], aot=aot),
         connect.prepare(home=home, cache=cache, port=3, kafka_bootstrap="127.0.0.1:1", aot=aot),
         registry.prepare(home=home, cache=cache, port=4, postgres_port=5, aot=aot),
     ]
@@ -109,6 +111,58 @@ def test_everything_listens_on_loopback(home: Path, cache: Path) -> None:
 
 def test_topics_are_never_created_by_accident(home: Path, cache: Path) -> None:
     assert properties(prepared(home, cache)[0].files[0])["auto.create.topics.enable"] == "false"
+
+
+def test_a_cluster_survives_the_loss_of_any_one_broker() -> None:
+    replicated = (
+        *("default.replication.factor", "offsets.topic.replication.factor"),
+        *("transaction.state.log.replication.factor",),
+        *("share.coordinator.state.topic.replication.factor",),
+    )
+    needed = (
+        *("min.insync.replicas", "transaction.state.log.min.isr"),
+        *("share.coordinator.state.topic.min.isr",),
+    )
+    for node in THREE:
+        written = kafka.settings(Path("data"), node=node, nodes=THREE)
+        assert {written[name] for name in replicated} == {3}
+        assert {written[name] for name in needed} == {2}
+        assert written["node.id"] == node.number
+        voters = "1@127.0.0.1:21,2@127.0.0.1:22,3@127.0.0.1:23"
+        assert written["controller.quorum.voters"] == voters
+        assert written["advertised.listeners"] == f"PLAINTEXT://127.0.0.1:{node.port}"
+    alone = kafka.settings(Path("data"), node=ALONE, nodes=[ALONE])
+    assert {alone[name] for name in (*replicated, *needed)} == {1}
+
+
+def test_brokers_of_a_home_belong_together_also_one_that_has_lost_its_disk(
+    home: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids: list[str] = []
+    monkeypatch.setattr(kafka, "_format", lambda *_, cluster_id, **__: ids.append(cluster_id))
+    for node in (*THREE, THREE[1]):
+        kafka.prepare(home=home, cache=cache, node=node, nodes=THREE)
+    kafka.prepare(home=home / "another", cache=cache, node=THREE[0], nodes=THREE)
+    assert len(ids) == 5
+    assert len(set(ids[:4])) == 1
+    assert len(set(ids)) == 2
+
+
+def test_workers_of_connect_share_what_they_store_and_their_secrets(
+    home: Path, cache: Path
+) -> None:
+    brokers = "127.0.0.1:11,127.0.0.1:12,127.0.0.1:13"
+    first, second = (
+        connect.prepare(
+            home=home, cache=cache, port=port, kafka_bootstrap=brokers, name=name, replicas=3
+        )
+        for name, port in (("connect-1", 31), ("connect-2", 32))
+    )
+    assert first.directory != second.directory
+    one, other = properties(first.files[0]), properties(second.files[0])
+    assert {key for key in one if one[key] != other[key]} == {"listeners", "rest.advertised.port"}
+    assert one["bootstrap.servers"] == brokers
+    assert {value for key, value in one.items() if "replication.factor" in key} == {"3"}
 
 
 def test_connectors_may_read_their_own_secrets_only(home: Path, cache: Path) -> None:

@@ -41,6 +41,22 @@ def test_the_port_of_a_running_part_is_its_own(settings: Settings) -> None:
     preflight.check_ports(settings, running={"connect"})
 
 
+@pytest.mark.parametrize(
+    ("broker", "asked", "found"), [("kafka", "cluster", "single"), ("kafka-1", "single", "cluster")]
+)
+def test_another_profile_than_that_of_the_data_is_refused(
+    broker: str, asked: str, found: str, tmp_path: Path
+) -> None:
+    preflight.check_profile(own_settings(tmp_path, profile=asked))
+    (tmp_path / broker / "data").mkdir(parents=True)
+    (tmp_path / broker / "data" / "meta.properties").touch()
+    for fitting in ("auto", found):
+        preflight.check_profile(own_settings(tmp_path, profile=fitting))
+    sentence = rf"are those of the profile {found}, and {asked} is .*`make up PROFILE={found}`"
+    with pytest.raises(PreflightError, match=sentence):
+        preflight.check_profile(own_settings(tmp_path, profile=asked))
+
+
 def test_an_old_python_is_refused() -> None:
     with pytest.raises(PreflightError, match=r"needs Python 3\.11 or newer and this is 3\.9"):
         preflight.check_python((3, 9))

@@ -15,10 +15,17 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"TAILRACE_{name.upper()}", raising=False)
 
 
-def test_every_service_and_part_has_a_port() -> None:
-    settings = load_settings()
+def test_every_service_and_part_has_a_port(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, profile="cluster")
     assert settings.ports().keys() == OWN_PORTS.keys()
     assert settings.postgres_port == 15432
+
+
+def test_ports_of_a_cluster_are_nobodys_business_without_one(tmp_path: Path) -> None:
+    clash = {"home": tmp_path, "kafka_2_port": 15432}
+    assert OWN_PORTS.keys() - load_settings(**clash).ports().keys() == module.CLUSTER_PORTS
+    with pytest.raises(SettingsError, match="both 15432"):
+        load_settings(**clash, profile="cluster")
 
 
 def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +45,44 @@ def test_urls_follow_the_ports() -> None:
     assert settings.registry_url == "http://127.0.0.1:102/apis/ccompat/v7"
     assert settings.connect_url == "http://127.0.0.1:103"
     assert settings.url_of("orders") == "http://127.0.0.1:104"
+
+
+def test_a_cluster_is_reached_by_each_of_its_brokers_and_workers(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, profile="cluster")
+    assert settings.kafka_bootstrap == "127.0.0.1:19092,127.0.0.1:19094,127.0.0.1:19096"
+    assert settings.connect_url == "http://127.0.0.1:18083,http://127.0.0.1:18084"
+    deployment = settings.deployment()
+    assert (deployment.kafka_bootstrap, deployment.kafka_replication) == (
+        settings.kafka_bootstrap,
+        3,
+    )
+    first, second = (
+        each.address_of("payments-worker") for each in (deployment, settings.second_deployment())
+    )
+    assert (first.port, second.port) == (18011, 18111)
+
+
+@pytest.mark.parametrize(
+    ("profile", "broker", "shape"),
+    [
+        ("auto", None, "single"),
+        ("auto", "kafka", "single"),
+        ("auto", "kafka-1", "cluster"),
+        ("auto", "kafka-3", "cluster"),
+        ("cluster", None, "cluster"),
+        ("cluster", "kafka", "single"),
+        ("single", "kafka-1", "cluster"),
+    ],
+)
+def test_a_stack_is_what_its_data_are(
+    profile: str, broker: str | None, shape: str, tmp_path: Path
+) -> None:
+    if broker:
+        (tmp_path / broker / "data").mkdir(parents=True)
+        (tmp_path / broker / "data" / "meta.properties").touch()
+    settings = load_settings(home=tmp_path, profile=profile)
+    assert settings.shape == shape
+    assert settings.shape_of_data == (shape if broker else None)
 
 
 def test_database_url_names_the_passfile_and_holds_no_password() -> None:
@@ -68,6 +113,7 @@ def test_environment_reproduces_the_settings(monkeypatch: pytest.MonkeyPatch) ->
         ),
         ("KAFKA_PORT", "99999", r"^TAILRACE_KAFKA_PORT is '99999' but .* 65535\.$"),
         ("AOT", "maybe", r"^TAILRACE_AOT is 'maybe' but should be 'auto', 'existing' or 'off'\.$"),
+        ("PROFILE", "three", r"^TAILRACE_PROFILE is 'three' but .* 'single' or 'cluster'\.$"),
         ("HOME", "data", r"^TAILRACE_HOME is 'data' but must be an absolute path\.$"),
         ("HOME", "/a;b", r"^TAILRACE_HOME is '/a;b' but must not hold quotes.*\.$"),
         ("KAFKA_PORT", "15432", r"^The settings contradict each other: .* both 15432.*\.$"),
