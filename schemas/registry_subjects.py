@@ -4,11 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
-
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, ServerConfig
-from confluent_kafka.schema_registry.common.schema_registry_client import ConfigCompatibilityLevel
-from confluent_kafka.schema_registry.error import SchemaRegistryError
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from schemas.references import inlined
 from schemas.registry import (
@@ -19,6 +15,10 @@ from schemas.registry import (
     is_missing,
 )
 from schemas.registry_settings import RegistrySettings
+
+# the client takes a fifth of a second to import, and 15 MB, also where nobody asks a registry
+if TYPE_CHECKING:
+    from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 REFUSALS = frozenset({409, 422})
 """The schema breaks the subject's rule; it is no schema."""
@@ -46,7 +46,7 @@ class Subjects:
     registry cannot be asked.
     """
 
-    def __init__(self, registry: SchemaRegistryClient, settings: RegistrySettings) -> None:
+    def __init__(self, registry: "SchemaRegistryClient", settings: RegistrySettings) -> None:
         self._registry = registry
         self._settings = settings
 
@@ -59,7 +59,7 @@ class Subjects:
 
     def find(self, subject: str, text: str) -> Registered | None:
         """Return the version with exactly this text, None if there is none."""
-        found = self._or_none(lambda: self._registry.lookup_schema(subject, Schema(text, "AVRO")))
+        found = self._or_none(lambda: self._registry.lookup_schema(subject, _schema(text)))
         if found is None or found.version is None or found.schema_id is None:
             return None
         return Registered(found.version, found.schema_id, text)
@@ -70,16 +70,20 @@ class Subjects:
         return [self._version(subject, number) for number in sorted(numbers)]
 
     def rule(self, subject: str) -> str | None:
+        from confluent_kafka.schema_registry import ConfigCompatibilityLevel
+
         config = self._or_none(lambda: self._registry.get_config(subject))
         level = config and (config.compatibility_level or config.compatibility)
         return ConfigCompatibilityLevel(level).value if level else None
 
     def set_rule(self, subject: str, rule: str) -> None:
+        from confluent_kafka.schema_registry import ConfigCompatibilityLevel, ServerConfig
+
         config = ServerConfig(compatibility=ConfigCompatibilityLevel(rule))
         self._call(lambda: self._registry.set_config(subject, config))
 
     def register(self, subject: str, text: str) -> Registered:
-        schema = Schema(text, "AVRO")
+        schema = _schema(text)
         self._call(lambda: self._registry.register_schema_full_response(subject, schema), subject)
         registered = self.find(subject, text)
         if registered is None:
@@ -95,7 +99,7 @@ class Subjects:
             transitively: Whether to ask about all versions or about the latest alone; Apicurio does not derive it
                 from the rule.
         """
-        schema = Schema(text, "AVRO")
+        schema = _schema(text)
         ask = (
             self._registry.test_compatibility_all_versions
             if transitively
@@ -112,7 +116,7 @@ class Subjects:
             )
         return Registered(number, found.schema_id, self._whole(found.schema, text))
 
-    def _whole(self, schema: Schema, text: str) -> str:
+    def _whole(self, schema: "Schema", text: str) -> str:
         places = {each.name: each for each in schema.references or ()}
         if not places:
             return text
@@ -132,6 +136,8 @@ class Subjects:
             raise explain(error, self._settings) from error
 
     def _call(self, ask: Callable[[], T], subject: str = "") -> T:
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
         try:
             return ask()
         except failures() as error:
@@ -140,3 +146,9 @@ class Subjects:
                     f"the registry at {self._settings.url} refuses {subject}: {error}"
                 ) from error
             raise explain(error, self._settings) from error
+
+
+def _schema(text: str) -> "Schema":
+    from confluent_kafka.schema_registry import Schema
+
+    return Schema(text, "AVRO")

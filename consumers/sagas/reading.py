@@ -9,8 +9,10 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from cdc.database import SyncConnection
+from cdc.sql import load_queries
 from consumers.sagas.instance import OPEN, STEPS, StepRun
-from consumers.sagas.store import QUERIES
+
+QUERIES = load_queries(__package__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

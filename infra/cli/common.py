@@ -1,7 +1,5 @@
 """What the commands share: their common options, examples in their help, asking, and how wrong usage ends."""
 
-import getpass
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,22 +9,15 @@ from typing import Any, TypeVar
 import click
 
 from infra.cli.values import TEXT
+from infra.operations.actor import default_actor
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in some containers
-        return f"uid {os.getuid()}"
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 who_option = click.option(
     "--who",
-    envvar="TAILRACE_ACTOR",
-    default=_user,
+    default=default_actor,
     type=TEXT,
     metavar="NAME",
     help="Who does it; by default $TAILRACE_ACTOR, or your user name.",

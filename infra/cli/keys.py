@@ -9,10 +9,10 @@ from rich.text import Text
 
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import console, emit, json_option, table, tell
-from infra.cli.text import local
 from infra.cli.values import API_KEY_ID, CLIENT, SCOPE, whole
 from infra.deployment.current import load_deployment
 from infra.operations import keys as operations
+from infra.text import local
 from producers.rest.access.administration import KeptKey
 
 YEAR_DAYS = 365

@@ -15,10 +15,10 @@ from rich.text import Text
 from consumers.runtime.lag import PartitionLag, TopicLag
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import as_data, console, emit, json_option, table
-from infra.cli.text import duration
 from infra.cli.values import CONSUMER
 from infra.deployment.current import load_deployment
 from infra.operations.lag import open_lags
+from infra.text import duration
 
 WATCH_EVERY_S = 2.0
 COUNTED = ("messages behind", "for", "lost", "duplicates", "parked", "dead")

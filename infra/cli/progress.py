@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.text import Text
 
 from infra.cli.output import console as open_console
-from infra.cli.text import MEGABYTE
+from infra.text import MEGABYTE
 
 if TYPE_CHECKING:
     from cdc.reconciliation import Progress as ShowsProgress

@@ -5,10 +5,10 @@ import click
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.progress import working_of
-from infra.cli.text import counted
 from infra.cli.values import CONSUMER
 from infra.deployment.current import load_deployment
 from infra.operations import projections as operations
+from infra.text import counted
 
 
 @click.group()

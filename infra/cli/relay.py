@@ -10,9 +10,9 @@ from rich.text import Text
 from cdc.causes import in_line
 from cdc.relay.backlog import Situation
 from infra.cli.output import as_data, console, emit, json_option, table, tell
-from infra.cli.text import duration
 from infra.deployment.current import load_deployment
 from infra.operations.relay import is_well, leave_out, report
+from infra.text import duration
 
 
 @click.group()

@@ -13,21 +13,14 @@ from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found
 from infra.cli.common import confirm, examples, usage_errors, who_option
 from infra.cli.output import json_option, tell
-from infra.cli.text import age, counted, local
 from infra.cli.values import COUNT, TEXT
 from infra.deployment.current import load_deployment
 from infra.operations import sagas as operations
 from infra.operations.locks import find_lock, free
 from infra.operations.locks import locks as find_locks
+from infra.text import age, counted, local
 
 STATUSES = (*operations.OPEN, *(each for each in get_args(Status) if each in ENDED))
-ABOUT: dict[Verb, str] = {
-    "resume": "Have what no attempt is left for tried again: of a saga that is paused, or stuck in its undo.",
-    "retry": "Have everything that a saga waits for asked again right now.",
-    "cancel": "End a saga early, by undoing it; not after its pivot has begun.",
-    "kill": "End a saga where it stands: nothing is undone, and what is under way is left alone.",
-    "skip": "Take a step that a saga waits for as done, or as undone.",
-}
 
 saga_option = click.option("--saga", type=TEXT, help="Only of this definition.")
 id_argument = click.argument("saga_id", metavar="ID", type=TEXT)
@@ -206,11 +199,11 @@ def _action(verb: Verb) -> Callable[..., Any]:
     def act(**about: Any) -> None:
         _act(verb, **about)
 
-    act.__doc__ = ABOUT[verb]
+    act.__doc__ = operations.ABOUT[verb]
     return act
 
 
-for _verb in ABOUT:
+for _verb in operations.ABOUT:
     saga.command(_verb)(_action(_verb))
 
 

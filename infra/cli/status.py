@@ -6,10 +6,10 @@ import click
 from rich.text import Text
 
 from infra.cli.output import console, emit, json_option, table
-from infra.cli.text import duration
 from infra.deployment.current import local_stack
 from infra.local.status import PartStatus
 from infra.local.status import status as part_status
+from infra.text import duration
 
 HEADINGS = ("part", "state", "process", "where", "up for", "restarts", "memory")
 COLOURS = {"running": "green", "starting": "yellow", "stopped": "dim"}

@@ -24,7 +24,20 @@ WAIT_S = 10.0
 LOOK_EVERY_S = 0.2
 MOST = 10_000
 
+ABOUT: dict[Verb, str] = {
+    "resume": "Have what no attempt is left for tried again: of a saga that is paused, or stuck in its undo.",
+    "retry": "Have everything that a saga waits for asked again right now.",
+    "cancel": "End a saga early, by undoing it; not after its pivot has begun.",
+    "kill": "End a saga where it stands: nothing is undone, and what is under way is left alone.",
+    "skip": "Take a step that a saga waits for as done, or as undone.",
+}
+"""What can be done about a saga that has not ended."""
+
 OPEN: tuple[str, ...] = tuple(each for each in get_args(Status) if each not in ENDED)
+
+
+ROLES = tuple(dict.fromkeys(each.role for each in SERVICES if each.has_sagas and each.role))
+"""Roles of the services that have sagas; each has a schema of its name."""
 
 
 class NoSuchSagaError(TailraceError):
@@ -62,11 +75,10 @@ class Stuck:
 @contextmanager
 def open_sagas(deployment: Deployment) -> Iterator[list[SagaReader]]:
     """Open the schemas of all services that have sagas, until the block ends."""
-    roles = dict.fromkeys(each.role for each in SERVICES if each.has_sagas and each.role)
     with ExitStack() as stack:
         yield [
             SagaReader(stack.enter_context(connect(deployment.database_url(role), autocommit=True)))
-            for role in roles
+            for role in ROLES
         ]
 
 

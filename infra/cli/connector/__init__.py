@@ -10,9 +10,9 @@ from cdc.slot import Slot
 from infra.cli.connector import recover
 from infra.cli.mended import data
 from infra.cli.output import as_data, emit, json_option, tell
-from infra.cli.text import MEGABYTE, sentence
 from infra.deployment.current import load_deployment
 from infra.operations import connector as operations
+from infra.text import MEGABYTE, sentence
 
 
 @click.group()

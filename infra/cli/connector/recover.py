@@ -11,11 +11,11 @@ from cdc.slot.health import Diagnosis
 from infra.cli.common import examples
 from infra.cli.output import as_data, emit, json_option
 from infra.cli.progress import counting, on_stderr
-from infra.cli.text import sentence
 from infra.cli.values import MOMENT
 from infra.deployment.current import load_deployment
 from infra.operations.connector import diagnose, recover_slot
 from infra.pipeline import send_canary
+from infra.text import sentence
 
 STEPS = """\
 It will stop the connector, make a new slot, publish again exactly those rows of the outboxes that Kafka lacks, put the

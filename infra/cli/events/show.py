@@ -11,10 +11,10 @@ from cdc.text import printable
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import json_option, tell
 from infra.cli.screen import style
-from infra.cli.text import counted
 from infra.cli.values import TEXT, Parsed
 from infra.deployment.current import load_deployment
 from infra.operations.events import History, HistoryRequest, history, parse_as_of
+from infra.text import counted
 
 AS_OF = Parsed("VERSION|TIME", parse_as_of)
 

@@ -11,11 +11,11 @@ from infra.cli.common import examples, usage_errors
 from infra.cli.flow.mermaid import sequence
 from infra.cli.output import as_data, console, emit, json_option, table, tell
 from infra.cli.screen import style
-from infra.cli.text import counted, local
 from infra.cli.values import TEXT
 from infra.deployment.current import load_deployment
 from infra.operations.flow import PARKED, Flow, FlowMessage, Taking
 from infra.operations.flow import flow as find_flow
+from infra.text import counted, local
 
 Children = Mapping[UUID | None, Sequence[FlowMessage]]
 WAITS = ("in the outbox", "in the topic", "in the handler")

@@ -8,11 +8,11 @@ from cdc.retention.rounds import Day
 from infra.cli.common import examples
 from infra.cli.output import json_option, tell
 from infra.cli.screen import style
-from infra.cli.text import size
 from infra.cli.values import whole
 from infra.deployment import MAX_OUTBOX_DAYS
 from infra.deployment.current import load_deployment
 from infra.operations.outbox import retention
+from infra.text import size
 
 DRY_WORDS = {
     "dropped": "would be dropped",

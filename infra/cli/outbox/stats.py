@@ -8,10 +8,10 @@ from cdc.retention.stats import Held, Progress
 from infra.cli.common import examples
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.screen import style
-from infra.cli.text import MEGABYTE, counted, duration, local, size
 from infra.deployment.current import load_deployment
 from infra.operations.outbox import retention
 from infra.services import PUBLICATION
+from infra.text import MEGABYTE, counted, duration, local, size
 
 HEADINGS = ("outbox", "kind", "rows", "size", "oldest", "newest", "could be dropped")
 

@@ -12,10 +12,10 @@ from infra.cli.common import examples, usage_errors
 from infra.cli.output import as_data, console, emit, json_option, tell
 from infra.cli.progress import counting, on_stderr
 from infra.cli.screen import style
-from infra.cli.text import counted
 from infra.cli.values import CONSUMER, MOMENT, TOPIC, seconds, whole
 from infra.deployment.current import load_deployment
 from infra.operations.outbox import verify as operations
+from infra.text import counted
 
 SHOWN = 20
 

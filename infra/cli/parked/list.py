@@ -16,10 +16,10 @@ from infra.cli.parked.options import (
     waiting_option,
 )
 from infra.cli.parked.text import action_as_json, action_line, lines, message_as_json, summary
-from infra.cli.text import counted
 from infra.cli.values import COUNT, KEY, TOPIC
 from infra.deployment.current import load_deployment
 from infra.operations.parked.list import HistoryRequest, list_actions, list_messages
+from infra.text import counted
 
 SHOWN = 20
 

@@ -10,11 +10,11 @@ from infra.cli.common import confirm, examples, yes_option
 from infra.cli.output import emit, json_option
 from infra.cli.parked.options import acting, targeting
 from infra.cli.progress import counting, on_stderr
-from infra.cli.text import counted, one_line
 from infra.cli.values import RATE, seconds
 from infra.deployment.current import load_deployment
 from infra.operations.parked import retry as retrying
 from infra.operations.parked.messages import Target
+from infra.text import counted, one_line
 
 FAILURES_SHOWN = 20
 

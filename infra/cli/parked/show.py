@@ -17,10 +17,10 @@ from infra.cli.output import json_option, tell
 from infra.cli.parked.options import consumer_option, message_id_option, place_argument
 from infra.cli.parked.text import action_as_json, action_line, message_as_json, status
 from infra.cli.screen import style
-from infra.cli.text import age, counted, local
 from infra.deployment.current import load_deployment
 from infra.operations.parked import show as showing
 from infra.operations.parked.show import DecodedAction, DecodedValue, GoneView, ParkedView
+from infra.text import age, counted, local
 
 
 @click.command()

@@ -9,10 +9,10 @@ from consumers.runtime.parked.message import Parked
 from infra.cli.common import confirm, examples, yes_option
 from infra.cli.output import emit, json_option
 from infra.cli.parked.options import acting, targeting, waiting_option
-from infra.cli.text import counted
 from infra.deployment.current import load_deployment
 from infra.operations.parked import skip as skipping
 from infra.operations.parked.messages import Target
+from infra.text import counted
 
 
 @click.command()

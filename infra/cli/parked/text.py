@@ -7,7 +7,7 @@ from typing import Any
 from cdc.text import printable
 from consumers.runtime.parked.message import Action, Parked, Totals, key_text
 from infra.cli.screen import style
-from infra.cli.text import age, counted, duration, local, one_line
+from infra.text import age, counted, duration, local, one_line
 
 COLOURS = {"dead": "red", "retrying": "yellow", "waiting": "blue"}
 

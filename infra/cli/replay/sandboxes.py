@@ -7,10 +7,10 @@ import click
 
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import console, emit, json_option, table
-from infra.cli.text import MEGABYTE, age, counted
 from infra.cli.values import SANDBOX
 from infra.deployment.current import load_deployment
 from infra.operations.replay import sandbox
+from infra.text import MEGABYTE, age, counted
 
 
 @click.command()

@@ -14,7 +14,6 @@ from infra.cli.common import confirm
 from infra.cli.output import console, emit
 from infra.cli.progress import on_stderr, working
 from infra.cli.replay import text
-from infra.cli.text import counted
 from infra.deployment import Deployment
 from infra.deployment.current import load_deployment
 from infra.errors import RequestError
@@ -24,6 +23,7 @@ from infra.operations.replay.request import ReplayRequest
 from infra.operations.replay.run import Run, begin, count_messages, resume
 from infra.operations.replay.sandbox import ROWS_SHOWN, find_sandbox, into_sandbox
 from infra.operations.replay.topic import into_topic, require_target
+from infra.text import counted
 from schemas.catalogue import catalogue
 
 ROWS_IN_JSON = 1000

@@ -13,8 +13,8 @@ from consumers.replay.source import Plan
 from consumers.replay.state import RunState
 from infra.cli import output
 from infra.cli.screen import style
-from infra.cli.text import counted, local, one_line
 from infra.operations.replay.run import Counted, Run
+from infra.text import counted, local, one_line
 
 SOURCES = {"kafka": "Kafka", "log": "the event log"}
 SAMPLES = 5

@@ -8,11 +8,11 @@ import click
 from infra.cli.common import examples
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.progress import open_bar
-from infra.cli.text import local
 from infra.cli.values import SUBJECT
 from infra.deployment.current import load_deployment
 from infra.operations import schema as operations
 from infra.operations.schema import HistoryEntry, PublishedSubject
+from infra.text import local
 from schemas.gate.finding import Finding
 from schemas.publish_plan import BrokenContractError, Progress
 

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from infra.cli.output import PlainConsole
 from infra.cli.progress import counting, terminal_report
-from infra.cli.text import duration
+from infra.text import duration
 
 MEGABYTE = 2**20
 
