@@ -83,6 +83,7 @@ def _plain_directory(path: Path) -> Path:
 
 Workers = Literal["shared", "apart"]
 Shape = Literal["single", "cluster"]
+ConsoleMode = Literal["act", "look", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Directory = Annotated[Path, AfterValidator(_plain_directory)]
 
@@ -137,6 +138,7 @@ class Settings(AccessSettings, BaseSettings):
     connect_2_port: Port
     registry_port: Port
     profile: Literal["auto", Shape]
+    console_port: Port
     publisher: Publisher
     workers: Workers
     cdc_profile: Profile
@@ -156,6 +158,7 @@ class Settings(AccessSettings, BaseSettings):
     request_timeout_max_ms: Annotated[int, Field(ge=10, le=3_600_000)]
     requests_in_flight: Annotated[int, Field(ge=1, le=100_000)]
     log_requests_ms: Annotated[int, Field(ge=0)]
+    console: ConsoleMode
 
     @classmethod
     def settings_customise_sources(
@@ -240,6 +243,10 @@ class Settings(AccessSettings, BaseSettings):
     @property
     def connect_url(self) -> str:
         return ",".join(f"http://{HOST}:{port}" for port in self.connect_ports)
+
+    @property
+    def console_url(self) -> str:
+        return f"http://{HOST}:{self.console_port}"
 
     def port_of(self, service: str) -> int:
         port: int = getattr(self, find_service(service).port_setting)

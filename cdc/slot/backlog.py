@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from cdc.database import connect
+from cdc.database import SyncConnection, connect
 from cdc.slot import QUERIES
 
 ID_SLACK = timedelta(minutes=1)
@@ -28,13 +28,19 @@ class Backlog:
 def backlog(urls: Iterable[str], since: datetime, until: datetime) -> Backlog:
     """Return the rows of outboxes that were written between two moments."""
     total, oldest = 0, None
-    parameters = {"first_id": first_id(since), "since": since, "until": until}
     for url in urls:
         with connect(url) as connection:
-            [[rows, first]] = connection.execute(QUERIES["unpublished"], parameters).fetchall()
-        total += rows
-        oldest = min(filter(None, (oldest, first)), default=None)
+            found = backlog_of(connection, since, until)
+        total += found.rows
+        oldest = min(filter(None, (oldest, found.oldest)), default=None)
     return Backlog(total, oldest)
+
+
+def backlog_of(connection: SyncConnection, since: datetime, until: datetime) -> Backlog:
+    """Return the same of one outbox, to which a connection leads."""
+    parameters = {"first_id": first_id(since), "since": since, "until": until}
+    [[rows, oldest]] = connection.execute(QUERIES["unpublished"], parameters).fetchall()
+    return Backlog(rows, oldest)
 
 
 def first_id(since: datetime) -> UUID:

@@ -186,6 +186,18 @@ class LagMeter:
         topics = self._reader.topics(*{topic for _, topic in wanted})
         return [self._topic(kept, topics.get(topic), consumer, topic) for consumer, topic in wanted]
 
+    def ends(self, topics: Iterable[str]) -> dict[str, int]:
+        """Return how many offsets of each topic there have been, over all partitions, as far as committed.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        found = self._reader.topics(*topics)
+        return {
+            name: sum(bounds.end for bounds in topic.bounds.values())
+            for name, topic in found.items()
+        }
+
     def _topic(
         self, kept: StoredPositions, found: Topic | None, consumer: str, topic: str
     ) -> TopicLag:

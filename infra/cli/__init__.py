@@ -39,6 +39,10 @@ COMMANDS = {
     "events": ("infra.cli.events:events", "Show what happened to one order or payment."),
     "outbox": ("infra.cli.outbox:outbox", "Look after the outboxes: stats, prune, verify."),
     "topics": ("infra.cli.topics:topics", "Show topics, and the records in them."),
+    "console": (
+        "infra.cli.console:console",
+        "Serve pages that show an installation, on this machine.",
+    ),
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
     "relay": ("infra.cli.relay:relay", "Show the relay, which publishes without Debezium."),
     "schema": ("infra.cli.schema:schema", "Check, compare and publish contracts."),

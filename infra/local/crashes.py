@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, cycle
 
 from infra.errors import RequestError
-from infra.local.parts import Part, parts_with
-from infra.local.programs import publisher
+from infra.local.parts import Part
+from infra.local.programs import parts_brought_up
 from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
 
@@ -58,7 +58,7 @@ def crashes_of(settings: Settings, names: Sequence[str]) -> Crashes:
     Raises:
         RequestError: one is no part of the stack.
     """
-    parts = parts_with(publisher(settings), settings.shape)
+    parts = parts_brought_up(settings)
     known = {part.name: part for part in parts}
     if unknown := sorted(set(names) - {*known, SERVICES}):
         raise RequestError(

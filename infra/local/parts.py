@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cdc.manifest import Service
 from infra.grpc_health import is_serving
+from infra.interpreter import module_command
 from infra.local import postgres, retention
 from infra.local.java import connect, kafka, registry
 from infra.local.java.process import Process as JavaProcess
@@ -229,14 +230,31 @@ SECONDS = (
         is_service=True,
     ),
 )
-PARTS = (*INFRASTRUCTURE, *SERVICE_PARTS, *SECONDS, RETENTION_PART)
+CONSOLE_PART = Part(
+    name="console",
+    # it works on the stack as a command does, by the same settings
+    prepare=lambda settings: python_program(
+        "console", module_command("infra.console"), settings.environment()
+    ),
+    is_ready=lambda settings: http_ok(settings.console_port, "/health"),
+    url=lambda settings: settings.console_url,
+    ports=("console_port",),
+)
+PARTS = (*INFRASTRUCTURE, *SERVICE_PARTS, *SECONDS, RETENTION_PART, CONSOLE_PART)
 PART_NAMES = tuple(part.name for part in PARTS)
 PORT_SETTINGS = tuple(dict.fromkeys(name for part in PARTS for name in part.ports))
 
 
-def parts_with(publisher: Publisher, shape: Shape) -> tuple[Part, ...]:
+def parts_with(publisher: Publisher, shape: Shape, *, console: bool = True) -> tuple[Part, ...]:
     return tuple(
         part
         for part in PARTS
-        if part.publisher in {None, publisher} and part.shape in {None, shape}
+        if part.publisher in {None, publisher}
+        and part.shape in {None, shape}
+        and (console or part is not CONSOLE_PART)
     )
+
+
+def parts_of(settings: Settings) -> tuple[Part, ...]:
+    """Return the parts that a stack with these settings has."""
+    return parts_with(settings.publisher, settings.shape, console=settings.console != "off")

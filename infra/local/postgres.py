@@ -53,7 +53,7 @@ checkpoint_timeout = '15min'
 """
 
 # twice as many workers, each with a pool of its own
-CONNECTIONS = {"single": 100, "cluster": 200}
+CONNECTIONS = {"single": 150, "cluster": 250}
 LINUX = sys.platform == "linux"
 FLUSH = "recovery_init_sync_method = 'syncfs'"  # other systems have no such call
 

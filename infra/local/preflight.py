@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from infra.errors import TailraceError
-from infra.local.parts import parts_with
+from infra.local.parts import parts_of
 from infra.local.probe import port_is_free
 from infra.settings import Settings
 
@@ -58,7 +58,7 @@ def check_profile(settings: Settings) -> None:
 def check_ports(settings: Settings, *, running: Collection[str]) -> None:
     """Refuse ports which somebody else listens on."""
     ports = settings.ports()
-    for part in parts_with(settings.publisher, settings.shape):
+    for part in parts_of(settings):
         for name in () if set(running).intersection(part.programs) else part.ports:
             if not port_is_free(ports[name]):
                 raise PreflightError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.local import aot
 from infra.local.home import write_private
-from infra.local.parts import PARTS, parts_with, shared_workers
+from infra.local.parts import CONSOLE_PART, PARTS, Part, parts_of, parts_with, shared_workers
 from infra.local.program import Program
 from infra.settings import Publisher, Settings
 
@@ -16,11 +16,7 @@ from infra.settings import Publisher, Settings
 def prepare_programs(settings: Settings) -> list[Program]:
     """Prepare all parts side by side; some write files or initialise their data the first time."""
     shares = settings.workers == "shared"
-    parts = [
-        part
-        for part in parts_with(settings.publisher, settings.shape)
-        if not (shares and part.may_share)
-    ]
+    parts = [part for part in parts_of(settings) if not (shares and part.may_share)]
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         prepared = list(pool.map(lambda part: part.prepare(settings), parts))
     return [*prepared, *([shared_workers(settings)] if shares else []), aot.program(settings)]
@@ -67,6 +63,13 @@ def publisher(settings: Settings) -> Publisher:
     if "relay" in names:
         return "relay"
     return "cdc" if names else settings.publisher
+
+
+def parts_brought_up(settings: Settings) -> tuple[Part, ...]:
+    """Return the parts that the stack was last brought up with; those of the settings when it never was."""
+    if not (names := {program.name for program in remembered(settings.home)}):
+        return parts_of(settings)
+    return parts_with(publisher(settings), settings.shape, console=CONSOLE_PART.name in names)
 
 
 def program_of(part: str, settings: Settings) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from infra.errors import TailraceError
 from infra.local.home import is_home
-from infra.local.parts import Part, parts_with
-from infra.local.programs import publisher
+from infra.local.parts import Part
+from infra.local.programs import parts_brought_up, publisher
 from infra.local.supervision.client import Supervisor
 from infra.settings import Settings
 
@@ -20,12 +20,12 @@ def parts_together(
     """Return the program that runs a part, and all parts that it runs."""
     if not is_home(settings.home) or not supervisor.is_running():
         raise NotRunningError("The stack is down: run `make up`.")
-    kind, programs = publisher(settings), supervisor.processes()
-    running = {part: part.program_in(programs) for part in parts_with(kind, settings.shape)}
+    programs = supervisor.processes()
+    running = {part: part.program_in(programs) for part in parts_brought_up(settings)}
     program = next((program for part, program in running.items() if part.name == name), None)
     if program is None:
         raise NotRunningError(
-            f"{name} is no part of this stack, whose publisher is {kind} and whose profile is {settings.shape}: "
-            "`make status` shows its parts, and `make up PUBLISHER=...` changes the publisher."
+            f"{name} is no part of this stack, whose publisher is {publisher(settings)} and whose profile is "
+            f"{settings.shape}: `make status` shows its parts, and `make up PUBLISHER=...` changes the publisher."
         )
     return program, [part for part, runs_it in running.items() if runs_it == program]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from infra.local.parts import Part, parts_with
-from infra.local.programs import publisher
+from infra.local.parts import Part
+from infra.local.programs import parts_brought_up
 from infra.local.supervision.client import Process, Supervisor
 from infra.local.supervision.frozen import families, frozen
 from infra.settings import Settings
@@ -83,7 +83,7 @@ class _Seen:
 
 def _look(settings: Settings) -> list[_Seen]:
     processes = Supervisor(settings.home).processes()
-    parts = parts_with(publisher(settings), settings.shape)
+    parts = parts_brought_up(settings)
     members = families(process.pid for process in processes.values() if process.is_alive)
 
     def look(part: Part) -> _Seen:

@@ -13,7 +13,7 @@ from infra.drift.everything import DifferenceError, require_declared
 from infra.local import aot, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
-from infra.local.parts import CONNECT, KAFKA, RELAY, parts_with
+from infra.local.parts import CONNECT, KAFKA, RELAY, parts_of
 from infra.local.programs import keep_running, prepare_programs, remember
 from infra.local.provision import ensure_passwords, provision
 from infra.local.stages import Report, Stage, run_stages
@@ -69,7 +69,7 @@ def up(settings: Settings, report: UpReport) -> UpResult:
         with _taken_back_on_failure(settings, supervisor) as starter:
             with _timed("prepare", seconds, report) as details:
                 details.extend(_adopt_programs(settings, supervisor))
-            for part in parts_with(settings.publisher, settings.shape):
+            for part in parts_of(settings):
                 if part.name in FIRST_PARTS:
                     starter.launch(part)
             seconds |= run_stages(_stages(settings, starter), report, starter.cancelled)
@@ -84,8 +84,7 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
     from infra.local.groups import wait_for_groups
 
     deployment = settings.deployment()
-    parts = parts_with(settings.publisher, settings.shape)
-    by = PUBLISHED_BY[settings.publisher]
+    parts, by = parts_of(settings), PUBLISHED_BY[settings.publisher]
     up_by_name = {part.name: partial(starter.bring_up, part) for part in parts}
     brokers = [part.name for part in parts if part.name in KAFKA]
     services = [part.name for part in parts if part.is_service]
@@ -109,6 +108,11 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
             else _connector(settings, up_by_name, brokers, starter.cancelled)
         ),
         Stage("retention", up_by_name["retention"], after=("migrations",)),
+        *(
+            [Stage("console", up_by_name["console"], after=ready_for_services)]
+            if "console" in up_by_name
+            else ()
+        ),
         Stage(
             "groups",
             lambda: wait_for_groups(settings, starter.cancelled),

@@ -1,6 +1,6 @@
 """How far the consumers of this installation are behind: which there are, and where their positions are kept."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from consumers.runtime.lag import LagMeter, StoredPositions, TopicLag, settle
@@ -36,6 +36,10 @@ class Lags:
             kept, {each for each in wanted if not consumers or each[0] in consumers}
         )
 
+    def ends(self, topics: Iterable[str]) -> dict[str, int]:
+        """Return how many offsets of each topic there have been; what comes on top later has flowed."""
+        return self._meter.ends(topics)
+
     def settle(self, consumers: Collection[str]) -> None:
         """Note that somebody has looked into what consumers have lost."""
         for schema in self._schemas:
@@ -47,12 +51,18 @@ class Lags:
 
 @contextmanager
 def open_lags(deployment: Deployment) -> Iterator[Lags]:
-    with open_schemas(deployment) as schemas:
-        meter = LagMeter(deployment.kafka_bootstrap)
-        try:
-            yield Lags(schemas, meter)
-        finally:
-            meter.close()
+    with open_schemas(deployment) as schemas, lags_in(deployment, schemas) as lags:
+        yield lags
+
+
+@contextmanager
+def lags_in(deployment: Deployment, schemas: list[ConsumerSchema]) -> Iterator[Lags]:
+    """Give the lags of consumers whose schemas are open already."""
+    meter = LagMeter(deployment.kafka_bootstrap)
+    try:
+        yield Lags(schemas, meter)
+    finally:
+        meter.close()
 
 
 def _declared() -> set[tuple[str, str]]:

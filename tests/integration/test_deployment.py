@@ -4,16 +4,19 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.local.probe import wait_until
 from infra.services import OUTBOXES, SERVICES, SUPERUSER
 from infra.settings import HOST, REPOSITORY
-from tests import commands
+from tests import commands, plain_http
 from tests.orders import place, wait_until_decided
+from tests.services import free_port, wait_until_healthy
 from tests.stack import COMMAND_TIMEOUT_S, RunningStack
 
 HOUR = "1h"
@@ -91,6 +94,29 @@ def order(stack: RunningStack) -> str:
     placed = str(place(stack)["order_id"])
     assert wait_until_decided(stack, [placed]) == {"confirmed": 1}
     return placed
+
+
+def test_its_console_shows_what_can_be_asked_from_here(house: House) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    argv = [sys.executable, "-m", "infra.cli", "console", "--port", str(port), "--look"]
+    with subprocess.Popen(argv, cwd=REPOSITORY, env=house.environment, text=True) as process:
+        try:
+            wait_until_healthy(process, port)
+            wait_until(
+                "not all is well",
+                lambda: "all is well" in plain_http.get(url).text,
+                timeout_s=60,
+                interval_s=0.2,
+            )
+            page = plain_http.get(url).text
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+    assert str(house.file) in page
+    assert "for looking only" in page
+    assert "not known" not in page
+    assert not any(secret in page for secret in house.secrets)
 
 
 def test_what_is_in_kafka_and_in_the_outbox(house: House, order: str) -> None:

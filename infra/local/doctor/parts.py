@@ -1,5 +1,6 @@
 """Checks of the parts: one line each."""
 
+from collections.abc import Iterable
 from functools import partial
 
 import httpx2
@@ -13,7 +14,11 @@ TIMEOUT_S = 2.0
 
 
 def part_checks(settings: Settings) -> tuple[Check, ...]:
-    return tuple(Check(part.name, partial(_told, part)) for part in status(settings, memory=False))
+    return checks_of_parts(status(settings, memory=False))
+
+
+def checks_of_parts(parts: Iterable[PartStatus]) -> tuple[Check, ...]:
+    return tuple(Check(part.name, partial(_told, part)) for part in parts)
 
 
 def _told(part: PartStatus) -> str:

@@ -5,13 +5,13 @@ import psycopg
 from infra.deployment import Deployment, Publisher
 from infra.operations.doctor.check import Check, Finding, examine
 from infra.operations.doctor.database import database_checks
-from infra.operations.doctor.pipeline import pipeline_checks
+from infra.operations.doctor.pipeline import Measure, pipeline_checks
 from infra.operations.doctor.retention import retention_checks
 from infra.operations.doctor.servers import server_checks
 from infra.operations.doctor.slot import slot_checks
 from infra.publishing import publisher
 
-__all__ = ["Finding", "checks_of", "diagnose"]
+__all__ = ["Check", "Finding", "cheap_checks", "checks_of", "diagnose", "examine"]
 
 
 def diagnose(deployment: Deployment) -> list[Finding]:
@@ -29,6 +29,25 @@ def checks_of(deployment: Deployment, by: Publisher) -> tuple[Check, ...]:
         *retention_checks(deployment),
         *pipeline_checks(deployment, by),
     )
+
+
+CHEAP = frozenset(
+    {
+        "replication slot",
+        "connector",
+        "outbox backlog",
+        "consumer groups",
+        "consumer positions",
+        "dead letters",
+    }
+)
+"""Names of the checks that cost little and leave nothing behind."""
+
+
+def cheap_checks(deployment: Deployment, by: Publisher, measure: Measure) -> list[Check]:
+    """Return the checks for who looks every few seconds."""
+    checks = (*slot_checks(deployment, by), *pipeline_checks(deployment, by, measure))
+    return [check for check in checks if check.name in CHEAP]
 
 
 def _publisher(deployment: Deployment) -> Publisher:

@@ -167,7 +167,10 @@ def _backlog(deployment: Deployment) -> str:
     return f"{len(found.shards)} shards held, {found.pending} to publish{waits}"
 
 
-def pipeline_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ...]:
+def pipeline_checks(
+    deployment: Deployment, publisher: Publisher, measure: Measure | None = None
+) -> tuple[Check, ...]:
+    """Return the checks; how far consumers are behind is measured once for those that want to know."""
     if publisher == "relay":
         publishing = Check(
             "outbox backlog", partial(_backlog, deployment), needs=("postgres", "relay")
@@ -178,7 +181,7 @@ def pipeline_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check
             "connector", partial(_connector, deployment), needs=("connect", "kafka", "postgres")
         )
         needs = ("connector", "replication slot", "topics", "schemas", "publication")
-    measure = cache(partial(_lags, deployment))  # once for two checks
+    measure = measure or cache(partial(_lags, deployment))
     return (
         Check("topics", partial(_topics, deployment), needs=("kafka",)),
         *(

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from infra.interpreter import module_command
+from infra.local.parts import parts_of
 from infra.local.program import Program, fingerprint
-from infra.local.programs import keep_running, remember, remembered
+from infra.local.programs import keep_running, parts_brought_up, remember, remembered
+from tests.stack import own_settings
 
 
 @pytest.fixture
@@ -27,6 +29,25 @@ def test_programs_are_remembered_as_they_were(broker: Program, tmp_path: Path) -
     assert remembered(tmp_path) == []
     remember(tmp_path, [broker])
     assert remembered(tmp_path) == [broker]
+
+
+def test_parts_are_those_that_the_stack_was_brought_up_with(tmp_path: Path) -> None:
+    names = {part.name for part in parts_brought_up(own_settings(tmp_path, console="off"))}
+    assert "connect" in names
+    assert not {"console", "relay"} & names
+    (tmp_path / "supervisor").mkdir()
+    settings = own_settings(tmp_path, publisher="relay", workers="shared")
+    remember(
+        tmp_path,
+        [
+            part.prepare(settings)
+            for part in parts_of(settings)
+            if part.name in {"relay", "console"}
+        ],
+    )
+    names = {part.name for part in parts_brought_up(own_settings(tmp_path, console="off"))}
+    assert {"console", "relay"} <= names
+    assert "connect" not in names
 
 
 def test_a_start_up_cache_that_appears_is_no_change(broker: Program, tmp_path: Path) -> None:

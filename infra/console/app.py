@@ -1,0 +1,80 @@
+"""The console as a web application: which page is where."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from infra.console.board import Board
+from infra.console.guard import Guard
+from infra.console.installation import Installation
+from infra.console.pages import STATIC, Files
+from infra.console.routes import Site
+from infra.console.streams import stream
+
+OVERVIEW = ("wrong", "picture", "parts", "slot")
+
+
+def create_app(installation: Installation, port: int) -> Starlette:
+    """Return the console of an installation; it is asked at a port of this machine."""
+    site = Site(installation, secrets.token_urlsafe(9), _load_board)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await site.close()
+
+    app = Starlette(
+        routes=[
+            Route("/health", _health),
+            *_common_routes(site),
+            Mount("/static", Files(directory=STATIC)),
+        ],
+        middleware=[Middleware(Guard, port=port)],
+        exception_handlers={HTTPStatus.NOT_FOUND: _missing(site)},
+        lifespan=lifespan,
+    )
+    app.state.end = site.end
+    return app
+
+
+def _load_board(site: Site) -> Callable[[], Board]:
+    from infra.console.overview import page, sources
+    from infra.console.schemas import Schemas
+
+    schemas = Schemas(site.installation.deployment)
+    found = sources.sources(site.installation, schemas)
+    return lambda: Board(found, page.panels(site.pages))
+
+
+def _common_routes(site: Site) -> list[Route]:
+    async def overview(_request: Request) -> Response:
+        return await site.page("overview.html", *OVERVIEW)
+
+    async def events(request: Request) -> Response:
+        board = await site.board()
+        names = request.query_params.get("panels", "").split(",")
+        if unknown := [name for name in names if not board.knows(name)]:
+            return PlainTextResponse(f"There is no panel {unknown[0]!r}.\n", HTTPStatus.NOT_FOUND)
+        return stream(board, names, site.process)
+
+    return [site.get("/", overview), site.get("/events", events)]
+
+
+async def _health(_request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def _missing(site: Site) -> Callable[[Request, Exception], Response]:
+    def missing(_request: Request, _error: Exception) -> Response:
+        return site.trouble(
+            HTTPStatus.NOT_FOUND, "There is no such page", "Those there are stand above."
+        )
+
+    return missing

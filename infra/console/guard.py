@@ -1,0 +1,141 @@
+"""Who may ask, and what browsers may do with the answers.
+
+A page of somebody else's, open in the same browser, can send requests here, and by a name that it lets lead to this
+machine (DNS rebinding) it could read the answers as well. So requests are refused that are not for one of our
+names, or that change something and do not come from a page of ours; and forms carry a token that only our pages know.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from infra.console.installation import Installation
+
+LARGEST_FORM_BYTES = 16 * 1024
+FORM = "application/x-www-form-urlencoded"
+READS = frozenset({"GET", "HEAD"})
+
+HEADERS = {
+    # nothing of a page is taken as script or style that is not a file of ours, whatever gets into the page
+    "content-security-policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",  # without one, forms would come from nowhere, and be refused
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class Guard:
+    """ASGI middleware: refuses what comes from elsewhere, and says what may be done with the answers.
+
+    Args:
+        port: That we are asked at, on this machine.
+    """
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app = app
+        self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        if refusal := self._refusal(scope["method"], Headers(scope=scope)):
+            await PlainTextResponse(refusal, 403)(scope, receive, send_guarded)
+        else:
+            await self._app(scope, receive, send_guarded)
+
+    def _refusal(self, method: str, headers: Headers) -> str:
+        host = headers.get("host", "")
+        if host not in self._hosts:
+            return f"This is none of the names of the console: it is asked at {' or '.join(sorted(self._hosts))}.\n"
+        if method in READS:
+            return ""
+        if headers.get("origin") != f"http://{host}":
+            return "Nothing was done: the request does not come from a page of the console.\n"
+        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return "Nothing was done: the request was sent by a page of somebody else's.\n"
+        return ""
+
+
+class FormError(Exception):
+    """A form is refused; nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form that was sent from a page of ours by somebody who may act."""
+
+    fields: Mapping[str, str]
+
+    def get(self, name: str) -> str:
+        return self.fields.get(name, "").strip()
+
+    def require(self, name: str, what: str) -> str:
+        if not (value := self.get(name)):
+            raise FormError(f"Nothing was done: say {what}.")
+        return value
+
+
+Act = Callable[[Request, Form], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Forms:
+    """Takes forms; every endpoint that changes something is made by `acting`."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.token = secrets.token_urlsafe(24)  # made anew with each process
+        self._installation = installation
+
+    def acting(self, act: Act) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            return await act(request, await self._read(request))
+
+        return endpoint
+
+    async def _read(self, request: Request) -> Form:
+        if self._installation.mode != "act":
+            raise FormError(
+                "Nothing was done: this console is there to look. Act by the command line, or with the setting "
+                'console = "act".'
+            )
+        if request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
+            raise FormError(f"Nothing was done: a form is sent as {FORM}.")
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST_FORM_BYTES:
+                raise FormError(
+                    f"Nothing was done: the form has more than {LARGEST_FORM_BYTES // 1024} kB."
+                )
+        try:
+            fields = dict(
+                parse_qsl(
+                    body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=20
+                )
+            )
+        except ValueError as error:
+            raise FormError("Nothing was done: the form cannot be read.") from error
+        if not secrets.compare_digest(fields.get("token", "").encode(), self.token.encode()):
+            raise FormError(
+                "Nothing was done: the page is from before the console was started. Reload it, and try again."
+            )
+        return Form(fields)

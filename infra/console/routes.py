@@ -1,0 +1,129 @@
+"""What pages are made with, and how what goes wrong with one is told."""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from traceback import format_exception
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from cdc.logs import FieldLogger
+from infra.console.board import Board
+from infra.console.guard import Act, Endpoint, FormError, Forms
+from infra.console.installation import Installation
+from infra.console.pages import Pages
+from infra.errors import RequestError, TailraceError, explain
+
+FIRST_S = 0.15
+"""How long a page waits for what it shows, when nobody looked before; the rest comes by its stream."""
+
+MOST_AT_ONCE = 2
+
+T = TypeVar("T")
+
+log = FieldLogger(__name__)
+
+
+class Site:
+    """What all pages of a console share.
+
+    Args:
+        load_board: Makes the board when the first page is asked for, in a thread: it takes a second and 30 MB to load
+            what looks at an installation, and who never opens a page can do without.
+    """
+
+    def __init__(
+        self,
+        installation: Installation,
+        process: str,
+        load_board: "Callable[[Site], Callable[[], Board]]",
+    ) -> None:
+        self.installation = installation
+        self.process = process
+        self.forms = Forms(installation)
+        self.pages = Pages(installation, self.forms.token, process)
+        self._load_board = load_board
+        self._board: Board | None = None
+        self._loading = asyncio.Lock()
+        self._limiter = CapacityLimiter(MOST_AT_ONCE)
+
+    async def board(self) -> Board:
+        async with self._loading:
+            if self._board is None:
+                self._board = (await run_in_threadpool(self._load_board, self))()
+        return self._board
+
+    def end(self) -> None:
+        """End what goes on for ever, so that the server can stop."""
+        if self._board is not None:
+            self._board.end()
+
+    async def close(self) -> None:
+        if self._board is not None:
+            await self._board.close()
+
+    async def asked(self, ask: Callable[[], T]) -> T:
+        """Return what an operation says, in a thread; few are asked at once, as some take a dozen connections."""
+        return await to_thread.run_sync(ask, limiter=self._limiter)
+
+    async def page(
+        self, template: str, *live: str, status: int = HTTPStatus.OK, **values: object
+    ) -> Response:
+        """Return a page, with panels as they are, which it keeps up to date by itself."""
+        board, wanted = await self.board(), ("health", *live)
+        with board.watched(wanted):
+            await board.first(live, FIRST_S)
+            # made by our own templates, which have escaped what they were given
+            panels = {name: Markup(board.shown(name).html) for name in wanted}  # noqa: S704
+        return self.pages.page(template, status, panels=panels, **values)
+
+    def get(self, path: str, endpoint: Endpoint) -> Route:
+        return Route(path, self._told(endpoint), methods=["GET"])
+
+    def post(self, path: str, act: Act) -> Route:
+        """Return a route of what changes something; its form is judged before."""
+        return Route(path, self._told(self.forms.acting(act)), methods=["POST"])
+
+    def _told(self, endpoint: Endpoint) -> Endpoint:
+        """Have an endpoint's errors told in a sentence: pages are opened when things are down."""
+
+        async def told(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+                return self._trouble(request, error)
+
+        return told
+
+    def _trouble(self, request: Request, error: Exception) -> Response:
+        is_act = request.method == "POST"
+        heading = "This was not done" if is_act else "This cannot be shown"
+        match error:
+            case FormError():
+                return self.trouble(HTTPStatus.FORBIDDEN, heading, str(error))
+            case RequestError():
+                status = HTTPStatus.BAD_REQUEST
+            case TailraceError() if not is_act:
+                status = HTTPStatus.NOT_FOUND
+            case _:
+                status = HTTPStatus.CONFLICT if is_act else HTTPStatus.SERVICE_UNAVAILABLE
+        if (sentence := explain(error)) is None:
+            traceback = "".join(format_exception(error))
+            log.error("failed", path=request.url.path, error=traceback)
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            sentence = "The console has failed at this: `tailrace logs console` has more."
+        return self.trouble(status, heading, sentence)
+
+    def trouble(self, status: HTTPStatus, heading: str, sentence: str) -> Response:
+        return self.pages.page("trouble.html", status, heading=heading, sentence=sentence)
+
+
+def see(address: str) -> Response:
+    """Return an answer that has the browser fetch a page, so that loading it again does nothing twice."""
+    return RedirectResponse(address, HTTPStatus.SEE_OTHER)

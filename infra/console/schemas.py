@@ -1,0 +1,56 @@
+"""Connections to the schemas of all services, to read, shared by everything that looks at them again and again.
+
+There is one for each schema, as each service's role sees no more than its own: a dozen, of those that the database has
+for all. So they are opened once, and only while somebody looks.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+from cdc.database import SyncConnection, connect
+from infra.consumer_access import ROLES
+from infra.deployment import Deployment
+from infra.services import OUTBOXES
+
+READS_ONLY = {"default_transaction_read_only": "on", "statement_timeout": "20s"}
+
+Connections = Mapping[str, SyncConnection]
+"""Schema -> connection of its service's role, in autocommit; threads may share it."""
+
+
+class Schemas:
+    """The schemas of an installation."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._lock = threading.Lock()
+        self._users = 0
+        self._opened = ExitStack()
+        self._connections: Connections = {}
+
+    @contextmanager
+    def opened(self) -> Iterator[Connections]:
+        """Have them open while the block runs. One that is broken is opened anew when nobody uses it any more."""
+        with self._lock:
+            if not self._users:
+                self._connections = self._open()
+            self._users += 1
+        try:
+            yield self._connections
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._opened.close()
+
+    def _open(self) -> Connections:
+        with ExitStack() as opening:
+            connections = {
+                schema: opening.enter_context(
+                    connect(self._deployment.database_url(schema), READS_ONLY, autocommit=True)
+                )
+                for schema in dict.fromkeys((*OUTBOXES, *ROLES))
+            }
+            self._opened = opening.pop_all()
+        return connections

@@ -1,0 +1,74 @@
+"""Serves a console on this machine, until it is told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from cdc.logs import FieldLogger
+from infra.console.app import create_app
+from infra.console.installation import HOST, Installation
+
+GRACE_S = 3
+MOST_CONNECTIONS = 1000
+
+log = FieldLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """A server that ends streams before it waits for what is under way."""
+
+    def __init__(self, app: Starlette, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._end_streams = app.state.end
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Have SIGTERM and SIGINT end it in good order, and not the process after that as well."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._end_streams()
+        await super().shutdown(sockets)
+
+
+def run(installation: Installation, port: int) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status, 1 when it could not start (a sentence says why)."""
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    try:
+        listener = socket.create_server((HOST, port), backlog=128)
+    except OSError as error:
+        print(
+            f"cannot start: port {port} cannot be listened on ({error.strerror})", file=sys.stderr
+        )
+        return 1
+    app = create_app(installation, port)
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        limit_concurrency=MOST_CONNECTIONS,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    log.info("listening", host=HOST, port=port, mode=installation.mode)
+    Server(app, config).run(sockets=[listener])
+    log.info("stopped")
+    return 0

@@ -1,0 +1,85 @@
+// Keeps the panels of a page up to date, and says when the console cannot be heard.
+"use strict";
+
+(() => {
+  const QUIET_MS = 12000; // three heartbeats
+  const LOOK_MS = 1000;
+  const { panels, process } = document.body.dataset;
+  const notice = document.getElementById("connection");
+  let stream = null;
+  let heardAt = Date.now();
+
+  const open = () => {
+    stream = new EventSource(`/events?panels=${encodeURIComponent(panels)}`);
+    stream.addEventListener("hello", (event) => {
+      heard();
+      // a console that was started anew knows neither the forms nor the files of this page
+      if (event.data !== process && !isBeingFilledIn()) location.reload();
+    });
+    stream.addEventListener("here", heard);
+    for (const name of panels.split(",")) {
+      stream.addEventListener(name, (event) => {
+        heard();
+        replace(document.getElementById(name), event.data);
+      });
+    }
+    stream.onerror = () => say("The console does not answer");
+  };
+
+  const close = () => {
+    if (stream) stream.close();
+    stream = null;
+  };
+
+  const heard = () => {
+    heardAt = Date.now();
+    notice.hidden = true;
+    document.body.classList.remove("stale");
+  };
+
+  const say = (what) => {
+    const since = new Date(heardAt).toLocaleTimeString();
+    const text = `${what}; what stands here is from ${since}. It is tried again until it answers.`;
+    if (notice.hidden || notice.textContent !== text) notice.textContent = text;
+    notice.hidden = false;
+    document.body.classList.add("stale");
+  };
+
+  const isBeingFilledIn = () =>
+    [...document.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue);
+
+  // What the reader has opened, scrolled or focused stays so.
+  const replace = (panel, html) => {
+    if (!panel) return;
+    const opened = [...panel.querySelectorAll("details[open]")].map((each) => each.id);
+    const scrolled = [...panel.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
+    const focused = panel.contains(document.activeElement) ? place(panel, document.activeElement) : -1;
+    panel.innerHTML = html;
+    for (const id of opened) {
+      const details = id && document.getElementById(id);
+      if (details) details.open = true;
+    }
+    panel.querySelectorAll(".scroll").forEach((each, number) => { each.scrollLeft = scrolled[number] || 0; });
+    const again = focused >= 0 && panel.querySelectorAll("a, button, summary, [tabindex]")[focused];
+    if (again) again.focus({ preventScroll: true });
+  };
+
+  const place = (panel, element) =>
+    [...panel.querySelectorAll("a, button, summary, [tabindex]")].indexOf(element);
+
+  // A hidden page holds no connection: browsers allow six to one server, for all pages together.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) close();
+    else if (!stream) { heardAt = Date.now(); open(); }
+  });
+
+  setInterval(() => {
+    if (document.hidden || !stream) return;
+    const isQuiet = Date.now() - heardAt > QUIET_MS;
+    if (isQuiet) say("The console is silent");
+    // one that was refused is not tried again by itself
+    if (isQuiet || stream.readyState === EventSource.CLOSED) { close(); open(); }
+  }, LOOK_MS);
+
+  if (!document.hidden) open();
+})();

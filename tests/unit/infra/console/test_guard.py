@@ -1,0 +1,77 @@
+"""Who is let in, and what a page of somebody else's cannot do."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from infra.console.app import create_app
+from infra.console.installation import Installation, Mode
+from infra.local.probe import wait_until
+from infra.settings import Settings
+from tests.stack import own_settings
+
+PORT = 18088
+HOME = f"http://127.0.0.1:{PORT}"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return own_settings(tmp_path / "home")
+
+
+def opened(settings: Settings, mode: Mode) -> TestClient:
+    installation = Installation(
+        deployment=settings.deployment(), local=settings, mode=mode, actor="ada"
+    )
+    return TestClient(create_app(installation, PORT), base_url=HOME)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    with opened(settings, "act") as client:
+        yield client
+
+
+@pytest.mark.parametrize("host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1:1", ""])
+@pytest.mark.parametrize("path", ["/", "/events?panels=wrong", "/static/console.js"])
+def test_by_another_name_nothing_is_told(client: TestClient, host: str, path: str) -> None:
+    answer = client.get(path, headers={"host": host})
+    assert answer.status_code == 403
+    assert answer.text.startswith("This is none of the names of the console")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_our_own_names_are_known(client: TestClient, host: str) -> None:
+    assert client.get("/health", headers={"host": f"{host}:{PORT}"}).status_code == 200
+
+
+def test_pages_take_no_script_and_no_style_from_elsewhere(client: TestClient) -> None:
+    for path in ("/", "/nope", "/static/console.css"):
+        answer = client.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'self';")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["referrer-policy"] == "same-origin"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    page = client.get("/").text
+    assert "style=" not in page
+    assert not re.search(r"<script(?! src=\"/static/)|<[^>]+ on[a-z]+=", page)
+
+
+def test_files_are_kept_by_their_content_and_pages_are_not_kept(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.headers["cache-control"] == "no-store"
+    [address] = re.findall(r'href="(/static/console\.css\?[0-9a-f]{12})"', page.text)
+    assert "immutable" in client.get(address).headers["cache-control"]
+
+
+def test_with_everything_down_pages_say_so(client: TestClient) -> None:
+    wait_until(
+        "the page does not name it",
+        lambda: "<strong>postgres, kafka" in client.get("/").text,
+        timeout_s=30,
+    )
