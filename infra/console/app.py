@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from infra.console.board import Board
+from infra.console.flow.routes import flow_routes
 from infra.console.guard import Guard
 from infra.console.installation import Installation
 from infra.console.pages import STATIC, Files
@@ -34,6 +35,7 @@ def create_app(installation: Installation, port: int) -> Starlette:
         routes=[
             Route("/health", _health),
             *_common_routes(site),
+            *flow_routes(site),
             Mount("/static", Files(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, port=port)],

@@ -8,9 +8,11 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from cdc.database import connect
+from cdc.envelope import COLUMNS, OutboxRow
 from cdc.kafka_record import Place
 from cdc.sql import load_queries
 from infra.deployment import Deployment
@@ -152,6 +154,19 @@ class Sources:
 
 def _located(row: Mapping[str, Any]) -> Located:
     return Located(Place(row["topic"], row["partition"]), row["offset"], row["recorded_at"])
+
+
+def read_row(deployment: Deployment, schema: str, message_id: UUID) -> OutboxRow | None:
+    """Return the row of a message in an outbox; None when it is not there, or not any more."""
+    with connect(deployment.database_url(schema), SESSION, autocommit=True) as connection:
+        for kind in (
+            "event",
+            "message",
+        ):  # by the primary key of the one, and by `outbox_flow` of the other
+            query = sql.SQL("select {} from outbox where kind = %s and id = %s").format(COLUMNS)
+            if row := connection.execute(query, [kind, message_id]).fetchone():
+                return OutboxRow(*row)
+    return None
 
 
 @contextmanager

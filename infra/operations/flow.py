@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from cdc.envelope import headers_of
 from cdc.kafka import TopicError
+from consumers.runtime.parked.payload import Payloads
 from infra.deployment import Deployment
-from infra.errors import TailraceError
+from infra.errors import RequestError, TailraceError
 from infra.flow.records import find_records
 from infra.flow.sources import (
     MOST_CORRELATIONS,
@@ -19,11 +21,14 @@ from infra.flow.sources import (
     SkippedThere,
     Sources,
     open_sources,
+    read_row,
 )
 from infra.flow.tree import Placed, Sent, in_order
-from infra.services import WORKERS
+from infra.operations.parked.show import DecodedValue, decoded
+from infra.services import OUTBOXES, WORKERS
 from schemas.catalogue import catalogue
 from schemas.messages.consumers import MessageDeadLettered
+from schemas.registry import SchemaStore
 
 MOST_MESSAGES = 1000
 
@@ -132,6 +137,14 @@ class Flow:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a message holds: its headers as its record has them, and its value."""
+
+    headers: Sequence[tuple[str, bytes | None]]
+    value: DecodedValue
+
+
 def flow(deployment: Deployment, id_: str) -> Flow:
     """Rebuild what an id is about: an aggregate with a log, a correlation, or a message with all of its correlation."""
     with open_sources(deployment) as sources:
@@ -154,6 +167,17 @@ def flow(deployment: Deployment, id_: str) -> Flow:
     return Flow(
         id=_normal(id_), asked=asked, correlation_ids=correlations, messages=messages, notes=notes
     )
+
+
+def content(deployment: Deployment, service: str, message_id: UUID) -> Content | None:
+    """Return what a message of a service's outbox holds; None when its row is gone."""
+    if service not in OUTBOXES:
+        raise RequestError(f"No outbox is called {service}; there are {', '.join(OUTBOXES)}.")
+    row = read_row(deployment, service, message_id)
+    if row is None:
+        return None
+    payloads = Payloads(SchemaStore(deployment.registry, deployment.schema_cache))
+    return Content(headers_of(row), decoded(payloads, row.payload))
 
 
 def _correlations(sources: Sources, id_: str) -> tuple[Asked, list[UUID]]:

@@ -75,7 +75,7 @@ def show(
     last = actions[0]
     return GoneView(
         last=last,
-        value=_decode(payloads, last.value) if last.action == "skip" else None,
+        value=decoded(payloads, last.value) if last.action == "skip" else None,
         history=[_decode_action(payloads, action) for action in actions],
     )
 
@@ -89,8 +89,8 @@ def _parked(payloads: Payloads, selected: parked.Selected, actions: Sequence[Act
     return ParkedView(
         message=message,
         content=content,
-        value=_decode(payloads, content.value),
-        original=_decode(payloads, original) if message.edited else None,
+        value=decoded(payloads, content.value),
+        original=decoded(payloads, original) if message.edited else None,
         others=messages.others(message, OTHERS_SHOWN),
         history=[
             _decode_action(payloads, action)
@@ -100,7 +100,7 @@ def _parked(payloads: Payloads, selected: parked.Selected, actions: Sequence[Act
     )
 
 
-def _decode(payloads: Payloads, data: bytes | None) -> DecodedValue:
+def decoded(payloads: Payloads, data: bytes | None) -> DecodedValue:
     try:
         found = payloads.read(data)
     except (UndecodableError, RegistryUnavailableError) as error:
@@ -113,4 +113,4 @@ def _decode_action(payloads: Payloads, action: Action) -> DecodedAction:
     if action.action != "edit":
         return DecodedAction(action)
     values = (action.value, action.new_value)
-    return DecodedAction(action, *(_decode(payloads, each) for each in values))
+    return DecodedAction(action, *(decoded(payloads, each) for each in values))

@@ -49,7 +49,7 @@ def test_our_own_names_are_known(client: TestClient, host: str) -> None:
 
 
 def test_pages_take_no_script_and_no_style_from_elsewhere(client: TestClient) -> None:
-    for path in ("/", "/nope", "/static/console.css"):
+    for path in ("/", "/flow", "/nope", "/static/console.css"):
         answer = client.get(path)
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'self';")
@@ -75,3 +75,8 @@ def test_with_everything_down_pages_say_so(client: TestClient) -> None:
         lambda: "<strong>postgres, kafka" in client.get("/").text,
         timeout_s=30,
     )
+    for path in ("/flow?id=abc",):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert "This cannot be shown" in answer.text
+        assert "Connection refused" in answer.text

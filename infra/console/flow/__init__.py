@@ -1,0 +1,1 @@
+"""One transaction: what it set in motion, drawn and told."""

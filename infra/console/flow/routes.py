@@ -1,0 +1,30 @@
+"""Where transactions are asked for."""
+
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from infra.console.routes import Site
+
+
+def flow_routes(site: Site) -> list[Route]:
+    async def show(request: Request) -> Response:
+        from infra.console.flow.page import transaction
+
+        if not (asked := request.query_params.get("id", "").strip()):
+            return await site.page("find.html")
+        chosen = _uuid(request.query_params.get("message", ""))
+        deployment = site.installation.deployment
+        found = await site.asked(lambda: transaction(deployment, asked, chosen))
+        return await site.page("flow.html", found=found)
+
+    return [site.get("/flow", show)]
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
