@@ -16,7 +16,9 @@ from infra.console.flow.routes import flow_routes
 from infra.console.guard import Guard
 from infra.console.installation import Installation
 from infra.console.pages import STATIC, Files
+from infra.console.parked.routes import parked_routes
 from infra.console.routes import Site
+from infra.console.sagas.routes import saga_routes
 from infra.console.streams import stream
 
 OVERVIEW = ("wrong", "picture", "parts", "slot")
@@ -36,6 +38,8 @@ def create_app(installation: Installation, port: int) -> Starlette:
             Route("/health", _health),
             *_common_routes(site),
             *flow_routes(site),
+            *saga_routes(site),
+            *parked_routes(site),
             Mount("/static", Files(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, port=port)],
@@ -48,11 +52,18 @@ def create_app(installation: Installation, port: int) -> Starlette:
 
 def _load_board(site: Site) -> Callable[[], Board]:
     from infra.console.overview import page, sources
+    from infra.console.parked import view as parked
+    from infra.console.sagas import view as sagas
     from infra.console.schemas import Schemas
 
     schemas = Schemas(site.installation.deployment)
-    found = sources.sources(site.installation, schemas)
-    return lambda: Board(found, page.panels(site.pages))
+    looked_at = [
+        source
+        for part in (sources, parked, sagas)
+        for source in part.sources(site.installation, schemas)
+    ]
+    panels = [panel for part in (page, parked, sagas) for panel in part.panels(site.pages)]
+    return lambda: Board(looked_at, panels)
 
 
 def _common_routes(site: Site) -> list[Route]:

@@ -201,6 +201,27 @@ class Totals:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Messages that failed alike, each the first of its key.
+
+    Args:
+        type: Full name of the message; empty when their records do not say.
+        error_text: The beginning of what one of the errors says.
+        behind: Messages that wait behind them.
+        oldest: When the first of them was parked.
+    """
+
+    consumer: str
+    type: str
+    error_class: str
+    error_text: str
+    dead: int
+    retrying: int
+    behind: int
+    oldest: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Messages that passed a selection, oldest first, as many as were asked for; and the totals of all that passed."""

@@ -41,6 +41,19 @@ from passing
 order by parked_at, parked_id
 limit %(limit)s;
 
+-- name: groups
+-- What is first of its key, by where and how it failed; one error of each stands for all.
+with first as (
+    select sequence_id, min(parked_id) as parked_id, count(*) - 1 as behind from parked_message group by sequence_id
+)
+select
+    m.consumer, coalesce(m.type, '') as type, m.error_class,
+    (array_agg(left(m.error_text, 500) order by m.parked_id desc))[1] as error_text,
+    count(*) filter (where s.status = 'dead') as dead, count(*) filter (where s.status = 'retrying') as retrying,
+    sum(f.behind)::bigint as behind, min(m.parked_at) as oldest
+from first as f join parked_message as m using (parked_id) join parked_sequence as s on s.sequence_id = f.sequence_id
+group by m.consumer, coalesce(m.type, ''), m.error_class;
+
 -- name: content
 select header_names, header_values, value, original_value, error_text, traceback
 from parked_message where parked_id = %(parked_id)s;

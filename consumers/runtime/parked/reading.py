@@ -12,6 +12,7 @@ from consumers.runtime.parked.message import (
     Action,
     Content,
     Found,
+    Group,
     Parked,
     RecordPosition,
     Totals,
@@ -48,6 +49,10 @@ class ParkedMessages:
             totals = Totals(**{name.removeprefix(TOTAL): n for name, n in counts.items()})
             messages.append(Parked(**row))
         return Found(messages, totals)
+
+    def groups(self) -> list[Group]:
+        """Return how many messages failed alike, of those that are first of their keys."""
+        return [Group(**row) for row in self._rows("groups", {})]
 
     def content(self, message: Parked) -> Content | None:
         """Return what a message consists of; None when it is not parked any more."""

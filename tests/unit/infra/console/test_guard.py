@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from infra.console.app import create_app
@@ -15,6 +17,8 @@ from tests.stack import own_settings
 
 PORT = 18088
 HOME = f"http://127.0.0.1:{PORT}"
+TOKEN = re.compile('name="token" value="([^"]+)"')
+POSTS = ("/saga", "/parked/retry", "/parked/skip")
 
 
 @pytest.fixture
@@ -35,8 +39,19 @@ def client(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
+def post(client: TestClient, path: str, **headers: str) -> httpx2.Response:
+    return client.post(path, data={"token": "guessed"}, headers={"origin": HOME} | headers)
+
+
+def test_every_route_that_changes_something_is_tried_here(settings: Settings) -> None:
+    with opened(settings, "act") as client:
+        routes = [route for route in client.app.routes if isinstance(route, Route)]  # type: ignore[attr-defined]
+        posts = {route.path for route in routes if "POST" in (route.methods or ())}
+        assert posts == set(POSTS)
+
+
 @pytest.mark.parametrize("host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1:1", ""])
-@pytest.mark.parametrize("path", ["/", "/events?panels=wrong", "/static/console.js"])
+@pytest.mark.parametrize("path", ["/", "/events?panels=wrong", "/static/console.js", "/saga"])
 def test_by_another_name_nothing_is_told(client: TestClient, host: str, path: str) -> None:
     answer = client.get(path, headers={"host": host})
     assert answer.status_code == 403
@@ -46,6 +61,56 @@ def test_by_another_name_nothing_is_told(client: TestClient, host: str, path: st
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_our_own_names_are_known(client: TestClient, host: str) -> None:
     assert client.get("/health", headers={"host": f"{host}:{PORT}"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {
+            "origin": f"http://localhost:{PORT}"
+        },  # another origin than that of the host that is asked
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+    ids=str,
+)
+def test_what_does_not_come_from_our_pages_changes_nothing(
+    client: TestClient, path: str, headers: dict[str, str]
+) -> None:
+    answer = post(client, path, **headers)
+    assert answer.status_code == 403
+    assert answer.text.startswith("Nothing was done: the request ")
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_without_an_origin_nothing_is_done(client: TestClient, path: str) -> None:
+    assert client.post(path, data={}).status_code == 403
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_without_the_token_of_our_pages_nothing_is_done(client: TestClient, path: str) -> None:
+    answer = post(client, path)
+    assert answer.status_code == 403
+    assert "the page is from before the console was started" in answer.text
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_a_form_is_bounded_and_a_form(client: TestClient, path: str) -> None:
+    headers = {"origin": HOME, "content-type": "application/x-www-form-urlencoded"}
+    assert "16 kB" in client.post(path, content=b"a=" + b"x" * 20_000, headers=headers).text
+    assert "cannot be read" in client.post(path, content=b"\xff\xfe", headers=headers).text
+    assert "is sent as" in client.post(path, json={}, headers={"origin": HOME}).text
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_who_may_only_look_can_do_nothing(settings: Settings, path: str) -> None:
+    with opened(settings, "look") as client:
+        answer = post(client, path)
+        assert answer.status_code == 403
+        assert "this console is there to look" in answer.text
 
 
 def test_pages_take_no_script_and_no_style_from_elsewhere(client: TestClient) -> None:
@@ -75,7 +140,7 @@ def test_with_everything_down_pages_say_so(client: TestClient) -> None:
         lambda: "<strong>postgres, kafka" in client.get("/").text,
         timeout_s=30,
     )
-    for path in ("/flow?id=abc",):
+    for path in ("/sagas", "/flow?id=abc"):
         answer = client.get(path)
         assert answer.status_code == 503
         assert "This cannot be shown" in answer.text

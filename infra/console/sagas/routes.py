@@ -1,0 +1,63 @@
+"""Where sagas are looked at, and acted on."""
+
+from typing import get_args
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from infra.console.guard import Form, FormError
+from infra.console.pages import link
+from infra.console.routes import Site, see
+
+
+def saga_routes(site: Site) -> list[Route]:
+    deployment = site.installation.deployment
+
+    async def index(request: Request) -> Response:
+        from consumers.sagas.instance import Status
+        from infra.console.sagas.view import MOST, listed
+
+        saga, status = (request.query_params.get(name, "") for name in ("saga", "status"))
+        found = await site.asked(lambda: listed(deployment, saga, status))
+        return await site.page(
+            "sagas.html",
+            "sagas",
+            found=found,
+            saga=saga,
+            standing=status,
+            statuses=get_args(Status),
+            most=MOST,
+        )
+
+    async def show(request: Request) -> Response:
+        from infra.console.sagas.view import one
+        from infra.operations.sagas import ABOUT
+
+        saga_id, saga = (request.query_params.get(name, "") for name in ("id", "saga"))
+        found = await site.asked(lambda: one(deployment, saga_id, saga))
+        return await site.page("saga.html", found=found, about=ABOUT)
+
+    async def act(_request: Request, form: Form) -> Response:
+        from infra.operations import sagas as operations
+
+        verb = form.require("verb", "what is to be done")
+        if verb not in operations.ABOUT:
+            raise FormError(f"Nothing was done: there is no action {verb!r}.")
+        request = operations.ActionRequest(
+            verb=verb,
+            saga_id=form.require("id", "which saga is meant"),
+            saga=form.require("saga", "which saga is meant"),
+            step=form.get("step"),
+            actor=form.require("actor", "who you are"),
+            why=form.require("why", "why, as it is kept with what is done"),
+        )
+
+        def carry_out() -> None:
+            with operations.open_sagas(deployment) as readers:
+                operations.act(readers, request)
+
+        await site.asked(carry_out)
+        return see(link("/saga", id=request.saga_id, saga=request.saga))
+
+    return [site.get("/sagas", index), site.get("/saga", show), site.post("/saga", act)]
