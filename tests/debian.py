@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,13 @@ from infra.settings import load_settings
 TIMEOUT_S = 240
 SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"))
 PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
-LIBRARY_FOLDERS = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib", "lib")
+LIBRARY_FOLDERS = (
+    "usr/lib/*-linux-gnu*",
+    "lib/*-linux-gnu*",
+    "usr/lib",
+    "lib",
+    "usr/lib/*-linux-gnu*/pulseaudio",  # where libpulse, found by its run path, has its own
+)
 
 
 class NotInstallableError(TailraceError):
@@ -39,8 +46,17 @@ class Program:
         return {**os.environ, **({"LD_LIBRARY_PATH": ":".join(paths)} if paths else {})}
 
 
-def program(name: str, *, package: str, cache: Path | None = None) -> Program:
+def program(
+    name: str,
+    *,
+    package: str,
+    cache: Path | None = None,
+    folders: Sequence[str] = PROGRAM_FOLDERS,
+) -> Program:
     """Return a program of a Debian package: the machine's own, or that of the package unpacked in the cache.
+
+    Args:
+        folders: Where the package has it, for one that is begun by a script which looks for it in the root.
 
     Raises:
         NotInstallableError: it can be had neither way.
@@ -48,7 +64,7 @@ def program(name: str, *, package: str, cache: Path | None = None) -> Program:
     if own := shutil.which(name, path=SYSTEM_PATH):
         return Program(Path(own))
     root = _unpacked(package, name, (cache or load_settings().cache) / "debian")
-    for folder in PROGRAM_FOLDERS:
+    for folder in folders:
         if (path := root / folder / name).is_file():
             libraries = (each for pattern in LIBRARY_FOLDERS for each in sorted(root.glob(pattern)))
             return Program(path, ":".join(str(each) for each in libraries if each.is_dir()))
