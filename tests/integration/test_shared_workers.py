@@ -52,4 +52,6 @@ def test_doing_it_again_leaves_the_process_alone(stack: RunningStack) -> None:
     done = json.loads(stack.cli("up", "--json").stdout)
     assert done["started"] == []
     assert stack.status()["payments-worker"].pid == before
-    assert stack.cli("doctor", check=False).stdout.count(", restarted ") == len(NAMES)
+    findings = json.loads(stack.cli("doctor", "--json", check=False).stdout)
+    restarted = {each["name"] for each in findings if ", restarted " in each["detail"]}
+    assert restarted >= set(NAMES)
