@@ -116,9 +116,9 @@ def test_a_killed_part_comes_back_and_status_counts_it(stack: RunningStack) -> N
 
 def test_restart_gives_one_part_a_new_process(stack: RunningStack) -> None:
     before = pids(stack)
-    assert "orders-worker is ready after" in stack.cli("restart", "orders-worker").stdout
+    assert "storefront is ready after" in stack.cli("restart", "storefront").stdout
     after = pids(stack)
-    assert [name for name in after if after[name] != before[name]] == ["orders-worker"]
+    assert [name for name in after if after[name] != before[name]] == ["storefront"]
 
 
 @pytest.mark.parametrize(("option", "told"), [((), "is stopped"), (("--kill",), "is killed")])

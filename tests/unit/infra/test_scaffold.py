@@ -17,6 +17,8 @@ CATALOGUE = (REPOSITORY / "schemas/catalogue.toml").read_text()
         ("orders", ["orders.OrderCreated"], [], "The name orders is taken"),
         ("runtime", ["orders.OrderCreated"], [], "The name runtime is taken"),
         ("postgres", ["orders.OrderCreated"], [], "The name postgres is taken"),
+        ("console", ["orders.OrderCreated"], [], "The name console is taken"),
+        ("connect_2", ["orders.OrderCreated"], [], "The name connect_2 is taken"),
         ("pg_ferry", ["orders.OrderCreated"], [], "cannot be a context"),
         ("class", ["orders.OrderCreated"], [], "cannot be a context"),
         ("../ferry", ["orders.OrderCreated"], [], "cannot be a context"),
