@@ -65,6 +65,11 @@ with accepted as (
 )
 select from job where job_id = %(job_id)s;
 
+-- name: await_asked
+-- What cannot be seen yet can be run into: the key waits for the transaction that writes the same. This is rolled back.
+insert into job (job_id, request, total) values (%(job_id)s, '{}', 1)
+on conflict do nothing;
+
 -- name: due
 select job_id
 from job

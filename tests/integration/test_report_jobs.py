@@ -37,6 +37,7 @@ from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 from schemas.messages.payments import PaymentRefunded
 from schemas.messages.reports import MakeReport
 from tailrace import PostgresDatabase, RequestWork, Scenario, sample_of
+from tests.held_up import held_up
 from tests.stack import RunningStack
 
 DAY = date(2026, 11, 28)
@@ -247,22 +248,33 @@ def test_a_command_that_comes_twice_or_late_begins_nothing_anew(stack: RunningSt
     play(stack, scene)
 
 
-def test_a_command_whose_job_cannot_be_seen_yet_is_tried_again(stack: RunningStack) -> None:
+def test_a_command_waits_for_a_job_that_cannot_be_seen_yet(stack: RunningStack) -> None:
     """What a transaction has sent may come before others see what it has written."""
 
     async def scene(desk: Desk) -> None:
         scenario = Scenario(create_consumer(desk.settings, RealOutside()), desk.database)
         job_id = new_id()
         row = {"job_id": job_id, "request": Jsonb(ASKED.to_json()), "total": ASKED.days}
-        async with desk.database.pool.connection() as asking:
+        async with desk.database.pool.connection() as asking, desk.connection() as look:
             await asking.execute(jobs.QUERIES["add"], row)
-            await scenario.when(MakeReport(job_id=job_id))
-            scenario.then_parked((str(job_id), "failed"))
+            accepting = asyncio.create_task(scenario.when(MakeReport(job_id=job_id)))
+            assert await held_up(accepting, by=asking, look=look)
             await asking.commit()
-        await scenario.after(seconds=60)
+            await accepting
         scenario.then_parked()
         async with desk.connection() as connection:
             assert await Lease.take(connection, job_id) is not None
+
+    play(stack, scene)
+
+
+def test_a_command_whose_job_is_gone_changes_nothing(stack: RunningStack) -> None:
+    async def scene(desk: Desk) -> None:
+        scenario = Scenario(create_consumer(desk.settings, RealOutside()), desk.database)
+        await scenario.when(MakeReport(job_id=new_id()))
+        scenario.then_parked()
+        async with desk.connection() as connection:
+            assert (await connection.execute("select from job")).rowcount == 0
 
     play(stack, scene)
 
@@ -312,7 +324,7 @@ def test_two_that_begin_at_once_do_not_both_work(stack: RunningStack) -> None:
 
 
 @asynccontextmanager
-async def held_up(desk: Desk, job_id: UUID, number: int) -> AsyncIterator[None]:
+async def held_back(desk: Desk, job_id: UUID, number: int) -> AsyncIterator[None]:
     """Keep whoever works on a job from finishing one of its days."""
     async with await connect_async(
         leading_into(desk.settings.database_url, desk.database.schema)
@@ -332,7 +344,7 @@ def test_what_is_cancelled_in_the_midst_ends_and_leaves_nothing(stack: RunningSt
     async def scene(desk: Desk) -> None:
         job_id = await desk.ask(days=60)
         async with desk.connection() as connection:
-            async with held_up(desk, job_id, 40):
+            async with held_back(desk, job_id, 40):
                 making = asyncio.create_task(desk.maker.make(job_id))
                 await until(desk, job_id, 40)
                 cancelling = asyncio.create_task(jobs.cancel(connection, job_id))
@@ -355,7 +367,7 @@ def test_one_that_is_stopped_in_the_midst_is_followed_at_once_by_one_that_goes_o
 ) -> None:
     async def scene(desk: Desk) -> None:
         job_id = await desk.ask(days=20)
-        async with held_up(desk, job_id, 7):
+        async with held_back(desk, job_id, 7):
             working = asyncio.create_task(desk.maker.work(desk.database.pool))
             await until(desk, job_id, 7)
             await cancel([working])
@@ -428,7 +440,7 @@ def test_what_has_expired_goes_piece_by_piece_and_is_forgotten_later(stack: Runn
 def test_a_worker_works_on_one_job_at_a_time_and_another_on_the_next(stack: RunningStack) -> None:
     async def scene(desk: Desk) -> None:
         first, second = await desk.ask(days=5), await desk.ask(days=5)
-        async with held_up(desk, first, 3):
+        async with held_back(desk, first, 3):
             working = asyncio.create_task(desk.maker.work(desk.database.pool))
             await until(desk, first, 3)
             assert (await desk.job(second)).status == "queued"
