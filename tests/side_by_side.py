@@ -19,8 +19,10 @@ STACK_MB = 2_000
 """What a stack and the tests on it take, with something to spare."""
 MOST_STACKS = 8
 ON_THE_RELAY = re.compile(r"tests/e2e/.*[\[-]relay[\]-]")
-APART = re.compile(r"tests/(e2e/|integration/test_(flow|reports|stock_check|users)\.py)")
-"""Tests that stop a consumer while others go on, so that it needs a process of its own."""
+APART = re.compile(
+    r"tests/(e2e/|chaos/test_(faults|sagas_killed)\.py|integration/test_(flow|reports|stock_check|users)\.py)"
+)
+"""Tests that stop or kill a consumer while others go on, so that it needs a process of its own."""
 ONE_BY_ONE = re.compile(r"tests/chaos/(?!test_log_moves\.py)")
 """Tests that take long, and have nothing in common with the others of their file."""
 
@@ -63,7 +65,7 @@ def unit_of(test: str) -> str:
     """
     if ON_THE_RELAY.match(test):
         return "on the relay"
-    if APART.match(test) and not test.startswith("tests/e2e/"):
+    if APART.match(test) and test.startswith("tests/integration/"):
         return "apart"
     return test if ONE_BY_ONE.match(test) else test.partition("::")[0]
 

@@ -16,7 +16,7 @@ from infra.settings import REPOSITORY, Publisher
 from tests.kafka import records_of
 from tests.orders import effects, find, place, wait_until_decided
 from tests.relays.order import broken, first_versions
-from tests.stack import RunningStack
+from tests.stack import RunningStack, wait_until_running
 
 PUBLISHERS: tuple[Publisher, ...] = ("cdc",)
 TOPICS = ("order.events", "payment.events")
@@ -75,7 +75,7 @@ def test_switching_both_ways_loses_nothing_and_keeps_the_order(stack: RunningSta
         with customer.at_work():
             stack.publish_by("relay")
             assert slots(stack) == 0, "a slot that nobody reads would hold back the WAL"
-            assert all(part.is_running for part in stack.status().values())
+            wait_until_running(stack)
             with psycopg.connect(stack.database_url(OWNER)) as connection:
                 connection.execute("select pg_current_xact_id()")
                 break_off(stack)
