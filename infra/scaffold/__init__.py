@@ -11,7 +11,6 @@ from infra.scaffold.asked import NewContext, ScaffoldError
 from infra.scaffold.catalogue import with_consumer, with_message
 from infra.scaffold.templates import class_name, filled, uses
 from infra.services import CAPTURE, FOLDERS, KEYS, OWNER, REGISTRY, RETENTION, SCHEMAS, SERVICES
-from infra.settings import Settings
 from schemas.catalogue import catalogue
 
 __all__ = ["NewContext", "ScaffoldError", "written"]
@@ -19,7 +18,10 @@ __all__ = ["NewContext", "ScaffoldError", "written"]
 CATALOGUE = Path("schemas/catalogue.toml")
 CONTEXT = re.compile(r"[a-z][a-z0-9_]{0,30}[a-z0-9]")
 MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
-PARTS = (name.removesuffix("_port") for name in Settings.model_fields if name.endswith("_port"))
+PARTS = (
+    *("postgres", "registry", "console", "connect", "connect_2", "kafka", "kafka_controller"),
+    *("kafka_2", "kafka_2_controller", "kafka_3", "kafka_3_controller"),
+)
 TAKEN = frozenset({*SCHEMAS, *PARTS, OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, "public", "none"})
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
 CONTRACTS = ("schemas/avro", "schemas/rest", "schemas/rpc")

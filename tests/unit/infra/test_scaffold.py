@@ -4,9 +4,9 @@ import tomllib
 
 import pytest
 
-from infra.scaffold import NewContext, ScaffoldError, written
+from infra.scaffold import PARTS, NewContext, ScaffoldError, written
 from infra.scaffold.catalogue import with_consumer, with_message
-from infra.settings import REPOSITORY
+from infra.settings import REPOSITORY, Settings
 
 CATALOGUE = (REPOSITORY / "schemas/catalogue.toml").read_text()
 
@@ -135,3 +135,8 @@ def test_a_list_over_several_lines_grows() -> None:
     topics = tomllib.loads(text)["topics"]
     assert topics["a.events"]["messages"] == ["a.B", "a.C", "a.D"]
     assert topics["b.events"]["messages"] == ["b.E"]
+
+
+def test_parts_of_the_local_stack_are_taken() -> None:
+    ports = {name for name in Settings.model_fields if name.endswith("_port")}
+    assert {f"{part}_port" for part in PARTS} == ports
