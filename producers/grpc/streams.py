@@ -40,10 +40,17 @@ class Stream:
         self._writing: asyncio.Future[None] | None = None
 
     async def write(self, context: Any, message: Any) -> None:
-        """Send a message, once the caller has taken enough of those before."""
+        """Send a message, once the caller has taken enough of those before.
+
+        Raises:
+            CancelledError: the caller is gone, which a write may notice before the call is cancelled.
+        """
         self._writing = asyncio.ensure_future(context.write(message))
         self._writing.add_done_callback(_noticed)
-        await asyncio.shield(self._writing)
+        try:
+            await asyncio.shield(self._writing)
+        except grpc.aio.InternalError as error:
+            raise asyncio.CancelledError from error
 
     async def settled(self) -> None:
         """Return when nothing is being sent any more. gRPC takes a status only then, which may be never."""

@@ -196,6 +196,18 @@ def test_whoever_is_gone_is_streamed_to_no_more(
     assert [each for each in caplog.records if each.levelno > logging.INFO] == []
 
 
+def test_a_write_that_notices_first_that_its_caller_is_gone_ends_as_cancelled() -> None:
+    class Gone:
+        async def write(self, _: object) -> None:
+            raise grpc.aio.InternalError("the batch failed")
+
+    async def test() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await Stream().write(Gone(), state(1))
+
+    run(test)
+
+
 def test_a_reader_who_reads_nothing_holds_up_the_writer_and_nothing_piles_up() -> None:
     async def test() -> None:
         servicer = Watched(many_large)
