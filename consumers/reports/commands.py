@@ -10,8 +10,8 @@ QUERIES = load_queries(__package__)
 async def accept(command: MakeReport, work: Work) -> None:
     """Let the job be taken up. A report takes longer than the transaction of a batch may, so it is not made here."""
     about = {"job_id": command.job_id}
-    known = await work.connection.execute(QUERIES["accept"], about)
-    if not known.rowcount:
+    accepted = await work.connection.execute(QUERIES["accept"], about)
+    if not accepted.rowcount:
         # the command can be here before others see what its transaction has written
         async with work.connection.transaction(force_rollback=True):
             await work.connection.execute(QUERIES["await_asked"], about)

@@ -58,12 +58,9 @@ group by currency, sku
 order by currency collate "C", sku collate "C";
 
 -- name: accept
-with accepted as (
-    update job
-    set due_at = clock_timestamp()
-    where job_id = %(job_id)s and status = 'queued' and due_at is null
-)
-select from job where job_id = %(job_id)s;
+update job
+set due_at = clock_timestamp()
+where job_id = %(job_id)s and status = 'queued' and due_at is null;
 
 -- name: await_asked
 -- What cannot be seen yet can be run into: the key waits for the transaction that writes the same. This is rolled back.
