@@ -1,9 +1,7 @@
 """Serves a console on this machine, until it is told to stop."""
 
-import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from cdc.logs import FieldLogger
+from cdc.signals import told_to_stop
 from infra.console.app import create_app
 from infra.console.installation import HOST, Installation
 
@@ -31,15 +30,8 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Have SIGTERM and SIGINT end it in good order, and not the process after that as well."""
-        loop = asyncio.get_running_loop()
-        signals = (signal.SIGTERM, signal.SIGINT)
-        for number in signals:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
+        with told_to_stop(lambda number: self.handle_exit(number, None)):
             yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._end_streams()

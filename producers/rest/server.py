@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from fastapi import FastAPI
 from cdc.chores import cancel
 from cdc.logs import FieldLogger
 from cdc.service import FAILURE, NOT_STARTED, StartError
+from cdc.signals import told_to_stop
 from producers.discovery.registration import Registration
 from producers.rest import limits
 from producers.rest.protocol import ProblemProtocol
@@ -88,15 +88,8 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Finish open requests on SIGTERM and SIGINT, then return instead of dying of the signal."""
-        loop = asyncio.get_running_loop()
-        signals = (signal.SIGTERM, signal.SIGINT)
-        for number in signals:
-            loop.add_signal_handler(number, self.leave, number)
-        try:
+        with told_to_stop(self.leave):
             yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
 
 
 def run(app: FastAPI, *, host: str, port: int, registration: Registration | None = None) -> int:
