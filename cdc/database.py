@@ -1,5 +1,6 @@
 """Connections to Postgres whose sessions are set by us alone, and not by roles, databases or the environment."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -15,7 +16,6 @@ from cdc.deadline import LEAST_S, current_deadline
 
 Connection = psycopg.AsyncConnection[Any]
 SyncConnection = psycopg.Connection[Any]
-Pool = AsyncConnectionPool[Connection]
 Trial = Callable[[Connection], Awaitable[None]]
 
 CONNECT_TIMEOUT_S = 5
@@ -57,6 +57,23 @@ SESSION: Mapping[str, str] = {
 
 _NOT_OPTIONS = frozenset({"PGDATESTYLE", "PGTZ", "PGGEQO", "PGSERVICEFILE", "PGSYSCONFDIR"})
 """Variables that libpq reads besides those that stand for a connection option."""
+
+
+class Pool(AsyncConnectionPool[Connection]):
+    """A pool whose wait for a connection does not swallow that the one who waits is cancelled.
+
+    It waits with `asyncio.wait_for`, which before Python 3.12 gives its result and forgets the cancellation if both
+    come in one turn of the loop.
+    """
+
+    async def getconn(self, timeout: float | None = None) -> Connection:
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        connection = await super().getconn(timeout)
+        if task and task.cancelling() > before:
+            await self.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
 
 
 def session_url(database_url: str, settings: Mapping[str, str] | None = None) -> str:
@@ -126,7 +143,7 @@ def open_pool(
                 await pool.check()
             raise
 
-    pool: Pool = AsyncConnectionPool(
+    pool = Pool(
         session_url(database_url, limits),
         kwargs={"autocommit": reads_only},
         min_size=1,

@@ -228,6 +228,27 @@ def test_whoever_is_cancelled_while_a_connection_is_lent_hears_of_it(stack: Runn
     asyncio.run(scenario())
 
 
+def test_whoever_is_cancelled_as_a_connection_comes_free_hears_of_it(stack: RunningStack) -> None:
+    async def scenario() -> None:
+        async with open_pool(stack.database_url("orders"), max_size=1, timeout_s=5) as pool:
+            for turns in range(40):
+                lent = await pool.getconn()
+                waiting = asyncio.create_task(pool.getconn())
+                while not pool.get_stats()["requests_waiting"]:
+                    await asyncio.sleep(0)
+                await pool.putconn(lent)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                heard = waiting.cancel()
+                await asyncio.wait([waiting], timeout=10)
+                if heard:
+                    assert waiting.cancelled(), turns
+                else:
+                    await pool.putconn(waiting.result())
+
+    asyncio.run(scenario())
+
+
 def test_connections_that_were_lost_together_are_opened_anew_together(stack: RunningStack) -> None:
     async def backend(pool: Pool, taken: asyncio.Barrier | None = None) -> int:
         async with pool.connection() as connection:
