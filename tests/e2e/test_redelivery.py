@@ -56,12 +56,15 @@ def delivered_again(stack: RunningStack, worker: str) -> Iterator[SeenRecord]:
     """Yield the records of a worker's topics that its inbox may find to be delivered again."""
     for topic in catalogue().topics.values():
         if worker in topic.takers:
+            # what is addressed to a worker concerns it, even if it has no handler and parks it
+            addressed = topic.name in catalogue().addressed
             for message_id, copies in records_of(stack, topic.name).items():
                 # what a test has sent without an id is a dead letter, not a duplicate
                 yield from (
                     record
                     for record in copies
-                    if message_id and record.headers["ce_type"] in topic.consumers[worker]
+                    if message_id
+                    and (addressed or record.headers["ce_type"] in topic.consumers[worker])
                 )
 
 
