@@ -11,6 +11,11 @@ PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	"$$name" -c '$(RECENT)' 2>/dev/null && echo "$$name" && exit; done; echo python3)
 endif
 
+# make ... STACK=containers is about the stack in containers
+ifdef STACK
+export TAILRACE_STACK := $(STACK)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help up down reset status logs doctor lag parked demo replay test test-unit bench bench-guard chaos lint typecheck lock generate \
 	schema-check schema-publish connector install clean

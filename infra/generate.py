@@ -1,7 +1,7 @@
 """Everything that is made from the contracts and committed: `python -m infra.generate`.
 
-Message classes, classes of the protos, OpenAPI documents, the AsyncAPI document and the pages of the event catalogue. A
-test fails when one of them is not what this would write.
+Message classes, classes of the protos, OpenAPI documents, the AsyncAPI document, the pages of the event catalogue and the
+compose file. A test fails when one of them is not what this would write.
 """
 
 import json
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from infra import asyncapi, catalogue_pages, openapi, protobuf
+from infra.compose import render as compose
 from infra.repository import REPOSITORY
 from schemas import generate as messages
 from schemas.catalogue import catalogue
@@ -28,6 +29,7 @@ def render_documents() -> dict[Path, str]:
     document = asyncapi.document(catalogue(), version("tailrace"))
     return {
         **{Path(path): text for path, text in openapi.render_all().items()},
+        **compose.render(),
         **{
             CATALOGUE_PAGES / name: text
             for name, text in catalogue_pages.render(catalogue(), readers()).items()

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import platformdirs
 from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -27,6 +26,7 @@ from infra.deployment import (
     Profile,
 )
 from infra.deployment import Publisher as Publisher
+from infra.compose.addresses import seen_by_connect
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
 from infra.services import (
@@ -53,21 +53,24 @@ class SettingsError(TailraceError):
     exit_code = 2
 
 
-def default_home() -> Path:
-    """The directory of this clone's data.
+def default_home(stack: "Stack" = "processes") -> Path:
+    """The directory of this clone's data, one for each kind of stack.
 
     Postgres refuses to run as root and the account that takes its place can rarely enter the
     directory of the clone, hence a place of its own when root.
     """
+    kind = "" if stack == "processes" else f"-{stack}"
     if os.geteuid() != 0:
-        return REPOSITORY / ".tailrace"
+        return REPOSITORY / f".tailrace{kind}"
     digest = hashlib.sha256(os.fsencode(REPOSITORY)).hexdigest()[:8]
-    return Path("/var/lib/tailrace") / f"{REPOSITORY.name}-{digest}"
+    return Path("/var/lib/tailrace") / f"{REPOSITORY.name}-{digest}{kind}"
 
 
 def default_cache() -> Path:
     """The directory of downloads, shared by all clones of one user."""
     if os.geteuid() != 0:
+        import platformdirs  # images do without
+
         return platformdirs.user_cache_path("tailrace")
     return Path("/var/cache/tailrace")
 
@@ -83,6 +86,7 @@ def _plain_directory(path: Path) -> Path:
 
 Workers = Literal["shared", "apart"]
 Shape = Literal["single", "cluster"]
+Stack = Literal["processes", "containers"]
 ConsoleMode = Literal["act", "look", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Directory = Annotated[Path, AfterValidator(_plain_directory)]
@@ -125,7 +129,8 @@ class Settings(AccessSettings, BaseSettings):
         validate_default=True,
     )
 
-    home: Directory = Field(default_factory=default_home)
+    stack: Stack
+    home: Directory = Field(default_factory=lambda known: default_home(known.get("stack", "processes")))
     cache: Directory = Field(default_factory=default_cache)
     postgres_port: Port
     kafka_port: Port
@@ -204,6 +209,11 @@ class Settings(AccessSettings, BaseSettings):
             if any((self.home / each / "data" / "meta.properties").is_file() for each in brokers):
                 return shape
         return None
+
+    @property
+    def in_containers(self) -> bool:
+        """Whether the stack runs in containers, which publish the ports that processes would listen on."""
+        return self.stack == "containers"
 
     @property
     def replicas(self) -> int:
@@ -285,14 +295,8 @@ class Settings(AccessSettings, BaseSettings):
     def deployment(self) -> Deployment:
         """Return the stack as any other installation: addresses, and files with credentials."""
         registry = RegistrySettings.from_environment(url=self.registry_url)
-        capture = Capture(
-            url=self.connect_url,
-            database_host=HOST,
-            database_port=self.postgres_port,
-            password=f"${{directory:{self.connect_secrets}:{CAPTURE}.password}}",
-            profile=self.cdc_profile,
-        )
         return Deployment(
+            source=str(SETTINGS_FILE) if self.in_containers else None,
             variables=self.environment(),
             kafka_bootstrap=self.kafka_bootstrap,
             kafka_replication=self.replicas,
@@ -302,7 +306,7 @@ class Settings(AccessSettings, BaseSettings):
                 REGISTRY_ADMIN, f"http://{HOST}:{self.registry_port}/apis/registry/v3/admin/import"
             ),
             database=self.database,
-            capture=capture,
+            capture=self._capture(),
             services={
                 service.name: Address(
                     url=self.url_of(service.name), host=HOST, port=self.port_of(service.name)
@@ -312,6 +316,17 @@ class Settings(AccessSettings, BaseSettings):
             outbox_days=self.outbox_days,
             told=self._told(),
             state=self.home,
+        )
+
+    def _capture(self) -> Capture:
+        if self.in_containers:
+            return replace(seen_by_connect(), url=self.connect_url, profile=self.cdc_profile)
+        return Capture(
+            url=self.connect_url,
+            database_host=HOST,
+            database_port=self.postgres_port,
+            password=f"${{directory:{self.connect_secrets}:{CAPTURE}.password}}",
+            profile=self.cdc_profile,
         )
 
     def second_deployment(self) -> Deployment:

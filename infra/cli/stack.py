@@ -4,19 +4,25 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
 from infra.cli.output import as_data, console, emit, json_option, table
-from infra.cli.progress import terminal_report
-from infra.deployment.current import local_stack
+from infra.cli.progress import TerminalReport, terminal_report
+from infra.cli.status import status_of
+from infra.deployment.current import own_stack
 from infra.local import down as stopping
 from infra.local import up as starting
 from infra.local.parts import PART_NAMES
 from infra.local.status import PartStatus
-from infra.local.status import status as part_status
+from infra.local.up import UpResult
 from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from infra.local.restart import Restarted
 
 FIRST_ORDER = (
     '{"customer_id": "ada", "currency": "EUR", '
@@ -32,11 +38,11 @@ def up(*, as_json: bool) -> None:
     Run again, it repairs what is missing and changes nothing else. If a step fails, whatever this
     call has started is stopped again.
     """
-    settings = local_stack()
+    settings = own_stack()
     out = console(stderr=as_json)
     with terminal_report(out) as report:
-        result = starting.up(settings, report)
-    parts = part_status(settings, memory=as_json)
+        result = _bring_up(settings, report)
+    parts = status_of(settings, memory=as_json)
     if as_json:
         emit(as_data(result) | {"parts": parts})
         return
@@ -62,7 +68,8 @@ def down(*, part: str | None, kill: bool, as_json: bool) -> None:
         return
     if kill:
         raise click.UsageError("say which part is to be killed: tailrace down PART --kill")
-    result = stopping.down(local_stack())
+    settings = own_stack()
+    result = _stopping(settings).down(settings)
     if as_json:
         emit(result)
         return
@@ -73,7 +80,8 @@ def down(*, part: str | None, kill: bool, as_json: bool) -> None:
 
 
 def _take_down(part: str, *, kill: bool, as_json: bool) -> None:
-    taken = stopping.take_down(local_stack(), part, kill=kill)
+    settings = own_stack()
+    taken = _stopping(settings).take_down(settings, part, kill=kill)
     if as_json:
         emit(taken)
         return
@@ -85,14 +93,14 @@ def _take_down(part: str, *, kill: bool, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(*, yes: bool) -> None:
     """Stop everything and delete all data, after asking."""
-    settings = local_stack()
+    settings = own_stack()
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError(
                 "reset deletes all data and cannot ask here: say --yes if you mean it."
             )
         click.confirm(f"Delete all data in {settings.home}?", abort=True)
-    stopping.reset(settings)
+    _stopping(settings).reset(settings)
     click.echo(f"{settings.home} is gone.")
 
 
@@ -100,11 +108,36 @@ def reset(*, yes: bool) -> None:
 @click.argument("part", type=click.Choice(PART_NAMES))
 def restart(part: str) -> None:
     """Restart one part and wait until it is ready; a worker is ready when it consumes."""
-    from infra.local.restart import restart as restart_part  # spares the others a second of imports
-
-    restarted = restart_part(local_stack(), part)
+    restarted = _restart(own_stack(), part)
     also = _with_others(part, restarted.together)
     click.echo(f"{part} is ready after {restarted.seconds:.1f} s{also}.")
+
+
+def _bring_up(settings: Settings, report: TerminalReport) -> UpResult:
+    if settings.in_containers:
+        from infra.compose import stack
+
+        return stack.up(settings, report)
+    return starting.up(settings, report)
+
+
+def _stopping(settings: Settings) -> ModuleType:
+    """Return what stops a stack of this kind."""
+    if settings.in_containers:
+        from infra.compose import stack
+
+        return stack
+    return stopping
+
+
+def _restart(settings: Settings, part: str) -> "Restarted":
+    if settings.in_containers:
+        from infra.compose import stack
+
+        return stack.restart(settings, part)
+    from infra.local.restart import restart as restart_part  # spares the others a second of imports
+
+    return restart_part(settings, part)
 
 
 def _with_others(part: str, together: Sequence[str]) -> str:

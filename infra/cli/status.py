@@ -6,9 +6,10 @@ import click
 from rich.text import Text
 
 from infra.cli.output import console, emit, json_option, table
-from infra.deployment.current import local_stack
+from infra.deployment.current import own_stack
 from infra.local.status import PartStatus
 from infra.local.status import status as part_status
+from infra.settings import Settings
 from infra.text import duration
 
 HEADINGS = ("part", "state", "process", "where", "up for", "restarts", "memory")
@@ -23,12 +24,21 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 0 if all of them run, with 1 otherwise.
     """
-    parts = part_status(local_stack())
+    parts = status_of(own_stack())
     if as_json:
         emit(parts)
     else:
         console().print(table(HEADINGS, _rows(parts), right=("restarts", "memory")))
     context.exit(0 if all(part.is_running for part in parts) else 1)
+
+
+def status_of(settings: Settings, *, memory: bool = True) -> Sequence[PartStatus]:
+    """Look at every part of the stack, of processes or containers; of the latter the memory is not measured."""
+    if settings.in_containers:
+        from infra.compose.status import status as container_status
+
+        return container_status(settings)
+    return part_status(settings, memory=memory)
 
 
 def _rows(parts: Sequence[PartStatus]) -> Iterator[tuple[str | Text, ...]]:

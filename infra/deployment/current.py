@@ -38,11 +38,27 @@ def load_deployment() -> Deployment:
 
 
 def is_local() -> bool:
-    return not os.environ.get(VARIABLE)
+    """Tell whether the processes of this machine are meant, which can be looked at besides."""
+    if os.environ.get(VARIABLE):
+        return False
+    from infra.settings import load_settings
+
+    return not load_settings().in_containers
 
 
 def local_stack() -> "Settings":
     """Return the settings of the local stack, for what can be done with no other."""
+    settings = own_stack()
+    if settings.in_containers:
+        raise DeploymentError(
+            "This is about the processes of the local stack, and this stack runs in containers (stack in "
+            "tailrace.toml, or TAILRACE_STACK): look at those with `tailrace status` and `tailrace logs`."
+        )
+    return settings
+
+
+def own_stack() -> "Settings":
+    """Return the settings of the stack of this clone, of processes or of containers."""
     if named := os.environ.get(VARIABLE):
         raise DeploymentError(
             f"This is about the processes of the local stack, and {VARIABLE} or --deployment names another deployment "

@@ -10,6 +10,7 @@ from infra.settings import Settings
 
 def migrate(settings: Settings) -> Mended:
     """Make what is missing, apply the migrations of every service, and bring everything back to what is declared."""
-    made = provision(settings)
-    mended = declared.migrate(settings.deployment())
+    deployment = settings.deployment()
+    made = provision(deployment)
+    mended = declared.migrate(deployment)
     return replace(mended, done=[*made, *mended.done])

@@ -6,6 +6,7 @@ import psycopg
 from psycopg import sql
 
 from cdc.database import connect
+from infra.deployment import Deployment
 from infra.drift.database import mend_roles
 from infra.drift.roles import ROLES
 from infra.errors import TailraceError
@@ -50,37 +51,37 @@ def _hand_to_connect(settings: Settings) -> None:
     write_private(settings.connect_secrets / f"{CAPTURE}.password", password)
 
 
-def provision(settings: Settings) -> list[str]:
+def provision(deployment: Deployment) -> list[str]:
     """Create what is missing, bring back what was changed, and return a line for each of these."""
     changes: list[str] = []
-    with _superuser(settings, "postgres") as connection:
+    with _superuser(deployment, "postgres") as connection:
         for role in ROLES:
-            changes += _ensure_role(connection, settings, role)
+            changes += _ensure_role(connection, deployment, role)
         changes += _ensure_database(connection, DATABASE, OWNER)
         changes += _ensure_database(connection, REGISTRY, REGISTRY)
         _close_to_the_public(connection, "postgres")
         _grant_connect(connection)
-    with _superuser(settings, DATABASE) as connection:
+    with _superuser(deployment, DATABASE) as connection:
         _execute(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
         for schema in SCHEMAS:
             changes += _ensure_schema(connection, schema)
-    return changes + mend_roles(settings.deployment())
+    return changes + mend_roles(deployment)
 
 
-def _superuser(settings: Settings, database: str) -> Connection:
-    url = settings.database_url(SUPERUSER, database)
+def _superuser(deployment: Deployment, database: str) -> Connection:
+    url = deployment.database_url(SUPERUSER, database)
     try:
         return connect(url, autocommit=True)
     except psycopg.OperationalError as error:
         reason = str(error).splitlines()[-1].strip()
         raise ProvisionError(
             f"The database does not let its superuser in ({reason}): if the password is the cause, delete "
-            f"{settings.secrets / SUPERUSER}.password, then run `make down` and `make up`."
+            f"{deployment.database.passwords / SUPERUSER}.password, then run `make down` and `make up`."
         ) from error
 
 
-def _ensure_role(connection: Connection, settings: Settings, role: str) -> list[str]:
-    password = ensure_password(settings.secrets, role)
+def _ensure_role(connection: Connection, deployment: Deployment, role: str) -> list[str]:
+    password = ensure_password(deployment.database.passwords, role)
     # the verifier is computed here, so that the password itself never stands in a statement or a log
     verifier = connection.pgconn.encrypt_password(
         password.encode(), role.encode(), b"scram-sha-256"
@@ -94,16 +95,16 @@ def _ensure_role(connection: Connection, settings: Settings, role: str) -> list[
             literal=verifier,
         )
         return [f"role {role} created"]
-    if _may_log_in(settings, role):
+    if _may_log_in(deployment, role):
         return []
     _execute(connection, "ALTER ROLE {} PASSWORD {}", role, literal=verifier)
     return [f"password of role {role} reset"]
 
 
-def _may_log_in(settings: Settings, role: str) -> bool:
+def _may_log_in(deployment: Deployment, role: str) -> bool:
     database = REGISTRY if role == REGISTRY else DATABASE
     try:
-        connect(settings.database_url(role, database)).close()
+        connect(deployment.database_url(role, database)).close()
     except psycopg.OperationalError as error:
         return "password authentication failed" not in str(error)
     return True

@@ -92,7 +92,7 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
     return [
         Stage("postgres", up_by_name["postgres"]),
         *(Stage(name, up_by_name[name]) for name in brokers),
-        Stage("database", lambda: _listed(provision(settings)), after=("postgres",)),
+        Stage("database", lambda: _listed(provision(deployment)), after=("postgres",)),
         Stage("registry", up_by_name["registry"], after=("database",)),
         Stage("migrations", lambda: _listed(pipeline.migrate(deployment)), after=("database",)),
         Stage("topics", lambda: _listed(pipeline.apply_topics(deployment)), after=tuple(brokers)),

@@ -78,7 +78,7 @@ def test_a_wrong_password_is_refused(stack: RunningStack) -> None:
 
 
 def test_provisioning_again_changes_nothing(stack: RunningStack) -> None:
-    assert provision(stack.settings) == []
+    assert provision(stack.deployment) == []
 
 
 def test_a_lost_password_is_replaced(stack: RunningStack) -> None:
@@ -86,7 +86,7 @@ def test_a_lost_password_is_replaced(stack: RunningStack) -> None:
     before = secret.read_text()
     secret.unlink()
     (stack.settings.secrets / "canary.pgpass").unlink()
-    assert provision(stack.settings) == ["password of role canary reset"]
+    assert provision(stack.deployment) == ["password of role canary reset"]
     assert secret.read_text() != before
     connected(stack, "canary").close()
 

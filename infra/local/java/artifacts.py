@@ -23,6 +23,7 @@ __all__ = [
     "ensure",
     "fetch",
     "missing",
+    "registry_home",
     "repository_url",
 ]
 
@@ -41,7 +42,7 @@ def missing(cache: Path) -> list[Artifact]:
     """What `ensure` would have to download."""
     parts = read()
     wanted = {artifact.path: artifact for part in parts.values() for artifact in part}
-    if _registry_home(cache).is_dir():
+    if registry_home(cache).is_dir():
         del wanted[_registry_archive().path]
     return [artifact for artifact in wanted.values() if not _is_present(cache, artifact)]
 
@@ -51,15 +52,15 @@ def ensure(cache: Path, *, progress: Progress | None = None) -> None:
 
     Several processes may do this at once: one works, the others wait for it.
     """
-    if _registry_home(cache).is_dir() and not missing(cache):
+    if registry_home(cache).is_dir() and not missing(cache):
         return
     with _explained(cache), exclusive(cache / "java" / ".lock"):
         wanted = missing(cache)
         _require_space(cache, wanted)
         _download(cache, wanted, progress)
-        if not _registry_home(cache).is_dir():
+        if not registry_home(cache).is_dir():
             archive = _location(cache, _registry_archive())
-            unpack(archive, _registry_home(cache))
+            unpack(archive, registry_home(cache))
             archive.unlink()
 
 
@@ -74,7 +75,7 @@ def fetch(cache: Path, artifacts: Iterable[Artifact]) -> tuple[Path, ...]:
 def class_path(cache: Path, part: str) -> tuple[Path, ...]:
     """The jars of "kafka", "connect" or "registry", in the order they are searched."""
     if part == "registry":
-        home = _registry_home(cache)
+        home = registry_home(cache)
         folders = ("app", "lib/main", "lib/boot")
         rest = (jar for folder in folders for jar in sorted((home / folder).glob("*.jar")))
         # Quarkus rewrites some library classes at build time: its versions must come first
@@ -144,14 +145,15 @@ def _registry_archive() -> Artifact:
     return archive
 
 
-def _registry_home(cache: Path) -> Path:
+def registry_home(cache: Path) -> Path:
+    """The directory of the registry's distribution, which is there once it was unpacked."""
     archive = _registry_archive()
     return cache / "java" / "registry" / f"{archive.version}-{archive.sha256[:12]}"
 
 
 def _require_space(cache: Path, wanted: list[Artifact]) -> None:
     needed = sum(artifact.size for artifact in wanted)
-    if not _registry_home(cache).is_dir():
+    if not registry_home(cache).is_dir():
         needed += int(_registry_archive().size * UNPACKED_RATIO)
     free = shutil.disk_usage(cache).free
     if free < needed:

@@ -1,0 +1,158 @@
+"""Docker and compose, as this machine has them."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+
+from infra.compose.render import FILE
+from infra.errors import TailraceError
+from infra.repository import REPOSITORY
+from infra.settings import Settings
+
+ACCOUNT = 10001
+"""Account of our containers when root starts them; otherwise they run as whoever does."""
+BUILT_FROM = "infra/compose/Dockerfile"
+
+
+class EngineError(TailraceError):
+    """The engine or compose is not there, or refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of the stack, as the engine has it."""
+
+    id: str
+    name: str  # of its service in the compose file
+    state: str  # as the engine calls it: "running", "restarting", "paused", "exited", ...
+    exit_code: int
+    pid: int | None
+    started_at: str  # RFC 3339
+    restarts: int
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == "running"
+
+
+class Engine:
+    """Runs compose for one stack."""
+
+    def __init__(self, settings: Settings) -> None:
+        digest = hashlib.sha256(os.fsencode(settings.home)).hexdigest()[:8]
+        self.project = f"tailrace-{digest}"
+        self.image = f"tailrace:{digest}"
+        user = f"{ACCOUNT}:{ACCOUNT}" if os.geteuid() == 0 else f"{os.geteuid()}:{os.getegid()}"
+        self._environment = {
+            **os.environ,
+            **settings.environment(),
+            "TAILRACE_IMAGE": self.image,
+            "TAILRACE_CONTAINER_USER": user,
+        }
+
+    def require(self) -> None:
+        """Refuse to go on without an engine and compose."""
+        if shutil.which("docker") is None:
+            raise EngineError(
+                "There is no docker here, and containers are asked for: install Docker, or leave STACK=containers out to "
+                "run the same stack as processes."
+            )
+        self._run(["docker", "info", "--format", "{{.ServerVersion}}"], "The engine does not answer")
+        _ = self._compose
+
+    @cached_property
+    def _compose(self) -> Sequence[str]:
+        for command in (("docker", "compose"), ("docker-compose",)):
+            if shutil.which(command[0]) is None:
+                continue
+            found = subprocess.run([*command, "version"], capture_output=True, check=False)
+            if found.returncode == 0:
+                return command
+        raise EngineError(
+            "Docker is here, and compose is not: install its plugin (`docker compose`) or `docker-compose` 1.29 or newer."
+        )
+
+    def compose(self, *arguments: str) -> str:
+        """Run compose on the stack, and return what it prints."""
+        file = str(REPOSITORY / FILE)
+        command = [*self._compose, "--project-name", self.project, "--file", file, *arguments]
+        return self._run(command, f"compose {arguments[0]} failed")
+
+    def build(self) -> None:
+        self._run(
+            ["docker", "build", "--quiet", "--file", BUILT_FROM, "--tag", self.image, "."],
+            "Our image cannot be built",
+        )
+
+    def remove_image(self) -> None:
+        subprocess.run(["docker", "rmi", self.image], capture_output=True, check=False)  # noqa: S607
+
+    def containers(self) -> Mapping[str, Container]:
+        """Return all containers of the stack by the name of their service, those that have ended included."""
+        label = f"label=com.docker.compose.project={self.project}"
+        ids = self._run(["docker", "ps", "--all", "--quiet", "--filter", label], "No list").split()
+        if not ids:
+            return {}
+        told = json.loads(self._run(["docker", "inspect", *ids], "Containers are not shown"))
+        return {each.name: each for each in map(_container, told)}
+
+    def log(self, container: Container, *, lines: int) -> list[str]:
+        told = subprocess.run(
+            ["docker", "logs", "--tail", str(lines), container.id],  # noqa: S607
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        return told.stdout.splitlines()
+
+    def follow(self, container: Container) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            ["docker", "logs", "--tail", "0", "--follow", container.id],  # noqa: S607
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+
+    def _run(self, command: Sequence[str], failure: str) -> str:
+        result = subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            lines = [line for line in result.stderr.splitlines() if line.strip()]
+            reason = lines[-1].strip() if lines else f"exit {result.returncode}"
+            raise EngineError(f"{failure}: {reason}")
+        return result.stdout
+
+
+def _container(told: Mapping[str, object]) -> Container:
+    labels, state = told["Config"]["Labels"], told["State"]  # type: ignore[index]
+    return Container(
+        id=str(told["Id"]),
+        name=labels["com.docker.compose.service"],
+        state=state["Status"],
+        exit_code=state["ExitCode"],
+        pid=state["Pid"] or None,
+        started_at=state["StartedAt"],
+        restarts=int(told["RestartCount"]),  # type: ignore[call-overload]
+    )
+
+
+def secrets_account() -> tuple[int, int] | None:
+    """Return whose the files with secrets are to be; None when they are ours already."""
+    return (ACCOUNT, ACCOUNT) if os.geteuid() == 0 else None
+
+

@@ -1,0 +1,52 @@
+"""The compose file, from what is declared: `make generate` writes it."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.compose import servers, services
+from infra.compose.parts import HOME
+from infra.services import CAPTURE, SUPERUSER
+
+FILE = Path("infra/compose/compose.yaml")
+HEADER = """\
+# The stack in containers. Written by `make generate` from what services declare; changes made here are lost.
+# Run it with `make up STACK=containers`, which makes the passwords that it hands to containers.
+"""
+HANDED = (f"{SUPERUSER}.password", f"{CAPTURE}.password", "registry.properties")
+"""What servers read that run under accounts of their own images."""
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        """Write everything out where it stands."""
+        return True
+
+
+def document() -> dict[str, Any]:
+    containers = {
+        "postgres": servers.postgres(),
+        "kafka": servers.kafka(),
+        "registry": servers.registry(),
+        "connect": servers.connect(),
+        **services.preparing(),
+        **services.services(),
+        "retention": services.retention(),
+    }
+    named = {secret for each in containers.values() for secret in each.get("secrets", ())}
+    return {
+        "services": containers,
+        "secrets": {name: {"file": _file(name)} for name in sorted(named)},
+        "networks": {"data": {}, "services": {}},
+        "volumes": {"postgres": {}, "kafka": {}, "state": {}},
+    }
+
+
+def _file(secret: str) -> str:
+    return f"{HOME}/{'handed' if secret in HANDED else 'secrets'}/{secret}"
+
+
+def render() -> dict[Path, str]:
+    text = yaml.dump(document(), Dumper=_Plain, sort_keys=False, width=120)
+    return {FILE: HEADER + text}

@@ -1,0 +1,181 @@
+"""Our own containers: each service, all workers in one, and those that prepare the rest and end."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from cdc.manifest import Service
+from infra.compose.addresses import SECRETS, STATE, WORKERS, inside
+from infra.compose.parts import HOME, after, is_setting, ours, published, variable
+from infra.deployment import Deployment
+from infra.processes import command_of, environment_of, shared_command, shared_environment
+from infra.publishing import name_of
+from infra.services import ACCESS, OUTBOXES, PUBLISHER, RETENTION, SERVICES
+from infra.services import WORKERS as CONSUMERS
+from infra.settings import WEBHOOK_KEY, load_settings
+
+ROUND_S = 3600
+READY = after("contracts")
+RPC = "grpc"
+ALIVE_EVERY = "20s"
+
+
+def services() -> dict[str, dict[str, Any]]:
+    """Return every service and worker that is declared."""
+    told = _told()
+    called = [each for each in SERVICES if not each.is_consumer and each.kind != "relay"]
+    return {each.name: _service(each, told) for each in called} | {WORKERS: _workers(told)}
+
+
+def _service(service: Service, deployment: Deployment) -> dict[str, Any]:
+    return ours(
+        _in_image(command_of(service)),
+        memory="320m",
+        environment=environment_of(service, deployment) | {"TAILRACE_ALLOW_ANYONE": "true"},
+        networks=("data", "services"),
+        more={
+            "secrets": list(_secrets_of(service)),
+            "ports": [published(service.port_setting, service.port)],
+            "healthcheck": _alive([service]),
+            "depends_on": READY,
+        },
+    )
+
+
+def _workers(deployment: Deployment) -> dict[str, Any]:
+    environment = shared_environment(CONSUMERS, deployment)
+    anyone = {f"{_prefix(each)}_ALLOW_ANYONE": "true" for each in CONSUMERS}
+    return ours(
+        _in_image(shared_command(CONSUMERS)),
+        memory="1g",
+        environment=environment | anyone,
+        networks=("data", "services"),
+        more={
+            "secrets": list(
+                dict.fromkeys(secret for each in CONSUMERS for secret in _secrets_of(each))
+            ),
+            "ports": [published(each.port_setting, each.port) for each in CONSUMERS],
+            "healthcheck": _alive(CONSUMERS),
+            "depends_on": READY,
+            "stop_grace_period": "30s",
+        },
+    )
+
+
+def retention() -> dict[str, Any]:
+    deployment = inside()
+    return ours(
+        ("python", "-m", "cdc.retention"),
+        memory="160m",
+        environment={
+            "TAILRACE_DATABASE_URL": deployment.database.url(RETENTION),
+            "TAILRACE_OUTBOX_SCHEMAS": ",".join(OUTBOXES),
+            "TAILRACE_OUTBOX_PUBLISHER": name_of("cdc"),
+            "TAILRACE_OUTBOX_DAYS": variable("outbox_days"),
+            "TAILRACE_OUTBOX_ROUND_S": str(ROUND_S),
+            "TAILRACE_OUTBOX_ROUND_FILE": "/tmp/retention.round",  # noqa: S108 - the container's own
+        },
+        more={"secrets": [f"{RETENTION}.pgpass"], "depends_on": after("database")},
+    )
+
+
+def preparing() -> dict[str, dict[str, Any]]:
+    """Return those that bring roles, tables, topics, schemas and connector to what is declared, and end."""
+    return {
+        "database": _preparing(
+            "python -m infra.compose.roles && tailrace migrate",
+            after(postgres="service_healthy"),
+        ),
+        "contracts": _preparing(
+            "tailrace topics apply && tailrace schema publish",
+            after("database", kafka="service_healthy", registry="service_healthy"),
+        ),
+        "connector": _preparing(
+            "tailrace connector apply",
+            after("contracts", connect="service_healthy"),
+        ),
+    }
+
+
+def _preparing(command: str, depends_on: Mapping[str, Any]) -> dict[str, Any]:
+    return ours(
+        ("sh", "-c", f"set -e; {command}"),
+        memory="512m",
+        environment=_environment(inside()),
+        more={
+            "restart": "no",
+            # they act as the roles that may change something, and make all roles
+            "volumes": [f"state:{STATE}", f"{HOME}/secrets:{SECRETS}:ro"],
+            "depends_on": dict(depends_on),
+        },
+    )
+
+
+def _environment(deployment: Deployment) -> dict[str, str]:
+    """Return what commands in containers are told of the deployment."""
+    capture, writer = deployment.require_capture(), deployment.registry_writer
+    return {
+        "TAILRACE_DEPLOYMENT": "environment",
+        "TAILRACE_KAFKA_BOOTSTRAP": deployment.kafka_bootstrap,
+        "TAILRACE_REGISTRY_URL": deployment.registry.url,
+        "TAILRACE_REGISTRY_WRITER_USER": PUBLISHER,
+        "TAILRACE_REGISTRY_WRITER_PASSWORD_FILE": str(writer.password_file),
+        "TAILRACE_CONNECT_URL": capture.url,
+        # a dollar sign of ours, and none that compose would replace
+        "TAILRACE_CONNECTOR_PASSWORD": capture.password.replace("$", "$$"),
+        "TAILRACE_CDC_PROFILE": variable("cdc_profile"),
+        "TAILRACE_DATABASE_HOST": deployment.database.host,
+        "TAILRACE_PASSWORD_FILES": str(SECRETS),
+        "TAILRACE_STATE": str(STATE),
+    }
+
+
+def _told() -> Deployment:
+    """Return the deployment with what single services are told, each as a setting that may be given to compose."""
+    stated = load_settings().deployment().told
+    told = {
+        service: {name: _setting(name) for name in settings} for service, settings in stated.items()
+    }
+    return replace(inside(), told=told)
+
+
+def _setting(name: str) -> str:
+    if name == "WEBHOOK_KEY_FILE":
+        return str(SECRETS / f"{WEBHOOK_KEY}.password")
+    if name == "WEBHOOK_RECEIVERS":
+        return "public"  # the loopback of a container is its own
+    if not is_setting(name.lower()):
+        raise LookupError(f"{name} is told to a service, and is no setting")
+    return variable(name.lower())
+
+
+def _secrets_of(service: Service) -> Iterable[str]:
+    if service.role:
+        yield f"{service.role}.pgpass"
+    if service.asks_who_calls:
+        yield f"{ACCESS}.pgpass"
+    if service.schema == "webhooks":
+        yield f"{WEBHOOK_KEY}.password"
+
+
+def _prefix(service: Service) -> str:
+    return f"TAILRACE_{service.name.upper().replace('-', '_')}"
+
+
+def _in_image(command: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a command line with the interpreter of the image."""
+    return ("python", *command[1:])
+
+
+def _alive(asked: Iterable[Service]) -> dict[str, Any]:
+    urls = [
+        f"{each.kind}://127.0.0.1:{each.port}{'' if each.kind == RPC else each.ready_path}"
+        for each in asked
+    ]
+    return {
+        "test": ["CMD", "python", "-m", "infra.compose.alive", *urls],
+        "interval": ALIVE_EVERY,
+        "timeout": "10s",
+        "retries": 6,
+        "start_period": "60s",
+    }

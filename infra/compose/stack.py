@@ -1,0 +1,186 @@
+"""Starting and stopping the stack in containers."""
+
+import threading
+import time
+from functools import partial
+
+from infra.compose.addresses import PREPARING
+from infra.compose.engine import Engine, EngineError
+from infra.compose.handed import hand_out
+from infra.compose.status import parts_of_containers, ready
+from infra.drift.everything import require_declared
+from infra.local import preflight
+from infra.local.down import DownResult, PartDown
+from infra.local.home import delete_home, exclusive, is_home, prepare_home
+from infra.local.parts import SHARED
+from infra.local.probe import wait_until
+from infra.local.restart import Restarted
+from infra.local.stages import Report, Stage, run_stages
+from infra.local.up import UpResult
+from infra.settings import BROKERS, Settings, SettingsError
+
+READY_TIMEOUT_S = 120.0
+LOOK_EVERY_S = 0.5
+
+
+def up(settings: Settings, report: Report) -> UpResult:
+    """Bring all containers up and prove that they carry a message; what runs already is left alone."""
+    begin = time.monotonic()
+    _require_fit(settings)
+    preflight.check_machine(settings)
+    engine = Engine(settings)
+    engine.require()
+    prepare_home(settings.home)
+    with exclusive(settings.home):
+        before = {name for name, each in engine.containers().items() if each.is_running}
+        # a port of the broker that it keeps to itself, and a console that has no container
+        preflight.check_ports(settings, running=before | {"console"})
+        hand_out(settings)
+        cancelled = threading.Event()
+        seconds = run_stages(_stages(settings, engine, cancelled), report, cancelled)
+        after = {name for name, each in engine.containers().items() if each.is_running}
+    return UpResult(seconds, time.monotonic() - begin, sorted(after - before), training=False)
+
+
+def _stages(settings: Settings, engine: Engine, cancelled: threading.Event) -> list[Stage]:
+    # takes a second, while the first containers are starting already
+    def canary() -> str:
+        from infra import pipeline
+
+        return f"commit to Kafka in {pipeline.send_canary(settings.deployment()) * 1000:.0f} ms"
+
+    def groups() -> str:
+        from infra.local.groups import wait_for_groups
+
+        return wait_for_groups(settings, cancelled)
+
+    def image() -> str:
+        engine.build()
+        return engine.image
+
+    return [
+        Stage("image", image),
+        Stage("containers", partial(_start, engine), after=("image",)),
+        Stage("ready", partial(_wait, settings, engine, cancelled), after=("containers",)),
+        Stage("groups", groups, after=("ready",)),
+        Stage("canary", canary, after=("ready",)),
+        Stage(
+            "declared",
+            lambda: require_declared(settings.deployment()),
+            after=("canary", "groups"),
+        ),
+    ]
+
+
+def _start(engine: Engine) -> str:
+    """Start what does not run, each after what it waits for."""
+    try:
+        engine.compose("up", "--detach", "--no-build", "--remove-orphans")
+    except EngineError:
+        _require_prepared(engine)
+        raise
+    _require_prepared(engine)
+    return ""
+
+
+def _require_prepared(engine: Engine) -> None:
+    """Tell what kept a container from its work that others wait for."""
+    found = engine.containers()
+    for name in PREPARING:
+        if name in found and found[name].state == "exited" and found[name].exit_code != 0:
+            told = [line for line in engine.log(found[name], lines=20) if line.strip()]
+            raise EngineError(
+                f"The container {name} could not do its work: {told[-1] if told else 'it says nothing'} "
+                f"(more with `tailrace logs {name}`)."
+            )
+
+
+def _wait(settings: Settings, engine: Engine, cancelled: threading.Event) -> str:
+    parts = parts_of_containers()
+
+    def all_ready() -> bool:
+        found = engine.containers()
+        return all(ready(settings, part, found) for part in parts)
+
+    wait_until(
+        "not every container does its work (see `tailrace status`)",
+        all_ready,
+        timeout_s=READY_TIMEOUT_S,
+        interval_s=LOOK_EVERY_S,
+        cancelled=cancelled,
+    )
+    return f"{len(parts)} parts"
+
+
+def down(settings: Settings) -> DownResult:
+    """Stop and remove the containers; the data stay in their volumes."""
+    if not is_home(settings.home):
+        return DownResult([], 0)
+    engine = Engine(settings)
+    engine.require()
+    with exclusive(settings.home):
+        return DownResult(_remove(engine), 0)
+
+
+def reset(settings: Settings) -> None:
+    """Remove containers, data, and the image."""
+    if not is_home(settings.home):
+        return
+    engine = Engine(settings)
+    engine.require()
+    with exclusive(settings.home):
+        _remove(engine, "--volumes")
+        engine.remove_image()
+        delete_home(settings.home)
+
+
+def _remove(engine: Engine, *more: str) -> list[str]:
+    running = [name for name, each in engine.containers().items() if each.is_running]
+    engine.compose("down", "--remove-orphans", *more)
+    return running
+
+
+def take_down(settings: Settings, name: str, *, kill: bool) -> PartDown:
+    """Stop the container of a part, which stays down until it is started again."""
+    engine, container, together = _with_others(settings, name)
+    with exclusive(settings.home):
+        engine.compose("kill" if kill else "stop", container)
+    return PartDown(container, together)
+
+
+def restart(settings: Settings, name: str) -> Restarted:
+    """Restart the container of a part, and wait until everything does its work."""
+    begin = time.monotonic()
+    engine, container, together = _with_others(settings, name)
+    with exclusive(settings.home):
+        engine.compose("restart", container)
+        _wait(settings, engine, threading.Event())
+    return Restarted(time.monotonic() - begin, together)
+
+
+def _with_others(settings: Settings, name: str) -> tuple[Engine, str, tuple[str, ...]]:
+    engine = Engine(settings)
+    engine.require()
+    parts = {part.name: part for part in parts_of_containers()}
+    if name not in parts or not engine.containers():
+        raise EngineError(f"There is no container of {name} here: run `make up STACK=containers` first.")
+    if not parts[name].may_share:
+        return engine, name, (name,)
+    return engine, SHARED, _names(parts[name].may_share)
+
+
+def _names(may_share: bool) -> tuple[str, ...]:
+    return tuple(part.name for part in parts_of_containers() if part.may_share == may_share)
+
+
+def _require_fit(settings: Settings) -> None:
+    """Refuse what containers do not do, and the home of the other kind of stack."""
+    if settings.shape != "single" or settings.publisher != "cdc":
+        raise SettingsError(
+            "In containers there is one broker, and Debezium publishes: leave out PROFILE=cluster and PUBLISHER=relay, or "
+            "STACK=containers."
+        )
+    if any((settings.home / name).exists() for name in (*BROKERS["single"], "postgres")):
+        raise SettingsError(
+            f"{settings.home} is the home of a stack of processes: choose another with TAILRACE_HOME for containers."
+        )
