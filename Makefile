@@ -17,13 +17,13 @@ export TAILRACE_STACK := $(STACK)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor lag parked demo replay test test-unit bench bench-guard chaos lint typecheck lock generate \
+.PHONY: help up down reset status logs doctor lag parked demo replay test test-unit test-containers bench bench-guard chaos lint typecheck lock generate \
 	schema-check schema-publish connector install clean
 
 help: ## This menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: install ## Start everything: Postgres, Kafka, Connect, the registry, services and workers (PUBLISHER=relay: no Connect; PROFILE=cluster: three brokers, two workers)
+up: install ## Start everything: Postgres, Kafka, Connect, the registry, services and workers (PUBLISHER=relay: no Connect; PROFILE=cluster: three brokers, two workers; STACK=containers: with Docker)
 	@$(if $(PUBLISHER),TAILRACE_PUBLISHER="$$PUBLISHER" )$(if $(PROFILE),TAILRACE_PROFILE="$$PROFILE" )$(BIN)/tailrace up
 
 down: install ## Stop everything; the data stay
@@ -61,6 +61,9 @@ test: install ## All tests, side by side on as many stacks of their own as fit (
 
 test-unit: install ## The tests that need nothing started, with fewer random examples than `make test`
 	@$(BIN)/pytest --numprocesses auto --dist worksteal --hypothesis-profile quick tests/unit tests/contract
+
+test-containers: install ## The tests of the stack in containers; they need Docker, or root on Debian
+	@$(BIN)/pytest tests/containers
 
 bench: install ## Measure, on a stack of its own: make bench BENCH=consumer (ARGS=--help tells more)
 	@$(BIN)/python -m tests.bench $(if $(BENCH),"$(BENCH)") $(ARGS)

@@ -1,7 +1,7 @@
 """Everything that is made from the contracts and committed: `python -m infra.generate`.
 
-Message classes, classes of the protos, OpenAPI documents, the AsyncAPI document, the pages of the event catalogue and the
-compose file. A test fails when one of them is not what this would write.
+Message classes, classes of the protos, OpenAPI documents, the AsyncAPI document, the pages of the event catalogue and
+the compose file. A test fails when one of them is not what this would write.
 """
 
 import json

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from cdc.manifest import Service
+from infra.compose.addresses import seen_by_connect
 from infra.deployment import (
     MAX_OUTBOX_DAYS,
     Address,
@@ -26,7 +27,6 @@ from infra.deployment import (
     Profile,
 )
 from infra.deployment import Publisher as Publisher
-from infra.compose.addresses import seen_by_connect
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
 from infra.services import (
@@ -130,7 +130,9 @@ class Settings(AccessSettings, BaseSettings):
     )
 
     stack: Stack
-    home: Directory = Field(default_factory=lambda known: default_home(known.get("stack", "processes")))
+    home: Directory = Field(
+        default_factory=lambda known: default_home(known.get("stack", "processes"))
+    )
     cache: Directory = Field(default_factory=default_cache)
     postgres_port: Port
     kafka_port: Port

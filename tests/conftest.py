@@ -26,7 +26,7 @@ __all__ = ["RunningStack"]
 pytest.register_assert_rewrite("tests.runtime_contract")
 settings.load_profile(examples.THOROUGH)
 
-CHEAPEST_FIRST = ("unit", "contract", "integration", "e2e", "chaos", "bench")
+CHEAPEST_FIRST = ("unit", "contract", "integration", "e2e", "chaos", "containers", "bench")
 RUNNING = pytest.StashKey[RunningStack]()
 NOT_STARTED = pytest.StashKey[list[Exception]]()
 """Why stacks of this process did not start."""
@@ -118,8 +118,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def needs_stack(item: pytest.Item) -> bool:
-    """Tell whether a test asks for the stack."""
-    return "stack" in getattr(item, "fixturenames", ())
+    """Tell whether a test asks for the stack of processes; those of containers have one of their own."""
+    return "stack" in getattr(item, "fixturenames", ()) and item.path.parent.name != "containers"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("service", type=click.Choice([*PART_NAMES, SHARED, *PREPARING, AOT_TRAINING, "supervisord"]))
+@click.argument(
+    "service", type=click.Choice([*PART_NAMES, SHARED, *PREPARING, AOT_TRAINING, "supervisord"])
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
 @click.option("-n", "--lines", default=50, show_default=True, type=whole(1, 1_000_000))
 def logs(service: str, *, follow: bool, lines: int) -> None:

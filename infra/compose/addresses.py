@@ -9,6 +9,7 @@ from schemas.registry_settings import RegistrySettings
 SECRETS = Path("/run/secrets")
 STATE = Path("/var/lib/tailrace")
 POSTGRES_PORT, KAFKA_PORT, CONNECT_PORT, REGISTRY_PORT = 5432, 9092, 8083, 8080
+CONNECT_READY, REGISTRY_READY = "/health", "/apis/ccompat/v7/config"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - the address of a container, which nobody reaches but who is let in
 WORKERS = "workers"
 """Name of the container with all consumers."""
@@ -36,9 +37,7 @@ def inside() -> Deployment:
         registry_writer=RegistrySettings(
             url=registry.url, user=PUBLISHER, password_file=SECRETS / f"{PUBLISHER}.password"
         ),
-        database=Database(
-            host="postgres", port=POSTGRES_PORT, name="tailrace", passwords=SECRETS
-        ),
+        database=Database(host="postgres", port=POSTGRES_PORT, name="tailrace", passwords=SECRETS),
         capture=seen_by_connect(),
         services={
             service.name: Address(

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-
+from typing import Any
 
 from infra.compose.render import FILE
 from infra.errors import TailraceError
@@ -60,10 +60,12 @@ class Engine:
         """Refuse to go on without an engine and compose."""
         if shutil.which("docker") is None:
             raise EngineError(
-                "There is no docker here, and containers are asked for: install Docker, or leave STACK=containers out to "
-                "run the same stack as processes."
+                "There is no docker here, and containers are asked for: install Docker, or leave STACK=containers out "
+                "to run the same stack as processes."
             )
-        self._run(["docker", "info", "--format", "{{.ServerVersion}}"], "The engine does not answer")
+        self._run(
+            ["docker", "info", "--format", "{{.ServerVersion}}"], "The engine does not answer"
+        )
         _ = self._compose
 
     @cached_property
@@ -75,7 +77,7 @@ class Engine:
             if found.returncode == 0:
                 return command
         raise EngineError(
-            "Docker is here, and compose is not: install its plugin (`docker compose`) or `docker-compose` 1.29 or newer."
+            "Docker is here, and compose is not: install its plugin (`docker compose`), or `docker-compose` 1.29."
         )
 
     def compose(self, *arguments: str) -> str:
@@ -138,8 +140,8 @@ class Engine:
         return result.stdout
 
 
-def _container(told: Mapping[str, object]) -> Container:
-    labels, state = told["Config"]["Labels"], told["State"]  # type: ignore[index]
+def _container(told: Mapping[str, Any]) -> Container:
+    labels, state = told["Config"]["Labels"], told["State"]
     return Container(
         id=str(told["Id"]),
         name=labels["com.docker.compose.service"],
@@ -147,12 +149,10 @@ def _container(told: Mapping[str, object]) -> Container:
         exit_code=state["ExitCode"],
         pid=state["Pid"] or None,
         started_at=state["StartedAt"],
-        restarts=int(told["RestartCount"]),  # type: ignore[call-overload]
+        restarts=int(told["RestartCount"]),
     )
 
 
 def secrets_account() -> tuple[int, int] | None:
     """Return whose the files with secrets are to be; None when they are ours already."""
     return (ACCOUNT, ACCOUNT) if os.geteuid() == 0 else None
-
-

@@ -27,8 +27,8 @@ OWN_OF_REGISTRY = frozenset(
 def hand_out(settings: Settings) -> None:
     """Make the passwords at the first call, and lay everything out for the containers.
 
-    A file that somebody else's account is to read is open to all accounts. The directory is not, and the engine, which is
-    root, shows a container that one file.
+    A file that somebody else's account is to read is open to all accounts. The directory is not, and the engine, which
+    is root, shows a container that one file.
     """
     ensure_passwords(settings)
     ensure_password(settings.secrets, SUPERUSER)

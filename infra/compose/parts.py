@@ -13,6 +13,7 @@ from infra.settings import HOST, SETTINGS_FILE, Settings
 HOME = "${TAILRACE_HOME:?is not set; make up STACK=containers sets it}"
 USER = "${TAILRACE_CONTAINER_USER:-10001:10001}"
 LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
+STARTED = "service_started"
 EVERY_CONTAINER: Mapping[str, Any] = {
     "restart": "unless-stopped",
     "security_opt": ["no-new-privileges:true"],
@@ -85,7 +86,9 @@ def is_setting(name: str) -> bool:
 def _defaults() -> Mapping[str, Any]:
     fields = Settings.model_fields
     stated = {
-        name: field.default for name, field in fields.items() if not field.is_required() and field.default_factory is None
+        name: field.default
+        for name, field in fields.items()
+        if not field.is_required() and field.default_factory is None
     }
     ports = {service.port_setting: service.port for service in SERVICES}
     return stated | ports | tomllib.loads(SETTINGS_FILE.read_text())

@@ -18,7 +18,7 @@ HANDED = (f"{SUPERUSER}.password", f"{CAPTURE}.password", "registry.properties")
 """What servers read that run under accounts of their own images."""
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML carries no types
     def ignore_aliases(self, data: object) -> bool:
         """Write everything out where it stands."""
         return True

@@ -7,20 +7,25 @@ from typing import Any
 from infra.compose import images
 from infra.compose.addresses import (
     CONNECT_PORT,
+    CONNECT_READY,
     KAFKA_PORT,
     POSTGRES_PORT,
     REGISTRY_PORT,
+    REGISTRY_READY,
     SECRETS,
     inside,
 )
-from infra.compose.parts import after, published, server
+from infra.compose.parts import STARTED, after, published, server, variable
 from infra.local import postgres as local_postgres
 from infra.local.java import connect as local_connect
 from infra.local.java import kafka as local_kafka
+from infra.local.java import registry as local_registry
 from infra.services import CAPTURE, SUPERUSER
 
 POSTGRES_DATA, KAFKA_DATA = "/var/lib/postgresql", "/var/lib/kafka/data"
-HOST_PORT = 9094  # of the broker, for clients outside: they are told another address than containers
+HOST_PORT = (
+    9094  # of the broker, for clients outside: they are told another address than containers
+)
 OWN_OF_POSTGRES = frozenset({"listen_addresses", "port", "unix_socket_directories", "hba_file"})
 NAMED_BY_DEBEZIUM = {
     "bootstrap.servers": "BOOTSTRAP_SERVERS",
@@ -74,9 +79,7 @@ def _postgres_settings() -> Mapping[str, str]:
         flush=local_postgres.FLUSH,
     )
     lines = (line.split(" = ", 1) for line in text.splitlines() if " = " in line)
-    return {
-        name: value.strip("'") for name, value in lines if name not in OWN_OF_POSTGRES
-    }
+    return {name: value.strip("'") for name, value in lines if name not in OWN_OF_POSTGRES}
 
 
 def kafka() -> dict[str, Any]:
@@ -89,7 +92,7 @@ def kafka() -> dict[str, Any]:
             f"INSIDE://:{KAFKA_PORT},OUTSIDE://:{HOST_PORT},CONTROLLER://localhost:{KAFKA_PORT + 1}"
         ),
         "advertised.listeners": (
-            f"INSIDE://kafka:{KAFKA_PORT},OUTSIDE://127.0.0.1:{_port('kafka_port')}"
+            f"INSIDE://kafka:{KAFKA_PORT},OUTSIDE://127.0.0.1:{variable('kafka_port')}"
         ),
     }
     return server(
@@ -98,6 +101,7 @@ def kafka() -> dict[str, Any]:
         environment={
             **{_kafka_variable(name): _text(value) for name, value in properties.items()},
             "KAFKA_HEAP_OPTS": f"-Xmx{local_kafka.HEAP_MB}m",
+            "KAFKA_OPTS": " ".join(local_kafka.COMPILER_OPTIONS),
         },
         more={
             "volumes": [f"kafka:{KAFKA_DATA}"],
@@ -120,14 +124,16 @@ def registry() -> dict[str, Any]:
         environment={
             # passwords stand in it, which an environment would show
             "QUARKUS_CONFIG_LOCATIONS": f"{SECRETS}/registry.properties",
-            "JAVA_TOOL_OPTIONS": "-Xmx256m",
+            "JAVA_TOOL_OPTIONS": " ".join(
+                (f"-Xmx{local_registry.HEAP_MB}m", *local_registry.COMPILER_OPTIONS)
+            ),
         },
         more={
             "secrets": ["registry.properties"],
             "tmpfs": ["/tmp"],  # noqa: S108 - the container's own
             "ports": [published("registry_port", REGISTRY_PORT)],
-            "healthcheck": _looked_at(_asks(REGISTRY_PORT, "/apis/ccompat/v7/config")),
-            "depends_on": after("database", postgres="service_healthy"),
+            "healthcheck": _looked_at(_asks(REGISTRY_PORT, REGISTRY_READY)),
+            "depends_on": after("database", postgres=STARTED),
         },
     )
 
@@ -150,8 +156,8 @@ def connect() -> dict[str, Any]:
         more={
             "secrets": [f"{CAPTURE}.password"],
             "ports": [published("connect_port", CONNECT_PORT)],
-            "healthcheck": _looked_at(_asks(CONNECT_PORT, "/health")),
-            "depends_on": after(kafka="service_healthy"),
+            "healthcheck": _looked_at(_asks(CONNECT_PORT, CONNECT_READY)),
+            "depends_on": after(kafka=STARTED),
         },
     )
 
@@ -159,10 +165,6 @@ def connect() -> dict[str, Any]:
 def _connect_variable(name: str) -> str:
     documented = NAMED_BY_DEBEZIUM.get(name)
     return documented or f"CONNECT_{name.replace('.', '_').upper()}"
-
-
-def _port(setting: str) -> str:
-    return published(setting, 0).split(":", 1)[1].rpartition(":")[0]
 
 
 def _text(value: object) -> str:
@@ -181,8 +183,8 @@ def _asks(port: int, path: str = "") -> str:
 def _looked_at(command: str) -> dict[str, Any]:
     return {
         "test": ["CMD-SHELL", command],
-        "interval": "2s",
-        "timeout": "5s",
-        "retries": 60,
-        "start_period": "20s",
+        "interval": "15s",
+        "timeout": "10s",
+        "retries": 4,
+        "start_period": "120s",
     }

@@ -5,8 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 from cdc.manifest import Service
-from infra.compose.addresses import SECRETS, STATE, WORKERS, inside
-from infra.compose.parts import HOME, after, is_setting, ours, published, variable
+from infra.compose.addresses import (
+    CONNECT_PORT,
+    CONNECT_READY,
+    KAFKA_PORT,
+    POSTGRES_PORT,
+    REGISTRY_PORT,
+    REGISTRY_READY,
+    SECRETS,
+    STATE,
+    WORKERS,
+    inside,
+)
+from infra.compose.parts import HOME, STARTED, after, is_setting, ours, published, variable
 from infra.deployment import Deployment
 from infra.processes import command_of, environment_of, shared_command, shared_environment
 from infra.publishing import name_of
@@ -17,7 +28,9 @@ from infra.settings import WEBHOOK_KEY, load_settings
 ROUND_S = 3600
 READY = after("contracts")
 RPC = "grpc"
-ALIVE_EVERY = "20s"
+ALIVE_EVERY = "30s"
+PATIENCE_S = 300
+"""How long others may take to start, on a machine that is busy."""
 
 
 def services() -> dict[str, dict[str, Any]]:
@@ -83,23 +96,33 @@ def preparing() -> dict[str, dict[str, Any]]:
     """Return those that bring roles, tables, topics, schemas and connector to what is declared, and end."""
     return {
         "database": _preparing(
-            "python -m infra.compose.roles && tailrace migrate",
-            after(postgres="service_healthy"),
+            ["python -m infra.compose.roles", "tailrace migrate"],
+            waits_for=[f"tcp://postgres:{POSTGRES_PORT}"],
+            depends_on=after(postgres=STARTED),
         ),
         "contracts": _preparing(
-            "tailrace topics apply && tailrace schema publish",
-            after("database", kafka="service_healthy", registry="service_healthy"),
+            ["tailrace topics apply", "tailrace schema publish"],
+            waits_for=[
+                f"tcp://kafka:{KAFKA_PORT}",
+                f"http://registry:{REGISTRY_PORT}{REGISTRY_READY}",
+            ],
+            depends_on=after("database", kafka=STARTED, registry=STARTED),
         ),
         "connector": _preparing(
-            "tailrace connector apply",
-            after("contracts", connect="service_healthy"),
+            ["tailrace connector apply"],
+            waits_for=[f"http://connect:{CONNECT_PORT}{CONNECT_READY}"],
+            depends_on=after("contracts", connect=STARTED),
         ),
     }
 
 
-def _preparing(command: str, depends_on: Mapping[str, Any]) -> dict[str, Any]:
+def _preparing(
+    commands: Iterable[str], *, waits_for: Iterable[str], depends_on: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a container that waits by itself: asking the engine for its health often is dear."""
+    wait = f"python -m infra.compose.alive --within {PATIENCE_S} {' '.join(waits_for)}"
     return ours(
-        ("sh", "-c", f"set -e; {command}"),
+        ("sh", "-c", " && ".join([wait, *commands])),
         memory="512m",
         environment=_environment(inside()),
         more={

@@ -7,12 +7,11 @@ from functools import partial
 from infra.compose.addresses import PREPARING
 from infra.compose.engine import Engine, EngineError
 from infra.compose.handed import hand_out
-from infra.compose.status import parts_of_containers, ready
+from infra.compose.status import container_of, parts_of_containers, ready
 from infra.drift.everything import require_declared
 from infra.local import preflight
 from infra.local.down import DownResult, PartDown
 from infra.local.home import delete_home, exclusive, is_home, prepare_home
-from infra.local.parts import SHARED
 from infra.local.probe import wait_until
 from infra.local.restart import Restarted
 from infra.local.stages import Report, Stage, run_stages
@@ -163,22 +162,20 @@ def _with_others(settings: Settings, name: str) -> tuple[Engine, str, tuple[str,
     engine.require()
     parts = {part.name: part for part in parts_of_containers()}
     if name not in parts or not engine.containers():
-        raise EngineError(f"There is no container of {name} here: run `make up STACK=containers` first.")
-    if not parts[name].may_share:
-        return engine, name, (name,)
-    return engine, SHARED, _names(parts[name].may_share)
-
-
-def _names(may_share: bool) -> tuple[str, ...]:
-    return tuple(part.name for part in parts_of_containers() if part.may_share == may_share)
+        raise EngineError(
+            f"There is no container of {name} here: run `make up STACK=containers` first."
+        )
+    container = container_of(parts[name])
+    together = (each.name for each in parts.values() if container_of(each) == container)
+    return engine, container, tuple(together)
 
 
 def _require_fit(settings: Settings) -> None:
     """Refuse what containers do not do, and the home of the other kind of stack."""
     if settings.shape != "single" or settings.publisher != "cdc":
         raise SettingsError(
-            "In containers there is one broker, and Debezium publishes: leave out PROFILE=cluster and PUBLISHER=relay, or "
-            "STACK=containers."
+            "In containers there is one broker, and Debezium publishes: leave out PROFILE=cluster and PUBLISHER=relay, "
+            "or STACK=containers."
         )
     if any((settings.home / name).exists() for name in (*BROKERS["single"], "postgres")):
         raise SettingsError(

@@ -30,6 +30,7 @@ CHANGES = re.compile(r"TAILRACE_\w+=\S+ make up")
 """A command after which the stack of the tests is another one."""
 LONG = "takes minutes on a stack of its own; tests/chaos/test_faults.py runs the same with fewer faults"
 CLUSTER = "needs a cluster, which tests/chaos/test_cluster.py loses the same parts of"
+CONTAINERS = "needs Docker; tests/containers does the same"
 COPIED = "is run by test_new_context.py, in a copy of the repository"
 SLOW = "is done by test_demo.py, with fewer orders"
 ELSEWHERE = {
@@ -59,6 +60,14 @@ ELSEWHERE = {
     ".venv/bin/tailrace down connect-1 --kill": CLUSTER,
     ".venv/bin/tailrace down workers-2 --kill": CLUSTER,
     "make demo ORDERS=50": CLUSTER,
+    "make up STACK=containers": CONTAINERS,
+    "make demo STACK=containers": CONTAINERS,
+    "make doctor STACK=containers": CONTAINERS,
+    "make status STACK=containers": CONTAINERS,
+    "make logs STACK=containers SERVICE=payments-worker": CONTAINERS,
+    "make down STACK=containers": CONTAINERS,
+    "make test-containers": CONTAINERS,
+    "export TAILRACE_STACK=containers": CONTAINERS,
     "make chaos": LONG,
     "make chaos SEED=7 FAULTS=200": LONG,
     'make chaos SEED=7 FAULTS=40 PUBLISHER=relay ARGS="--rate 5 --json"': LONG,

@@ -9,8 +9,8 @@ import pytest
 from infra.settings import REPOSITORY
 
 TARGETS = (
-    "up down reset status logs doctor lag parked demo test test-unit bench bench-guard chaos lint typecheck lock"
-    " generate replay schema-check schema-publish connector clean help"
+    "up down reset status logs doctor lag parked demo test test-unit test-containers bench bench-guard chaos lint"
+    " typecheck lock generate replay schema-check schema-publish connector clean help"
 )
 
 

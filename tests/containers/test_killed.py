@@ -1,0 +1,108 @@
+"""Containers killed under load: the engine starts them again, and nothing is lost or done twice."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+
+from cdc.ids import new_id
+from infra.local.probe import wait_until
+from tests.again import show
+from tests.books import disagreements
+from tests.containers.container_stack import ContainerStack
+from tests.orders import FULFILMENT_TIMEOUT_S, effects, wait_until_decided
+from tests.stack import wait_until_running
+
+KILLED = ("connect", "payments-worker", "postgres")
+ORDERS_AFTER_A_KILL = 15
+PAUSE_S = 0.2
+REQUEST = {
+    "customer_id": "ada",
+    "currency": "EUR",
+    "lines": [{"sku": "book-1", "quantity": 1, "unit_price": "12.50"}],
+}
+
+
+class Customer:
+    """Places orders one after the other, each again under its key until it is answered well."""
+
+    def __init__(self, stack: ContainerStack) -> None:
+        self._url = f"{stack.settings.url_of('storefront')}/v1/orders"
+        self.orders: list[str] = []
+        self.refused = 0
+        self._stopped = threading.Event()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._work)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            thread.join()
+
+    def wait_for(self, number: int) -> None:
+        """Wait until so many more orders are placed."""
+        aim = len(self.orders) + number
+        wait_until(
+            "no order is taken any more",
+            lambda: len(self.orders) >= aim,
+            timeout_s=120,
+            interval_s=0.2,
+        )
+
+    def _work(self) -> None:
+        with httpx2.Client(timeout=20) as client:
+            while not self._stopped.wait(PAUSE_S):
+                self._place(client, str(new_id()))
+
+    def _place(self, client: httpx2.Client, key: str) -> None:
+        while True:
+            try:
+                answer = client.post(self._url, json=REQUEST, headers={"Idempotency-Key": key})
+            except httpx2.HTTPError:
+                self.refused += 1
+            else:
+                if answer.status_code == httpx2.codes.CREATED:
+                    self.orders.append(answer.json()["order_id"])
+                    return
+                self.refused += 1
+            if self._stopped.wait(PAUSE_S):
+                raise AssertionError(f"the order {key} was never answered")
+
+
+def test_killed_containers_are_back_and_nothing_is_lost_or_done_twice(
+    stack: ContainerStack,
+) -> None:
+    customer = Customer(stack)
+    with customer.at_work():
+        for part in KILLED:
+            customer.wait_for(ORDERS_AFTER_A_KILL)
+            before = stack.container(part)
+            stack.kill(part)
+            wait_until(
+                f"{part} was not started again",
+                lambda part=part, before=before: (  # type: ignore[misc]
+                    stack.container(part).restarts > before.restarts
+                    and stack.container(part).pid not in {None, before.pid}
+                ),
+                timeout_s=60,
+                interval_s=0.2,
+            )
+            wait_until_running(stack, timeout_s=180)
+        customer.wait_for(ORDERS_AFTER_A_KILL)
+    show(customer.refused, "no request was under way when Postgres was killed")
+    orders = customer.orders
+    assert len(set(orders)) == len(orders)
+    assert wait_until_decided(stack, orders) == {"confirmed": len(orders)}
+    wait_until(
+        f"the books do not agree: {disagreements(stack, orders)}",
+        lambda: not disagreements(stack, orders),
+        timeout_s=FULFILMENT_TIMEOUT_S,
+    )
+    found = effects(stack, orders)
+    assert (found.payments, found.payment_events) == (len(orders), len(orders))
+    assert (found.order_events, found.counted) == (2 * len(orders), 2 * len(orders))
+    stack.cli("outbox", "verify", "--topic", "order.events")

@@ -1,0 +1,221 @@
+"""The compose file: everything that is declared is in it, in the versions of the embedded stack, closed to others."""
+
+import re
+import socket
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.compose import alive, images
+from infra.compose.addresses import PREPARING, WORKERS, inside
+from infra.compose.handed import hand_out
+from infra.compose.render import FILE, HANDED, document, render
+from infra.compose.status import parts_of_containers
+from infra.deployment import DeploymentError
+from infra.deployment.current import is_local, load_deployment, local_stack
+from infra.local.home import prepare_home
+from infra.local.java.lockfile import read
+from infra.local.postgres import installed
+from infra.services import SERVICES, SUPERUSER
+from infra.settings import Settings, load_settings
+
+SERVERS = {"postgres", "kafka", "registry", "connect"}
+CALLED = [each for each in SERVICES if each.kind in {"rest", "grpc"}]
+CONSUMERS = [each for each in SERVICES if each.is_consumer]
+
+
+@pytest.fixture(scope="module")
+def containers() -> dict[str, Any]:
+    found: dict[str, Any] = document()["services"]
+    return found
+
+
+def test_every_service_and_worker_has_a_container(containers: dict[str, Any]) -> None:
+    others = {*SERVERS, *PREPARING, WORKERS, "retention"}
+    assert set(containers) == others | {each.name for each in CALLED}
+    for each in CALLED:
+        environment = containers[each.name]["environment"]
+        assert environment["TAILRACE_PORT"] == str(each.port)
+    workers = containers[WORKERS]
+    assert workers["command"][3:] == [each.folder for each in CONSUMERS]
+    for each in CONSUMERS:
+        assert (
+            f"TAILRACE_{each.name.upper().replace('-', '_')}_DATABASE_URL" in workers["environment"]
+        )
+    assert {part.name for part in parts_of_containers()} >= {
+        each.name for each in CALLED + CONSUMERS
+    }
+
+
+def test_images_have_the_versions_of_the_embedded_stack() -> None:
+    versions = {artifact.name: artifact.version for part in read().values() for artifact in part}
+    assert tag(images.KAFKA) == versions["kafka_2.13"]
+    assert tag(images.CONNECT) == versions["debezium-connector-postgres"]
+    assert tag(images.REGISTRY) == versions["apicurio-registry-app"]
+    binary = installed(Path("/nowhere"), None) / "postgres"
+    told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    assert tag(images.POSTGRES).partition("-")[0] == told.split()[-1]
+
+
+def tag(image: str) -> str:
+    return image.rpartition(":")[2]
+
+
+def test_nothing_is_published_beyond_this_machine(containers: dict[str, Any]) -> None:
+    published = [port for each in containers.values() for port in each.get("ports", ())]
+    assert len(published) == len(SERVERS) + len(CALLED) + len(CONSUMERS)
+    assert all(port.startswith("127.0.0.1:${TAILRACE_") for port in published)
+
+
+def test_every_port_of_a_part_is_published_where_the_settings_say(
+    containers: dict[str, Any],
+) -> None:
+    published = {port for each in containers.values() for port in each.get("ports", ())}
+    settings = {
+        name for part in parts_of_containers() for name in part.ports if "controller" not in name
+    }
+    assert {re.findall(r"TAILRACE_(\w+):-", port)[0].lower() for port in published} == settings
+
+
+def test_ours_are_confined_and_all_are_limited(containers: dict[str, Any]) -> None:
+    for name, each in containers.items():
+        assert each["mem_limit"], name
+        assert each["pids_limit"], name
+        assert each["security_opt"] == ["no-new-privileges:true"], name
+        if name not in SERVERS:
+            assert (each["read_only"], each["cap_drop"]) == (True, ["ALL"]), name
+            assert each["user"].endswith(":-10001:10001}"), name
+    assert all(
+        containers[name]["healthcheck"]
+        for name in containers
+        if name not in {*PREPARING, "retention"}
+    )
+
+
+def test_secrets_are_files_and_a_service_is_given_its_own_alone(
+    containers: dict[str, Any],
+) -> None:
+    for each in CALLED:
+        secrets = set(containers[each.name].get("secrets", ()))
+        roles = {secret.removesuffix(".pgpass") for secret in secrets}
+        assert roles <= {each.role, "tailrace_access", "webhooks-key.password"}, each.name
+        assert (each.role in roles) == (each.role is not None)
+    for name, each in containers.items():
+        for variable, value in each["environment"].items():
+            if "PASSWORD" in variable:
+                assert value.startswith(("/run/secrets", "$${directory:/run/secrets")), (
+                    name,
+                    variable,
+                )
+    declared = document()["secrets"]
+    assert {name for name, each in declared.items() if "/handed/" in each["file"]} == set(HANDED)
+
+
+def test_settings_reach_the_services(containers: dict[str, Any]) -> None:
+    environment = containers["orders"]["environment"]
+    assert environment["TAILRACE_FULFILMENT"] == "${TAILRACE_FULFILMENT:-choreography}"
+    assert environment["TAILRACE_USERS_GRPC_URL"] == inside().url_of("users-grpc")
+    # the loopback of a container is none that anybody else listens on
+    assert containers["webhooks"]["environment"]["TAILRACE_WEBHOOK_RECEIVERS"] == "public"
+
+
+def test_the_file_does_not_depend_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = render()
+    monkeypatch.setenv("TAILRACE_FULFILMENT", "orchestration")
+    monkeypatch.setenv("TAILRACE_ORDERS_PORT", "4711")
+    monkeypatch.setenv("TAILRACE_STACK", "containers")
+    assert render() == before
+    assert list(before) == [FILE]
+
+
+def test_a_stack_in_containers_has_a_home_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TAILRACE_HOME", raising=False)
+    processes, containers = load_settings().home, load_settings(stack="containers").home
+    assert containers == processes.with_name(f"{processes.name}-containers")
+    assert load_settings(stack="containers", home="/elsewhere").home == Path("/elsewhere")
+
+
+def test_commands_work_on_containers_through_the_ports_that_they_publish(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TAILRACE_STACK", "containers")
+    deployment = load_deployment()
+    assert not is_local()
+    assert deployment.url_of("orders") == load_settings().url_of("orders")
+    capture = deployment.require_capture()
+    assert (capture.database_host, capture.database_port) == ("postgres", 5432)
+    assert capture.password == "${directory:/run/secrets:tailrace_capture.password}"
+    with pytest.raises(DeploymentError, match="runs in containers"):
+        local_stack()
+
+
+@pytest.fixture
+def handed(tmp_path: Path) -> Settings:
+    settings = load_settings(home=tmp_path / "home", stack="containers")
+    prepare_home(settings.home)
+    hand_out(settings)
+    return settings
+
+
+def test_what_servers_read_is_open_in_a_directory_that_is_not(handed: Settings) -> None:
+    directory = handed.home / "handed"
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {path.name for path in directory.iterdir()} == set(HANDED)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o444}
+    closed = [*handed.secrets.iterdir()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in closed} == {0o600}
+    properties = (directory / "registry.properties").read_text()
+    assert "apicurio.datasource.url=jdbc:postgresql://postgres:5432/registry\n" in properties
+    assert "quarkus.http.port" not in properties
+
+
+def test_handing_out_again_changes_no_password(handed: Settings) -> None:
+    path = handed.home / "handed" / f"{SUPERUSER}.password"
+    before = path.read_text()
+    hand_out(handed)
+    assert path.read_text() == before
+
+
+@pytest.fixture
+def answering() -> Iterator[int]:
+    """Answer everything well, at a port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = threading.Event()
+
+        def answer() -> None:
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    if ended.is_set():
+                        return
+                    if b"/wrong" in connection.recv(1024):
+                        connection.sendall(b"HTTP/1.0 503 Service Unavailable\r\n\r\n")
+                    else:
+                        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        port = listener.getsockname()[1]
+        yield port
+        ended.set()
+        socket.create_connection(("127.0.0.1", port)).close()
+        thread.join()
+
+
+def test_alive_asks_until_everybody_answers(
+    answering: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    well = f"http://127.0.0.1:{answering}/health"
+    assert alive.main([well]) == 0
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        free = other.getsockname()[1]
+    silent = f"tcp://127.0.0.1:{free}"
+    wrong = f"rest://127.0.0.1:{answering}/wrong"
+    assert alive.main(["--within", "0.4", well, silent, wrong]) == 1
+    told = capsys.readouterr().err
+    assert told == f"{silent} does not answer\n{wrong} does not answer\n"
