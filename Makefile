@@ -63,7 +63,7 @@ test-unit: install ## The tests that need nothing started, with fewer random exa
 	@$(BIN)/pytest --numprocesses auto --dist worksteal --hypothesis-profile quick tests/unit tests/contract
 
 test-containers: install ## The tests of the stack in containers; they need Docker, or root on Debian
-	@$(BIN)/pytest tests/containers
+	@$(BIN)/pytest --durations 12 tests/containers
 
 bench: install ## Measure, on a stack of its own: make bench BENCH=consumer (ARGS=--help tells more)
 	@$(BIN)/python -m tests.bench $(if $(BENCH),"$(BENCH)") $(ARGS)
@@ -97,10 +97,11 @@ connector: install ## Apply the connector's configuration
 
 COMPILE := build/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-lock: install ## Resolve the dependencies anew into requirements.lock, and those of a benchmark into its own
+lock: install ## Resolve the dependencies anew into requirements.lock, and those of our image and of a benchmark into their own
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/pip install --quiet uv
 	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
+	@$(COMPILE) pyproject.toml infra/compose/build.in --constraint requirements.lock --output-file infra/compose/requirements.lock
 	@$(COMPILE) tests/bench/sagas/dbos.in --output-file tests/bench/sagas/dbos.lock
 
 clean: ## Stop everything and remove what was installed or built; the data stay

@@ -149,17 +149,20 @@ def _print_parts(out: Console, settings: Settings, parts: Sequence[PartStatus]) 
     rows = ((part.name, part.url or "nowhere, it works by itself") for part in parts)
     out.print()
     out.print(table(("part", "where"), rows, wrap=True))
-    out.print(f"\nLogs and data: {settings.home}", soft_wrap=True)
+    kept = "Passwords" if settings.in_containers else "Logs and data"
+    out.print(f"\n{kept}: {settings.home}", soft_wrap=True)
 
 
 def _next_commands(settings: Settings) -> str:
+    named = " STACK=containers" if settings.in_containers else ""
+    told = "TAILRACE_STACK=containers " if settings.in_containers else ""
     return f"""Try next:
 
   curl -s {settings.url_of("storefront")}/v1/orders -d '{FIRST_ORDER}'
-  {_own_command()} topics tail order.events
-  make demo
-  make status
-  make down"""
+  {told}{_own_command()} topics tail order.events
+  make demo{named}
+  make status{named}
+  make down{named}"""
 
 
 def _own_command() -> str:

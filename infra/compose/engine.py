@@ -134,10 +134,15 @@ class Engine:
             check=False,
         )
         if result.returncode != 0:
-            lines = [line for line in result.stderr.splitlines() if line.strip()]
-            reason = lines[-1].strip() if lines else f"exit {result.returncode}"
-            raise EngineError(f"{failure}: {reason}")
+            raise EngineError(f"{failure}: {_reason(result)}")
         return result.stdout
+
+
+def _reason(result: "subprocess.CompletedProcess[str]") -> str:
+    """Return the line that says why: what a step of a build complained of stands before what its builder says of it."""
+    lines = [line.strip() for line in (result.stdout + result.stderr).splitlines() if line.strip()]
+    complaints = [line for line in lines if "error" in line.lower()]
+    return (complaints or lines or [f"exit {result.returncode}"])[-1]
 
 
 def _container(told: Mapping[str, Any]) -> Container:

@@ -2,10 +2,11 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from functools import partial
 
 from infra.compose.addresses import PREPARING
-from infra.compose.engine import Engine, EngineError
+from infra.compose.engine import Container, Engine, EngineError
 from infra.compose.handed import hand_out
 from infra.compose.status import container_of, parts_of_containers, ready
 from infra.drift.everything import require_declared
@@ -76,15 +77,13 @@ def _start(engine: Engine) -> str:
     try:
         engine.compose("up", "--detach", "--no-build", "--remove-orphans")
     except EngineError:
-        _require_prepared(engine)
+        _are_prepared(engine, engine.containers())
         raise
-    _require_prepared(engine)
     return ""
 
 
-def _require_prepared(engine: Engine) -> None:
-    """Tell what kept a container from its work that others wait for."""
-    found = engine.containers()
+def _are_prepared(engine: Engine, found: Mapping[str, Container]) -> bool:
+    """Tell whether those have ended that prepare something for others; one that failed ends the start."""
     for name in PREPARING:
         if name in found and found[name].state == "exited" and found[name].exit_code != 0:
             told = [line for line in engine.log(found[name], lines=20) if line.strip()]
@@ -92,6 +91,7 @@ def _require_prepared(engine: Engine) -> None:
                 f"The container {name} could not do its work: {told[-1] if told else 'it says nothing'} "
                 f"(more with `tailrace logs {name}`)."
             )
+    return all(name in found and found[name].state == "exited" for name in PREPARING)
 
 
 def _wait(settings: Settings, engine: Engine, cancelled: threading.Event) -> str:
@@ -99,7 +99,7 @@ def _wait(settings: Settings, engine: Engine, cancelled: threading.Event) -> str
 
     def all_ready() -> bool:
         found = engine.containers()
-        return all(ready(settings, part, found) for part in parts)
+        return _are_prepared(engine, found) and all(ready(settings, part, found) for part in parts)
 
     wait_until(
         "not every container does its work (see `tailrace status`)",

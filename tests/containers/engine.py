@@ -22,6 +22,8 @@ PACKAGES = ("docker.io", "docker-compose", "iptables")
 RELEASE = "bookworm"
 MADE_BASE = f"tailrace/debian:{RELEASE}"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+OWN_AUTHORITIES = Path("/usr/local/share/ca-certificates")
+"""From here Debian adds to its own when it writes that file anew."""
 LOG = REPOSITORY / "build" / "dockerd.log"
 ENGINE_TIMEOUT_S = 60
 
@@ -103,10 +105,11 @@ def _base() -> str:
         root = Path(directory) / "root"
         _must(["debootstrap", "--variant=minbase", RELEASE, str(root), *_mirror()])
         shutil.rmtree(root / "var/cache/apt/archives")
-        target = root / CERTIFICATES.relative_to("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if CERTIFICATES.is_file():
-            shutil.copy(CERTIFICATES, target)
+        for path in (CERTIFICATES, *OWN_AUTHORITIES.glob("*.crt")):
+            if path.is_file():
+                target = root / path.relative_to("/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
         variables = ("SSL_CERT_FILE", "PIP_CERT")
         changes = [word for name in variables for word in ("-c", f"ENV {name}={CERTIFICATES}")]
         archive = Path(directory) / "root.tar"

