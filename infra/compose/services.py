@@ -28,6 +28,7 @@ from infra.settings import WEBHOOK_KEY, load_settings
 ROUND_S = 3600
 READY = after("contracts")
 RPC = "grpc"
+ATTEMPTS, BETWEEN_ATTEMPTS_S = 3, 5
 ALIVE_EVERY = "30s"
 PATIENCE_S = 300
 """How long others may take to start, on a machine that is busy."""
@@ -119,10 +120,13 @@ def preparing() -> dict[str, dict[str, Any]]:
 def _preparing(
     commands: Iterable[str], *, waits_for: Iterable[str], depends_on: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a container that waits by itself: asking the engine for its health often is dear."""
+    """Return a container that waits by itself: asking the engine for its health often is dear.
+
+    What it does may be done again, and is, when a server on a busy machine did not answer in time.
+    """
     wait = f"python -m infra.compose.alive --within {PATIENCE_S} {' '.join(waits_for)}"
     return ours(
-        ("sh", "-c", " && ".join([wait, *commands])),
+        ("sh", "-c", f"{wait} || exit; {_tried(' && '.join(commands))}"),
         memory="512m",
         environment=_environment(inside()),
         more={
@@ -132,6 +136,11 @@ def _preparing(
             "depends_on": dict(depends_on),
         },
     )
+
+
+def _tried(command: str) -> str:
+    attempts = " ".join(map(str, range(1, ATTEMPTS + 1)))
+    return f"for attempt in {attempts}; do {command} && exit 0; sleep {BETWEEN_ATTEMPTS_S}; done; exit 1"
 
 
 def _environment(deployment: Deployment) -> dict[str, str]:
