@@ -8,7 +8,7 @@ import click
 
 from cdc.text import printable
 from consumers.runtime.locking.reading import SHOWN, Locked
-from consumers.sagas.engine import Verb
+from consumers.sagas.inputs import Verb
 from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found
 from infra.cli.common import confirm, examples, usage_errors, who_option

@@ -9,22 +9,11 @@ import pytest
 
 from cdc.ids import new_id
 from consumers.sagas.definition import NOTHING_TO_UNDO, Ask, Saga, Step
-from consumers.sagas.engine import (
-    Act,
-    Cancel,
-    Deadline,
-    Decision,
-    Input,
-    Reply,
-    Send,
-    Start,
-    advance,
-    begin,
-    fire,
-    fork,
-    message_id,
-)
+from consumers.sagas.engine import advance, begin, fire
+from consumers.sagas.fork import fork
+from consumers.sagas.inputs import Act, Cancel, Deadline, Input, Reply, Start
 from consumers.sagas.instance import Instance
+from consumers.sagas.run import Decision, Send, message_id
 from tests import sagas
 from tests.sagas import State, Trial, trial
 
