@@ -341,15 +341,15 @@ class Run(Generic[S]):
     def _about_steps(self, act: Act) -> str:
         """Return why nothing was done about the steps that a saga waits for; empty when something was."""
         wanted = {"given_up"} if act.verb == "resume" else {"out", "waiting", "given_up"}
-        steps = [
-            name
-            for name, run in self._steps.items()
-            if run.status in wanted and act.step in {"", name}
-        ]
+        waits_for = [name for name, run in self._steps.items() if run.status in wanted]
+        steps = [name for name in waits_for if act.step in {"", name}]
         if not act.step and (act.verb == "skip" or not steps):
             return _STEP_MISSING[act.verb]
+        if not steps and act.verb == "resume":
+            return f"{act.step} has not used up its attempts"
         if not steps:
-            return "it waits for no such step"
+            but_for = f", but for {', '.join(waits_for)}" if waits_for else ""
+            return f"it does not wait for {act.step}{but_for}"
         for name in steps:
             if act.verb == "skip":
                 undoing = self._steps[name].undoing

@@ -323,9 +323,9 @@ def test_an_operator_may_have_it_tried_again_right_now() -> None:
 def test_what_an_operator_cannot_have_is_said() -> None:
     play = Play()
     assert play.act("resume") == "no step of it has used up its attempts"
-    assert play.act("resume", "authorise") == "it waits for no such step"
+    assert play.act("resume", "authorise") == "authorise has not used up its attempts"
     assert play.act("skip") == "which step is not said"
-    assert play.act("retry", "capture") == "it waits for no such step"
+    assert play.act("retry", "capture") == "it does not wait for capture, but for authorise"
     assert play.act("kill") == ""
     assert play.act("kill") == "it is abandoned"
     assert to_the_pivot().act("cancel") == ("capture has begun, from which on nothing is undone")
