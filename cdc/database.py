@@ -66,7 +66,10 @@ class Pool(AsyncConnectionPool[Connection]):
     come in one turn of the loop.
     """
 
-    async def getconn(self, timeout: float | None = None) -> Connection:
+    async def getconn(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - the pool calls it by this name
+    ) -> Connection:
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
         connection = await super().getconn(timeout)

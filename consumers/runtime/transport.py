@@ -45,9 +45,6 @@ a busy one down. One that asks for all of them ends with the first record of any
 spend little on it; who seeks may wait for its end.
 """
 
-MANY = 100
-"""Records in a fetch after which the next one follows at once, whoever gathers: there is a backlog."""
-
 PAUSE_S = 1.0
 
 log = FieldLogger(__name__)
@@ -60,9 +57,8 @@ class Assignee(Protocol):
     def lanes(self) -> Lanes:
         """The partitions being worked on."""
 
-    @property
-    def gather_s(self) -> float:
-        """Least time from one fetch that brings something to the next."""
+    def pause_s(self, count: int) -> float:
+        """Return how long to put off the next fetch after one that has brought so many records."""
 
     async def let_go(self) -> None:
         """Finish the transactions under way and work on nothing more."""
@@ -237,9 +233,7 @@ class BatchConsumer(Consumer):
             for tp, fetched in records.items():
                 done = partial(self._acknowledge, tp, fetched[-1].offset)
                 room[Place(*tp)].add(Fetched(fetched, done))
-        gather_s = self._assignee.gather_s
-        if gather_s and 0 < sum(map(len, records.values())) < MANY:
-            await asyncio.sleep(gather_s)
+        await asyncio.sleep(self._assignee.pause_s(sum(map(len, records.values()))))
         return {}
 
     def verify_event_path(self, now: float, tp: TP) -> None:

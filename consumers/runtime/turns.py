@@ -19,6 +19,8 @@ MOST_TOGETHER = 256
 """Most messages in a shared transaction, but for those of the chunk that begins it."""
 LONGEST_WAIT_S = 0.02
 """After this a chunk goes beside the transaction under way, if the consumer allows several at once."""
+WEIGHT = 0.1
+"""Of the newest chunk, in how long one takes."""
 APART_S = 60.0
 """How long each chunk is applied by itself after a shared transaction took too long: no handler waits for another."""
 
@@ -42,9 +44,13 @@ class Turns:
     Args:
         processor: Applies them.
         parallel: Most transactions at once.
+
+    Attributes:
+        took_s: How long a chunk took of late, in seconds, with the wait for its turn.
     """
 
     def __init__(self, processor: Processor, parallel: int) -> None:
+        self.took_s = 0.0
         self._processor = processor
         self._parallel = asyncio.Semaphore(parallel)
         self._shared = asyncio.Lock()
@@ -61,6 +67,13 @@ class Turns:
             patient: See there.
             has_failed: It could not be applied before, and would only hold others up.
         """
+        begin = time.monotonic()
+        try:
+            return await self._apply(chunk, patient=patient, has_failed=has_failed)
+        finally:
+            self.took_s += WEIGHT * (time.monotonic() - begin - self.took_s)
+
+    async def _apply(self, chunk: Chunk, *, patient: bool, has_failed: bool) -> Applied:
         shares = patient and not has_failed and len(chunk.batch) <= MOST_OF_A_PARTITION
         is_apart = self._processor.is_careful or time.monotonic() < self._apart_until
         if not shares or is_apart:

@@ -33,6 +33,7 @@ from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes, LaneServices
 from consumers.runtime.locking.postgres import Waiting
 from consumers.runtime.locking.stash import StashWork
+from consumers.runtime.pace import pause_s
 from consumers.runtime.positions import find_positions
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.processor import Processor
@@ -113,10 +114,11 @@ class Worker(mode.Service):
             *(make(consumer, outbox) for make in consumer.due),
         )
         self._own_chores = consumer.chores(self._pool, outbox) if consumer.chores else ()
+        self._turns = Turns(Processor(consumer, self._store, outbox), consumer.parallel_partitions)
         self.lanes = Lanes(
             LaneServices(
                 intake=intake,
-                turns=Turns(Processor(consumer, self._store, outbox), consumer.parallel_partitions),
+                turns=self._turns,
                 position=self._store.position,
                 seek=self._driver.seek,
                 retries=consumer.retries,
@@ -187,10 +189,9 @@ class Worker(mode.Service):
         """Finish the transactions under way and work on nothing more."""
         await self.lanes.close(STOP_S)
 
-    @property
-    def gather_s(self) -> float:
-        """Least time from one fetch that brings something to the next."""
-        return self._consumer.gather_s
+    def pause_s(self, count: int) -> float:
+        """Return how long to put off the next fetch after one that has brought so many records."""
+        return pause_s(count, self._turns.took_s, self._consumer.gather_s)
 
     async def until_compared(self) -> None:
         """Return when the positions were compared with Kafka a moment ago, as they are all the time."""

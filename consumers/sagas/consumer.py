@@ -12,10 +12,12 @@ from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork
 from consumers.sagas.definition import Saga
 from consumers.sagas.due import ActionWork, DeadlineWork, ForgettingWork
-from consumers.sagas.engine import Cancel, Deadline, Decision, Input, Reply, Start, advance, begin
+from consumers.sagas.engine import advance, begin
+from consumers.sagas.inputs import Cancel, Deadline, Input, Reply, Start
 from consumers.sagas.instance import Entry, Instance
 from consumers.sagas.outgoing import outgoing
 from consumers.sagas.registry import Sagas
+from consumers.sagas.run import Decision
 from consumers.sagas.store import PostgresSagas, SagaStore
 from schemas.messages.sagas import DeadlinePassed
 

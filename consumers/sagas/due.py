@@ -14,10 +14,13 @@ from cdc.logs import FieldLogger
 from cdc.outbox import Outbox, Outgoing
 from consumers.runtime.consumer import Consumer
 from consumers.sagas.definition import Saga
-from consumers.sagas.engine import Act, Decision, advance, fire, fork
+from consumers.sagas.engine import advance, fire
+from consumers.sagas.fork import fork
+from consumers.sagas.inputs import Act
 from consumers.sagas.instance import Instance
 from consumers.sagas.outgoing import outgoing
 from consumers.sagas.registry import Sagas
+from consumers.sagas.run import Decision
 from consumers.sagas.store import Action, Armed, SagaStore
 from schemas.messages.sagas import DeadlinePassed
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from cdc.context import MessageContext
 from cdc.outbox import Outbox, Outgoing
-from consumers.sagas.engine import Send
+from consumers.sagas.run import Send
 
 
 def outgoing(outbox: Outbox, sends: Iterable[Send], context: MessageContext) -> list[Outgoing]:

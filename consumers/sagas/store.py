@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from cdc.database import Connection, SyncConnection
 from cdc.outbox import ConcurrencyError
 from cdc.sql import load_queries
-from consumers.sagas.engine import Act
+from consumers.sagas.inputs import Act
 from consumers.sagas.instance import ENDED, STEPS, Entry, Instance, StepRun, next_of
 from consumers.sagas.registry import Sagas
 

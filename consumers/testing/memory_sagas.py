@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cdc.outbox import ConcurrencyError
-from consumers.sagas.engine import Act
+from consumers.sagas.inputs import Act
 from consumers.sagas.instance import Entry, Instance
 from consumers.sagas.registry import Sagas
 from consumers.sagas.store import Action, Armed

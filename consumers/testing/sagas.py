@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from cdc.work import utc_now
 from consumers.sagas.consumer import saga_consumer
 from consumers.sagas.definition import Saga
-from consumers.sagas.engine import Act, Verb
+from consumers.sagas.inputs import Act, Verb
 from consumers.sagas.instance import Entry, Instance
 from consumers.sagas.registry import Sagas
 from consumers.sagas.store import PostgresSagas, SagaStore

@@ -34,6 +34,12 @@ def main(address: str, path: str = "", text: str = "{}") -> int:
         except grpc.RpcError as error:
             print(f"{error.code().name}: {error.details()}", file=sys.stderr)
             return 1
+        except KeyError:
+            print(f"There is no method {path}; without one, all are shown.", file=sys.stderr)
+            return 2
+        except json_format.ParseError as error:
+            print(f"{path} is not asked so: {error}", file=sys.stderr)
+            return 2
     return 0
 
 

@@ -8,11 +8,11 @@ import click
 
 from cdc.text import printable
 from consumers.runtime.locking.reading import SHOWN, Locked
-from consumers.sagas.engine import Verb
+from consumers.sagas.inputs import Verb
 from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found
 from infra.cli.common import confirm, examples, usage_errors, who_option
-from infra.cli.output import json_option, tell
+from infra.cli.output import console, json_option, table, tell
 from infra.cli.values import COUNT, TEXT
 from infra.deployment.current import load_deployment
 from infra.operations import sagas as operations
@@ -44,8 +44,11 @@ def list_sagas(*, saga: str | None, status: tuple[str, ...], limit: int, as_json
     """Show sagas, those first that have not changed for longest."""
     with operations.open_sagas(load_deployment()) as readers:
         found = operations.list_sagas(readers, Choice(saga=saga, status=status or None), limit)
-    lines = [_line(each) for each in found] or ["There is no such saga."]
-    tell(found, lines, as_json=as_json)
+    if as_json or not found:
+        tell(found, ["There is no such saga."], as_json=as_json)
+        return
+    headings = ("saga", "definition", "status", "changed", "waits for")
+    console().print(table(headings, map(_row, found)))
 
 
 @saga.command()
@@ -260,10 +263,23 @@ def locked_line(each: Locked, now: datetime) -> str:
     )
 
 
+def _row(each: Found) -> tuple[str, ...]:
+    return (
+        each.saga_id,
+        f"{each.saga} {each.version}",
+        _status(each),
+        local(each.updated_at),
+        ", ".join(each.waits_for),
+    )
+
+
+def _status(each: Found) -> str:
+    return f"{each.status} ({each.reason})" if each.reason else each.status
+
+
 def _line(each: Found) -> str:
     waits = f"  waits for {', '.join(each.waits_for)}" if each.waits_for else ""
-    reason = f"  ({each.reason})" if each.reason else ""
-    return f"{each.saga_id}  {each.saga} {each.version}  {each.status}{reason}  {local(each.updated_at)}{waits}"
+    return f"{each.saga_id}  {each.saga} {each.version}  {_status(each)}  {local(each.updated_at)}{waits}"
 
 
 def _lines(shown: operations.Shown) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from cdc.database import connect
 from consumers.sagas.diagram import mermaid
-from consumers.sagas.engine import Verb
+from consumers.sagas.inputs import Verb
 from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found, Noted, Past, SagaReader, StepFigures, Wanted
 from infra.deployment import Deployment

@@ -13,7 +13,9 @@ _PREFERENCE = re.compile(
     rf"(?:[ \t]*;(?:[ \t]*{_NAME}(?:[ \t]*=[ \t]*{_WORD})?)?)*[ \t]*(?:,|$)",
     re.ASCII,
 )
-_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_SECONDS = re.compile(r"0*([0-9]{1,9})|[0-9]+", re.ASCII)
+LONGEST_S = 10**9
+"""Stands for a wait that is longer, which is no reason to pass the wish over."""
 
 
 def preferences(headers: Headers) -> dict[str, str]:
@@ -36,5 +38,5 @@ def preferences(headers: Headers) -> dict[str, str]:
 
 def preferred_wait_s(headers: Headers) -> int | None:
     """Return for how many seconds a client would like an answer to wait for what it asks about, if it says so."""
-    value = preferences(headers).get("wait", "")
-    return int(value) if _SECONDS.fullmatch(value) else None
+    match = _SECONDS.fullmatch(preferences(headers).get("wait", ""))
+    return int(match[1] or LONGEST_S) if match else None

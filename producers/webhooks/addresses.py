@@ -26,7 +26,7 @@ LOOKUPS = 64
 """Names that are looked up at once, each in a thread of its own."""
 
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<scheme>(?i:https?))://(?P<host>\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<target>(?:/[!-\"$-\[\]-~]*)?(?:\?[!-\"$-\[\]-~]*)?)",
     re.ASCII,
 )
@@ -157,7 +157,7 @@ def _parts(url: str) -> tuple[str, str, int, str]:
             "begins with xn--, without user, password and fragment"
         )
     scheme, host, port, target = (
-        match["scheme"],
+        match["scheme"].lower(),
         match["host"].lower(),
         match["port"],
         match["target"],

@@ -6,7 +6,6 @@ from uuid import UUID
 import faust
 from faust.streams import Stream
 from faust.types import StreamT
-from psycopg_pool import AsyncConnectionPool
 
 from cdc import logs
 from cdc.database import Pool
@@ -37,7 +36,7 @@ class PlainApp(faust.App):
             worker_redirect_stdouts=False,
         )
         self._group = settings.bench_group
-        self._pool: Pool = AsyncConnectionPool(settings.database_url, open=False)
+        self._pool = Pool(settings.database_url, open=False)
         self._decoder = Decoder(SchemaStore(settings.registry_url, settings.schema_cache))
         topic = self.topic(
             settings.bench_topic, key_type=bytes, value_type=bytes, value_serializer="raw"

@@ -234,7 +234,7 @@ def test_whoever_is_cancelled_as_a_connection_comes_free_hears_of_it(stack: Runn
             for turns in range(40):
                 lent = await pool.getconn()
                 waiting = asyncio.create_task(pool.getconn())
-                while not pool.get_stats()["requests_waiting"]:
+                while not pool.get_stats()["requests_waiting"]:  # noqa: ASYNC110 - it tells in no other way
                     await asyncio.sleep(0)
                 await pool.putconn(lent)
                 for _ in range(turns):

@@ -22,7 +22,8 @@ from cdc.manifest import SAGA_TABLES
 from cdc.outbox import ConcurrencyError
 from cdc.work import utc_now
 from consumers.runtime.refusals import RefusedError
-from consumers.sagas.engine import Act, Start, begin
+from consumers.sagas.engine import begin
+from consumers.sagas.inputs import Act, Start
 from consumers.sagas.instance import Instance
 from consumers.sagas.reading import Choice, SagaReader
 from consumers.sagas.registry import Sagas

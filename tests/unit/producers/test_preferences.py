@@ -3,7 +3,7 @@
 import pytest
 from starlette.datastructures import Headers
 
-from producers.rest.preferences import preferences, preferred_wait_s
+from producers.rest.preferences import LONGEST_S, preferences, preferred_wait_s
 
 
 def headers(*values: str) -> Headers:
@@ -23,6 +23,8 @@ def headers(*values: str) -> Headers:
         (["wait=10, wait=3"], 10),
         (["wait=0"], 0),
         (["wait=000000010"], 10),
+        (["wait=0000000000000000010"], 10),
+        (["wait=999999999999"], LONGEST_S),
         (["foo; ;bar, wait=4"], 4),
         ([], None),
         ([""], None),
@@ -31,7 +33,7 @@ def headers(*values: str) -> Headers:
         (["wait=-1"], None),
         (["wait=1.5"], None),
         (["wait=1e3"], None),
-        (["wait=99999999999999999999"], None),
+        (["wait=99999999999999999999"], LONGEST_S),
         (["wait=\xb2"], None),
         (["waits=4"], None),
         (['foo="never closed, wait=4'], None),

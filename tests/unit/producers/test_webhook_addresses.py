@@ -148,8 +148,9 @@ def test_public_addresses_are_called_as_they_are_written() -> None:
         return ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"]
 
     policy = Policy(ports=frozenset({443, 8443}), resolve=public)
-    called = asyncio.run(admit("https://Hooks.Example.com:8443?a=b", policy))
-    assert (called.host, called.authority, called.target) == (
+    called = asyncio.run(admit("HTTPS://Hooks.Example.com:8443?a=b", policy))
+    assert (called.scheme, called.host, called.authority, called.target) == (
+        "https",
         "hooks.example.com",
         "hooks.example.com:8443",
         "/?a=b",

@@ -9,22 +9,11 @@ import pytest
 
 from cdc.ids import new_id
 from consumers.sagas.definition import NOTHING_TO_UNDO, Ask, Saga, Step
-from consumers.sagas.engine import (
-    Act,
-    Cancel,
-    Deadline,
-    Decision,
-    Input,
-    Reply,
-    Send,
-    Start,
-    advance,
-    begin,
-    fire,
-    fork,
-    message_id,
-)
+from consumers.sagas.engine import advance, begin, fire
+from consumers.sagas.fork import fork
+from consumers.sagas.inputs import Act, Cancel, Deadline, Input, Reply, Start
 from consumers.sagas.instance import Instance
+from consumers.sagas.run import Decision, Send, message_id
 from tests import sagas
 from tests.sagas import State, Trial, trial
 
@@ -334,9 +323,9 @@ def test_an_operator_may_have_it_tried_again_right_now() -> None:
 def test_what_an_operator_cannot_have_is_said() -> None:
     play = Play()
     assert play.act("resume") == "no step of it has used up its attempts"
-    assert play.act("resume", "authorise") == "it waits for no such step"
+    assert play.act("resume", "authorise") == "authorise has not used up its attempts"
     assert play.act("skip") == "which step is not said"
-    assert play.act("retry", "capture") == "it waits for no such step"
+    assert play.act("retry", "capture") == "it does not wait for capture, but for authorise"
     assert play.act("kill") == ""
     assert play.act("kill") == "it is abandoned"
     assert to_the_pivot().act("cancel") == ("capture has begun, from which on nothing is undone")

@@ -10,20 +10,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.sagas.engine import (
-    Act,
-    Cancel,
-    Deadline,
-    Decision,
-    Input,
-    Reply,
-    Send,
-    Start,
-    advance,
-    begin,
-    fire,
-)
+from consumers.sagas.engine import advance, begin, fire
+from consumers.sagas.inputs import Act, Cancel, Deadline, Input, Reply, Start
 from consumers.sagas.instance import ENDED, Instance
+from consumers.sagas.run import Decision, Send
 from tests import sagas
 from tests.examples import times
 from tests.sagas import State, Trial, trial
