@@ -44,6 +44,7 @@ from schemas.registry_settings import RegistrySettings
 
 SETTINGS_FILE = REPOSITORY / "tailrace.toml"
 HOST = "127.0.0.1"
+STANDBY_SIGNAL = "standby.signal"  # a file in the data of Postgres by which it starts as a standby
 WEBHOOK_KEY = "webhooks-key"  # the secret under which the keys of webhook endpoints are sealed
 
 
@@ -101,6 +102,11 @@ BROKERS: Mapping[Shape, tuple[str, ...]] = {
     "cluster": ("kafka-1", "kafka-2", "kafka-3"),
 }
 """Shape of a stack -> its brokers, which are also the directories of their data."""
+POSTGRES: Mapping[Shape, tuple[str, ...]] = {
+    "single": ("postgres",),
+    "cluster": ("postgres", "postgres-2"),
+}
+"""Shape of a stack -> its servers of Postgres, which are also the directories of their data."""
 
 
 def second_port_setting(service: Service) -> str:
@@ -111,7 +117,7 @@ def second_port_setting(service: Service) -> str:
 CLUSTER_PORTS = frozenset(
     {
         *("kafka_2_port", "kafka_2_controller_port", "kafka_3_port", "kafka_3_controller_port"),
-        "connect_2_port",
+        *("postgres_2_port", "connect_2_port"),
         *map(second_port_setting, TWICE),
     }
 )
@@ -135,6 +141,7 @@ class Settings(AccessSettings, BaseSettings):
     )
     cache: Directory = Field(default_factory=default_cache)
     postgres_port: Port
+    postgres_2_port: Port
     kafka_port: Port
     kafka_controller_port: Port
     kafka_2_port: Port
@@ -235,6 +242,36 @@ class Settings(AccessSettings, BaseSettings):
         )
 
     @property
+    def postgres_ports(self) -> Mapping[str, int]:
+        """Server of Postgres -> its port."""
+        ports = (self.postgres_port, self.postgres_2_port)
+        return dict(zip(POSTGRES[self.shape], ports, strict=False))
+
+    @property
+    def primary(self) -> str:
+        """The server of Postgres that takes writes, as the data tell: a standby's hold `standby.signal`.
+
+        After a promotion that was interrupted no data are those of a primary; it is the one that is to become it.
+        """
+        servers = POSTGRES[self.shape]
+        begun = [name for name in servers if self.has_data(name)]
+        primaries = [name for name in begun if not self.is_standby(name)]
+        return (*primaries, *begun, *servers)[0]
+
+    @property
+    def standby(self) -> str | None:
+        """The other server of a cluster, which may have no data yet."""
+        return next((name for name in POSTGRES[self.shape] if name != self.primary), None)
+
+    def is_standby(self, server: str) -> bool:
+        """Whether a server of Postgres takes no writes when it is started."""
+        return (self.home / server / "data" / STANDBY_SIGNAL).is_file()
+
+    def has_data(self, server: str) -> bool:
+        """Whether a server of Postgres can be started."""
+        return (self.home / server / "data" / "PG_VERSION").is_file()
+
+    @property
     def kafka_bootstrap(self) -> str:
         return ",".join(f"{HOST}:{port}" for port, _ in self.kafka_ports)
 
@@ -289,10 +326,22 @@ class Settings(AccessSettings, BaseSettings):
     @property
     def database(self) -> Database:
         """The database of the stack; each role's password stands in a file of its own."""
-        return Database(host=HOST, port=self.postgres_port, name="tailrace", passwords=self.secrets)
+        first, *others = self.postgres_ports.values()
+        return Database(
+            host=HOST,
+            port=first,
+            others=tuple((HOST, port) for port in others),
+            name="tailrace",
+            passwords=self.secrets,
+        )
 
     def database_url(self, role: str, database: str | None = None) -> str:
         return self.database.url(role, database)
+
+    def server_url(self, server: str, role: str, database: str | None = None) -> str:
+        """Return the libpq URL of one of several servers of Postgres, whether it takes writes or not."""
+        one = replace(self.database, port=self.postgres_ports[server], others=())
+        return one.url(role, database)
 
     def deployment(self) -> Deployment:
         """Return the stack as any other installation: addresses, and files with credentials."""
@@ -326,7 +375,7 @@ class Settings(AccessSettings, BaseSettings):
         return Capture(
             url=self.connect_url,
             database_host=HOST,
-            database_port=self.postgres_port,
+            database_port=self.postgres_ports[self.primary],
             password=f"${{directory:{self.connect_secrets}:{CAPTURE}.password}}",
             profile=self.cdc_profile,
         )

@@ -44,6 +44,10 @@ COMMANDS = {
         "Serve pages that show an installation, on this machine.",
     ),
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
+    "postgres": (
+        "infra.cli.postgres:postgres",
+        "Show the standby of a cluster; have it take over.",
+    ),
     "relay": ("infra.cli.relay:relay", "Show the relay, which publishes without Debezium."),
     "schema": ("infra.cli.schema:schema", "Check, compare and publish contracts."),
     "new": ("infra.cli.new:new", "Begin a context: a consumer, its tables, events and a test."),

@@ -29,6 +29,8 @@ class Database:
 
     host: str
     port: int
+    # where it may be as well, with a standby: one of them takes writes, and libpq finds out which
+    others: tuple[tuple[str, int], ...] = ()
     name: str
     # a directory with `<role>.pgpass` for each role, or one such file for all of them
     passwords: Path
@@ -43,10 +45,15 @@ class Database:
 
     def url(self, role: str, database: str | None = None) -> str:
         """Return the libpq URL of a role; the password stands in the file that it names, not in the URL."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        servers = ((self.host, self.port), *self.others)
+        places = ",".join(
+            f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in servers
+        )
         options = {"passfile": str(self.passfile(role)), **self.tls}
+        if self.others:
+            options["target_session_attrs"] = "read-write"
         query = urlencode(options, quote_via=quote, safe="/")
-        return f"postgresql://{role}@{host}:{self.port}/{database or self.name}?{query}"
+        return f"postgresql://{role}@{places}/{database or self.name}?{query}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

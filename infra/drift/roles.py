@@ -7,9 +7,10 @@ from psycopg import sql
 
 from cdc.database import SESSION, SyncConnection
 from infra.drift.difference import MIGRATE, Difference
-from infra.services import CAPTURE, KEYS, OWNER, REGISTRY, RETENTION, SCHEMAS
+from infra.services import CAPTURE, KEYS, OWNER, REGISTRY, RETENTION, SCHEMAS, STANDBY
 
 ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, *SCHEMAS)
+REPLICATE = (CAPTURE, STANDBY)  # the second one is there where a standby is
 
 ATTRIBUTES = """
 select rolname, rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolconnlimit,
@@ -47,9 +48,9 @@ def role_differences(connection: SyncConnection) -> list[Difference]:
 
 
 def _attributes(connection: SyncConnection) -> Iterator[Difference]:
-    for role, *switches, limit, until in connection.execute(ATTRIBUTES, [list(ROLES)]):
+    for role, *switches, limit, until in connection.execute(ATTRIBUTES, [[*ROLES, STANDBY]]):
         for name, on in zip(SWITCHES, switches, strict=True):
-            wanted = name == "login" or (name == "replication" and role == CAPTURE)
+            wanted = name == "login" or (name == "replication" and role in REPLICATE)
             if on != wanted:
                 word = name if wanted else f"no{name}"
                 yield _difference(

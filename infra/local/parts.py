@@ -11,9 +11,18 @@ from infra.local.java import connect, kafka, registry
 from infra.local.java.process import Process as JavaProcess
 from infra.local.probe import http_ok
 from infra.local.program import Program, fingerprint, python_program
+from infra.local.standby import watch
 from infra.processes import command_of, environment_of, shared_command, shared_environment
 from infra.services import RELAY_SERVICE, SERVICES, WORKERS
-from infra.settings import BROKERS, HOST, Publisher, Settings, Shape, second_port_setting
+from infra.settings import (
+    BROKERS,
+    HOST,
+    POSTGRES,
+    Publisher,
+    Settings,
+    Shape,
+    second_port_setting,
+)
 
 SHARED = "workers"  # the program that runs all consumers when they share a process
 SECOND_WORKERS = "workers-2"  # of a cluster: one process with another worker of each consumer
@@ -112,12 +121,30 @@ def _connect(name: str, number: int, shape: Shape) -> Part:
     )
 
 
+def _postgres(name: str, shape: Shape | None = None) -> Part:
+    return Part(
+        name=name,
+        prepare=lambda settings: postgres.prepare(settings, name),
+        is_ready=lambda settings: postgres.is_ready(settings, name),
+        url=lambda settings: f"postgresql://{HOST}:{settings.postgres_ports[name]}/tailrace",
+        ports=(f"{name.replace('-', '_')}_port",),
+        shape=shape,
+    )
+
+
+def _registry_database(settings: Settings) -> str:
+    """Return the address of its database for JDBC, which finds out as libpq does which server takes writes."""
+    servers = ",".join(f"{HOST}:{port}" for port in settings.postgres_ports.values())
+    which = "?targetServerType=primary" if settings.shape == "cluster" else ""
+    return f"jdbc:postgresql://{servers}/{registry.DATABASE}{which}"
+
+
 def _registry(settings: Settings) -> Program:
     process = registry.prepare(
         home=settings.home,
         cache=settings.cache,
         port=settings.registry_port,
-        postgres_port=settings.postgres_port,
+        database_url=_registry_database(settings),
         aot=settings.aot != "off",
     )
     return _java(process, stage=30, stop_wait_s=20)
@@ -181,12 +208,9 @@ def _second_is_ready(service: Service) -> Callable[[Settings], bool]:
 
 
 INFRASTRUCTURE = (
-    Part(
-        name="postgres",
-        prepare=postgres.prepare,
-        is_ready=postgres.is_ready,
-        url=lambda settings: f"postgresql://{HOST}:{settings.postgres_port}/tailrace",
-        ports=("postgres_port",),
+    *(
+        _postgres(name, None if name in POSTGRES["single"] else "cluster")
+        for name in POSTGRES["cluster"]
     ),
     _kafka("kafka", 1, "single"),
     *(_kafka(name, number, "cluster") for number, name in enumerate(KAFKA_OF_A_CLUSTER, 1)),
@@ -202,6 +226,13 @@ INFRASTRUCTURE = (
 )
 
 SERVICE_PARTS = tuple(_service(service) for service in SERVICES)
+STANDBY_WATCH = Part(
+    name=watch.NAME,
+    prepare=watch.prepare,
+    is_ready=watch.is_ready,
+    url=lambda _settings: None,
+    shape="cluster",
+)
 RETENTION_PART = Part(
     name="retention",
     prepare=retention.prepare,
@@ -240,7 +271,14 @@ CONSOLE_PART = Part(
     url=lambda settings: settings.console_url,
     ports=("console_port",),
 )
-PARTS = (*INFRASTRUCTURE, *SERVICE_PARTS, *SECONDS, RETENTION_PART, CONSOLE_PART)
+PARTS = (
+    *INFRASTRUCTURE,
+    STANDBY_WATCH,
+    *SERVICE_PARTS,
+    *SECONDS,
+    RETENTION_PART,
+    CONSOLE_PART,
+)
 PART_NAMES = tuple(part.name for part in PARTS)
 PORT_SETTINGS = tuple(dict.fromkeys(name for part in PARTS for name in part.ports))
 

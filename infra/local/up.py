@@ -17,14 +17,16 @@ from infra.local.parts import CONNECT, KAFKA, RELAY, parts_of
 from infra.local.programs import keep_running, prepare_programs, remember
 from infra.local.provision import ensure_passwords, provision
 from infra.local.stages import Report, Stage, run_stages
+from infra.local.standby import make, watch
+from infra.local.standby.make import made_later, primary_up
 from infra.local.starter import Starter
 from infra.local.stop import stop_everything
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor
-from infra.settings import Settings
+from infra.settings import POSTGRES, Settings
 
 # Connect finds the broker when it is there; the registry needs its database first
-FIRST_PARTS = frozenset({"postgres", *KAFKA, "connect"})
+FIRST_PARTS = frozenset({*POSTGRES["cluster"], watch.NAME, *KAFKA, "connect"})
 
 LISTED = 3
 # the stage after which the outbox is published
@@ -70,7 +72,8 @@ def up(settings: Settings, report: UpReport) -> UpResult:
             with _timed("prepare", seconds, report) as details:
                 details.extend(_adopt_programs(settings, supervisor))
             for part in parts_of(settings):
-                if part.name in FIRST_PARTS:
+                # commits may wait for a standby, and for the watch to end that
+                if part.name in FIRST_PARTS and part.name != made_later(settings):
                     starter.launch(part)
             seconds |= run_stages(_stages(settings, starter), report, starter.cancelled)
         training = aot.train_in_background(settings, supervisor)
@@ -90,9 +93,14 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
     services = [part.name for part in parts if part.is_service]
     ready_for_services = ("migrations", "topics", "schemas")
     return [
-        Stage("postgres", up_by_name["postgres"]),
+        Stage("postgres", partial(primary_up, settings, up_by_name[settings.primary])),
         *(Stage(name, up_by_name[name]) for name in brokers),
-        Stage("database", lambda: _listed(provision(deployment)), after=("postgres",)),
+        Stage(
+            "database",
+            lambda: _listed(provision(deployment, with_standby=settings.standby is not None)),
+            after=("postgres",),
+        ),
+        *_standby(settings, starter, up_by_name),
         Stage("registry", up_by_name["registry"], after=("database",)),
         Stage("migrations", lambda: _listed(pipeline.migrate(deployment)), after=("database",)),
         Stage("topics", lambda: _listed(pipeline.apply_topics(deployment)), after=tuple(brokers)),
@@ -124,6 +132,28 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
             after=(by, "schemas"),
         ),
         Stage("declared", lambda: require_declared(deployment), after=("canary", "groups")),
+    ]
+
+
+def _standby(
+    settings: Settings, starter: Starter, up_by_name: Mapping[str, Callable[[], str]]
+) -> list[Stage]:
+    """Stages to a standby of the database, which is waited for: it has what is answered from then on."""
+    if (name := settings.standby) is None:
+        return []
+
+    def made() -> str:
+        copied = make.ensure_copy(settings)
+        return up_by_name[name]() or copied
+
+    return [
+        Stage(watch.NAME, up_by_name[watch.NAME], after=("database",)),
+        Stage("standby", made, after=("database",)),
+        Stage(
+            "synchronised",
+            lambda: make.wait_until_protected(settings, starter.cancelled),
+            after=("standby", PUBLISHED_BY[settings.publisher], watch.NAME),
+        ),
     ]
 
 
@@ -214,7 +244,7 @@ def _taken_back_on_failure(settings: Settings, supervisor: Supervisor) -> Iterat
     starter = Starter(settings, supervisor)
     try:
         yield starter
-    except (LostSlotError, DifferenceError):
+    except (LostSlotError, DifferenceError, make.UnprotectedError):
         raise  # what mends it needs Postgres, Kafka and Connect
     except BaseException:
         if ran_before:

@@ -10,7 +10,17 @@ from infra.scaffold import consumer, grpc, rest
 from infra.scaffold.asked import NewContext, ScaffoldError
 from infra.scaffold.catalogue import with_consumer, with_message
 from infra.scaffold.templates import class_name, filled, uses
-from infra.services import CAPTURE, FOLDERS, KEYS, OWNER, REGISTRY, RETENTION, SCHEMAS, SERVICES
+from infra.services import (
+    CAPTURE,
+    FOLDERS,
+    KEYS,
+    OWNER,
+    REGISTRY,
+    RETENTION,
+    SCHEMAS,
+    SERVICES,
+    STANDBY,
+)
 from schemas.catalogue import catalogue
 
 __all__ = ["NewContext", "ScaffoldError", "written"]
@@ -20,9 +30,10 @@ CONTEXT = re.compile(r"[a-z][a-z0-9_]{0,30}[a-z0-9]")
 MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
 PARTS = (
     *("postgres", "registry", "console", "connect", "connect_2", "kafka", "kafka_controller"),
-    *("kafka_2", "kafka_2_controller", "kafka_3", "kafka_3_controller"),
+    *("kafka_2", "kafka_2_controller", "kafka_3", "kafka_3_controller", "postgres_2"),
 )
-TAKEN = frozenset({*SCHEMAS, *PARTS, OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, "public", "none"})
+ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, STANDBY)
+TAKEN = frozenset({*SCHEMAS, *PARTS, *ROLES, "public", "none"})
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
 CONTRACTS = ("schemas/avro", "schemas/rest", "schemas/rpc")
 FIRST_PORT = 18031  # below it are the services that come along

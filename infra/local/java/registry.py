@@ -31,17 +31,17 @@ class RegistryError(TailraceError):
     """The registry cannot be set up."""
 
 
-def prepare(*, home: Path, cache: Path, port: int, postgres_port: int, aot: bool = True) -> Process:
+def prepare(*, home: Path, cache: Path, port: int, database_url: str, aot: bool = True) -> Process:
     """Write the registry's configuration and describe its process; it needs its database.
 
     Args:
         home: the stack's home; everything goes to `<home>/registry`, the passwords are read from `<home>/secrets`:
             the registry's own, and that of the role that may write to it.
-        postgres_port: of the server with the database `registry`, owned by the role `registry`.
+        database_url: for JDBC, of the database `registry`, owned by the role `registry`.
     """
     storage = {
         "apicurio.storage.sql.kind": "postgresql",
-        "apicurio.datasource.url": f"jdbc:postgresql://{HOST}:{postgres_port}/{DATABASE}",
+        "apicurio.datasource.url": database_url,
         "apicurio.datasource.username": ROLE,
         "apicurio.datasource.password": _secret(home, ROLE),
     }

@@ -59,7 +59,8 @@ def _belongs(process: psutil.Process, home: Path) -> bool:
     try:
         if process.environ().get(MARKER_VARIABLE) == str(home):
             return True
-        return _is_postgres(process) and process.cwd() == str(home / "postgres" / "data")
+        # of whichever server it is, and although its data were moved aside meanwhile
+        return _is_postgres(process) and Path(process.cwd()).is_relative_to(home)
     except (psutil.Error, OSError):
         return False  # ended meanwhile, or of another account and so not ours
 

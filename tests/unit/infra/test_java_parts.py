@@ -48,7 +48,13 @@ def prepared(home: Path, cache: Path, *, aot: bool = True) -> list[Process]:
     return [
         kafka.prepare(home=home, cache=cache, node=ALONE, nodes=[ALONE], aot=aot),
         connect.prepare(home=home, cache=cache, port=3, kafka_bootstrap="127.0.0.1:1", aot=aot),
-        registry.prepare(home=home, cache=cache, port=4, postgres_port=5, aot=aot),
+        registry.prepare(
+            home=home,
+            cache=cache,
+            port=4,
+            database_url="jdbc:postgresql://127.0.0.1:5/registry",
+            aot=aot,
+        ),
     ]
 
 

@@ -1,0 +1,51 @@
+"""Commands about the servers of Postgres: how they stand, and having the standby take over."""
+
+from collections.abc import Iterator
+
+import click
+
+from infra.cli.output import emit, json_option
+from infra.deployment.current import local_stack
+from infra.local.standby.status import PostgresReport, report
+from infra.text import MEGABYTE, sentence
+
+
+@click.group()
+def postgres() -> None:
+    """Show which server takes writes, and whether the other could take over; promote it; make it anew."""
+
+
+@postgres.command()
+@json_option
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> None:
+    """Show which server takes writes, and whether the standby could take over now.
+
+    Ends with 1 when there is one that could not.
+    """
+    found = report(local_stack())
+    if as_json:
+        emit(found)
+    else:
+        for line in _lines(found):
+            click.echo(line)
+        for trouble in found.troubles:
+            click.echo(sentence(trouble), err=True)
+    context.exit(0 if found.is_protected else 1)
+
+
+def _lines(found: PostgresReport) -> Iterator[str]:
+    yield f"primary: {found.primary or 'none'}{_silent(found.primary, found.primary_answers)}"
+    yield f"standby: {found.standby or 'none'}{_silent(found.standby, found.standby_answers)}"
+    if found.fenced:
+        yield f"fenced:  {found.fenced}, whose data are set aside"
+    if found.replication and found.standby:
+        lag = found.replication.lag_bytes / MEGABYTE
+        waits = "wait" if found.replication.is_waited_for else "do not wait"
+        yield f"commits {waits} for the standby, which is {lag:,.1f} MB behind"
+    if found.slot and not found.slot.trouble:
+        yield f"the connector's slot is kept by the standby, from {found.slot.restart_lsn}"
+
+
+def _silent(name: str | None, answers: bool) -> str:  # noqa: FBT001 - of two that stand side by side
+    return "" if answers or name is None else ", which does not answer"
