@@ -23,7 +23,7 @@ APART = re.compile(
     r"tests/(e2e/|chaos/test_(faults|sagas_killed)\.py|integration/test_(flow|reports|stock_check|users)\.py)"
 )
 """Tests that stop or kill a consumer while others go on, so that it needs a process of its own."""
-ONE_BY_ONE = re.compile(r"tests/chaos/(?!test_log_moves\.py)")
+ONE_BY_ONE = re.compile(r"tests/chaos/(?!test_(cluster|log_moves)\.py)")
 """Tests that take long, and have nothing in common with the others of their file."""
 
 

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import click
 
-from infra.cli.output import emit, json_option
+from infra.cli.common import confirm, examples, yes_option
+from infra.cli.output import console, emit, json_option, tell
+from infra.cli.progress import terminal_report
 from infra.deployment.current import local_stack
+from infra.local.standby import promote as promotion
 from infra.local.standby.status import PostgresReport, report
 from infra.text import MEGABYTE, sentence
 
@@ -32,6 +35,44 @@ def status(context: click.Context, *, as_json: bool) -> None:
         for trouble in found.troubles:
             click.echo(sentence(trouble), err=True)
     context.exit(0 if found.is_protected else 1)
+
+
+@postgres.command()
+@yes_option
+@json_option
+@examples("tailrace postgres promote --yes")
+def promote(*, yes: bool, as_json: bool) -> None:
+    """Have the standby take over, from a primary that is lost or still runs.
+
+    It is refused when something would be lost. Otherwise the old primary is fenced, so that it never takes a write
+    again; the standby takes writes, and the connector reads from it; it is proved that nothing is missing, and the old
+    primary is made anew as a standby. May be interrupted, and run again, at any time.
+    """
+    settings = local_stack()
+    confirm(f"{settings.primary} will never take writes again. Go on?", yes=yes)
+    with terminal_report(console(stderr=as_json)) as shown:
+        done = promotion.promote(settings, shown)
+    line = (
+        f"{done.primary} takes writes; a message flowed after {done.flowing_s:.1f} s, and {done.standby} could take "
+        f"over after {done.total_s:.1f} s."
+    )
+    tell(done, [line], as_json=as_json)
+
+
+@postgres.command()
+@yes_option
+@json_option
+def rebuild(*, yes: bool, as_json: bool) -> None:
+    """Make the standby anew, as a copy of the primary; for one that is lost or cannot follow any more."""
+    settings = local_stack()
+    confirm(f"The data of {settings.standby} are deleted and made anew. Go on?", yes=yes)
+    with terminal_report(console(stderr=as_json)) as shown:
+        seconds = promotion.rebuild(settings, shown)
+    tell(
+        {"standby": settings.standby, "seconds": seconds},
+        [f"{settings.standby} could take over."],
+        as_json=as_json,
+    )
 
 
 def _lines(found: PostgresReport) -> Iterator[str]:

@@ -139,6 +139,7 @@ def copy_primary(settings: Settings) -> None:
             *(str(installed(settings.cache, account) / "pg_basebackup"), "--pgdata", str(cluster)),
             *("--dbname", _primary_of(settings, str(name)), "--no-password"),
             *("--checkpoint", "fast", "--wal-method", "stream", "--slot", STANDBY),
+            *(("--sync-method", "syncfs") if LINUX else ()),
         ],
         directory=directory,
         account=account,

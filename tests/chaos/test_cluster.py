@@ -1,9 +1,11 @@
-"""A cluster loses a broker, a worker of Connect and a process of workers for good, one after the other."""
+"""A cluster loses a broker, a worker of Connect and a process of workers for good, and its database, twice."""
 
 import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 import pytest
 
@@ -11,7 +13,10 @@ from cdc import connector
 from cdc.kafka import new_admin
 from consumers.runtime.group import read_groups
 from infra.local.parts import CONNECT_OF_A_CLUSTER, KAFKA_OF_A_CLUSTER, SHARED
+from infra.local.standby.files import FENCED
+from infra.local.standby.status import answering
 from infra.pipeline import GROUPS
+from infra.services import STANDBY
 from tests.again import show
 from tests.faults.account import account, before
 from tests.faults.load import Load, unanswered
@@ -22,11 +27,12 @@ from tests.workers.chance import tell
 
 ORDERS_PER_S = 5
 TIMEOUT_S = 10.0
+SLOT = "tailrace_outbox"
 WORKER = "payments-worker"
 """A consumer whose part is the shared process of all of them."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[RunningStack]:
     directory = make_directory()
     stack = RunningStack(own_settings(directory / "home", profile="cluster", workers="shared"))
@@ -57,6 +63,51 @@ def test_any_one_of_several_may_be_lost_for_good(cluster: RunningStack) -> None:
     assert unanswered(load.sent) == 0
     assert max(still_s) <= LIMIT_S
     what_is_down_is_named_and_started(cluster)
+
+
+@pytest.mark.alone
+def test_the_standby_takes_over_twice_in_a_row(cluster: RunningStack) -> None:
+    """The second time is the one at which a slot that was left behind would have ended the protection."""
+    load = Load(cluster.settings.url_of("storefront"), per_s=ORDERS_PER_S, seed=1)
+    since = before(cluster)
+    still_s: list[float] = []
+    with flowing(cluster, load) as trial:
+        for old, new in (("postgres", "postgres-2"), ("postgres-2", "postgres")):
+            assert json.loads(cluster.cli("postgres", "status", "--json").stdout)["primary"] == old
+            at = cluster.lose(old)
+            command = monotonic()
+            with ThreadPoolExecutor(1) as executor:
+                promotion = executor.submit(cluster.cli, "postgres", "promote", "--yes", "--json")
+                flow = trial.wait_until_flowing_again(at, f"the promotion of {new}")
+                done = json.loads(promotion.result().stdout)
+            tell(
+                f"{new} promoted: effects {flow.flowing_s - (command - at):.1f} s after the command, all after "
+                f"{flow.drained_s:.1f} s, a standby after {done['total_s']:.1f} s; {done['rows']} messages compared"
+            )
+            still_s.append(flow.still_s)
+            assert (done["primary"], done["standby"]) == (new, old)
+            show(done["rows"], "no message was compared")
+            assert slots_of(cluster, new) == {(SLOT, "logical"), (STANDBY, "physical")}
+            assert slots_of(cluster, old) == {(SLOT, "synced")}
+            assert not (cluster.settings.home / old / FENCED).exists()
+    found = account(cluster, load, since)
+    tell(f"{len(load.sent)} orders, {found.copies} records delivered more than once")
+    assert list(judge(found).sentences()) == []
+    assert unanswered(load.sent) == 0
+    assert max(still_s) <= LIMIT_S
+    cluster.cli("outbox", "verify")
+    everything_is_well(cluster)
+
+
+def slots_of(stack: RunningStack, server: str) -> set[tuple[str, str]]:
+    """Return the slots of a server of Postgres, each with its kind."""
+    query = "select slot_name::text, case when synced then 'synced' else slot_type end from pg_replication_slots"
+    with answering(stack.settings, server) as connection:
+        assert connection, f"{server} does not answer"
+        # what was synced to it before it was promoted says so for ever
+        [[is_standby]] = connection.execute("select pg_is_in_recovery()").fetchall()
+        found = connection.execute(query).fetchall()
+    return {(name, kind if is_standby or kind == "physical" else "logical") for name, kind in found}
 
 
 def losses(stack: RunningStack) -> Iterator[str]:
@@ -108,5 +159,9 @@ def what_is_down_is_named_and_started(stack: RunningStack) -> None:
     started = json.loads(stack.cli("up", "--json").stdout)["started"]
     assert {SHARED} < set(started)
     assert len(started) == 3
+    everything_is_well(stack)
+
+
+def everything_is_well(stack: RunningStack) -> None:
     result = stack.cli("doctor")
     assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
