@@ -33,6 +33,7 @@ CLUSTER = "needs a cluster, which tests/chaos/test_cluster.py loses the same par
 CONTAINERS = "needs Docker; tests/containers does the same"
 COPIED = "is run by test_new_context.py, in a copy of the repository"
 SLOW = "is done by test_demo.py, with fewer orders"
+REBUILT = "needs a cluster, whose standby tests/chaos/test_cluster.py makes anew"
 ELSEWHERE = {
     "make test": "is what runs this test",
     "make test-unit": "is part of what runs this test",
@@ -68,6 +69,9 @@ ELSEWHERE = {
     "make down STACK=containers": CONTAINERS,
     "make test-containers": CONTAINERS,
     "export TAILRACE_STACK=containers": CONTAINERS,
+    ".venv/bin/tailrace down postgres --kill": CLUSTER,
+    ".venv/bin/tailrace postgres promote --yes": CLUSTER,
+    ".venv/bin/tailrace postgres rebuild --yes": REBUILT,
     "make chaos": LONG,
     "make chaos SEED=7 FAULTS=200": LONG,
     'make chaos SEED=7 FAULTS=40 PUBLISHER=relay ARGS="--rate 5 --json"': LONG,

@@ -66,11 +66,10 @@ class Promoted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What there is to be done: from which server to which, and whether it has been begun."""
+    """What there is to be done: from which server to which."""
 
     old: str
     new: str
-    is_fenced: bool  # the old one can take no write any more
     is_promoted: bool  # the new one takes writes
 
 
@@ -88,9 +87,9 @@ def plan(
         raise RequestError(NONE_HERE)
     if standby:
         [old] = [name for name in servers if name != standby]
-        return Plan(old, standby, is_fenced=primary is None, is_promoted=False)
+        return Plan(old, standby, is_promoted=False)
     if primary and set_aside:
-        return Plan(set_aside, primary, is_fenced=True, is_promoted=True)
+        return Plan(set_aside, primary, is_promoted=True)
     raise PromotionError(
         "There is no standby to promote: `tailrace postgres rebuild` makes one."
         if primary

@@ -63,7 +63,7 @@ def report(settings: Settings) -> PostgresReport:
                 found = replace(found, standby_answers=True, slot=slot)
     if settings.standby is None:  # there is none in this profile
         return found
-    return replace(found, troubles=(*_unpromotable(found), *_unprotected(found)))
+    return replace(found, troubles=troubles(found))
 
 
 @contextmanager
@@ -78,6 +78,11 @@ def answering(settings: Settings, name: str) -> Iterator[SyncConnection | None]:
         return
     with connection:
         yield connection
+
+
+def troubles(found: PostgresReport) -> tuple[str, ...]:
+    """Return why the standby could not take over, or will not have everything for long."""
+    return (*_unpromotable(found), *_unprotected(found))
 
 
 def unpromotable(found: PostgresReport) -> str:
