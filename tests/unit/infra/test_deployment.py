@@ -258,7 +258,7 @@ def test_a_registry_elsewhere_leaves_the_rest_local(monkeypatch: pytest.MonkeyPa
 
 def test_commands_need_nothing_of_the_local_stack_to_work_elsewhere() -> None:
     """Where only commands are installed, the packages of the extra `local` are not there."""
-    local = {"up", "down", "reset", "restart", "status", "logs"}
+    local = {"up", "down", "reset", "restart", "status", "logs", "postgres"}
     modules = sorted(
         {place.partition(":")[0] for name, (place, _) in COMMANDS.items() if name not in local}
     )
