@@ -30,6 +30,11 @@ select pg_reload_conf();
 -- Lets a logical slot move its beginning, which a standby has to have reached before it can keep a copy.
 select pg_log_standby_snapshot();
 
+-- name: change_catalogue
+-- Asked in the database of a logical slot. Decoding takes a new snapshot of the catalogue only when that changes; under load,
+-- what it decodes clings to the old one, and with it the rows that the slot has kept, to which a standby cannot go back.
+analyze pg_catalog.pg_am;
+
 -- name: is_standby
 select pg_is_in_recovery();
 

@@ -247,7 +247,6 @@ def _write_configuration(settings: Settings, name: str, account: Account | None)
 
 def _hand_over_password(settings: Settings, directory: Path, account: Account | None) -> None:
     """Copy the one password that a standby needs to where its server may read it."""
-    ensure_password(settings.secrets, STANDBY)
     copy = directory / f"{STANDBY}.pgpass"
     write_private(copy, (settings.secrets / copy.name).read_text())
     _own(copy, account)

@@ -36,8 +36,12 @@ class ProvisionError(TailraceError):
     """The database refuses us."""
 
 
+def _roles(*, with_standby: bool) -> tuple[str, ...]:
+    return (*ROLES, STANDBY) if with_standby else ROLES
+
+
 def ensure_passwords(settings: Settings) -> None:
-    for role in ROLES:
+    for role in _roles(with_standby=settings.standby is not None):
         ensure_password(settings.secrets, role)
     for name in (PUBLISHER, REGISTRY_ADMIN, WEBHOOK_KEY):
         ensure_secret(settings.secrets, name)
@@ -57,7 +61,7 @@ def provision(deployment: Deployment, *, with_standby: bool = False) -> list[str
     """Create what is missing, bring back what was changed, and return a line for each of these."""
     changes: list[str] = []
     with _superuser(deployment, "postgres") as connection:
-        for role in (*ROLES, *([STANDBY] if with_standby else [])):
+        for role in _roles(with_standby=with_standby):
             changes += _ensure_role(connection, deployment, role)
         changes += _ensure_database(connection, DATABASE, OWNER)
         changes += _ensure_database(connection, REGISTRY, REGISTRY)

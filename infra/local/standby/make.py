@@ -82,8 +82,9 @@ def wait_until_protected(settings: Settings, cancelled: threading.Event | None =
     troubles: list[str] = []
 
     def probe() -> bool:
-        troubles[:] = report(settings).troubles
-        if troubles:
+        found = report(settings)
+        troubles[:] = found.troubles
+        if troubles and found.needs_slot:
             _hurry(settings)
         return not troubles
 
@@ -105,8 +106,10 @@ def wait_until_protected(settings: Settings, cancelled: threading.Event | None =
 
 def _hurry(settings: Settings) -> None:
     """Have the slot move on the primary, and the standby look for that now: it does so ever more seldom."""
-    for name, query in ((settings.primary, "log_snapshot"), (settings.standby, "reload")):
-        if name and settings.has_data(name):
-            with answering(settings, name) as connection:
-                if connection:
-                    connection.execute(standbys.QUERIES[query])
+    with answering(settings, settings.primary, settings.database.name) as primary:
+        if primary:
+            primary.execute(standbys.QUERIES["change_catalogue"])
+            primary.execute(standbys.QUERIES["log_snapshot"])
+    with answering(settings, str(settings.standby)) as standby:
+        if standby:
+            standby.execute(standbys.QUERIES["reload"])

@@ -13,7 +13,7 @@ from infra import pipeline
 from infra.drift.delivery import silent
 from infra.errors import RequestError, TailraceError
 from infra.local.home import exclusive
-from infra.local.parts import parts_of
+from infra.local.parts import CONSOLE_PART, parts_of
 from infra.local.programs import publisher
 from infra.local.running import NotRunningError
 from infra.local.stages import Report, Stage, run_stages
@@ -134,8 +134,9 @@ class _Promotion:
             Stage("fence", self._fence, after=("check",)),
             Stage("promote", self._promote, after=("fence",)),
             Stage("connector", self._connector, after=("promote",)),
+            Stage("console", self._console, after=("connector",)),
             Stage("flowing", self._flowing, after=("connector",)),
-            Stage("verify", self._verify, after=("flowing",)),
+            Stage("verify", self._verify, after=("rebuild",)),
             *making(self._settings, self._starter, self._todo.old, after="flowing"),
         ]
 
@@ -163,6 +164,16 @@ class _Promotion:
         if publisher(self._settings) == "relay":
             return "there is none, the relay publishes"
         return pipeline.apply_connector(self._settings.deployment())
+
+    def _console(self) -> str:
+        """Start the console anew, which looks where Debezium was to read when it was started."""
+        supervisor, name = Supervisor(self._settings.home), CONSOLE_PART.name
+        running = supervisor.processes().get(name)
+        if running is None or not running.is_alive:
+            return "there is none"
+        supervisor.stop([name])
+        supervisor.start(name)
+        return "started anew"
 
     def _flowing(self) -> str:
         seconds = pipeline.send_canary(self._settings.deployment())

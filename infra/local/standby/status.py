@@ -67,11 +67,13 @@ def report(settings: Settings) -> PostgresReport:
 
 
 @contextmanager
-def answering(settings: Settings, name: str) -> Iterator[SyncConnection | None]:
+def answering(
+    settings: Settings, name: str, database: str = "postgres"
+) -> Iterator[SyncConnection | None]:
     """Connect to a server as its superuser, whether it takes writes or not; None when it does not answer."""
     try:
         connection = connect(
-            settings.server_url(name, SUPERUSER, "postgres"), autocommit=True, connect_timeout=2
+            settings.server_url(name, SUPERUSER, database), autocommit=True, connect_timeout=2
         )
     except psycopg.OperationalError:
         yield None
