@@ -10,7 +10,7 @@ from infra.cli.progress import terminal_report
 from infra.deployment.current import local_stack
 from infra.local.standby import promote as promotion
 from infra.local.standby.status import PostgresReport, report
-from infra.text import MEGABYTE, sentence
+from infra.text import MEGABYTE
 
 
 @click.group()
@@ -33,7 +33,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         for line in _lines(found):
             click.echo(line)
         for trouble in found.troubles:
-            click.echo(sentence(trouble), err=True)
+            click.echo(f"{trouble}.", err=True)
     context.exit(0 if found.is_protected else 1)
 
 
@@ -81,9 +81,12 @@ def _lines(found: PostgresReport) -> Iterator[str]:
     if found.fenced:
         yield f"fenced:  {found.fenced}, whose data are set aside"
     if found.replication and found.standby:
-        lag = found.replication.lag_bytes / MEGABYTE
-        waits = "wait" if found.replication.is_waited_for else "do not wait"
-        yield f"commits {waits} for the standby, which is {lag:,.1f} MB behind"
+        seen = found.replication
+        waits = "wait" if seen.is_waited_for else "do not wait"
+        behind = (
+            f"is {seen.lag_bytes / MEGABYTE:,.1f} MB behind" if seen.is_streaming else "is gone"
+        )
+        yield f"commits {waits} for the standby, which {behind}"
     if found.slot and not found.slot.trouble:
         yield f"the connector's slot is kept by the standby, from {found.slot.restart_lsn}"
 

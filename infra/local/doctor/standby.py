@@ -26,6 +26,8 @@ def told(found: PostgresReport) -> str:
 
 
 def _remedy(found: PostgresReport) -> str:
+    if found.primary is found.standby is None:
+        return "run `make up`"
     if found.primary is None or found.fenced:
         return "run `tailrace postgres promote`, which goes on with it"
     if not found.primary_answers:

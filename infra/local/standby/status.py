@@ -84,6 +84,8 @@ def answering(
 
 def troubles(found: PostgresReport) -> tuple[str, ...]:
     """Return why the standby could not take over, or will not have everything for long."""
+    if found.primary is found.standby is None:
+        return ("there are no data of Postgres yet",)
     return (*_unpromotable(found), *_unprotected(found))
 
 
@@ -111,7 +113,7 @@ def _unprotected(found: PostgresReport) -> Iterator[str]:
     elif not found.primary_answers:
         yield f"{found.primary}, the primary, does not answer"
     elif found.standby and found.replication:
-        if not found.replication.is_streaming:
+        if found.standby_answers and not found.replication.is_streaming:
             yield f"{found.standby} does not follow {found.primary}"
         if not found.replication.is_waited_for:
             yield f"commits do not wait for {found.standby}"

@@ -153,6 +153,7 @@ def test_a_standby_may_take_over_when_nothing_would_be_lost(
     [
         (LOST, "postgres, the primary, does not answer", "postgres promote` if it is lost"),
         (replace(WELL, primary=None), "begun and not finished", "postgres promote`"),
+        (replace(WELL, primary=None, standby=None), "no data of Postgres yet", "run `make up`"),
         (replace(WELL, standby=None), "there is no standby", "postgres rebuild`"),
         (replace(WELL, standby=None, fenced=SECOND), "no standby", "postgres promote`, which goes"),
         (replace(WELL, standby_answers=False), "does not answer", "postgres rebuild` if it is"),
