@@ -145,8 +145,7 @@ def _grant_standby(connection: Connection) -> None:
     _execute(connection, "GRANT pg_read_all_stats TO {}", STANDBY)
     for setting in WAITED_FOR:
         _execute(connection, "GRANT ALTER SYSTEM ON PARAMETER {} TO {}", setting, STANDBY)
-    for function in ("pg_reload_conf", "pg_log_standby_snapshot"):
-        _execute(connection, "GRANT EXECUTE ON FUNCTION {}() TO {}", function, STANDBY)
+    _execute(connection, "GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {}", STANDBY)
 
 
 def _ensure_schema(connection: Connection, schema: str) -> list[str]:
