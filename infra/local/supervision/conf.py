@@ -12,7 +12,7 @@ from infra.errors import TailraceError
 from infra.local.home import write_private
 from infra.local.program import Program
 
-MARKER_VARIABLE = "TAILRACE_STACK"
+MARKER_VARIABLE = "TAILRACE_SUPERVISED_HOME"
 FINGERPRINT_VARIABLE = "TAILRACE_FINGERPRINT"
 
 # the shortest limit of a socket's path (macOS), less the ".<pid>" supervisord appends while binding

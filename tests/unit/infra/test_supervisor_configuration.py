@@ -6,6 +6,7 @@ from supervisor.options import ServerOptions
 
 from infra.local.program import Program
 from infra.local.supervision import conf
+from infra.settings import Settings
 
 
 @pytest.fixture
@@ -87,3 +88,8 @@ def test_the_socket_of_a_long_home_is_in_a_place_of_our_own(
     path.parent.chmod(0o777)
     with pytest.raises(conf.SocketError, match="open to others"):
         conf.socket_path(home)
+
+
+def test_what_marks_processes_is_no_setting_that_another_program_is_given() -> None:
+    told = {f"TAILRACE_{name.upper()}" for name in Settings.model_fields}
+    assert not told & {conf.MARKER_VARIABLE, conf.FINGERPRINT_VARIABLE}
