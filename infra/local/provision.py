@@ -57,9 +57,10 @@ def _hand_to_connect(settings: Settings) -> None:
     write_private(settings.connect_secrets / f"{CAPTURE}.password", password)
 
 
-def provision(deployment: Deployment, *, with_standby: bool = False) -> list[str]:
+def provision(deployment: Deployment) -> list[str]:
     """Create what is missing, bring back what was changed, and return a line for each of these."""
     changes: list[str] = []
+    with_standby = bool(deployment.database.others)
     with _superuser(deployment, "postgres") as connection:
         for role in _roles(with_standby=with_standby):
             changes += _ensure_role(connection, deployment, role)

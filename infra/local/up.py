@@ -95,11 +95,7 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
     return [
         Stage("postgres", partial(primary_up, settings, up_by_name[settings.primary])),
         *(Stage(name, up_by_name[name]) for name in brokers),
-        Stage(
-            "database",
-            lambda: _listed(provision(deployment, with_standby=settings.standby is not None)),
-            after=("postgres",),
-        ),
+        Stage("database", lambda: _listed(provision(deployment)), after=("postgres",)),
         *_standby(settings, starter, up_by_name),
         Stage("registry", up_by_name["registry"], after=("database",)),
         Stage("migrations", lambda: _listed(pipeline.migrate(deployment)), after=("database",)),

@@ -68,7 +68,7 @@ class Pair:
         remember(settings.home, programs)
         self.supervisor.start_daemon(programs)
         self.start(settings.primary)
-        provision(settings.deployment(), with_standby=True)
+        provision(settings.deployment())
         with self.connected(CAPTURE) as connection:
             connection.execute(SLOT)
         with self.connected(SUPERUSER) as connection:
