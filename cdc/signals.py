@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,3 +20,11 @@ def told_to_stop(stop: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number in STOP:
             loop.remove_signal_handler(number)
+
+
+def stop_event() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set from now on, instead of ending the process, which has no loop."""
+    stopped = threading.Event()
+    for number in STOP:
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped

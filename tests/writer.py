@@ -2,14 +2,14 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 import psycopg
 
 from cdc.ids import new_id
 from tests.canaries import Canaries
+from tests.meanwhile import meanwhile
 from tests.stack import RunningStack
 
 KEYS = 20
@@ -24,20 +24,12 @@ class Writer:
         self._canaries = Canaries(stack, topic)
         self._topic = topic
         self._run = new_id().hex
-        self._stopped = threading.Event()
         self.failures = 0
         """Transactions of which it is not known whether they committed."""
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self) -> AbstractContextManager[None]:
         """Write while the block runs."""
-        thread = threading.Thread(target=self._write)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            thread.join()
+        return meanwhile(self._write)
 
     def written(self) -> dict[str, list[UUID]]:
         """Return the events that were committed, of each aggregate, by version."""
@@ -50,9 +42,9 @@ class Writer:
                 found[key].append(message_id)
         return found
 
-    def _write(self) -> None:
+    def _write(self, stopped: threading.Event) -> None:
         number = 0
-        while not self._stopped.wait(PAUSE_S):
+        while not stopped.wait(PAUSE_S):
             number += 1
             key = f"{self._run}-{number % KEYS}"
             try:

@@ -1,14 +1,13 @@
 """Runs a relay: `python -m cdc.relay`. Any number of them share the work."""
 
-import signal
 import sys
-import threading
 
 from cdc import logs
 from cdc.relay.health import serving
 from cdc.relay.relay import Relay
 from cdc.relay.settings import RelaySettings
 from cdc.service import FAILURE, load
+from cdc.signals import stop_event
 
 log = logs.FieldLogger("cdc.relay")
 
@@ -17,9 +16,7 @@ def main() -> int:
     """Publish until told to stop; return the exit status."""
     settings = load(RelaySettings)
     logs.configure("relay")
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = stop_event()
     relay = Relay(settings)
     try:
         with serving(relay.condition, settings.host, settings.port) as port:

@@ -1,8 +1,6 @@
 """Looks after the outboxes again and again: `python -m cdc.retention`."""
 
-import signal
 import sys
-import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +13,7 @@ from cdc import logs
 from cdc.database import connect
 from cdc.retention.rounds import Day, maintain, remove_answers
 from cdc.service import load
+from cdc.signals import stop_event
 
 RETRY_S = 10.0
 """From a round that failed to the next, in seconds."""
@@ -40,9 +39,7 @@ def main() -> int:
     """Look after the outboxes until told to stop; return the exit status."""
     settings = load(RetentionSettings)
     logs.configure("retention")
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = stop_event()
     while not stopped.is_set():
         if round_of(settings):
             settings.outbox_round_file.touch()

@@ -1,11 +1,10 @@
 """Watches the standby: `python -m cdc.standby`."""
 
-import signal
 import sys
-import threading
 
 from cdc import logs
 from cdc.service import load
+from cdc.signals import stop_event
 from cdc.standby.watch import LOOK_EVERY_S, WatchSettings, watch
 
 
@@ -13,9 +12,7 @@ def main() -> int:
     """Watch until told to stop; return the exit status."""
     settings = load(WatchSettings)
     logs.configure("standby-watch")
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = stop_event()
 
     def looked() -> bool:
         settings.standby_look_file.touch()

@@ -233,7 +233,8 @@ class BatchConsumer(Consumer):
             for tp, fetched in records.items():
                 done = partial(self._acknowledge, tp, fetched[-1].offset)
                 room[Place(*tp)].add(Fetched(fetched, done))
-        await asyncio.sleep(self._assignee.pause_s(sum(map(len, records.values()))))
+        if pause_s := self._assignee.pause_s(sum(map(len, records.values()))):
+            await asyncio.sleep(pause_s)
         return {}
 
     def verify_event_path(self, now: float, tp: TP) -> None:

@@ -1,8 +1,7 @@
 """Containers killed under load: the engine starts them again, and nothing is lost or done twice."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import httpx2
 
@@ -11,6 +10,7 @@ from infra.local.probe import wait_until
 from tests.again import show
 from tests.books import disagreements
 from tests.containers.container_stack import ContainerStack
+from tests.meanwhile import meanwhile
 from tests.orders import FULFILMENT_TIMEOUT_S, effects, wait_until_decided
 from tests.stack import wait_until_running
 
@@ -31,17 +31,9 @@ class Customer:
         self._url = f"{stack.settings.url_of('storefront')}/v1/orders"
         self.orders: list[str] = []
         self.refused = 0
-        self._stopped = threading.Event()
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._work)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            thread.join()
+    def at_work(self) -> AbstractContextManager[None]:
+        return meanwhile(self._work)
 
     def wait_for(self, number: int) -> None:
         """Wait until so many more orders are placed."""
@@ -53,12 +45,12 @@ class Customer:
             interval_s=0.2,
         )
 
-    def _work(self) -> None:
+    def _work(self, stopped: threading.Event) -> None:
         with httpx2.Client(timeout=20) as client:
-            while not self._stopped.wait(PAUSE_S):
-                self._place(client, str(new_id()))
+            while not stopped.wait(PAUSE_S):
+                self._place(client, str(new_id()), stopped)
 
-    def _place(self, client: httpx2.Client, key: str) -> None:
+    def _place(self, client: httpx2.Client, key: str, stopped: threading.Event) -> None:
         while True:
             try:
                 answer = client.post(self._url, json=REQUEST, headers={"Idempotency-Key": key})
@@ -69,7 +61,7 @@ class Customer:
                     self.orders.append(answer.json()["order_id"])
                     return
                 self.refused += 1
-            if self._stopped.wait(PAUSE_S):
+            if stopped.wait(PAUSE_S):
                 raise AssertionError(f"the order {key} was never answered")
 
 

@@ -4,8 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import httpx2
 import psycopg
@@ -14,6 +13,7 @@ from infra.local.probe import wait_until
 from infra.services import OUTBOXES, OWNER, SUPERUSER
 from infra.settings import REPOSITORY, Publisher
 from tests.kafka import records_of
+from tests.meanwhile import meanwhile
 from tests.orders import effects, find, place, wait_until_decided
 from tests.relays.order import broken, first_versions
 from tests.stack import RunningStack, wait_until_running
@@ -27,22 +27,14 @@ class Customer:
 
     def __init__(self, stack: RunningStack) -> None:
         self._stack = stack
-        self._stopped = threading.Event()
         self.orders: list[str] = []
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self) -> AbstractContextManager[None]:
         """Order while the block runs."""
-        thread = threading.Thread(target=self._order)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            thread.join()
+        return meanwhile(self._order)
 
-    def _order(self) -> None:
-        while not self._stopped.wait(0.05):
+    def _order(self, stopped: threading.Event) -> None:
+        while not stopped.wait(0.05):
             try:
                 self.orders.append(place(self._stack)["order_id"])
             except httpx2.TransportError:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 import psycopg
@@ -15,6 +15,7 @@ from cdc.relay.handover import SHARDS
 from infra.services import OWNER, RELAY, SUPERUSER
 from tests.again import show
 from tests.kafka import records_of
+from tests.meanwhile import meanwhile
 from tests.relays.order import broken, first_versions
 from tests.relays.world import TAKEOVER_S, World, open_world
 from tests.stack import RunningStack
@@ -37,23 +38,15 @@ class Writer:
     def __init__(self, world: World, *, pause_s: float = 0.002) -> None:
         self._world = world
         self._pause_s = pause_s
-        self._stopped = threading.Event()
         self.written: Counter[str] = Counter()
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self) -> AbstractContextManager[None]:
         """Write while the block runs."""
-        thread = threading.Thread(target=self._write)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            thread.join()
+        return meanwhile(self._write)
 
-    def _write(self) -> None:
+    def _write(self, stopped: threading.Event) -> None:
         with self._world.connect() as connection:
-            while not self._stopped.wait(self._pause_s):
+            while not stopped.wait(self._pause_s):
                 key = f"k{sum(self.written.values()) % KEYS}"
                 self._world.canaries.append(connection, key, after_version=self.written[key])
                 connection.commit()
