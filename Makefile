@@ -66,7 +66,7 @@ test-containers: install ## The tests of the stack in containers; they need Dock
 	@$(BIN)/pytest --durations 12 tests/containers
 
 bench: install ## Measure, on a stack of its own: make bench BENCH=consumer (ARGS=--help tells more)
-	@$(BIN)/python -m tests.bench $(if $(BENCH),"$(BENCH)") $(ARGS)
+	@$(BIN)/python -m tests.bench $(if $(BENCH),"$(BENCH)") $(if $(FORM),--form "$(FORM)") $(ARGS)
 
 bench-guard: install ## Measure in short forms, and fail if a ratio is 15 % worse than recorded: make bench-guard BENCH=e2e
 	@$(BIN)/python -m tests.bench.guard $(if $(BENCH),"$(BENCH)") $(ARGS)
@@ -97,12 +97,13 @@ connector: install ## Apply the connector's configuration
 
 COMPILE := build/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-lock: install ## Resolve the dependencies anew into requirements.lock, and those of our image and of a benchmark into their own
+lock: install ## Resolve the dependencies anew into requirements.lock, and those of our image and of benchmarks into their own
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/pip install --quiet uv
 	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
 	@$(COMPILE) pyproject.toml infra/compose/build.in --constraint requirements.lock --output-file infra/compose/requirements.lock
 	@$(COMPILE) tests/bench/sagas/dbos.in --output-file tests/bench/sagas/dbos.lock
+	@$(COMPILE) tests/bench/e2e/with_faststream/libraries.in --output-file tests/bench/e2e/with_faststream/libraries.lock
 
 clean: ## Stop everything and remove what was installed or built; the data stay
 	@if [ -e $(VENV)/.installed ]; then $(BIN)/tailrace down; fi

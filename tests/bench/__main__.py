@@ -8,6 +8,7 @@ import click
 
 from infra.cli.output import console
 from infra.settings import Publisher
+from schemas.messages.orders import Fulfilment
 from tests.bench import consumer, inbox, recovery, replay, request_reply
 from tests.bench.command import run_to_exit
 from tests.bench.e2e import run as e2e
@@ -100,8 +101,15 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
     "publisher",
     click.Choice(get_args(Publisher)),
     "cdc",
-    "Who carries the outbox to Kafka while parts are killed.",
+    "Who carries the outbox to Kafka, in recovery and e2e.",
     is_eager=True,
+)
+@_option(
+    "form",
+    click.Choice([form.value for form in Fulfilment]),
+    Fulfilment.CHOREOGRAPHY.value,
+    "In which form the product fulfils orders, in e2e.",
+    callback=lambda _, __, value: Fulfilment(value),
 )
 @_option("parts", click.STRING, "", "Parts to kill and freeze; all by default.", callback=_parts)
 @_option("orders-per-s", POSITIVE, 20.0, "Orders per second meanwhile.")
@@ -123,11 +131,16 @@ def bench(names: str, **options: Any) -> None:
                latency   from producing an event to writing its row; what the
                          commit takes is not in it
                memory    most that the worker's process held
-    e2e        whole orders of two steps, from the request at the storefront to the last
-               event in Kafka, beside the same services as written by hand
-               (handwritten): FastAPI, aiohttp, a short poller, aiokafka
+    e2e        whole orders, from the request at the storefront to the last event in
+               Kafka; of two steps (digital: paid, confirmed) and of four (set aside and
+               shipped besides). Beside the same services as written by hand
+               (handwritten: FastAPI, aiohttp, a short poller, aiokafka, a transaction
+               a batch; handwritten_httpx: with another client at the storefront) and
+               on libraries (faststream_outbox: SQLAlchemy, a transaction a message)
                N clients   each places the next order when its last one has ended
                N/s         placed at a steady rate; time begins when an order is due
+               cost        statements of an order, with 8 clients, while the server
+                           writes every one of them down
     formats    messages of ours as JSON by the standard library (json) and by pydantic,
                as Avro by the codec of the product, and as protobuf; processor time.
                Needs no stack

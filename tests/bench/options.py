@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from infra.settings import Publisher
+from schemas.messages.orders import Fulfilment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Options:
         orders: Orders that are fulfilled at once.
         format_ms: Milliseconds for which each figure of a format is measured.
         publisher: Who carries the outbox to Kafka meanwhile.
+        form: In which form the product fulfils orders.
     """
 
     rounds: int
@@ -47,6 +49,7 @@ class Options:
     orders: int
     format_ms: float
     publisher: Publisher
+    form: Fulfilment
 
 
 def names_of(text: str, known: Collection[str], what: str) -> list[str]:

@@ -1,15 +1,15 @@
 """What is measured: systems at work, and the processes that they are made of."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import psutil
 import psycopg
 
 from infra.local.supervision.client import Supervisor
 from infra.services import SUPERUSER
-from tests.bench.e2e.traffic import System
+from tests.bench.e2e.traffic import Steps, System
 from tests.stack import RunningStack
 
 SHARED = ("postgres", "kafka")
@@ -28,8 +28,17 @@ class AtWork(NamedTuple):
     pids: Mapping[str, int]
 
 
-Contender = Callable[[RunningStack], AbstractContextManager[AtWork]]
-"""Has a system work until the block ends."""
+class Contender(Protocol):
+    """Who is measured."""
+
+    @property
+    def name(self) -> str: ...
+
+    def prepare(self, stack: RunningStack) -> None:
+        """Make what it keeps its data in."""
+
+    def at_work(self, stack: RunningStack, steps: Steps) -> AbstractContextManager[AtWork]:
+        """Have it work until the block ends."""
 
 
 class Spent(NamedTuple):

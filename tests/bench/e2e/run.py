@@ -1,26 +1,37 @@
 """What the benchmark `e2e` measures, in which order, and which ratios it comes to."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from tests.bench.e2e import by_hand, ours
+from tests.bench.e2e import ours
 from tests.bench.e2e.contender import AtWork, Contender, Spent, spent
-from tests.bench.e2e.traffic import Took, clients_of
+from tests.bench.e2e.ours import Ours, services
+from tests.bench.e2e.references import BY_HAND, FASTSTREAM_OUTBOX, REFERENCES
+from tests.bench.e2e.traffic import Steps, Took, clients_of
 from tests.bench.figures import percentile, ratio
 from tests.bench.options import Options
 from tests.bench.outcome import Outcome, Run, machine, medians
 from tests.bench.progress import Progress
 from tests.bench.report import summary
 from tests.bench.stack import own_stack
+from tests.bench.statements import counted
 from tests.stack import RunningStack
 
 NAME = "e2e"
-CONTENDERS: Mapping[str, Contender] = {ours.NAME: ours.ours, by_hand.NAME: by_hand.by_hand}
-CLIENTS = (8, 64)
-RATES = (20.0, 100.0)
+CLIENTS: Mapping[Steps, Sequence[int]] = {"two": (8, 64, 256), "four": (8, 64)}
+RATES: Mapping[Steps, Sequence[float]] = {"two": (20.0, 100.0), "four": (20.0,)}
 WARM_UP, WARM_UP_CLIENTS = 300, 16
+COST_CLIENTS = 8
 SETTLE_S = 1.0
 """After the last order, so that what is done behind it counts too."""
+RATIOS = (
+    ("orders", "per_s"),
+    ("cpu", "cpu_ms"),
+    ("post_p50", "post_p50_ms"),
+    ("p50", "end_p50_ms"),
+    ("p99", "end_p99_ms"),
+)
+"""What the figures are called as ratios."""
 
 
 def run(options: Options, progress: Progress) -> Outcome:
@@ -31,63 +42,77 @@ def run(options: Options, progress: Progress) -> Outcome:
     """
     here, runs = machine(), list[Run]()
     publisher = "connect" if options.publisher == "cdc" else "relay"
-    needed = ("postgres", "kafka", "registry", publisher, *ours.SERVICES)
+    contenders: Sequence[Contender] = (Ours(options.form), *REFERENCES)
+    needed = ("postgres", "kafka", "registry", publisher, *services("four", options.form))
     with own_stack(*needed, publisher=options.publisher) as stack:
-        by_hand.create(stack)
+        for contender in contenders:
+            contender.prepare(stack)
         for number in range(1, options.rounds + 1):
-            for name in list(CONTENDERS)[:: 1 if number % 2 else -1]:
-                with progress.step(f"round {number}: {name}"), CONTENDERS[name](stack) as at_work:
-                    for kind, found, orders in asyncio.run(_measured(stack, at_work, options)):
-                        runs.append(
-                            Run(
-                                contender=name,
-                                kind=kind,
-                                round=number,
-                                events=orders,
-                                figures=found,
-                            )
-                        )
-                        progress.found(f"{kind}: {summary(found)}")
+            for contender in contenders[:: 1 if number % 2 else -1]:
+                for steps in CLIENTS:
+                    runs += _measure(stack, contender, steps, number, options, progress)
     return Outcome(NAME, here, ratios(runs), runs)
 
 
 def ratios(runs: Sequence[Run]) -> Mapping[str, float]:
-    """Return ours in units of the reference's."""
-    found = {}
+    """Return ours in units of each reference's; `best` is the quickest of the handwritten ones, for each figure."""
+    found: dict[str, float | None] = {}
     for kind in dict.fromkeys(run.kind for run in runs):
-        for name, figure in (
-            ("orders", "per_s"),
-            ("cpu", "cpu_ms"),
-            ("post_p50", "post_p50_ms"),
-            ("p50", "end_p50_ms"),
-            ("p99", "end_p99_ms"),
-        ):
-            if figure == "per_s" and kind.endswith("/s"):
+        for name, figure in RATIOS:
+            if figure == "per_s" and "clients" not in kind:
                 continue
             each = medians(runs, kind, figure)
-            value = ratio(each.get(ours.NAME), each.get(by_hand.NAME))
-            found[f"{name}_vs_handwritten {kind}"] = value
+            by_hand = [each[one.name] for one in BY_HAND if one.name in each]
+            best = (max if figure == "per_s" else min)(by_hand, default=None)
+            found[f"{name}_vs_handwritten {kind}"] = ratio(each.get(ours.NAME), best)
+            library = each.get(FASTSTREAM_OUTBOX.name)
+            found[f"{name}_vs_faststream_outbox {kind}"] = ratio(each.get(ours.NAME), library)
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _measure(
+    stack: RunningStack,
+    contender: Contender,
+    steps: Steps,
+    number: int,
+    options: Options,
+    progress: Progress,
+) -> Iterator[Run]:
+    with (
+        progress.step(f"round {number}: {contender.name}, {steps} steps"),
+        contender.at_work(stack, steps) as at_work,
+    ):
+        for kind, found, orders in asyncio.run(_measured(stack, at_work, options)):
+            progress.found(f"{kind}: {summary(found)}")
+            yield Run(
+                contender=contender.name, kind=kind, round=number, events=orders, figures=found
+            )
 
 
 async def _measured(
     stack: RunningStack, at_work: AtWork, options: Options
 ) -> list[tuple[str, Mapping[str, float], int]]:
-    found = []
+    found, steps = [], at_work.system.steps
+    what = "" if steps == "two" else f", {steps} steps"
     async with clients_of(at_work.system) as clients:
         await clients.closed(WARM_UP_CLIENTS, WARM_UP)
-        for number in CLIENTS:
-            orders = options.orders
+        for number in CLIENTS[steps]:
+            orders = max(options.orders, number)
             before = spent(stack, at_work)
             took = await clients.closed(number, orders)
-            found.append(
-                (f"{number} clients", await _figures(stack, at_work, before, took), orders)
-            )
-        for per_s in RATES:
+            figures = await _figures(stack, at_work, before, took)
+            found.append((f"{number} clients{what}", figures, orders))
+        for per_s in RATES[steps]:
             orders = round(per_s * options.latency_s)
             before = spent(stack, at_work)
             took = await clients.open(per_s, orders)
-            found.append((f"{per_s:g}/s", await _figures(stack, at_work, before, took), orders))
+            figures = await _figures(stack, at_work, before, took)
+            found.append((f"{per_s:g}/s{what}", figures, orders))
+        with counted(stack) as statements:
+            await clients.closed(COST_CLIENTS, options.orders)
+            await asyncio.sleep(SETTLE_S)
+        asked = {"statements": statements.total() / options.orders}
+        found.append((f"cost{what}", asked, options.orders))
     return found
 
 

@@ -5,7 +5,8 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import count
+from typing import Any, Literal
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer
@@ -14,20 +15,23 @@ from tests.bench.errors import BenchError
 
 TIMEOUT_S = 60.0
 WAIT_MS = 200
-ORDER: Mapping[str, Any] = {
-    "customer_id": "ada",
-    "currency": "EUR",
-    "lines": [
-        {
-            "sku": "song-1",
-            "quantity": 2,
-            "unit_price": "12.50",
-            "tax_rate": "0",
-            "digital": True,
-        }
-    ],
-}
-"""An order of two steps: it is paid, and that is all."""
+KEEP_ALIVE_S = 2.0
+SKUS = 100
+Steps = Literal["two", "four"]
+"""Of an order: it is paid, and if it has anything to send, that is set aside and shipped."""
+
+
+def order(steps: Steps, number: int) -> dict[str, Any]:
+    """Return the body of a request for an order."""
+    digital = steps == "two"
+    line = {
+        "sku": "song-1" if digital else f"article-{number % SKUS}",
+        "quantity": 2,
+        "unit_price": "12.50",
+        "tax_rate": "0",
+        "digital": digital,
+    }
+    return {"customer_id": "ada", "currency": "EUR", "lines": [line]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +40,19 @@ class System:
 
     Args:
         url: Where orders are POSTed.
-        order: The body of the request.
+        steps: Which orders.
         bootstrap: Kafka.
         topic: Where the last event of an order comes, its key the order's id.
         last: Types of that event, as in the header `ce_type`.
+        more: What the body of a request has besides.
     """
 
     url: str
-    order: Mapping[str, Any]
+    steps: Steps
     bootstrap: str
     topic: str
     last: frozenset[bytes]
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -70,6 +76,7 @@ class Clients:
         self._system = system
         self._http = http
         self._ended: dict[bytes, asyncio.Future[None]] = {}
+        self._numbers = count()
 
     async def closed(self, clients: int, orders: int) -> Took:
         """Have each client place the next order when its last one has ended."""
@@ -98,10 +105,12 @@ class Clients:
         return took
 
     async def _order(self, took: Took, begin: float) -> None:
-        async with self._http.post(self._system.url, json=self._system.order) as response:
-            answer = await response.json()
+        body = {**order(self._system.steps, next(self._numbers)), **self._system.more}
+        async with self._http.post(self._system.url, json=body) as response:
             if response.status != 201:
+                answer = await response.text()
                 raise BenchError(f"An order was answered with {response.status}: {answer}")
+            answer = await response.json()
         took.post.append(time.perf_counter() - begin)
         ended = self._future(answer["order_id"].encode())
         await asyncio.wait_for(ended, TIMEOUT_S)
@@ -132,7 +141,8 @@ async def clients_of(system: System) -> AsyncIterator[Clients]:
     consumer = AIOKafkaConsumer(
         system.topic, bootstrap_servers=system.bootstrap, enable_auto_commit=False
     )
-    connector = aiohttp.TCPConnector(limit=0)
+    # a connection is given up before the server gives it up, which may come in the way of a request
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
     async with (
         consumer,
         aiohttp.ClientSession(

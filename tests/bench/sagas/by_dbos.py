@@ -1,9 +1,7 @@
 """DBOS at work: in a virtual environment and a database of its own, on the same server."""
 
 import json
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +14,8 @@ from cdc import migrations
 from cdc.ids import new_id
 from infra.local.supervision.conf import MARKER_VARIABLE
 from infra.services import SUPERUSER
-from infra.settings import HOST, REPOSITORY
+from infra.settings import HOST
+from tests.bench.environments import environment
 from tests.bench.errors import BenchError
 from tests.bench.sagas.contender import DBOS
 from tests.bench.sagas.ours import ARTICLES, QUERIES
@@ -24,7 +23,6 @@ from tests.stack import RunningStack
 
 HERE = Path(__file__).parent
 LOCK, PROGRAM = HERE / "dbos.lock", HERE / "dbos_workflow.py"
-ENVIRONMENT = REPOSITORY / "build" / "dbos"
 DATABASE = ROLE = "dbos_sagas"
 SCHEMAS = ("payments", "inventory", "shipping")
 """Of the rows that its steps write, by the migrations of ours."""
@@ -77,7 +75,7 @@ def by_dbos(stack: RunningStack) -> Iterator[ByDbos]:
     Raises:
         BenchError: it does not run.
     """
-    python = _python()
+    python = environment(LOCK)
     password = new_id().hex
     with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as server:
         names = {"name": sql.Identifier(ROLE), "password": sql.Literal(password)}
@@ -119,16 +117,3 @@ def _expect(word: str, process: "subprocess.Popen[str]") -> None:
     assert process.stdout is not None
     if process.stdout.readline().strip() != word:
         raise BenchError(f"DBOS has ended with {process.wait()}; dbos.log says why.")
-
-
-def _python() -> Path:
-    """Return the interpreter of the environment that the lock describes, made when it has changed."""
-    made_from = ENVIRONMENT / LOCK.name
-    python = ENVIRONMENT / "bin" / "python"
-    if not made_from.is_file() or made_from.read_text() != LOCK.read_text():
-        shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        install = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-        subprocess.run([python, "-m", "pip", *install, "--requirement", LOCK], check=True)
-        shutil.copy(LOCK, made_from)
-    return python

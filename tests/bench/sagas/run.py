@@ -16,8 +16,8 @@ from tests.bench.report import summary
 from tests.bench.sagas.by_dbos import by_dbos
 from tests.bench.sagas.contender import CHOREOGRAPHY, DBOS, ORCHESTRATION, Contender
 from tests.bench.sagas.ours import QUERIES, WORKERS, ours
-from tests.bench.sagas.statements import counted
 from tests.bench.stack import own_stack
+from tests.bench.statements import counted
 from tests.stack import RunningStack
 
 NAME = "sagas"

@@ -5,6 +5,7 @@ from dataclasses import fields
 import pytest
 from click.testing import CliRunner
 
+from schemas.messages.orders import Fulfilment
 from tests.bench import __main__ as command
 from tests.bench.options import Options, names_of
 from tests.bench.outcome import Outcome
@@ -45,7 +46,12 @@ def test_several_benchmarks_are_measured_one_after_the_other(asked: list[Options
 
 def test_every_option_has_a_variable(asked: list[Options]) -> None:
     variables = {f"BENCH_{field.name.upper()}": "7" for field in fields(Options)}
-    named = {"BENCH_ONLY": "ours,plain_agent", "BENCH_PUBLISHER": "relay", "BENCH_PARTS": "relay"}
+    named = {
+        "BENCH_ONLY": "ours,plain_agent",
+        "BENCH_PUBLISHER": "relay",
+        "BENCH_PARTS": "relay",
+        "BENCH_FORM": "orchestration",
+    }
     result = CliRunner().invoke(command.bench, ["consumer"], env=variables | named)
     assert result.exit_code == 0, result.output
     assert asked == [
@@ -67,6 +73,7 @@ def test_every_option_has_a_variable(asked: list[Options]) -> None:
             orders=7,
             format_ms=7.0,
             publisher="relay",
+            form=Fulfilment.ORCHESTRATION,
         )
     ]
 

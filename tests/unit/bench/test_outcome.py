@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from schemas.messages.orders import Fulfilment
 from tests.bench import recovery
 from tests.bench.measurements import CONTENDERS, Measurement, ratios, schedule
 from tests.bench.options import Options
@@ -41,6 +42,7 @@ def options(*, rounds: int = 1, backlog: int = 0, only: tuple[str, ...] = CONTEN
         orders=9,
         format_ms=100.0,
         publisher="cdc",
+        form=Fulfilment.CHOREOGRAPHY,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench.outcome import Run
 from tests.bench.sagas.run import ratios
-from tests.bench.sagas.statements import SAID, written
+from tests.bench.statements import SAID, written
 
 PLACE = b"2026-11-28 17:40:00.123 UTC [4711] "
 

@@ -10,14 +10,16 @@ from uuid import uuid4
 from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 
-from tests.bench.e2e.handwritten.settings import ORDERS, QUERIES, Settings, serve
+from tests.bench.e2e.handwritten.settings import QUERIES, Settings, serve
 from tests.bench.e2e.handwritten.storefront import Order
 
 
 def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncConnectionPool(settings.database_url, min_size=4, max_size=10) as pool:
+        async with AsyncConnectionPool(
+            settings.database_url, kwargs={"options": settings.options}, min_size=4, max_size=10
+        ) as pool:
             app.state.pool = pool
             yield
 
@@ -34,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
             await connection.execute(QUERIES["place"], row | {"lines": json.dumps(lines)})
             sent = {"keys": [order_id], "payloads": [json.dumps(event)]}
             await connection.execute(
-                QUERIES["send"], sent | {"topic": ORDERS, "type": "OrderCreated"}
+                QUERIES["send"], sent | {"topic": settings.topic("orders"), "type": "OrderCreated"}
             )
         return {"order_id": order_id, "status": "pending", "total": str(total)}
 

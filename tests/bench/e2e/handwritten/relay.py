@@ -16,7 +16,9 @@ async def main(settings: Settings, stopped: asyncio.Event) -> None:
         AIOKafkaProducer(
             bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True
         ) as producer,
-        await AsyncConnection.connect(settings.database_url) as connection,
+        await AsyncConnection.connect(
+            settings.database_url, options=settings.options
+        ) as connection,
     ):
         while not stopped.is_set():
             async with connection.transaction():

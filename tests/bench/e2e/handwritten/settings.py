@@ -12,18 +12,30 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cdc.sql import load_queries
 
 QUERIES = load_queries(__package__)
-ORDERS, PAYMENTS = "handwritten.orders", "handwritten.payments"
+KEEP_ALIVE_S = 60
+"""Longer than clients keep a connection that they have no use for."""
 
 
 class Settings(BaseSettings):
     """Where the surroundings are."""
 
-    model_config = SettingsConfigDict(env_prefix="HANDWRITTEN_")
+    model_config = SettingsConfigDict(env_prefix="REFERENCE_")
 
+    name: str
+    client: str
+    orders_url: str
+    database_url: str
+    kafka: str
     port: int = 0
-    orders_url: str = ""
-    database_url: str = ""
-    kafka: str = ""
+
+    @property
+    def options(self) -> str:
+        """Of a connection to the database: its tables are in a schema of its own."""
+        return f"-c search_path={self.name}"
+
+    def topic(self, name: str) -> str:
+        """Return a topic's name in Kafka."""
+        return f"{self.name}.{name}"
 
 
 def serve(create_app: Callable[[Settings], FastAPI]) -> None:
@@ -35,6 +47,7 @@ def serve(create_app: Callable[[Settings], FastAPI]) -> None:
         port=settings.port,
         access_log=False,
         log_level="warning",
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
 
 

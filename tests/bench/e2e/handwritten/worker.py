@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 from psycopg import AsyncConnection
+from psycopg.errors import CheckViolation
 
-from tests.bench.e2e.handwritten.settings import ORDERS, PAYMENTS, QUERIES, Settings, run
+from tests.bench.e2e.handwritten.settings import QUERIES, Settings, run
 
 WAIT_MS = 500
 
@@ -20,49 +21,100 @@ class Event(NamedTuple):
     value: dict[str, Any]
 
 
-Handle = Callable[[AsyncConnection[Any], Sequence[Event]], Awaitable[None]]
+class Batch(NamedTuple):
+    """Events that one call has brought, and the transaction that they take effect in."""
+
+    connection: AsyncConnection[Any]
+    settings: Settings
+    events: Sequence[Event]
+
+    def values(self, *types: str) -> list[dict[str, Any]]:
+        return [event.value for event in self.events if event.type in types]
+
+    async def send(self, topic: str, name: str, values: Sequence[dict[str, Any]]) -> None:
+        sent = {
+            "keys": [value["order_id"] for value in values],
+            "payloads": [json.dumps(value) for value in values],
+        }
+        about = {"topic": self.settings.topic(topic), "type": name}
+        await self.connection.execute(QUERIES["send"], sent | about)
 
 
-async def pay(connection: AsyncConnection[Any], events: Sequence[Event]) -> None:
+async def pay(batch: Batch) -> None:
     """Take payments for new orders."""
-    created = [event.value for event in events if event.type == "OrderCreated"]
-    if not created:
+    if created := batch.values("OrderCreated"):
+        orders = [order["order_id"] for order in created]
+        amounts = [order["total"] for order in created]
+        await batch.connection.execute(QUERIES["pay"], {"orders": orders, "amounts": amounts})
+        await batch.send("payments", "PaymentCompleted", created)
+
+
+async def reserve(batch: Batch) -> None:
+    """Set aside what was paid, unless there is nothing to send."""
+    paid = [order for order in batch.values("PaymentCompleted") if not _is_digital(order)]
+    if not paid:
         return
-    orders = [order["order_id"] for order in created]
-    await connection.execute(
-        QUERIES["pay"], {"orders": orders, "amounts": [order["total"] for order in created]}
-    )
-    await _send(connection, PAYMENTS, "PaymentCompleted", created)
+    try:
+        async with batch.connection.transaction():
+            await _set_aside(batch, paid)
+    except CheckViolation:
+        for order in paid:
+            try:
+                async with batch.connection.transaction():
+                    await _set_aside(batch, [order])
+            except CheckViolation:
+                await batch.send("reservations", "OutOfStock", [order])
 
 
-async def confirm(connection: AsyncConnection[Any], events: Sequence[Event]) -> None:
-    """Confirm orders that were paid."""
-    paid = [event.value for event in events]
-    orders = [order["order_id"] for order in paid]
-    await connection.execute(QUERIES["confirm"], {"orders": orders})
-    await _send(connection, ORDERS, "OrderConfirmed", paid)
-
-
-async def count(connection: AsyncConnection[Any], events: Sequence[Event]) -> None:
-    """Count events by the minute."""
-    await connection.execute(QUERIES["count"], {"statuses": [event.type for event in events]})
-
-
-async def _send(
-    connection: AsyncConnection[Any], topic: str, name: str, orders: Sequence[dict[str, Any]]
-) -> None:
-    payloads = [{"order_id": order["order_id"], "total": order["total"]} for order in orders]
-    sent = {
-        "keys": [order["order_id"] for order in orders],
-        "payloads": [json.dumps(payload) for payload in payloads],
+async def _set_aside(batch: Batch, orders: Sequence[dict[str, Any]]) -> None:
+    lines = [line for order in orders for line in order["lines"]]
+    wanted = {
+        "skus": [line["sku"] for line in lines],
+        "quantities": [line["quantity"] for line in lines],
     }
-    await connection.execute(QUERIES["send"], sent | {"topic": topic, "type": name})
+    await batch.connection.execute(QUERIES["reserve"], wanted)
+    rows = {
+        "orders": [order["order_id"] for order in orders],
+        "lines": [json.dumps(order["lines"]) for order in orders],
+    }
+    await batch.connection.execute(QUERIES["set_aside"], rows)
+    await batch.send("reservations", "ItemsReserved", orders)
 
 
-WORKERS: dict[str, tuple[Handle, tuple[str, ...]]] = {
-    "payments": (pay, (ORDERS,)),
-    "orders": (confirm, (PAYMENTS,)),
-    "analytics": (count, (ORDERS, PAYMENTS)),
+async def ship(batch: Batch) -> None:
+    """Send what is set aside."""
+    if reserved := batch.values("ItemsReserved"):
+        orders = [order["order_id"] for order in reserved]
+        await batch.connection.execute(QUERIES["ship"], {"orders": orders})
+        await batch.send("shipments", "ShipmentCreated", reserved)
+
+
+async def confirm(batch: Batch) -> None:
+    """Confirm orders of which nothing remains to be done."""
+    paid = [order for order in batch.values("PaymentCompleted") if _is_digital(order)]
+    if done := [*paid, *batch.values("ShipmentCreated")]:
+        await batch.connection.execute(
+            QUERIES["confirm"], {"orders": [order["order_id"] for order in done]}
+        )
+        await batch.send("orders", "OrderConfirmed", done)
+
+
+async def count(batch: Batch) -> None:
+    """Count events by the minute."""
+    types = [event.type for event in batch.events]
+    await batch.connection.execute(QUERIES["count"], {"statuses": types})
+
+
+def _is_digital(order: dict[str, Any]) -> bool:
+    return all(line["digital"] for line in order["lines"])
+
+
+WORKERS: dict[str, tuple[Callable[[Batch], Awaitable[None]], tuple[str, ...]]] = {
+    "payments": (pay, ("orders",)),
+    "inventory": (reserve, ("payments",)),
+    "shipping": (ship, ("reservations",)),
+    "orders": (confirm, ("payments", "shipments")),
+    "analytics": (count, ("orders", "payments")),
 }
 
 
@@ -72,13 +124,15 @@ async def main(settings: Settings, stopped: asyncio.Event) -> None:
     handle, topics = WORKERS[name]
     async with (
         AIOKafkaConsumer(
-            *topics,
+            *map(settings.topic, topics),
             bootstrap_servers=settings.kafka,
-            group_id=f"handwritten-{name}",
+            group_id=f"{settings.name}-{name}",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         ) as consumer,
-        await AsyncConnection.connect(settings.database_url, autocommit=True) as connection,
+        await AsyncConnection.connect(
+            settings.database_url, autocommit=True, options=settings.options
+        ) as connection,
     ):
         while not stopped.is_set():
             fetched = await consumer.getmany(timeout_ms=WAIT_MS)
@@ -90,7 +144,7 @@ async def main(settings: Settings, stopped: asyncio.Event) -> None:
                 admitted = await connection.execute(QUERIES["admit"], ids)
                 new = {number for (number,) in await admitted.fetchall()}
                 if todo := [event for event in events if event.number in new]:
-                    await handle(connection, todo)
+                    await handle(Batch(connection, settings, todo))
             await consumer.commit()
 
 

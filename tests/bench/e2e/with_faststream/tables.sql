@@ -1,0 +1,62 @@
+drop schema if exists REFERENCE cascade;
+create schema REFERENCE;
+set search_path to REFERENCE;
+create table orders (
+    order_id    uuid primary key,
+    customer_id text not null,
+    lines       jsonb not null,
+    total       numeric(19, 4) not null,
+    status      text not null default 'pending',
+    placed_at   timestamptz not null default clock_timestamp()
+);
+create table payment (
+    order_id uuid primary key,
+    amount   numeric(19, 4) not null,
+    paid_at  timestamptz not null default clock_timestamp()
+);
+create table stock (
+    sku       text primary key,
+    available bigint not null check (available >= 0)
+);
+insert into stock select 'article-' || number, 1000000 from generate_series(0, 99) as number;
+create table reservation (
+    order_id    uuid primary key,
+    lines       jsonb not null,
+    reserved_at timestamptz not null default clock_timestamp()
+);
+create table shipment (
+    order_id    uuid primary key,
+    shipment_id uuid not null,
+    created_at  timestamptz not null default clock_timestamp()
+);
+create table orders_per_minute (
+    minute timestamptz not null,
+    status text not null,
+    orders int not null,
+    primary key (minute, status)
+);
+create table inbox (
+    consumer   text not null,
+    message_id text not null,
+    primary key (consumer, message_id)
+);
+-- what `make_outbox_table` of faststream-outbox describes
+create table outbox (
+    id               bigserial primary key,
+    queue            varchar(255) not null,
+    payload          bytea not null,
+    headers          jsonb,
+    attempts_count   bigint not null default 0,
+    deliveries_count bigint not null default 0,
+    created_at       timestamptz not null default now(),
+    next_attempt_at  timestamptz not null default now(),
+    first_attempt_at timestamptz,
+    last_attempt_at  timestamptz,
+    acquired_at      timestamptz,
+    acquired_token   uuid,
+    timer_id         varchar(255),
+    constraint outbox_lease_ck check ((acquired_token is null) = (acquired_at is null))
+);
+create unique index outbox_timer_id_uq on outbox (queue, timer_id) where timer_id is not null;
+create index outbox_leased_idx on outbox (queue, next_attempt_at, id) where acquired_token is not null;
+create index outbox_pending_idx on outbox (queue, next_attempt_at, id) where acquired_token is null;
