@@ -52,7 +52,9 @@ def environment_of(service: Service, deployment: Deployment) -> dict[str, str]:
         f"{PREFIX}PORT": str(address.port),
     }
     if service.role:
-        variables[f"{PREFIX}DATABASE_URL"] = deployment.database.url(service.role)
+        variables[f"{PREFIX}DATABASE_URL"] = deployment.capture_of(service.role).database.url(
+            service.role
+        )
     if service.asks_who_calls:
         variables[f"{PREFIX}KEYS_DATABASE_URL"] = deployment.database.url(ACCESS)
     known = (name for name in service.may_ask if deployment.address_of(name).url)

@@ -12,12 +12,12 @@ from psycopg import sql
 from cdc.database import SyncConnection
 from cdc.sql import load_queries
 from consumers.runtime.throwaway import ThrowawaySchema
-from infra.deployment import Deployment
+from infra.deployment import Capture
 from infra.repository import REPOSITORY
-from infra.services import MIGRATIONS, OWNER, RELAY, SCHEMAS
+from infra.services import MIGRATIONS, OWNER, RELAY
 
 QUERIES = load_queries(__package__, "schema.sql")
-FILE = "declared-schemas.json"
+FILE = "declared-schemas{suffix}.json"
 
 
 class Part(NamedTuple):
@@ -39,12 +39,14 @@ def parts_of(connection: SyncConnection, schema: str) -> Parts:
     return {Part(*names): value for *names, value in rows}
 
 
-def declared_parts(deployment: Deployment, connection: SyncConnection) -> Mapping[str, Parts]:
+def declared_parts(
+    capture: Capture, state: Path, connection: SyncConnection
+) -> Mapping[str, Parts]:
     """Return schema -> what this code's migrations make of it."""
-    file, wanted = deployment.state / FILE, _fingerprint()
+    file, wanted = state / FILE.format(suffix=capture.suffix), _fingerprint(capture.schemas)
     held = json.loads(file.read_text()) if file.is_file() else {}
     if held.get("migrations") != wanted:
-        made = {schema: _made(deployment, connection, schema) for schema in SCHEMAS}
+        made = {schema: _made(capture, connection, schema) for schema in capture.schemas}
         held = {
             "migrations": wanted,
             "schemas": {
@@ -59,11 +61,11 @@ def declared_parts(deployment: Deployment, connection: SyncConnection) -> Mappin
     }
 
 
-def _made(deployment: Deployment, connection: SyncConnection, schema: str) -> Parts:
+def _made(capture: Capture, connection: SyncConnection, schema: str) -> Parts:
     throwaway = ThrowawaySchema(
         name=f"declared_{schema}",
-        owner_url=deployment.database_url(OWNER),
-        url=deployment.database_url(schema),
+        owner_url=capture.url(OWNER),
+        url=capture.url(schema),
         packages=MIGRATIONS[schema],
     )
     asyncio.run(throwaway.drop())
@@ -81,8 +83,8 @@ def _made(deployment: Deployment, connection: SyncConnection, schema: str) -> Pa
     return {part: value.replace(throwaway.name, schema) for part, value in made.items()}
 
 
-def _fingerprint() -> str:
-    digest = hashlib.sha256()
+def _fingerprint(schemas: Iterable[str]) -> str:
+    digest = hashlib.sha256(" ".join(schemas).encode())
     for path in sorted(_sources()):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -5,7 +5,6 @@ import threading
 from cdc import connector
 from cdc.relay.handover import Handover
 from cdc.relay.settings import RelaySettings
-from infra.capture import connector_settings
 from infra.services import CAPTURE, OUTBOXES, OWNER, RELAY
 from infra.settings import Settings
 
@@ -13,12 +12,14 @@ HANDOVER_TIMEOUT_S = 120.0
 
 
 def handover(settings: Settings) -> Handover:
+    # a stack whose relay publishes, or did, has one database
+    main = settings.deployment().main
     return Handover(
-        owner_url=settings.database_url(OWNER),
-        replication_url=settings.database_url(CAPTURE),
+        owner_url=main.url(OWNER),
+        replication_url=main.url(CAPTURE),
         relay=RELAY,
-        outboxes=OUTBOXES,
-        slot=connector_settings(settings.deployment()).slot,
+        outboxes=main.outboxes,
+        slot=main.slot,
     )
 
 

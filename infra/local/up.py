@@ -175,7 +175,7 @@ def _connector(
         ),
         Stage(
             "connector",
-            lambda: pipeline.apply_connector(settings.deployment()),
+            lambda: pipeline.apply_connectors(settings.deployment()),
             after=("handover",),
         ),
     ]
