@@ -128,10 +128,11 @@ def _trouble_of(name: str, group: Group | KafkaException, partitions: Mapping[st
 
 def send_canary(deployment: Deployment) -> float:
     """Send a message through the whole pipeline from each database; return the most seconds from commit to consumer."""
-    return max(_send_canary(deployment, each) for each in deployment.captures)
+    return max(send_canary_from(deployment, each) for each in deployment.captures)
 
 
-def _send_canary(deployment: Deployment, capture: Capture) -> float:
+def send_canary_from(deployment: Deployment, capture: Capture) -> float:
+    """Send one from the database of a capture."""
     try:
         return canary.probe(
             capture.url(CANARY),

@@ -17,7 +17,7 @@ from infra.repository import REPOSITORY
 from infra.services import MIGRATIONS, OWNER, RELAY
 
 QUERIES = load_queries(__package__, "schema.sql")
-FILE = "declared-schemas{suffix}.json"
+FILE = "declared-schemas.json"
 
 
 class Part(NamedTuple):
@@ -43,21 +43,18 @@ def declared_parts(
     capture: Capture, state: Path, connection: SyncConnection
 ) -> Mapping[str, Parts]:
     """Return schema -> what this code's migrations make of it."""
-    file, wanted = state / FILE.format(suffix=capture.suffix), _fingerprint(capture.schemas)
+    file, wanted = state / FILE, _fingerprint()
     held = json.loads(file.read_text()) if file.is_file() else {}
     if held.get("migrations") != wanted:
-        made = {schema: _made(capture, connection, schema) for schema in capture.schemas}
-        held = {
-            "migrations": wanted,
-            "schemas": {
-                name: [[*part, value] for part, value in parts.items()]
-                for name, parts in made.items()
-            },
-        }
+        held = {"migrations": wanted, "schemas": {}}
+    if missing := [schema for schema in capture.schemas if schema not in held["schemas"]]:
+        for schema in missing:
+            parts = _made(capture, connection, schema)
+            held["schemas"][schema] = [[*part, value] for part, value in parts.items()]
         file.write_text(json.dumps(held))
     return {
-        name: {Part(*names): value for *names, value in parts}
-        for name, parts in held["schemas"].items()
+        name: {Part(*names): value for *names, value in held["schemas"][name]}
+        for name in capture.schemas
     }
 
 
@@ -83,8 +80,8 @@ def _made(capture: Capture, connection: SyncConnection, schema: str) -> Parts:
     return {part: value.replace(throwaway.name, schema) for part, value in made.items()}
 
 
-def _fingerprint(schemas: Iterable[str]) -> str:
-    digest = hashlib.sha256(" ".join(schemas).encode())
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
     for path in sorted(_sources()):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -93,7 +93,8 @@ def _schemas(capture: Capture, contexts: tuple[str, ...], role: str) -> Iterator
             raise
 
 
-def mark(connection: SyncConnection, context: str, text: str) -> None:
+def mark(connection: SyncConnection, context: str, text: str | None) -> None:
+    """Put a mark on a schema, or take it away."""
     connection.execute(
         sql.SQL("comment on schema {} is {}").format(sql.Identifier(context), sql.Literal(text))
     )

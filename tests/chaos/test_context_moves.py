@@ -1,0 +1,113 @@
+"""A context moves to a database of its own while orders are placed: nothing is lost, repeated or reordered."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from cdc.database import connect
+from infra.deployment import Capture
+from infra.moving.marks import holders
+from infra.services import OWNER
+from tests.again import show
+from tests.faults.account import account, before
+from tests.faults.load import Load, unanswered
+from tests.faults.run import flowing
+from tests.faults.verdict import judge
+from tests.stack import RunningStack, make_directory, own_settings
+from tests.workers.chance import tell
+
+ORDERS_PER_S = 5
+CONTEXT = "payments"
+DATABASES = f"{CONTEXT}=ledger"
+SLOTS = "select slot_name::text, database::text from pg_replication_slots where active"
+OUTBOX = (
+    "select id, seq, aggregate_id, aggregate_version, payload from payments.outbox order by seq"
+)
+PUBLISHED = "select schemaname::text from pg_publication_tables"
+
+
+@pytest.fixture
+def own() -> Iterator[RunningStack]:
+    directory = make_directory()
+    stack = RunningStack(own_settings(directory / "home"))
+    try:
+        stack.cli("up", "--json")
+        yield stack
+    finally:
+        stack.delete()
+        shutil.rmtree(directory)
+
+
+@pytest.mark.alone
+def test_a_context_moves_under_load(own: RunningStack) -> None:
+    load = Load(own.settings.url_of("storefront"), per_s=ORDERS_PER_S)
+    since = before(own)
+    with flowing(own, load) as trial:
+        name_the_database(own)
+        refused = own.cli("up", check=False)
+        assert refused.returncode == 1
+        assert "`tailrace context move payments` brings it there" in refused.stderr
+        at = monotonic()
+        with ThreadPoolExecutor(1) as executor:
+            moving = executor.submit(own.cli, "context", "move", CONTEXT, "--yes", "--json")
+            flow = trial.wait_until_flowing_again(at, "the move")
+            done = json.loads(moving.result().stdout)
+        # of what is placed from now on, nothing has to do with the old database
+        flow = trial.wait_until_flowing_again(monotonic(), "the move was done")
+    tell(f"closed for {done['closed_s']:.1f} s; an order complete after {flow.flowing_s:.1f} s")
+    show(done["rows"], "no message was compared")
+    found = account(own, load, since)
+    tell(f"{len(load.sent)} orders, {found.copies} records delivered more than once")
+    assert list(judge(found).sentences()) == []
+    assert unanswered(load.sent) == 0
+    what_was_there_is_in_the_new_database_and_grows_there(own)
+    own.cli("outbox", "verify")
+    everything_is_well(own)
+    the_settings_of_before_are_refused(own)
+
+
+def name_the_database(stack: RunningStack) -> None:
+    stack.settings = stack.settings.model_copy(update={"databases": DATABASES})
+    stack.environment |= stack.settings.environment()
+
+
+def what_was_there_is_in_the_new_database_and_grows_there(stack: RunningStack) -> None:
+    old, new = stack.deployment.captures
+    marks = {each.capture.name: each for each in holders(stack.deployment, (CONTEXT,))[CONTEXT]}
+    assert marks[old.name].is_moved
+    assert marks[new.name].mark == ""
+    left, rows = asked(old, OUTBOX), asked(new, OUTBOX)
+    show(len(left), "nothing was written before the move")
+    show(len(rows) - len(left), "nothing was written after the move")
+    assert rows[: len(left)] == left
+    assert set(asked(stack.deployment.main, SLOTS)) == {
+        ("tailrace_outbox", "tailrace"),
+        ("tailrace_outbox_ledger", "ledger"),
+    }
+    assert (CONTEXT,) not in asked(old, PUBLISHED)
+    assert set(asked(new, PUBLISHED)) == {(CONTEXT,), ("canary",)}
+
+
+def everything_is_well(stack: RunningStack) -> None:
+    result = stack.cli("doctor")
+    assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
+    again = json.loads(stack.cli("context", "move", CONTEXT, "--yes", "--json").stdout)
+    assert again["closed_s"] == 0
+
+
+def the_settings_of_before_are_refused(stack: RunningStack) -> None:
+    """What was left behind is never taken for the context again."""
+    stack.environment.pop("TAILRACE_DATABASES")
+    refused = stack.cli("migrate", check=False)
+    assert refused.returncode == 1
+    assert "was moved to ledger from the database tailrace" in refused.stderr
+
+
+def asked(capture: Capture, query: str) -> list[Any]:
+    with connect(capture.url(OWNER)) as connection:
+        return connection.execute(query.encode()).fetchall()
