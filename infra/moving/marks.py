@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from cdc import causes
 from cdc.database import SyncConnection, connect
 from infra.deployment import Capture, Deployment
 from infra.errors import TailraceError
@@ -89,8 +90,15 @@ def _schemas(capture: Capture, contexts: tuple[str, ...], role: str) -> Iterator
         with connect(capture.url(role), autocommit=True) as connection:
             yield from connection.execute(SCHEMAS, [list(contexts)]).fetchall()
     except psycopg.OperationalError as error:
-        if f'database "{capture.database.name}" does not exist' not in str(error):
+        if f'database "{capture.database.name}" does not exist' in str(error):
+            return
+        if capture.is_main:
             raise
+        database = capture.database
+        raise HomeError(
+            f"The database {database.name} at {database.host}:{database.port} cannot be asked for its contexts "
+            f"({causes.of_error(error).text}): see to it that it runs, or correct its address in databases."
+        ) from error
 
 
 def mark(connection: SyncConnection, context: str, text: str | None) -> None:
