@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+import psycopg
 from psycopg import sql
 
-from cdc import connector
+from cdc import causes, connector
 from cdc.database import SyncConnection, connect
 from cdc.slot import lsn_number
 from infra import pipeline
@@ -174,22 +175,24 @@ class Move:
             raise self._refused(
                 "the relay publishes, and it publishes the outboxes of one database"
             )
-        if trouble := self._trouble(self._source):
+        if trouble := self._ailing():
             raise self._refused(trouble)
+        if obstacles := in_the_way(self._deployment, self._source):
+            raise self._refused("; ".join(each.told for each in obstacles))
         if _version(self._target) < _version(self._source):
             raise self._refused(
                 f"the server of {self._target.database.name} is of an older version"
             )
         return f"{self._source.database.name} is captured well"
 
-    def _trouble(self, capture: Capture) -> str:
-        url = self._deployment.connect_url
-        state = connector.status(url, capture.connector)
+    def _ailing(self) -> str:
+        """Return why the old connector does not publish; empty when it does."""
+        name = self._source.connector
+        state = connector.status(self._deployment.connect_url, name)
         if not state.is_running:
-            return f"the connector {capture.connector} is {state.connector}, its task {state.task}"
-        if (diagnosis := examine(self._deployment, capture)).ailment:
-            return diagnosis.told
-        return "; ".join(each.told for each in in_the_way(self._deployment, capture))
+            return f"the connector {name} is {state.connector}, its task {state.task}"
+        diagnosis = examine(self._deployment, self._source)
+        return diagnosis.told if diagnosis.ailment else ""
 
     def _prepare(self) -> str:
         """Have the new database captured, with everything in it but the context."""
@@ -214,8 +217,8 @@ class Move:
                 return run()
             except BaseException as error:
                 fence.reopen(self._source, self._todo.context)
-                if isinstance(error, CopyError):
-                    raise self._refused(str(error)) from error
+                if isinstance(error, (CopyError, psycopg.Error, connector.ConnectError)):
+                    raise self._refused(causes.of_error(error).text) from error
                 raise
 
         return tried
@@ -228,7 +231,7 @@ class Move:
             held = slot(self._source)
             if held and lsn_number(held.confirmed_flush_lsn or "0/0") >= end:
                 return "all of it is in Kafka"
-            if trouble := self._trouble(self._source):
+            if trouble := self._ailing():
                 raise self._refused(trouble)
             if time.monotonic() > deadline:
                 raise self._refused(

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
@@ -52,14 +51,14 @@ def test_a_context_moves_under_load(own: RunningStack) -> None:
         refused = own.cli("up", check=False)
         assert refused.returncode == 1
         assert "`tailrace context move payments` brings it there" in refused.stderr
+        assert all(part.is_running for part in own.status().values())
         at = monotonic()
-        with ThreadPoolExecutor(1) as executor:
-            moving = executor.submit(own.cli, "context", "move", CONTEXT, "--yes", "--json")
-            flow = trial.wait_until_flowing_again(at, "the move")
-            done = json.loads(moving.result().stdout)
-        # of what is placed from now on, nothing has to do with the old database
-        flow = trial.wait_until_flowing_again(monotonic(), "the move was done")
-    tell(f"closed for {done['closed_s']:.1f} s; an order complete after {flow.flowing_s:.1f} s")
+        done = json.loads(own.cli("context", "move", CONTEXT, "--yes", "--json").stdout)
+        flow = trial.wait_until_flowing_again(at, "the move")
+    tell(
+        f"closed for {done['closed_s']:.1f} s; an order that was placed after the command was complete after "
+        f"{flow.flowing_s:.1f} s, all before it after {flow.drained_s:.1f} s"
+    )
     show(done["rows"], "no message was compared")
     found = account(own, load, since)
     tell(f"{len(load.sent)} orders, {found.copies} records delivered more than once")
