@@ -19,17 +19,26 @@ def context() -> None:
 
 @context.command()
 @click.argument("name", type=click.Choice(CONTEXTS))
+@click.option(
+    "--drop-old",
+    "drop",
+    is_flag=True,
+    help="Drop the tables that are left behind, once it is proved.",
+)
 @yes_option
 @json_option
-@examples("TAILRACE_DATABASES=payments=ledger tailrace context move payments --yes")
+@examples(
+    "TAILRACE_DATABASES=payments=ledger tailrace context move payments --yes",
+    "tailrace context move payments --drop-old",
+)
 @usage_errors()
-def move(*, name: str, yes: bool, as_json: bool) -> None:
+def move(*, name: str, drop: bool, yes: bool, as_json: bool) -> None:
     """Move the context NAME to the database that the settings give it, while everything runs.
 
     It is refused when a message could be lost. Otherwise the new database is captured; the old one is closed to the
     context, and what it has written comes to Kafka; its schema is copied; the new database is opened to it, and its
     services are started anew. Then it is proved that nothing is missing. May be interrupted, and run again, at any
-    time; what is left behind in the old database is marked, and may be dropped by hand.
+    time. What is left behind in the old database is marked, and never taken for the context again.
     """
     deployment = local_stack().deployment() if is_local() else load_deployment()
     target = deployment.capture_of(name)
@@ -41,11 +50,11 @@ def move(*, name: str, yes: bool, as_json: bool) -> None:
         if is_local():
             from infra.local.move import move as move_in_stack
 
-            done = move_in_stack(local_stack(), name, report)
+            done = move_in_stack(local_stack(), name, report, drop=drop)
         else:
             work = Move(deployment, plan(deployment, name), lambda _deployment, _capture: "")
             work.run(report)
-            done = work.prove(report)
+            done = work.prove(report, drop=drop)
     lines = [
         f"{name} is in {done.target}; it could write nowhere for {done.closed_s:.1f} s."
         if done.closed_s

@@ -10,7 +10,7 @@ from infra.moving.move import Move, Moved, plan
 from infra.settings import Settings
 
 
-def move(settings: Settings, context: str, told: UpReport) -> Moved:
+def move(settings: Settings, context: str, told: UpReport, *, drop: bool = False) -> Moved:
     """Move a context to where the settings say that it is, and start what works in it anew."""
     if not Supervisor(settings.home).is_running():
         raise NotRunningError(
@@ -22,7 +22,7 @@ def move(settings: Settings, context: str, told: UpReport) -> Moved:
         work = Move(deployment, plan(deployment, context), _prepare)
         work.run(told)
     up(settings, told)
-    return work.prove(told)
+    return work.prove(told, drop=drop)
 
 
 def _prepare(deployment: Deployment, capture: Capture) -> str:

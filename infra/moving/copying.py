@@ -42,7 +42,7 @@ def copy_schema(source: Capture, target: Capture, context: str) -> None:
         )
     dump = _program("pg_dump", source.url(OWNER), f'--schema="{context}"', "--no-publications")
     load = _program("psql", target.url(OWNER), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
-    _pump(dump, load, _marked(context, f"{COPY}{source.database.name}"))
+    pump(dump, load, _marked(context, f"{COPY}{source.database.name}"))
     _forget_positions(source, target, context)
 
 
@@ -55,7 +55,7 @@ def _marked(context: str, mark: str) -> bytes:
     return statement.format(sql.Identifier(context), sql.Literal(mark)).as_string().encode()
 
 
-def _pump(dump: Sequence[str], load: Sequence[str], ending: bytes) -> None:
+def pump(dump: Sequence[str], load: Sequence[str], ending: bytes) -> None:
     """Run one program into another; what is loaded is committed only if the first one came to its end."""
     options: dict[str, Any] = {"env": {"PATH": os.defpath, "LC_ALL": "C"}}
     with (

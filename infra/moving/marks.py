@@ -19,8 +19,11 @@ from infra.services import OWNER
 MOVED = "moved to "
 COPY = "copy of "
 SCHEMAS = """
-select nspname, coalesce(obj_description(oid, 'pg_namespace'), '') from pg_namespace where nspname = any(%s)
+select nspname, coalesce(obj_description(n.oid, 'pg_namespace'), '') from pg_namespace as n
+where nspname = any(%s)
+  and (obj_description(n.oid, 'pg_namespace') is not null or exists (select from pg_class where relnamespace = n.oid))
 """
+"""An empty schema without a mark says nothing: it was made for what is to come."""
 
 
 class HomeError(TailraceError):

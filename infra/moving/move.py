@@ -32,7 +32,7 @@ from infra.moving.copying import CopyError, copy_schema
 from infra.moving.marks import MOVED, Held, holders, mark
 from infra.operations.outbox.verify import TopicRequest, verify_topic
 from infra.publishing import publisher_for
-from infra.services import PUBLICATION
+from infra.services import OWNER, PUBLICATION
 from schemas.catalogue import catalogue
 
 DRAINED_S = 120.0
@@ -158,9 +158,14 @@ class Move:
         }
         _run(told, {**({} if self._todo.is_moved else before), "open": self._open})
 
-    def prove(self, told: Report) -> Moved:
-        """Prove, once they were, that nothing is missing."""
-        _run(told, {"flowing": self._flowing, "verify": self._verify})
+    def prove(self, told: Report, *, drop: bool) -> Moved:
+        """Prove, once they were, that nothing is missing.
+
+        Args:
+            drop: Whether to drop what is left behind, now that it is of no use.
+        """
+        afterwards: Steps = {"drop": self._drop_left_behind} if drop else {}
+        _run(told, {"flowing": self._flowing, "verify": self._verify, **afterwards})
         return Moved(
             context=self._todo.context,
             source=self._todo.source.database.name,
@@ -168,6 +173,16 @@ class Move:
             closed_s=round(self._closed_s, 3),
             rows=self._rows,
         )
+
+    def _drop_left_behind(self) -> str:
+        """Drop what is left in the old database; its mark stays."""
+        context, old = self._todo.context, self._todo.source
+        name = sql.Identifier(context)
+        with connect(old.url(OWNER)) as connection:
+            connection.execute(sql.SQL("drop schema {} cascade").format(name))
+            connection.execute(sql.SQL("create schema {}").format(name))
+            mark(connection, context, f"{MOVED}{self._todo.target.database.name}")
+        return f"{old.database.name} has no tables of {context} any more"
 
     def _check(self) -> str:
         """Refuse what would be unsafe, before anything was changed."""

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from time import monotonic
 from typing import Any
@@ -10,8 +12,10 @@ import pytest
 
 from cdc.database import connect
 from infra.deployment import Capture
+from infra.local.probe import wait_until
 from infra.moving.marks import holders
 from infra.services import OWNER
+from infra.settings import REPOSITORY
 from tests.again import show
 from tests.faults.account import account, before
 from tests.faults.load import Load, unanswered
@@ -27,6 +31,7 @@ SLOTS = "select slot_name::text, database::text from pg_replication_slots where 
 OUTBOX = (
     "select id, seq, aggregate_id, aggregate_version, payload from payments.outbox order by seq"
 )
+MAY_CONNECT = "select has_database_privilege('payments', current_database(), 'connect')"
 PUBLISHED = "select schemaname::text from pg_publication_tables"
 
 
@@ -52,6 +57,7 @@ def test_a_context_moves_under_load(own: RunningStack) -> None:
         assert refused.returncode == 1
         assert "`tailrace context move payments` brings it there" in refused.stderr
         assert all(part.is_running for part in own.status().values())
+        a_move_is_killed_while_the_context_is_kept_out(own)
         at = monotonic()
         done = json.loads(own.cli("context", "move", CONTEXT, "--yes", "--json").stdout)
         flow = trial.wait_until_flowing_again(at, "the move")
@@ -75,6 +81,22 @@ def name_the_database(stack: RunningStack) -> None:
     stack.environment |= stack.settings.environment()
 
 
+def a_move_is_killed_while_the_context_is_kept_out(stack: RunningStack) -> None:
+    command = (sys.executable, "-m", "infra.cli", "context", "move", CONTEXT, "--yes")
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=stack.environment, stdout=subprocess.DEVNULL
+    ) as moving:
+        wait_until(
+            "the context is not kept out",
+            lambda: asked(stack.deployment.main, MAY_CONNECT) == [(False,)],
+            timeout_s=60,
+            interval_s=0.05,
+        )
+        moving.kill()
+    [held] = holders(stack.deployment, (CONTEXT,))[CONTEXT]
+    show(not held.is_moved, "the move was done before it was killed")
+
+
 def what_was_there_is_in_the_new_database_and_grows_there(stack: RunningStack) -> None:
     old, new = stack.deployment.captures
     marks = {each.capture.name: each for each in holders(stack.deployment, (CONTEXT,))[CONTEXT]}
@@ -95,7 +117,9 @@ def what_was_there_is_in_the_new_database_and_grows_there(stack: RunningStack) -
 def everything_is_well(stack: RunningStack) -> None:
     result = stack.cli("doctor")
     assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
-    again = json.loads(stack.cli("context", "move", CONTEXT, "--yes", "--json").stdout)
+    again = json.loads(
+        stack.cli("context", "move", CONTEXT, "--drop-old", "--yes", "--json").stdout
+    )
     assert again["closed_s"] == 0
 
 

@@ -12,6 +12,7 @@ from infra.deployment.file import ENVIRONMENT, read_deployment
 from infra.drift.roles import who_connects
 from infra.errors import RequestError
 from infra.local.probe import port_is_free
+from infra.moving.copying import CopyError, pump
 from infra.moving.marks import Held, HomeError, require_at_home
 from infra.moving.move import MoveError, Plan, plan, plan_of
 from infra.processes import environment_of
@@ -234,3 +235,16 @@ def test_the_databases_tell_what_is_left_to_do(
 def test_a_context_is_moved_only_to_where_the_settings_say() -> None:
     with pytest.raises(RequestError, match=r"TAILRACE_DATABASES=payments=NAME"):
         plan(load_settings().deployment(), "payments")
+
+
+def test_half_a_copy_is_never_committed(tmp_path: Path) -> None:
+    file = tmp_path / "loaded"
+    load = ("sh", "-c", f"cat > {file}")
+    pump(("sh", "-c", "echo rows"), load, b"commit")
+    assert file.read_text() == "begin;\nrows\ncommit"
+    with pytest.raises(CopyError, match="pg_dump failed: pg_dump: error: gone"):
+        pump(("sh", "-c", "echo rows; echo pg_dump: error: gone >&2; exit 1"), load, b"commit")
+    assert file.read_text() == "begin;\nrows\n"
+    full = ("sh", "-c", "echo 'ERROR: disk full' >&2; exit 3")
+    with pytest.raises(CopyError, match="psql failed: ERROR: disk full"):
+        pump(("sh", "-c", "head -c 10000000 /dev/zero"), full, b"commit")
