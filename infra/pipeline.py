@@ -14,7 +14,7 @@ from infra.capture import rendered, require_slot
 from infra.deployment import Capture, Deployment
 from infra.drift.database import mend_tables
 from infra.drift.registry import restore_ids
-from infra.moving.marks import require_at_home
+from infra.moving.marks import note_homes, require_at_home
 from infra.patience import Patience
 from infra.publishing import publisher_for
 from infra.services import CANARY, MIGRATIONS, OWNER, PUBLICATION, WORKERS
@@ -34,6 +34,7 @@ GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its na
 def migrate(deployment: Deployment) -> list[str]:
     """Bring every schema to its newest revisions, and tables and publication back to what is declared; tell of each."""
     require_at_home(deployment)
+    note_homes(deployment)
     return [
         line
         for capture in deployment.captures

@@ -4,7 +4,7 @@ Settings alone could be wrong about it, and a context whose schema were made ane
 on there as if nothing had ever happened.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -67,25 +67,64 @@ def require_at_home(deployment: Deployment, role: str = OWNER) -> None:
     """Refuse to make or change schemas when a context is in another database than the settings say."""
     contexts = tuple(context for each in deployment.captures for context in each.contexts)
     for context, found in holders(deployment, contexts, role).items():
-        home = deployment.capture_of(context)
-        for each in found:
-            if each.capture is home and each.is_moved:
-                raise HomeError(
-                    f"The context {context} was {each.mark} from the database {home.database.name}, and the settings "
-                    "say that it is there still: name its database in databases again (TAILRACE_DATABASES, or the "
-                    "line in the file), as what is left behind is out of date."
+        if trouble := trouble_of(context, deployment.capture_of(context), found):
+            raise HomeError(trouble)
+
+
+def trouble_of(context: str, home: Capture, found: Sequence[Held]) -> str:
+    """Return why a context cannot be at work in its home; empty when it can.
+
+    Args:
+        home: The capture whose database it is in by the settings.
+        found: Who has a schema of it.
+    """
+    name = home.database.name
+    here = next((each for each in found if each.capture is home), None)
+    others = [each for each in found if each.capture is not home]
+    if here and here.is_moved:
+        return (
+            f"The context {context} was {here.mark} from the database {name}, and the settings say that it is there "
+            "still: name its database in databases again (TAILRACE_DATABASES, or the line in the file), as what is "
+            "left behind is out of date."
+        )
+    if alive := [each for each in others if not each.is_moved]:
+        return (
+            f"The context {context} is in the database {alive[0].capture.database.name}, and the settings give it "
+            f"{name}: with the stack running, `tailrace context move {context}` brings it there; leave it out of "
+            "databases to go on as before."
+        )
+    if here and here.is_copy:
+        return (
+            f"The database {name} has a {here.mark} that is not finished: run `tailrace context move {context}` again, "
+            "which goes on or begins anew."
+        )
+    if lost := [each for each in others if each.capture.is_main and each.mark != _moved_to(home)]:
+        return (
+            f"The context {context} was {lost[0].mark}, and the settings give it {name}: name its database in "
+            "databases again, and move it from there if it is to be elsewhere."
+        )
+    return ""
+
+
+def note_homes(deployment: Deployment) -> None:
+    """Leave a mark in the main database for each context that is in another one, also if it never was here.
+
+    Without it, settings that do not name that database any more would have the context begin anew here.
+    """
+    away = [each for each in deployment.captures if not each.is_main]
+    if not away:
+        return
+    with connect(deployment.main.url(OWNER)) as connection:
+        for capture in away:
+            for context in capture.contexts:
+                connection.execute(
+                    sql.SQL("create schema if not exists {}").format(sql.Identifier(context))
                 )
-            if each.capture is home and each.is_copy:
-                raise HomeError(
-                    f"The database {home.database.name} has a {each.mark} that is not finished: run "
-                    f"`tailrace context move {context}` again, which goes on or begins anew."
-                )
-            if each.capture is not home and not each.is_moved:
-                raise HomeError(
-                    f"The context {context} is in the database {each.capture.database.name}, and the settings give it "
-                    f"{home.database.name}: with the stack running, `tailrace context move {context}` brings it there; "
-                    "leave it out of databases to go on as before."
-                )
+                mark(connection, context, _moved_to(capture))
+
+
+def _moved_to(capture: Capture) -> str:
+    return f"{MOVED}{capture.database.name}"
 
 
 def _schemas(capture: Capture, contexts: tuple[str, ...], role: str) -> Iterator[tuple[str, str]]:

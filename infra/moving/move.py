@@ -29,7 +29,7 @@ from infra.drift.delivery import silent
 from infra.errors import RequestError, TailraceError
 from infra.moving import fence
 from infra.moving.copying import CopyError, copy_schema
-from infra.moving.marks import MOVED, Held, holders, mark
+from infra.moving.marks import MOVED, Held, holders, mark, note_homes
 from infra.operations.outbox.verify import TopicRequest, verify_topic
 from infra.publishing import publisher_for
 from infra.services import OWNER, PUBLICATION
@@ -97,7 +97,7 @@ def plan_of(context: str, target: Capture, found: Sequence[Held]) -> Plan:
             f"There is nothing to move: no other database has tables of {context}. `make up`, or `tailrace migrate`, "
             "sees to those of its own."
         )
-    return Plan(context, elsewhere[0].capture, target, is_moved=True)
+    return Plan(context, elsewhere[-1].capture, target, is_moved=True)
 
 
 class Report(Protocol):
@@ -265,6 +265,7 @@ class Move:
             mark(connection, context, f"{MOVED}{new.database.name}")
             if connection.execute(PUBLISHED, [PUBLICATION, context]).fetchone():
                 _leave_publication(connection, context)
+        note_homes(self._deployment)
         pipeline.migrate_database(new, self._deployment.state)
         with connect(new.url(new.database.superuser)) as connection:
             mark(connection, context, None)

@@ -14,6 +14,7 @@ from cdc.database import connect
 from infra.deployment import Capture
 from infra.local.probe import wait_until
 from infra.moving.marks import holders
+from infra.moving.move import Move, plan
 from infra.services import OWNER
 from infra.settings import REPOSITORY
 from tests.again import show
@@ -32,6 +33,7 @@ OUTBOX = (
     "select id, seq, aggregate_id, aggregate_version, payload from payments.outbox order by seq"
 )
 MAY_CONNECT = "select has_database_privilege('payments', current_database(), 'connect')"
+TABLES = "select relname from pg_class where relnamespace = 'payments'::regnamespace"
 PUBLISHED = "select schemaname::text from pg_publication_tables"
 
 
@@ -73,6 +75,7 @@ def test_a_context_moves_under_load(own: RunningStack) -> None:
     what_was_there_is_in_the_new_database_and_grows_there(own)
     own.cli("outbox", "verify")
     everything_is_well(own)
+    what_is_left_behind_can_be_dropped(own)
     the_settings_of_before_are_refused(own)
 
 
@@ -117,18 +120,40 @@ def what_was_there_is_in_the_new_database_and_grows_there(stack: RunningStack) -
 def everything_is_well(stack: RunningStack) -> None:
     result = stack.cli("doctor")
     assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
-    again = json.loads(
-        stack.cli("context", "move", CONTEXT, "--drop-old", "--yes", "--json").stdout
-    )
-    assert again["closed_s"] == 0
+
+
+def what_is_left_behind_can_be_dropped(stack: RunningStack) -> None:
+    deployment = stack.deployment
+    again = Move(deployment, plan(deployment, CONTEXT), lambda _deployment, _capture: "")
+    moved = again.prove(Silent(), drop=True)
+    assert moved.rows > 0
+    assert asked(deployment.main, TABLES) == []
+    assert {
+        each.capture.name: each.is_moved for each in holders(deployment, (CONTEXT,))[CONTEXT]
+    } == {
+        "main": True,
+        "ledger": False,
+    }
+
+
+class Silent:
+    """Takes reports and tells nobody."""
+
+    def started(self, stage: str) -> None: ...
+
+    def finished(self, stage: str, seconds: float, detail: str) -> None: ...
 
 
 def the_settings_of_before_are_refused(stack: RunningStack) -> None:
-    """What was left behind is never taken for the context again."""
-    stack.environment.pop("TAILRACE_DATABASES")
-    refused = stack.cli("migrate", check=False)
-    assert refused.returncode == 1
-    assert "was moved to ledger from the database tailrace" in refused.stderr
+    """What was left behind is never taken for the context again, nor is it begun anew elsewhere."""
+    for databases, words in (
+        ("", "was moved to ledger from the database tailrace"),
+        ("payments=another", "was moved to ledger, and the settings give it another"),
+    ):
+        stack.environment["TAILRACE_DATABASES"] = databases
+        refused = stack.cli("migrate", check=False)
+        assert refused.returncode == 1
+        assert words in refused.stderr
 
 
 def asked(capture: Capture, query: str) -> list[Any]:

@@ -13,7 +13,7 @@ from infra.drift.roles import who_connects
 from infra.errors import RequestError
 from infra.local.probe import port_is_free
 from infra.moving.copying import CopyError, pump
-from infra.moving.marks import Held, HomeError, require_at_home
+from infra.moving.marks import Held, HomeError, require_at_home, trouble_of
 from infra.moving.move import MoveError, Plan, plan, plan_of
 from infra.processes import environment_of
 from infra.retention_access import looked_after
@@ -230,6 +230,29 @@ def test_the_databases_tell_what_is_left_to_do(
     else:
         source, is_moved = found
         assert plan_of("payments", NEW, held) == Plan("payments", source, NEW, is_moved)
+
+
+@pytest.mark.parametrize(
+    ("home", "held", "words"),
+    [
+        (OLD, [], ""),
+        (OLD, [Held(OLD, ALIVE)], ""),
+        (NEW, [Held(OLD, MOVED)], ""),
+        (NEW, [Held(OLD, MOVED), Held(NEW, ALIVE)], ""),
+        (OLD, [Held(OLD, MOVED)], "was moved to new from the database tailrace"),
+        (NEW, [Held(OLD, ALIVE)], "`tailrace context move payments` brings it there"),
+        (NEW, [Held(OLD, ALIVE), Held(NEW, COPY)], "`tailrace context move payments` brings it"),
+        (NEW, [Held(OLD, MOVED), Held(OTHER, ALIVE)], "is in the database other"),
+        (NEW, [Held(OLD, MOVED), Held(NEW, COPY)], "has a copy of tailrace that is not finished"),
+        (OTHER, [Held(OLD, MOVED)], "was moved to new, and the settings give it other"),
+        (OTHER, [Held(OLD, MOVED), Held(OTHER, ALIVE)], "was moved to new, and the settings"),
+    ],
+)
+def test_a_context_is_at_work_only_where_the_databases_say_that_it_is(
+    home: Capture, held: list[Held], words: str
+) -> None:
+    assert words in trouble_of("payments", home, held)
+    assert bool(words) == bool(trouble_of("payments", home, held))
 
 
 def test_a_context_is_moved_only_to_where_the_settings_say() -> None:
