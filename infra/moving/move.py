@@ -186,6 +186,7 @@ class Move:
 
     def _check(self) -> str:
         """Refuse what would be unsafe, before anything was changed."""
+        fence.reopen(self._source, self._todo.context)  # an earlier move may have been killed
         if publisher_for(self._source) == "relay":
             raise self._refused(
                 "the relay publishes, and it publishes the outboxes of one database"
