@@ -10,7 +10,8 @@ the one that counts, and goes on when the new one is.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -42,6 +43,11 @@ PROVED = timedelta(minutes=30)
 PUBLISHED = """
 select from pg_publication_tables where pubname = %s and schemaname = %s
 """
+
+
+ALONE = "select pg_try_advisory_lock(hashtext('tailrace context move ' || %s))"
+FROM_ELSEWHERE = (CopyError, psycopg.Error, connector.ConnectError)
+"""What others refuse, and is told with what became of the move."""
 
 
 class MoveError(TailraceError):
@@ -149,14 +155,30 @@ class Move:
 
     def run(self, told: Report) -> None:
         """Do what is to be done before services are started anew."""
+        with self._alone():
+            self._run(told)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep a second move of the context from beginning while the block runs."""
+        url = self._todo.source.url(self._todo.source.database.superuser)
+        with connect(url, autocommit=True) as connection:
+            [[is_free]] = connection.execute(ALONE, [self._todo.context]).fetchall()
+            if not is_free:
+                raise MoveError(f"Another command moves {self._todo.context}: wait for it.")
+            yield
+
+    def _run(self, told: Report) -> None:
         before: Steps = {
             "check": self._check,
             "prepare": self._prepare,
-            "close": self._close,
+            "close": self._undone_on_failure(self._close),
             "drain": self._undone_on_failure(self._drain),
             "copy": self._undone_on_failure(self._copy),
         }
-        _run(told, {**({} if self._todo.is_moved else before), "open": self._open})
+        _run(
+            told, {**({} if self._todo.is_moved else before), "open": self._to_the_end(self._open)}
+        )
 
     def prove(self, told: Report, *, drop: bool) -> Moved:
         """Prove, once they were, that nothing is missing.
@@ -220,11 +242,7 @@ class Move:
 
     def _close(self) -> str:
         self._closed_at = time.monotonic()
-        try:
-            fence.close(self._source, self._todo.context)
-        except BaseException:
-            fence.reopen(self._source, self._todo.context)
-            raise
+        fence.close(self._source, self._todo.context)
         return f"{self._todo.context} may not write to {self._source.database.name} any more"
 
     def _undone_on_failure(self, run: Callable[[], str]) -> Callable[[], str]:
@@ -232,10 +250,24 @@ class Move:
             try:
                 return run()
             except BaseException as error:
-                fence.reopen(self._source, self._todo.context)
-                if isinstance(error, (CopyError, psycopg.Error, connector.ConnectError)):
+                with suppress(psycopg.Error):  # whoever moves it next lets it in first
+                    fence.reopen(self._source, self._todo.context)
+                if isinstance(error, FROM_ELSEWHERE):
                     raise self._refused(causes.of_error(error).text) from error
                 raise
+
+        return tried
+
+    def _to_the_end(self, run: Callable[[], str]) -> Callable[[], str]:
+        def tried() -> str:
+            try:
+                return run()
+            except FROM_ELSEWHERE as error:
+                context, name = self._todo.context, self._todo.target.database.name
+                raise MoveError(
+                    f"{context} was moved to {name}, and not to the end: {causes.of_error(error).text}. It may write "
+                    f"nowhere until that is mended and `tailrace context move {context}` is run again, which goes on."
+                ) from error
 
         return tried
 
