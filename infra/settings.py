@@ -201,11 +201,6 @@ class Settings(AccessSettings, BaseSettings):
     def _databases_are_possible(self) -> Self:
         if not self.databases.strip():
             return self
-        if self.publisher == "relay":
-            raise ValueError(
-                "publisher is 'relay' and databases names some, and a relay publishes the outboxes of one database: "
-                "have the connectors publish (publisher = 'cdc'), or leave databases empty"
-            )
         if self.in_containers:
             raise ValueError(
                 "stack is 'containers' and databases names some, and the compose file has one database: leave it empty"

@@ -211,7 +211,7 @@ class Move:
         fence.reopen(self._source, self._todo.context)  # an earlier move may have been killed
         if publisher_for(self._source) == "relay":
             raise self._refused(
-                "the relay publishes, and it publishes the outboxes of one database"
+                "the relay publishes, and only a connector can tell that it has come to the end of what was written"
             )
         if trouble := self._ailing():
             raise self._refused(trouble)

@@ -149,8 +149,8 @@ def _canary(deployment: Deployment) -> str:
     )
 
 
-def _backlog(deployment: Deployment) -> str:
-    found = situation(deployment.database_url(RELAY))
+def _backlog(of: Capture) -> str:
+    found = situation(of.url(RELAY))
     if not found.shards:
         raise Trouble("has not been given the outboxes", "run `make up PUBLISHER=relay`")
     if free := [shard.number for shard in found.shards if shard.holder is None]:
@@ -173,7 +173,7 @@ def pipeline_checks(
     """Return the checks; how far consumers are behind is measured once for those that want to know."""
     if publisher == "relay":
         publishing = Check(
-            "outbox backlog", partial(_backlog, deployment), needs=("postgres", "relay")
+            "outbox backlog", partial(of_each, deployment, _backlog), needs=("postgres", "relay")
         )
         needs: tuple[str, ...] = ("relay", "outbox backlog", "topics", "schemas")
     else:

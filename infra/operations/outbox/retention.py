@@ -7,14 +7,14 @@ from datetime import timedelta
 from cdc.database import connect
 from cdc.delayed import KeptBack
 from cdc.delayed import measure as kept_back
-from cdc.relay.backlog import situation
 from cdc.retention.rounds import Day
 from cdc.retention.stats import Held, Progress, measure, progress
 from infra.capture import outbox_urls
 from infra.deployment import Capture, Deployment, Publisher
+from infra.operations.relay import report
 from infra.publishing import publisher
 from infra.retention_access import look_after
-from infra.services import CAPTURE, RELAY
+from infra.services import CAPTURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def stats(deployment: Deployment) -> Stats:
 
 def _progress(deployment: Deployment, by: Publisher) -> Progress | Waiting | None:
     if by == "relay":
-        found = situation(deployment.database_url(RELAY))
+        found = report(deployment)
         return Waiting(found.pending, found.oldest_s)
     slots = [_of_slot(each) for each in deployment.captures]
     known = [each for each in slots if each is not None]

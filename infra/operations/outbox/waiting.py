@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from cdc import connector
 from cdc.connector.connect import ConnectError
 from cdc.database import SyncConnection
-from cdc.relay.backlog import situation
 from cdc.slot.backlog import backlog_of
 from infra.deployment import Deployment, Publisher
+from infra.operations.relay import report
 from infra.publishing import publisher
-from infra.services import RELAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Outboxes:
     def look(self) -> Waiting:
         by = publisher(self._deployment)
         if by == "relay":
-            backlogs = situation(self._deployment.database_url(RELAY)).backlogs
+            backlogs = report(self._deployment).backlogs
             rows = {each.outbox: Rows(each.pending, each.oldest_s) for each in backlogs}
             return Waiting(published_by=by, outboxes=rows)
         trouble = self._move()

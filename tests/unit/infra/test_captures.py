@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdc.connector import render
+from cdc.relay.settings import RelaySettings
 from infra.capture import connector_settings, outbox_urls
 from infra.deployment import CONTEXTS, Capture, Deployment, DeploymentError
 from infra.deployment.file import ENVIRONMENT, read_deployment
@@ -17,7 +18,7 @@ from infra.moving.marks import Held, HomeError, require_at_home, trouble_of
 from infra.moving.move import MoveError, Plan, plan, plan_of
 from infra.processes import environment_of
 from infra.retention_access import looked_after
-from infra.services import find_service
+from infra.services import RELAY_SERVICE, find_service
 from infra.settings import SettingsError, load_settings
 from tests.side_by_side import own_ports
 
@@ -115,18 +116,21 @@ def test_two_captures_cannot_share_a_database(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("others", "words"),
-    [
-        ({"publisher": "relay"}, "a relay publishes the outboxes of one database"),
-        ({"stack": "containers"}, "the compose file has one database"),
-    ],
-)
-def test_what_does_not_go_with_several_databases_is_told(
-    others: dict[str, str], words: str
-) -> None:
-    with pytest.raises(SettingsError, match=words):
-        load_settings(databases="payments=ledger", **others)
+def test_what_does_not_go_with_several_databases_is_told() -> None:
+    with pytest.raises(SettingsError, match="the compose file has one database"):
+        load_settings(databases="payments=ledger", stack="containers")
+
+
+def test_a_relay_is_told_of_every_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = environment_of(RELAY_SERVICE, load_settings().deployment())
+    assert "TAILRACE_RELAY_DATABASES" not in alone
+    several = load_settings(databases="payments=ledger,shipping=sales", publisher="relay")
+    for name, value in environment_of(RELAY_SERVICE, several.deployment()).items():
+        monkeypatch.setenv(name, value)
+    relays = RelaySettings().of_each_database()
+    found = [each.database_url.partition("?")[0].rpartition("/")[2] for each in relays]
+    assert found == ["tailrace", "ledger", "sales"]
+    assert {each.kafka_bootstrap for each in relays} == {several.kafka_bootstrap}
 
 
 def test_a_file_says_where_a_database_is_and_the_environment_wins(tmp_path: Path) -> None:
