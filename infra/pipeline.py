@@ -1,6 +1,7 @@
 """The steps between running processes and a working pipeline: tables, topics, schemas, connector, groups, proof."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -9,12 +10,13 @@ from cdc import canary, connector, migrations, topic_settings, topics
 from cdc.kafka import TIMEOUT_S
 from cdc.kafka_record import Place
 from consumers.runtime.group import Group, read_groups
-from infra.capture import connector_settings, require_slot
-from infra.deployment import Deployment
+from infra.capture import rendered, require_slot
+from infra.deployment import Capture, Deployment
 from infra.drift.database import mend_tables
 from infra.drift.registry import restore_ids
+from infra.moving.marks import note_homes, require_at_home
 from infra.patience import Patience
-from infra.publishing import publisher as publisher_of
+from infra.publishing import publisher_for
 from infra.services import CANARY, MIGRATIONS, OWNER, PUBLICATION, WORKERS
 from schemas import publish, publisher
 from schemas.catalogue import catalogue
@@ -31,17 +33,28 @@ GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its na
 
 def migrate(deployment: Deployment) -> list[str]:
     """Bring every schema to its newest revisions, and tables and publication back to what is declared; tell of each."""
+    require_at_home(deployment)
+    note_homes(deployment)
+    return [
+        line
+        for capture in deployment.captures
+        for line in migrate_database(capture, deployment.state)
+    ]
+
+
+def migrate_database(capture: Capture, state: Path) -> list[str]:
+    """Bring the schemas of one database to what is declared; tell of each thing done."""
     applied = [
-        f"{schema}/{revision}"
-        for schema, packages in MIGRATIONS.items()
+        f"{capture.label(schema)}/{revision}"
+        for schema in capture.schemas
         for revision in migrations.upgrade(
-            deployment.database_url(OWNER),
+            capture.url(OWNER),
             schema=schema,
-            packages=packages,
+            packages=MIGRATIONS[schema],
             publication=PUBLICATION,
         )
     ]
-    return applied + mend_tables(deployment)
+    return applied + mend_tables(capture, state)
 
 
 def apply_topics(deployment: Deployment, *, add_partitions: bool = False) -> list[str]:
@@ -63,13 +76,19 @@ def publish_schemas(deployment: Deployment) -> list[str]:
     return restored + [entry.subject for entry in published if entry.new]
 
 
-def apply_connector(deployment: Deployment) -> str:
-    """Apply the connector and wait until its task runs; return what applying did."""
-    require_slot(deployment)
-    config = connector.render(connector_settings(deployment))
-    done = connector.apply(deployment.connect_url, connector.NAME, config)
+def apply_connectors(deployment: Deployment) -> str:
+    """Apply the connector of each capture and wait until their tasks run; return what applying did."""
+    done = [(each, apply_connector(deployment, each)) for each in deployment.captures]
+    return ", ".join(each.label(what) for each, what in done)
+
+
+def apply_connector(deployment: Deployment, capture: Capture) -> str:
+    """Apply a capture's connector and wait until its task runs; return what applying did."""
+    require_slot(deployment, capture)
+    config = rendered(deployment, capture)
+    done = connector.apply(deployment.connect_url, capture.connector, config)
     connector.wait_until_running(
-        deployment.connect_url, connector.NAME, CONNECTOR_TIMEOUT_S, Patience().look
+        deployment.connect_url, capture.connector, CONNECTOR_TIMEOUT_S, Patience().look
     )
     return str(done)
 
@@ -109,10 +128,15 @@ def _trouble_of(name: str, group: Group | KafkaException, partitions: Mapping[st
 
 
 def send_canary(deployment: Deployment) -> float:
-    """Send a message through the whole pipeline and return its seconds from commit to consumer."""
+    """Send a message through the whole pipeline from each database; return the most seconds from commit to consumer."""
+    return max(send_canary_from(deployment, each) for each in deployment.captures)
+
+
+def send_canary_from(deployment: Deployment, capture: Capture) -> float:
+    """Send one from the database of a capture."""
     try:
         return canary.probe(
-            deployment.database_url(CANARY),
+            capture.url(CANARY),
             deployment.kafka_bootstrap,
             deployment.registry,
             deployment.schema_cache,
@@ -120,7 +144,7 @@ def send_canary(deployment: Deployment) -> float:
             Patience().look,
         )
     except canary.CanaryError:
-        if publisher_of(deployment) == "cdc":
+        if publisher_for(capture) == "cdc":
             # a connector that failed on the message itself knows more than we do
-            connector.wait_until_running(deployment.connect_url, connector.NAME, timeout_s=0)
+            connector.wait_until_running(deployment.connect_url, capture.connector, timeout_s=0)
         raise

@@ -9,7 +9,7 @@ from cdc.manifest import Service
 from cdc.service import own_variable
 from infra.deployment import Deployment
 from infra.interpreter import module_command
-from infra.services import ACCESS
+from infra.services import ACCESS, RELAY
 
 RUNNERS = {"rest": "producers.rest", "grpc": "producers.grpc", "consumer": "consumers.runtime"}
 """Modules that run a service of a kind, by the name of its folder."""
@@ -52,7 +52,12 @@ def environment_of(service: Service, deployment: Deployment) -> dict[str, str]:
         f"{PREFIX}PORT": str(address.port),
     }
     if service.role:
-        variables[f"{PREFIX}DATABASE_URL"] = deployment.database.url(service.role)
+        variables[f"{PREFIX}DATABASE_URL"] = deployment.capture_of(service.role).database.url(
+            service.role
+        )
+    if service.kind == "relay" and (others := deployment.captures[1:]):
+        urls = (each.database.url(RELAY) for each in others)
+        variables[f"{PREFIX}RELAY_DATABASES"] = " ".join(urls)
     if service.asks_who_calls:
         variables[f"{PREFIX}KEYS_DATABASE_URL"] = deployment.database.url(ACCESS)
     known = (name for name in service.may_ask if deployment.address_of(name).url)

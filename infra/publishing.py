@@ -2,9 +2,9 @@
 
 from cdc import retention
 from cdc.relay.backlog import is_publishing
-from infra.deployment import Deployment, Publisher
+from infra.deployment import Capture, Deployment, Publisher
 from infra.errors import TailraceError
-from infra.services import PUBLICATION, RELAY
+from infra.services import RELAY
 
 
 class NoConnectorError(TailraceError):
@@ -12,13 +12,18 @@ class NoConnectorError(TailraceError):
 
 
 def publisher(deployment: Deployment) -> Publisher:
-    """Return who publishes: the relay while it owes what its progress does not cover, else the connector."""
-    return "relay" if is_publishing(deployment.database_url(RELAY)) else "cdc"
+    """Return who publishes: the relay if it does for any database, else the connectors."""
+    return "relay" if "relay" in map(publisher_for, deployment.captures) else "cdc"
 
 
-def name_of(publisher: Publisher) -> str:
-    """Return who publishes, by the name that retention knows him by."""
-    return retention.relay(RELAY) if publisher == "relay" else retention.slot(PUBLICATION)
+def publisher_for(capture: Capture) -> Publisher:
+    """Return who publishes a database: the relay while it owes what its progress does not cover, else the connector."""
+    return "relay" if is_publishing(capture.url(RELAY)) else "cdc"
+
+
+def name_of(publisher: Publisher, capture: Capture) -> str:
+    """Return who publishes a database, by the name that retention knows him by."""
+    return retention.relay(RELAY) if publisher == "relay" else retention.slot(capture.slot)
 
 
 def require_connector(deployment: Deployment) -> Deployment:

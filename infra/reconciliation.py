@@ -1,13 +1,15 @@
 """Reconciliation in this installation: where the inboxes are, and who publishes."""
 
+from collections.abc import Mapping
+
 from cdc.reconciliation import ConsumerPlace, Publisher
 from cdc.relay.backlog import current_snapshot, is_published
 from cdc.slot import lsn_number
 from consumers.runtime.lag import StoredPositions
 from infra.capture import examine, slot
 from infra.consumer_access import open_schemas
-from infra.deployment import Deployment
-from infra.publishing import publisher
+from infra.deployment import Capture, Deployment
+from infra.publishing import publisher_for
 from infra.services import RELAY, WORKERS
 from schemas.catalogue import catalogue
 
@@ -34,26 +36,52 @@ def other_consumer(deployment: Deployment, name: str, topic: str) -> list[Consum
         ]
 
 
+class Publishers:
+    """Whoever publishes the outboxes of each database.
+
+    Args:
+        publishers: Outbox -> who publishes it.
+    """
+
+    def __init__(self, publishers: Mapping[str, "SlotPublisher | RelayPublisher"]) -> None:
+        self._publishers = publishers
+
+    def has_passed(self, wal_ends: Mapping[str, str]) -> bool:
+        """Tell whether nothing that was committed before these ends of the WAL will still be published."""
+        last = {id(self._publishers[outbox]): outbox for outbox in wal_ends}
+        return all(
+            self._publishers[outbox].has_passed(wal_ends[outbox]) for outbox in last.values()
+        )
+
+
 def publisher_of(deployment: Deployment) -> Publisher:
-    if publisher(deployment) == "relay":
-        return RelayPublisher(deployment.database_url(RELAY))
-    return SlotPublisher(deployment)
+    publishers: dict[str, SlotPublisher | RelayPublisher] = {}
+    for capture in deployment.captures:
+        publishers |= dict.fromkeys(capture.outbox_urls(), _publisher(deployment, capture))
+    return Publishers(publishers)
+
+
+def _publisher(deployment: Deployment, capture: Capture) -> "SlotPublisher | RelayPublisher":
+    if publisher_for(capture) == "relay":
+        return RelayPublisher(capture.url(RELAY))
+    return SlotPublisher(deployment, capture)
 
 
 class SlotPublisher:
-    """The connector, which has published what its slot has confirmed."""
+    """A connector, which has published what its slot has confirmed."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, capture: Capture) -> None:
         self._deployment = deployment
+        self._capture = capture
         self._is_broken: bool | None = None
 
     def has_passed(self, wal_end: str) -> bool:
         """Tell whether nothing that was committed before this end of the WAL will still be published."""
         if self._is_broken is None:
-            self._is_broken = examine(self._deployment).ailment is not None
+            self._is_broken = examine(self._deployment, self._capture).ailment is not None
         if self._is_broken:
             return True
-        held = slot(self._deployment)
+        held = slot(self._capture)
         if held is None or held.is_lost:
             return True
         return lsn_number(held.confirmed_flush_lsn or "0/0") >= lsn_number(wal_end)

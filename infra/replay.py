@@ -42,7 +42,7 @@ def subject_of(deployment: Deployment, worker: Service) -> ReplayTarget:
         name=worker.name,
         role=role,
         url=deployment.database_url(role),
-        owner_url=deployment.database_url(OWNER),
+        owner_url=deployment.capture_of(role).url(OWNER),
         # a sandbox keeps no record of what was done to live consumers
         packages=[each for each in MIGRATIONS[role] if each != REPLAYS],
         build=partial(_build, deployment, worker),

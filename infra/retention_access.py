@@ -5,18 +5,28 @@ from datetime import timedelta
 
 from cdc.database import connect
 from cdc.retention.rounds import Day, maintain
-from infra.deployment import Deployment
-from infra.publishing import name_of, publisher
-from infra.services import OUTBOXES, RETENTION
+from infra.deployment import Deployment, Publisher
+from infra.publishing import name_of, publisher_for
+from infra.services import CANARY, RETENTION
+
+
+def looked_after(deployment: Deployment, publisher: Publisher) -> str:
+    """Return what the program of retention is told of databases and their outboxes."""
+    return " | ".join(
+        f"{name_of(publisher, each)} {','.join(each.outboxes)} {each.database.url(RETENTION)}"
+        for each in deployment.captures
+    )
 
 
 def look_after(
     deployment: Deployment, kept: timedelta, *, dry_run: bool
 ) -> Mapping[str, Sequence[Day]]:
-    """Have every outbox looked after once; return what became of its partitions, by schema."""
-    by = name_of(publisher(deployment))
-    with connect(deployment.database_url(RETENTION), autocommit=True) as connection:
-        return {
-            schema: maintain(connection, schema, publisher=by, kept=kept, dry_run=dry_run)
-            for schema in OUTBOXES
-        }
+    """Have every outbox looked after once; return what became of its partitions, by outbox."""
+    done = {}
+    for capture in deployment.captures:
+        by = name_of(publisher_for(capture), capture)
+        with connect(capture.url(RETENTION), autocommit=True) as connection:
+            for schema in capture.outboxes:
+                name = capture.label(schema) if schema == CANARY else schema
+                done[name] = maintain(connection, schema, publisher=by, kept=kept, dry_run=dry_run)
+    return done

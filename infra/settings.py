@@ -17,16 +17,19 @@ from pydantic_settings import (
 )
 
 from cdc.manifest import Service
-from infra.compose.addresses import seen_by_connect
+from infra.compose.addresses import SEEN_BY_CONNECT, connect_seen_inside
 from infra.deployment import (
+    MAIN,
     MAX_OUTBOX_DAYS,
     Address,
     Capture,
+    Connect,
     Database,
     Deployment,
     Profile,
 )
 from infra.deployment import Publisher as Publisher
+from infra.deployment.databases import contexts_told, require_apart
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
 from infra.services import (
@@ -85,12 +88,19 @@ def _plain_directory(path: Path) -> Path:
     return path
 
 
+def _databases(text: str) -> str:
+    contexts_told(text)
+    return text
+
+
 Workers = Literal["shared", "apart"]
 Shape = Literal["single", "cluster"]
 Stack = Literal["processes", "containers"]
 ConsoleMode = Literal["act", "look", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Directory = Annotated[Path, AfterValidator(_plain_directory)]
+Databases = Annotated[str, AfterValidator(_databases)]
+"""Contexts with a database of their own in the server of the stack, such as `payments=ledger`."""
 
 
 TWICE = (RELAY_SERVICE, *WORKERS)
@@ -154,6 +164,7 @@ class Settings(AccessSettings, BaseSettings):
     profile: Literal["auto", Shape]
     console_port: Port
     publisher: Publisher
+    databases: Databases
     workers: Workers
     cdc_profile: Profile
     aot: Literal["auto", "existing", "off"]
@@ -185,6 +196,17 @@ class Settings(AccessSettings, BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, which wins over the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @model_validator(mode="after")
+    def _databases_are_possible(self) -> Self:
+        if not self.databases.strip():
+            return self
+        if self.in_containers:
+            raise ValueError(
+                "stack is 'containers' and databases names some, and the compose file has one database: leave it empty"
+            )
+        require_apart(self.captures)
+        return self
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
@@ -347,7 +369,7 @@ class Settings(AccessSettings, BaseSettings):
         """Return the stack as any other installation: addresses, and files with credentials."""
         registry = RegistrySettings.from_environment(url=self.registry_url)
         return Deployment(
-            source=str(SETTINGS_FILE) if self.in_containers else None,
+            source=self.source,
             variables=self.environment(),
             kafka_bootstrap=self.kafka_bootstrap,
             kafka_replication=self.replicas,
@@ -356,8 +378,8 @@ class Settings(AccessSettings, BaseSettings):
             registry_import=self._registry_as(
                 REGISTRY_ADMIN, f"http://{HOST}:{self.registry_port}/apis/registry/v3/admin/import"
             ),
-            database=self.database,
-            capture=self._capture(),
+            captures=self.captures,
+            connect=self._connect(),
             services={
                 service.name: Address(
                     url=self.url_of(service.name), host=HOST, port=self.port_of(service.name)
@@ -369,13 +391,38 @@ class Settings(AccessSettings, BaseSettings):
             state=self.home,
         )
 
-    def _capture(self) -> Capture:
+    @property
+    def captures(self) -> tuple[Capture, ...]:
+        """The databases of the stack, all in one server, each with what captures it."""
+        contexts = contexts_told(self.databases)
+        databases = {MAIN: self.database} | {
+            name: replace(self.database, name=name) for name in contexts.own
+        }
         if self.in_containers:
-            return replace(seen_by_connect(), url=self.connect_url, profile=self.cdc_profile)
-        return Capture(
+            host, port = SEEN_BY_CONNECT
+        else:
+            host, port = HOST, self.postgres_ports[self.primary]
+        return tuple(
+            Capture(
+                name=name,
+                database=database,
+                contexts=contexts.own.get(name, contexts.main),
+                connect_host=host,
+                connect_port=port,
+                source=self.source,
+            )
+            for name, database in databases.items()
+        )
+
+    @property
+    def source(self) -> str | None:
+        return str(SETTINGS_FILE) if self.in_containers else None
+
+    def _connect(self) -> Connect:
+        if self.in_containers:
+            return replace(connect_seen_inside(), url=self.connect_url, profile=self.cdc_profile)
+        return Connect(
             url=self.connect_url,
-            database_host=HOST,
-            database_port=self.postgres_ports[self.primary],
             password=f"${{directory:{self.connect_secrets}:{CAPTURE}.password}}",
             profile=self.cdc_profile,
         )

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from cdc.database import connect
-from infra.demo import books
-from infra.services import OWNER
+from infra.demo.all_books import all_disagreements
 from tests.stack import RunningStack
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -13,5 +11,4 @@ EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 def disagreements(stack: RunningStack, order_ids: Sequence[str]) -> list[str]:
     """Return in which way the books of the services disagree about some orders, and about the stock."""
-    with connect(stack.database_url(OWNER)) as connection:
-        return books.disagreements(connection, since=EVER, order_ids=order_ids)
+    return all_disagreements(stack.deployment, since=EVER, order_ids=order_ids)

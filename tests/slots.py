@@ -76,7 +76,7 @@ def overrun(stack: RunningStack, megabytes: int) -> None:
     def lost() -> bool:
         write_wal(stack, megabytes)
         as_superuser(stack, "checkpoint")
-        held = slot(stack.deployment)
+        held = slot(stack.deployment.main)
         return held is not None and held.is_lost
 
     wait_until("the slot is not lost", lost, timeout_s=TIMEOUT_S)

@@ -13,6 +13,7 @@ from cdc.envelope import HEADERS
 from schemas.catalogue import catalogue
 
 NAME = "tailrace-outbox"
+"""Name of the connector, where there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class ConnectorSettings:
     password: str
     publication: str  # publication that lists the outbox tables; migrations make it
     slot: str = "tailrace_outbox"
+    name: str = NAME
+    prefix: str = "tailrace"  # what its metrics and heartbeats are told from those of others by
     profile: str = "default"  # a name from `profiles.json`
 
     def __post_init__(self) -> None:
@@ -47,7 +50,7 @@ def render(settings: ConnectorSettings) -> dict[str, str]:
     places["batch_bytes"] = str(catalogue().batch_bytes)
     places["headers"] = ",".join(f"{each.column}:header:{each.name}" for each in HEADERS)
     config = json.loads(_read("outbox.json")) | profiles()[settings.profile]
-    return {"name": NAME} | {
+    return {"name": settings.name} | {
         key: string.Template(value).substitute(places) if "$" in value else value
         for key, value in config.items()
     }

@@ -1,4 +1,4 @@
-"""The outboxes of all services as of one moment, which is the same for all of them."""
+"""The outboxes of all services as of one moment, which is the same for all of a database."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import args_row
 
 from cdc.database import connect
@@ -36,16 +37,21 @@ class Outboxes:
     """The outboxes as they were when they were opened; build it with `open_outboxes`.
 
     Args:
-        connections: Schema -> a connection of its service's role in a transaction; all see the same moment.
-        urls: Schema -> libpq URL, for a look at what came later.
+        connections: Outbox -> a connection of its service's role in a transaction; all of a database see the same
+            moment.
+        urls: Outbox -> libpq URL, for a look at what came later.
+        wal_ends: Outbox -> where the WAL of its server ended by then.
     """
 
     def __init__(
-        self, connections: Mapping[str, Connection], urls: Mapping[str, str], wal_end: str
+        self,
+        connections: Mapping[str, Connection],
+        urls: Mapping[str, str],
+        wal_ends: Mapping[str, str],
     ) -> None:
         self._connections = connections
         self._urls = urls
-        self.wal_end = wal_end
+        self.wal_ends = wal_ends
 
     def topics(self) -> list[str]:
         return sorted(
@@ -111,26 +117,29 @@ def open_outboxes(urls: Mapping[str, str], snapshot: str | None = None) -> Itera
     """Open the outboxes of services until the block ends.
 
     Args:
-        urls: Schema -> libpq URL of the role that may read the outbox there.
-        snapshot: Name of an exported snapshot that says which moment they are seen at; now when None.
+        urls: Outbox -> libpq URL of the role that may read it.
+        snapshot: Name of an exported snapshot that says which moment they are seen at, all being in one database; now
+            when None.
     """
     connections: dict[str, Connection] = {}
-    wal_end = ""
+    wal_ends: dict[str, str] = {}
+    snapshots: dict[str, str] = {}
     with ExitStack() as stack:
         for schema, url in urls.items():
             connection = stack.enter_context(_connect(url))
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            if snapshot is None:
-                [snapshot] = _one(connection, "share_snapshot")
-            else:
+            database = _database(url)
+            if shared := snapshot or snapshots.get(database):
                 connection.execute(
-                    sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot))
+                    sql.SQL("set transaction snapshot {}").format(sql.Literal(shared))
                 )
+            else:
+                [snapshots[database]] = _one(connection, "share_snapshot")
             connections[schema] = connection
-            [wal_end] = _one(connection, "wal_end")
+            [wal_ends[schema]] = map(str, _one(connection, "wal_end"))
         try:
-            yield Outboxes(connections, urls, str(wal_end))
+            yield Outboxes(connections, urls, wal_ends)
         finally:
             for each in connections.values():
                 if not each.closed:
@@ -139,6 +148,12 @@ def open_outboxes(urls: Mapping[str, str], snapshot: str | None = None) -> Itera
 
 def _parameters(window: Window) -> dict[str, Any]:
     return {"since": window.since, "until": window.until, "first_id": window.first_id}
+
+
+def _database(url: str) -> str:
+    """Return which database a URL leads to: a snapshot is one of that."""
+    parts = conninfo_to_dict(url)
+    return f"{parts.get('host')}:{parts.get('port')}/{parts.get('dbname')}"
 
 
 def _connect(url: str) -> Connection:

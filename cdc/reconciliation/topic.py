@@ -20,10 +20,13 @@ SECOND_LOOK_S = 1.0
 class Publisher(Protocol):
     """Whoever brings rows to Kafka, and tells how far it has come."""
 
-    def has_passed(self, wal_end: str) -> bool:
-        """Tell whether everything that was committed before this end of the WAL is published, if it ever will be.
+    def has_passed(self, wal_ends: Mapping[str, str]) -> bool:
+        """Tell whether everything that was committed before these ends of the WAL is published, if it ever will be.
 
         It is true as well of a publisher that has lost its place: what it has not published, it will not publish.
+
+        Args:
+            wal_ends: Outbox -> where the WAL of its server ended.
         """
 
 
@@ -33,7 +36,7 @@ class ReconcileRequest:
 
     topic: str
     bootstrap: str
-    outboxes: Mapping[str, str]  # schema -> libpq URL of the role that may read the outbox there
+    outboxes: Mapping[str, str]  # outbox -> libpq URL of the role that may read it
     consumers: Sequence[ConsumerPlace] = ()
     window: Window = field(default_factory=Window)
     patience_s: float = 30.0  # how long a row that is not in Kafka is waited for, in seconds
@@ -48,12 +51,12 @@ def reconcile(question: ReconcileRequest, publisher: Publisher, progress: Progre
         comparison.read_topic()
         with open_outboxes(question.outboxes) as outboxes:
             comparison.compare(outboxes)
-            wal_end = outboxes.wal_end
+            wal_ends = outboxes.wal_ends
             comparison.look_for_rows_again(outboxes)
             if spool.counts().get(Kind.PHANTOM):
                 time.sleep(SECOND_LOOK_S)
                 comparison.look_for_rows_again(outboxes)
-        missing = wait_for_missing([comparison], publisher, wal_end, question.patience_s)
+        missing = wait_for_missing([comparison], publisher, wal_ends, question.patience_s)
         comparison.check_order()
         consumers = [
             compare_consumer(each, question.topic, reader, spool, question.limit)
@@ -79,7 +82,10 @@ def reconcile(question: ReconcileRequest, publisher: Publisher, progress: Progre
 
 
 def wait_for_missing(
-    comparisons: Iterable[Comparison], publisher: Publisher, wal_end: str, patience_s: float
+    comparisons: Iterable[Comparison],
+    publisher: Publisher,
+    wal_ends: Mapping[str, str],
+    patience_s: float,
 ) -> Kind:
     """Look for missing rows in what Kafka gets, until there are none or no more will come.
 
@@ -90,7 +96,7 @@ def wait_for_missing(
     short = [each for each in comparisons if each.missing]
     while short:
         # asked before the topics are read on, so that what was published until then is seen
-        passed = publisher.has_passed(wal_end)
+        passed = publisher.has_passed(wal_ends)
         short = [each for each in short if each.read_on()]
         if passed or not short:
             break

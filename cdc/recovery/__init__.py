@@ -32,10 +32,11 @@ class Capture:
 
     url: str
     slot: str
+    connector: str  # its name in Connect
     connect_url: str
     config: Mapping[str, str]
     bootstrap: str
-    outboxes: Mapping[str, str]  # schema -> libpq URL of the role that may read the outbox there
+    outboxes: Mapping[str, str]  # outbox -> libpq URL of the role that may read it
 
 
 @dataclass(slots=True)
@@ -95,13 +96,13 @@ def recover(
             settle(capture.url, temporary, capture.slot)
     except (SlotError, PublishError, TopicError, KafkaException, psycopg.Error) as error:
         raise RecoveryError(
-            f"{causes.in_line(str(error), 1000)}. The connector {connector.NAME} stays STOPPED until a recovery "
+            f"{causes.in_line(str(error), 1000)}. The connector {capture.connector} stays STOPPED until a recovery "
             "comes to its end, and the outboxes keep what is written meanwhile: mend that, then recover again"
         ) from error
     tell(f"the slot {capture.slot} is in its place")
-    connector.forget_position(capture.connect_url, connector.NAME)
-    connector.apply(capture.connect_url, connector.NAME, dict(capture.config))
-    connector.wait_until_running(capture.connect_url, connector.NAME, RUNNING_TIMEOUT_S)
+    connector.forget_position(capture.connect_url, capture.connector)
+    connector.apply(capture.connect_url, capture.connector, dict(capture.config))
+    connector.wait_until_running(capture.connect_url, capture.connector, RUNNING_TIMEOUT_S)
     tell("the connector runs")
     recovered.seconds = round(time.monotonic() - begun, 3)
     return recovered
@@ -127,9 +128,9 @@ def rehearse(capture: Capture, since: datetime | None, progress: Progress) -> Re
 
 
 def _stop(capture: Capture) -> None:
-    if connector.show(capture.connect_url, connector.NAME) is None:
-        connector.create_stopped(capture.connect_url, connector.NAME, dict(capture.config))
-    connector.stop(capture.connect_url, connector.NAME)
+    if connector.show(capture.connect_url, capture.connector) is None:
+        connector.create_stopped(capture.connect_url, capture.connector, dict(capture.config))
+    connector.stop(capture.connect_url, capture.connector)
 
 
 def _publish_lost(

@@ -23,7 +23,7 @@ class Place:
     """Where to look."""
 
     bootstrap: str
-    outboxes: Mapping[str, str]  # schema -> libpq URL of the role that may read the outbox there
+    outboxes: Mapping[str, str]  # outbox -> libpq URL of the role that may read it
     publisher: WhoPublishes
     window: Window = field(default_factory=Window)
     patience_s: float  # how long a row is waited for that may be on its way, in seconds
@@ -81,8 +81,8 @@ def _missing(
             holders = outboxes.holders(place.window)
             for each in comparisons:
                 each.compare(outboxes, holders.get(each.topic, ()))
-            wal_end = outboxes.wal_end
-        kind = wait_for_missing(comparisons, place.publisher, wal_end, place.patience_s)
+            wal_ends = outboxes.wal_ends
+        kind = wait_for_missing(comparisons, place.publisher, wal_ends, place.patience_s)
         yield spools, kind is Kind.MISSING
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from http import HTTPStatus
@@ -13,12 +13,18 @@ from cdc.relay.relay import RelayStatus
 
 
 @contextmanager
-def serving(condition: RelayStatus, host: str, port: int) -> Iterator[int]:
-    """Answer, in a thread, while the block runs; gives the port."""
+def serving(conditions: Sequence[RelayStatus], host: str, port: int) -> Iterator[int]:
+    """Answer, in a thread, while the block runs; gives the port.
+
+    Args:
+        conditions: How the relay of each database is, that of the main one first.
+    """
 
     def answer() -> tuple[HTTPStatus, dict[str, Any]]:
-        fine = condition.problem is None
-        return HTTPStatus.OK if fine else HTTPStatus.SERVICE_UNAVAILABLE, asdict(condition)
+        fine = all(each.problem is None for each in conditions)
+        main, *others = map(asdict, conditions)
+        told = main | ({"others": others} if others else {})
+        return HTTPStatus.OK if fine else HTTPStatus.SERVICE_UNAVAILABLE, told
 
     endpoints = HealthEndpoints({"/health": answer})
     bound = endpoints.bind(host, port)

@@ -12,6 +12,8 @@ class RelaySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TAILRACE_", extra="ignore")
 
     database_url: str
+    # further databases whose outboxes it publishes, as libpq URLs with spaces between them
+    relay_databases: str = ""
     kafka_bootstrap: str
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     # port of the health endpoint; 0 takes any that is free
@@ -23,6 +25,13 @@ class RelaySettings(BaseSettings):
 
     # Whoever takes over after `relay_takeover_s` must be the only one that publishes. So the time in which a relay may
     # hand something to its producer after the last sign of life, and how long that keeps it, are together shorter.
+
+    def of_each_database(self) -> "list[RelaySettings]":
+        """Return the settings of a relay for each database: it has a lease, a progress and a producer for each."""
+        urls = (self.database_url, *self.relay_databases.split())
+        return [
+            self.model_copy(update={"database_url": url, "relay_databases": ""}) for url in urls
+        ]
 
     @property
     def contact_s(self) -> float:

@@ -1,13 +1,14 @@
 """Looks after the outboxes again and again: `python -m cdc.retention`."""
 
 import sys
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import psycopg
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cdc import logs
 from cdc.database import connect
@@ -15,10 +16,34 @@ from cdc.retention.rounds import Day, maintain, remove_answers
 from cdc.service import load
 from cdc.signals import stop_event
 
+WORDS = 3
 RETRY_S = 10.0
 """From a round that failed to the next, in seconds."""
 
 log = logs.FieldLogger("cdc.retention")
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAfter:
+    """A database with outboxes."""
+
+    publisher: str  # who publishes them, such as `slot:tailrace_outbox`
+    schemas: tuple[str, ...]
+    url: str = field(repr=False)
+
+
+def _databases(text: str) -> tuple[LookedAfter, ...]:
+    """Read `publisher schema,schema url`, with a bar between several."""
+    found = []
+    for each in text.split("|"):
+        words = each.split()
+        if len(words) != WORDS:
+            raise ValueError(
+                "must say who publishes, which schemas and which URL, of each database"
+            )
+        publisher, schemas, url = words
+        found.append(LookedAfter(publisher, tuple(schemas.split(",")), url))
+    return tuple(found)
 
 
 class RetentionSettings(BaseSettings):
@@ -26,10 +51,9 @@ class RetentionSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TAILRACE_", extra="ignore")
 
-    database_url: Annotated[str, Field(min_length=1, repr=False)]
-    outbox_schemas: Annotated[str, Field(min_length=1)]
-    # who publishes them, such as `slot:tailrace_outbox`
-    outbox_publisher: Annotated[str, Field(min_length=1)]
+    outbox_databases: Annotated[
+        tuple[LookedAfter, ...], NoDecode, BeforeValidator(_databases), Field(repr=False)
+    ]
     outbox_days: Annotated[int, Field(ge=1)] = 7
     outbox_round_s: Annotated[float, Field(gt=0)] = 3600.0
     outbox_round_file: Path
@@ -50,29 +74,31 @@ def main() -> int:
 
 
 def round_of(settings: RetentionSettings) -> bool:
+    kept = timedelta(days=settings.outbox_days)
+    # that one of them cannot be asked keeps nobody from the others
+    done = [_round_of(each, kept) for each in settings.outbox_databases]
+    return all(done)
+
+
+def _round_of(database: LookedAfter, kept: timedelta) -> bool:
     try:
-        with connect(settings.database_url, autocommit=True) as connection:
+        with connect(database.url, autocommit=True) as connection:
             done = [
-                _look_after(connection, schema, settings)
-                for schema in settings.outbox_schemas.split(",")
+                _look_after(connection, schema, database.publisher, kept)
+                for schema in database.schemas
             ]
     except psycopg.Error as error:
         log.warning("database cannot be asked", error=error)
         return False
-    log.info("outboxes looked after", outboxes=settings.outbox_schemas)
+    log.info("outboxes looked after", outboxes=",".join(database.schemas))
     return all(done)
 
 
 def _look_after(
-    connection: psycopg.Connection[tuple[object, ...]], schema: str, settings: RetentionSettings
+    connection: psycopg.Connection[tuple[object, ...]], schema: str, publisher: str, kept: timedelta
 ) -> bool:
     try:
-        days = maintain(
-            connection,
-            schema,
-            publisher=settings.outbox_publisher,
-            kept=timedelta(days=settings.outbox_days),
-        )
+        days = maintain(connection, schema, publisher=publisher, kept=kept)
         answers = remove_answers(connection, schema)
     except psycopg.Error as error:
         if connection.broken:

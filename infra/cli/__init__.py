@@ -51,6 +51,10 @@ COMMANDS = {
     "relay": ("infra.cli.relay:relay", "Show the relay, which publishes without Debezium."),
     "schema": ("infra.cli.schema:schema", "Check, compare and publish contracts."),
     "new": ("infra.cli.new:new", "Begin a context: a consumer, its tables, events and a test."),
+    "context": (
+        "infra.cli.context:context",
+        "Move a context to a database of its own.",
+    ),
     "deployment": (
         "infra.cli.deployment:deployment",
         "Show where commands work, and what services are told.",

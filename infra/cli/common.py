@@ -8,13 +8,21 @@ from typing import Any, TypeVar
 
 import click
 
-from infra.cli.values import TEXT
+from infra.cli.values import CAPTURE, TEXT
+from infra.deployment import MAIN
 from infra.operations.actor import default_actor
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+capture_option = click.option(
+    "--capture",
+    default=MAIN,
+    show_default=True,
+    type=CAPTURE,
+    help="Whose it is, where there are several databases.",
+)
 who_option = click.option(
     "--who",
     default=default_actor,

@@ -31,6 +31,7 @@ def show(*, as_json: bool) -> None:
         ("registry", found.registry),
         ("connect", found.connect or "not told"),
         ("database", found.database),
+        *((f"database {name}", where) for name, where in found.databases.items()),
         ("password files", str(found.password_files)),
         *((name, url or "not told") for name, url in found.services.items()),
         ("state", str(found.state)),

@@ -13,6 +13,7 @@ from consumers.replay.bounds import Bound, parse_moment
 from consumers.replay.where import Condition
 from consumers.runtime.parked.message import RecordPosition, key_of
 from consumers.runtime.parked.selection import parse_age
+from infra.deployment.databases import NAME
 
 MAX_COUNT = 2**31 - 1
 LONGEST_TEXT = 1000
@@ -51,6 +52,14 @@ class Existing(click.Path):
         if not str(value).strip():
             self.fail("the path is empty: name a file or directory.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def _capture(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError(
+            f"{quoted(text)} is no name of a capture: `tailrace deployment show` has them"
+        )
+    return text
 
 
 def _output(text: str) -> Path:
@@ -110,6 +119,7 @@ def _text(text: str) -> str:
     return text.strip()
 
 
+CAPTURE = Parsed("NAME", _capture)
 TEXT = Parsed("TEXT", _text)
 OUTPUT = Parsed("FILE", _output)
 COUNT = whole()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from infra.deployment import Address, Capture, Database, Deployment
+from infra.deployment import Address, Capture, Connect, Database, Deployment
 from infra.services import CAPTURE, PUBLISHER, SERVICES
 from schemas.registry_settings import RegistrySettings
 
@@ -17,11 +17,13 @@ PREPARING = ("database", "contracts", "connector")
 """Names of the containers that prepare something for the others, and end."""
 
 
-def seen_by_connect() -> Capture:
-    return Capture(
+SEEN_BY_CONNECT = ("postgres", POSTGRES_PORT)
+"""Where Connect finds the database."""
+
+
+def connect_seen_inside() -> Connect:
+    return Connect(
         url=f"http://connect:{CONNECT_PORT}",
-        database_host="postgres",
-        database_port=POSTGRES_PORT,
         password=f"${{directory:{SECRETS}:{CAPTURE}.password}}",
     )
 
@@ -29,16 +31,24 @@ def seen_by_connect() -> Capture:
 def inside() -> Deployment:
     """Return the deployment that our containers are told of."""
     registry = RegistrySettings(url=f"http://registry:{REGISTRY_PORT}/apis/ccompat/v7")
+    source = "the compose file"
     return Deployment(
-        source="the compose file",
+        source=source,
         variables={},
         kafka_bootstrap=f"kafka:{KAFKA_PORT}",
         registry=registry,
         registry_writer=RegistrySettings(
             url=registry.url, user=PUBLISHER, password_file=SECRETS / f"{PUBLISHER}.password"
         ),
-        database=Database(host="postgres", port=POSTGRES_PORT, name="tailrace", passwords=SECRETS),
-        capture=seen_by_connect(),
+        captures=(
+            Capture(
+                database=Database(
+                    host="postgres", port=POSTGRES_PORT, name="tailrace", passwords=SECRETS
+                ),
+                source=source,
+            ),
+        ),
+        connect=connect_seen_inside(),
         services={
             service.name: Address(
                 url=f"http://{WORKERS if service.is_consumer else service.name}:{service.port}",

@@ -20,8 +20,8 @@ from infra.compose.addresses import (
 from infra.compose.parts import HOME, STARTED, after, is_setting, ours, published, variable
 from infra.deployment import Deployment
 from infra.processes import command_of, environment_of, shared_command, shared_environment
-from infra.publishing import name_of
-from infra.services import ACCESS, OUTBOXES, PUBLISHER, RETENTION, SERVICES
+from infra.retention_access import looked_after
+from infra.services import ACCESS, PUBLISHER, RETENTION, SERVICES
 from infra.services import WORKERS as CONSUMERS
 from infra.settings import WEBHOOK_KEY, load_settings
 
@@ -82,9 +82,7 @@ def retention() -> dict[str, Any]:
         ("python", "-m", "cdc.retention"),
         memory="160m",
         environment={
-            "TAILRACE_DATABASE_URL": deployment.database.url(RETENTION),
-            "TAILRACE_OUTBOX_SCHEMAS": ",".join(OUTBOXES),
-            "TAILRACE_OUTBOX_PUBLISHER": name_of("cdc"),
+            "TAILRACE_OUTBOX_DATABASES": looked_after(deployment, "cdc"),
             "TAILRACE_OUTBOX_DAYS": variable("outbox_days"),
             "TAILRACE_OUTBOX_ROUND_S": str(ROUND_S),
             "TAILRACE_OUTBOX_ROUND_FILE": "/tmp/retention.round",  # noqa: S108 - the container's own
@@ -145,16 +143,16 @@ def _tried(command: str) -> str:
 
 def _environment(deployment: Deployment) -> dict[str, str]:
     """Return what commands in containers are told of the deployment."""
-    capture, writer = deployment.require_capture(), deployment.registry_writer
+    connect, writer = deployment.require_connect(), deployment.registry_writer
     return {
         "TAILRACE_DEPLOYMENT": "environment",
         "TAILRACE_KAFKA_BOOTSTRAP": deployment.kafka_bootstrap,
         "TAILRACE_REGISTRY_URL": deployment.registry.url,
         "TAILRACE_REGISTRY_WRITER_USER": PUBLISHER,
         "TAILRACE_REGISTRY_WRITER_PASSWORD_FILE": str(writer.password_file),
-        "TAILRACE_CONNECT_URL": capture.url,
+        "TAILRACE_CONNECT_URL": connect.url,
         # a dollar sign of ours, and none that compose would replace
-        "TAILRACE_CONNECTOR_PASSWORD": capture.password.replace("$", "$$"),
+        "TAILRACE_CONNECTOR_PASSWORD": connect.password.replace("$", "$$"),
         "TAILRACE_CDC_PROFILE": variable("cdc_profile"),
         "TAILRACE_DATABASE_HOST": deployment.database.host,
         "TAILRACE_PASSWORD_FILES": str(SECRETS),

@@ -7,7 +7,7 @@ from datetime import datetime
 import psycopg
 
 from cdc.database import SyncConnection, connect
-from infra.demo.books import disagreements
+from infra.demo.all_books import all_disagreements
 from infra.demo.orders import DemoError
 from infra.deployment import Deployment
 from infra.services import OUTBOXES, OWNER, WORKERS
@@ -32,7 +32,7 @@ class Figures:
 
     Args:
         duplicates: Deliveries that consumers have dropped because their effect existed already.
-        counts_since: When Postgres was started, in seconds. One that was killed begins to count anew.
+        counts_since: When Postgres, the last of several, was started, in seconds. One that was killed begins anew.
         commits: Transactions in the database, whoever made them.
         messages: Messages in all outboxes.
     """
@@ -59,12 +59,13 @@ def figures(deployment: Deployment) -> Figures:
         DemoError: a database cannot be asked.
     """
     duplicates = sum(
-        _asked(deployment, worker.role, DUPLICATES, worker.name)[0]
+        _asked(deployment.database_url(worker.role), worker.role, DUPLICATES, worker.name)[0]
         for worker in WORKERS
         if worker.role
     )
-    counts_since, commits, messages = _asked(deployment, OWNER, WORK, list(OUTBOXES))
-    return Figures(duplicates, counts_since, commits, messages)
+    works = [_asked(each.url(OWNER), OWNER, WORK, list(OUTBOXES)) for each in deployment.captures]
+    counts_since, commits, messages = zip(*works, strict=True)
+    return Figures(duplicates, max(counts_since), sum(commits), sum(messages))
 
 
 def figures_since(before: Figures, deployment: Deployment) -> Added:
@@ -92,20 +93,18 @@ def settled_books(deployment: Deployment, since: datetime, *, within_s: float) -
     """
     deadline = time.monotonic() + within_s
     try:
-        with connect(deployment.database_url(OWNER)) as connection:
-            while found := disagreements(connection, since=since):
-                connection.rollback()
-                if time.monotonic() > deadline:
-                    break
-                time.sleep(0.2)
-            return found
+        while found := all_disagreements(deployment, since=since):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        return found
     except psycopg.Error as error:
         raise _unreadable(OWNER, error) from error
 
 
-def _asked(deployment: Deployment, role: str, query: str, value: object) -> tuple[int, ...]:
+def _asked(url: str, role: str, query: str, value: object) -> tuple[int, ...]:
     try:
-        with connect(deployment.database_url(role)) as connection:
+        with connect(url) as connection:
             return _row(connection, query, value)
     except psycopg.Error as error:
         raise _unreadable(role, error) from error

@@ -8,12 +8,16 @@ from typing import Literal
 from urllib.parse import quote, urlencode
 
 from infra.errors import TailraceError
-from infra.services import SUPERUSER, find_service
+from infra.services import ACCESS, CANARY, OUTBOXES, RELAY, SUPERUSER, find_service
 from schemas.registry_settings import RegistrySettings
 
 Publisher = Literal["cdc", "relay"]
 Profile = Literal["default", "thrifty", "low-latency"]
 MAX_OUTBOX_DAYS = 36_500
+MAIN = "main"
+"""Name of the capture of the database in which a context is when nothing else is said."""
+CONTEXTS = tuple(schema for schema in OUTBOXES if schema != CANARY)
+"""What may have a database of its own: a schema, with the role of its name and the services that work in it."""
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -25,7 +29,7 @@ class DeploymentError(TailraceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The database, and who may log in."""
+    """A database, and who may log in."""
 
     host: str
     port: int
@@ -57,15 +61,69 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capture:
-    """Kafka Connect, and the database as Connect sees it."""
+class Connect:
+    """Kafka Connect."""
 
     url: str  # base URL of its REST API, or of that of each worker with commas between them
-    database_host: str
-    database_port: int
     # reference to the password of the capture's role, which Connect resolves; never the password
     password: str
     profile: Profile = "default"  # how eagerly changes are asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """A database, and what carries its outboxes to Kafka: publication, slot and connector, or the relay."""
+
+    name: str = MAIN
+    database: Database
+    contexts: tuple[str, ...] = CONTEXTS  # which have their schemas in the database
+    # the database as Connect sees it; None where that is as we do
+    connect_host: str | None = None
+    connect_port: int | None = None
+    connect_password: str | None = None  # a reference as in `Connect`, where it is another one
+    source: str | None = None  # what said all this, see `Deployment`
+
+    @property
+    def is_main(self) -> bool:
+        return self.name == MAIN
+
+    @property
+    def outboxes(self) -> tuple[str, ...]:
+        """Schemas with an outbox: each database has canaries of its own, as each has a way to Kafka of its own."""
+        return (*self.contexts, CANARY)
+
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """All schemas; API keys are in one database, for all services."""
+        return (RELAY, *((ACCESS,) if self.is_main else ()), *self.outboxes)
+
+    @property
+    def suffix(self) -> str:
+        """What tells its slot, connector and topic prefix from those of the main capture."""
+        return "" if self.is_main else f"_{self.name}"
+
+    @property
+    def slot(self) -> str:
+        return f"tailrace_outbox{self.suffix}"
+
+    @property
+    def connector(self) -> str:
+        return f"tailrace-outbox{self.suffix.replace('_', '-')}"
+
+    def label(self, thing: str) -> str:
+        """Return what a thing is called that others have as well, such as the outbox of canaries."""
+        return thing if self.is_main else f"{thing}@{self.name}"
+
+    def url(self, role: str, database: str | None = None) -> str:
+        """Return the libpq URL of a role whose password we have."""
+        if self.source:
+            _require_passfile(self.database.passfile(role), role, self.source)
+        return self.database.url(role, database)
+
+    def outbox_urls(self) -> dict[str, str]:
+        """Return outbox -> libpq URL of the role that may read it."""
+        urls = {schema: self.url(schema) for schema in self.contexts}
+        return urls | {self.label(CANARY): self.url(CANARY)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +150,10 @@ class Deployment:
     registry_writer: RegistrySettings  # the same as whoever may write to it
     # the API by which the registry takes lost ids back; None where it has none that we know
     registry_import: RegistrySettings | None = None
-    database: Database
+    # each database with what captures it, the main one first
+    captures: tuple[Capture, ...]
     # Kafka Connect; None where it is not told, as where only ever the relay publishes
-    capture: Capture | None
+    connect: Connect | None
     services: Mapping[str, Address]  # name of a service -> its address
     outbox_days: int  # how long an outbox keeps messages that are no events
     # name of a service -> settings of its own that it is told, such as `DEFAULT_STOCK`
@@ -107,22 +166,43 @@ class Deployment:
         return self.state / "schema-cache"
 
     @property
-    def connect_url(self) -> str:
-        return self.require_capture().url
+    def main(self) -> Capture:
+        """The capture of all contexts that have no database of their own."""
+        return self.captures[0]
 
-    def require_capture(self) -> Capture:
-        if self.capture is None:
+    @property
+    def database(self) -> Database:
+        """The database of the main capture."""
+        return self.main.database
+
+    @property
+    def connect_url(self) -> str:
+        return self.require_connect().url
+
+    def require_connect(self) -> Connect:
+        if self.connect is None:
             raise DeploymentError(
                 f"connect_url is missing from {self.source}, and Kafka Connect is asked for this: add the base URL "
                 "of its REST API, and connector_password."
             )
-        return self.capture
+        return self.connect
 
-    def database_url(self, role: str, database: str | None = None) -> str:
-        """Return the libpq URL of a role whose password we have."""
-        if self.source:
-            _require_passfile(self.database.passfile(role), role, self.source)
-        return self.database.url(role, database)
+    def capture_of(self, context: str) -> Capture:
+        """Return the capture whose database a context is in; what is no context is in the main one."""
+        found = (each for each in self.captures if context in each.contexts)
+        return next(found, self.main)
+
+    def find_capture(self, name: str) -> Capture:
+        for each in self.captures:
+            if each.name == name:
+                return each
+        raise DeploymentError(
+            f"There is no capture {name}; there are {', '.join(each.name for each in self.captures)}."
+        )
+
+    def database_url(self, role: str) -> str:
+        """Return the libpq URL of a role whose password we have, in the database of the context of its name."""
+        return self.capture_of(role).url(role)
 
     def url_of(self, service: str) -> str:
         address = self.services.get(service)

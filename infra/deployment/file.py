@@ -16,11 +16,13 @@ from infra.deployment import (
     MAX_OUTBOX_DAYS,
     Address,
     Capture,
+    Connect,
     Database,
     Deployment,
     DeploymentError,
     Profile,
 )
+from infra.deployment.databases import PairsError, contexts_of, read_pairs, require_apart
 from infra.services import SERVICES, SUPERUSER
 from producers.discovery import addresses
 from schemas.registry_settings import RegistrySettings, RegistrySettingsError
@@ -108,8 +110,26 @@ class ServiceLine(BaseModel):
     port: Port | None = None
 
 
+class DatabaseLines(BaseModel):
+    """`[databases.<name>]`: a database of its own for some contexts; where nothing is said, it is as the main one."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    contexts: list[str] = []
+    host: Host | None = None
+    port: Port | None = None
+    name: Name | None = None  # by default that of the table
+    superuser: Name | None = None
+    sslmode: SslMode | None = None
+    sslrootcert: File | None = None
+    password_files: File | None = None
+    connector_host: Host | None = None
+    connector_port: Port | None = None
+    connector_password: Annotated[str, AfterValidator(_reference)] | None = None
+
+
 class DeploymentFile(BaseModel):
-    """The keys of a deployment file; each but `services` also as a variable, `TAILRACE_<KEY>`."""
+    """The keys of a deployment file; each but the tables also as a variable, `TAILRACE_<KEY>`."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -143,8 +163,10 @@ class DeploymentFile(BaseModel):
     state: File
     outbox_days: Annotated[int, Field(ge=1, le=MAX_OUTBOX_DAYS)] = 7
     services: dict[str, ServiceLine] = {}
+    databases: dict[str, DatabaseLines] = {}
 
 
+TABLES = frozenset({"services", "databases"})
 NAMES = frozenset(service.name for service in SERVICES)
 
 
@@ -197,14 +219,35 @@ def _lines(path: Path) -> dict[str, Any]:
 
 def _overlay(lines: dict[str, Any], environment: Mapping[str, str]) -> None:
     """Let variables win; one that is empty counts as unset."""
-    for name in DeploymentFile.model_fields.keys() - {"services"}:
+    for name in DeploymentFile.model_fields.keys() - TABLES:
         if text := environment.get(_variable(name)):
             lines[name] = text
+    _overlay_databases(lines, environment)
     for name in NAMES:
         if text := environment.get(_variable(f"{name.replace('-', '_')}_url")):
             services = lines.setdefault("services", {})
             if isinstance(services, dict) and isinstance(services.get(name, {}), dict):
                 services[name] = services.get(name, {}) | {"url": text}
+
+
+def _overlay_databases(lines: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Let `TAILRACE_DATABASES` say which contexts are where, and `TAILRACE_DATABASE_<NAME>_<KEY>` the rest."""
+    databases = lines.setdefault("databases", {})
+    if not isinstance(databases, dict) or not all(isinstance(v, dict) for v in databases.values()):
+        return  # which is told when the lines are validated
+    if text := environment.get(_variable("databases")):
+        for each in databases.values():
+            each["contexts"] = []
+        try:
+            pairs = read_pairs(text)
+        except PairsError as error:
+            raise DeploymentError(f"{_variable('databases')} {error}.") from None
+        for context, name in pairs:
+            databases.setdefault(name, {}).setdefault("contexts", []).append(context)
+    for name, each in databases.items():
+        for key in DatabaseLines.model_fields.keys() - {"contexts"}:
+            if text := environment.get(_variable(f"database_{name}_{key}")):
+                each[key] = text
 
 
 def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str]) -> Deployment:
@@ -216,22 +259,8 @@ def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str])
         kafka_replication=read.kafka_replication,
         registry=registry,
         registry_writer=_writer(read, registry, source),
-        database=Database(
-            host=read.database_host,
-            port=read.database_port,
-            name=read.database_name,
-            passwords=read.password_files,
-            superuser=read.database_superuser,
-            tls={
-                name: str(value)
-                for name, value in (
-                    ("sslmode", read.database_sslmode),
-                    ("sslrootcert", read.database_sslrootcert),
-                )
-                if value
-            },
-        ),
-        capture=_capture(read, source),
+        captures=_captures(read, source),
+        connect=_connect(read, source),
         services={
             service.name: Address(
                 url=line.url,
@@ -246,7 +275,63 @@ def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str])
     )
 
 
-def _capture(read: DeploymentFile, source: str) -> Capture | None:
+def _captures(read: DeploymentFile, source: str) -> tuple[Capture, ...]:
+    main = Database(
+        host=read.database_host,
+        port=read.database_port,
+        name=read.database_name,
+        passwords=read.password_files,
+        superuser=read.database_superuser,
+        tls=_tls(read.database_sslmode, read.database_sslrootcert),
+    )
+    own = {name: each for name, each in read.databases.items() if each.contexts}
+    try:
+        contexts = contexts_of({name: each.contexts for name, each in own.items()})
+        captures = (
+            Capture(
+                database=main,
+                contexts=contexts.main,
+                connect_host=read.connector_database_host,
+                connect_port=read.connector_database_port,
+                source=source,
+            ),
+            *(_capture(name, each, contexts.own[name], main, source) for name, each in own.items()),
+        )
+        require_apart(captures)
+    except PairsError as error:
+        raise DeploymentError(f"databases in {source} {error}.") from None
+    return captures
+
+
+def _capture(
+    name: str, lines: DatabaseLines, contexts: tuple[str, ...], main: Database, source: str
+) -> Capture:
+    tls = _tls(lines.sslmode, lines.sslrootcert)
+    return Capture(
+        name=name,
+        database=replace(
+            main,
+            host=lines.host or main.host,
+            port=lines.port or main.port,
+            name=lines.name or name,
+            passwords=lines.password_files or main.passwords,
+            superuser=lines.superuser or main.superuser,
+            tls={**main.tls, **tls},
+        ),
+        contexts=contexts,
+        connect_host=lines.connector_host,
+        connect_port=lines.connector_port,
+        connect_password=lines.connector_password,
+        source=source,
+    )
+
+
+def _tls(sslmode: str | None, sslrootcert: Path | None) -> dict[str, str]:
+    settings = (("sslmode", sslmode), ("sslrootcert", sslrootcert))
+    return {name: str(value) for name, value in settings if value}
+
+
+def _connect(read: DeploymentFile, source: str) -> Connect | None:
     if read.connect_url is None:
         return None
     if read.connector_password is None:
@@ -254,13 +339,7 @@ def _capture(read: DeploymentFile, source: str) -> Capture | None:
             f"connector_password is missing from {source}, which names a connect_url: add the reference by which "
             "Connect finds the password of its role, such as ${directory:/secrets:tailrace_capture.password}."
         )
-    return Capture(
-        url=read.connect_url,
-        database_host=read.connector_database_host or read.database_host,
-        database_port=read.connector_database_port or read.database_port,
-        password=read.connector_password,
-        profile=read.cdc_profile,
-    )
+    return Connect(url=read.connect_url, password=read.connector_password, profile=read.cdc_profile)
 
 
 def _registry(read: DeploymentFile, source: str) -> RegistrySettings:

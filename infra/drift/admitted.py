@@ -1,19 +1,20 @@
 """The topics that each outbox admits, held against the catalogue."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
 from cdc.bounds import admitted
 from cdc.database import SyncConnection
 from infra.drift.difference import MIGRATE, Difference
-from infra.services import OUTBOXES
 
 
-def admitted_differences(connection: SyncConnection) -> Iterator[Difference]:
+def admitted_differences(
+    connection: SyncConnection, schemas: Sequence[str]
+) -> Iterator[Difference]:
     """Yield the topics that an outbox refuses though declared, admits though not, or limits otherwise."""
     declared = admitted()
-    for schema in OUTBOXES:
+    for schema in schemas:
         table = sql.SQL("{}.outbox_topic").format(sql.Identifier(schema))
         name = table.as_string(connection)
         [[exists]] = connection.execute("select to_regclass(%s)", [name]).fetchall()

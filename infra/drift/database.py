@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import psycopg
 
 from cdc.database import SyncConnection, connect
-from infra.deployment import Deployment
+from infra.deployment import Capture, Deployment
 from infra.drift.difference import Difference
 from infra.drift.publication import publication_differences
 from infra.drift.roles import role_differences
@@ -19,30 +20,37 @@ POLL_S = 0.05
 
 
 def database_differences(deployment: Deployment) -> list[Difference]:
-    with open_database(deployment) as connection:
-        return [*_server_and_roles(connection), *_tables(deployment, connection)]
+    found: list[Difference] = []
+    for capture in deployment.captures:
+        with open_database(capture) as connection:
+            found += _server_and_roles(capture, connection)
+            found += _tables(capture, deployment.state, connection)
+    return found
 
 
-def mend_roles(deployment: Deployment) -> list[str]:
+def mend_roles(capture: Capture) -> list[str]:
     """Bring roles and settings of the server back to what is declared; return a line for each thing changed."""
-    with open_database(deployment) as connection:
-        done = _mended(connection, _server_and_roles(connection))
+    with open_database(capture) as connection:
+        done = _mended(connection, _server_and_roles(capture, connection))
         _reload(connection)
     return done
 
 
-def mend_tables(deployment: Deployment) -> list[str]:
+def mend_tables(capture: Capture, state: Path) -> list[str]:
     """Bring tables, grants and the publication back to what is declared, as far as that costs no row."""
-    with open_database(deployment) as connection:
-        return _mended(connection, _tables(deployment, connection))
+    with open_database(capture) as connection:
+        return _mended(connection, _tables(capture, state, connection))
 
 
-def _server_and_roles(connection: SyncConnection) -> list[Difference]:
-    return [*server_differences(connection), *role_differences(connection)]
+def _server_and_roles(capture: Capture, connection: SyncConnection) -> list[Difference]:
+    return [*server_differences(connection), *role_differences(connection, capture)]
 
 
-def _tables(deployment: Deployment, connection: SyncConnection) -> list[Difference]:
-    return [*schema_differences(deployment, connection), *publication_differences(connection)]
+def _tables(capture: Capture, state: Path, connection: SyncConnection) -> list[Difference]:
+    return [
+        *schema_differences(capture, state, connection),
+        *publication_differences(connection, capture.outboxes),
+    ]
 
 
 def _mended(connection: SyncConnection, found: Sequence[Difference]) -> list[str]:
@@ -79,8 +87,8 @@ def _executed(connection: SyncConnection, statements: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def open_database(deployment: Deployment) -> Iterator[SyncConnection]:
+def open_database(capture: Capture) -> Iterator[SyncConnection]:
     """Connect as the superuser: what is damaged may be the rights of everybody else."""
-    url = deployment.database_url(deployment.database.superuser)
+    url = capture.url(capture.database.superuser)
     with connect(url, {"lock_timeout": "5s"}, autocommit=True) as connection:
         yield connection

@@ -12,9 +12,9 @@ from psycopg import sql
 from cdc.database import SyncConnection
 from cdc.sql import load_queries
 from consumers.runtime.throwaway import ThrowawaySchema
-from infra.deployment import Deployment
+from infra.deployment import Capture
 from infra.repository import REPOSITORY
-from infra.services import MIGRATIONS, OWNER, RELAY, SCHEMAS
+from infra.services import MIGRATIONS, OWNER, RELAY
 
 QUERIES = load_queries(__package__, "schema.sql")
 FILE = "declared-schemas.json"
@@ -39,31 +39,30 @@ def parts_of(connection: SyncConnection, schema: str) -> Parts:
     return {Part(*names): value for *names, value in rows}
 
 
-def declared_parts(deployment: Deployment, connection: SyncConnection) -> Mapping[str, Parts]:
+def declared_parts(
+    capture: Capture, state: Path, connection: SyncConnection
+) -> Mapping[str, Parts]:
     """Return schema -> what this code's migrations make of it."""
-    file, wanted = deployment.state / FILE, _fingerprint()
+    file, wanted = state / FILE, _fingerprint()
     held = json.loads(file.read_text()) if file.is_file() else {}
     if held.get("migrations") != wanted:
-        made = {schema: _made(deployment, connection, schema) for schema in SCHEMAS}
-        held = {
-            "migrations": wanted,
-            "schemas": {
-                name: [[*part, value] for part, value in parts.items()]
-                for name, parts in made.items()
-            },
-        }
+        held = {"migrations": wanted, "schemas": {}}
+    if missing := [schema for schema in capture.schemas if schema not in held["schemas"]]:
+        for schema in missing:
+            parts = _made(capture, connection, schema)
+            held["schemas"][schema] = [[*part, value] for part, value in parts.items()]
         file.write_text(json.dumps(held))
     return {
-        name: {Part(*names): value for *names, value in parts}
-        for name, parts in held["schemas"].items()
+        name: {Part(*names): value for *names, value in held["schemas"][name]}
+        for name in capture.schemas
     }
 
 
-def _made(deployment: Deployment, connection: SyncConnection, schema: str) -> Parts:
+def _made(capture: Capture, connection: SyncConnection, schema: str) -> Parts:
     throwaway = ThrowawaySchema(
         name=f"declared_{schema}",
-        owner_url=deployment.database_url(OWNER),
-        url=deployment.database_url(schema),
+        owner_url=capture.url(OWNER),
+        url=capture.url(schema),
         packages=MIGRATIONS[schema],
     )
     asyncio.run(throwaway.drop())

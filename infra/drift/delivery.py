@@ -11,7 +11,7 @@ from datetime import datetime
 from cdc.reconciliation import Window
 from cdc.recovery.gap import Gap, Place, find_gaps
 from infra.capture import outbox_urls
-from infra.deployment import Deployment
+from infra.deployment import Capture, Deployment
 from infra.drift.database import open_database
 from infra.drift.difference import Difference
 from infra.reconciliation import publisher_of
@@ -66,7 +66,11 @@ def _topics() -> list[str]:
 
 def _horizon(deployment: Deployment) -> datetime:
     """Return the moment before which every row was written that is still to be committed."""
-    with open_database(deployment) as connection:
+    return min(map(_horizon_of, deployment.captures))
+
+
+def _horizon_of(capture: Capture) -> datetime:
+    with open_database(capture) as connection:
         [[moment]] = connection.execute(HORIZON).fetchall()
     return moment  # type: ignore[no-any-return]
 

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from cdc.database import SyncConnection
 from infra.drift.difference import MIGRATE, Difference
-from infra.services import OUTBOXES, OWNER, PUBLICATION
+from infra.services import OWNER, PUBLICATION
 
 REMEDY = f"{MIGRATE}, then `tailrace outbox backfill` for the rows that were not sent"
 
@@ -35,9 +35,11 @@ OPERATIONS = ("insert", "update", "delete", "truncate")
 PARAMETERS = "publish = 'insert', publish_via_partition_root = true"
 
 
-def publication_differences(connection: SyncConnection) -> list[Difference]:
+def publication_differences(connection: SyncConnection, schemas: Sequence[str]) -> list[Difference]:
+    """Return how the publication of a database is otherwise than one of the outboxes of these schemas."""
+    outboxes = sorted(f"{schema}.outbox" for schema in schemas)
     found = connection.execute(PUBLISHED, [PUBLICATION]).fetchone()
-    statements = _statements(exists=found is not None, for_all=bool(found and found[0]))
+    statements = _statements(outboxes, exists=found is not None, for_all=bool(found and found[0]))
     return [
         Difference(
             thing=f"publication {PUBLICATION}{thing}",
@@ -46,12 +48,12 @@ def publication_differences(connection: SyncConnection) -> list[Difference]:
             remedy=REMEDY,
             statements=statements,
         )
-        for thing, declared, actual in _compared(connection, found)
+        for thing, declared, actual in _compared(connection, outboxes, found)
     ]
 
 
 def _compared(
-    connection: SyncConnection, found: tuple[Any, ...] | None
+    connection: SyncConnection, outboxes: Sequence[str], found: tuple[Any, ...] | None
 ) -> Iterator[tuple[str, str, str]]:
     if found is None:
         yield "", "there", "missing"
@@ -69,13 +71,13 @@ def _compared(
     )
     yield from (fact for fact in facts if fact[1] != fact[2])
     if for_all:
-        yield ": tables", _listed(_outboxes()), "all tables"
+        yield ": tables", _listed(outboxes), "all tables"
         return
     if schemas := [schema for (schema,) in connection.execute(SCHEMAS, [PUBLICATION])]:
         yield ": schemas", "none", _listed(schemas)
     tables = {name: rest for name, *rest in connection.execute(TABLES, [PUBLICATION])}
-    if set(tables) != set(_outboxes()):
-        yield ": tables", _listed(_outboxes()), _listed(sorted(tables))
+    if set(tables) != set(outboxes):
+        yield ": tables", _listed(outboxes), _listed(sorted(tables))
     for name, (row_filter, has_columns) in tables.items():
         if row_filter:
             yield f": row filter of {name}", "none", row_filter
@@ -83,14 +85,14 @@ def _compared(
             yield f": columns of {name}", "all", "some"
 
 
-def _statements(*, exists: bool, for_all: bool) -> tuple[str, ...]:
+def _statements(outboxes: Sequence[str], *, exists: bool, for_all: bool) -> tuple[str, ...]:
     """Return what makes the publication as declared, with no row being written at that moment.
 
     What was written by a transaction that is still open then would be sent or not depending on luck.
     """
     name = _quoted(PUBLICATION)
-    tables = ", ".join(_outboxes())
-    locked = tuple(f"lock table {table} in share mode" for table in _outboxes())
+    tables = ", ".join(outboxes)
+    locked = tuple(f"lock table {table} in share mode" for table in outboxes)
     owned = f"alter publication {name} owner to {_quoted(OWNER)}"
     if exists and not for_all:
         changed = (
@@ -103,10 +105,6 @@ def _statements(*, exists: bool, for_all: bool) -> tuple[str, ...]:
             f"create publication {name} for table {tables} with ({PARAMETERS})",
         )
     return (*locked, *changed, owned)
-
-
-def _outboxes() -> Sequence[str]:
-    return sorted(f"{schema}.outbox" for schema in OUTBOXES)
 
 
 def _quoted(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import sql
 
 from cdc.database import SESSION, SyncConnection
+from infra.deployment import Capture
 from infra.drift.difference import MIGRATE, Difference
 from infra.services import CAPTURE, KEYS, OWNER, REGISTRY, RETENTION, SCHEMAS, STANDBY
 
@@ -38,12 +39,12 @@ BEYOND_US = frozenset({"session_replication_role", "session_preload_libraries"})
 """Settings that a session of ours cannot refuse; with the first of them, triggers and foreign keys do nothing."""
 
 
-def role_differences(connection: SyncConnection) -> list[Difference]:
+def role_differences(connection: SyncConnection, capture: Capture) -> list[Difference]:
     return [
         *_attributes(connection),
         *_members(connection),
-        *_connect(connection),
-        *_settings(connection),
+        *_connect(connection, capture),
+        *_settings(connection, capture),
     ]
 
 
@@ -75,8 +76,13 @@ def _members(connection: SyncConnection) -> Iterator[Difference]:
         )
 
 
-def _connect(connection: SyncConnection) -> Iterator[Difference]:
-    roles = [role for role in ROLES if role != REGISTRY]
+def who_connects(capture: Capture) -> tuple[str, ...]:
+    """Return the roles that may connect to a database; API keys are in the main one."""
+    return (OWNER, CAPTURE, RETENTION, *((KEYS,) if capture.is_main else ()), *capture.schemas)
+
+
+def _connect(connection: SyncConnection, capture: Capture) -> Iterator[Difference]:
+    roles = list(who_connects(capture))
     database = connection.info.dbname
     for (role,) in connection.execute(CONNECT, [roles]):
         yield _difference(
@@ -89,12 +95,12 @@ def _connect(connection: SyncConnection) -> Iterator[Difference]:
         )
 
 
-def _settings(connection: SyncConnection) -> Iterator[Difference]:
+def _settings(connection: SyncConnection, capture: Capture) -> Iterator[Difference]:
     """Yield settings that change what sessions do; ours set what they depend on, and need no other's."""
     ours = connection.info.dbname
     whom = {"roles": list(ROLES), "databases": [ours, REGISTRY]}
     for role, database, name, value in connection.execute(SETTINGS, whom):
-        declared = role in SCHEMAS and database == ours and name == "search_path"
+        declared = role in capture.schemas and database == ours and name == "search_path"
         if not (value != role if declared else _has_effect(role, name)):
             continue
         statement, names = _whose(role, database)

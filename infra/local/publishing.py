@@ -5,49 +5,57 @@ import threading
 from cdc import connector
 from cdc.relay.handover import Handover
 from cdc.relay.settings import RelaySettings
-from infra.capture import connector_settings
-from infra.services import CAPTURE, OUTBOXES, OWNER, RELAY
+from infra.deployment import Capture
+from infra.services import CAPTURE, OWNER, RELAY
 from infra.settings import Settings
 
 HANDOVER_TIMEOUT_S = 120.0
 
 
-def handover(settings: Settings) -> Handover:
+def handover(capture: Capture) -> Handover:
     return Handover(
-        owner_url=settings.database_url(OWNER),
-        replication_url=settings.database_url(CAPTURE),
+        owner_url=capture.url(OWNER),
+        replication_url=capture.url(CAPTURE),
         relay=RELAY,
-        outboxes=OUTBOXES,
-        slot=connector_settings(settings.deployment()).slot,
+        outboxes=capture.outboxes,
+        slot=capture.slot,
     )
 
 
 def to_relay(settings: Settings) -> str:
-    """Let the relay begin where the connector, which does not run any more, has left off."""
-    taken = handover(settings).to_relay()
+    """Let the relay begin where the connectors, which do not run any more, have left off."""
+    taken = [
+        each.label(outbox) for each in settings.captures for outbox in handover(each).to_relay()
+    ]
     return f"the relay takes {', '.join(taken)}" if taken else ""
 
 
 def drop_slot(settings: Settings) -> str:
-    """Drop the slot that nobody reads any more."""
-    return "dropped" if handover(settings).drop_slot() else ""
+    """Drop the slots that nobody reads any more."""
+    dropped = [each.slot for each in settings.captures if handover(each).drop_slot()]
+    return f"dropped {', '.join(dropped)}" if dropped else ""
 
 
 def to_connector(settings: Settings, cancelled: threading.Event) -> str:
-    """Publish with a relay what is left, and let the connector begin behind it.
+    """Publish with a relay what is left, and let the connectors begin behind it."""
+    taken = [
+        each.label(outbox)
+        for each in settings.captures
+        if _to_connector(settings, each, cancelled)
+        for outbox in each.outboxes
+    ]
+    return f"the connector takes {', '.join(taken)}" if taken else ""
 
-    What Connect remembers of the connector is of the time before the relay, and is forgotten.
-    """
-    work = handover(settings)
+
+def _to_connector(settings: Settings, capture: Capture, cancelled: threading.Event) -> bool:
+    """Do the same for one; what Connect remembers of it is of the time before the relay, and is forgotten."""
+    work, name = handover(capture), capture.connector
     if not work.is_relays():
-        return ""
-    if connector.show(settings.connect_url, connector.NAME) is not None:
-        connector.stop(settings.connect_url, connector.NAME)
-        connector.forget_position(settings.connect_url, connector.NAME)
+        return False
+    if connector.show(settings.connect_url, name) is not None:
+        connector.stop(settings.connect_url, name)
+        connector.forget_position(settings.connect_url, name)
         # made anew it has not begun, and is not taken for one that has lost its slot
-        connector.delete(settings.connect_url, connector.NAME)
-    relay = RelaySettings(
-        database_url=settings.database_url(RELAY), kafka_bootstrap=settings.kafka_bootstrap
-    )
-    work.to_connector(relay, timeout_s=HANDOVER_TIMEOUT_S, cancelled=cancelled)
-    return f"the connector takes {', '.join(OUTBOXES)}"
+        connector.delete(settings.connect_url, name)
+    relay = RelaySettings(database_url=capture.url(RELAY), kafka_bootstrap=settings.kafka_bootstrap)
+    return work.to_connector(relay, timeout_s=HANDOVER_TIMEOUT_S, cancelled=cancelled)

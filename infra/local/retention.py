@@ -5,8 +5,7 @@ from pathlib import Path
 
 from infra.interpreter import module_command
 from infra.local.program import Program, python_program
-from infra.publishing import name_of
-from infra.services import OUTBOXES, RETENTION
+from infra.retention_access import looked_after
 from infra.settings import Settings
 
 ROUND_S = 3600
@@ -15,9 +14,7 @@ ROUND_S = 3600
 def prepare(settings: Settings) -> Program:
     argv = module_command("cdc.retention")
     environment = {
-        "TAILRACE_DATABASE_URL": settings.database_url(RETENTION),
-        "TAILRACE_OUTBOX_SCHEMAS": ",".join(OUTBOXES),
-        "TAILRACE_OUTBOX_PUBLISHER": name_of(settings.publisher),
+        "TAILRACE_OUTBOX_DATABASES": looked_after(settings.deployment(), settings.publisher),
         "TAILRACE_OUTBOX_DAYS": str(settings.outbox_days),
         "TAILRACE_OUTBOX_ROUND_S": str(ROUND_S),
         "TAILRACE_OUTBOX_ROUND_FILE": str(_round_file(settings)),

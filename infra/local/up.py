@@ -3,14 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+import psycopg
+
 from infra.capture import LostSlotError
 from infra.drift.everything import DifferenceError, require_declared
-from infra.local import aot, preflight
+from infra.local import aot, postgres, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
 from infra.local.parts import CONNECT, KAFKA, RELAY, parts_of
@@ -23,6 +25,8 @@ from infra.local.starter import Starter
 from infra.local.stop import stop_everything
 from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor
+from infra.moving.marks import require_at_home
+from infra.services import SUPERUSER
 from infra.settings import POSTGRES, Settings
 
 # Connect finds the broker when it is there; the registry needs its database first
@@ -68,6 +72,7 @@ def up(settings: Settings, report: UpReport) -> UpResult:
             preflight.check_ports(settings, running=_alive(supervisor))
         with _timed("java artifacts", seconds, report):
             artifacts.ensure(settings.cache, progress=report.downloading)
+        _require_at_home(settings)
         with _taken_back_on_failure(settings, supervisor) as starter:
             with _timed("prepare", seconds, report) as details:
                 details.extend(_adopt_programs(settings, supervisor))
@@ -175,7 +180,7 @@ def _connector(
         ),
         Stage(
             "connector",
-            lambda: pipeline.apply_connector(settings.deployment()),
+            lambda: pipeline.apply_connectors(settings.deployment()),
             after=("handover",),
         ),
     ]
@@ -211,6 +216,13 @@ def _end_leftovers(settings: Settings, supervisor: Supervisor) -> list[str]:
     if supervisor.is_running() or not (ended := leftovers.end(settings.home)):
         return []
     return [f"ended {ended} processes that nobody supervised"]
+
+
+def _require_at_home(settings: Settings) -> None:
+    """Refuse settings by which a context would be in another database, before anything that runs is disturbed."""
+    if postgres.is_ready(settings, settings.primary):
+        with suppress(psycopg.OperationalError):  # which is told when roles are made
+            require_at_home(settings.deployment(), SUPERUSER)
 
 
 def _adopt_programs(settings: Settings, supervisor: Supervisor) -> list[str]:

@@ -1,4 +1,4 @@
-"""The connector: how it and its slot stand, and recovering a slot that was lost."""
+"""The connector of each capture: how it and its slot stand, and recovering a slot that was lost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from datetime import datetime
 from cdc import connector as debezium
 from cdc.database import connect
 from cdc.reconciliation import Progress
-from cdc.recovery import Capture, Recovered, Tell, recover, rehearse
+from cdc.recovery import Capture as LostCapture
+from cdc.recovery import Recovered, Tell, recover, rehearse
 from cdc.slot import Slot
 from cdc.slot.health import Diagnosis
 from cdc.slot.obstacles import Obstacle
-from infra.capture import connector_settings, examine, in_the_way, outbox_urls, require_slot, slot
-from infra.deployment import Deployment
+from infra.capture import examine, in_the_way, rendered, require_slot, slot
+from infra.deployment import Capture, Deployment
 from infra.drift.difference import Difference
 from infra.drift.publication import publication_differences
 from infra.patience import Patience
@@ -23,10 +24,12 @@ from infra.services import CAPTURE, OWNER
 RESTART_TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorReport:
-    """How the connector stands."""
+    """How a connector stands."""
 
+    name: str
+    capture: str
     state: debezium.ConnectorStatus
     slot: Slot | None
     diagnosis: Diagnosis
@@ -40,36 +43,52 @@ class ConnectorReport:
         )
 
 
-def report(deployment: Deployment) -> ConnectorReport:
+def reports(deployment: Deployment) -> list[ConnectorReport]:
+    """Return how the connector of each capture stands, that of the main one first."""
+    return [_report(require_connector(deployment), each) for each in deployment.captures]
+
+
+def _report(deployment: Deployment, capture: Capture) -> ConnectorReport:
+    state = debezium.status(deployment.connect_url, capture.connector)
+    diagnosis, obstacles = examine(deployment, capture), in_the_way(deployment, capture)
+    with connect(capture.url(OWNER), autocommit=True) as connection:
+        differing = publication_differences(connection, capture.outboxes)
+    return ConnectorReport(
+        name=capture.connector,
+        capture=capture.name,
+        state=state,
+        slot=slot(capture),
+        diagnosis=diagnosis,
+        obstacles=obstacles,
+        differences=differing,
+    )
+
+
+def apply(deployment: Deployment) -> Mapping[str, str]:
+    """Bring each connector to its configuration and wait until it runs; return what that took, by its name."""
     require_connector(deployment)
-    state = debezium.status(deployment.connect_url, debezium.NAME)
-    diagnosis, obstacles = examine(deployment), in_the_way(deployment)
-    with connect(deployment.database_url(OWNER), autocommit=True) as connection:
-        differing = publication_differences(connection)
-    return ConnectorReport(state, slot(deployment), diagnosis, obstacles, differing)
+    return {each.connector: apply_connector(deployment, each) for each in deployment.captures}
 
 
-def apply(deployment: Deployment) -> str:
-    """Bring the connector to its configuration and wait until it runs; return what that took."""
-    return apply_connector(require_connector(deployment))
+def configured(deployment: Deployment, name: str) -> Mapping[str, str]:
+    """Return the configuration of a capture's connector that would be applied; it refers to secrets and holds none."""
+    return rendered(deployment, deployment.find_capture(name))
 
 
-def rendered(deployment: Deployment) -> Mapping[str, str]:
-    """Return the configuration that would be applied; it refers to secrets and holds none."""
-    return debezium.render(connector_settings(deployment))
+def held(deployment: Deployment, name: str) -> Mapping[str, str] | None:
+    """Return the configuration that Connect holds of a capture's connector; None when it has no such connector."""
+    connector = deployment.find_capture(name).connector
+    return debezium.show(require_connector(deployment).connect_url, connector)
 
 
-def held(deployment: Deployment) -> Mapping[str, str] | None:
-    """Return the configuration that Connect holds; None when it has no such connector."""
-    return debezium.show(require_connector(deployment).connect_url, debezium.NAME)
-
-
-def restart(deployment: Deployment) -> None:
-    """Restart the connector and its task, and wait until they run; a slot that rows would be lost with is refused."""
+def restart(deployment: Deployment) -> Mapping[str, str]:
+    """Restart each connector and its task, and wait until they run; a slot that rows would be lost with is refused."""
     url = require_connector(deployment).connect_url
-    require_slot(deployment)
-    debezium.restart(url, debezium.NAME)
-    debezium.wait_until_running(url, debezium.NAME, RESTART_TIMEOUT_S, Patience().look)
+    for capture in deployment.captures:
+        require_slot(deployment, capture)
+        debezium.restart(url, capture.connector)
+        debezium.wait_until_running(url, capture.connector, RESTART_TIMEOUT_S, Patience().look)
+    return {each.connector: "restarted" for each in deployment.captures}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +99,21 @@ class Ailing:
     state: debezium.ConnectorStatus
 
 
-def diagnose(deployment: Deployment) -> Ailing:
+def diagnose(deployment: Deployment, capture: Capture) -> Ailing:
+    state = debezium.status(require_connector(deployment).connect_url, capture.connector)
+    return Ailing(examine(deployment, capture), state)
+
+
+def worst(deployment: Deployment) -> Capture:
+    """Return the first capture that something is wrong with; the main one when nothing is."""
     require_connector(deployment)
-    return Ailing(examine(deployment), debezium.status(deployment.connect_url, debezium.NAME))
+    ailing = (each for each in deployment.captures if examine(deployment, each).ailment)
+    return next(ailing, deployment.main)
 
 
 def recover_slot(
     deployment: Deployment,
+    capture: Capture,
     since: datetime | None,
     progress: Progress,
     tell: Tell,
@@ -98,15 +125,15 @@ def recover_slot(
 
     Rows that no broker takes stop it, unless they are to be left out.
     """
-    config = connector_settings(deployment)
-    capture = Capture(
-        url=deployment.database_url(CAPTURE),
-        slot=config.slot,
+    lost = LostCapture(
+        url=capture.url(CAPTURE),
+        slot=capture.slot,
+        connector=capture.connector,
         connect_url=deployment.connect_url,
-        config=debezium.render(config),
+        config=rendered(deployment, capture),
         bootstrap=deployment.kafka_bootstrap,
-        outboxes=outbox_urls(deployment),
+        outboxes=capture.outbox_urls(),
     )
     if dry_run:
-        return rehearse(capture, since, progress)
-    return recover(capture, since, progress, tell, leave_out=leave_out)
+        return rehearse(lost, since, progress)
+    return recover(lost, since, progress, tell, leave_out=leave_out)

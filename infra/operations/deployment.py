@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.deployment import Deployment
+from infra.deployment import Capture, Deployment
 from infra.errors import RequestError
 from infra.processes import environment_of
 from infra.services import SERVICES
@@ -24,6 +24,9 @@ class Described:
     registry: str
     connect: str | None
     database: str
+    databases: Mapping[
+        str, str
+    ]  # capture -> its database and the contexts in it, where it has one of its own
     password_files: Path
     services: Mapping[str, str | None]
     state: Path
@@ -31,17 +34,25 @@ class Described:
 
 def describe(deployment: Deployment) -> Described:
     """Return what a deployment says; nothing is asked of its servers."""
-    database = deployment.database
     return Described(
         source=deployment.source,
         kafka=deployment.kafka_bootstrap,
         registry=deployment.registry.url,
-        connect=deployment.capture.url if deployment.capture else None,
-        database=f"{database.host}:{database.port}/{database.name}",
-        password_files=database.passwords,
+        connect=deployment.connect.url if deployment.connect else None,
+        database=_place(deployment.main),
+        databases={
+            each.name: f"{_place(each)} for {', '.join(each.contexts)}"
+            for each in deployment.captures[1:]
+        },
+        password_files=deployment.database.passwords,
         services={each.name: deployment.address_of(each.name).url for each in SERVICES},
         state=deployment.state,
     )
+
+
+def _place(capture: Capture) -> str:
+    database = capture.database
+    return f"{database.host}:{database.port}/{database.name}"
 
 
 def environment(deployment: Deployment, service: str) -> Mapping[str, str]:

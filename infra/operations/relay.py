@@ -1,16 +1,32 @@
 """The relay: who holds what, what waits, and leaving out what Kafka refuses."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from cdc.relay import backlog
 from cdc.relay.backlog import SetAsideRow, Situation
-from infra.deployment import Deployment
+from infra.deployment import Capture, Deployment
 from infra.errors import TailraceError
-from infra.services import RELAY
+from infra.services import CANARY, RELAY
 
 
 def report(deployment: Deployment) -> Situation:
-    return backlog.situation(deployment.database_url(RELAY))
+    """Return how the relays stand, in all databases."""
+    found = [(each, backlog.situation(each.url(RELAY))) for each in deployment.captures]
+    return Situation(
+        [shard for _, each in found for shard in each.shards],
+        [
+            replace(waits, outbox=label_of(capture, waits.outbox))
+            for capture, each in found
+            for waits in each.backlogs
+        ],
+        [row for _, each in found for row in each.set_aside],
+    )
+
+
+def label_of(capture: Capture, outbox: str) -> str:
+    """Return what an outbox is called where there are several databases."""
+    return capture.label(outbox) if outbox == CANARY else outbox
 
 
 def is_well(found: Situation) -> bool:
@@ -21,7 +37,8 @@ def is_well(found: Situation) -> bool:
 
 def leave_out(deployment: Deployment, message_id: UUID) -> SetAsideRow:
     """Have a row that Kafka refuses never published, and return whose it was."""
-    left_out = backlog.leave_out(deployment.database_url(RELAY), message_id)
+    asked = (backlog.leave_out(each.url(RELAY), message_id) for each in deployment.captures)
+    left_out = next(filter(None, asked), None)
     if left_out is None:
         raise TailraceError(
             f"The message {message_id} is not set aside; `tailrace relay status` names those that are."

@@ -33,6 +33,7 @@ CLUSTER = "needs a cluster, which tests/chaos/test_cluster.py loses the same par
 CONTAINERS = "needs Docker; tests/containers does the same"
 COPIED = "is run by test_new_context.py, in a copy of the repository"
 SLOW = "is done by test_demo.py, with fewer orders"
+MOVED = "is done by tests/chaos/test_context_moves.py, on a stack of its own"
 REBUILT = "needs a cluster, whose standby tests/chaos/test_cluster.py makes anew"
 ELSEWHERE = {
     "make test": "is what runs this test",
@@ -72,6 +73,9 @@ ELSEWHERE = {
     ".venv/bin/tailrace down postgres --kill": CLUSTER,
     ".venv/bin/tailrace postgres promote --yes": CLUSTER,
     ".venv/bin/tailrace postgres rebuild --yes": REBUILT,
+    "export TAILRACE_DATABASES=payments=ledger": MOVED,
+    ".venv/bin/tailrace context move payments --yes": MOVED,
+    ".venv/bin/tailrace context move payments --drop-old --yes": MOVED,
     "make chaos": LONG,
     "make chaos SEED=7 FAULTS=200": LONG,
     'make chaos SEED=7 FAULTS=40 PUBLISHER=relay ARGS="--rate 5 --json"': LONG,

@@ -6,8 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import psycopg
-
 from infra.local.probe import ProbeTimeoutError, wait_until
 from tests.books import disagreements
 from tests.faults.load import Load, Sent
@@ -102,8 +100,7 @@ class Before(NamedTuple):
 
 def before(stack: RunningStack) -> Before:
     """Return the counts that a load will add to."""
-    with connect(stack) as connection:
-        return Before(_counted(stack), _parked(connection))
+    return Before(_counted(stack), _parked(stack))
 
 
 def account(stack: RunningStack, load: Load, since: Before) -> Account:
@@ -114,47 +111,49 @@ def account(stack: RunningStack, load: Load, since: Before) -> Account:
         load: The load.
         since: The counts from before it.
     """
-    with connect(stack) as connection:
-        reader = _Reader(connection)
-        orders = reader.events(ORDER_EVENTS, [sent.correlation_id for sent in load.sent])
-        ids = sorted({event.key for event in orders})
-        with suppress(ProbeTimeoutError):  # the verdict names what does not agree
-            wait_until("", lambda: not disagreements(stack, ids), timeout_s=SETTLED_S)
-        payments = reader.pairs(PAYMENTS, ids)
-        paid = reader.events(PAYMENT_EVENTS, [payment_id for _, payment_id in payments])
-        events = {ORDERS_TOPIC: orders, PAYMENTS_TOPIC: paid}
-        return Account(
-            sent=load.sent,
-            statuses=dict(reader.pairs(STATUSES, ids)),
-            events=events,
-            payments=payments,
-            delivered=_delivered(stack, events),
-            taken={
-                consumer: reader.taken(consumer, events[topic])
-                for topic, consumers in READERS.items()
-                for consumer in consumers
-            },
-            counted=_difference(_counted(stack), since.counted),
-            parked=_parked(connection) - since.parked,
-            disagreements=disagreements(stack, ids),
-        )
+    reader = _Reader(stack)
+    orders = reader.events("orders", ORDER_EVENTS, [sent.correlation_id for sent in load.sent])
+    ids = sorted({event.key for event in orders})
+    with suppress(ProbeTimeoutError):  # the verdict names what does not agree
+        wait_until("", lambda: not disagreements(stack, ids), timeout_s=SETTLED_S)
+    payments = reader.pairs("payments", PAYMENTS, ids)
+    paid = reader.events("payments", PAYMENT_EVENTS, [payment_id for _, payment_id in payments])
+    events = {ORDERS_TOPIC: orders, PAYMENTS_TOPIC: paid}
+    return Account(
+        sent=load.sent,
+        statuses=dict(reader.pairs("orders", STATUSES, ids)),
+        events=events,
+        payments=payments,
+        delivered=_delivered(stack, events),
+        taken={
+            consumer: reader.taken(consumer, events[topic])
+            for topic, consumers in READERS.items()
+            for consumer in consumers
+        },
+        counted=_difference(_counted(stack), since.counted),
+        parked=_parked(stack) - since.parked,
+        disagreements=disagreements(stack, ids),
+    )
 
 
 class _Reader:
-    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
-        self._connection = connection
+    def __init__(self, stack: RunningStack) -> None:
+        self._stack = stack
 
-    def events(self, query: str, values: Sequence[str]) -> list[Event]:
-        rows = self._connection.execute(query.encode(), [list(values)])
-        return [Event(*row) for row in rows]
+    def events(self, context: str, query: str, values: Sequence[str]) -> list[Event]:
+        return [Event(*row) for row in self._rows(context, query, list(values))]
 
-    def pairs(self, query: str, ids: Sequence[str]) -> list[tuple[str, str]]:
-        return list(self._connection.execute(query.encode(), [list(ids)]))
+    def pairs(self, context: str, query: str, ids: Sequence[str]) -> list[tuple[str, str]]:
+        return [(first, second) for first, second in self._rows(context, query, list(ids))]
 
     def taken(self, consumer: str, events: Sequence[Event]) -> set[str]:
-        query = TAKEN.format(schema=_schema_of(consumer)).encode()
-        ids = [event.message_id for event in events]
-        return {message_id for (message_id,) in self._connection.execute(query, [consumer, ids])}
+        context, ids = _schema_of(consumer), [event.message_id for event in events]
+        rows = self._rows(context, TAKEN.format(schema=context), consumer, ids)
+        return {message_id for (message_id,) in rows}
+
+    def _rows(self, context: str, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with connect(self._stack, context) as connection:
+            return connection.execute(query.encode(), values).fetchall()
 
 
 def _delivered(
@@ -174,10 +173,13 @@ def _counted(stack: RunningStack) -> tuple[int, int]:
     return placed, confirmed + cancelled
 
 
-def _parked(connection: "psycopg.Connection[Any]") -> int:
+def _parked(stack: RunningStack) -> int:
     schemas = {_schema_of(consumer) for consumers in READERS.values() for consumer in consumers}
-    counts = (connection.execute(PARKED.format(schema=s).encode()).fetchone() for s in schemas)
-    return sum(row[0] for row in counts if row)
+    counts = []
+    for schema in schemas:
+        with connect(stack, schema) as connection:
+            counts += connection.execute(PARKED.format(schema=schema).encode()).fetchall()
+    return sum(count for (count,) in counts)
 
 
 def _difference(now: tuple[int, int], then: tuple[int, int]) -> tuple[int, int]:

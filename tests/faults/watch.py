@@ -49,9 +49,9 @@ def watching(stack: RunningStack, load: Load) -> Iterator[None]:
         watcher.result()
 
 
-def connect(stack: RunningStack) -> "psycopg.Connection[Any]":
-    """Connect as the role that may read everything."""
-    url = stack.database_url(OWNER)
+def connect(stack: RunningStack, context: str = "orders") -> "psycopg.Connection[Any]":
+    """Connect to the database of a context as the role that may read everything there."""
+    url = stack.deployment.capture_of(context).url(OWNER)
     return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
 
 

@@ -88,12 +88,17 @@ CHANGES = {
 """What differs -> the statements that make it so."""
 
 
+def mend(stack: RunningStack) -> list[str]:
+    """Bring the database back to what is declared, as `tailrace migrate` does."""
+    main = stack.deployment.main
+    return mend_roles(main) + mend_tables(main, stack.deployment.state)
+
+
 @pytest.fixture
 def mended(stack: RunningStack) -> Iterator[None]:
     """Bring everything back, whatever became of the test."""
     yield
-    mend_roles(stack.deployment)
-    mend_tables(stack.deployment)
+    mend(stack)
     mend_settings(stack.settings.kafka_bootstrap, stack.deployment.kafka_replication)
     as_superuser(stack, "drop rule if exists nothing on orders.outbox_event")
 
@@ -108,7 +113,7 @@ def test_what_was_changed_in_postgres_is_named_and_mended(
             for statement in CHANGES[thing]:
                 as_superuser(stack, statement)
         assert {*things} <= {each.thing for each in database_differences(stack.deployment)}
-        done = mend_roles(stack.deployment) + mend_tables(stack.deployment)  # as `tailrace migrate`
+        done = mend(stack)
         assert {f"{thing} mended" for thing in things} <= {*done}
     as_superuser(stack, f"{PUBLICATION} set (publish = 'update')")
     assert "tailrace migrate" in finding(stack, "publication")["remedy"]

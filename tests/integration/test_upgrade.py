@@ -110,7 +110,7 @@ def test_nothing_is_lost_and_the_tables_are_those_of_today(
         assert "outbox_0006" in applied
         assert "outbox.reply_to" in applied
         with connected(stack, "tailrace") as live:
-            declared = declared_parts(stack.deployment, live)
+            declared = declared_parts(stack.deployment.main, stack.deployment.state, live)
         for schema, parts in declared.items():
             found = parts_of(connection, schema)
             assert {part: flat(found.get(part)) for part in parts} == {

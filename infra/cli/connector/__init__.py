@@ -1,12 +1,13 @@
 """Commands about the Debezium connector that carries the outbox to Kafka."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 
-from cdc import connector as debezium
 from cdc.causes import redacted
 from cdc.slot import Slot
+from infra.cli.common import capture_option
 from infra.cli.connector import recover
 from infra.cli.mended import data
 from infra.cli.output import as_data, emit, json_option, tell
@@ -27,24 +28,24 @@ connector.add_command(recover.command, "recover")
 @json_option
 def apply(*, as_json: bool) -> None:
     """Bring the connector to its configuration and wait until it runs; nothing happens if it already does."""
-    done = operations.apply(load_deployment())
-    _tell_done(done, as_json=as_json)
+    _tell_done(operations.apply(load_deployment()), as_json=as_json)
 
 
 @connector.command()
 @click.option(
     "--rendered", is_flag=True, help="What would be applied, instead of what Connect holds."
 )
+@capture_option
 @click.pass_context
-def show(context: click.Context, *, rendered: bool) -> None:
+def show(context: click.Context, *, rendered: bool, capture: str) -> None:
     """Print the configuration as JSON; it refers to secrets and holds none."""
     if rendered:
-        emit(operations.rendered(load_deployment()))
+        emit(operations.configured(load_deployment(), capture))
         return
-    config = operations.held(load_deployment())
+    config = operations.held(load_deployment(), capture)
     if config is None:
         click.echo(
-            f"Connect has no connector {debezium.NAME}; `tailrace connector apply` makes it",
+            "Connect has no connector of that capture; `tailrace connector apply` makes it",
             err=True,
         )
         context.exit(1)
@@ -55,54 +56,64 @@ def show(context: click.Context, *, rendered: bool) -> None:
 @json_option
 def restart(*, as_json: bool) -> None:
     """Restart the connector and its task, and wait until they run."""
-    operations.restart(load_deployment())
-    _tell_done("restarted", as_json=as_json)
+    _tell_done(operations.restart(load_deployment()), as_json=as_json)
 
 
 @connector.command()
 @json_option
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Show the state of the connector, its task and its slot.
+    """Show the state of the connector, its task and its slot; of each, where there are several databases.
 
     Ends with 1 unless connector and task run, slot and publication are whole, and no row stands in the way.
     """
-    found = operations.report(load_deployment())
-    state, diagnosis = found.state, found.diagnosis
+    found = operations.reports(load_deployment())
     if as_json:
-        emit(
-            as_data(state)
-            | {
-                "trace": state.trace and redacted(state.trace),
-                "cause": state.cause,
-                "running": state.is_running,
-                "ailment": diagnosis.ailment,
-                "obstacles": found.obstacles,
-                "slot": found.slot,
-                "differences": [data(each) for each in found.differences],
-            }
-        )
+        main, *others = map(_as_json, found)
+        emit(main | {"others": others})
     else:
-        where = f" on {state.worker}" if state.worker else ""
-        click.echo(f"{debezium.NAME}: connector {state.connector}, task {state.task}{where}")
-        for line in _slot_lines(found.slot):
-            click.echo(line)
-        if diagnosis.ailment:
-            click.echo(
-                f"{sentence(diagnosis.told)} `tailrace connector recover` mends it.", err=True
-            )
-        if state.cause:
-            click.echo(f"{sentence(str(state.cause))} `--json` has the whole trace.", err=True)
-        for each in found.obstacles:
-            click.echo(f"It stands still: {each.told}; {each.remedy}.", err=True)
-        for difference in found.differences:
-            click.echo(sentence(f"{difference}; {difference.remedy}"), err=True)
-    context.exit(0 if found.is_well else 1)
+        for each in found:
+            _show(each)
+    context.exit(0 if all(each.is_well for each in found) else 1)
 
 
-def _tell_done(done: str, *, as_json: bool) -> None:
-    result = {"connector": debezium.NAME, "result": done}
-    tell(result, [f"{debezium.NAME}: {done}, running"], as_json=as_json)
+def _as_json(found: operations.ConnectorReport) -> dict[str, Any]:
+    state: dict[str, Any] = as_data(found.state)
+    return state | {
+        "name": found.name,
+        "capture": found.capture,
+        "trace": found.state.trace and redacted(found.state.trace),
+        "cause": found.state.cause,
+        "running": found.state.is_running,
+        "ailment": found.diagnosis.ailment,
+        "obstacles": found.obstacles,
+        "slot": found.slot,
+        "differences": [data(each) for each in found.differences],
+    }
+
+
+def _show(found: operations.ConnectorReport) -> None:
+    state, diagnosis = found.state, found.diagnosis
+    where = f" on {state.worker}" if state.worker else ""
+    click.echo(f"{found.name}: connector {state.connector}, task {state.task}{where}")
+    for line in _slot_lines(found.slot):
+        click.echo(line)
+    if diagnosis.ailment:
+        click.echo(f"{sentence(diagnosis.told)} `tailrace connector recover` mends it.", err=True)
+    if state.cause:
+        click.echo(f"{sentence(str(state.cause))} `--json` has the whole trace.", err=True)
+    for each in found.obstacles:
+        click.echo(f"It stands still: {each.told}; {each.remedy}.", err=True)
+    for difference in found.differences:
+        click.echo(sentence(f"{difference}; {difference.remedy}"), err=True)
+
+
+def _tell_done(done: Mapping[str, str], *, as_json: bool) -> None:
+    [name, *_] = done
+    result = {"connector": name, "result": done[name]}
+    others = [{"connector": other, "result": what} for other, what in done.items() if other != name]
+    lines = [f"{each}: {what}, running" for each, what in done.items()]
+    tell(result | {"others": others}, lines, as_json=as_json)
 
 
 def _slot_lines(slot: Slot | None) -> Iterator[str]:

@@ -11,9 +11,9 @@ from cdc.slot.health import Diagnosis
 from infra.cli.common import examples
 from infra.cli.output import as_data, emit, json_option
 from infra.cli.progress import counting, on_stderr
-from infra.cli.values import MOMENT
+from infra.cli.values import CAPTURE, MOMENT
 from infra.deployment.current import load_deployment
-from infra.operations.connector import diagnose, recover_slot
+from infra.operations.connector import diagnose, recover_slot, worst
 from infra.pipeline import send_canary
 from infra.text import sentence
 
@@ -35,6 +35,11 @@ new slot in the place of the old one, and start the connector again. Services go
     help="Do it although slot and connector look whole, as when rows are missing; leave out rows that are too large "
     "to be published, which are named.",
 )
+@click.option(
+    "--capture",
+    type=CAPTURE,
+    help="Whose slot it is, where there are several databases; by default the first that is not whole.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context
@@ -50,6 +55,7 @@ def command(
     dry_run: bool,
     since: datetime | None,
     force: bool,
+    capture: str | None,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -60,7 +66,8 @@ def command(
     Does nothing when nothing is wrong.
     """
     deployment = load_deployment()
-    ailing = diagnose(deployment)
+    where = deployment.find_capture(capture) if capture else worst(deployment)
+    ailing = diagnose(deployment, where)
     diagnosis, progress = ailing.diagnosis, on_stderr(counting, quiet=as_json)
 
     def tell(line: str) -> None:
@@ -74,7 +81,7 @@ def command(
         click.echo(sentence(diagnosis.told))
     if not (dry_run or yes):
         click.confirm(f"{STEPS}\nGo on?", abort=True, err=True)
-    found = recover_slot(deployment, since, progress, tell, leave_out=force, dry_run=dry_run)
+    found = recover_slot(deployment, where, since, progress, tell, leave_out=force, dry_run=dry_run)
     running = not dry_run or ailing.state.is_running
     if as_json:
         emit(_as_json(found, diagnosis, done=not dry_run, running=running))

@@ -10,7 +10,6 @@ from infra.cli.output import console, emit, json_option, table
 from infra.cli.screen import style
 from infra.deployment.current import load_deployment
 from infra.operations.outbox import retention
-from infra.services import PUBLICATION
 from infra.text import MEGABYTE, counted, duration, local, size
 
 HEADINGS = ("outbox", "kind", "rows", "size", "oldest", "newest", "could be dropped")
@@ -43,7 +42,9 @@ def _told(behind: Progress | retention.Waiting | None) -> str:
         oldest = duration(int(behind.oldest_s))
         return f"The relay has {counted(behind.rows, 'row')} to publish, the oldest for {oldest}."
     if behind is None:
-        return f"There is no replication slot {PUBLICATION}, so nothing is dropped."
+        return (
+            "A replication slot is missing, so nothing is dropped: see `tailrace connector status`."
+        )
     if behind.behind_bytes < MEGABYTE:
         return "Everything but the last moments is published."
     return f"{size(behind.behind_bytes)} of WAL are not confirmed as published yet."

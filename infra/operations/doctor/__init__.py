@@ -55,4 +55,4 @@ def _publisher(deployment: Deployment) -> Publisher:
         return publisher(deployment)
     except psycopg.Error:
         # which the check of the database tells
-        return "cdc" if deployment.capture else "relay"
+        return "cdc" if deployment.connect else "relay"

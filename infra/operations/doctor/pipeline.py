@@ -10,11 +10,11 @@ from cdc.replicas import behind
 from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
 from infra import capture, pipeline
-from infra.capture import connector_settings
 from infra.consumer_access import open_schemas
-from infra.deployment import Deployment, Publisher
+from infra.deployment import Capture, Deployment, Publisher
 from infra.drift.registry import id_differences, rule_differences
 from infra.drift.topics import topic_differences
+from infra.operations.doctor.captures import of_each
 from infra.operations.doctor.check import Check, Trouble
 from infra.operations.doctor.differences import require_none
 from infra.operations.lag import open_lags
@@ -67,18 +67,18 @@ def _schemas(deployment: Deployment) -> str:
     return f"{len(catalogue().messages)} published"
 
 
-def _connector(deployment: Deployment) -> str:
-    state = connector.status(deployment.connect_url, connector.NAME)
+def _connector(deployment: Deployment, of: Capture) -> str:
+    state = connector.status(deployment.connect_url, of.connector)
     if not state.is_running:
         told, cause = f"{state.connector}, its task {state.task}", state.cause
         if cause is None:
             raise Trouble(told, "run `make up`")
         raise Trouble(f"{told}: {cause.text}", cause.advice or "see `tailrace connector status`")
-    if in_the_way := capture.in_the_way(deployment):
+    if in_the_way := capture.in_the_way(deployment, of):
         told = "; ".join(obstacle.told for obstacle in in_the_way)
         raise Trouble(f"stands still: {told}", in_the_way[0].remedy)
-    held = connector.show(deployment.connect_url, connector.NAME)
-    if held != connector.render(connector_settings(deployment)):
+    held = connector.show(deployment.connect_url, of.connector)
+    if held != capture.rendered(deployment, of):
         raise Trouble("runs with other settings than these", "run `tailrace connector apply`")
     return "running, and so is its task"
 
@@ -149,8 +149,8 @@ def _canary(deployment: Deployment) -> str:
     )
 
 
-def _backlog(deployment: Deployment) -> str:
-    found = situation(deployment.database_url(RELAY))
+def _backlog(of: Capture) -> str:
+    found = situation(of.url(RELAY))
     if not found.shards:
         raise Trouble("has not been given the outboxes", "run `make up PUBLISHER=relay`")
     if free := [shard.number for shard in found.shards if shard.holder is None]:
@@ -173,12 +173,14 @@ def pipeline_checks(
     """Return the checks; how far consumers are behind is measured once for those that want to know."""
     if publisher == "relay":
         publishing = Check(
-            "outbox backlog", partial(_backlog, deployment), needs=("postgres", "relay")
+            "outbox backlog", partial(of_each, deployment, _backlog), needs=("postgres", "relay")
         )
         needs: tuple[str, ...] = ("relay", "outbox backlog", "topics", "schemas")
     else:
         publishing = Check(
-            "connector", partial(_connector, deployment), needs=("connect", "kafka", "postgres")
+            "connector",
+            partial(of_each, deployment, partial(_connector, deployment)),
+            needs=("connect", "kafka", "postgres"),
         )
         needs = ("connector", "replication slot", "topics", "schemas", "publication")
     measure = measure or cache(partial(_lags, deployment))

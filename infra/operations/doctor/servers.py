@@ -11,8 +11,9 @@ from confluent_kafka.admin import AdminClient
 
 from cdc import connector
 from cdc.database import connect
-from infra.deployment import Deployment, Publisher
+from infra.deployment import Capture, Deployment, Publisher
 from infra.grpc_health import NotServingError, require_serving
+from infra.operations.doctor.captures import of_each
 from infra.operations.doctor.check import Check, Trouble
 from infra.services import RETENTION, SERVICES
 from producers.discovery import addresses
@@ -41,9 +42,13 @@ def server_checks(deployment: Deployment, publisher: Publisher) -> Iterator[Chec
 
 
 def _postgres(deployment: Deployment) -> str:
-    with connect(deployment.database_url(RETENTION)) as connection:
+    return of_each(deployment, _answers_queries)
+
+
+def _answers_queries(capture: Capture) -> str:
+    with connect(capture.url(RETENTION)) as connection:
         [[version]] = connection.execute("show server_version").fetchall()
-    return f"{deployment.database.host}:{deployment.database.port}, version {version}"
+    return f"{capture.database.host}:{capture.database.port}, version {version}"
 
 
 def _kafka(deployment: Deployment) -> str:

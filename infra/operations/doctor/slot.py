@@ -1,13 +1,15 @@
 """Checks of the replication slot, and of what the outboxes hold that has not come to Kafka."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
 from cdc.slot import Slot
 from infra import capture
-from infra.deployment import Deployment, Publisher
+from infra.deployment import Capture, Deployment, Publisher
 from infra.drift import everything
 from infra.drift.delivery import delivery_differences
+from infra.operations.doctor.captures import of_each
 from infra.operations.doctor.check import Check, Trouble
 from infra.operations.doctor.differences import require_none
 
@@ -19,11 +21,11 @@ PATIENCE_S = 3.0
 MEGABYTE = 2**20
 
 
-def _slot(deployment: Deployment) -> str:
-    diagnosis = capture.examine(deployment)
+def _slot(deployment: Deployment, of: Capture) -> str:
+    diagnosis = capture.examine(deployment, of)
     if diagnosis.ailment is not None:
         raise Trouble(diagnosis.told, "run `tailrace connector recover`, which loses no row")
-    slot = capture.slot(deployment)
+    slot = capture.slot(of)
     if slot is None:
         raise Trouble("does not exist", "the connector makes it: run `tailrace connector apply`")
     facts = _facts(slot)
@@ -61,8 +63,8 @@ def _worrying(slot: Slot) -> float:
     return slot.limit_bytes * WORRYING_SHARE if slot.limit_bytes else WORRYING_WAL_BYTES
 
 
-def _unpublished(deployment: Deployment) -> str:
-    found = capture.unpublished(deployment, PATIENCE_S)
+def _unpublished(deployment: Deployment, of: Capture) -> str:
+    found = capture.unpublished(deployment, of, PATIENCE_S)
     if found is None:
         return "not known yet, as the connector has published nothing"
     if found.oldest is None:
@@ -79,8 +81,8 @@ def _delivered(deployment: Deployment) -> str:
     return "no row is missing in Kafka that its publisher is past"
 
 
-def _no_slot(deployment: Deployment) -> str:
-    slot = capture.slot(deployment)
+def _no_slot(of: Capture) -> str:
+    slot = capture.slot(of)
     if slot is not None:
         raise Trouble(
             f"nobody reads it, and it holds back {_megabytes(slot.retained_bytes)} MB of WAL",
@@ -92,16 +94,20 @@ def _no_slot(deployment: Deployment) -> str:
 def slot_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ...]:
     if publisher == "relay":
         return (
-            Check("replication slot", partial(_no_slot, deployment), needs=("postgres",)),
+            Check("replication slot", partial(of_each, deployment, _no_slot), needs=("postgres",)),
             Check(
                 "delivered rows",
                 partial(_delivered, deployment),
                 needs=("postgres", "kafka", "relay"),
             ),
         )
+
+    def each(look: Callable[[Deployment, Capture], str]) -> Callable[[], str]:
+        return partial(of_each, deployment, partial(look, deployment))
+
     return (
-        Check("replication slot", partial(_slot, deployment), needs=("postgres", "connect")),
-        Check("unpublished rows", partial(_unpublished, deployment), needs=("postgres", "connect")),
+        Check("replication slot", each(_slot), needs=("postgres", "connect")),
+        Check("unpublished rows", each(_unpublished), needs=("postgres", "connect")),
         Check(
             "delivered rows",
             partial(_delivered, deployment),

@@ -9,7 +9,7 @@ from cdc.recovery.publish import Published
 from infra.capture import outbox_urls
 from infra.deployment import Deployment
 from infra.drift.delivery import place
-from infra.drift.difference import told
+from infra.drift.difference import Difference, told
 from infra.drift.publication import publication_differences
 from infra.errors import TailraceError
 from infra.publishing import publisher
@@ -23,14 +23,22 @@ class BackfillError(TailraceError):
     """Rows cannot be published now without losing or repeating others."""
 
 
+def _unpublished(deployment: Deployment) -> list[Difference]:
+    found: list[Difference] = []
+    for capture in deployment.captures:
+        with connect(capture.url(OWNER), autocommit=True) as connection:
+            found += publication_differences(connection, capture.outboxes)
+    return found
+
+
 def backfill(
     deployment: Deployment, since: datetime | None, progress: Progress, *, dry_run: bool = False
 ) -> list[Gap | Published]:
     """Publish rows that Kafka lacks although their publisher is past them; return what was done, by topic."""
-    with connect(deployment.database_url(OWNER), autocommit=True) as connection:
+    with connect(deployment.main.url(OWNER), autocommit=True) as connection:
         if not connection.execute(LOCK).fetchall()[0][0]:
             raise BackfillError("Another `tailrace outbox backfill` is at work: wait for it.")
-        if publisher(deployment) == "cdc" and (differing := publication_differences(connection)):
+        if publisher(deployment) == "cdc" and (differing := _unpublished(deployment)):
             raise BackfillError(
                 f"Rows that are written now would be missing again, as {told(differing)[0]}: "
                 "run `tailrace migrate` first."

@@ -7,13 +7,14 @@ from datetime import timedelta
 from cdc.database import connect
 from cdc.delayed import KeptBack
 from cdc.delayed import measure as kept_back
-from cdc.relay.backlog import situation
 from cdc.retention.rounds import Day
 from cdc.retention.stats import Held, Progress, measure, progress
-from infra.deployment import Deployment, Publisher
+from infra.capture import outbox_urls
+from infra.deployment import Capture, Deployment, Publisher
+from infra.operations.relay import report
 from infra.publishing import publisher
 from infra.retention_access import look_after
-from infra.services import CAPTURE, OUTBOXES, PUBLICATION, RELAY
+from infra.services import CAPTURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What the outboxes hold, who publishes them, and how far he is; of a connector without a slot that is None."""
+    """What the outboxes hold, who publishes them, and how far he is, or the last of several; without a slot None."""
 
     outboxes: Sequence[OutboxStats]
     outbox_days: int
@@ -67,8 +68,8 @@ class Pruned:
 def stats(deployment: Deployment) -> Stats:
     days = look_after(deployment, timedelta(days=deployment.outbox_days), dry_run=True)
     outboxes = []
-    for schema in OUTBOXES:
-        with connect(deployment.database_url(schema), autocommit=True) as connection:
+    for schema, url in outbox_urls(deployment).items():
+        with connect(url, autocommit=True) as connection:
             events, messages = measure(connection)
             delayed = kept_back(connection)
         droppable = [day for day in days[schema] if day.fate == "dropped"]
@@ -89,10 +90,18 @@ def stats(deployment: Deployment) -> Stats:
 
 def _progress(deployment: Deployment, by: Publisher) -> Progress | Waiting | None:
     if by == "relay":
-        found = situation(deployment.database_url(RELAY))
+        found = report(deployment)
         return Waiting(found.pending, found.oldest_s)
-    with connect(deployment.database_url(CAPTURE), autocommit=True) as connection:
-        return progress(connection, PUBLICATION)
+    slots = [_of_slot(each) for each in deployment.captures]
+    known = [each for each in slots if each is not None]
+    if len(known) < len(slots):
+        return None
+    return max(known, key=lambda each: each.behind_bytes)
+
+
+def _of_slot(capture: Capture) -> Progress | None:
+    with connect(capture.url(CAPTURE), autocommit=True) as connection:
+        return progress(connection, capture.slot)
 
 
 def prune(deployment: Deployment, *, keep_days: int | None = None, dry_run: bool = False) -> Pruned:

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from cdc import connector
 from cdc.connector.connect import ConnectError
 from cdc.database import SyncConnection
-from cdc.relay.backlog import situation
 from cdc.slot.backlog import backlog_of
 from infra.deployment import Deployment, Publisher
+from infra.operations.relay import report
 from infra.publishing import publisher
-from infra.services import RELAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +45,40 @@ class Outboxes:
     def __init__(self, deployment: Deployment, outboxes: Mapping[str, SyncConnection]) -> None:
         self._deployment = deployment
         self._outboxes = outboxes
-        self._published_until: datetime | None = None
+        self._published_until: dict[str, datetime] = {}  # by capture
 
     def look(self) -> Waiting:
         by = publisher(self._deployment)
         if by == "relay":
-            backlogs = situation(self._deployment.database_url(RELAY)).backlogs
+            backlogs = report(self._deployment).backlogs
             rows = {each.outbox: Rows(each.pending, each.oldest_s) for each in backlogs}
             return Waiting(published_by=by, outboxes=rows)
         trouble = self._move()
-        if self._published_until is None:
-            because = trouble or "the connector has published nothing yet"
+        if len(self._published_until) < len(self._deployment.captures):
+            because = trouble or "a connector has published nothing yet"
             return Waiting(published_by=by, outboxes=None, because=because)
-        return Waiting(published_by=by, outboxes=self._since(self._published_until))
+        return Waiting(published_by=by, outboxes=self._still_there())
 
     def _move(self) -> str:
-        """Find out how far the connector has come; return why that could not be told.
+        """Find out how far each connector has come; return why that could not be told.
 
         Without Connect nothing is published, and what is known from before still holds.
         """
         try:
-            position = connector.read_position(self._deployment.connect_url, connector.NAME)
+            for each in self._deployment.captures:
+                position = connector.read_position(self._deployment.connect_url, each.connector)
+                if position and position.committed_at:
+                    self._published_until[each.name] = position.committed_at
         except ConnectError as error:
             return str(error)
-        if position and position.committed_at:
-            self._published_until = position.committed_at
         return ""
 
-    def _since(self, moment: datetime) -> dict[str, Rows]:
+    def _still_there(self) -> dict[str, Rows]:
         now = datetime.now(UTC)
         found = {}
         for schema, connection in self._outboxes.items():
-            rows = backlog_of(connection, moment, now)
+            capture = self._deployment.capture_of(schema)
+            rows = backlog_of(connection, self._published_until[capture.name], now)
             age_s = None if rows.oldest is None else max(0.0, (now - rows.oldest).total_seconds())
             found[schema] = Rows(rows.rows, age_s)
         return found

@@ -78,17 +78,26 @@ async def _run(run: Run, replay: SandboxReplay, progress: Progress, rows: int) -
 
 
 def sandboxes(deployment: Deployment) -> list[SandboxEntry]:
-    return [_entry(each) for each in list_sandboxes(deployment.database_url(OWNER))]
+    return [_entry(each) for url in _owner_urls(deployment) for each in list_sandboxes(url)]
 
 
 def drop_sandboxes(deployment: Deployment, *names: str, everything: bool = False) -> int:
     if bool(names) == everything:
         raise RequestError("Say which sandboxes to drop: their names, or --all.")
-    url = deployment.database_url(OWNER)
-    meant = names or [each.info.name for each in list_sandboxes(url) if not each.is_in_use]
+    places = {
+        each.info.name: (url, each.is_in_use)
+        for url in _owner_urls(deployment)
+        for each in list_sandboxes(url)
+    }
+    meant = names or [name for name, (_, is_in_use) in places.items() if not is_in_use]
     for name in meant:
+        url, _ = places.get(name, (deployment.main.url(OWNER), False))
         drop_sandbox(url, name)
     return len(meant)
+
+
+def _owner_urls(deployment: Deployment) -> list[str]:
+    return [each.url(OWNER) for each in deployment.captures]
 
 
 def _entry(each: Listed) -> SandboxEntry:

@@ -26,7 +26,7 @@ def condition() -> RelayStatus:
 
 @pytest.fixture
 def port(condition: RelayStatus) -> Iterator[int]:
-    with serving(condition, "127.0.0.1", 0) as bound:
+    with serving([condition], "127.0.0.1", 0) as bound:
         yield bound
 
 
@@ -79,7 +79,7 @@ def test_the_oldest_connection_goes_when_there_are_too_many(
     condition: RelayStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "LIFETIME_S", 10 * BOUND_S)
-    with serving(condition, "127.0.0.1", 0) as port, ExitStack() as stack:
+    with serving([condition], "127.0.0.1", 0) as port, ExitStack() as stack:
         first, *others = [
             stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=BOUND_S))
             for _ in range(health.MAX_CONNECTIONS + 1)

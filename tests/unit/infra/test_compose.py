@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infra.capture import connector_settings
 from infra.compose import alive, images
 from infra.compose.addresses import PREPARING, WORKERS, inside
 from infra.compose.handed import hand_out
@@ -159,9 +160,9 @@ def test_commands_work_on_containers_through_the_ports_that_they_publish(
     deployment = load_deployment()
     assert not is_local()
     assert deployment.url_of("orders") == load_settings().url_of("orders")
-    capture = deployment.require_capture()
-    assert (capture.database_host, capture.database_port) == ("postgres", 5432)
-    assert capture.password == "${directory:/run/secrets:tailrace_capture.password}"
+    connector = connector_settings(deployment, deployment.main)
+    assert (connector.host, connector.port) == ("postgres", 5432)
+    assert connector.password == "${directory:/run/secrets:tailrace_capture.password}"
     with pytest.raises(DeploymentError, match="runs in containers"):
         local_stack()
 

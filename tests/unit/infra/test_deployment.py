@@ -9,6 +9,7 @@ import pytest
 
 from cdc import connector
 from cdc.manifest import Service
+from infra.capture import connector_settings
 from infra.cli import COMMANDS
 from infra.deployment import Deployment, DeploymentError
 from infra.deployment.current import load_deployment, local_stack
@@ -75,8 +76,8 @@ def test_a_file_says_where_everything_is(file: Path, tmp_path: Path) -> None:
     assert found.registry.password_file == tmp_path / "secrets/reader.password"
     assert found.registry_writer.user == "publisher"
     assert found.registry_writer.url == found.registry.url
-    capture = found.require_capture()
-    assert (capture.database_host, capture.database_port) == ("postgres.internal", 5432)
+    connector = connector_settings(found, found.main)
+    assert (connector.host, connector.port) == ("postgres.internal", 5432)
     assert found.url_of("orders") == "http://orders:8001"
     assert found.outbox_days == 3
     assert found.state.is_dir()

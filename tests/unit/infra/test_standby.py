@@ -68,7 +68,7 @@ def test_after_a_promotion_the_data_tell_who_is_the_primary(settings: Settings) 
     make_data(settings, FIRST, standby=True)
     make_data(settings, SECOND, standby=False)
     assert (settings.primary, settings.standby) == present(settings) == (SECOND, FIRST)
-    assert settings.deployment().require_capture().database_port == settings.postgres_2_port
+    assert settings.deployment().main.connect_port == settings.postgres_2_port
 
 
 def test_in_the_midst_of_a_promotion_it_is_the_one_that_is_to_become_it(settings: Settings) -> None:

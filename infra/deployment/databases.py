@@ -1,0 +1,87 @@
+"""Which contexts have a database of their own: read from settings, and refused where it could not work."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from infra.deployment import CONTEXTS, MAIN, Capture
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
+"""Names of databases, which slots and connectors are named after."""
+TAKEN = frozenset({MAIN, "postgres", "registry", "template0", "template1"})
+
+
+class PairsError(ValueError):
+    """What is said of databases cannot be; the text goes on from the name of the setting, without a full stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """Where each context is."""
+
+    main: tuple[str, ...]
+    own: Mapping[str, tuple[str, ...]]  # database -> contexts that have it for their own
+
+
+def read_pairs(text: str) -> list[tuple[str, str]]:
+    """Return (context, database) as in `payments=ledger,inventory=ledger`."""
+    pairs = []
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        context, equals, name = (part.strip() for part in each.partition("="))
+        if not (context and equals and name):
+            raise PairsError(
+                f"has the part {each!r}: write context=database, with commas between several, such as payments=ledger"
+            )
+        pairs.append((context, name))
+    return pairs
+
+
+def contexts_of(own: Mapping[str, Sequence[str]]) -> Contexts:
+    """Return where each context is.
+
+    Args:
+        own: Database -> contexts that are to have it for their own.
+
+    Raises:
+        PairsError: a context is unknown or is given two databases, or a database cannot be called so.
+    """
+    for name in own:
+        if name in TAKEN or not NAME.fullmatch(name):
+            raise PairsError(
+                f"names a database {name!r}: use lower-case letters, digits and _, 30 at most, since slot and "
+                f"connector are named after it, and none of {', '.join(sorted(TAKEN))}"
+            )
+    given = Counter(context for contexts in own.values() for context in contexts)
+    if unknown := sorted(given.keys() - set(CONTEXTS)):
+        raise PairsError(
+            f"names the context {unknown[0]!r}, which is none: there are {', '.join(CONTEXTS)}"
+        )
+    if twice := [context for context, times in given.items() if times > 1]:
+        raise PairsError(
+            f"gives the context {twice[0]} more than one database: its rows can be in one only, so leave one out"
+        )
+    main = tuple(context for context in CONTEXTS if context not in given)
+    return Contexts(main, {name: tuple(contexts) for name, contexts in own.items()})
+
+
+def contexts_told(text: str) -> Contexts:
+    """Return where each context is, by a line such as `payments=ledger`."""
+    own: dict[str, list[str]] = {}
+    for context, name in read_pairs(text):
+        own.setdefault(name, []).append(context)
+    return contexts_of(own)
+
+
+def require_apart(captures: Sequence[Capture]) -> None:
+    """Refuse two captures of one database: each has the schemas of canaries and relay there, and a publication."""
+    places: dict[tuple[str, int, str], str] = {}
+    for each in captures:
+        database = each.database
+        place = (database.host, database.port, database.name)
+        if place in places:
+            raise PairsError(
+                f"gives {each.name} and {places[place]} one database, {database.name} at {database.host}:"
+                f"{database.port}: both would have their publication and canaries there, so name another database"
+            )
+        places[place] = each.name
