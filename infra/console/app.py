@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from infra.console.board import Board
+from infra.console.contracts.routes import contract_routes
 from infra.console.flow.routes import flow_routes
 from infra.console.guard import Guard
 from infra.console.installation import Installation
@@ -40,6 +41,7 @@ def create_app(installation: Installation, port: int) -> Starlette:
             *flow_routes(site),
             *saga_routes(site),
             *parked_routes(site),
+            *contract_routes(site),
             Mount("/static", Files(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, port=port)],

@@ -18,6 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from infra.console.installation import Installation
 
 LARGEST_FORM_BYTES = 16 * 1024
+LARGEST_TEXT_BYTES = 4 * 2**20
+"""The same of forms that hold a whole message or schema."""
 FORM = "application/x-www-form-urlencoded"
 READS = frozenset({"GET", "HEAD"})
 
@@ -99,32 +101,36 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Forms:
-    """Takes forms; every endpoint that changes something is made by `acting`."""
+    """Takes forms; every endpoint that is sent one is made by `taking`."""
 
     def __init__(self, installation: Installation) -> None:
         self.token = secrets.token_urlsafe(24)  # made anew with each process
         self._installation = installation
 
-    def acting(self, act: Act) -> Endpoint:
+    def taking(self, act: Act, *, largest_bytes: int, acts: bool) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            return await act(request, await self._read(request))
+            if acts:
+                self._require_acting()
+            return await act(request, await self._read(request, largest_bytes))
 
         return endpoint
 
-    async def _read(self, request: Request) -> Form:
+    def _require_acting(self) -> None:
         if self._installation.mode != "act":
             raise FormError(
                 "Nothing was done: this console is there to look. Act by the command line, or with the setting "
                 'console = "act".'
             )
+
+    async def _read(self, request: Request, largest_bytes: int) -> Form:
         if request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
             raise FormError(f"Nothing was done: a form is sent as {FORM}.")
         body = b""
         async for part in request.stream():
             body += part
-            if len(body) > LARGEST_FORM_BYTES:
+            if len(body) > largest_bytes:
                 raise FormError(
-                    f"Nothing was done: the form has more than {LARGEST_FORM_BYTES // 1024} kB."
+                    f"Nothing was done: the form has more than {largest_bytes // 1024} kB."
                 )
         try:
             fields = dict(

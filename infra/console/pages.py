@@ -63,6 +63,11 @@ def json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str).splitlines()
 
 
+def schema_lines(text: str) -> list[str]:
+    """Return a schema, which the registry keeps on one line, over several."""
+    return json_lines(json.loads(text))
+
+
 def link(path: str, **query: object) -> str:
     """Return the address of a page of ours."""
     given = {name: value for name, value in query.items() if value not in {None, ""}}
@@ -112,6 +117,7 @@ class Pages:
             "milliseconds": milliseconds,
             "prose": prose,
             "rate": rate,
+            "schema_lines": schema_lines,
             "seconds": seconds,
             "size": size,
         }

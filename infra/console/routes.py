@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from cdc.logs import FieldLogger
 from infra.console.board import Board
-from infra.console.guard import Act, Endpoint, FormError, Forms
+from infra.console.guard import LARGEST_FORM_BYTES, Act, Endpoint, FormError, Forms
 from infra.console.installation import Installation
 from infra.console.pages import Pages
 from infra.errors import RequestError, TailraceError, explain
@@ -86,9 +86,21 @@ class Site:
     def get(self, path: str, endpoint: Endpoint) -> Route:
         return Route(path, self._told(endpoint), methods=["GET"])
 
-    def post(self, path: str, act: Act) -> Route:
-        """Return a route of what changes something; its form is judged before."""
-        return Route(path, self._told(self.forms.acting(act)), methods=["POST"])
+    def post(
+        self,
+        path: str,
+        act: Act,
+        *,
+        largest_bytes: int = LARGEST_FORM_BYTES,
+        acts: bool = True,
+    ) -> Route:
+        """Return a route that takes a form, which is judged before.
+
+        Args:
+            acts: Whether it changes something, so that who may only look is refused.
+        """
+        taken = self.forms.taking(act, largest_bytes=largest_bytes, acts=acts)
+        return Route(path, self._told(taken), methods=["POST"])
 
     def _told(self, endpoint: Endpoint) -> Endpoint:
         """Have an endpoint's errors told in a sentence: pages are opened when things are down."""

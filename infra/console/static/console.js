@@ -81,5 +81,14 @@
     if (isQuiet || stream.readyState === EventSource.CLOSED) { close(); open(); }
   }, LOOK_MS);
 
+  // Where a text was refused, the line that is the reason is chosen.
+  const refused = document.querySelector("textarea[data-line]");
+  if (refused) {
+    const lines = refused.value.split("\n");
+    const begin = lines.slice(0, refused.dataset.line - 1).join("\n").length + (refused.dataset.line > 1 ? 1 : 0);
+    refused.focus();
+    refused.setSelectionRange(begin, begin + (lines[refused.dataset.line - 1] || "").length);
+  }
+
   if (!document.hidden) open();
 })();

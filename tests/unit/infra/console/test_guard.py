@@ -18,7 +18,7 @@ from tests.stack import own_settings
 PORT = 18088
 HOME = f"http://127.0.0.1:{PORT}"
 TOKEN = re.compile('name="token" value="([^"]+)"')
-POSTS = ("/saga", "/parked/retry", "/parked/skip")
+POSTS = ("/saga", "/parked/edit", "/parked/retry", "/parked/skip")
 
 
 @pytest.fixture
