@@ -21,6 +21,7 @@ from infra.console.parked.routes import parked_routes
 from infra.console.routes import Site
 from infra.console.sagas.routes import saga_routes
 from infra.console.streams import stream
+from infra.console.topics.routes import topic_routes
 
 OVERVIEW = ("wrong", "picture", "parts", "slot")
 
@@ -41,6 +42,7 @@ def create_app(installation: Installation, port: int) -> Starlette:
             *flow_routes(site),
             *saga_routes(site),
             *parked_routes(site),
+            *topic_routes(site),
             *contract_routes(site),
             Mount("/static", Files(directory=STATIC)),
         ],

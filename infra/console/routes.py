@@ -1,6 +1,7 @@
 """What pages are made with, and how what goes wrong with one is told."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from http import HTTPStatus
 from traceback import format_exception
@@ -48,10 +49,12 @@ class Site:
         self.process = process
         self.forms = Forms(installation)
         self.pages = Pages(installation, self.forms.token, process)
+        self.is_ending = False
         self._load_board = load_board
         self._board: Board | None = None
         self._loading = asyncio.Lock()
-        self._limiter = CapacityLimiter(MOST_AT_ONCE)
+        # what is asked of a server that stands still must not hold up what others are asked for
+        self._limiters = defaultdict[str, CapacityLimiter](lambda: CapacityLimiter(MOST_AT_ONCE))
 
     async def board(self) -> Board:
         async with self._loading:
@@ -61,6 +64,7 @@ class Site:
 
     def end(self) -> None:
         """End what goes on for ever, so that the server can stop."""
+        self.is_ending = True
         if self._board is not None:
             self._board.end()
 
@@ -68,9 +72,13 @@ class Site:
         if self._board is not None:
             await self._board.close()
 
-    async def asked(self, ask: Callable[[], T]) -> T:
-        """Return what an operation says, in a thread; few are asked at once, as some take a dozen connections."""
-        return await to_thread.run_sync(ask, limiter=self._limiter)
+    async def asked(self, ask: Callable[[], T], whom: str = "postgres") -> T:
+        """Return what an operation says, in a thread; few are asked at once, as some take a dozen connections.
+
+        Args:
+            whom: Server that it mostly depends on.
+        """
+        return await to_thread.run_sync(ask, limiter=self._limiters[whom])
 
     async def page(
         self, template: str, *live: str, status: int = HTTPStatus.OK, **values: object

@@ -38,7 +38,7 @@ def contract_routes(site: Site) -> list[Route]:
         text = form.require("text", "what its schema is to be")
         found = await site.asked(lambda: view.subject(name))
         return await _page(
-            found, text, await site.asked(lambda: view.judged(deployment, name, text))
+            found, text, await site.asked(lambda: view.judged(deployment, name, text), "registry")
         )
 
     async def _page(found: "Subject", text: str, judged: "Judged | None" = None) -> Response:
@@ -46,7 +46,7 @@ def contract_routes(site: Site) -> list[Route]:
 
         versions, trouble = [], ""
         try:
-            versions = await site.asked(lambda: view.published(deployment, found.name))
+            versions = await site.asked(lambda: view.published(deployment, found.name), "registry")
         except Exception as error:
             trouble = explain(error) or ""
             if not trouble:

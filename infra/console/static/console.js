@@ -81,6 +81,45 @@
     if (isQuiet || stream.readyState === EventSource.CLOSED) { close(); open(); }
   }, LOOK_MS);
 
+  // What comes to a topic is put above what stood there, until it is wanted no more.
+  const follow = document.getElementById("follow");
+  if (follow) {
+    const KEPT = 200;
+    const records = document.getElementById("records");
+    const told = document.getElementById("followed");
+    let coming = null;
+    let leftOut = 0;
+    const stop = (text) => {
+      if (coming) coming.close();
+      coming = null;
+      follow.setAttribute("aria-pressed", "false");
+      follow.textContent = "Follow";
+      told.textContent = text;
+    };
+    follow.addEventListener("click", () => {
+      if (coming) { stop(""); return; }
+      follow.setAttribute("aria-pressed", "true");
+      follow.textContent = "Stop";
+      told.textContent = "Looking …";
+      coming = new EventSource(follow.dataset.stream);
+      coming.addEventListener("follows", () => { if (!leftOut) told.textContent = "What comes is put on top."; });
+      coming.addEventListener("record", (event) => {
+        document.getElementById("none")?.remove();
+        records.insertAdjacentHTML("afterbegin", event.data);
+        while (records.childElementCount > KEPT) records.lastElementChild.remove();
+      });
+      coming.addEventListener("more", (event) => {
+        leftOut += Number(event.data);
+        told.textContent = `${leftOut} came too fast to be shown.`;
+      });
+      coming.addEventListener("trouble", (event) => stop(event.data));
+      coming.onerror = () => {
+        if (coming && coming.readyState === EventSource.CLOSED) stop("It cannot be followed just now.");
+        else told.textContent = "The console does not answer; it is tried again.";
+      };
+    });
+  }
+
   // Where a text was refused, the line that is the reason is chosen.
   const refused = document.querySelector("textarea[data-line]");
   if (refused) {
