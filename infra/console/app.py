@@ -18,6 +18,7 @@ from infra.console.guard import Guard
 from infra.console.installation import Installation
 from infra.console.pages import STATIC, Files
 from infra.console.parked.routes import parked_routes
+from infra.console.replays.routes import replay_routes
 from infra.console.routes import Site
 from infra.console.sagas.routes import saga_routes
 from infra.console.streams import stream
@@ -44,6 +45,7 @@ def create_app(installation: Installation, port: int) -> Starlette:
             *parked_routes(site),
             *topic_routes(site),
             *contract_routes(site),
+            *replay_routes(site),
             Mount("/static", Files(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, port=port)],
@@ -57,16 +59,17 @@ def create_app(installation: Installation, port: int) -> Starlette:
 def _load_board(site: Site) -> Callable[[], Board]:
     from infra.console.overview import page, sources
     from infra.console.parked import view as parked
+    from infra.console.replays import view as replays
     from infra.console.sagas import view as sagas
     from infra.console.schemas import Schemas
 
     schemas = Schemas(site.installation.deployment)
     looked_at = [
         source
-        for part in (sources, parked, sagas)
+        for part in (sources, parked, sagas, replays)
         for source in part.sources(site.installation, schemas)
     ]
-    panels = [panel for part in (page, parked, sagas) for panel in part.panels(site.pages)]
+    panels = [panel for part in (page, parked, sagas, replays) for panel in part.panels(site.pages)]
     return lambda: Board(looked_at, panels)
 
 

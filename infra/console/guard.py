@@ -87,6 +87,14 @@ class Form:
 
     fields: Mapping[str, str]
 
+    @property
+    def actor(self) -> str:
+        return self.require("actor", "who you are")
+
+    @property
+    def why(self) -> str:
+        return self.require("why", "why, as it is kept with what is done")
+
     def get(self, name: str) -> str:
         return self.fields.get(name, "").strip()
 

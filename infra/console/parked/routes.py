@@ -160,10 +160,7 @@ def _target(form: Form) -> "Target":
 def _by(form: Form) -> "Audit":
     from consumers.runtime.parked.acting import Audit
 
-    return Audit(
-        actor=form.require("actor", "who you are"),
-        why=form.require("why", "why, as it is kept with what is done"),
-    )
+    return Audit(actor=form.actor, why=form.why)
 
 
 def _rate(form: Form) -> float | None:

@@ -50,8 +50,8 @@ def saga_routes(site: Site) -> list[Route]:
             saga=form.require("saga", "which saga is meant"),
             step=form.get("step"),
             newest=bool(form.get("newest")),
-            actor=form.require("actor", "who you are"),
-            why=form.require("why", "why, as it is kept with what is done"),
+            actor=form.actor,
+            why=form.why,
         )
 
         def carry_out() -> None:

@@ -60,6 +60,9 @@
       if (details) details.open = true;
     }
     panel.querySelectorAll(".scroll").forEach((each, number) => { each.scrollLeft = scrolled[number] || 0; });
+    // what has ended is shown in another way than while it went on
+    const until = document.querySelector("[data-until]");
+    if (until && document.querySelector(until.dataset.until) && !isBeingFilledIn()) location.reload();
     const again = focused >= 0 && panel.querySelectorAll("a, button, summary, [tabindex]")[focused];
     if (again) again.focus({ preventScroll: true });
   };
