@@ -58,7 +58,12 @@ class ConsolePages:
     @contextmanager
     def stream(self, *panels: str) -> Iterator[Iterator[tuple[str, str]]]:
         """Open a stream; what is given are its events, each with its name and what it tells."""
-        with self._client.stream("GET", f"/events?panels={','.join(panels)}") as answer:
+        with self.following(f"/events?panels={','.join(panels)}") as events:
+            yield events
+
+    @contextmanager
+    def following(self, path: str) -> Iterator[Iterator[tuple[str, str]]]:
+        with self._client.stream("GET", path) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             assert answer.headers["x-accel-buffering"] == "no"
             yield _events(answer.iter_lines())

@@ -48,7 +48,7 @@ class Site:
         self.installation = installation
         self.process = process
         self.forms = Forms(installation)
-        self.pages = Pages(installation, self.forms.token, process)
+        self.pages = Pages(installation, process)
         self.is_ending = False
         self._load_board = load_board
         self._board: Board | None = None
@@ -101,13 +101,10 @@ class Site:
         *,
         largest_bytes: int = LARGEST_FORM_BYTES,
         acts: bool = True,
+        is_known: bool = True,
     ) -> Route:
-        """Return a route that takes a form, which is judged before.
-
-        Args:
-            acts: Whether it changes something, so that who may only look is refused.
-        """
-        taken = self.forms.taking(act, largest_bytes=largest_bytes, acts=acts)
+        """Return a route that takes a form, which is judged before, as `Forms.taking` tells."""
+        taken = self.forms.taking(act, largest_bytes=largest_bytes, acts=acts, is_known=is_known)
         return Route(path, self._told(taken), methods=["POST"])
 
     def _told(self, endpoint: Endpoint) -> Endpoint:

@@ -1,10 +1,11 @@
 """Records of a topic: looked for from the newest back, by key, message, header and what they say, or as they come."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from cdc.kafka import Bounds
+from cdc.kafka import Bounds, NoTopicError
 from cdc.kafka_record import KafkaRecord, Place
 from cdc.search import Found, Limits, search
 from cdc.tail import TailedRecord, decoded
@@ -13,14 +14,19 @@ from cdc.topic_reader import TopicReader
 from consumers.replay.bounds import Bound
 from consumers.replay.where import Condition
 from infra.deployment import Deployment
-from infra.errors import RequestError
+from infra.errors import RequestError, TailraceError
 from infra.operations.topics import require_types
 from schemas.codec import HEADER, Codec
 from schemas.registry import RegistryUnavailableError, SchemaStore
 
+NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 MOST = 200
 LOOKED_AT = 20_000
 SECONDS = 5.0
+
+
+class UnknownTopicError(TailraceError):
+    """Kafka has no topic of the name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +75,7 @@ def find(deployment: Deployment, request: SearchRequest) -> SearchResult:
     """Return the newest records that are wanted; NoTopicError when Kafka has no such topic."""
     judge = _Judge(deployment, request.wanted)
     with TopicReader(deployment.kafka_bootstrap) as reader:
-        bounds = reader.bounds(request.wanted.topic)
+        bounds = _bounds(reader, request.wanted.topic)
         _require_known(request, bounds)
         ends = {
             place: end
@@ -89,7 +95,7 @@ def follow(deployment: Deployment, wanted: Filter) -> Iterator[Iterator[Sequence
     with TopicReader(deployment.kafka_bootstrap) as reader:
         ends: dict[Place, int] = {
             place: each.end
-            for place, each in reader.bounds(wanted.topic).items()
+            for place, each in _bounds(reader, wanted.topic).items()
             if wanted.partition in {None, place.partition}
         }
         yield (
@@ -108,6 +114,17 @@ def header_of(text: str) -> tuple[str, str]:
     if not (name.strip() and equals):
         raise ValueError(f"{text!r} is no name=value such as correlation_id=0199d2b4")
     return name.strip(), value.strip()
+
+
+def _bounds(reader: TopicReader, topic: str) -> Mapping[Place, Bounds]:
+    if not NAME.fullmatch(topic):
+        raise UnknownTopicError(
+            f"{topic!r} is the name of no topic; `tailrace topics list` shows them."
+        )
+    try:
+        return reader.bounds(topic)
+    except NoTopicError as error:
+        raise UnknownTopicError(f"{error}.") from error
 
 
 def _ends(reader: TopicReader, until: Bound, bounds: Mapping[Place, Bounds]) -> Mapping[Place, int]:

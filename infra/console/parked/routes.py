@@ -108,7 +108,13 @@ def parked_routes(site: Site) -> list[Route]:
                 lambda _words, _total: nullcontext(lambda _: None),
             )
         )
-        return await site.page("done.html", told=list(retried(result)), back=_back(form))
+        return await site.page(
+            "done.html",
+            here="/parked",
+            heading="Retried",
+            told=list(retried(result)),
+            back=_back(form),
+        )
 
     async def skip(_request: Request, form: Form) -> Response:
         from infra.operations.parked.skip import skip as operation

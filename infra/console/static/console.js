@@ -48,6 +48,10 @@
   const isBeingFilledIn = () =>
     [...document.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue);
 
+  const signInAgain = (answer) => {
+    if (answer.type === "opaqueredirect" && !isBeingFilledIn()) location.reload();
+  };
+
   // What the reader has opened, scrolled or focused stays so.
   const replace = (panel, html) => {
     if (!panel) return;
@@ -80,8 +84,10 @@
     if (document.hidden || !stream) return;
     const isQuiet = Date.now() - heardAt > QUIET_MS;
     if (isQuiet) say("The console is silent");
-    // one that was refused is not tried again by itself
-    if (isQuiet || stream.readyState === EventSource.CLOSED) { close(); open(); }
+    // one that was refused is not tried again by itself; who is signed out is asked to sign in
+    const isRefused = stream.readyState === EventSource.CLOSED;
+    if (isRefused) fetch(location.href, { method: "HEAD", redirect: "manual" }).then(signInAgain, () => {});
+    if (isQuiet || isRefused) { close(); open(); }
   }, LOOK_MS);
 
   // What comes to a topic is put above what stood there, until it is wanted no more.

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from infra.console.app import create_app
 from infra.console.installation import Installation, Mode
+from infra.console.listening import Listening
 from infra.local.probe import wait_until
 from infra.settings import Settings
 from tests.stack import own_settings
@@ -18,7 +19,15 @@ from tests.stack import own_settings
 PORT = 18088
 HOME = f"http://127.0.0.1:{PORT}"
 TOKEN = re.compile('name="token" value="([^"]+)"')
-POSTS = ("/saga", "/parked/edit", "/parked/retry", "/parked/skip", "/replays", "/replay")
+POSTS = (
+    "/saga",
+    "/parked/edit",
+    "/parked/retry",
+    "/parked/skip",
+    "/replays",
+    "/replay",
+    "/outboxes/canary",
+)
 ASKING = ("/schema",)
 """What is sent a form, and changes nothing."""
 
@@ -32,7 +41,7 @@ def opened(settings: Settings, mode: Mode) -> TestClient:
     installation = Installation(
         deployment=settings.deployment(), local=settings, mode=mode, actor="ada"
     )
-    return TestClient(create_app(installation, PORT), base_url=HOME)
+    return TestClient(create_app(installation, Listening(port=PORT)), base_url=HOME)
 
 
 @pytest.fixture
