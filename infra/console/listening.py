@@ -33,12 +33,12 @@ class Listening:
             raise RequestError(
                 "Either the console speaks TLS itself or what is in front of it does: leave out one of the two."
             )
-        if self.is_loopback:
+        if self.is_loopback and not self.names and not self.is_behind_proxy:
             return
         if self.users is None:
             raise RequestError(
-                f"{self.host} can be reached by others, so the console has to know who they are: name those who may "
-                "sign in with --users; `tailrace console add-user` makes the file."
+                "Others can reach it, so the console has to know who they are: name those who may sign in with "
+                "--users; `tailrace console add-user` makes the file."
             )
         if not self.is_secure:
             raise RequestError(
