@@ -23,16 +23,16 @@ SCALE_S = (1.0, 10.0, 60.0, 600.0, 3600.0)
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """How whoever publishes stands; of the other one nothing is known."""
+    """How whoever publishes stands: connectors, or the relay."""
 
-    connector: ConnectorReport | None
-    relay: Situation | None
+    connectors: Sequence[ConnectorReport] = ()
+    relay: Situation | None = None
 
     @property
     def is_well(self) -> bool:
         if self.relay is not None:
             return relay.is_well(self.relay)
-        return self.connector is not None and self.connector.is_well
+        return all(each.is_well for each in self.connectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def held(deployment: Deployment) -> Stats:
 def _publishing(deployment: Deployment) -> Iterator[Callable[[], Publishing]]:
     def look() -> Publishing:
         if publisher(deployment) == "relay":
-            return Publishing(None, relay.report(deployment))
-        return Publishing(connector.report(deployment), None)
+            return Publishing(relay=relay.report(deployment))
+        return Publishing([connector.report(deployment)])
 
     yield look
