@@ -120,10 +120,13 @@ class Watched:
             self._say(Reading(None, trouble, self.reading.at))
 
     def _look(self, opened: ExitStack, look: Look | None) -> tuple[Look | None, Reading]:
+        from cdc.database import only_reading  # which who never opens a page can do without
+
         try:
-            if look is None:
-                look = opened.enter_context(self._source.open())
-            return look, Reading(look(), None, datetime.now(UTC))
+            with only_reading():
+                if look is None:
+                    look = opened.enter_context(self._source.open())
+                return look, Reading(look(), None, datetime.now(UTC))
         except Exception as error:
             sentence = explain(error)
             if sentence is None:

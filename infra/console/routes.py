@@ -73,12 +73,23 @@ class Site:
             await self._board.close()
 
     async def asked(self, ask: Callable[[], T], whom: str = "postgres") -> T:
-        """Return what an operation says, in a thread; few are asked at once, as some take a dozen connections.
+        """Return what an operation says, in a thread; Postgres refuses it to write.
 
         Args:
             whom: Server that it mostly depends on.
         """
-        return await to_thread.run_sync(ask, limiter=self._limiters[whom])
+
+        def reading() -> T:
+            from cdc.database import only_reading  # which who never opens a page can do without
+
+            with only_reading():
+                return ask()
+
+        return await self.done(reading, whom)
+
+    async def done(self, act: Callable[[], T], whom: str = "postgres") -> T:
+        """Have an operation done, in a thread; few at once, as some take a dozen connections."""
+        return await to_thread.run_sync(act, limiter=self._limiters[whom])
 
     async def page(
         self, template: str, *live: str, status: int = HTTPStatus.OK, **values: object

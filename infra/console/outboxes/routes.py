@@ -30,7 +30,7 @@ def outbox_routes(site: Site) -> list[Route]:
     async def canary(_request: Request, _form: Form) -> Response:
         from infra.operations.outbox.canary import send_canary
 
-        arrived = await site.asked(lambda: send_canary(deployment), "kafka")
+        arrived = await site.done(lambda: send_canary(deployment), "kafka")
         told = [f"A message took {milliseconds(arrived.seconds)} from its commit to the consumer."]
         return await site.page(
             "done.html",

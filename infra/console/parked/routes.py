@@ -73,7 +73,7 @@ def parked_routes(site: Site) -> list[Route]:
             by=_by(form),
         )
         try:
-            await site.asked(lambda: operations.edit(deployment, request))
+            await site.done(lambda: operations.edit(deployment, request))
         except operations.EditError as error:
             found = await _one({name: form.get(name) for name in NAMED_BY})
             return await site.page(
@@ -100,7 +100,7 @@ def parked_routes(site: Site) -> list[Route]:
         request = operations.RetryRequest(
             target=_target(form), by=_by(form), rate=_rate(form), timeout_s=FOLLOWED_S
         )
-        result = await site.asked(
+        result = await site.done(
             lambda: operations.retry(
                 deployment,
                 request,
@@ -122,7 +122,7 @@ def parked_routes(site: Site) -> list[Route]:
         if not form.get("place"):
             raise FormError("Nothing was done: say which message is to be skipped.")
         target, by = _target(form), _by(form)
-        await site.asked(lambda: operation(deployment, target, by, lambda _: None))
+        await site.done(lambda: operation(deployment, target, by, lambda _: None))
         return see(_back(form))
 
     return [

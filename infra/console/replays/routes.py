@@ -37,14 +37,14 @@ def replay_routes(site: Site) -> list[Route]:
         from infra.operations.replay import jobs
 
         asked = view.request_of(form, form.actor, form.why)
-        job = await site.asked(lambda: jobs.start(deployment, asked), "files")
+        job = await site.done(lambda: jobs.start(deployment, asked), "files")
         return see(link("/replay", id=job.job_id))
 
     async def stop(_request: Request, form: Form) -> Response:
         from infra.operations.replay import jobs
 
         job_id = form.require("id", "which replay is meant")
-        await site.asked(lambda: jobs.stop(deployment, job_id), "files")
+        await site.done(lambda: jobs.stop(deployment, job_id), "files")
         return see(link("/replay", id=job_id))
 
     return [

@@ -58,7 +58,7 @@ def saga_routes(site: Site) -> list[Route]:
             with operations.open_sagas(deployment) as readers:
                 operations.act(readers, request)
 
-        await site.asked(carry_out)
+        await site.done(carry_out)
         return see(link("/saga", id=request.saga_id, saga=request.saga))
 
     return [site.get("/sagas", index), site.get("/saga", show), site.post("/saga", act)]
