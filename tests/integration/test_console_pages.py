@@ -130,8 +130,8 @@ def multiply(stack: RunningStack, consumer: str, number: int) -> None:
             "returning sequence_id) "
             'insert into parked_message (sequence_id, consumer, topic, partition, "offset", recorded_at, type, '
             "header_names, header_values, value, reason, error_class, error_text) "
-            "select sequence_id, consumer, topic, partition, 1000000 + sequence_id, recorded_at, type, "
-            "header_names, header_values, value, reason, error_class, error_text from one, sequence",
+            "select s.sequence_id, consumer, topic, partition, 1000000 + s.sequence_id, recorded_at, type, "
+            "header_names, header_values, value, reason, error_class, error_text from one, sequence as s",
             {"consumer": consumer, "number": number},
         )
 
