@@ -36,9 +36,12 @@ class ConsolePages:
         self._client.close()
 
     def get(self, path: str, status: int = 200) -> str:
-        answer = self._client.get(path)
+        answer = self.answer(path)
         assert answer.status_code == status, answer.text
         return answer.text
+
+    def answer(self, path: str) -> httpx2.Response:
+        return self._client.get(path)
 
     def post(self, path: str, page: str, **fields: str) -> httpx2.Response:
         """Send a form of a page."""

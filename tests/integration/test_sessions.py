@@ -103,10 +103,10 @@ def test_commands_take_nothing_from_the_environment(stack: RunningStack) -> None
 
 
 def test_who_only_reads_cannot_write_whatever_opens_the_session(stack: RunningStack) -> None:
-    url = stack.database_url("orders")
+    url = stack.database_url("analytics")
     with only_reading(), connect(url, autocommit=True) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-            connection.execute("delete from outbox")
+            connection.execute("delete from parked_message")
     with connect(url, autocommit=True) as connection:
-        connection.execute("delete from outbox where false")
+        connection.execute("delete from parked_message where false")

@@ -3,7 +3,7 @@
 import click
 
 from infra.cli.common import examples
-from infra.cli.output import as_data, console, emit, json_option, table, tell
+from infra.cli.output import console, emit, json_option, table, tell
 from infra.cli.values import RUN
 from infra.deployment.current import load_deployment
 from infra.operations.replay import jobs as operations
@@ -12,18 +12,23 @@ from infra.text import local
 
 
 @click.command()
+@click.argument("job_id", metavar="[ID]", type=RUN, required=False)
 @json_option
-@examples("tailrace replay jobs", "tailrace replay jobs --json")
-def jobs(*, as_json: bool) -> None:
-    """List the replays that were begun with --background or in the console, newest first; --json has their results."""
-    found = operations.jobs(load_deployment())
+@examples("tailrace replay jobs", "tailrace replay jobs 20261123-100000-1f3c --json")
+def jobs(*, job_id: str | None, as_json: bool) -> None:
+    """List the replays begun with --background or in the console, newest first; that of ID with its result."""
+    deployment = load_deployment()
+    found = [operations.job(deployment, job_id)] if job_id else operations.jobs(deployment)
     if as_json:
-        emit([as_data(each) for each in found])
-    elif not found:
+        emit(found[0] if job_id else found)
+        return
+    if not found:
         click.echo("There are none.")
-    else:
-        headings = ("replay", "state", "", "begun", "by", "command")
-        console().print(table(headings, map(_row, found), wrap=True))
+        return
+    headings = ("replay", "state", "", "begun", "by", "command")
+    console().print(table(headings, map(_row, found), wrap=True))
+    if job_id:
+        click.echo(found[0].complaint or f"Its files are in {found[0].kept_at}.")
 
 
 def _row(job: Job) -> tuple[str, ...]:

@@ -4,14 +4,19 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cdc.logs import FieldLogger
 from infra.console.guard import READS
 from infra.console.signing_in.sessions import Sessions
+from infra.console.users import UsersError
 from infra.console.visitor import Visitor, introduce
 
+log = FieldLogger(__name__)
+
 OPEN = ("/sign-in", "/health", "/static/")
+STREAMS = ("/events", "/topic/follow")
 
 
 class Door:
@@ -36,15 +41,29 @@ class Door:
             await self._app(scope, receive, send)
             return
         request = HTTPConnection(scope)
-        visitor = self._sessions.visitor(request.cookies.get(self._cookie, ""))
-        introduce(visitor or Visitor())
         path = request.url.path
-        if visitor is not None or path.startswith(OPEN):
+        if path.startswith(OPEN):
+            introduce(Visitor())
             await self._app(scope, receive, send)
-        elif scope["method"] in READS and not path.startswith(("/events", "/topic/follow")):
-            asked = f"{path}?{request.url.query}" if request.url.query else path
-            answer = RedirectResponse(f"/sign-in?to={quote(asked, safe='')}", HTTPStatus.SEE_OTHER)
-            await answer(scope, receive, send)
-        else:
-            told = "Nothing was done: sign in first, at /sign-in.\n"
-            await PlainTextResponse(told, HTTPStatus.UNAUTHORIZED)(scope, receive, send)
+            return
+        answer = _refusal(self._sessions, request.cookies.get(self._cookie, ""), request)
+        await (answer or self._app)(scope, receive, send)
+
+
+def _refusal(sessions: Sessions, session_id: str, request: HTTPConnection) -> Response | None:
+    """Return the answer to who is not let in; None to who is, and is known from now on."""
+    path = request.url.path
+    try:
+        visitor = sessions.visitor(session_id)
+    except UsersError as error:
+        log.warning("cannot tell who may sign in", because=str(error))
+        told = f"Nobody is let in just now: {error}.\n"
+        return PlainTextResponse(told, HTTPStatus.SERVICE_UNAVAILABLE)
+    if visitor is not None:
+        introduce(visitor)
+        return None
+    if request.scope["method"] in READS and not path.startswith(STREAMS):
+        asked = f"{path}?{request.url.query}" if request.url.query else path
+        return RedirectResponse(f"/sign-in?to={quote(asked, safe='')}", HTTPStatus.SEE_OTHER)
+    told = "Nothing was done: sign in first, at /sign-in.\n"
+    return PlainTextResponse(told, HTTPStatus.UNAUTHORIZED)

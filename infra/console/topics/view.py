@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from starlette.datastructures import QueryParams
 
@@ -12,6 +11,7 @@ from cdc.tail import TailedRecord
 from consumers.replay.bounds import Bound
 from consumers.replay.where import Condition
 from consumers.runtime.parked.message import key_of
+from infra.console.pages import json_lines
 from infra.deployment import Deployment
 from infra.errors import RequestError
 from infra.operations.records import (
@@ -29,6 +29,8 @@ LIMIT = 25
 LONGEST = 500
 """Characters of what is asked for in one field."""
 MOST_CONDITIONS = 10
+MOST_LINES, LONGEST_LINE, MOST_HEADERS = 100, 300, 50
+"""Of what a record says, as a page has many."""
 
 
 def counted(deployment: Deployment) -> Mapping[str, int | None]:
@@ -116,6 +118,10 @@ def _number(what: str, text: str) -> int | None:
     return int(text)
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…"
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record as a page shows it."""
@@ -142,8 +148,25 @@ class Record:
         return text if len(text) <= 110 else f"{text[:110]}…"
 
     @property
-    def payload(self) -> Any:
-        return self.of.value
+    def lines(self) -> Sequence[str]:
+        return [_short(line) for line in self._lines[:MOST_LINES]]
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self._lines) > MOST_LINES or any(
+            len(each) > LONGEST_LINE for each in self._lines
+        )
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str | None]]:
+        return [
+            (name, value and _short(value))
+            for name, value in list(self.of.headers.items())[:MOST_HEADERS]
+        ]
+
+    @property
+    def _lines(self) -> Sequence[str]:
+        return json_lines(self.of.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -32,13 +32,16 @@ ROWS = 200
 TOLD_EVERY_S = 0.3
 LONGEST_COMPLAINT = 4000
 
-ASKED, PROGRESS, RESULT, COMPLAINT, LOCK = (
+ASKED, PROGRESS, RESULT, ENDED, COMPLAINT, LOCK = (
     "asked.json",
     "progress.json",
     "result.json",
+    "ended.json",
     "complaint.txt",
     "lock",
 )
+LARGEST_RESULT = 32 * 2**20
+"""Bytes of a result that are read: every message that would have been sent is in it."""
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 State = Literal["running", "same", "differs", "counted", "failed"]
@@ -58,12 +61,14 @@ class Job:
     who: str
     why: str
     begun_at: datetime
+    kept_at: str  # directory of its files
     state: State
     doing: str = ""
     done: int = 0
     total: int = 0
     complaint: str = ""
-    result: Mapping[str, Any] | None = None  # what `tailrace replay --json` tells
+    # what `tailrace replay --json` tells; None of one that goes on, in a list, and where it is too large to be shown
+    result: Mapping[str, Any] | None = None
 
     @property
     def command(self) -> str:
@@ -92,10 +97,12 @@ def start(deployment: Deployment, request: ReplayRequest) -> Job:
 def jobs(deployment: Deployment) -> list[Job]:
     """Return those that are known, newest first."""
     root = _root(deployment)
-    found = (
-        (each for each in root.iterdir() if RUN_ID.fullmatch(each.name)) if root.is_dir() else ()
-    )
-    return [_read(each) for each in sorted(found, reverse=True) if (each / ASKED).is_file()]
+    names = sorted((each.name for each in root.iterdir()), reverse=True) if root.is_dir() else []
+    found = []
+    for name in filter(RUN_ID.fullmatch, names):
+        with contextlib.suppress(FileNotFoundError):  # of one that is begun or forgotten just now
+            found.append(_read(root / name))
+    return found
 
 
 def job(deployment: Deployment, job_id: str) -> Job:
@@ -104,7 +111,11 @@ def job(deployment: Deployment, job_id: str) -> Job:
         raise NoSuchJobError(
             f"There is no replay {job_id!r}; `tailrace replay jobs` shows those there are."
         )
-    return _read(directory)
+    found = _read(directory)
+    path = directory / RESULT
+    if found.state in {"running", "failed"} or path.stat().st_size > LARGEST_RESULT:
+        return found
+    return replace(found, result=json.loads(path.read_text()))
 
 
 def stop(deployment: Deployment, job_id: str) -> Job:
@@ -200,8 +211,6 @@ def _spawn(deployment: Deployment, root: Path, request: ReplayRequest) -> Job:
 def _read(directory: Path) -> Job:
     asked = json.loads((directory / ASKED).read_text())
     is_running = _is_held(directory / LOCK)
-    told = _json(directory / PROGRESS) or {}
-    result = None if is_running else _json(directory / RESULT)
     complaint = COLOUR.sub("", (directory / COMPLAINT).read_text(errors="replace")).strip()
     return Job(
         job_id=directory.name,
@@ -210,14 +219,23 @@ def _read(directory: Path) -> Job:
         who=asked["who"],
         why=asked["why"],
         begun_at=datetime.fromisoformat(asked["begun_at"]),
-        state="running" if is_running else _ended(result, dry_run=asked["dry_run"]),
+        kept_at=str(directory),
+        state="running" if is_running else _ended(directory, dry_run=asked["dry_run"]),
         complaint=complaint[-LONGEST_COMPLAINT:],
-        result=result,
-        **told,
+        **(_json(directory / PROGRESS) or {}),
     )
 
 
-def _ended(result: Mapping[str, Any] | None, *, dry_run: bool) -> State:
+def _ended(directory: Path, *, dry_run: bool) -> State:
+    """Return what came of one that has ended; its result, which may be large, is read for that only once."""
+    if (known := _json(directory / ENDED)) is None:
+        known = {"state": _judged(_json(directory / RESULT), dry_run=dry_run)}
+        _write(directory / ENDED, known)
+    state: State = known["state"]
+    return state
+
+
+def _judged(result: Mapping[str, Any] | None, *, dry_run: bool) -> State:
     if result is None:
         return "failed"
     if dry_run:

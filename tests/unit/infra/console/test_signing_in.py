@@ -199,6 +199,13 @@ def test_who_is_taken_out_of_the_file_is_out(tmp_path: Path) -> None:
         remove(path, "ada")
         assert client.get("/replays").status_code == 303
         assert sign_in(client, "ada").status_code == 403
+        sign_in(client, "lou")
+        path.chmod(0o644)
+        path.touch()
+        refused = client.get("/replays")
+        assert refused.status_code == 503
+        assert "others may read it" in refused.text
+        assert client.get("/health").status_code == 200
 
 
 def test_a_file_holds_no_password_and_is_for_nobody_else(tmp_path: Path) -> None:
