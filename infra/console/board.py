@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from cdc.chores import cancel
+from cdc.database import only_reading
 from cdc.logs import FieldLogger
 from infra.errors import explain
 
@@ -120,8 +121,6 @@ class Watched:
             self._say(Reading(None, trouble, self.reading.at))
 
     def _look(self, opened: ExitStack, look: Look | None) -> tuple[Look | None, Reading]:
-        from cdc.database import only_reading  # which who never opens a page can do without
-
         try:
             with only_reading():
                 if look is None:

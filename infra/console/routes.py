@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from cdc.database import only_reading
 from cdc.logs import FieldLogger
 from infra.console.board import Board
 from infra.console.guard import LARGEST_FORM_BYTES, Act, Endpoint, FormError, Forms
@@ -80,8 +81,6 @@ class Site:
         """
 
         def reading() -> T:
-            from cdc.database import only_reading  # which who never opens a page can do without
-
             with only_reading():
                 return ask()
 

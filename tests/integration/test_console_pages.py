@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from urllib.parse import quote
 
@@ -178,32 +177,6 @@ def test_what_a_change_means_to_each_reader_is_told(pages: ConsolePages) -> None
     judged = pages.post("/schema", page, name="orders.OrderCreated", text=text).text
     for wanted in ("payments-worker", "cannot fill it", "inventory-worker", "notices nothing"):
         assert wanted in judged
-
-
-def test_with_registry_and_kafka_frozen_pages_say_so_and_others_do_not_wait(
-    stack: RunningStack, pages: ConsolePages
-) -> None:
-    pages.until("/", "all is well")
-    page = pages.get("/schema?name=orders.OrderCreated")
-    with stack.frozen("kafka"), stack.frozen("registry"), ThreadPoolExecutor() as threads:
-        asked = {
-            path: threads.submit(pages.answer, path)
-            for path in ("/topics", "/topic?name=order.events", "/schema?name=orders.OrderCreated")
-        }
-        judged = threads.submit(
-            pages.post, "/schema", page, name="orders.OrderCreated", text=text_in(page)
-        )
-        assert "Under way" in pages.get("/sagas")
-        assert not any(each.done() for each in asked.values())  # these do wait
-        told = {path: each.result() for path, each in asked.items()}
-        assert judged.result().status_code == 409
-    assert "How many records there are cannot be told" in told["/topics"].text
-    assert told["/topic?name=order.events"].status_code == 503
-    assert "cannot be asked" in told["/topic?name=order.events"].text
-    schema = told["/schema?name=orders.OrderCreated"]
-    assert schema.status_code == 200
-    assert "What the registry holds cannot be told" in schema.text
-    pages.until("/", "all is well", timeout_s=90)
 
 
 def test_records_are_found_by_key_message_header_and_what_they_say(

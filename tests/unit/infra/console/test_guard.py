@@ -159,3 +159,13 @@ def test_with_everything_down_pages_say_so(client: TestClient) -> None:
         assert answer.status_code == 503
         assert "This cannot be shown" in answer.text
         assert "Connection refused" in answer.text
+    assert "Connection refused" in client.get("/outboxes").text
+    page = client.get("/schema?name=orders.OrderCreated")
+    assert page.status_code == 200
+    assert "What the registry holds cannot be told" in page.text
+    [token] = TOKEN.findall(page.text)
+    form = {"token": token, "name": "orders.OrderCreated", "text": "{}"}
+    judged = client.post("/schema", data=form, headers={"origin": HOME})
+    assert judged.status_code == 409
+    assert "cannot be asked" in judged.text
+    assert "read by" in client.get("/schemas").text
