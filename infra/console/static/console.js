@@ -121,10 +121,12 @@
         leftOut += Number(event.data);
         told.textContent = `${leftOut} came too fast to be shown.`;
       });
-      coming.addEventListener("trouble", (event) => stop(event.data));
+      let trouble = "";
+      coming.addEventListener("trouble", (event) => { trouble = event.data; });
+      coming.addEventListener("here", () => { trouble = ""; });
       coming.onerror = () => {
-        if (coming && coming.readyState === EventSource.CLOSED) stop("It cannot be followed just now.");
-        else told.textContent = "The console does not answer; it is tried again.";
+        if (coming && coming.readyState === EventSource.CLOSED) stop("It cannot be followed.");
+        else told.textContent = `${trouble || "The console does not answer."} It is tried again.`;
       };
     });
   }

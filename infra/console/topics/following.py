@@ -16,6 +16,7 @@ MOST = 8
 SHOWN = 50
 """Records that are told at once; of what comes on top it is told how many they are."""
 TOLD_EVERY_S = 0.5
+AGAIN_MS = 5_000
 
 
 _places = asyncio.Semaphore(MOST)
@@ -29,7 +30,7 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """Yield events: `record` with HTML of one, `more` with how many are left out, `trouble` with a sentence."""
     if _places.locked():
-        yield event("trouble", f"{MOST} pages follow topics already; close one of them.")
+        yield _trouble(f"{MOST} pages follow topics already; close one of them.")
         return
     async with _places:
         thread = ThreadPoolExecutor(1, thread_name_prefix="follow")
@@ -49,11 +50,16 @@ async def stream(
         except Exception as error:
             if (sentence := explain(error)) is None:
                 raise
-            yield event("trouble", sentence)
+            yield _trouble(sentence)
         finally:
             # in the thread that has used it, and after what it does just now
             thread.submit(opened.__exit__, None, None, None)
             thread.shutdown(wait=False)
+
+
+def _trouble(sentence: str) -> bytes:
+    """Return what a page shows until it has tried again."""
+    return f"retry: {AGAIN_MS}\n\n".encode() + event("trouble", sentence)
 
 
 def _gathered(portions: Iterator[Sequence[TailedRecord]]) -> tuple[list[TailedRecord], int]:

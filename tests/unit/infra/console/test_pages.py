@@ -75,6 +75,8 @@ PAIRS = [
     ("bad", "tint-bad"),
     ("late", "tint-late"),
     ("text", "tint-bad"),
+    ("text", "tint-late"),
+    ("text", "tint-well"),
     ("on-accent", "accent"),
 ]
 READABLE = 4.5
