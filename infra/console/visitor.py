@@ -1,5 +1,6 @@
 """Who looks at a page just now, and what they may do."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -12,12 +13,14 @@ class Visitor:
         name: Who has signed in; None where nobody is asked who they are, and a form says so.
         suggested: Who a form says unless it is told otherwise.
         token: What forms of their pages carry.
+        is_welcome: Tells whether they still are, as what a page is told goes on.
     """
 
     name: str | None = None
     suggested: str = ""
     may_act: bool = False
     token: str = ""
+    is_welcome: Callable[[], bool] = lambda: True
 
 
 _present: ContextVar[Visitor] = ContextVar("visitor", default=Visitor())  # noqa: B039 - it is frozen

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from infra.console.installation import Installation
-from infra.console.users import NOBODY, User, Users
+from infra.console.users import NOBODY, User, Users, UsersError
 from infra.console.visitor import Visitor
 
 IDLE_S = 8 * 3600.0
@@ -84,7 +84,15 @@ class Sessions:
             name=user.name,
             may_act=user.role == "act" and self._installation.mode == "act",
             token=hmac.new(self._secret, session_id.encode(), hashlib.sha256).hexdigest(),
+            is_welcome=lambda: self._is_open(session_id),
         )
+
+    def _is_open(self, session_id: str) -> bool:
+        session = self._sessions.get(session_id)
+        try:
+            return session is not None and self._users.find(session.name) is not None
+        except UsersError:
+            return False
 
     def end(self, session_id: str) -> None:
         self._sessions.pop(session_id, None)

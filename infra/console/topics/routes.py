@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from infra.console.routes import Site
 from infra.console.streams import HEADERS
+from infra.console.visitor import present
 from infra.errors import explain
 
 
@@ -48,11 +49,12 @@ def topic_routes(site: Site) -> list[Route]:
     async def follow(request: Request) -> Response:
         from infra.console.topics import following, view
 
+        visitor = present()
         wanted = view.Asked.of(request.query_params).filter()
         events = following.stream(
             deployment,
             wanted,
-            lambda: site.is_ending,
+            lambda: site.is_ending or not visitor.is_welcome(),
             lambda each: site.pages.render("part-record.html", each=view.Record(each)),
         )
         return StreamingResponse(events, headers=HEADERS, media_type="text/event-stream")

@@ -196,7 +196,11 @@ def test_who_is_taken_out_of_the_file_is_out(tmp_path: Path) -> None:
     with opened(tmp_path, path) as client:
         sign_in(client, "ada")
         assert client.get("/replays").status_code == 200
-        remove(path, "ada")
+        with client.stream("GET", "/events?panels=replays") as stream:
+            told = stream.iter_lines()
+            assert any(line == "event: replays" for line in told)
+            remove(path, "ada")
+            assert list(told)[-1] == ""  # it ends by itself
         assert client.get("/replays").status_code == 303
         assert sign_in(client, "ada").status_code == 403
         sign_in(client, "lou")
