@@ -75,6 +75,7 @@ PAIRS = [
     ("bad", "tint-bad"),
     ("late", "tint-late"),
     ("text", "tint-bad"),
+    ("quiet", "tint-bad"),
     ("text", "tint-late"),
     ("text", "tint-well"),
     ("on-accent", "accent"),
