@@ -1,5 +1,6 @@
 """Pages of the console on which somebody works: a message edited, a change judged, records found, a replay read."""
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -9,6 +10,8 @@ import psycopg
 import pytest
 
 from cdc.ids import new_id
+from infra.local.probe import wait_until
+from infra.operations.replay.jobs import job
 from infra.services import OWNER
 from tests.console import EVIL, ConsolePages
 from tests.orders import place_digital, wait_until_decided
@@ -263,9 +266,9 @@ def test_a_replay_is_counted_started_watched_and_its_differences_read(
         asked = {"consumer": "payments-worker", "key": order, "start": "1h"}
         counted = pages.post("/replays", page, dry_run="yes", **asked)
         assert counted.status_code == 303
-        assert "would be replayed" in pages.until(counted.headers["location"], ">counted<")
+        pages.until(counted.headers["location"], "would be replayed")
         begun = pages.post("/replays", page, **asked)
-        found = pages.until(begun.headers["location"], ">differs<")
+        found = pages.until(begun.headers["location"], "The sandbox is not what is live")
     finally:
         query(stack, OWNER, change, -1, order)
     for wanted in ("1 different", ">amount<", "a trial", "by ada", "Would have sent 1"):
@@ -289,5 +292,26 @@ def test_a_replay_that_cannot_be_done_says_why(stack: RunningStack, pages: Conso
         assert sentence in unescape(refused.text)
     assert "There is no replay" in pages.get("/replay?id=../../x", status=404)
     begun = pages.post("/replays", page, consumer="payments-worker", key=f"nobody-{new_id()}")
-    failed = pages.until(begun.headers["location"], ">failed<")
+    failed = pages.until(begun.headers["location"], "It did not come to its end")
     assert "matches the filters" in failed
+
+
+def test_a_replay_in_the_background_is_stopped_by_a_page_and_goes_on_by_a_command(
+    stack: RunningStack, pages: ConsolePages
+) -> None:
+    order = place_digital(stack)["order_id"]
+    wait_until_decided(stack, [order])
+    chosen = ("--consumer=payments", f"--key={order}", "--from=1h")
+    begun = json.loads(stack.cli("replay", *chosen, "--rate=0.2", "--background", "--json").stdout)
+    wait_until(
+        "it does not come to replay",
+        lambda: job(stack.deployment, begun["job_id"]).doing == "replayed",
+        timeout_s=60,
+    )
+    path = f"/replay?id={begun['job_id']}"
+    page = pages.until(path, ">running<")
+    assert pages.post("/replay", page, id=begun["job_id"]).status_code == 303
+    stopped = pages.until(path, "It did not come to its end")
+    [run] = re.findall(r"tailrace replay --resume ([\w-]+)", stopped)
+    told = json.loads(stack.cli("replay", f"--resume={run}", "--rate=100", "--json").stdout)
+    assert (told["equal"], told["run_id"]) == (True, run)
