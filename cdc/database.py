@@ -55,6 +55,14 @@ SESSION: Mapping[str, str] = {
 }
 """What statements of ours depend on. Given at the start of a session it wins over `alter role ... set`."""
 
+ONLY_READS: Mapping[str, str] = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": "20s",
+}
+"""What a session begins with in which nothing is written, and nobody waits for long."""
+
+_begins_with: ContextVar[Mapping[str, str]] = ContextVar("begins_with", default={})  # noqa: B039 - nobody changes it
+
 _NOT_OPTIONS = frozenset({"PGDATESTYLE", "PGTZ", "PGGEQO", "PGSERVICEFILE", "PGSYSCONFDIR"})
 """Variables that libpq reads besides those that stand for a connection option."""
 
@@ -83,10 +91,20 @@ def session_url(database_url: str, settings: Mapping[str, str] | None = None) ->
     """Return connection parameters that begin a session with `SESSION`, and the environment's part left out."""
     _forget_environment()
     given = str(conninfo_to_dict(database_url).get("options") or "")
-    words = [_options(SESSION), given, _options(settings or {})]
+    words = [_options(SESSION), given, _options({**_begins_with.get(), **(settings or {})})]
     return make_conninfo(
         database_url, client_encoding="utf8", options=" ".join(filter(None, words))
     )
+
+
+@contextmanager
+def only_reading() -> Iterator[None]:
+    """Have Postgres refuse to write in sessions that are begun while the block runs."""
+    token = _begins_with.set(ONLY_READS)
+    try:
+        yield
+    finally:
+        _begins_with.reset(token)
 
 
 def connect(

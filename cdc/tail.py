@@ -75,23 +75,26 @@ class Tail:
         return map(self._decode, itertools.chain.from_iterable(self._reader.follow(self._ends)))
 
     def _decode(self, record: KafkaRecord) -> TailedRecord:
-        name, value, problem = None, None, None
-        try:
-            if record.value is not None:
-                name, datum = self._codec.decode_datum(record.value)
-                value = dict(datum)
-        except UndecodableError as error:
-            problem = str(error)
-        return TailedRecord(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp=record.recorded_at,
-            key=None if record.key is None else text_of(record.key),
-            headers={
-                name: None if value is None else text_of(value) for name, value in record.headers
-            },
-            type=name,
-            value=value,
-            error=problem,
-        )
+        return decoded(record, self._codec)
+
+
+def decoded(record: KafkaRecord, codec: Codec) -> TailedRecord:
+    """Return a record as people want to see it; RegistryUnavailableError when its schema cannot be asked for."""
+    name, value, problem = None, None, None
+    try:
+        if record.value is not None:
+            name, datum = codec.decode_datum(record.value)
+            value = dict(datum)
+    except UndecodableError as error:
+        problem = str(error)
+    return TailedRecord(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.recorded_at,
+        key=None if record.key is None else text_of(record.key),
+        headers={name: None if value is None else text_of(value) for name, value in record.headers},
+        type=name,
+        value=value,
+        error=problem,
+    )

@@ -31,7 +31,15 @@ Path = tuple[str, ...]
 
 
 class FormError(ValueError):
-    """JSON does not fit a schema; the text is a sentence that names the place."""
+    """JSON does not fit a schema; the text is a sentence that names the place.
+
+    Args:
+        path: The place; None when it is none within the JSON.
+    """
+
+    def __init__(self, text: str, path: Path | None = None) -> None:
+        super().__init__(text)
+        self.path = path
 
 
 class JsonForm:
@@ -178,16 +186,19 @@ class JsonForm:
         try:
             return scalar_of(node).take(value)
         except UnfitError as error:
-            raise FormError(f"{place(path)} {error}") from None
+            raise FormError(f"{place(path)} {error}", path) from None
 
     def _take_record(self, node: Any, value: Any, path: Path) -> Any:
         given = _require(dict, "an object", value, path)
         fields = {field["name"]: field["type"] for field in node["fields"]}
         if missing := [name for name in fields if name not in given]:
-            raise FormError(f"{place((*path, missing[0]))} is missing; a record has all its fields")
+            raise FormError(
+                f"{place((*path, missing[0]))} is missing; a record has all its fields", path
+            )
         if unknown := [name for name in given if name not in fields]:
             raise FormError(
-                f"{place((*path, unknown[0]))} is no field of {node['name']}, which has {', '.join(fields)}"
+                f"{place((*path, unknown[0]))} is no field of {node['name']}, which has {', '.join(fields)}",
+                (*path, unknown[0]),
             )
         return {
             name: self._take(schema, given[name], (*path, name)) for name, schema in fields.items()
@@ -207,7 +218,8 @@ class JsonForm:
         }
         if not isinstance(value, dict) or len(value) != 1 or not known.keys() & value.keys():
             raise FormError(
-                f"{place(path)} should be an object whose only member is one of {', '.join(known)}, not {told(value)}"
+                f"{place(path)} should be an object whose only member is one of {', '.join(known)}, not {told(value)}",
+                path,
             )
         [(tag, inner)] = value.items()
         name, branch = known[tag]
@@ -230,5 +242,5 @@ def _is_bare(union: list[Any]) -> bool:
 
 def _require(kind: type[Any], words: str, value: Any, path: Path) -> Any:
     if not isinstance(value, kind):
-        raise FormError(f"{place(path)} should be {words}, not {told(value)}")
+        raise FormError(f"{place(path)} should be {words}, not {told(value)}", path)
     return value

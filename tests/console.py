@@ -36,9 +36,12 @@ class ConsolePages:
         self._client.close()
 
     def get(self, path: str, status: int = 200) -> str:
-        answer = self._client.get(path)
+        answer = self.answer(path)
         assert answer.status_code == status, answer.text
         return answer.text
+
+    def answer(self, path: str) -> httpx2.Response:
+        return self._client.get(path)
 
     def post(self, path: str, page: str, **fields: str) -> httpx2.Response:
         """Send a form of a page."""
@@ -58,7 +61,12 @@ class ConsolePages:
     @contextmanager
     def stream(self, *panels: str) -> Iterator[Iterator[tuple[str, str]]]:
         """Open a stream; what is given are its events, each with its name and what it tells."""
-        with self._client.stream("GET", f"/events?panels={','.join(panels)}") as answer:
+        with self.following(f"/events?panels={','.join(panels)}") as events:
+            yield events
+
+    @contextmanager
+    def following(self, path: str) -> Iterator[Iterator[tuple[str, str]]]:
+        with self._client.stream("GET", path) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             assert answer.headers["x-accel-buffering"] == "no"
             yield _events(answer.iter_lines())

@@ -4,7 +4,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from infra.settings import REPOSITORY, load_settings
+from infra.settings import REPOSITORY, Settings, load_settings
 from tests import plain_http
 from tests.browser import Browser
 
@@ -16,9 +16,11 @@ ORDER = {
 SIZE = (1200, 760)
 
 
-def record() -> None:
-    """Place orders, and take pictures of the overview while they flow and of what became of one."""
-    settings = load_settings()
+RENAMED = "(t => { t.value = t.value.replace('\"currency\"', '\"money\"'); })(document.querySelector('[name=text]'))"
+
+
+def record(settings: Settings) -> None:
+    """Place orders, and take pictures of the overview while they flow, of one, and of a change that is refused."""
     docs = REPOSITORY / "docs"
     stop = threading.Event()
     placed: list[str] = []
@@ -46,7 +48,13 @@ def record() -> None:
         page.shows("main", "it is through", timeout_s=60)
         page.shows("#health", "all is well", timeout_s=60)
         page.screenshot(docs / "console-transaction.png")
+        page.go(f"{settings.console_url}/schema?name=orders.OrderCreated")
+        page.evaluate(RENAMED)
+        page.follow("form.act button")
+        page.shows("#verdict", "refused")
+        page.shows("#health", "all is well", timeout_s=60)
+        page.screenshot(docs / "console-schema.png")
 
 
 if __name__ == "__main__":
-    record()
+    record(load_settings())

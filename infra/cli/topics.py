@@ -1,21 +1,28 @@
 """Commands that show topics and what is in them."""
 
 import json
+from datetime import UTC, datetime
 
 import click
 
 from cdc.tail import TailedRecord
 from cdc.text import printable
 from cdc.topics import Summary
-from infra.cli.common import usage_errors
+from consumers.replay.bounds import Bound
+from consumers.replay.where import Condition
+from infra.cli.common import examples, usage_errors
 from infra.cli.mended import tell_mended
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.screen import style
-from infra.cli.values import KEY, TEXT, TOPIC, whole
+from infra.cli.values import BOUND, CONDITION, KEY, TEXT, TOPIC, Parsed, whole
 from infra.deployment.current import load_deployment
 from infra.operations import topics as operations
 from infra.operations.declared import apply_topics
+from infra.operations.records import LOOKED_AT, MOST, Filter, SearchRequest, find, header_of
 from infra.operations.topics import TailRequest
+from infra.text import counted
+
+PATIENCE_S = 300.0
 
 
 @click.group()
@@ -80,6 +87,81 @@ def tail(
                 click.echo(json.dumps(as_data(record)) if as_json else _block(record))
     except KeyboardInterrupt:
         click.echo(err=True)
+
+
+@topics.command()
+@click.argument("topic", type=TOPIC)
+@click.option("-n", "--limit", type=whole(1, MOST), default=10, show_default=True)
+@click.option("--key", type=KEY, help="Only records of this key, such as an order id.")
+@click.option("--type", "type_", type=TEXT, help="Only this message, such as orders.OrderCreated.")
+@click.option(
+    "--header",
+    "headers",
+    type=Parsed("name=value", header_of),
+    multiple=True,
+    help="That has this header; may be repeated.",
+)
+@click.option(
+    "--where",
+    type=CONDITION,
+    multiple=True,
+    help="That says this: currency=EUR, total>100, lines.0.sku=book-1. All of them must hold.",
+)
+@click.option("--partition", type=whole(0), help="Only of this partition.")
+@click.option(
+    "--until",
+    type=BOUND,
+    multiple=True,
+    help="Recorded before this time, or longer ago than 2h; or before an offset of a partition.",
+)
+@click.option(
+    "--looked-at",
+    type=whole(1, 100_000_000),
+    default=LOOKED_AT,
+    show_default=True,
+    help="Look at no more than about so many.",
+)
+@json_option
+@examples(
+    "tailrace topics search order.events --where customer_id=ada",
+    "tailrace topics search order.events --type orders.OrderCancelled --until 2h",
+)
+@usage_errors()
+def search(  # noqa: PLR0913 - one for each option
+    *,
+    topic: str,
+    limit: int,
+    key: bytes | None,
+    type_: str | None,
+    headers: tuple[tuple[str, str], ...],
+    where: tuple[Condition, ...],
+    partition: int | None,
+    until: tuple[str, ...],
+    looked_at: int,
+    as_json: bool,
+) -> None:
+    """Show the newest records of TOPIC that are wanted, decoded, newest first, and how far they were looked for."""
+    wanted = Filter(
+        topic=topic, partition=partition, key=key, type=type_, headers=headers, where=where
+    )
+    request = SearchRequest(
+        wanted=wanted,
+        until=Bound.parse(until, datetime.now(UTC)),
+        limit=limit,
+        looked_at=looked_at,
+        seconds=PATIENCE_S,
+    )
+    result = find(load_deployment(), request)
+    if as_json:
+        emit(result)
+        return
+    for record in result.found.records:
+        click.echo(_block(record))
+    click.echo(
+        f"{counted(result.found.looked_at, 'record')} looked at, {result.found.left:,} left."
+    )
+    if result.misfit:
+        click.echo(f"Not held against all: {result.misfit}.", err=True)
 
 
 def _block(record: TailedRecord) -> str:

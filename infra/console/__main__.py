@@ -5,6 +5,7 @@ import sys
 
 from cdc import logs
 from infra.console.installation import Installation
+from infra.console.listening import Listening
 from infra.console.server import run
 from infra.operations.actor import default_actor
 from infra.settings import load_settings
@@ -19,7 +20,7 @@ def main() -> int:
         mode="look" if settings.console == "look" else "act",
         actor=default_actor(),
     )
-    return run(installation, settings.console_port)
+    return run(installation, Listening(port=settings.console_port))
 
 
 if __name__ == "__main__":

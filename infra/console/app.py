@@ -12,20 +12,37 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from infra.console.board import Board
+from infra.console.contracts.routes import contract_routes
 from infra.console.flow.routes import flow_routes
 from infra.console.guard import Guard
 from infra.console.installation import Installation
+from infra.console.listening import Listening
+from infra.console.outboxes.routes import outbox_routes
 from infra.console.pages import STATIC, Files
 from infra.console.parked.routes import parked_routes
+from infra.console.replays.routes import replay_routes
 from infra.console.routes import Site
 from infra.console.sagas.routes import saga_routes
+from infra.console.signing_in.door import Door
+from infra.console.signing_in.routes import sign_in_routes
+from infra.console.signing_in.sessions import Sessions
 from infra.console.streams import stream
+from infra.console.topics.routes import topic_routes
+from infra.console.users import Users
+from infra.console.visitor import Visitor
 
 OVERVIEW = ("wrong", "picture", "parts", "slot")
 
 
-def create_app(installation: Installation, port: int) -> Starlette:
-    """Return the console of an installation; it is asked at a port of this machine."""
+def create_app(installation: Installation, listening: Listening) -> Starlette:
+    """Return the console of an installation."""
+    cookie = "__Host-console" if listening.is_secure else "console"
+    sessions = _sessions(installation, listening)
+    anybody = Visitor(
+        suggested=installation.actor,
+        may_act=installation.mode == "act",
+        token=secrets.token_urlsafe(24),  # made anew with each process
+    )
     site = Site(installation, secrets.token_urlsafe(9), _load_board)
 
     @asynccontextmanager
@@ -40,9 +57,21 @@ def create_app(installation: Installation, port: int) -> Starlette:
             *flow_routes(site),
             *saga_routes(site),
             *parked_routes(site),
+            *topic_routes(site),
+            *contract_routes(site),
+            *replay_routes(site),
+            *outbox_routes(site),
+            *(
+                sign_in_routes(site, sessions, cookie, is_secure=listening.is_secure)
+                if sessions
+                else ()
+            ),
             Mount("/static", Files(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, port=port)],
+        middleware=[
+            Middleware(Guard, origins=listening.origins, is_secure=listening.is_secure),
+            Middleware(Door, sessions=sessions, anybody=anybody, cookie=cookie),
+        ],
         exception_handlers={HTTPStatus.NOT_FOUND: _missing(site)},
         lifespan=lifespan,
     )
@@ -50,19 +79,33 @@ def create_app(installation: Installation, port: int) -> Starlette:
     return app
 
 
+def _sessions(installation: Installation, listening: Listening) -> Sessions | None:
+    if listening.users is None:
+        return None
+    users = Users(listening.users)
+    users.find("")  # complains about a file that cannot be used
+    return Sessions(users, installation, secrets.token_bytes(32))
+
+
 def _load_board(site: Site) -> Callable[[], Board]:
+    from infra.console.outboxes import view as outboxes
     from infra.console.overview import page, sources
     from infra.console.parked import view as parked
+    from infra.console.replays import view as replays
     from infra.console.sagas import view as sagas
     from infra.console.schemas import Schemas
 
     schemas = Schemas(site.installation.deployment)
     looked_at = [
         source
-        for part in (sources, parked, sagas)
+        for part in (sources, parked, sagas, replays, outboxes)
         for source in part.sources(site.installation, schemas)
     ]
-    panels = [panel for part in (page, parked, sagas) for panel in part.panels(site.pages)]
+    panels = [
+        panel
+        for part in (page, parked, sagas, replays, outboxes)
+        for panel in part.panels(site.pages)
+    ]
     return lambda: Board(looked_at, panels)
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from cdc.chores import cancel
+from cdc.database import only_reading
 from cdc.logs import FieldLogger
 from infra.errors import explain
 
@@ -121,9 +122,10 @@ class Watched:
 
     def _look(self, opened: ExitStack, look: Look | None) -> tuple[Look | None, Reading]:
         try:
-            if look is None:
-                look = opened.enter_context(self._source.open())
-            return look, Reading(look(), None, datetime.now(UTC))
+            with only_reading():
+                if look is None:
+                    look = opened.enter_context(self._source.open())
+                return look, Reading(look(), None, datetime.now(UTC))
         except Exception as error:
             sentence = explain(error)
             if sentence is None:

@@ -15,10 +15,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cdc.logs import FieldLogger
 from infra.console.installation import Installation
+from infra.console.visitor import present
 
 LARGEST_FORM_BYTES = 16 * 1024
+LARGEST_TEXT_BYTES = 4 * 2**20
+"""The same of forms that hold a whole message or schema."""
 FORM = "application/x-www-form-urlencoded"
+log = FieldLogger(__name__)
+
 READS = frozenset({"GET", "HEAD"})
 
 HEADERS = {
@@ -33,17 +39,21 @@ HEADERS = {
     "cache-control": "no-store",
 }
 
+SECURE = {"strict-transport-security": "max-age=31536000"}
+
 
 class Guard:
     """ASGI middleware: refuses what comes from elsewhere, and says what may be done with the answers.
 
     Args:
-        port: That we are asked at, on this machine.
+        origins: Names that requests may be for, and the origin of our pages by each.
+        is_secure: Whether browsers reach us by TLS.
     """
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
+    def __init__(self, app: ASGIApp, origins: Mapping[str, str], *, is_secure: bool) -> None:
         self._app = app
-        self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+        self._origins = origins
+        self._headers = HEADERS | (SECURE if is_secure else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,7 +63,7 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -63,12 +73,12 @@ class Guard:
             await self._app(scope, receive, send_guarded)
 
     def _refusal(self, method: str, headers: Headers) -> str:
-        host = headers.get("host", "")
-        if host not in self._hosts:
-            return f"This is none of the names of the console: it is asked at {' or '.join(sorted(self._hosts))}.\n"
+        origin = self._origins.get(headers.get("host", "").lower())
+        if origin is None:
+            return f"This is none of the names of the console: it is asked at {' or '.join(sorted(self._origins))}.\n"
         if method in READS:
             return ""
-        if headers.get("origin") != f"http://{host}":
+        if headers.get("origin") != origin:
             return "Nothing was done: the request does not come from a page of the console.\n"
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return "Nothing was done: the request was sent by a page of somebody else's.\n"
@@ -85,6 +95,15 @@ class Form:
 
     fields: Mapping[str, str]
 
+    @property
+    def actor(self) -> str:
+        """Who acts: who has signed in, whatever the form says."""
+        return present().name or self.require("actor", "who you are")
+
+    @property
+    def why(self) -> str:
+        return self.require("why", "why, as it is kept with what is done")
+
     def get(self, name: str) -> str:
         return self.fields.get(name, "").strip()
 
@@ -99,32 +118,51 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Forms:
-    """Takes forms; every endpoint that changes something is made by `acting`."""
+    """Takes forms; every endpoint that is sent one is made by `taking`."""
 
     def __init__(self, installation: Installation) -> None:
-        self.token = secrets.token_urlsafe(24)  # made anew with each process
         self._installation = installation
 
-    def acting(self, act: Act) -> Endpoint:
+    def taking(
+        self, act: Act, *, largest_bytes: int, acts: bool = True, is_known: bool = True
+    ) -> Endpoint:
+        """Return an endpoint that is sent a form.
+
+        Args:
+            acts: Whether it changes something: for a reason, on somebody's account, which is noted.
+            is_known: Whether pages of ours carry a token that says whose they are; before somebody signs in none does.
+        """
+
         async def endpoint(request: Request) -> Response:
-            return await act(request, await self._read(request))
+            if acts:
+                self._require_acting()
+            form = await self._read(request, largest_bytes)
+            if is_known:
+                _require_token(form)
+            if acts:
+                log.info("asked for", path=request.url.path, actor=form.actor, why=form.why)
+            return await act(request, form)
 
         return endpoint
 
-    async def _read(self, request: Request) -> Form:
+    def _require_acting(self) -> None:
         if self._installation.mode != "act":
             raise FormError(
                 "Nothing was done: this console is there to look. Act by the command line, or with the setting "
                 'console = "act".'
             )
+        if not present().may_act:
+            raise FormError("Nothing was done: you may look, and not act.")
+
+    async def _read(self, request: Request, largest_bytes: int) -> Form:
         if request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
             raise FormError(f"Nothing was done: a form is sent as {FORM}.")
         body = b""
         async for part in request.stream():
             body += part
-            if len(body) > LARGEST_FORM_BYTES:
+            if len(body) > largest_bytes:
                 raise FormError(
-                    f"Nothing was done: the form has more than {LARGEST_FORM_BYTES // 1024} kB."
+                    f"Nothing was done: the form has more than {largest_bytes // 1024} kB."
                 )
         try:
             fields = dict(
@@ -134,8 +172,12 @@ class Forms:
             )
         except ValueError as error:
             raise FormError("Nothing was done: the form cannot be read.") from error
-        if not secrets.compare_digest(fields.get("token", "").encode(), self.token.encode()):
-            raise FormError(
-                "Nothing was done: the page is from before the console was started. Reload it, and try again."
-            )
         return Form(fields)
+
+
+def _require_token(form: Form) -> None:
+    token = present().token
+    if not (token and secrets.compare_digest(form.get("token").encode(), token.encode())):
+        raise FormError(
+            "Nothing was done: the page is from before the console was started. Reload it, and try again."
+        )

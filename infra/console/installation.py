@@ -8,9 +8,6 @@ from infra.deployment import Deployment
 if TYPE_CHECKING:
     from infra.settings import Settings
 
-HOST = "127.0.0.1"
-"""Where a console listens: it asks nobody who they are."""
-
 Mode = Literal["act", "look"]
 
 

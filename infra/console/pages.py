@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from cdc.text import printable
 from infra.console.installation import Installation
+from infra.console.visitor import present
 from infra.text import age, counted, duration, local, one_line, size
 
 STATIC = Path(__file__).with_name("static")
@@ -63,6 +64,11 @@ def json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str).splitlines()
 
 
+def schema_lines(text: str) -> list[str]:
+    """Return a schema, which the registry keeps on one line, over several."""
+    return json_lines(json.loads(text))
+
+
 def link(path: str, **query: object) -> str:
     """Return the address of a page of ours."""
     given = {name: value for name, value in query.items() if value not in {None, ""}}
@@ -81,11 +87,11 @@ class Files(StaticFiles):
 class Pages:
     """Makes pages of templates."""
 
-    def __init__(self, installation: Installation, token: str, process: str) -> None:
-        self._common = {"installation": installation, "token": token, "process": process}
+    def __init__(self, installation: Installation, process: str) -> None:
+        self._common = {"installation": installation, "process": process}
 
     def render(self, template: str, **values: Any) -> str:
-        return self._environment.get_template(template).render(values)
+        return self._environment.get_template(template).render(values, visitor=present())
 
     def page(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
         return HTMLResponse(self.render(template, **values), status)
@@ -112,6 +118,7 @@ class Pages:
             "milliseconds": milliseconds,
             "prose": prose,
             "rate": rate,
+            "schema_lines": schema_lines,
             "seconds": seconds,
             "size": size,
         }

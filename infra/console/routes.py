@@ -1,6 +1,7 @@
 """What pages are made with, and how what goes wrong with one is told."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from http import HTTPStatus
 from traceback import format_exception
@@ -13,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from cdc.database import only_reading
 from cdc.logs import FieldLogger
 from infra.console.board import Board
-from infra.console.guard import Act, Endpoint, FormError, Forms
+from infra.console.guard import LARGEST_FORM_BYTES, Act, Endpoint, FormError, Forms
 from infra.console.installation import Installation
 from infra.console.pages import Pages
 from infra.errors import RequestError, TailraceError, explain
@@ -47,11 +49,13 @@ class Site:
         self.installation = installation
         self.process = process
         self.forms = Forms(installation)
-        self.pages = Pages(installation, self.forms.token, process)
+        self.pages = Pages(installation, process)
+        self.is_ending = False
         self._load_board = load_board
         self._board: Board | None = None
         self._loading = asyncio.Lock()
-        self._limiter = CapacityLimiter(MOST_AT_ONCE)
+        # what is asked of a server that stands still must not hold up what others are asked for
+        self._limiters = defaultdict[str, CapacityLimiter](lambda: CapacityLimiter(MOST_AT_ONCE))
 
     async def board(self) -> Board:
         async with self._loading:
@@ -61,6 +65,7 @@ class Site:
 
     def end(self) -> None:
         """End what goes on for ever, so that the server can stop."""
+        self.is_ending = True
         if self._board is not None:
             self._board.end()
 
@@ -68,9 +73,22 @@ class Site:
         if self._board is not None:
             await self._board.close()
 
-    async def asked(self, ask: Callable[[], T]) -> T:
-        """Return what an operation says, in a thread; few are asked at once, as some take a dozen connections."""
-        return await to_thread.run_sync(ask, limiter=self._limiter)
+    async def asked(self, ask: Callable[[], T], whom: str = "postgres") -> T:
+        """Return what an operation says, in a thread; Postgres refuses it to write.
+
+        Args:
+            whom: Server that it mostly depends on.
+        """
+
+        def reading() -> T:
+            with only_reading():
+                return ask()
+
+        return await self.done(reading, whom)
+
+    async def done(self, act: Callable[[], T], whom: str = "postgres") -> T:
+        """Have an operation done, in a thread; few at once, as some take a dozen connections."""
+        return await to_thread.run_sync(act, limiter=self._limiters[whom])
 
     async def page(
         self, template: str, *live: str, status: int = HTTPStatus.OK, **values: object
@@ -86,9 +104,18 @@ class Site:
     def get(self, path: str, endpoint: Endpoint) -> Route:
         return Route(path, self._told(endpoint), methods=["GET"])
 
-    def post(self, path: str, act: Act) -> Route:
-        """Return a route of what changes something; its form is judged before."""
-        return Route(path, self._told(self.forms.acting(act)), methods=["POST"])
+    def post(
+        self,
+        path: str,
+        act: Act,
+        *,
+        largest_bytes: int = LARGEST_FORM_BYTES,
+        acts: bool = True,
+        is_known: bool = True,
+    ) -> Route:
+        """Return a route that takes a form, which is judged before, as `Forms.taking` tells."""
+        taken = self.forms.taking(act, largest_bytes=largest_bytes, acts=acts, is_known=is_known)
+        return Route(path, self._told(taken), methods=["POST"])
 
     def _told(self, endpoint: Endpoint) -> Endpoint:
         """Have an endpoint's errors told in a sentence: pages are opened when things are down."""

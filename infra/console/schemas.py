@@ -8,12 +8,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from cdc.database import SyncConnection, connect
+from cdc.database import ONLY_READS, SyncConnection, connect
 from infra.consumer_access import ROLES
 from infra.deployment import Deployment
 from infra.services import OUTBOXES
-
-READS_ONLY = {"default_transaction_read_only": "on", "statement_timeout": "20s"}
 
 Connections = Mapping[str, SyncConnection]
 """Schema -> connection of its service's role, in autocommit; threads may share it."""
@@ -48,7 +46,7 @@ class Schemas:
         with ExitStack() as opening:
             connections = {
                 schema: opening.enter_context(
-                    connect(self._deployment.database_url(schema), READS_ONLY, autocommit=True)
+                    connect(self._deployment.database_url(schema), ONLY_READS, autocommit=True)
                 )
                 for schema in dict.fromkeys((*OUTBOXES, *ROLES))
             }

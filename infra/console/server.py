@@ -1,4 +1,4 @@
-"""Serves a console on this machine, until it is told to stop."""
+"""Serves a console until it is told to stop."""
 
 import contextlib
 import logging
@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from cdc.logs import FieldLogger
 from cdc.signals import told_to_stop
 from infra.console.app import create_app
-from infra.console.installation import HOST, Installation
+from infra.console.installation import Installation
+from infra.console.listening import Listening
 
 GRACE_S = 3
 MOST_CONNECTIONS = 1000
@@ -38,17 +39,20 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(installation: Installation, port: int) -> int:
+def run(installation: Installation, listening: Listening) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when it could not start (a sentence says why)."""
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
-        listener = socket.create_server((HOST, port), backlog=128)
-    except OSError as error:
-        print(
-            f"cannot start: port {port} cannot be listened on ({error.strerror})", file=sys.stderr
+        family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+        listener = socket.create_server(
+            (listening.host, listening.port), family=family, backlog=128
         )
+    except OSError as error:
+        where = f"{listening.host} port {listening.port}"
+        print(f"cannot start: {where} cannot be listened on ({error.strerror})", file=sys.stderr)
         return 1
-    app = create_app(installation, port)
+    app = create_app(installation, listening)
+    certificate, key = listening.certificate or (None, None)
     config = uvicorn.Config(
         app,
         http="h11",
@@ -58,9 +62,12 @@ def run(installation: Installation, port: int) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
         timeout_graceful_shutdown=GRACE_S,
     )
-    log.info("listening", host=HOST, port=port, mode=installation.mode)
+    log.info("listening", host=listening.host, port=listening.port, mode=installation.mode)
     Server(app, config).run(sockets=[listener])
     log.info("stopped")
     return 0

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from starlette.responses import StreamingResponse
 
 from infra.console.board import Board
+from infra.console.visitor import Visitor, present
 
 HEARTBEAT_S = 4.0
 """How often a stream says that it is there; a page that hears nothing for three times as long says so."""
@@ -15,16 +16,18 @@ HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # nginx woul
 
 def stream(board: Board, panels: Sequence[str], process: str) -> StreamingResponse:
     return StreamingResponse(
-        _events(board, panels, process), headers=HEADERS, media_type="text/event-stream"
+        _events(board, panels, process, present()), headers=HEADERS, media_type="text/event-stream"
     )
 
 
-async def _events(board: Board, panels: Sequence[str], process: str) -> AsyncIterator[bytes]:
+async def _events(
+    board: Board, panels: Sequence[str], process: str, visitor: Visitor
+) -> AsyncIterator[bytes]:
     with board.watched(panels):
         yield f"retry: {RETRY_MS}\n\n".encode() + event("hello", process)
         told = dict.fromkeys(panels, 0)
         is_heard = False
-        while not board.is_ending:
+        while visitor.is_welcome() and not board.is_ending:
             since = board.changes
             news = b""
             for name in panels:

@@ -33,6 +33,8 @@ ABOUT: dict[Verb, str] = {
 }
 """What can be done about a saga that has not ended."""
 
+VERBS: tuple[Verb, ...] = get_args(Verb)
+
 OPEN: tuple[str, ...] = tuple(each for each in get_args(Status) if each not in ENDED)
 
 
@@ -233,6 +235,8 @@ class ActionRequest:
     def __post_init__(self) -> None:
         if self.verb == "skip" and not self.step:
             raise RequestError("Say which step is to be skipped: --step.")
+        if self.verb == "fork" and not self.step:
+            raise RequestError("Say from which step on it is to run once more: --from-step.")
 
 
 def act(readers: Sequence[SagaReader], request: ActionRequest, wait_s: float = WAIT_S) -> Wanted:

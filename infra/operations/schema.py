@@ -10,6 +10,7 @@ from infra.drift.registry import id_differences
 from infra.errors import TailraceError
 from schemas import publish as publishing
 from schemas import publisher
+from schemas.gate.diff import MessageChange, between
 from schemas.publications import Publication, PublicationLog
 from schemas.publish_plan import Planned, Progress, contracts, plan
 from schemas.registry_subjects import Registered, Subjects
@@ -44,6 +45,15 @@ class HistoryEntry:
     revision: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a subject, with what it changed."""
+
+    published: HistoryEntry
+    text: str
+    change: MessageChange | None  # since the one before; None where nothing changed that is told
+
+
 def publish(
     deployment: Deployment, progress: Progress, *, dry_run: bool = False, new_ids: bool = False
 ) -> list[PublishedSubject]:
@@ -66,6 +76,24 @@ def publish(
 
 def history(deployment: Deployment, subject: str) -> list[HistoryEntry]:
     """Return the versions of a subject, oldest first."""
+    return joined(
+        _held(deployment, subject), PublicationLog(deployment.kafka_bootstrap).read(subject)
+    )
+
+
+def versions(deployment: Deployment, subject: str) -> list[Version]:
+    """Return the same with their texts and what each changed, newest first."""
+    held = _held(deployment, subject)
+    entries = joined(held, PublicationLog(deployment.kafka_bootstrap).read(subject))
+    before = [None, *(each.text for each in held)]
+    found = [
+        Version(entry, each.text, between(subject, previous, each.text))
+        for entry, each, previous in zip(entries, held, before, strict=False)
+    ]
+    return found[::-1]
+
+
+def _held(deployment: Deployment, subject: str) -> list[Registered]:
     with Subjects.open(deployment.registry) as subjects:
         versions = subjects.versions(subject)
     if not versions:
@@ -73,7 +101,7 @@ def history(deployment: Deployment, subject: str) -> list[HistoryEntry]:
             f"The registry holds no version of {subject}: `tailrace schema list` shows the messages, "
             "and `make schema-publish` publishes them."
         )
-    return joined(versions, PublicationLog(deployment.kafka_bootstrap).read(subject))
+    return versions
 
 
 def joined(

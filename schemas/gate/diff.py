@@ -61,6 +61,11 @@ def _diff(tree: Files, baseline: Baseline, subject: str | None) -> list[MessageC
     return [each for each in found if each is not None]
 
 
+def between(name: str, before: str | None, after: str | None) -> MessageChange | None:
+    """Return what happened to a message from one schema to another, each complete in itself; None where nothing did."""
+    return deeply(lambda: _message(name, before, after))
+
+
 def traits(text: str) -> dict[str, Traits]:
     """Return what there is to say of every field of a message, by its full name within the message."""
     return dict(_record(document(text), record(text), ""))

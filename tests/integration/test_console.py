@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.orders import FULFILMENT_TIMEOUT_S, place, place_lines, wait_until_de
 from tests.stack import RunningStack
 
 LARGEST_BYTES = 400_000
+TOPIC_PAGE = "/topic?name=order.events"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m"
 
 
@@ -54,8 +56,14 @@ def test_each_panel_fails_on_its_own_with_a_sentence(
         with stack.frozen(part):
             page = pages.until("/", f"<strong>{part}</strong> is frozen")
             assert "by the connector" in page
-    with stack.frozen("kafka"):
+    with stack.frozen("kafka"), ThreadPoolExecutor() as threads:
+        asked = [threads.submit(pages.answer, path) for path in ("/topics", TOPIC_PAGE)]
+        assert "Under way" in pages.get("/sagas")  # which does not wait for these
         assert "by the connector" in pages.until("/", "Of the consumers nothing can be told.")
+        counted, looked_into = (each.result() for each in asked)
+        assert "How many records there are cannot be told" in counted.text
+        assert looked_into.status_code == 503
+        assert "cannot be asked" in looked_into.text
     pages.until("/", "all is well", timeout_s=90)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from cdc.database import SESSION, connect
+from cdc.database import SESSION, connect, only_reading
 from infra.local.probe import wait_until
 from infra.services import SUPERUSER
 from tests.orders import find, place
@@ -100,3 +100,13 @@ def test_commands_take_nothing_from_the_environment(stack: RunningStack) -> None
     elsewhere = RunningStack(stack.settings)
     elsewhere.environment |= ENVIRONMENT
     assert json.loads(elsewhere.cli("outbox", "stats", "--json").stdout)["outboxes"]
+
+
+def test_who_only_reads_cannot_write_whatever_opens_the_session(stack: RunningStack) -> None:
+    url = stack.database_url("analytics")
+    with only_reading(), connect(url, autocommit=True) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("delete from parked_message")
+    with connect(url, autocommit=True) as connection:
+        connection.execute("delete from parked_message where false")

@@ -12,6 +12,10 @@ COMMANDS = {
         "infra.cli.outbox.backfill:backfill",
         "Publish rows that connector or relay has passed over.",
     ),
+    "canary": (
+        "infra.cli.outbox.canary:canary",
+        "Send a message through, and see how long it takes.",
+    ),
     "verify": ("infra.cli.outbox.verify:verify", "Prove that rows, logs and Kafka agree."),
 }
 

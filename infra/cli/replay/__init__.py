@@ -12,6 +12,8 @@ from infra.cli.output import json_option
 
 # name -> where the command lives, and its line in `tailrace replay --help`
 COMMANDS = {
+    "jobs": ("infra.cli.replay.jobs:jobs", "List the replays that go on by themselves."),
+    "stop": ("infra.cli.replay.jobs:stop", "Interrupt one of them."),
     "sandboxes": ("infra.cli.replay.sandboxes:sandboxes", "List the sandboxes that there are."),
     "drop": ("infra.cli.replay.sandboxes:drop", "Drop sandboxes that were kept or left behind."),
 }
@@ -109,6 +111,16 @@ COMMANDS = {
     type=values.RUN,
     metavar="[RUN]",
     help="Go on with a replay that was interrupted, the last one or the one named.",
+)
+@click.option(
+    "--background",
+    is_flag=True,
+    help="Go on in a process of its own; `tailrace replay jobs` and the console show what comes of it.",
+)
+@click.option(
+    "--progress",
+    type=values.OUTPUT,
+    help="Write into this file how far it is, as JSON.",
 )
 @json_option
 @click.pass_context

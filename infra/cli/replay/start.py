@@ -4,20 +4,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
+from cdc.reconciliation import Progress
 from consumers.replay.bounds import Bound
 from consumers.replay.errors import ReplayError
 from infra.cli.common import confirm
-from infra.cli.output import console, emit
+from infra.cli.output import console, emit, tell
 from infra.cli.progress import on_stderr, working
 from infra.cli.replay import text
 from infra.deployment import Deployment
 from infra.deployment.current import load_deployment
 from infra.errors import RequestError
+from infra.operations.replay import jobs
 from infra.operations.replay.code import current_code, replay_with
+from infra.operations.replay.jobs import telling
 from infra.operations.replay.live import into_live
 from infra.operations.replay.request import ReplayRequest
 from infra.operations.replay.run import Run, begin, count_messages, resume
@@ -30,11 +34,24 @@ ROWS_IN_JSON = 1000
 
 
 def start(
-    *, start: Sequence[str], end: Sequence[str], yes: bool, as_json: bool, **options: Any
+    *,
+    start: Sequence[str],
+    end: Sequence[str],
+    yes: bool,
+    as_json: bool,
+    background: bool,
+    progress: Path | None,
+    **options: Any,
 ) -> int:
     begins, ends = _bound("--from", start), _bound("--to", end)
     request = ReplayRequest(start=begins, end=ends, **options)
     deployment = load_deployment()
+    if background:
+        job = jobs.start(deployment, request)
+        line = f"The replay {job.job_id} goes on by itself; `tailrace replay jobs` shows how far it is."
+        tell(job, [line], as_json=as_json)
+        return 0
+    show = telling(progress) if progress else on_stderr(working, quiet=as_json)
     shown = ["--json"] if as_json else []
     if request.resume:
         run = resume(deployment, request)
@@ -44,16 +61,15 @@ def start(
             again = replace(request, resume=run.state.run_id)
             return replay_with(deployment, code.partition(" ")[0], again, shown)
     elif request.dry_run:
-        return _count(deployment, request, quiet=as_json)
+        return _count(deployment, request, show, quiet=as_json)
     elif request.code:
         return replay_with(deployment, request.code, request, shown)
     else:
         run = begin(deployment, request)
     if run.state.mode == "sandbox":
-        return _into_sandbox(run, quiet=as_json)
-    if run.state.mode == "topic":
-        return _into_topic(run, yes=yes, quiet=as_json)
-    return _into_live(run, yes=yes, quiet=as_json)
+        return _into_sandbox(run, show, quiet=as_json)
+    into = _into_topic if run.state.mode == "topic" else _into_live
+    return into(run, show, yes=yes, quiet=as_json)
 
 
 def _bound(option: str, texts: Sequence[str]) -> Bound:
@@ -63,8 +79,8 @@ def _bound(option: str, texts: Sequence[str]) -> Bound:
         raise RequestError(f"{option}: {error}.") from error
 
 
-def _count(deployment: Deployment, request: ReplayRequest, *, quiet: bool) -> int:
-    found = count_messages(deployment, request, on_stderr(working, quiet=quiet))
+def _count(deployment: Deployment, request: ReplayRequest, show: Progress, *, quiet: bool) -> int:
+    found = count_messages(deployment, request, show)
     if quiet:
         emit(text.plan_as_json(found))
         return 0
@@ -81,11 +97,11 @@ def _announce(run: Run, *, quiet: bool) -> None:
             click.echo(f"With the handlers of {run.state.code}.", err=True)
 
 
-def _into_sandbox(run: Run, *, quiet: bool) -> int:
-    info, progress = find_sandbox(run), on_stderr(working, quiet=quiet)
+def _into_sandbox(run: Run, show: Progress, *, quiet: bool) -> int:
+    info = find_sandbox(run)
     _announce(run, quiet=quiet)
     with _resumable(run):
-        outcome = into_sandbox(run, info, progress, ROWS_IN_JSON if quiet else ROWS_SHOWN)
+        outcome = into_sandbox(run, info, show, ROWS_IN_JSON if quiet else ROWS_SHOWN)
     if quiet:
         emit(text.outcome_as_json(run, outcome))
     else:
@@ -96,7 +112,7 @@ def _into_sandbox(run: Run, *, quiet: bool) -> int:
     return 0 if outcome.is_good else 1
 
 
-def _into_topic(run: Run, *, yes: bool, quiet: bool) -> int:
+def _into_topic(run: Run, show: Progress, *, yes: bool, quiet: bool) -> int:
     require_target(run)
     _announce(run, quiet=quiet)
     target = run.state.target
@@ -108,7 +124,7 @@ def _into_topic(run: Run, *, yes: bool, quiet: bool) -> int:
             yes=yes,
         )
     with _resumable(run):
-        done = into_topic(run, on_stderr(working, quiet=quiet))
+        done = into_topic(run, show)
     if quiet:
         emit(done)
     else:
@@ -116,11 +132,11 @@ def _into_topic(run: Run, *, yes: bool, quiet: bool) -> int:
     return 0
 
 
-def _into_live(run: Run, *, yes: bool, quiet: bool) -> int:
+def _into_live(run: Run, show: Progress, *, yes: bool, quiet: bool) -> int:
     _announce(run, quiet=quiet)
     confirm(text.live_question(run), yes=yes)
     with _resumable(run):
-        done = into_live(run, on_stderr(working, quiet=quiet))
+        done = into_live(run, show)
     if quiet:
         emit(done)
         return 1 if done.parked else 0

@@ -14,6 +14,10 @@ COMMANDS = {
     "check": ("infra.cli.schema.check:check", "Refuse changes that would break somebody."),
     "diff": ("infra.cli.schema.diff:show_diff", "Show what changed, field by field."),
     "impact": ("infra.cli.schema.diff:show_impact", "Show who reads what changed."),
+    "propose": (
+        "infra.cli.schema.propose:propose",
+        "Judge a change that stands nowhere yet.",
+    ),
     "golden": ("infra.cli.schema.golden:golden", "Keep bytes of a new version for good."),
     "publish": ("infra.cli.schema.registry:publish", "Register what changed in the registry."),
     "restore": ("infra.cli.schema.restore:restore", "Put lost ids back into the registry."),

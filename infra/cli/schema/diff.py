@@ -55,7 +55,7 @@ def show_diff(
     """
     found = contracts.diff(where, Comparison(directory=directory, against=against), subject)
     changes = found.changes
-    lines = [line for change in changes for line in _message(change)]
+    lines = [line for change in changes for line in lines_of(change)]
     tell(changes, lines or [_nothing(found.title)], as_json=as_json)
     context.exit(1 if any(change.kind == "malformed" for change in changes) else 0)
 
@@ -79,12 +79,13 @@ def show_impact(context: click.Context, *, against: str, directory: Path, as_jso
     """
     found = contracts.impact(where, Comparison(directory=directory, against=against))
     impacts = found.changes
-    lines = [line for each in impacts for line in _impact(each)]
+    lines = [line for each in impacts for line in lines_of_impact(each)]
     tell(impacts, lines or [_nothing(found.title)], as_json=as_json)
     context.exit(1 if any(each.field.kind == "malformed" for each in impacts) else 0)
 
 
-def _message(change: MessageChange) -> Iterator[str]:
+def lines_of(change: MessageChange) -> Iterator[str]:
+    """Yield what changed in a message, field by field."""
     problem = f": {change.problem}" if change.problem else ""
     yield _signed(change.kind, change.subject, f"{change.kind}{problem}")
     for field in change.fields if change.kind == "changed" else ():
@@ -106,7 +107,8 @@ def _traits(field: FieldChange) -> Iterator[str]:
         yield f"{trait}: {values.get(field.kind, f'{old} -> {new}')}"
 
 
-def _impact(each: Impact) -> Iterator[str]:
+def lines_of_impact(each: Impact) -> Iterator[str]:
+    """Yield a field that changed, and what that means to each consumer."""
     yield _signed(
         each.field.kind, " ".join(filter(None, (each.subject, each.field.name))), each.topic
     )

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 import click
 
 from infra.cli.common import examples
-from infra.cli.output import console, emit, json_option, table
+from infra.cli.output import console, emit, json_option, table, tell
 from infra.cli.progress import open_bar
+from infra.cli.schema.diff import lines_of
 from infra.cli.values import SUBJECT
 from infra.deployment.current import load_deployment
 from infra.operations import schema as operations
-from infra.operations.schema import HistoryEntry, PublishedSubject
+from infra.operations.schema import HistoryEntry, PublishedSubject, Version
 from infra.text import local
 from schemas.gate.finding import Finding
 from schemas.publish_plan import BrokenContractError, Progress
@@ -44,12 +45,18 @@ def publish(context: click.Context, *, dry_run: bool, new_ids: bool, as_json: bo
 
 @click.command()
 @click.argument("subject", type=SUBJECT)
+@click.option("--changes", is_flag=True, help="Show what each version changed, newest first.")
 @json_option
 @examples(
     "tailrace schema history orders.OrderCreated",
+    "tailrace schema history orders.OrderCreated --changes",
 )
-def history(*, subject: str, as_json: bool) -> None:
+def history(*, subject: str, changes: bool, as_json: bool) -> None:
     """Show the versions of SUBJECT: when each was published, by whom, from which git revision."""
+    if changes:
+        versions = operations.versions(load_deployment(), subject)
+        tell(versions, [line for each in versions for line in _changed(each)], as_json=as_json)
+        return
     entries = operations.history(load_deployment(), subject)
     if as_json:
         emit(entries)
@@ -96,6 +103,11 @@ def _cells(entry: HistoryEntry) -> tuple[str, ...]:
         return (*name, "not recorded", "", "")
     when, revision = local(entry.published_at), entry.revision or "no git repository"
     return (*name, when, entry.publisher or "", revision)
+
+
+def _changed(each: Version) -> Iterator[str]:
+    yield " ".join(filter(None, ("version", *_cells(each.published))))
+    yield from lines_of(each.change) if each.change else ()
 
 
 def _text(number: int | None) -> str:

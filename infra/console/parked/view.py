@@ -4,11 +4,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from cdc.kafka_record import Headers
-from consumers.runtime.parked.message import Group, Parked, RecordPosition, key_text
-from consumers.runtime.parked.payload import first_bytes
+from consumers.runtime.parked.message import (
+    Found,
+    Group,
+    Parked,
+    RecordPosition,
+    key_of,
+    key_text,
+)
+from consumers.runtime.parked.payload import differences, first_bytes
 from consumers.runtime.parked.reading import ParkedMessages
 from consumers.runtime.parked.selection import Selection
 from infra.console.board import Panel, Reading, Source
@@ -48,12 +56,17 @@ def grouped(schemas: Sequence[ParkedMessages]) -> list[Group]:
     return sorted(found, key=lambda each: (-each.dead, -each.retrying, each.consumer, each.type))
 
 
-def selection(consumer: str, type_: str, error: str) -> Selection:
-    return Selection(consumer=consumer or None, type=type_ or None, error=error or None)
+def selection(consumer: str, type: str, error: str, key: str) -> Selection:  # noqa: A002 - as fields are called
+    return Selection(
+        consumer=consumer or None,
+        type=type or None,
+        error=error or None,
+        key=key_of(key) if key else None,
+    )
 
 
-def listed(deployment: Deployment, chosen: Selection) -> list[Parked]:
-    return list(list_messages(deployment, chosen, MOST).messages)
+def listed(deployment: Deployment, chosen: Selection) -> Found:
+    return list_messages(deployment, chosen, MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,14 @@ class One:
     @property
     def value(self) -> DecodedValue | None:
         return self.view.value
+
+    @property
+    def edits(self) -> list[tuple[str, Any, Any]]:
+        """What stands elsewhere than when it was delivered: the place, what stood there, and what does now."""
+        before = self.view.original if isinstance(self.view, ParkedView) else None
+        if before is None or before.problem or self.value is None or self.value.problem:
+            return []
+        return list(differences(before.payload, self.value.payload))
 
     @property
     def first_bytes(self) -> str:

@@ -42,22 +42,23 @@ def saga_routes(site: Site) -> list[Route]:
         from infra.operations import sagas as operations
 
         verb = form.require("verb", "what is to be done")
-        if verb not in operations.ABOUT:
+        if verb not in operations.VERBS:
             raise FormError(f"Nothing was done: there is no action {verb!r}.")
         request = operations.ActionRequest(
             verb=verb,
             saga_id=form.require("id", "which saga is meant"),
             saga=form.require("saga", "which saga is meant"),
             step=form.get("step"),
-            actor=form.require("actor", "who you are"),
-            why=form.require("why", "why, as it is kept with what is done"),
+            newest=bool(form.get("newest")),
+            actor=form.actor,
+            why=form.why,
         )
 
         def carry_out() -> None:
             with operations.open_sagas(deployment) as readers:
                 operations.act(readers, request)
 
-        await site.asked(carry_out)
+        await site.done(carry_out)
         return see(link("/saga", id=request.saga_id, saga=request.saga))
 
     return [site.get("/sagas", index), site.get("/saga", show), site.post("/saga", act)]

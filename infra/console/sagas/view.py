@@ -103,6 +103,11 @@ class One:
     def has_ended(self) -> bool:
         return self.shown.saga.status in ENDED
 
+    @property
+    def steps(self) -> list[str]:
+        """The steps that it could run from once more."""
+        return [*self.shown.saga.steps, *self.shown.remaining]
+
 
 def one(deployment: Deployment, saga_id: str, saga: str) -> One:
     with operations.open_sagas(deployment) as readers:

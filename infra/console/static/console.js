@@ -48,6 +48,10 @@
   const isBeingFilledIn = () =>
     [...document.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue);
 
+  const signInAgain = (answer) => {
+    if (answer.type === "opaqueredirect" && !isBeingFilledIn()) location.reload();
+  };
+
   // What the reader has opened, scrolled or focused stays so.
   const replace = (panel, html) => {
     if (!panel) return;
@@ -60,6 +64,9 @@
       if (details) details.open = true;
     }
     panel.querySelectorAll(".scroll").forEach((each, number) => { each.scrollLeft = scrolled[number] || 0; });
+    // what has ended is shown in another way than while it went on
+    const until = document.querySelector("[data-until]");
+    if (until && document.querySelector(until.dataset.until) && !isBeingFilledIn()) location.reload();
     const again = focused >= 0 && panel.querySelectorAll("a, button, summary, [tabindex]")[focused];
     if (again) again.focus({ preventScroll: true });
   };
@@ -77,9 +84,61 @@
     if (document.hidden || !stream) return;
     const isQuiet = Date.now() - heardAt > QUIET_MS;
     if (isQuiet) say("The console is silent");
-    // one that was refused is not tried again by itself
-    if (isQuiet || stream.readyState === EventSource.CLOSED) { close(); open(); }
+    // one that was refused is not tried again by itself; who is signed out is asked to sign in
+    const isRefused = stream.readyState === EventSource.CLOSED;
+    if (isRefused) fetch(location.href, { method: "HEAD", redirect: "manual" }).then(signInAgain, () => {});
+    if (isQuiet || isRefused) { close(); open(); }
   }, LOOK_MS);
+
+  // What comes to a topic is put above what stood there, until it is wanted no more.
+  const follow = document.getElementById("follow");
+  if (follow) {
+    const KEPT = 200;
+    const records = document.getElementById("records");
+    const told = document.getElementById("followed");
+    let coming = null;
+    let leftOut = 0;
+    const stop = (text) => {
+      if (coming) coming.close();
+      coming = null;
+      follow.setAttribute("aria-pressed", "false");
+      follow.textContent = "Follow";
+      told.textContent = text;
+    };
+    follow.addEventListener("click", () => {
+      if (coming) { stop(""); return; }
+      follow.setAttribute("aria-pressed", "true");
+      follow.textContent = "Stop";
+      told.textContent = "Looking …";
+      coming = new EventSource(follow.dataset.stream);
+      coming.addEventListener("follows", () => { if (!leftOut) told.textContent = "What comes is put on top."; });
+      coming.addEventListener("record", (event) => {
+        document.getElementById("none")?.remove();
+        records.insertAdjacentHTML("afterbegin", event.data);
+        while (records.childElementCount > KEPT) records.lastElementChild.remove();
+      });
+      coming.addEventListener("more", (event) => {
+        leftOut += Number(event.data);
+        told.textContent = `${leftOut} came too fast to be shown.`;
+      });
+      let trouble = "";
+      coming.addEventListener("trouble", (event) => { trouble = event.data; });
+      coming.addEventListener("here", () => { trouble = ""; });
+      coming.onerror = () => {
+        if (coming && coming.readyState === EventSource.CLOSED) stop("It cannot be followed.");
+        else told.textContent = `${trouble || "The console does not answer."} It is tried again.`;
+      };
+    });
+  }
+
+  // Where a text was refused, the line that is the reason is chosen.
+  const refused = document.querySelector("textarea[data-line]");
+  if (refused) {
+    const lines = refused.value.split("\n");
+    const begin = lines.slice(0, refused.dataset.line - 1).join("\n").length + (refused.dataset.line > 1 ? 1 : 0);
+    refused.focus();
+    refused.setSelectionRange(begin, begin + (lines[refused.dataset.line - 1] || "").length);
+  }
 
   if (!document.hidden) open();
 })();

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,9 @@ class EditRequest:
     consumer: str | None = None
     message_id: UUID | None = None
     change: Sequence[Assignment] | str | Editor
+    based_on: str | None = (
+        None  # SHA-256 of the value that was changed, where that was seen earlier
+    )
     current_schema: bool = False
     by: Audit
 
@@ -57,6 +61,7 @@ def edit(deployment: Deployment, request: EditRequest) -> EditResult:
         content = selected.schema.messages.content(message)
         if content is None:
             raise NotParkedError(f"{place} has taken effect just now; nothing was changed.")
+        _require_unchanged(request, content.value)
         payloads = Payloads(SchemaStore(deployment.registry, deployment.schema_cache))
         payload = _readable(payloads, message, content.value)
         wire = _wire(payloads, message, payload, current=request.current_schema)
@@ -65,6 +70,13 @@ def edit(deployment: Deployment, request: EditRequest) -> EditResult:
         if is_new:
             Actions(selected.schema.connection, request.by).edit(message, content.value, new_value)
     return EditResult(str(place), message.consumer, is_new)
+
+
+def _require_unchanged(request: EditRequest, value: bytes | None) -> None:
+    if request.based_on not in {None, sha256(value or b"").hexdigest()}:
+        raise EditError(
+            f"Nothing was changed: somebody else has changed {request.place} meanwhile; look at it again."
+        )
 
 
 def _readable(payloads: Payloads, message: Parked, value: bytes | None) -> Payload | None:

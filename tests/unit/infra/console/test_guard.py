@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from infra.console.app import create_app
 from infra.console.installation import Installation, Mode
+from infra.console.listening import Listening
 from infra.local.probe import wait_until
 from infra.settings import Settings
 from tests.stack import own_settings
@@ -18,7 +19,17 @@ from tests.stack import own_settings
 PORT = 18088
 HOME = f"http://127.0.0.1:{PORT}"
 TOKEN = re.compile('name="token" value="([^"]+)"')
-POSTS = ("/saga", "/parked/retry", "/parked/skip")
+POSTS = (
+    "/saga",
+    "/parked/edit",
+    "/parked/retry",
+    "/parked/skip",
+    "/replays",
+    "/replay",
+    "/outboxes/canary",
+)
+ASKING = ("/schema",)
+"""What is sent a form, and changes nothing."""
 
 
 @pytest.fixture
@@ -30,7 +41,7 @@ def opened(settings: Settings, mode: Mode) -> TestClient:
     installation = Installation(
         deployment=settings.deployment(), local=settings, mode=mode, actor="ada"
     )
-    return TestClient(create_app(installation, PORT), base_url=HOME)
+    return TestClient(create_app(installation, Listening(port=PORT)), base_url=HOME)
 
 
 @pytest.fixture
@@ -47,7 +58,7 @@ def test_every_route_that_changes_something_is_tried_here(settings: Settings) ->
     with opened(settings, "act") as client:
         routes = [route for route in client.app.routes if isinstance(route, Route)]  # type: ignore[attr-defined]
         posts = {route.path for route in routes if "POST" in (route.methods or ())}
-        assert posts == set(POSTS)
+        assert posts == {*POSTS, *ASKING}
 
 
 @pytest.mark.parametrize("host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1:1", ""])
@@ -97,10 +108,13 @@ def test_without_the_token_of_our_pages_nothing_is_done(client: TestClient, path
     assert "the page is from before the console was started" in answer.text
 
 
-@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("path", [*POSTS, *ASKING])
 def test_a_form_is_bounded_and_a_form(client: TestClient, path: str) -> None:
     headers = {"origin": HOME, "content-type": "application/x-www-form-urlencoded"}
-    assert "16 kB" in client.post(path, content=b"a=" + b"x" * 20_000, headers=headers).text
+    most_kb = 4096 if path in {"/parked/edit", "/schema"} else 16
+    content = b"a=" + b"x" * (most_kb * 1024)
+    refused = client.post(path, content=content, headers=headers).text
+    assert f"the form has more than {most_kb} kB" in refused
     assert "cannot be read" in client.post(path, content=b"\xff\xfe", headers=headers).text
     assert "is sent as" in client.post(path, json={}, headers={"origin": HOME}).text
 
@@ -145,3 +159,13 @@ def test_with_everything_down_pages_say_so(client: TestClient) -> None:
         assert answer.status_code == 503
         assert "This cannot be shown" in answer.text
         assert "Connection refused" in answer.text
+    assert "Connection refused" in client.get("/outboxes").text
+    page = client.get("/schema?name=orders.OrderCreated")
+    assert page.status_code == 200
+    assert "What the registry holds cannot be told" in page.text
+    [token] = TOKEN.findall(page.text)
+    form = {"token": token, "name": "orders.OrderCreated", "text": "{}"}
+    judged = client.post("/schema", data=form, headers={"origin": HOME})
+    assert judged.status_code == 409
+    assert "cannot be asked" in judged.text
+    assert "read by" in client.get("/schemas").text

@@ -17,7 +17,7 @@ SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39; \\x1b[31m\\u202e\\x00\\
 @pytest.fixture
 def pages() -> Pages:
     installation = SimpleNamespace(name=EVIL, mode="act", actor=EVIL)
-    return Pages(installation, token="token", process="process")  # type: ignore[arg-type]
+    return Pages(installation, process="process")  # type: ignore[arg-type]
 
 
 def test_whatever_a_template_is_given_is_escaped(pages: Pages) -> None:
@@ -75,6 +75,9 @@ PAIRS = [
     ("bad", "tint-bad"),
     ("late", "tint-late"),
     ("text", "tint-bad"),
+    ("quiet", "tint-bad"),
+    ("text", "tint-late"),
+    ("text", "tint-well"),
     ("on-accent", "accent"),
 ]
 READABLE = 4.5

@@ -1,0 +1,18 @@
+"""The command that sends a message through: `outbox canary`."""
+
+import click
+
+from infra.cli.common import examples
+from infra.cli.output import json_option, tell
+from infra.deployment.current import load_deployment
+from infra.operations.outbox.canary import send_canary
+
+
+@click.command()
+@json_option
+@examples("tailrace outbox canary")
+def canary(*, as_json: bool) -> None:
+    """Send a message through outbox, publisher and Kafka, and show how long it took."""
+    arrived = send_canary(load_deployment())
+    line = f"A message took {arrived.seconds * 1000:.0f} ms from commit to consumer."
+    tell(arrived, [line], as_json=as_json)

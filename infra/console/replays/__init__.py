@@ -1,0 +1,1 @@
+"""Replays into sandboxes: asked for, watched, and what came of them held against what is live."""

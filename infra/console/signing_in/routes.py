@@ -1,0 +1,70 @@
+"""Where people sign in and out."""
+
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from cdc.logs import FieldLogger
+from infra.console.guard import Form
+from infra.console.routes import Site, see
+from infra.console.signing_in.sessions import IDLE_S, Sessions, TooManyTriesError
+
+log = FieldLogger(__name__)
+
+
+def sign_in_routes(site: Site, sessions: Sessions, cookie: str, *, is_secure: bool) -> list[Route]:
+    async def ask(request: Request) -> Response:
+        return _page(request.query_params.get("to", ""))
+
+    async def sign_in(_request: Request, form: Form) -> Response:
+        name, to = form.get("name"), form.get("to")
+        try:
+            session_id = await sessions.sign_in(name, form.fields.get("password", ""))
+        except TooManyTriesError:
+            log.warning("refused", name=name, because="tried too often")
+            return _page(
+                to,
+                "That was tried too often: wait a minute.",
+                HTTPStatus.TOO_MANY_REQUESTS,
+            )
+        if session_id is None:
+            log.warning("refused", name=name, because="wrong name or password")
+            return _page(to, "Name and password do not belong together.", HTTPStatus.FORBIDDEN)
+        log.info("signed in", name=name)
+        answer = see(_ours(to))
+        answer.set_cookie(
+            cookie,
+            session_id,
+            max_age=int(IDLE_S),
+            httponly=True,
+            secure=is_secure,
+            samesite="strict",
+        )
+        return answer
+
+    async def sign_out(request: Request, _form: Form) -> Response:
+        sessions.end(request.cookies.get(cookie, ""))
+        answer = see("/sign-in")
+        answer.delete_cookie(cookie, httponly=True, secure=is_secure, samesite="strict")
+        return answer
+
+    def _page(to: str, problem: str = "", status: HTTPStatus = HTTPStatus.OK) -> Response:
+        return site.pages.page("sign-in.html", status, to=_ours(to), problem=problem)
+
+    return [
+        site.get("/sign-in", ask),
+        site.post("/sign-in", sign_in, acts=False, is_known=False),
+        site.post("/sign-out", sign_out, acts=False),
+    ]
+
+
+def _ours(to: str) -> str:
+    """Return an address of ours, whatever was asked for."""
+    parts = urlsplit(to.replace("\\", "/"))
+    is_ours = (
+        to.startswith("/") and not to.startswith("//") and to.isprintable() and not parts.netloc
+    )
+    return to if is_ours else "/"
