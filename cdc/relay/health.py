@@ -1,4 +1,4 @@
-"""The endpoints of a relay: `GET /health` answers 200 while it works, and tells what it holds; `/metrics` is for Prometheus."""
+"""Endpoints of a relay: `/health` answers 200 while it works, and tells what it holds; `/metrics` is for Prometheus."""
 
 import asyncio
 import threading
