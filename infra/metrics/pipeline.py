@@ -196,10 +196,8 @@ def _parked(connections: Sequence[SyncConnection]) -> Iterator[Metric]:
     keys: dict[Labels, float] = {(name, each): 0 for name in names for each in STATUSES}
     for connection in connections:
         reading = ParkedMessages(connection)
-        for labels, number in reading.messages().items():
-            messages[labels] = number
-        for labels, number in reading.keys().items():
-            keys[labels] = number
+        messages.update(reading.messages())
+        keys.update(reading.keys())
     yield gauge(
         "tailrace_parked_messages",
         "Messages that are parked, by why.",
