@@ -18,7 +18,7 @@ from tests.services import free_port
 from tests.stack import RunningStack
 
 PACKAGE = "prometheus"
-EVERY_S = 1
+EVERY_S = 3
 Labels = dict[str, str]
 
 
@@ -40,7 +40,7 @@ class Exporter(ServerProcess):
 
 
 class Prometheus(ServerProcess):
-    """Prometheus on loopback, which asks each second."""
+    """Prometheus on loopback, which asks every few seconds."""
 
     def __init__(self, directory: Path, exporter: str) -> None:
         program = debian.program("prometheus", package=PACKAGE)

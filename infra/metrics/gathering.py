@@ -12,8 +12,10 @@ from cdc.metrics import Metric, gauge, render
 from infra.errors import explain
 from infra.metrics.probes import Probe
 
-PATIENCE_S = 3.0
+PATIENCE_S = 2.0
 """How long a scrape waits for sources that do not answer; Prometheus gives it 10 s."""
+KEPT_S = 30.0
+"""How long what a source said is told when it says nothing more: one late answer is not to end an alert."""
 LINGER_S = 120.0
 """How long connections are kept when nobody scrapes any more."""
 
@@ -68,7 +70,7 @@ class Gatherer:
     def _metrics(self) -> Iterator[Metric]:
         yield gauge(
             "tailrace_source_up",
-            "Whether what is asked for metrics has answered: without it, those of the source are missing.",
+            "Whether what is asked for metrics has answered in time; if not, its metrics are missing soon.",
             {(each.name,): each.is_up for each in self._watched},
             ["source"],
         )
@@ -94,17 +96,20 @@ class _Watched:
         self._opened = ExitStack()
         self._look: Look | None = None
         self._looking: Future[None] | None = None
-        self._told: Sequence[Metric] | None = None
+        self._told: Sequence[Metric] = ()
+        self._told_at = 0.0
+        self._has_failed = False
         self._took_s: float | None = None
         self._begun_at = 0.0
 
     @property
     def is_up(self) -> bool:
-        return not self._is_late and self._told is not None
+        return not self._is_late and not self._has_failed
 
     @property
     def metrics(self) -> Sequence[Metric]:
-        return self._told or () if self.is_up else ()
+        is_kept = time.monotonic() - self._told_at < KEPT_S + self._source.every_s
+        return self._told if is_kept else ()
 
     @property
     def took_s(self) -> float | None:
@@ -117,7 +122,7 @@ class _Watched:
     def begin(self) -> "Future[None]":
         """Begin a look, unless one is under way, or it is too early for it."""
         now = time.monotonic()
-        is_early = self._told is not None and now - self._begun_at < self._source.every_s
+        is_early = not self._has_failed and now - self._begun_at < self._source.every_s
         if self._looking is None or (self._looking.done() and not is_early):
             self._begun_at = now
             self._looking = self._thread.submit(self._ask)
@@ -139,13 +144,14 @@ class _Watched:
         try:
             if self._look is None:
                 self._look = self._opened.enter_context(self._source.open())
-            self._told = list(self._look())
+            self._told, self._told_at = list(self._look()), time.monotonic()
+            self._has_failed = False
         except Exception as error:
             if (sentence := explain(error)) is None:
                 log.exception("failed", source=self.name)
             else:
                 log.warning("does not answer", source=self.name, because=sentence)
-            self._told = None
+            self._has_failed = True
             self._close()
         self._took_s = time.monotonic() - began
 

@@ -14,8 +14,8 @@ from infra.metrics.gathering import Look, Source
 from infra.services import RETENTION
 
 QUERIES = load_queries(__package__)
-POSTGRES_EVERY_S = 30.0
-"""For the size of the database it goes through thousands of files."""
+SIZE_EVERY_S = 300.0
+"""For the size of the database Postgres goes through thousands of files."""
 
 
 def server_sources(deployment: Deployment) -> tuple[Source, ...]:
@@ -26,12 +26,20 @@ def server_sources(deployment: Deployment) -> tuple[Source, ...]:
             yield lambda: list(_postgres(connection))
 
     @contextmanager
+    def size() -> Iterator[Look]:
+        yield lambda: [_size(deployment.database_url(RETENTION))]
+
+    @contextmanager
     def kafka() -> Iterator[Look]:
         bootstrap = deployment.kafka_bootstrap
         admin = new_admin(bootstrap)
         yield lambda: list(_kafka(bootstrap, admin))
 
-    return Source("postgres", postgres, POSTGRES_EVERY_S), Source("kafka", kafka)
+    return (
+        Source("postgres", postgres),
+        Source("database size", size, SIZE_EVERY_S),
+        Source("kafka", kafka),
+    )
 
 
 COUNTED = {
@@ -61,11 +69,14 @@ def _postgres(connection: SyncConnection) -> Iterator[Metric]:
         "Connections that there may be, max_connections.",
         one(told["connections_limit"]),
     )
-    yield gauge(
-        "tailrace_postgres_database_bytes", "Size of the database.", one(told["database_bytes"])
-    )
     for column, (name, about) in COUNTED.items():
         yield counter(f"tailrace_postgres_{name}_total", about, one(float(told[column])))
+
+
+def _size(url: str) -> Metric:
+    with connect(url) as connection:
+        [[size]] = connection.execute(QUERIES["size"]).fetchall()
+    return gauge("tailrace_postgres_database_bytes", "Size of the database.", one(size))
 
 
 def _kafka(bootstrap: str, admin: AdminClient) -> Iterator[Metric]:
