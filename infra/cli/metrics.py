@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from infra.cli.common import Command, examples
-from infra.cli.values import whole
+from infra.cli.values import DIRECTORY, whole
 from infra.deployment.current import is_local, load_deployment, local_stack
 from infra.metrics.server import CANARY_EVERY_S, CHECKS_EVERY_S, PARTS_EVERY_S, Exported
 
@@ -80,7 +80,7 @@ def show() -> None:
 
 
 @metrics.command()
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", type=DIRECTORY)
 @port_option
 @examples("tailrace metrics configuration build/observability")
 def configuration(*, directory: Path, port: int | None) -> None:

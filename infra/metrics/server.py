@@ -24,7 +24,7 @@ TARGETS = "/targets"
 PARTS_EVERY_S = 30.0
 """Every part is asked then, which takes as much as all else together."""
 CANARY_EVERY_S = 60.0
-CHECKS_EVERY_S = 300.0
+CHECKS_EVERY_S = 600.0
 
 log = FieldLogger(__name__)
 
