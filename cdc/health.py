@@ -3,11 +3,14 @@
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPMethod, HTTPStatus
+from inspect import isawaitable
 from typing import Any
 
 from aiohttp import web
+
+from cdc.metrics import CONTENT_TYPE
 
 LIFETIME_S = 5.0
 """After which a connection is closed, whatever it waits for; it serves one request."""
@@ -20,11 +23,13 @@ STOP_S = 1.0
 """How long an answer under way may take when the server stops."""
 _METHODS = (HTTPMethod.GET, HTTPMethod.HEAD)
 
-Answer = Callable[[], tuple[HTTPStatus, Mapping[str, Any]]]
+Told = tuple[HTTPStatus, Any]
+"""A status, and metrics as text, or what is told as JSON."""
+Answer = Callable[[], Told | Awaitable[Told]]
 
 
 class HealthEndpoints:
-    """Answers a few paths with JSON."""
+    """Answers a few paths."""
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self._answers = answers
@@ -53,18 +58,22 @@ class HealthEndpoints:
             self._socket.close()
 
     async def _respond(self, request: web.BaseRequest) -> web.Response:
-        response = self._response(request.method, request.path)
+        response = await self._response(request.method, request.path)
         response.force_close()
         return response
 
-    def _response(self, method: str, path: str) -> web.Response:
+    async def _response(self, method: str, path: str) -> web.Response:
         answer = self._answers.get(path)
         if answer is None:
             return web.Response(status=HTTPStatus.NOT_FOUND)
         if method not in _METHODS:
             allowed = {"allow": ", ".join(_METHODS)}
             return web.Response(status=HTTPStatus.METHOD_NOT_ALLOWED, headers=allowed)
-        status, body = answer()
+        told = answer()
+        status, body = await told if isawaitable(told) else told
+        if isinstance(body, str):
+            headers = {"content-type": CONTENT_TYPE}
+            return web.Response(body=body.encode(), status=status, headers=headers)
         return web.json_response(text=json.dumps(body, indent=1), status=status)
 
 

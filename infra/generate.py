@@ -1,7 +1,7 @@
 """Everything that is made from the contracts and committed: `python -m infra.generate`.
 
-Message classes, classes of the protos, OpenAPI documents, the AsyncAPI document, the pages of the event catalogue and
-the compose file. A test fails when one of them is not what this would write.
+Message classes, classes of the protos, OpenAPI documents, the AsyncAPI document, the pages of the event catalogue,
+the compose file, and what Prometheus and Grafana read. A test fails when one of them is not what this would write.
 """
 
 import json
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from infra import asyncapi, catalogue_pages, openapi, protobuf
 from infra.compose import render as compose
+from infra.observability import files
+from infra.observability import render as observability
 from infra.repository import REPOSITORY
 from schemas import generate as messages
 from schemas.catalogue import catalogue
@@ -30,6 +32,7 @@ def render_documents() -> dict[Path, str]:
     return {
         **{Path(path): text for path, text in openapi.render_all().items()},
         **compose.render(),
+        **observability.render(),
         **{
             CATALOGUE_PAGES / name: text
             for name, text in catalogue_pages.render(catalogue(), readers()).items()
@@ -84,6 +87,7 @@ def _present() -> list[Path]:
         *(REPOSITORY / "schemas/messages").glob("*.py"),
         *protobuf.present(),
         *(REPOSITORY / "schemas/rest/openapi").glob("*.json"),
+        *(REPOSITORY / observability.FOLDER / path for path in files()),
     ]
     return [file.relative_to(REPOSITORY) for file in found]
 

@@ -163,6 +163,7 @@ class Settings(AccessSettings, BaseSettings):
     registry_port: Port
     profile: Literal["auto", Shape]
     console_port: Port
+    metrics_port: Port
     publisher: Publisher
     databases: Databases
     workers: Workers
@@ -184,6 +185,7 @@ class Settings(AccessSettings, BaseSettings):
     requests_in_flight: Annotated[int, Field(ge=1, le=100_000)]
     log_requests_ms: Annotated[int, Field(ge=0)]
     console: ConsoleMode
+    metrics: Literal["on", "off"]
 
     @classmethod
     def settings_customise_sources(
@@ -318,6 +320,10 @@ class Settings(AccessSettings, BaseSettings):
     @property
     def console_url(self) -> str:
         return f"http://{HOST}:{self.console_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{HOST}:{self.metrics_port}"
 
     def port_of(self, service: str) -> int:
         port: int = getattr(self, find_service(service).port_setting)

@@ -1,4 +1,4 @@
-"""The health endpoint of a relay: `GET /health` answers 200 while it works, and says in JSON what it holds."""
+"""Endpoints of a relay: `/health` answers 200 while it works, and tells what it holds; `/metrics` is for Prometheus."""
 
 import asyncio
 import threading
@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from cdc.health import HealthEndpoints
+from cdc.metrics import METRICS, counter, gauge, one, render
 from cdc.relay.relay import RelayStatus
 
 
@@ -26,7 +27,10 @@ def serving(conditions: Sequence[RelayStatus], host: str, port: int) -> Iterator
         told = main | ({"others": others} if others else {})
         return HTTPStatus.OK if fine else HTTPStatus.SERVICE_UNAVAILABLE, told
 
-    endpoints = HealthEndpoints({"/health": answer})
+    def figures() -> tuple[HTTPStatus, str]:
+        return HTTPStatus.OK, _metrics(condition)
+
+    endpoints = HealthEndpoints({"/health": answer, METRICS: figures})
     bound = endpoints.bind(host, port)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -39,3 +43,26 @@ def serving(conditions: Sequence[RelayStatus], host: str, port: int) -> Iterator
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def _metrics(condition: RelayStatus) -> str:
+    return render(
+        (
+            gauge(
+                "tailrace_relay_working",
+                "Whether the relay works: 1, or 0 when something keeps it from it.",
+                one(condition.problem is None),
+            ),
+            gauge("tailrace_relay_shards", "Shards that it holds.", one(len(condition.shards))),
+            counter(
+                "tailrace_relay_published_rows_total",
+                "Rows that it has published since its start.",
+                one(condition.published),
+            ),
+            gauge(
+                "tailrace_relay_keys_aside",
+                "Keys of which rows are set aside, because Kafka refuses them.",
+                one(condition.aside),
+            ),
+        )
+    )

@@ -1,4 +1,7 @@
-"""How a worker is, over HTTP: `/health` while it makes progress, `/ready` when it holds what it should and comes on."""
+"""How a worker is, over HTTP: `/health` while it makes progress, `/ready` when it holds what it should and comes on.
+
+`/metrics` tells it to Prometheus.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,8 +11,10 @@ from http import HTTPStatus
 from typing import Any
 
 from cdc.health import HealthEndpoints
+from cdc.metrics import METRICS, render
 from consumers.runtime.handler_stats import HandlerStats
 from consumers.runtime.lanes import Progress
+from consumers.runtime.metrics import worker_metrics
 from consumers.runtime.store import Place
 
 
@@ -107,7 +112,7 @@ class HealthServer(HealthEndpoints):
         self._handlers = handlers
         self._requests = answers
         self._stashed = stashed
-        super().__init__({"/health": self._health, "/ready": self._ready})
+        super().__init__({"/health": self._health, "/ready": self._ready, METRICS: self._metrics})
 
     def _health(self) -> tuple[HTTPStatus, dict[str, Any]]:
         # that this is answered at all shows that the event loop turns; the watchdog ends who stands still otherwise
@@ -116,6 +121,9 @@ class HealthServer(HealthEndpoints):
     def _ready(self) -> tuple[HTTPStatus, dict[str, Any]]:
         trouble = self._trouble()
         return HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK, self._body(trouble)
+
+    def _metrics(self) -> tuple[HTTPStatus, str]:
+        return HTTPStatus.OK, render(worker_metrics(self._consumer, self._body(self._trouble())))
 
     def _body(self, trouble: str) -> dict[str, Any]:
         partitions = self._partitions()

@@ -235,3 +235,11 @@ select saga, version, count(*) from saga_instance
 where status not in ('completed', 'compensated', 'abandoned')
 group by saga, version
 order by saga, version;
+
+-- name: open
+-- Of each saga that was ever introduced, how those stand that have not ended; a line without a status when there are none.
+select s.saga, i.status, count(i.saga), extract(epoch from clock_timestamp() - min(i.updated_at))::float8
+from (select distinct saga from saga_definition) as s
+    left join saga_instance as i
+    on i.saga = s.saga and i.status not in ('completed', 'compensated', 'abandoned')
+group by s.saga, i.status;

@@ -159,6 +159,15 @@ class SagaReader:
         """Return the versions that are under way, each with how many sagas of it."""
         return self._connection.execute(QUERIES["open_versions"]).fetchall()
 
+    def open(self) -> dict[str, dict[str, tuple[int, float]]]:
+        """Return of each saga, by status, how many have not ended, and for how long one has not changed, in seconds."""
+        found: dict[str, dict[str, tuple[int, float]]] = {}
+        for saga, status, number, unchanged_s in self._connection.execute(QUERIES["open"]):
+            of = found.setdefault(saga, {})
+            if status is not None:
+                of[status] = number, unchanged_s
+        return found
+
     def log(self, saga: str, saga_id: str) -> list[Noted]:
         return self._rows(Noted, "log", {"saga": saga, "saga_id": saga_id})
 

@@ -43,6 +43,10 @@ COMMANDS = {
         "infra.cli.console:console",
         "Serve pages that show an installation, on this machine.",
     ),
+    "metrics": (
+        "infra.cli.metrics:metrics",
+        "Tell Prometheus how an installation is: metrics, alerts, dashboards.",
+    ),
     "connector": ("infra.cli.connector:connector", "Apply, show, restart the connector."),
     "postgres": (
         "infra.cli.postgres:postgres",

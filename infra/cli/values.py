@@ -71,6 +71,13 @@ def _output(text: str) -> Path:
     return path
 
 
+def _directory(text: str) -> Path:
+    path = Path(text)
+    if not text.strip() or "\0" in text or (path.exists() and not path.is_dir()):
+        raise ValueError(f"{quoted(text)} is no directory that could be written to")
+    return path
+
+
 def whole(minimum: int = 1, maximum: int = MAX_COUNT, name: str = "N") -> Parsed:
     def parse(text: str) -> int:
         if (
@@ -122,6 +129,7 @@ def _text(text: str) -> str:
 CAPTURE = Parsed("NAME", _capture)
 TEXT = Parsed("TEXT", _text)
 OUTPUT = Parsed("FILE", _output)
+DIRECTORY = Parsed("DIRECTORY", _directory)
 COUNT = whole()
 RATE = decimal(0.001, 1_000_000, "N")
 MOMENT = Parsed("TIME", lambda text: parse_moment(text, datetime.now(UTC)))

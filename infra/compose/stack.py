@@ -33,8 +33,8 @@ def up(settings: Settings, report: Report) -> UpResult:
     prepare_home(settings.home)
     with exclusive(settings.home):
         before = {name for name, each in engine.containers().items() if each.is_running}
-        # a port of the broker that it keeps to itself, and a console that has no container
-        preflight.check_ports(settings, running=before | {"console"})
+        # a port of the broker that it keeps to itself, and what has no container
+        preflight.check_ports(settings, running=before | {"console", "metrics"})
         hand_out(settings)
         cancelled = threading.Event()
         seconds = run_stages(_stages(settings, engine, cancelled), report, cancelled)

@@ -271,6 +271,15 @@ CONSOLE_PART = Part(
     url=lambda settings: settings.console_url,
     ports=("console_port",),
 )
+METRICS_PART = Part(
+    name="metrics",
+    prepare=lambda settings: python_program(
+        "metrics", module_command("infra.metrics"), settings.environment()
+    ),
+    is_ready=lambda settings: http_ok(settings.metrics_port, "/health"),
+    url=lambda settings: f"{settings.metrics_url}/metrics",
+    ports=("metrics_port",),
+)
 PARTS = (
     *INFRASTRUCTURE,
     STANDBY_WATCH,
@@ -278,21 +287,30 @@ PARTS = (
     *SECONDS,
     RETENTION_PART,
     CONSOLE_PART,
+    METRICS_PART,
 )
 PART_NAMES = tuple(part.name for part in PARTS)
 PORT_SETTINGS = tuple(dict.fromkeys(name for part in PARTS for name in part.ports))
 
 
-def parts_with(publisher: Publisher, shape: Shape, *, console: bool = True) -> tuple[Part, ...]:
+def parts_with(
+    publisher: Publisher, shape: Shape, *, console: bool = True, metrics: bool = True
+) -> tuple[Part, ...]:
     return tuple(
         part
         for part in PARTS
         if part.publisher in {None, publisher}
         and part.shape in {None, shape}
         and (console or part is not CONSOLE_PART)
+        and (metrics or part is not METRICS_PART)
     )
 
 
 def parts_of(settings: Settings) -> tuple[Part, ...]:
     """Return the parts that a stack with these settings has."""
-    return parts_with(settings.publisher, settings.shape, console=settings.console != "off")
+    return parts_with(
+        settings.publisher,
+        settings.shape,
+        console=settings.console != "off",
+        metrics=settings.metrics != "off",
+    )

@@ -15,7 +15,7 @@ from infra.drift.everything import DifferenceError, require_declared
 from infra.local import aot, postgres, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
-from infra.local.parts import CONNECT, KAFKA, RELAY, parts_of
+from infra.local.parts import CONNECT, CONSOLE_PART, KAFKA, METRICS_PART, RELAY, parts_of
 from infra.local.programs import keep_running, prepare_programs, remember
 from infra.local.provision import ensure_passwords, provision
 from infra.local.stages import Report, Stage, run_stages
@@ -118,9 +118,9 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
         ),
         Stage("retention", up_by_name["retention"], after=("migrations",)),
         *(
-            [Stage("console", up_by_name["console"], after=ready_for_services)]
-            if "console" in up_by_name
-            else ()
+            Stage(name, up_by_name[name], after=ready_for_services)
+            for name in (CONSOLE_PART.name, METRICS_PART.name)
+            if name in up_by_name
         ),
         Stage(
             "groups",

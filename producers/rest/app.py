@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from producers.rest import deadlines, figures, limits, problems
+from producers.rest import deadlines, figures, limits, metrics, problems
 from producers.rest.access.guard import Guard, Guarded
 from producers.rest.access.routes import ApiRoute
 from producers.rest.conditional import Conditional
@@ -65,6 +65,7 @@ def build_app(
     routes = (route for router in routers for route in router.routes)
     app.api_routes = [route for route in routes if isinstance(route, ApiRoute)]
     app.include_router(figures.router)
+    app.include_router(metrics.router)
     app.router.routes.extend(without_version)
     app.state.guard = guard
     app.router.middleware_stack = Guarded(Repeatable(app.router.middleware_stack), guard)
@@ -74,7 +75,12 @@ def build_app(
     _bound(app, settings)
     app.state.registration = None  # until whoever runs it says otherwise
     app.add_middleware(Leaving)
-    app.add_middleware(RequestContext, log_from_s=settings.log_requests_ms / 1000)
+    app.state.request_times = metrics.RequestTimes()
+    app.add_middleware(
+        RequestContext,
+        log_from_s=settings.log_requests_ms / 1000,
+        times=app.state.request_times,
+    )
     return app
 
 

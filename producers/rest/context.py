@@ -15,7 +15,8 @@ from cdc.ids import new_id
 from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
 from producers.rest.access.principal import PRINCIPAL, Principal
-from producers.rest.figures import FIGURES
+from producers.rest.figures import WATCHED
+from producers.rest.metrics import RequestTimes
 from producers.rest.problems import ProblemError, response_of
 
 CORRELATION_ID = "x-correlation-id"
@@ -23,7 +24,6 @@ TRACEPARENT = "traceparent"
 ABANDONED = 499
 """What is logged as the status where the client hung up before it was answered; nobody receives it."""
 _CORRELATION_ID, _TRACEPARENT = _IDS = (CORRELATION_ID.encode(), TRACEPARENT.encode())
-QUIET_PATHS = frozenset({"/health", FIGURES})
 
 log = FieldLogger(__name__)
 log_refused = FieldLogger(__name__ + CLIENTS)
@@ -35,11 +35,13 @@ class RequestContext:
     Args:
         app: What is served.
         log_from_s: Seconds that a request takes at least to be logged although it was answered well.
+        times: Where each request is counted.
     """
 
-    def __init__(self, app: ASGIApp, log_from_s: float) -> None:
+    def __init__(self, app: ASGIApp, log_from_s: float, times: RequestTimes) -> None:
         self._app = app
         self._log_from_s = log_from_s
+        self._times = times
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,9 +62,9 @@ class RequestContext:
                 message = {**message, "body": b""}
             await send(message)
 
+        # HEAD is answered as GET is, and loses its body on the way out
+        asked = {**scope, "method": "GET"} if is_head else scope
         try:
-            # HEAD is answered as GET is, and loses its body on the way out
-            asked = {**scope, "method": "GET"} if is_head else scope
             await self._app(asked, receive, send_answer)
         except Exception:
             log.exception("failed", **_identity(context))
@@ -71,7 +73,8 @@ class RequestContext:
             await _last_resort(scope, receive, send_answer)
         finally:
             took_s, status = time.perf_counter() - started, status or ABANDONED
-            is_slow = took_s >= self._log_from_s and scope["path"] not in QUIET_PATHS
+            self._times.note(asked, status, took_s)
+            is_slow = took_s >= self._log_from_s and scope["path"] not in WATCHED
             if status >= 400 or is_slow:
                 _log_request(scope, context, status, took_s)
 

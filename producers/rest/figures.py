@@ -3,9 +3,14 @@
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.datastructures import State
 from starlette.requests import Request
 
+from cdc.metrics import METRICS
+
 FIGURES = "/figures"
+WATCHED = frozenset({"/health", FIGURES, METRICS})
+"""What is asked by those who watch over the service: it is always answered, and counts for nobody."""
 
 HEALTHY: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"example": {"status": "ok"}}}}
@@ -33,7 +38,10 @@ router = APIRouter()
 @router.get(FIGURES, responses={200: {"content": {"application/json": {"example": _TOLD}}}})
 async def figures(request: Request) -> dict[str, Any]:
     """Tell how busy the service is, what it gave up, how calls to each other service go, and where it is registered."""
-    state = request.app.state
+    return figures_of(request.app.state)
+
+
+def figures_of(state: State) -> dict[str, Any]:
     return {
         "requests": {
             "in_flight": state.load.in_flight,

@@ -7,10 +7,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producers.rest.event_stream import begins_stream
-from producers.rest.figures import FIGURES
+from producers.rest.figures import WATCHED
 from producers.rest.problems import response_of, unavailable
 
-ALWAYS_ANSWERED = frozenset({"/health", FIGURES})
 RETRY_AFTER_S = 1
 
 
@@ -59,7 +58,7 @@ class Shedding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         load = self._load
-        if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
+        if scope["type"] != "http" or scope["path"] in WATCHED:
             await self._app(scope, receive, send)
         elif load.is_full:
             load.shed += 1

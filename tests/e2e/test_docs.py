@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.cli.metrics import PORT
 from infra.local.probe import wait_until
 from infra.services import SERVICES
 from infra.settings import REPOSITORY
@@ -132,6 +133,7 @@ def run(command: str, stack: RunningStack, environment: dict[str, str]) -> None:
     for service in SERVICES:
         port = stack.settings.port_of(service.name)
         command = command.replace(f"localhost:{service.port}/", f"localhost:{port}/")
+    command = command.replace(f"localhost:{PORT}/", f"localhost:{stack.settings.metrics_port}/")
     done = subprocess.run(
         ["/bin/bash", "-o", "pipefail", "-c", command],
         cwd=REPOSITORY,

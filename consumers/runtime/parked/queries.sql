@@ -88,6 +88,12 @@ select consumer from consumer_offset union select consumer from parked_sequence 
 -- name: dead
 select consumer, count(*) from parked_sequence where status = 'dead' group by consumer;
 
+-- name: messages
+select consumer, reason, count(*) from parked_message group by consumer, reason;
+
+-- name: keys
+select consumer, status, count(*) from parked_sequence group by consumer, status;
+
 -- name: lock
 -- Taken before anything is changed, by the worker that tries the sequence, by one that adds to it, and here.
 select from parked_sequence where sequence_id = %(sequence_id)s for update;

@@ -112,6 +112,16 @@ class ParkedMessages:
         """Return how many dead letters each consumer has; those that have none are left out."""
         return {row["consumer"]: row["count"] for row in self._rows("dead", {})}
 
+    def messages(self) -> dict[tuple[str, ...], int]:
+        """Return how many messages are parked, by consumer and reason; there are none of others."""
+        rows = self._rows("messages", {})
+        return {(row["consumer"], row["reason"]): row["count"] for row in rows}
+
+    def keys(self) -> dict[tuple[str, ...], int]:
+        """Return how many keys are held up, by consumer and status; there are none of others."""
+        rows = self._rows("keys", {})
+        return {(row["consumer"], row["status"]): row["count"] for row in rows}
+
     def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         with self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(QUERIES[query], parameters).fetchall()

@@ -11,6 +11,7 @@ AGE = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 
 LONGEST_AGE = timedelta(days=20 * 365)
 
+STATUSES = ("retrying", "dead")
 REASONS = ("failed", "undecodable", "malformed", "unknown_type", "too_old", "behind")
 
 

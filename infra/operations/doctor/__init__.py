@@ -11,12 +11,21 @@ from infra.operations.doctor.servers import server_checks
 from infra.operations.doctor.slot import slot_checks
 from infra.publishing import publisher
 
-__all__ = ["Check", "Finding", "cheap_checks", "checks_of", "diagnose", "examine"]
+__all__ = [
+    "Check",
+    "Finding",
+    "cheap_checks",
+    "checks_of",
+    "diagnose",
+    "examine",
+    "lasting_checks",
+    "publisher_of",
+]
 
 
 def diagnose(deployment: Deployment) -> list[Finding]:
     """Run every check that needs no access to the machines, and return what it found, in the order of the pipeline."""
-    by = _publisher(deployment)
+    by = publisher_of(deployment)
     checks = (*server_checks(deployment, by), *checks_of(deployment, by))
     return examine(checks, f"see to it that it runs, or correct its address in {deployment.source}")
 
@@ -43,6 +52,9 @@ CHEAP = frozenset(
 )
 """Names of the checks that cost little and leave nothing behind."""
 
+SENDING = frozenset({"pipeline"})
+"""Names of the checks that send a message."""
+
 
 def cheap_checks(deployment: Deployment, by: Publisher, measure: Measure) -> list[Check]:
     """Return the checks for who looks every few seconds."""
@@ -50,7 +62,14 @@ def cheap_checks(deployment: Deployment, by: Publisher, measure: Measure) -> lis
     return [check for check in checks if check.name in CHEAP]
 
 
-def _publisher(deployment: Deployment) -> Publisher:
+def lasting_checks(deployment: Deployment, by: Publisher) -> list[Check]:
+    """Return every check but those that send something, for who makes them again and again."""
+    checks = (*server_checks(deployment, by), *checks_of(deployment, by))
+    return [check for check in checks if check.name not in SENDING]
+
+
+def publisher_of(deployment: Deployment) -> Publisher:
+    """Return who publishes, as far as that can be told."""
     try:
         return publisher(deployment)
     except psycopg.Error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cdc.metrics import METRICS
 from producers.rest.access.api_key import PREFIX, ApiKey
 from producers.rest.access.jwks import IssuerKeys
 from producers.rest.access.keyring import Keyring
@@ -23,15 +24,15 @@ from producers.rest.access.rate import Rate, RateLimit, network_of
 from producers.rest.access.settings import JWT, KEYS, AccessSettings
 from producers.rest.access.tokens import TokenRules, Tokens
 from producers.rest.context import answer_headers
-from producers.rest.figures import FIGURES
+from producers.rest.figures import FIGURES, WATCHED
 from producers.rest.problems import ProblemError
 from schemas.rest.api import FIGURES_SCOPE
 from schemas.rest.problem import RATE_LIMITED
 
 OPEN = frozenset({"/", "/health", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 """Where nobody is asked: what a probe looks at, and what is told of the API, which is no secret."""
-UNLIMITED = frozenset({"/health", FIGURES})
-"""What is asked by those who watch over the service, and counts for nobody."""
+TOLD = frozenset({FIGURES, METRICS})
+"""What is for those alone whose credentials have the scope of figures."""
 
 
 class Guard:
@@ -81,9 +82,9 @@ class Guard:
         if self.asks and path not in OPEN:
             principal = scope["state"][PRINCIPAL] = await self._principal_of(scope)
             client = principal.name
-            if path == FIGURES:
+            if path in TOLD:
                 self.require(scope, FIGURES_SCOPE)
-        if self._limit is not None and path not in UNLIMITED:
+        if self._limit is not None and path not in WATCHED:
             taken = self._limit.take(client or _address(scope))
             answer_headers(scope).update(taken.headers())
             if taken.wait_s is not None:

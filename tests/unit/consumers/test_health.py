@@ -8,9 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from cdc.metrics import render
 from consumers.runtime.handler_stats import HandlerStats
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.lanes import Progress
+from consumers.runtime.metrics import worker_metrics
 from consumers.runtime.store import Place
 
 PLACE = Place("order.events", 0)
@@ -108,6 +110,23 @@ def test_who_is_well_says_how_far_behind_it_is() -> None:
     assert told["handlers"] == {
         "b.Happened": {"calls": 1, "messages": 5, "failures": 0, "seconds": 0.25}
     }
+
+
+def test_a_worker_tells_prometheus_the_same() -> None:
+    _, told = asked({PLACE: Progress(5, applied=4, duplicates=1)}, {PLACE: 8})
+    lines = render(worker_metrics("a-worker", told)).splitlines()
+    of = 'consumer="a-worker"'
+    place = f'{{{of},outcome="%s",partition="0",topic="order.events"}}'
+    for line in (
+        f"tailrace_worker_ready{{{of}}} 1.0",
+        f"tailrace_worker_messages_total{place % 'applied'} 4.0",
+        f"tailrace_worker_messages_total{place % 'duplicates'} 1.0",
+        f'tailrace_worker_passed_over_messages_total{{{of},reason="ignored"}} 2.0',
+        f'tailrace_handler_seconds_total{{{of},handler="b.Happened"}} 0.25',
+        f'tailrace_worker_requests_total{{{of},outcome="malformed"}} 3.0',
+        f"tailrace_worker_stashed_commands{{{of}}} 2.0",
+    ):
+        assert line in lines
 
 
 def test_who_is_in_trouble_says_which() -> None:

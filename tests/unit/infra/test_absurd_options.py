@@ -59,6 +59,7 @@ ABSURD = {
     "choice": ("", "nobody", "\udcff", "a\x1b[31m"),
     "uuid": ("", "x", "0", "\udcff", "00000000-0000-0000-0000-00000000000g"),
     "FILE": ("", " ", "/", "/no/such/directory/x.sarif", "a\0"),
+    "DIRECTORY": ("", " ", "/dev/null", "a\0"),
     "path": ("", " ", "/no/such/file", "\udcff"),
 }  # fmt: skip
 GOOD = {
@@ -72,6 +73,7 @@ GOOD = {
     "OWNER": "shop",
     "SCOPE": "orders:read",
     "KEY_ID": "4fW0qLZkT2bD",
+    "DIRECTORY": "build/observability",
     "N": "1",
     "SERVICE|URL": "orders",
     "uuid": "00000000-0000-0000-0000-000000000000",

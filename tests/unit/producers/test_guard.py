@@ -93,6 +93,7 @@ def test_who_shows_a_good_token_is_let_through(service: Service) -> None:
         "/v1/orders",
         "/nowhere",
         "/figures",
+        "/metrics",
         "//health",
         "/health/",
         "/docs/x",
@@ -163,6 +164,7 @@ def test_credentials_are_taken_from_nowhere_else(service: Service, name: str) ->
         ("POST", "/orders", "orders:write"),
         ("POST", f"{ORDER}/cancel", "orders:write"),
         ("GET", "/figures", "figures"),
+        ("GET", "/metrics", "figures"),
     ],
 )
 def test_a_scope_lets_through_what_it_names_alone(
@@ -222,7 +224,8 @@ def test_who_watches_over_the_service_is_not_counted(service: Service) -> None:
     assert service.ask(ORDER, headers={}).status_code == 401
     for _ in range(BURST + 1):
         assert service.ask("/health", headers={}).status_code == 200
-        assert service.ask("/figures", sub="watch", scope="figures").status_code == 200
+        for path in ("/figures", "/metrics"):
+            assert service.ask(path, sub="watch", scope="figures").status_code == 200
     told = service.ask("/figures", sub="watch", scope="figures").json()["access"]
     assert told["denied"] > 0
     assert told["rate_limited"] >= 0

@@ -232,6 +232,28 @@ def test_the_front_page_leads_everywhere(lonely_storefront: Ask) -> None:
     assert "application/problem+json" in answers["422"]["content"]
 
 
+def test_requests_are_counted_by_what_there_are_few_of(lonely_storefront: Ask) -> None:
+    def counted() -> set[str]:
+        told = lonely_storefront("GET", "/metrics")
+        assert told.headers["content-type"].startswith("text/plain; version=")
+        assert 'tailrace_call_breaker_state{state="closed",target="orders"} 1.0' in told.text
+        name = "tailrace_http_request_duration_seconds_count"
+        lines = (line for line in told.text.splitlines() if line.startswith(name))
+        return {line.partition(" ")[0].removeprefix(name) for line in lines}
+
+    lonely_storefront("GET", "/v1/orders/a")
+    lonely_storefront("GET", "/nowhere/a")
+    lonely_storefront("BREW", "/v1/orders")
+    before = counted()
+    assert '{method="GET",route="/v1/orders/{order_id}",status="404"}' in before
+    assert '{method="GET",route="other",status="404"}' in before
+    assert any('method="other"' in labels for labels in before)
+    lonely_storefront("GET", "/v1/orders/b")
+    lonely_storefront("GET", "/nowhere/b")
+    lonely_storefront("STEEP", "/v1/orders")
+    assert counted() - before <= {'{method="GET",route="/metrics",status="200"}'}
+
+
 def test_what_becomes_of_calls_can_be_looked_up(storefront: Open, answering: Answering) -> None:
     url = answering(http(201, PLACED, "application/json"))
     ask = storefront(url)

@@ -1,0 +1,97 @@
+"""Postgres and Kafka as metrics, asked by their own protocols."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka.admin import AdminClient
+
+from cdc.database import SyncConnection, connect
+from cdc.kafka import TIMEOUT_S, asking, new_admin
+from cdc.metrics import Metric, counter, gauge, one
+from cdc.sql import load_queries
+from infra.deployment import Deployment
+from infra.metrics.gathering import Look, Source
+from infra.services import RETENTION
+
+QUERIES = load_queries(__package__)
+SIZE_EVERY_S = 300.0
+"""For the size of the database Postgres goes through thousands of files."""
+
+
+def server_sources(deployment: Deployment) -> tuple[Source, ...]:
+    @contextmanager
+    def postgres() -> Iterator[Look]:
+        url = deployment.database_url(RETENTION)
+        with connect(url, {"statement_timeout": "20s"}, autocommit=True) as connection:
+            yield lambda: list(_postgres(connection))
+
+    @contextmanager
+    def size() -> Iterator[Look]:
+        yield lambda: [_size(deployment.database_url(RETENTION))]
+
+    @contextmanager
+    def kafka() -> Iterator[Look]:
+        bootstrap = deployment.kafka_bootstrap
+        admin = new_admin(bootstrap)
+        yield lambda: list(_kafka(bootstrap, admin))
+
+    return (
+        Source("postgres", postgres),
+        Source("database size", size, SIZE_EVERY_S),
+        Source("kafka", kafka),
+    )
+
+
+COUNTED = {
+    "xact_commit": ("transactions_committed", "Transactions that were committed."),
+    "xact_rollback": ("transactions_rolled_back", "Transactions that were rolled back."),
+    "deadlocks": ("deadlocks", "Deadlocks that were found."),
+    "blks_read": ("blocks_read", "Blocks that were read from disk, or from the system's cache."),
+    "blks_hit": ("blocks_hit", "Blocks that were found in shared buffers."),
+    "temp_bytes": ("temporary_bytes", "Data that did not fit into memory, written to files."),
+    "wal_bytes": ("wal_bytes", "WAL that was written."),
+}
+"""Column -> name and meaning of what only grows."""
+
+
+def _postgres(connection: SyncConnection) -> Iterator[Metric]:
+    with connection.cursor() as cursor:
+        row = cursor.execute(QUERIES["database"]).fetchone()
+        columns = [each.name for each in cursor.description or ()]
+    told = dict(zip(columns, row or (), strict=True))
+    yield gauge(
+        "tailrace_postgres_connections",
+        "Connections to the server, of all databases.",
+        one(told["connections"]),
+    )
+    yield gauge(
+        "tailrace_postgres_connections_limit",
+        "Connections that there may be, max_connections.",
+        one(told["connections_limit"]),
+    )
+    for column, (name, about) in COUNTED.items():
+        yield counter(f"tailrace_postgres_{name}_total", about, one(float(told[column])))
+
+
+def _size(url: str) -> Metric:
+    with connect(url) as connection:
+        [[size]] = connection.execute(QUERIES["size"]).fetchall()
+    return gauge("tailrace_postgres_database_bytes", "Size of the database.", one(size))
+
+
+def _kafka(bootstrap: str, admin: AdminClient) -> Iterator[Metric]:
+    with asking(bootstrap):
+        cluster = admin.list_topics(timeout=TIMEOUT_S)
+    partitions = [each for topic in cluster.topics.values() for each in topic.partitions.values()]
+    yield gauge("tailrace_kafka_brokers", "Brokers that run.", one(len(cluster.brokers)))
+    yield gauge("tailrace_kafka_partitions", "Partitions, of all topics.", one(len(partitions)))
+    yield gauge(
+        "tailrace_kafka_under_replicated_partitions",
+        "Partitions of which a broker lacks what it is to keep.",
+        one(sum(len(each.isrs) < len(each.replicas) for each in partitions)),
+    )
+    yield gauge(
+        "tailrace_kafka_leaderless_partitions",
+        "Partitions that no broker leads: nothing can be read or written there.",
+        one(sum(each.leader < 0 for each in partitions)),
+    )
