@@ -53,4 +53,5 @@ class NotificationHandlers:
                 "written_at": work.now(),
             },
         )
-        await self._mailer.send(mail)
+        with work.calling("mail server"):
+            await self._mailer.send(mail)

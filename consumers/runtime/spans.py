@@ -1,0 +1,276 @@
+"""The way of a message as spans: its wait in the outbox, its wait in the topic, and its handling by one consumer.
+
+The consumer records all three, from times that row, record and transaction have, once the message has taken effect: the
+connector can record nothing. A wait that came before is the same span whoever records it, so several consumers of a
+message, and repetitions, make no second one.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from cdc.tracing.spans import (
+    Recorder,
+    Span,
+    Value,
+    derived_id,
+    ns_of,
+    recorder,
+    span_id_of,
+    with_span_id,
+)
+from consumers.runtime.delivery import Record, replay_of
+from consumers.runtime.received import Received
+
+Failed = Mapping[tuple[str, int, int], str]
+"""Class of the error, by topic, partition and offset, of messages that were parked."""
+
+
+class MessageSpans:
+    """Records what becomes of messages in one consumer.
+
+    Args:
+        consumer: Its name.
+        here: What takes the spans.
+    """
+
+    def __init__(self, consumer: str, here: Recorder) -> None:
+        self._consumer = consumer
+        self._here = here
+
+    def taken(self, todo: Sequence[Received[Any]]) -> list[Received[Any]]:
+        """Note that messages are about to be taken; return those that are recorded."""
+        recorded = [each for each in todo if each.trace is not None]
+        now_ns = time.time_ns() if recorded else 0
+        for each in recorded:
+            if each.trace and not each.trace.taken_ns:
+                each.trace.taken_ns = now_ns
+        return recorded
+
+    def took_effect(self, recorded: Sequence[Received[Any]], together: int, failed: Failed) -> None:
+        """Record messages whose transaction has committed.
+
+        Args:
+            together: How many messages took effect in it.
+            failed: Those that were parked instead.
+        """
+        end_ns = time.time_ns()
+        batch = self._batch(recorded, together, end_ns) if together > 1 else ()
+        for each in recorded:
+            record = each.record
+            error = failed.get((record.topic, record.partition, record.offset), "")
+            wait = self._way_here(each)
+            self._handled(each, wait, end_ns, error, {_COUNT: together} if batch else {}, batch)
+
+    @contextmanager
+    def trying_again(
+        self, received: Received[Any], waited: str, since: datetime | None
+    ) -> Iterator[None]:
+        """Record that a message is taken out of where it was put aside, and what becomes of it in the block.
+
+        Args:
+            waited: Where that was.
+            since: When it was put there.
+        """
+        self.taken([received])
+        error = ""
+        try:
+            yield
+        except Exception as reason:
+            error = type(reason).__name__
+            raise
+        finally:
+            self._tried_again(received, waited, since, error)
+
+    def _tried_again(
+        self, received: Received[Any], waited: str, since: datetime | None, error: str
+    ) -> None:
+        trace = received.trace
+        if trace is None:
+            return
+        end_ns = time.time_ns()
+        parent = derived_id(_id(received), self._consumer)
+        if since is not None:
+            aside = derived_id(_id(received), self._consumer, waited, str(trace.taken_ns))
+            told = {**self._told(received.record), "messaging.operation.name": waited}
+            self._here.wait(
+                Span(
+                    f"{waited} {received.record.topic}",
+                    with_span_id(trace.traceparent, aside),
+                    parent,
+                    ns_of(since),
+                    trace.taken_ns,
+                    attributes=told,
+                )
+            )
+            parent = aside
+        self._handled(received, parent, end_ns, error, {"tailrace.attempt": received.attempt}, ())
+
+    @contextmanager
+    def answering(self, received: Received[Any]) -> Iterator[None]:
+        """Record a request that is answered in the block."""
+        self.taken([received])
+        error = ""
+        try:
+            yield
+        except Exception as reason:
+            error = type(reason).__name__
+            raise
+        finally:
+            self._handled(received, self._way_here(received), time.time_ns(), error, {}, ())
+
+    def _way_here(self, received: Received[Any]) -> str:
+        """Record the waits of a message until it was taken; return the id of the last one."""
+        trace, record, message_id = received.trace, received.record, _id(received)
+        if trace is None:
+            return ""
+        published_ns, parent = record.timestamp * 1_000_000, span_id_of(trace.parent)
+        headers = dict(record.headers)
+        told = self._told(record)
+        written = _time(headers.get("ce_time"))
+        # one that was published again waits in no outbox
+        if written is not None and replay_of(headers) is None:
+            sent_id = derived_id(message_id)
+            published_ns = self._here.wait(
+                Span(
+                    f"outbox {record.topic}",
+                    with_span_id(trace.traceparent, sent_id),
+                    parent,
+                    ns_of(written),
+                    published_ns,
+                    "producer",
+                    (headers.get("ce_source") or b"").decode(errors="replace").strip("/"),
+                    _of_record(record) | {"messaging.operation.name": "outbox", _OPERATION: "send"},
+                )
+            )
+            parent = sent_id
+        wait_id = derived_id(message_id, self._consumer)
+        self._here.wait(
+            Span(
+                f"topic {record.topic}",
+                with_span_id(trace.traceparent, wait_id),
+                parent,
+                published_ns,
+                trace.taken_ns,
+                "consumer",
+                attributes=told | {"messaging.operation.name": "topic", _OPERATION: "receive"},
+            )
+        )
+        return wait_id
+
+    def _handled(
+        self,
+        received: Received[Any],
+        parent: str,
+        end_ns: int,
+        error: str,
+        more: dict[str, Value],
+        links: Sequence[str],
+    ) -> None:
+        if received.trace is None:
+            return
+        self._here.record(
+            Span(
+                f"process {received.record.topic}",
+                received.trace.traceparent,
+                parent,
+                received.trace.taken_ns,
+                max(end_ns, received.trace.taken_ns),
+                "consumer",
+                attributes=self._told(received.record)
+                | {"messaging.operation.name": "process", _OPERATION: "process"}
+                | more,
+                events=received.trace.events,
+                links=links,
+                error=error,
+            )
+        )
+
+    def _batch(
+        self, recorded: Sequence[Received[Any]], together: int, end_ns: int
+    ) -> Sequence[str]:
+        """Record a transaction that took several messages, in a trace of its own; return its context, to link to."""
+        traces = [each.trace for each in recorded if each.trace is not None]
+        if not traces:
+            return ()
+        first = recorded[0]
+        own = derived_id(_id(first), self._consumer, "batch")
+        context = f"00-{derived_id(_id(first), self._consumer, 'batch trace')}{own}-{own}-01"
+        self._here.record(
+            Span(
+                "process batch",
+                context,
+                None,
+                min(trace.taken_ns for trace in traces),
+                end_ns,
+                "consumer",
+                attributes={
+                    "messaging.system": "kafka",
+                    "messaging.consumer.group.name": self._consumer,
+                    "messaging.operation.name": "process",
+                    _OPERATION: "process",
+                    _COUNT: together,
+                },
+                links=[trace.traceparent for trace in traces],
+            )
+        )
+        return (context,)
+
+    def _told(self, record: Record) -> dict[str, Value]:
+        return _of_record(record) | {"messaging.consumer.group.name": self._consumer}
+
+
+def trying_again(
+    spans: MessageSpans | None, received: Received[Any], waited: str, since: datetime | None
+) -> AbstractContextManager[None]:
+    """Do as `MessageSpans.trying_again` does, if the message is recorded."""
+    if spans is None or received.trace is None:
+        return nullcontext()
+    return spans.trying_again(received, waited, since)
+
+
+def message_spans(consumer: str) -> MessageSpans | None:
+    """Return what records the messages of a consumer; None where traces are not recorded."""
+    here = recorder()
+    return MessageSpans(consumer, here) if here is not None else None
+
+
+def _id(received: Received[Any]) -> UUID:
+    return received.delivery.message_id
+
+
+def _of_record(record: Record) -> dict[str, Value]:
+    """Return what is told of a record, by the names that OpenTelemetry has for it."""
+    headers = dict(record.headers)
+    told: dict[str, Value] = {
+        "messaging.system": "kafka",
+        "messaging.destination.name": record.topic,
+        "messaging.destination.partition.id": str(record.partition),
+        "messaging.kafka.offset": record.offset,
+    }
+    for name, header in _HEADERS.items():
+        if value := headers.get(header):
+            told[name] = value.decode(errors="replace")
+    if record.key is not None:
+        told["messaging.kafka.message.key"] = record.key.decode(errors="replace")
+    return told
+
+
+_HEADERS = {
+    "messaging.message.id": "ce_id",
+    "messaging.message.conversation_id": "correlation_id",
+    "cloudevents.event_type": "ce_type",
+}
+_OPERATION = "messaging.operation.type"
+_COUNT = "messaging.batch.message_count"
+
+
+def _time(header: bytes | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(header.decode()) if header else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
