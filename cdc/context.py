@@ -58,6 +58,12 @@ def next_traceparent(parent: str | None, *, may_record: bool = True) -> str:
     return f"00-{trace_id}-{secrets.token_hex(8)}-{flags}"
 
 
+def trace_id_of(traceparent: str | None) -> str:
+    """Return the id of a trace; empty where there is none."""
+    match = TRACEPARENT.fullmatch(traceparent or "")
+    return match[1] if match else ""
+
+
 def is_sampled(traceparent: str | None) -> bool:
     """Tell whether a trace is recorded, by the lowest bit of its flags."""
     match = TRACEPARENT.fullmatch(traceparent or "")

@@ -130,6 +130,15 @@ class RunningStack:
         self._change("card_latency_ms", latency_ms)
 
     @contextlib.contextmanager
+    def traced(self) -> Iterator[None]:
+        """Have every trace recorded, in a Zipkin of the stack, while the block runs."""
+        self._change("traces", "zipkin")
+        try:
+            yield
+        finally:
+            self._change("traces", "off")
+
+    @contextlib.contextmanager
     def one_order_at_a_time(self) -> Iterator[None]:
         """Have a customer's card asked for one orchestrated order at a time while the block runs."""
         self._change("one_order_at_a_time", True)

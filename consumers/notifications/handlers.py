@@ -53,5 +53,5 @@ class NotificationHandlers:
                 "written_at": work.now(),
             },
         )
-        with work.calling("mail server"):
+        with work.calling(self._mailer.party):
             await self._mailer.send(mail)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 
 from infra.local.down import reset
-from infra.local.parts import parts_with
+from infra.local.parts import parts_of
 from infra.local.supervision.client import Supervisor
 from infra.services import SUPERUSER
 from infra.settings import REPOSITORY
@@ -71,7 +71,7 @@ def _start(stack: RunningStack) -> None:
 def _quieten(stack: RunningStack, needed: tuple[str, ...]) -> None:
     """Stop what would take processor time; a slot that nobody reads any more would hold back the WAL."""
     settings = stack.settings
-    names = {part.name for part in parts_with(settings.publisher, settings.shape)}
+    names = {part.name for part in parts_of(settings)}
     Supervisor(stack.settings.home).stop(names - set(needed))
     if "connect" in needed:
         return

@@ -7,7 +7,7 @@ down_revision = "webhooks_0002"
 
 CHANGE = """
 alter table delivery add column traceparent text;
-comment on column delivery.traceparent is 'W3C trace context of the handling of the event; null where nobody records it';
+comment on column delivery.traceparent is 'W3C trace context of the handling of the event; null where none is recorded';
 """
 
 
