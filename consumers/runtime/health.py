@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from cdc.health import HealthEndpoints
+from cdc.tracing.spans import figures as tracing_figures
 from consumers.runtime.handler_stats import HandlerStats
 from consumers.runtime.lanes import Progress
 from consumers.runtime.store import Place
@@ -135,6 +136,7 @@ class HealthServer(HealthEndpoints):
             "expired": dict(self._expired()),
             "answers": dict(self._requests()),
             "stashed": dict(self._stashed()),
+            "traces": tracing_figures(),
         }
 
 

@@ -198,7 +198,7 @@ class Processor:
             raise NotTogetherError(error) from error
 
     async def _try(self, chunks: Sequence[Chunk], manner: "_Mode") -> list[Applied]:
-        began = time.monotonic()
+        began, began_ns = time.monotonic(), time.time_ns()
         claims = [chunk.claim for chunk in chunks]
         async with self._store.transaction() as transaction:
             taken = await self._store.take(transaction, claims)
@@ -208,7 +208,7 @@ class Processor:
                 new_ones = _new_ones(chunk.batch, result)
                 todo += new_ones
                 of_parked += new_ones if result.some_parked else []
-            recorded = self._spans.taken(todo) if self._spans else ()
+            recorded = self._spans.taken(todo, began_ns) if self._spans else ()
             blocked = await self._parked_keys(transaction, of_parked)
             attempt = _Attempt(transaction, manner, blocked)
             for handler, group in grouped(todo):

@@ -41,13 +41,12 @@ class MessageSpans:
         self._consumer = consumer
         self._here = here
 
-    def taken(self, todo: Sequence[Received[Any]]) -> list[Received[Any]]:
-        """Note that messages are about to be taken; return those that are recorded."""
+    def taken(self, todo: Sequence[Received[Any]], at_ns: int) -> list[Received[Any]]:
+        """Note when messages were taken, unless they were before; return those that are recorded."""
         recorded = [each for each in todo if each.trace is not None]
-        now_ns = time.time_ns() if recorded else 0
         for each in recorded:
             if each.trace and not each.trace.taken_ns:
-                each.trace.taken_ns = now_ns
+                each.trace.taken_ns = at_ns
         return recorded
 
     def took_effect(self, recorded: Sequence[Received[Any]], together: int, failed: Failed) -> None:
@@ -75,7 +74,7 @@ class MessageSpans:
             waited: Where that was.
             since: When it was put there.
         """
-        self.taken([received])
+        self.taken([received], time.time_ns())
         error = ""
         try:
             yield
@@ -112,7 +111,7 @@ class MessageSpans:
     @contextmanager
     def answering(self, received: Received[Any]) -> Iterator[None]:
         """Record a request that is answered in the block."""
-        self.taken([received])
+        self.taken([received], time.time_ns())
         error = ""
         try:
             yield

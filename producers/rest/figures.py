@@ -5,6 +5,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.requests import Request
 
+from cdc.tracing.spans import figures as tracing_figures
+
 FIGURES = "/figures"
 
 HEALTHY: dict[int | str, dict[str, Any]] = {
@@ -32,7 +34,7 @@ router = APIRouter()
 
 @router.get(FIGURES, responses={200: {"content": {"application/json": {"example": _TOLD}}}})
 async def figures(request: Request) -> dict[str, Any]:
-    """Tell how busy the service is, what it gave up, how calls to each other service go, and where it is registered."""
+    """Tell how busy the service is, what it gave up, how its calls go, and where it and its spans go."""
     state = request.app.state
     return {
         "requests": {
@@ -50,4 +52,5 @@ async def figures(request: Request) -> dict[str, Any]:
         "access": state.guard.figures(),
         "calls": {each.name: each.figures() for each in getattr(state, "targets", ())},
         "registration": state.registration and state.registration.figures(),
+        "traces": tracing_figures(),
     }

@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -36,7 +36,7 @@ def own_stack(*needed: str, **changes: object) -> Iterator[RunningStack]:
         stack = RunningStack(settings)
         try:
             _start(stack)
-            _quieten(stack, needed)
+            quieten(stack, needed)
             yield stack
         except BaseException:
             keep_logs(stack)
@@ -68,7 +68,7 @@ def _start(stack: RunningStack) -> None:
         raise BenchError(f"The stack did not come up; its logs are in {LOGS_KEPT}.")
 
 
-def _quieten(stack: RunningStack, needed: tuple[str, ...]) -> None:
+def quieten(stack: RunningStack, needed: Sequence[str]) -> None:
     """Stop what would take processor time; a slot that nobody reads any more would hold back the WAL."""
     settings = stack.settings
     names = {part.name for part in parts_of(settings)}

@@ -10,6 +10,7 @@ import pytest
 from infra.local.probe import ProbeTimeoutError, wait_until
 from infra.operations.flow import Flow, flow
 from tests import plain_http
+from tests.integration.test_users import signed_up
 from tests.orders import place_lines, wait_until_decided
 from tests.receiver import Receiver
 from tests.stack import RunningStack
@@ -108,9 +109,12 @@ def test_a_trace_leads_from_the_request_to_the_last_effect_without_a_gap(
     for each in spans:
         if each.parent:
             assert each.begin >= by_id[each.parent].begin - SLACK_US, each
-    names = {(each.service, each.name) for each in spans}
-    assert ("orders", "transaction") in names
-    assert ("storefront", "post") in names
+    done = {(each.service, each.name) for each in spans}
+    assert {
+        ("orders", "transaction"),
+        ("users-grpc", "tailrace.users.v1.userservice/getuser"),
+        ("loyalty-grpc", "tailrace.loyalty.v1.loyaltyservice/gettier"),
+    } <= done
     page = plain_http.get(f"{traced.settings.console_url}/flow?id={order_id}").text
     [trace_id] = flow(traced.deployment, order_id).trace_ids
     assert f"{traced.settings.zipkin_url}/zipkin/traces/{trace_id}" in page
@@ -120,7 +124,10 @@ async def ordered(stack: RunningStack, fulfilment: str) -> tuple[list[Seen], str
     """Place an order of which a webhook tells, and return its trace once all of it is there."""
     async with Receiver().open() as receiver:
         await asyncio.to_thread(register, stack, receiver.url)
-        order = await asyncio.to_thread(place_lines, stack, {}, fulfilment=fulfilment)
+        customer = (await asyncio.to_thread(signed_up, stack, 1))[0]
+        order = await asyncio.to_thread(
+            place_lines, stack, {}, customer_id=customer, fulfilment=fulfilment
+        )
         await receiver.until(lambda requests: len(requests) == 2)
         order_id = order["order_id"]
         await asyncio.to_thread(wait_until_decided, stack, [order_id])
@@ -132,7 +139,7 @@ async def ordered(stack: RunningStack, fulfilment: str) -> tuple[list[Seen], str
 
         def lacking() -> list[str]:
             spans = spans_of(stack, trace_id)
-            calls = sum(each.name == "call webhook" for each in spans)
+            calls = sum(each.name == "call webhook" and "error" not in each.tags for each in spans)
             return [*missing(spans, found), *(["webhooks"] if calls < 2 else [])]
 
         try:
@@ -142,6 +149,22 @@ async def ordered(stack: RunningStack, fulfilment: str) -> tuple[list[Seen], str
         except ProbeTimeoutError:
             assert lacking() == []
         return spans_of(stack, trace_id), order_id
+
+
+def test_a_trace_leads_from_a_sign_up_to_the_mail(traced: RunningStack) -> None:
+    [user_id] = signed_up(traced, 1)
+    found: list[Seen] = []
+
+    def has_mail() -> bool:
+        for trace_id in _flow(traced, user_id).trace_ids:
+            found[:] = spans_of(traced, trace_id)
+        return any(each.name == "call mailbox" for each in found)
+
+    wait_until("no mail is in the trace", has_mail, timeout_s=30)
+    [mail] = [each for each in found if each.name == "call mailbox"]
+    [handled] = [each for each in found if each.id == mail.parent]
+    assert (handled.service, handled.name) == ("notifications-worker", "process user.events")
+    assert handled.begin <= mail.begin <= mail.end <= handled.end
 
 
 def _flow(stack: RunningStack, order_id: str) -> Flow:
