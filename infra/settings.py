@@ -174,7 +174,7 @@ class Settings(AccessSettings, BaseSettings):
     requests_in_flight: Annotated[int, Field(ge=1, le=100_000)]
     log_requests_ms: Annotated[int, Field(ge=0)]
     console: ConsoleMode
-    traces: Annotated[str, Field(pattern=r"^(off|zipkin|https?://[^\s/]+\S*)$")]
+    traces: Annotated[str, Field(pattern=r"^(off|zipkin|https?://[^\s/@?#]+(/\S*)?)$")]
     traces_sample_rate: Annotated[float, Field(ge=0, le=1)]
 
     @classmethod

@@ -53,7 +53,7 @@ class Counted(SpanExporter):
         if result is SpanExportResult.SUCCESS:
             self._counts.sent += len(spans)
         else:
-            self._counts.lost += len(spans)
+            self._counts.refused += len(spans)
         return result
 
     def shutdown(self) -> None:
@@ -71,8 +71,14 @@ def exporting(service: str, settings: TraceSettings) -> Iterator[Recorder]:
         max_export_batch_size=AT_ONCE,
         schedule_delay_millis=EVERY_MS,
     )
+
+    def emit(span: Span) -> None:
+        if counts.waiting > MOST_WAITING + AT_ONCE:  # those under way included
+            counts.dropped += 1
+        batches.on_end(readable(span))
+
     try:
-        yield Recorder(service, lambda span: batches.on_end(readable(span)), counts)
+        yield Recorder(service, emit, counts)
     finally:
         # it would wait for half a minute for a collector that is away
         ending = threading.Thread(target=batches.shutdown, name="last spans", daemon=True)
@@ -104,8 +110,8 @@ def readable(span: Span) -> ReadableSpan:
         links=[Link(_context(each)) for each in span.links],
         kind=KINDS[span.kind],
         status=Status(StatusCode.ERROR, span.error) if span.error else Status(StatusCode.UNSET),
-        start_time=span.begin_ns,
-        end_time=span.end_ns,
+        start_time=max(0, span.begin_ns),  # a record may say that it is from before 1970
+        end_time=max(0, span.end_ns),
         instrumentation_scope=_SCOPE,
     )
 

@@ -14,7 +14,7 @@ class TraceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TAILRACE_", extra="ignore", frozen=True)
 
     # where spans are sent, such as http://collector:4318/v1/traces; none are recorded without
-    traces_url: Annotated[str, Field(pattern=r"^(https?://[^\s/]+.*)?$")] = ""
+    traces_url: Annotated[str, Field(pattern=r"^(https?://[^\s/@?#]+(/\S*)?)?$")] = ""
     # how they are written: OTLP in protobuf, or the JSON of Zipkin's /api/v2/spans
     traces_format: Format = "otlp"
     # of the traces that begin here, how many are recorded; who is called follows whoever calls

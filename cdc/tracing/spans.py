@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 from uuid import UUID
 
 from cdc.context import TRACEPARENT, MessageContext, is_sampled, next_traceparent, sampling
@@ -51,14 +51,29 @@ class TraceCounts:
     Args:
         recorded: Spans.
         sent: Those that were taken where they are sent.
-        lost: Those that were not.
+        refused: Those that were not.
+        dropped: Those that nobody had taken when there was no more room for them.
         clamped: Waits that clocks which differ made less than nothing.
     """
 
     recorded: int = 0
     sent: int = 0
-    lost: int = 0
+    refused: int = 0
+    dropped: int = 0
     clamped: int = 0
+
+    @property
+    def waiting(self) -> int:
+        return self.recorded - self.sent - self.refused - self.dropped
+
+    def figures(self) -> dict[str, int]:
+        """Return them as whoever looks after a service wants to know them."""
+        return {
+            "recorded": self.recorded,
+            "sent": self.sent,
+            "lost": self.refused + self.dropped,
+            "clamped": self.clamped,
+        }
 
 
 @dataclass(slots=True)
@@ -78,16 +93,15 @@ class Recorder:
         self.counts.recorded += 1
         self.emit(span if span.service else span._replace(service=speaker.get(self.service)))
 
-    def wait(self, span: Span) -> int:
-        """Record a wait between times of two clocks, as nothing when it is less; return its end."""
+    def wait(self, span: Span) -> None:
+        """Record a wait between times of two clocks; when it is less than nothing, the one that ends it is believed."""
         if (short_ns := span.begin_ns - span.end_ns) > 0:
-            span = span._replace(end_ns=span.begin_ns)
+            span = span._replace(begin_ns=span.end_ns)
             if short_ns > ROUNDING_NS:
                 self.counts.clamped += 1
                 told = {"tailrace.clock_skew_ms": round(short_ns / 1e6, 3)}
                 span = span._replace(attributes={**span.attributes, **told})
         self.record(span)
-        return span.end_ns
 
 
 class _Here:
@@ -123,7 +137,7 @@ class Doing:
     Attributes:
         context: What is done on its account carries this on: the trace, with this as the parent.
         attributes: What is told of it; look at `is_recorded` before taking pains.
-        error: Why it failed; empty when it did not.
+        error: Why it failed; empty when it did not, and None where that is told by whether it raises.
     """
 
     __slots__ = (
@@ -155,7 +169,7 @@ class Doing:
         self._begin_ns = 0
         self.context = context
         self.attributes: dict[str, Value] = {}
-        self.error = ""
+        self.error: str | None = None
 
     @property
     def is_recorded(self) -> bool:
@@ -177,16 +191,17 @@ class Doing:
     ) -> None:
         if self._recorder is None:
             return
+        raised = kind.__name__ if kind else ""
         self._recorder.record(
             Span(
                 name=self._name,
                 traceparent=self.context.traceparent or "",
                 parent=self._parent,
                 begin_ns=self._begin_ns,
-                end_ns=time.time_ns(),
+                end_ns=max(time.time_ns(), self._begin_ns),
                 kind=self._kind,
                 attributes=self.attributes,
-                error=self.error or (kind.__name__ if kind else ""),
+                error=raised if self.error is None else self.error,
             )
         )
 
@@ -239,10 +254,6 @@ def ns_of(moment: datetime) -> int:
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def figures() -> dict[str, Any]:
+def figures() -> dict[str, int]:
     """Return what became of spans, for whoever asks how this process is; empty where traces are not recorded."""
-    here = _Here.recorder
-    if here is None:
-        return {}
-    counts = here.counts
-    return {name: getattr(counts, name) for name in ("recorded", "sent", "lost", "clamped")}
+    return {} if _Here.recorder is None else _Here.recorder.counts.figures()

@@ -8,6 +8,9 @@ from typing import Any
 from cdc.context import is_sampled, next_traceparent
 from cdc.tracing.spans import Event
 
+MOST_EVENTS = 64
+"""Events of a message's handling; one that is tried again for hours has no more."""
+
 
 @dataclass(slots=True)
 class HandlingTrace:
@@ -26,7 +29,8 @@ class HandlingTrace:
     events: list[Event] = field(default_factory=list)
 
     def note(self, event: str, **told: str) -> None:
-        self.events.append(Event(event, time.time_ns(), told))
+        if len(self.events) < MOST_EVENTS:
+            self.events.append(Event(event, time.time_ns(), told))
 
 
 def begin_trace(headers: Mapping[str, bytes | None]) -> HandlingTrace | None:

@@ -126,14 +126,16 @@ class MessageSpans:
         trace, record, message_id = received.trace, received.record, _id(received)
         if trace is None:
             return ""
-        published_ns, parent = record.timestamp * 1_000_000, span_id_of(trace.parent)
+        # a record without a time has a negative one
+        published_ns = record.timestamp * 1_000_000 if record.timestamp > 0 else trace.taken_ns
+        parent = span_id_of(trace.parent)
         headers = dict(record.headers)
         told = self._told(record)
         written = _time(headers.get("ce_time"))
         # one that was published again waits in no outbox
         if written is not None and replay_of(headers) is None:
             sent_id = derived_id(message_id)
-            published_ns = self._here.wait(
+            self._here.wait(
                 Span(
                     f"outbox {record.topic}",
                     with_span_id(trace.traceparent, sent_id),
@@ -141,7 +143,7 @@ class MessageSpans:
                     ns_of(written),
                     published_ns,
                     "producer",
-                    (headers.get("ce_source") or b"").decode(errors="replace").strip("/"),
+                    _text(headers.get("ce_source") or b"").strip("/"),
                     _of_record(record) | {"messaging.operation.name": "outbox", _OPERATION: "send"},
                 )
             )
@@ -252,12 +254,18 @@ def _of_record(record: Record) -> dict[str, Value]:
     }
     for name, header in _HEADERS.items():
         if value := headers.get(header):
-            told[name] = value.decode(errors="replace")
+            told[name] = _text(value)
     if record.key is not None:
-        told["messaging.kafka.message.key"] = record.key.decode(errors="replace")
+        told["messaging.kafka.message.key"] = _text(record.key)
     return told
 
 
+def _text(value: bytes) -> str:
+    return value[:LONGEST].decode(errors="replace")
+
+
+LONGEST = 500
+"""Most bytes told of a header or key."""
 _HEADERS = {
     "messaging.message.id": "ce_id",
     "messaging.message.conversation_id": "correlation_id",

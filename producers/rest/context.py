@@ -24,6 +24,7 @@ TRACEPARENT = "traceparent"
 ABANDONED = 499
 """What is logged as the status where the client hung up before it was answered; nobody receives it."""
 _CORRELATION_ID, _TRACEPARENT = _IDS = (CORRELATION_ID.encode(), TRACEPARENT.encode())
+LONGEST_PATH = 500  # as told in a trace
 QUIET_PATHS = frozenset({"/health", FIGURES})
 
 log = FieldLogger(__name__)
@@ -168,13 +169,12 @@ def _describe(serving: Doing, method: str, scope: Scope, status: int) -> None:
     serving.attributes |= {
         "http.request.method": method,
         "http.response.status_code": status,
-        "url.path": scope["path"],
+        "url.path": scope["path"][:LONGEST_PATH],
         "messaging.message.conversation_id": str(serving.context.correlation_id),
     }
     if route:
         serving.attributes["http.route"] = route
-    if status >= 500:
-        serving.error = str(status)
+    serving.error = str(status) if status >= 500 else ""
 
 
 async def _last_resort(scope: Scope, receive: Receive, send: Send) -> None:

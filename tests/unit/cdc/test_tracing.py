@@ -1,6 +1,7 @@
 """Recording traces: which, what of them, and that nothing of it is there where it is off."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
@@ -9,11 +10,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from pydantic import ValidationError
 
 from cdc.context import MessageContext, is_sampled, next_traceparent
 from cdc.ids import new_id
-from cdc.tracing.export import exporting
+from cdc.tracing.export import AT_ONCE, MOST_WAITING, exporting, readable
 from cdc.tracing.process import traced
 from cdc.tracing.settings import TraceSettings
 from cdc.tracing.spans import (
@@ -118,10 +120,11 @@ def test_a_wait_of_less_than_nothing_is_none_and_counted_where_no_rounding_expla
 ) -> None:
     begin = time.time_ns()
     with recorded() as spans:
-        end = spans.recorder.wait(wait(begin, begin - short_ns))
+        spans.recorder.wait(wait(begin, begin - short_ns))
         assert figures() == {"recorded": 1, "sent": 0, "lost": 0, "clamped": clamped}
     [span] = spans
-    assert span.end_ns == end == max(begin, begin - short_ns)
+    assert span.end_ns == begin - short_ns
+    assert span.begin_ns == min(begin, begin - short_ns)
     assert ("tailrace.clock_skew_ms" in span.attributes) == bool(clamped)
 
 
@@ -145,6 +148,7 @@ def test_times_keep_their_microseconds() -> None:
         {"traces_url": "collector:4318"},
         {"traces_url": "ftp://collector"},
         {"traces_url": "http://"},
+        {"traces_url": "http://me:secret@collector/v1/traces"},
         {"traces_sample_rate": 1.1},
         {"traces_sample_rate": -0.1},
         {"traces_sample_rate": float("nan")},
@@ -196,13 +200,7 @@ def record_one(settings: TraceSettings) -> dict[str, int]:
         assert here is not None
         with beginning("measured", CONTEXT):
             pass
-    counts = here.counts
-    return {
-        "recorded": counts.recorded,
-        "sent": counts.sent,
-        "lost": counts.lost,
-        "clamped": counts.clamped,
-    }
+    return here.counts.figures()
 
 
 def test_a_collector_that_is_away_costs_spans_and_nothing_else(free_tcp_port: int) -> None:
@@ -214,4 +212,24 @@ def test_a_collector_that_is_away_costs_spans_and_nothing_else(free_tcp_port: in
     )
     with exporting("tested", settings) as here:
         here.record(wait(1, 2))
-    assert (here.counts.recorded, here.counts.sent, here.counts.lost) == (1, 0, 1)
+    assert here.counts.figures() == {"recorded": 1, "sent": 0, "lost": 1, "clamped": 0}
+
+
+def test_what_nobody_takes_is_dropped_and_counted_once_there_is_no_more_room() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        settings = TraceSettings.model_validate(
+            {"traces_url": f"http://127.0.0.1:{port}/api/v2/spans", "traces_format": "zipkin"}
+        )
+        with exporting("tested", settings) as here:
+            for _ in range(MOST_WAITING + 3 * AT_ONCE):
+                here.record(wait(1, 2))
+            assert here.counts.figures()["lost"] >= AT_ONCE
+
+
+@pytest.mark.parametrize("begin", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)])
+def test_a_time_that_makes_no_sense_spoils_no_span_beside_it(begin: datetime) -> None:
+    with recorded() as spans:
+        spans.recorder.wait(wait(ns_of(begin), time.time_ns()))
+    [sent] = encode_spans([readable(spans[0])]).resource_spans[0].scope_spans[0].spans
+    assert sent.start_time_unix_nano <= sent.end_time_unix_nano

@@ -158,8 +158,8 @@ def test_clocks_that_differ_make_waits_of_nothing_which_are_counted() -> None:
         play(canary(1, ce_time=ahead))
         clamped = spans.recorder.counts.clamped
     outbox, topic = spans.one("outbox"), spans.one("topic")
-    assert outbox.begin_ns == outbox.end_ns == topic.begin_ns == topic.end_ns
-    assert clamped == 2
+    assert outbox.begin_ns == outbox.end_ns == topic.begin_ns <= topic.end_ns
+    assert clamped == 1
     assert float(outbox.attributes["tailrace.clock_skew_ms"]) > 200_000
 
 
