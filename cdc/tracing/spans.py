@@ -240,7 +240,7 @@ def with_span_id(traceparent: str, span_id: str) -> str:
     return f"{traceparent[:36]}{span_id}{traceparent[52:]}"
 
 
-def derived_id(message_id: UUID, *of: str) -> str:
+def derived_id(message_id: UUID | str, *of: str) -> str:
     """Return the id of a span that comes of a message: the same whoever records it, and however often."""
     return blake2b("\0".join((str(message_id), *of)).encode(), digest_size=8).hexdigest()
 

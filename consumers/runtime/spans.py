@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
+from cdc.logs import FieldLogger
 from cdc.tracing.spans import (
     Recorder,
     Span,
@@ -24,6 +24,8 @@ from cdc.tracing.spans import (
 )
 from consumers.runtime.delivery import Record, replay_of
 from consumers.runtime.received import Received
+
+log = FieldLogger(__name__)
 
 Failed = Mapping[tuple[str, int, int], str]
 """Class of the error, by topic, partition and offset, of messages that were parked."""
@@ -40,6 +42,7 @@ class MessageSpans:
     def __init__(self, consumer: str, here: Recorder) -> None:
         self._consumer = consumer
         self._here = here
+        self._group: dict[str, Value] = {"messaging.consumer.group.name": consumer}
 
     def taken(self, todo: Sequence[Received[Any]], at_ns: int) -> list[Received[Any]]:
         """Note when messages were taken, unless they were before; return those that are recorded."""
@@ -56,13 +59,21 @@ class MessageSpans:
             together: How many messages took effect in it.
             failed: Those that were parked instead.
         """
+        try:
+            self._record_all(recorded, together, failed)
+        except Exception:  # they have taken effect, whatever can be told of that
+            log.exception("messages not traced", consumer=self._consumer)
+
+    def _record_all(self, recorded: Sequence[Received[Any]], together: int, failed: Failed) -> None:
         end_ns = time.time_ns()
         batch = self._batch(recorded, together, end_ns) if together > 1 else ()
         for each in recorded:
             record = each.record
             error = failed.get((record.topic, record.partition, record.offset), "")
-            wait = self._way_here(each)
-            self._handled(each, wait, end_ns, error, {_COUNT: together} if batch else {}, batch)
+            told = _told(record)
+            wait = self._way_here(each, told)
+            more: dict[str, Value] = {_COUNT: together} if batch else {}
+            self._handled(each, told | more, wait, end_ns, error, batch)
 
     @contextmanager
     def trying_again(
@@ -91,10 +102,9 @@ class MessageSpans:
         if trace is None:
             return
         end_ns = time.time_ns()
-        parent = derived_id(_id(received), self._consumer)
+        told, parent = _told(received.record), derived_id(received.message_id, self._consumer)
         if since is not None:
-            aside = derived_id(_id(received), self._consumer, waited, str(trace.taken_ns))
-            told = {**self._told(received.record), "messaging.operation.name": waited}
+            aside = derived_id(received.message_id, self._consumer, waited, str(trace.taken_ns))
             self._here.wait(
                 Span(
                     f"{waited} {received.record.topic}",
@@ -102,11 +112,12 @@ class MessageSpans:
                     parent,
                     ns_of(since),
                     trace.taken_ns,
-                    attributes=told,
+                    attributes=told | self._group | {"messaging.operation.name": waited},
                 )
             )
             parent = aside
-        self._handled(received, parent, end_ns, error, {"tailrace.attempt": received.attempt}, ())
+        attempt: dict[str, Value] = {"tailrace.attempt": received.attempt}
+        self._handled(received, told | attempt, parent, end_ns, error)
 
     @contextmanager
     def answering(self, received: Received[Any]) -> Iterator[None]:
@@ -119,18 +130,18 @@ class MessageSpans:
             error = type(reason).__name__
             raise
         finally:
-            self._handled(received, self._way_here(received), time.time_ns(), error, {}, ())
+            told = _told(received.record)
+            self._handled(received, told, self._way_here(received, told), time.time_ns(), error)
 
-    def _way_here(self, received: Received[Any]) -> str:
+    def _way_here(self, received: Received[Any], told: dict[str, Value]) -> str:
         """Record the waits of a message until it was taken; return the id of the last one."""
-        trace, record, message_id = received.trace, received.record, _id(received)
+        trace, record, message_id = received.trace, received.record, received.message_id
         if trace is None:
             return ""
         # a record without a time has a negative one
         published_ns = record.timestamp * 1_000_000 if record.timestamp > 0 else trace.taken_ns
         parent = span_id_of(trace.parent)
         headers = dict(record.headers)
-        told = self._told(record)
         written = _time(headers.get("ce_time"))
         # one that was published again waits in no outbox
         if written is not None and replay_of(headers) is None:
@@ -144,7 +155,7 @@ class MessageSpans:
                     published_ns,
                     "producer",
                     _text(headers.get("ce_source") or b"").strip("/"),
-                    _of_record(record) | {"messaging.operation.name": "outbox", _OPERATION: "send"},
+                    told | {"messaging.operation.name": "outbox", _OPERATION: "send"},
                 )
             )
             parent = sent_id
@@ -157,7 +168,9 @@ class MessageSpans:
                 published_ns,
                 trace.taken_ns,
                 "consumer",
-                attributes=told | {"messaging.operation.name": "topic", _OPERATION: "receive"},
+                attributes=told
+                | self._group
+                | {"messaging.operation.name": "topic", _OPERATION: "receive"},
             )
         )
         return wait_id
@@ -165,11 +178,11 @@ class MessageSpans:
     def _handled(
         self,
         received: Received[Any],
+        told: dict[str, Value],
         parent: str,
         end_ns: int,
         error: str,
-        more: dict[str, Value],
-        links: Sequence[str],
+        links: Sequence[str] = (),
     ) -> None:
         if received.trace is None:
             return
@@ -181,9 +194,9 @@ class MessageSpans:
                 received.trace.taken_ns,
                 max(end_ns, received.trace.taken_ns),
                 "consumer",
-                attributes=self._told(received.record)
-                | {"messaging.operation.name": "process", _OPERATION: "process"}
-                | more,
+                attributes=told
+                | self._group
+                | {"messaging.operation.name": "process", _OPERATION: "process"},
                 events=received.trace.events,
                 links=links,
                 error=error,
@@ -197,9 +210,9 @@ class MessageSpans:
         traces = [each.trace for each in recorded if each.trace is not None]
         if not traces:
             return ()
-        first = recorded[0]
-        own = derived_id(_id(first), self._consumer, "batch")
-        context = f"00-{derived_id(_id(first), self._consumer, 'batch trace')}{own}-{own}-01"
+        first = recorded[0].message_id
+        own = derived_id(first, self._consumer, "batch")
+        context = f"00-{derived_id(first, self._consumer, 'batch trace')}{own}-{own}-01"
         self._here.record(
             Span(
                 "process batch",
@@ -209,8 +222,8 @@ class MessageSpans:
                 end_ns,
                 "consumer",
                 attributes={
+                    **self._group,
                     "messaging.system": "kafka",
-                    "messaging.consumer.group.name": self._consumer,
                     "messaging.operation.name": "process",
                     _OPERATION: "process",
                     _COUNT: together,
@@ -219,9 +232,6 @@ class MessageSpans:
             )
         )
         return (context,)
-
-    def _told(self, record: Record) -> dict[str, Value]:
-        return _of_record(record) | {"messaging.consumer.group.name": self._consumer}
 
 
 def trying_again(
@@ -239,11 +249,7 @@ def message_spans(consumer: str) -> MessageSpans | None:
     return MessageSpans(consumer, here) if here is not None else None
 
 
-def _id(received: Received[Any]) -> UUID:
-    return received.delivery.message_id
-
-
-def _of_record(record: Record) -> dict[str, Value]:
+def _told(record: Record) -> dict[str, Value]:
     """Return what is told of a record, by the names that OpenTelemetry has for it."""
     headers = dict(record.headers)
     told: dict[str, Value] = {

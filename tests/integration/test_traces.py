@@ -113,7 +113,7 @@ def test_a_trace_leads_from_the_request_to_the_last_effect_without_a_gap(
     assert {
         ("orders", "transaction"),
         ("users-grpc", "tailrace.users.v1.userservice/getuser"),
-        ("loyalty-grpc", "tailrace.loyalty.v1.loyaltyservice/gettier"),
+        ("loyalty", "tailrace.loyalty.v1.loyaltyservice/gettier"),
     } <= done
     page = plain_http.get(f"{traced.settings.console_url}/flow?id={order_id}").text
     [trace_id] = flow(traced.deployment, order_id).trace_ids

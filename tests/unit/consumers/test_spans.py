@@ -143,13 +143,12 @@ def test_several_consumers_record_the_wait_in_the_outbox_as_the_same_span() -> N
         play(record)
         play(record)
     first, second = spans.named("outbox")
-    assert (first.traceparent, first.parent, first.begin_ns, first.service) == (
+    assert (first.traceparent, first.parent, first.service, first.attributes) == (
         second.traceparent,
         second.parent,
-        second.begin_ns,
         second.service,
+        second.attributes,
     )
-    assert first.attributes == second.attributes
 
 
 def test_clocks_that_differ_make_waits_of_nothing_which_are_counted() -> None:
@@ -192,3 +191,20 @@ def test_a_trace_is_whole_whatever_fails() -> None:
     assert [each.name for each in beginnings if each.name.startswith("process")] == [
         "process batch"
     ]
+
+
+def test_what_has_no_correlation_takes_effect_and_is_recorded_all_the_same() -> None:
+    database: MemoryDatabase[list[int]] = MemoryDatabase([])
+
+    @handles(CanaryEmitted)
+    async def note(sign: CanaryEmitted, work: Work) -> None:
+        database.value(work).append(sign.canary_id.int)
+
+    async def run() -> None:
+        scenario = Scenario(Consumer(name="noting", handlers=[note]), database)
+        await scenario.when(canary(7, correlation_id=None))
+        assert scenario.state == [7]
+
+    with recorded() as spans:
+        asyncio.run(run())
+    assert len(spans.named("process")) == 1
