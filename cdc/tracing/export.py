@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
-import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event as SdkEvent
@@ -87,11 +86,9 @@ def exporting(service: str, settings: TraceSettings) -> Iterator[Recorder]:
 
 
 def _exporter(settings: TraceSettings) -> SpanExporter:
-    session = requests.Session()
-    session.trust_env = False  # a proxy meant for the outside has no business here
     if settings.traces_format == "zipkin":
-        return ZipkinExporter(settings.traces_url, session, timeout_s=TIMEOUT_S)
-    return OTLPSpanExporter(settings.traces_url, timeout=TIMEOUT_S, session=session)
+        return ZipkinExporter(settings.traces_url, timeout_s=TIMEOUT_S)
+    return OTLPSpanExporter(settings.traces_url, timeout=TIMEOUT_S)
 
 
 def readable(span: Span) -> ReadableSpan:
