@@ -74,6 +74,9 @@ class Storage:
         """
         exchange = current_exchange()
         with doing("transaction", context) as transaction:
+            transaction.error = (
+                ""  # what is refused is rolled back as well; the answer tells which it was
+            )
             async with (
                 self._transaction()
                 if exchange is None
