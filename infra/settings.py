@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,14 @@ def _plain_directory(path: Path) -> Path:
     if any(character in str(path) for character in "\n\r\"'%;#$\\"):
         raise ValueError("must not hold quotes, line breaks or any of % ; # $ \\")
     return path
+
+
+def _traces(text: str) -> str:
+    if not re.fullmatch(r"off|zipkin|https?://[^\s/@?#]+(/\S*)?", text):
+        raise ValueError(
+            "must be off, zipkin, or the URL of a collector without credentials, such as http://collector:4318"
+        )
+    return text
 
 
 Workers = Literal["shared", "apart"]
@@ -174,7 +183,7 @@ class Settings(AccessSettings, BaseSettings):
     requests_in_flight: Annotated[int, Field(ge=1, le=100_000)]
     log_requests_ms: Annotated[int, Field(ge=0)]
     console: ConsoleMode
-    traces: Annotated[str, Field(pattern=r"^(off|zipkin|https?://[^\s/@?#]+(/\S*)?)$")]
+    traces: Annotated[str, AfterValidator(_traces)]
     traces_sample_rate: Annotated[float, Field(ge=0, le=1)]
 
     @classmethod

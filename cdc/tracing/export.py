@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from cdc.logs import FieldLogger
 from cdc.tracing.settings import TraceSettings
 from cdc.tracing.spans import Recorder, Span, TraceCounts
 from cdc.tracing.zipkin import ZipkinExporter
@@ -28,6 +29,8 @@ EVERY_MS = 1000
 TIMEOUT_S = 5.0
 STOP_S = 2.0
 """How long the end of a process may wait for its last spans to be sent."""
+
+log = FieldLogger(__name__)
 
 KINDS = {
     "internal": SpanKind.INTERNAL,
@@ -48,7 +51,11 @@ class Counted(SpanExporter):
         self._counts = counts
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        result = self._exporter.export(spans)
+        try:
+            result = self._exporter.export(spans)
+        except Exception:  # one that cannot be written takes those with it that were to go with it
+            log.exception("spans lost")
+            result = SpanExportResult.FAILURE
         if result is SpanExportResult.SUCCESS:
             self._counts.sent += len(spans)
         else:
@@ -87,8 +94,8 @@ def exporting(service: str, settings: TraceSettings) -> Iterator[Recorder]:
 
 def _exporter(settings: TraceSettings) -> SpanExporter:
     if settings.traces_format == "zipkin":
-        return ZipkinExporter(settings.traces_url, timeout_s=TIMEOUT_S)
-    return OTLPSpanExporter(settings.traces_url, timeout=TIMEOUT_S)
+        return ZipkinExporter(settings.endpoint, timeout_s=TIMEOUT_S)
+    return OTLPSpanExporter(settings.endpoint, timeout=TIMEOUT_S)
 
 
 def readable(span: Span) -> ReadableSpan:

@@ -174,7 +174,8 @@ def _describe(serving: Doing, method: str, scope: Scope, status: int) -> None:
     }
     if route:
         serving.attributes["http.route"] = route
-    serving.error = str(status) if status >= 500 else ""
+    if status >= 500:
+        serving.error = str(status)
 
 
 async def _last_resort(scope: Scope, receive: Receive, send: Send) -> None:

@@ -29,6 +29,7 @@ from cdc.tracing.spans import (
     span_id_of,
     with_span_id,
 )
+from infra.local.probe import wait_until
 from tests.receiver import Receiver
 from tests.tracing import recorded
 
@@ -160,6 +161,20 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> No
         TraceSettings.model_validate(wrong)
 
 
+@pytest.mark.parametrize(
+    ("url", "format_", "endpoint"),
+    [
+        ("http://collector:4318", "otlp", "http://collector:4318/v1/traces"),
+        ("http://collector:4318/", "otlp", "http://collector:4318/v1/traces"),
+        ("http://collector:4318/own/way", "otlp", "http://collector:4318/own/way"),
+        ("http://zipkin:9411", "zipkin", "http://zipkin:9411/api/v2/spans"),
+    ],
+)
+def test_a_url_without_a_path_is_given_the_usual_one(url: str, format_: str, endpoint: str) -> None:
+    settings = TraceSettings.model_validate({"traces_url": url, "traces_format": format_})
+    assert settings.endpoint == endpoint
+
+
 def test_without_a_url_nothing_is_recorded_and_no_sdk_is_there() -> None:
     program = (
         "import sys, consumers.payments.bootstrap, consumers.runtime.worker, producers.orders.bootstrap\n"
@@ -225,6 +240,26 @@ def test_what_nobody_takes_is_dropped_and_counted_once_there_is_no_more_room() -
             for _ in range(MOST_WAITING + 3 * AT_ONCE):
                 here.record(wait(1, 2))
             assert here.counts.figures()["lost"] >= AT_ONCE
+
+
+def test_a_span_that_cannot_be_written_is_lost_and_counted_and_the_next_ones_are_not() -> None:
+    async def run() -> None:
+        async with Receiver().open() as receiver:
+            settings = TraceSettings.model_validate(
+                {"traces_url": f"http://127.0.0.1:{receiver.port}", "traces_format": "zipkin"}
+            )
+            with exporting("tested", settings) as here:
+                here.record(wait(1, 2)._replace(attributes={"path": "\udcff"}))
+                await asyncio.to_thread(
+                    wait_until, "nothing is lost", lambda: here.counts.refused == 1, timeout_s=10
+                )
+                here.record(wait(1, 2))
+                await asyncio.to_thread(
+                    wait_until, "nothing is sent", lambda: here.counts.sent == 1, timeout_s=10
+                )
+            assert here.counts.figures() == {"recorded": 2, "sent": 1, "lost": 1, "clamped": 0}
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("begin", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)])
