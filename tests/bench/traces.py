@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.bench.e2e import ours
-from tests.bench.e2e.run import measured
-from tests.bench.figures import ratio
+from tests.bench.e2e.contender import AtWork, spent
+from tests.bench.e2e.traffic import clients_of
+from tests.bench.figures import percentile, ratio
 from tests.bench.options import Options
 from tests.bench.outcome import Outcome, Run, machine, medians
 from tests.bench.progress import Progress
@@ -18,6 +19,10 @@ from tests.stack import RunningStack
 
 NAME = "traces"
 OFF = "off"
+CLIENTS = (8, 64)
+WARM_UP, WARM_UP_CLIENTS = 300, 16
+SETTLE_S = 1.5
+"""After the last order, so that the spans of it are sent and count."""
 RATES: Mapping[str, float | None] = {OFF: None, "tenth": 0.1, "all": 1.0}
 
 
@@ -52,13 +57,13 @@ def run(options: Options, progress: Progress) -> Outcome:
                     _record(stack, url, RATES[name])
                     quieten(stack, needed)
                     with ours.ours(stack) as at_work:
-                        for kind, found, orders in asyncio.run(measured(stack, at_work, options)):
+                        for kind, found in asyncio.run(_measured(stack, at_work, options.orders)):
                             runs.append(
                                 Run(
                                     contender=name,
                                     kind=kind,
                                     round=number,
-                                    events=orders,
+                                    events=options.orders,
                                     figures=found,
                                 )
                             )
@@ -71,14 +76,33 @@ def ratios(runs: Sequence[Run]) -> Mapping[str, float]:
     found = {}
     for kind in dict.fromkeys(run.kind for run in runs):
         for name, figure in (("orders", "per_s"), ("cpu", "cpu_ms"), ("p50", "end_p50_ms")):
-            if figure == "per_s" and kind.endswith("/s"):
-                continue
             each = medians(runs, kind, figure)
             for contender in RATES:
                 if contender != OFF:
                     value = ratio(each.get(contender), each.get(OFF))
                     found[f"{name}_{contender}_vs_off {kind}"] = value
     return {name: value for name, value in found.items() if value is not None}
+
+
+async def _measured(
+    stack: RunningStack, at_work: AtWork, orders: int
+) -> list[tuple[str, Mapping[str, float]]]:
+    found = []
+    async with clients_of(at_work.system) as clients:
+        await clients.closed(WARM_UP_CLIENTS, WARM_UP)
+        for number in CLIENTS:
+            before = spent(stack, at_work)
+            took = await clients.closed(number, orders)
+            await asyncio.sleep(SETTLE_S)
+            after = spent(stack, at_work)
+            cpu_s = sum(after.cpu_s[name] - before.cpu_s[name] for name in after.cpu_s)
+            figures = {
+                "per_s": orders / took.seconds,
+                "end_p50_ms": percentile([each * 1000 for each in took.end], 50),
+                "cpu_ms": cpu_s * 1000 / orders,
+            }
+            found.append((f"{number} clients", figures))
+    return found
 
 
 def _record(stack: RunningStack, url: str, rate: float | None) -> None:

@@ -37,7 +37,7 @@ def run(options: Options, progress: Progress) -> Outcome:
         for number in range(1, options.rounds + 1):
             for name in list(CONTENDERS)[:: 1 if number % 2 else -1]:
                 with progress.step(f"round {number}: {name}"), CONTENDERS[name](stack) as at_work:
-                    for kind, found, orders in asyncio.run(measured(stack, at_work, options)):
+                    for kind, found, orders in asyncio.run(_measured(stack, at_work, options)):
                         runs.append(
                             Run(
                                 contender=name,
@@ -70,10 +70,9 @@ def ratios(runs: Sequence[Run]) -> Mapping[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-async def measured(
+async def _measured(
     stack: RunningStack, at_work: AtWork, options: Options
 ) -> list[tuple[str, Mapping[str, float], int]]:
-    """Return what was measured of a system at work: its name, its figures, and of how many orders."""
     found = []
     async with clients_of(at_work.system) as clients:
         await clients.closed(WARM_UP_CLIENTS, WARM_UP)

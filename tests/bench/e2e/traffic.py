@@ -13,8 +13,6 @@ from aiokafka import AIOKafkaConsumer
 from tests.bench.errors import BenchError
 
 TIMEOUT_S = 60.0
-KEEPALIVE_S = 2.0
-"""Shorter than the servers' 5 s: one that is just closing a connection would take no order."""
 WAIT_MS = 200
 ORDER: Mapping[str, Any] = {
     "customer_id": "ada",
@@ -134,7 +132,7 @@ async def clients_of(system: System) -> AsyncIterator[Clients]:
     consumer = AIOKafkaConsumer(
         system.topic, bootstrap_servers=system.bootstrap, enable_auto_commit=False
     )
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
+    connector = aiohttp.TCPConnector(limit=0)
     async with (
         consumer,
         aiohttp.ClientSession(
