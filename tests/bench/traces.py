@@ -86,7 +86,7 @@ def ratios(runs: Sequence[Run]) -> Mapping[str, float]:
 
 async def _measured(
     stack: RunningStack, at_work: AtWork, orders: int
-) -> list[tuple[str, Mapping[str, float]]]:
+) -> Sequence[tuple[str, Mapping[str, float]]]:
     found = []
     async with clients_of(at_work.system) as clients:
         await clients.closed(WARM_UP_CLIENTS, WARM_UP)
