@@ -23,13 +23,48 @@ class MessageContext:
         return replace(self, traceparent=next_traceparent(self.traceparent))
 
 
-def next_traceparent(parent: str | None) -> str:
+class Sampling:
+    """Which of the traces that begin in this process are recorded; of others whoever began them has decided.
+
+    Attributes:
+        rate: How many of them, from 0 to 1.
+    """
+
+    rate = 0.0
+
+    def takes(self, trace_id: str) -> bool:
+        """Tell whether a trace is to be recorded; ids are random, and so is this."""
+        return int(trace_id[-_DIGITS:], 16) < self.rate * _IDS
+
+
+_DIGITS = 14
+_IDS = 16.0**_DIGITS
+sampling = Sampling()
+
+
+def next_traceparent(parent: str | None, *, may_record: bool = True) -> str:
     """Return the trace context of a new span.
 
     Args:
         parent: Trace context of the caller. When it is missing or malformed a new trace begins, as the W3C
             recommendation asks.
+        may_record: Whether a new trace may be recorded, as somebody records where it begins.
     """
-    match = TRACEPARENT.fullmatch(parent or "")
-    trace_id, flags = match.groups() if match else (secrets.token_hex(16), "01")
+    if match := TRACEPARENT.fullmatch(parent or ""):
+        trace_id, flags = match.groups()
+    else:
+        trace_id = secrets.token_hex(16)
+        flags = "01" if may_record and sampling.takes(trace_id) else "00"
     return f"00-{trace_id}-{secrets.token_hex(8)}-{flags}"
+
+
+def trace_id_of(traceparent: str | None) -> str:
+    """Return the id of a trace; empty where there is none."""
+    match = TRACEPARENT.fullmatch(traceparent or "")
+    return match[1] if match else ""
+
+
+def is_sampled(traceparent: str | None) -> bool:
+    """Tell whether a trace is recorded, by the lowest bit of its flags."""
+    match = TRACEPARENT.fullmatch(traceparent or "")
+    return match is not None and int(match[2], 16) & 1 == 1

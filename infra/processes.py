@@ -63,7 +63,7 @@ def environment_of(service: Service, deployment: Deployment) -> dict[str, str]:
     known = (name for name in service.may_ask if deployment.address_of(name).url)
     for name in (*service.needs, *known):
         variables[f"{PREFIX}{name.upper().replace('-', '_')}_URL"] = deployment.url_of(name)
-    told = deployment.told.get(service.name, {})
+    told = {**deployment.told_all, **deployment.told.get(service.name, {})}
     return variables | {f"{PREFIX}{name}": value for name, value in told.items()}
 
 

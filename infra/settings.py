@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,14 @@ def _databases(text: str) -> str:
     return text
 
 
+def _traces(text: str) -> str:
+    if not re.fullmatch(r"off|zipkin|https?://[^\s/@?#]+(/\S*)?", text):
+        raise ValueError(
+            "must be off, zipkin, or the URL of a collector without credentials, such as http://collector:4318"
+        )
+    return text
+
+
 Workers = Literal["shared", "apart"]
 Shape = Literal["single", "cluster"]
 Stack = Literal["processes", "containers"]
@@ -164,6 +173,7 @@ class Settings(AccessSettings, BaseSettings):
     profile: Literal["auto", Shape]
     console_port: Port
     metrics_port: Port
+    zipkin_port: Port
     publisher: Publisher
     databases: Databases
     workers: Workers
@@ -186,6 +196,8 @@ class Settings(AccessSettings, BaseSettings):
     log_requests_ms: Annotated[int, Field(ge=0)]
     console: ConsoleMode
     metrics: Literal["on", "off"]
+    traces: Annotated[str, AfterValidator(_traces)]
+    traces_sample_rate: Annotated[float, Field(ge=0, le=1)]
 
     @classmethod
     def settings_customise_sources(
@@ -228,6 +240,14 @@ class Settings(AccessSettings, BaseSettings):
     def environment(self) -> dict[str, str]:
         """The `TAILRACE_*` variables that reproduce these settings in another process."""
         return {f"TAILRACE_{name.upper()}": str(value) for name, value in self}
+
+    @model_validator(mode="after")
+    def _processes_are_traced(self) -> Self:
+        if self.traces != "off" and self.in_containers:
+            raise ValueError(
+                f"traces is {self.traces}, and a stack in containers records none: set it to off, or stack to processes"
+            )
+        return self
 
     @property
     def shape(self) -> Shape:
@@ -318,6 +338,15 @@ class Settings(AccessSettings, BaseSettings):
         return ",".join(f"http://{HOST}:{port}" for port in self.connect_ports)
 
     @property
+    def has_zipkin(self) -> bool:
+        """Whether the stack runs a Zipkin, for traces."""
+        return self.traces == "zipkin"
+
+    @property
+    def zipkin_url(self) -> str:
+        return f"http://{HOST}:{self.zipkin_port}"
+
+    @property
     def console_url(self) -> str:
         return f"http://{HOST}:{self.console_port}"
 
@@ -394,6 +423,8 @@ class Settings(AccessSettings, BaseSettings):
             },
             outbox_days=self.outbox_days,
             told=self._told(),
+            told_all=self._told_all(),
+            trace_page=f"{self.zipkin_url}/zipkin/traces/{{trace_id}}" if self.has_zipkin else None,
             state=self.home,
         )
 
@@ -478,6 +509,15 @@ class Settings(AccessSettings, BaseSettings):
             },
             "fulfilment-worker": {"ANSWER_WITHIN_S": str(self.answer_within_s)},
         }
+
+    def _told_all(self) -> dict[str, str]:
+        """Return what every service is told besides."""
+        if self.traces == "off":
+            return {}
+        where = {"TRACES_URL": self.traces}
+        if self.has_zipkin:
+            where = {"TRACES_URL": f"{self.zipkin_url}/api/v2/spans", "TRACES_FORMAT": "zipkin"}
+        return where | {"TRACES_SAMPLE_RATE": str(self.traces_sample_rate)}
 
     def _registry_as(self, user: str, url: str) -> RegistrySettings:
         return RegistrySettings(url=url, user=user, password_file=self.secrets / f"{user}.password")

@@ -23,7 +23,7 @@ def make() -> None:
     cache = load_settings().cache
     with exclusive(cache / "java" / "aot" / ".tests"):
         try:
-            artifacts.ensure(cache)
+            artifacts.ensure(cache, optional=artifacts.OPTIONAL)
             aot.train(cache)
         except TailraceError as error:
             sys.stderr.write(f"{error}\n")  # everything works without them, only slower to start

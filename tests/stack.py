@@ -119,29 +119,39 @@ class RunningStack:
 
     def publish_by(self, publisher: Publisher) -> None:
         """Have the outbox published by another publisher; nothing happens when it is this one."""
-        self._change("publisher", publisher)
+        self.change(publisher=publisher)
 
     def run_workers(self, workers: Workers) -> None:
         """Have the consumers run in one process, or each in its own; nothing happens when they do already."""
-        self._change("workers", workers)
+        self.change(workers=workers)
 
     def slow_cards(self, latency_ms: int) -> None:
         """Have the card processor take its time with every answer; 0 for none."""
-        self._change("card_latency_ms", latency_ms)
+        self.change(card_latency_ms=latency_ms)
+
+    @contextlib.contextmanager
+    def traced(self) -> Iterator[None]:
+        """Have every trace recorded, in a Zipkin of the stack, while the block runs."""
+        self.change(traces="zipkin")
+        try:
+            yield
+        finally:
+            self.change(traces="off")
 
     @contextlib.contextmanager
     def one_order_at_a_time(self) -> Iterator[None]:
         """Have a customer's card asked for one orchestrated order at a time while the block runs."""
-        self._change("one_order_at_a_time", True)
+        self.change(one_order_at_a_time=True)
         try:
             yield
         finally:
-            self._change("one_order_at_a_time", False)
+            self.change(one_order_at_a_time=False)
 
-    def _change(self, name: str, value: object) -> None:
-        if getattr(self.settings, name) == value:
+    def change(self, **changes: object) -> None:
+        """Have the stack run by other settings; nothing happens when it does already."""
+        if all(getattr(self.settings, name) == value for name, value in changes.items()):
             return
-        self.settings = self.settings.model_copy(update={name: value})
+        self.settings = self.settings.model_copy(update=changes)
         self.environment |= self.settings.environment()
         self.cli("up")
 

@@ -3,6 +3,7 @@
 Any process of the service moves them, a REST service as well as a consumer; each takes what no other has locked.
 """
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from uuid import UUID
 
 from cdc import causes
 from cdc.chores import Chore, Chores, is_trouble_of_the_database
+from cdc.context import is_sampled
 from cdc.database import Connection, Pool, SyncConnection
 from cdc.due import LOOK_EVERY_S, PoolTransactions, RetryPolicy, work_once
 from cdc.logs import FieldLogger
 from cdc.sql import load_queries
+from cdc.tracing.spans import Span, derived_id, recorder, span_id_of, with_span_id
 
 QUERIES = load_queries(__package__)
 AT_ONCE = 500
@@ -75,7 +78,9 @@ class DelayedMessages:
 
     async def attempt(self, transaction: Connection, row: Delayed) -> None:
         """Move messages to the outbox, in the order of their times."""
-        await transaction.execute(QUERIES["publish"], {"ids": list(row.ids)})
+        published = await transaction.execute(QUERIES["publish"], {"ids": list(row.ids)})
+        if recorder() is not None:
+            _record(await published.fetchall())
 
     async def failed(self, transaction: Connection, row: Delayed, error: Exception) -> None:
         """Put messages off; what was tried together is tried one by one from then on.
@@ -96,6 +101,30 @@ class DelayedMessages:
         await transaction.execute(
             QUERIES["postpone"], {"ids": list(row.ids), "error": text, "pause_s": pause_s}
         )
+
+
+def _record(published: Sequence[tuple[UUID, str, str, UUID, str | None]]) -> None:
+    """Record how long messages were kept back: since then is what their ids tell."""
+    for id_, topic, source, correlation_id, traceparent in published:
+        here = recorder()
+        if here is None or traceparent is None or not is_sampled(traceparent):
+            continue
+        kept_back = Span(
+            f"delay {topic}",
+            with_span_id(traceparent, derived_id(id_, "delay")),
+            span_id_of(traceparent),
+            int.from_bytes(id_.bytes[:6]) * 1_000_000,
+            time.time_ns(),
+            service=source.strip("/"),
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.destination.name": topic,
+                "messaging.message.id": str(id_),
+                "messaging.message.conversation_id": str(correlation_id),
+                "messaging.operation.name": "delay",
+            },
+        )
+        here.wait(kept_back)
 
 
 async def publish_due(pool: Pool) -> None:

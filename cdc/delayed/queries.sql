@@ -15,7 +15,8 @@ with due as (
 insert into outbox (kind, topic, aggregate_type, aggregate_id, payload, began_at, :outbox_written:)
 select 'message', topic, aggregate_type, aggregate_id, payload, null, :outbox_written:
 from due
-order by not_before, number;
+order by not_before, number
+returning id, topic, source, correlation_id, traceparent;
 
 -- name: postpone
 update outbox_delayed

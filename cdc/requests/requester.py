@@ -13,7 +13,7 @@ from uuid import UUID
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Message as Report
 
-from cdc.context import MessageContext, next_traceparent
+from cdc.context import MessageContext
 from cdc.ids import new_id
 from cdc.kafka_record import KafkaRecord
 from cdc.logs import FieldLogger
@@ -26,6 +26,7 @@ from cdc.requests.errors import (
     UnusableReplyError,
 )
 from cdc.requests.replies import ReplyReader
+from cdc.tracing.spans import Doing, beginning, doing
 from schemas.catalogue import Topic, catalogue
 from schemas.codec import Codec
 from schemas.message import Message
@@ -177,10 +178,11 @@ class Requester(Generic[R]):
         request_id, waiting = new_id(), _Waiting[R](asyncio.get_running_loop().create_future())
         self._waiting[request_id] = waiting
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._is_reading.wait()
-                self._send(question, topic, request_id, waiting, expires_at, context)
-                reply = await waiting.reply
+            with _asking(topic, request_id, context) as asking:
+                async with asyncio.timeout(timeout_s):
+                    await self._is_reading.wait()
+                    self._send(question, topic, request_id, waiting, expires_at, asking.context)
+                    reply = await waiting.reply
         except TimeoutError as error:
             self.counts.timed_out += 1
             raise RequestTimeoutError(
@@ -207,7 +209,7 @@ class Requester(Generic[R]):
         request_id: UUID,
         waiting: _Waiting[R],
         expires_at: datetime,
-        context: MessageContext | None,
+        context: MessageContext,
     ) -> None:
         def report(error: KafkaError | None, _: Report) -> None:
             if error is None:
@@ -219,8 +221,6 @@ class Requester(Generic[R]):
                 )
                 self._loop.call_soon_threadsafe(_fail, waiting.reply, refusal)
 
-        if context is None:
-            context = MessageContext(correlation_id=new_id(), traceparent=next_traceparent(None))
         try:
             self._sender.send(
                 question,
@@ -284,6 +284,25 @@ class Requester(Generic[R]):
                 waiting.reply.set_exception(reply)
             else:
                 waiting.reply.set_result(reply)
+
+
+def _asking(topic: Topic, request_id: UUID, context: MessageContext | None) -> Doing:
+    """Return the span of a request, which lasts until its reply is there."""
+    name = f"ask {topic.name}"
+    if context is None:
+        asking = beginning(name, MessageContext(correlation_id=new_id()))
+    else:
+        asking = doing(name, context, "client")
+    if asking.is_recorded:
+        asking.attributes |= {
+            "messaging.system": "kafka",
+            "messaging.destination.name": topic.name,
+            "messaging.operation.name": "ask",
+            "messaging.operation.type": "send",
+            "messaging.message.id": str(request_id),
+            "peer.service": topic.owner,
+        }
+    return asking
 
 
 def _fail(reply: "asyncio.Future[R]", error: RequestError) -> None:

@@ -53,4 +53,5 @@ class NotificationHandlers:
                 "written_at": work.now(),
             },
         )
-        await self._mailer.send(mail)
+        with work.calling(self._mailer.party):
+            await self._mailer.send(mail)

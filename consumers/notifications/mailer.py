@@ -34,7 +34,13 @@ class MailServerError(Exception):
 
 
 class Mailer(Protocol):
-    """A party outside that carries mails."""
+    """A party outside that carries mails.
+
+    Attributes:
+        party: What people call it, in traces.
+    """
+
+    party: str
 
     async def send(self, mail: Mail) -> None:
         """Hand a mail over; it may have been handed over before.
@@ -50,12 +56,16 @@ class Mailer(Protocol):
 class NoMailer:
     """Carries nothing: the mail is in the mailbox, where one can look at it."""
 
+    party = "mailbox"
+
     async def send(self, mail: Mail) -> None:
         pass
 
 
 class CapturedMailer:
     """Stands in for the mail server in a replay: carries nothing, and notes what would have been sent."""
+
+    party = "mail server's stand-in"
 
     def __init__(self, note: Note) -> None:
         self._note = note
@@ -66,6 +76,8 @@ class CapturedMailer:
 
 class SmtpMailer:
     """Hands mails to an SMTP server nearby, such as a Postfix on the same machine, which carries them on."""
+
+    party = "mail server"
 
     def __init__(self, host: str, port: int, *, timeout_s: float = TIMEOUT_S) -> None:
         self._host = host

@@ -4,6 +4,8 @@ from functools import partial
 from types import ModuleType
 
 from cdc.service import bootstraps_named, load, name_of
+from cdc.tracing.process import traced
+from cdc.tracing.settings import TraceSettings
 from consumers.runtime.outside import RealOutside
 from consumers.runtime.process import run_together
 from consumers.runtime.settings import WorkerSettings
@@ -14,7 +16,9 @@ def main() -> None:
     """Work until told to stop."""
     named = {name_of(bootstrap): bootstrap for bootstrap in bootstraps_named("consumers")}
     told = {name: load(bootstrap.Settings, name) for name, bootstrap in named.items()}
-    run_together({name: partial(_create, named[name], told[name]) for name in named})
+    first = next(iter(named))
+    with traced(first, load(TraceSettings, first)):
+        run_together({name: partial(_create, named[name], told[name]) for name in named})
 
 
 def _create(bootstrap: ModuleType, settings: WorkerSettings) -> Worker:

@@ -5,8 +5,10 @@ from functools import partial
 from typing import Any
 
 from cdc.outbox import Outbox
+from cdc.tracing.spans import recorder
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import Handler
+from consumers.runtime.handling_trace import note_calls, note_stashed
 from consumers.runtime.locking.locking import Locking
 from consumers.runtime.middleware import CallNext
 from consumers.runtime.received import Received
@@ -26,7 +28,8 @@ class Dispatcher:
     def __init__(self, consumer: Consumer, outbox: Outbox, store: Store) -> None:
         self._outbox = outbox
         self._clock = consumer.clock
-        self._innermost_first = tuple(reversed(consumer.middleware))
+        recording = [note_calls] if recorder() is not None else []
+        self._innermost_first = tuple(reversed([*consumer.middleware, *recording]))
         self._locking = Locking(consumer, store.locks) if consumer.locks else None
 
     async def call(
@@ -52,6 +55,8 @@ class Dispatcher:
             await self._call(handler, todo, transaction)
             return True
         admitted = await self._locking.admit(todo, transaction, turn)
+        if len(admitted) < len(todo):
+            note_stashed(todo, admitted)
         if admitted:
             await self._call(handler, admitted, transaction)
             await self._locking.release(admitted, transaction)

@@ -12,6 +12,7 @@ from typing import Any
 
 from cdc.health import HealthEndpoints
 from cdc.metrics import METRICS, render
+from cdc.tracing.spans import figures as tracing_figures
 from consumers.runtime.handler_stats import HandlerStats
 from consumers.runtime.lanes import Progress
 from consumers.runtime.metrics import worker_metrics
@@ -143,6 +144,7 @@ class HealthServer(HealthEndpoints):
             "expired": dict(self._expired()),
             "answers": dict(self._requests()),
             "stashed": dict(self._stashed()),
+            "traces": tracing_figures(),
         }
 
 

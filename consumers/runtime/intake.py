@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from cdc.tracing.spans import recorder
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import (
     MalformedRecordError,
@@ -16,6 +17,7 @@ from consumers.runtime.delivery import (
 )
 from consumers.runtime.failures import TooOldError, UnhandledTypeError
 from consumers.runtime.handlers import Handler
+from consumers.runtime.handling_trace import begin_trace
 from consumers.runtime.received import Received
 from consumers.runtime.type_counts import TypeCounts
 from consumers.runtime.window import InboxWindow
@@ -58,6 +60,7 @@ class Intake:
             name.encode(): handler for name, handler in consumer.table.items()
         }
         self._addressed = catalogue().addressed
+        self._records = recorder() is not None
 
     async def prepare(self, records: Sequence[Record]) -> list[Received[Any]]:
         """Tell apart, judge and decode records, giving way to other work now and then.
@@ -91,7 +94,7 @@ class Intake:
         message_id, name = _id_text(headers.get("ce_id") or b"") or "", headers.get("ce_type")
         if name is None:
             return self._malformed(record, None, "it has no header ce_type")
-        return self._decoded(record, headers, message_id, name, attempt)
+        return self._traced(self._decoded(record, headers, message_id, name, attempt), headers)
 
     def _prepare(self, record: Record) -> Received[Any]:
         headers = dict(record.headers)
@@ -112,7 +115,14 @@ class Intake:
                 "effect before cannot be told"
             )
             return self._not_told_apart(record, name, error)
-        return self._decoded(record, headers, text, name, 1)
+        return self._traced(self._decoded(record, headers, text, name, 1), headers)
+
+    def _traced(
+        self, received: Received[Any], headers: Mapping[str, bytes | None]
+    ) -> Received[Any]:
+        if self._records and received.concerns_us and received.message_id:
+            received.trace = begin_trace(headers)
+        return received
 
     def _malformed(self, record: Record, name: bytes | None, why: str) -> Received[Any]:
         error = MalformedRecordError(

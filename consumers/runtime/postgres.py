@@ -194,8 +194,8 @@ class PostgresStore:
             QUERIES["parked_messages"], {"sequence_id": due[0], "limit": limit}
         )
         messages = [
-            ParkedMessage(parked_id, stored_record(*record), was_judged)
-            for parked_id, was_judged, *record in await cursor.fetchall()
+            ParkedMessage(parked_id, stored_record(*record), was_judged, parked_at)
+            for parked_id, was_judged, parked_at, *record in await cursor.fetchall()
         ]
         return ParkedSequence(sequence_id=due[0], attempts=due[1], messages=messages)
 

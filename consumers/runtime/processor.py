@@ -15,6 +15,7 @@ from consumers.runtime.failures import BLOCKED_BY_EARLIER, Failure, is_transient
 from consumers.runtime.handlers import Function, Handler
 from consumers.runtime.received import Received
 from consumers.runtime.retries import DeadLetters
+from consumers.runtime.spans import message_spans
 from consumers.runtime.store import (
     BatchClaim,
     ClaimResult,
@@ -152,6 +153,7 @@ class Processor:
         self._store = store
         self._dispatcher = Dispatcher(consumer, outbox, store)
         self._dead_letters = DeadLetters(consumer.name, outbox)
+        self._spans = message_spans(consumer.name)
         self.is_careful = False
         """Whether the next batch is likely to hold a message that fails, as the last one did."""
 
@@ -196,7 +198,7 @@ class Processor:
             raise NotTogetherError(error) from error
 
     async def _try(self, chunks: Sequence[Chunk], manner: "_Mode") -> list[Applied]:
-        began = time.monotonic()
+        began, began_ns = time.monotonic(), time.time_ns()
         claims = [chunk.claim for chunk in chunks]
         async with self._store.transaction() as transaction:
             taken = await self._store.take(transaction, claims)
@@ -206,11 +208,18 @@ class Processor:
                 new_ones = _new_ones(chunk.batch, result)
                 todo += new_ones
                 of_parked += new_ones if result.some_parked else []
+            recorded = self._spans.taken(todo, began_ns) if self._spans else ()
             blocked = await self._parked_keys(transaction, of_parked)
             attempt = _Attempt(transaction, manner, blocked)
             for handler, group in grouped(todo):
                 await self._handle(attempt, handler, group)
             await self._park(attempt, todo)
+        if recorded and self._spans:
+            failures = {
+                (*place, offset): failure.error_class or failure.reason
+                for (place, offset), failure in attempt.failures.items()
+            }
+            self._spans.took_effect(recorded, len(todo), failures)
         parked = Counter(place for place, _ in attempt.failures)
         each_s = (time.monotonic() - began) / max(1, sum(len(chunk.batch) for chunk in chunks))
         return [

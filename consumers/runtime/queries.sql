@@ -112,7 +112,7 @@ for update skip locked;
 
 -- name: parked_messages
 select
-    m.parked_id, m.message_id is not null or m.reason <> 'behind',
+    m.parked_id, m.message_id is not null or m.reason <> 'behind', m.parked_at,
     m.topic, m.partition, m."offset", m.recorded_at, s.key, m.value, m.header_names, m.header_values
 from parked_message as m join parked_sequence as s using (sequence_id)
 where sequence_id = %(sequence_id)s

@@ -2,8 +2,10 @@
 
 from typing import Generic, TypeVar
 
+from cdc.context import next_traceparent
 from consumers.runtime.delivery import Delivery, Record, place_of
 from consumers.runtime.handlers import Handler
+from consumers.runtime.handling_trace import HandlingTrace
 from schemas.message import Message
 
 M = TypeVar("M")
@@ -25,6 +27,7 @@ class Received(Generic[M]):
     Attributes:
         concerns_us: There is a handler to call, or an error to decide about.
         replied: Class of the reply that its handler has given, wanted or not; None when it has given none.
+        trace: What is recorded of its handling; None where its trace is not.
     """
 
     __slots__ = (
@@ -37,6 +40,7 @@ class Received(Generic[M]):
         "message_id",
         "record",
         "replied",
+        "trace",
         "type",
     )
 
@@ -58,6 +62,7 @@ class Received(Generic[M]):
         self.attempt = attempt
         self.concerns_us = handler is not None or error is not None
         self.replied: type[Message] | None = None
+        self.trace: HandlingTrace | None = None
         self._message = message
         self._delivery: Delivery | None = None
 
@@ -67,6 +72,18 @@ class Received(Generic[M]):
         if self._message is None:
             raise AttributeError(f"the record at {place_of(self.record)} was not decoded")
         return self._message
+
+    @property
+    def recorded_traceparent(self) -> str | None:
+        """The same as `traceparent` if it is recorded, for what is kept to go on with later; None if it is not."""
+        return None if self.trace is None else self.trace.traceparent
+
+    @property
+    def traceparent(self) -> str:
+        """The context of the span in which it is handled, which whatever comes of it carries on."""
+        if self.trace is not None:
+            return self.trace.traceparent
+        return next_traceparent(self.delivery.context.traceparent, may_record=False)
 
     @property
     def delivery(self) -> Delivery:

@@ -16,6 +16,7 @@ from consumers.runtime.dispatch import Dispatcher
 from consumers.runtime.failures import Failure, waits_without_end
 from consumers.runtime.intake import Intake
 from consumers.runtime.received import Received
+from consumers.runtime.spans import message_spans, trying_again
 from consumers.runtime.store import ParkedMessage, Store, Transaction
 from schemas.messages.consumers import MessageDeadLettered, ParkingReason
 
@@ -108,6 +109,7 @@ class ParkedWork:
         self._intake = intake
         self._dispatcher = Dispatcher(consumer, outbox, store)
         self._dead_letters = DeadLetters(consumer.name, outbox)
+        self._spans = message_spans(consumer.name)
 
     async def take(self, transaction: Transaction) -> Sequence[DueMessage]:
         """Return the messages of one key whose time has come, as many as are tried in one transaction."""
@@ -130,10 +132,11 @@ class ParkedWork:
             received = await self._intake.prepare_again(row.parked.record, row.attempts + 1)
         else:
             received = await self._judge(row.parked.record)
-        if received.error is not None:
-            raise received.error
-        if received.handler is not None:
-            await self._dispatcher.call(received.handler, [received], transaction)
+        with trying_again(self._spans, received, "parked", row.parked.parked_at):
+            if received.error is not None:
+                raise received.error
+            if received.handler is not None:
+                await self._dispatcher.call(received.handler, [received], transaction)
         await self._store.unpark(transaction, row.sequence_id, row.parked.parked_id)
 
     async def failed(self, transaction: Transaction, row: DueMessage, error: Exception) -> None:
@@ -182,8 +185,8 @@ def _context(headers: dict[str, str]) -> MessageContext:
     return MessageContext(
         correlation_id=_uuid(headers.get("correlation_id")) or message_id or new_id(),
         causation_id=message_id,
-        traceparent=headers.get("traceparent"),
-    ).next_span()
+        traceparent=headers.get("traceparent"),  # it came of what the message came of
+    )
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -6,6 +6,7 @@ The processor and the retrier are written against `Store`, so that they run alik
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from cdc.kafka_record import KafkaRecord
@@ -128,11 +129,13 @@ class ParkedMessage:
         record: The record as it was delivered, its value as last edited.
         was_judged: False when it was put behind another message without an id that the inbox can keep, so that nobody
             has said so yet.
+        parked_at: When it was put aside; None where nobody keeps that.
     """
 
     parked_id: int
     record: KafkaRecord
     was_judged: bool = True
+    parked_at: datetime | None = None
 
 
 class Store(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from cdc.context import MessageContext, next_traceparent
+from cdc.context import MessageContext
 from cdc.database import Connection
 from cdc.outbox import Outbox
 from cdc.work import Clock, TransactionScope, UnitOfWork, utc_now
@@ -48,7 +48,7 @@ class Work(UnitOfWork):
             self._context = MessageContext(
                 correlation_id=cause.context.correlation_id,
                 causation_id=cause.message_id,
-                traceparent=next_traceparent(cause.context.traceparent),
+                traceparent=self._received.traceparent,
             )
         return self._context
 

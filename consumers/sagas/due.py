@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from cdc import causes
 from cdc.chores import is_trouble_of_the_database
-from cdc.context import MessageContext, next_traceparent
+from cdc.context import MessageContext
 from cdc.logs import FieldLogger
 from cdc.outbox import Outbox, Outgoing
+from cdc.tracing.spans import beginning
 from consumers.runtime.consumer import Consumer
 from consumers.sagas.definition import Saga
 from consumers.sagas.engine import advance, fire
@@ -71,18 +72,24 @@ class DeadlineWork:
 
     def _outgoing(self, armed: Armed, step: str, generation: int) -> Outgoing:
         run = armed.steps[step]
-        return self._outbox.outgoing(
-            DeadlinePassed(
-                saga=armed.saga, saga_id=armed.saga_id, step=step, generation=generation
-            ),
-            key=armed.saga_id,
-            to=self._topics[armed.saga],
-            context=MessageContext(
-                correlation_id=armed.correlation_id,
-                causation_id=(run.undos or run.asked)[-1],
-                traceparent=next_traceparent(None),
-            ),
+        context = MessageContext(
+            correlation_id=armed.correlation_id, causation_id=(run.undos or run.asked)[-1]
         )
+        # a saga may go on for days, and is as many traces as there are times when time alone has it go on
+        told = {
+            "tailrace.saga": armed.saga,
+            "tailrace.saga_id": armed.saga_id,
+            "tailrace.step": step,
+        }
+        with beginning("deadline passed", context, **told) as begun:
+            return self._outbox.outgoing(
+                DeadlinePassed(
+                    saga=armed.saga, saga_id=armed.saga_id, step=step, generation=generation
+                ),
+                key=armed.saga_id,
+                to=self._topics[armed.saga],
+                context=begun.context,
+            )
 
 
 class ForgettingWork:
@@ -142,11 +149,10 @@ class ActionWork:
                 decision = await self._decide(transaction, instance, row.act)
                 changed = [] if decision.instance is instance else [decision.instance]
                 await self._store.write(transaction, changed, decision.entries)
-                context = MessageContext(
-                    correlation_id=instance.correlation_id, traceparent=next_traceparent(None)
-                )
-                sends = outgoing(self._outbox, decision.sends, context)
-                await self._outbox.send_many(transaction, sends)
+                context = MessageContext(correlation_id=instance.correlation_id)
+                with beginning(f"saga {row.act.verb}", context) as begun:
+                    sends = outgoing(self._outbox, decision.sends, begun.context)
+                    await self._outbox.send_many(transaction, sends)
                 await self._finish(transaction, row, decision.refused or "done")
                 return
         await self._finish(transaction, row, "there is no such saga")

@@ -42,6 +42,7 @@ class Row:
     message_id: str | None
     type: str | None
     failure: Failure
+    parked_at: float  # in seconds since 1970
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from consumers.runtime import store
@@ -108,6 +109,7 @@ class MemoryStore:
                 parking.message_id,
                 parking.type,
                 parking.failure,
+                self._database.now(),
             )
             contents.lines[line.sequence_id] = replace(line, rows=(*line.rows, row))
 
@@ -126,6 +128,7 @@ class MemoryStore:
                 row.parked_id,
                 row.record,
                 row.message_id is not None or row.failure.reason != "behind",
+                datetime.fromtimestamp(row.parked_at, UTC),
             )
             for row in line.rows[:limit]
         ]

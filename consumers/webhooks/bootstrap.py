@@ -45,7 +45,7 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
                 key=("endpoint_id", "webhook_id"),
                 record_key="key",
                 leave_out=frozenset(
-                    "delivery_id status attempts due_at leased_until created_at finished_at".split()
+                    "delivery_id status attempts due_at leased_until created_at finished_at traceparent".split()
                 ),
             ),
         },

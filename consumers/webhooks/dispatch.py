@@ -7,17 +7,29 @@ over, and the receiver gets it under the same id.
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
 
 from cdc.chores import cancel, is_trouble_of_the_database
-from cdc.context import MessageContext, next_traceparent
+from cdc.context import MessageContext
 from cdc.database import Pool
 from cdc.due import LOOK_EVERY_S
 from cdc.logs import FieldLogger
+from cdc.tracing.spans import (
+    Doing,
+    Span,
+    Value,
+    beginning,
+    derived_id,
+    doing,
+    ns_of,
+    recorder,
+    span_id_of,
+    with_span_id,
+)
 from consumers.webhooks.domain import SWIFT_S, Decision, decide
 from producers.webhooks import handlers as endpoints
 from producers.webhooks.addresses import Policy
@@ -56,6 +68,8 @@ class Leased:
     body: str = field(repr=False)
     attempts: int  # before this one
     leased_until: datetime  # by which it is known that the lease is this one
+    created_at: datetime
+    traceparent: str | None  # of the handling of the event, if that is recorded
     url: str = field(repr=False)  # it may hold what lets one in
     key: bytes = field(repr=False)
     former_key: bytes | None = field(repr=False)  # while it signs as well
@@ -155,7 +169,9 @@ class Dispatcher:
     async def _send(self, begun: _Call) -> None:
         leased = begun.leased
         try:
-            outcome = await self._call(leased, begun.within)
+            with _calling(leased) as span:
+                outcome = await self._call(leased, begun.within)
+                _describe(span, outcome)
             await self._settle(leased, outcome)
         except asyncio.CancelledError:
             await asyncio.shield(self._release(leased))
@@ -250,14 +266,52 @@ class Dispatcher:
             failing_since=decision.failing_since or now,
             disabled_at=now,
         )
-        context = MessageContext(correlation_id=new_id(), traceparent=next_traceparent(None))
-        await self._outbox.send(connection, event, key=str(leased.endpoint_id), context=context)
+        context = MessageContext(correlation_id=new_id())
+        with beginning("endpoint disabled", context) as begun:
+            await self._outbox.send(
+                connection, event, key=str(leased.endpoint_id), context=begun.context
+            )
         log.warning("endpoint disabled", endpoint_id=leased.endpoint_id, reason=reason)
 
     async def _release(self, leased: Leased) -> None:
         of_it = {"delivery_id": leased.delivery_id, "leased_until": leased.leased_until}
         async with self._pool.connection() as connection:
             await connection.execute(QUERIES["release"], of_it)
+
+
+def _calling(leased: Leased) -> Doing:
+    """Return the span of a call, behind one of the delivery's wait since the event was handled."""
+    context = MessageContext(correlation_id=leased.webhook_id, traceparent=leased.traceparent)
+    attempt = leased.attempts + 1
+    if (here := recorder()) is None or leased.traceparent is None:
+        return doing("call webhook", context)
+    wait_id = derived_id(leased.webhook_id, str(leased.endpoint_id), str(attempt))
+    waiting = with_span_id(leased.traceparent, wait_id)
+    told: dict[str, Value] = {
+        "messaging.message.id": str(leased.webhook_id),
+        "tailrace.endpoint_id": str(leased.endpoint_id),
+        "tailrace.attempt": attempt,
+    }
+    here.wait(
+        Span(
+            "wait for webhook",
+            waiting,
+            span_id_of(leased.traceparent),
+            ns_of(leased.created_at),
+            time.time_ns(),
+            attributes=told,
+        )
+    )
+    # the URL may hold what lets one in, and the receiver is not told of our traces
+    told = told | {"peer.service": "webhook receiver"}
+    return doing("call webhook", replace(context, traceparent=waiting), "client", **told)
+
+
+def _describe(span: Doing, outcome: Outcome) -> None:
+    if outcome.status is not None:
+        span.attributes["http.response.status_code"] = outcome.status
+    if outcome.status is None or outcome.status >= 300:
+        span.error = str(outcome.status or "no answer")
 
 
 async def forget(pool: Pool, keep: timedelta) -> None:

@@ -52,7 +52,10 @@ async def note(received: Sequence[Received[Any]], work: BulkWork) -> None:
         wishes = await cursor.fetchall()
     rows = [row for each in received for row in _rows(each, wishes)] if wishes else []
     if rows:
-        columns = ("endpoint_ids", "webhook_ids", "event_types", "keys", "event_ats", "bodies")
+        columns = (
+            *("endpoint_ids", "webhook_ids", "event_types", "keys", "event_ats", "bodies"),
+            "traceparents",
+        )
         arrays = dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
         await work.connection.execute(QUERIES["add"], arrays)
 
@@ -65,10 +68,10 @@ def _rows(received: Received[Any], wishes: Sequence[Wish]) -> list[tuple[Any, ..
     told = [wish for wish in wishes if wish.fits(event_type, event_at, data)]
     if not told:
         return []
-    delivery = received.delivery
+    delivery, trace = received.delivery, received.recorded_traceparent
     body = fitting_body(event_type, timestamp, data, {"order_id": delivery.key})
     return [
-        (wish.endpoint_id, delivery.message_id, event_type, delivery.key, event_at, body)
+        (wish.endpoint_id, delivery.message_id, event_type, delivery.key, event_at, body, trace)
         for wish in told
     ]
 

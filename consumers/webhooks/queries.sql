@@ -5,12 +5,12 @@ select endpoint_id, event_types, filter, created_at from endpoint where disabled
 
 -- name: add
 -- In the order of the messages, by which those of one key wait for each other.
-insert into delivery (endpoint_id, webhook_id, event_type, key, event_at, body)
-select endpoint_id, webhook_id, event_type, key, event_at, body
+insert into delivery (endpoint_id, webhook_id, event_type, key, event_at, body, traceparent)
+select endpoint_id, webhook_id, event_type, key, event_at, body, traceparent
 from unnest(
     %(endpoint_ids)s::uuid[], %(webhook_ids)s::uuid[], %(event_types)s::text[], %(keys)s::text[],
-    %(event_ats)s::timestamptz[], %(bodies)s::text[]
-) with ordinality as added (endpoint_id, webhook_id, event_type, key, event_at, body, position)
+    %(event_ats)s::timestamptz[], %(bodies)s::text[], %(traceparents)s::text[]
+) with ordinality as added (endpoint_id, webhook_id, event_type, key, event_at, body, traceparent, position)
 order by position
 on conflict (endpoint_id, webhook_id) do nothing;
 
@@ -87,7 +87,8 @@ from taken
 where delivery.delivery_id = taken.delivery_id
 returning
     delivery.delivery_id, delivery.endpoint_id, delivery.webhook_id, delivery.body, delivery.attempts,
-    delivery.leased_until, taken.url, taken.key, taken.former_key, %(swift)s as of_swift;
+    delivery.leased_until, delivery.created_at, delivery.traceparent, taken.url, taken.key, taken.former_key,
+    %(swift)s as of_swift;
 
 -- name: slow
 -- Known before the call is over, so that no more are begun on the account of the swift. In one order, so that two

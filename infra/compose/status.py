@@ -14,7 +14,7 @@ STATES = {"restarting": "restarting", "paused": "frozen", "exited": "stopped", "
 
 def parts_of_containers() -> tuple[Part, ...]:
     """Return the parts that have a container, of their own or with others."""
-    return parts_with("cdc", "single", console=False, metrics=False)
+    return parts_with("cdc", "single", optional=())
 
 
 def container_of(part: Part) -> str:

@@ -158,6 +158,10 @@ class Deployment:
     outbox_days: int  # how long an outbox keeps messages that are no events
     # name of a service -> settings of its own that it is told, such as `DEFAULT_STOCK`
     told: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # settings that every service is told, such as `TRACES_URL`
+    told_all: Mapping[str, str] = field(default_factory=dict)
+    # URL of the page that shows a trace, with `{trace_id}` in it; None where there is none
+    trace_page: str | None = None
     # directory of the commands' own: replays that can be resumed, and what was found out before
     state: Path
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
 
+from cdc.tracing.settings import Format
 from infra.deployment import (
     MAX_OUTBOX_DAYS,
     Address,
@@ -82,6 +83,12 @@ def _reference(text: str) -> str:
         raise ValueError(
             "must be a reference that Connect resolves, such as ${directory:/secrets:capture.password}"
         )
+    return text
+
+
+def _page(text: str) -> str:
+    if "{trace_id}" not in _address(text):
+        raise ValueError("must hold {trace_id}, where the id of the trace goes")
     return text
 
 
@@ -162,6 +169,10 @@ class DeploymentFile(BaseModel):
     password_files: File
     state: File
     outbox_days: Annotated[int, Field(ge=1, le=MAX_OUTBOX_DAYS)] = 7
+    traces_url: Url | None = None
+    traces_format: Format = "otlp"
+    traces_sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
+    trace_page: Annotated[str, AfterValidator(_page)] | None = None
     services: dict[str, ServiceLine] = {}
     databases: dict[str, DatabaseLines] = {}
 
@@ -271,8 +282,20 @@ def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str])
             if (line := read.services.get(service.name))
         },
         outbox_days=read.outbox_days,
+        told_all=_traces(read),
+        trace_page=read.trace_page,
         state=read.state,
     )
+
+
+def _traces(read: DeploymentFile) -> dict[str, str]:
+    if read.traces_url is None:
+        return {}
+    return {
+        "TRACES_URL": read.traces_url,
+        "TRACES_FORMAT": read.traces_format,
+        "TRACES_SAMPLE_RATE": str(read.traces_sample_rate),
+    }
 
 
 def _captures(read: DeploymentFile, source: str) -> tuple[Capture, ...]:

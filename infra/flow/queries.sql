@@ -17,7 +17,7 @@ union select correlation_id from outbox_delayed where id = %(id)s::uuid;
 -- By `outbox_flow`.
 select
     id as message_id, type, topic, aggregate_id as key, aggregate_type as aggregate, aggregate_version as version, seq,
-    correlation_id, causation_id, began_at, occurred_at as written_at, expires_at
+    correlation_id, causation_id, began_at, occurred_at as written_at, expires_at, traceparent
 from outbox
 where correlation_id = %(correlation_id)s
 order by seq
@@ -27,7 +27,7 @@ limit %(limit)s;
 select
     id as message_id, type, topic, aggregate_id as key, aggregate_type as aggregate, aggregate_version as version,
     null::bigint as seq, correlation_id, causation_id, null::timestamptz as began_at, null::timestamptz as written_at,
-    expires_at, not_before
+    expires_at, not_before, traceparent
 from outbox_delayed
 where correlation_id = %(correlation_id)s
 order by not_before, number

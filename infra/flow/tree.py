@@ -26,6 +26,7 @@ class Sent:
     written_at: datetime | None
     expires_at: datetime | None
     not_before: datetime | None = None  # of what is kept back
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

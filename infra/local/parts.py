@@ -7,7 +7,7 @@ from cdc.manifest import Service
 from infra.grpc_health import is_serving
 from infra.interpreter import module_command
 from infra.local import postgres, retention
-from infra.local.java import connect, kafka, registry
+from infra.local.java import connect, kafka, registry, zipkin
 from infra.local.java.process import Process as JavaProcess
 from infra.local.probe import http_ok
 from infra.local.program import Program, fingerprint, python_program
@@ -280,37 +280,57 @@ METRICS_PART = Part(
     url=lambda settings: f"{settings.metrics_url}/metrics",
     ports=("metrics_port",),
 )
+
+
+def _zipkin(settings: Settings) -> Program:
+    process = zipkin.prepare(home=settings.home, cache=settings.cache, port=settings.zipkin_port)
+    return _java(process, stage=30, stop_wait_s=10)
+
+
+ZIPKIN_PART = Part(
+    name=zipkin.PART,
+    prepare=_zipkin,
+    is_ready=lambda settings: zipkin.is_ready(settings.zipkin_port),
+    url=lambda settings: f"{settings.zipkin_url}/zipkin/",
+    ports=("zipkin_port",),
+)
+OPTIONAL = (CONSOLE_PART, METRICS_PART, ZIPKIN_PART)
+"""Parts that the settings may have or leave out."""
 PARTS = (
     *INFRASTRUCTURE,
     STANDBY_WATCH,
     *SERVICE_PARTS,
     *SECONDS,
     RETENTION_PART,
-    CONSOLE_PART,
-    METRICS_PART,
+    *OPTIONAL,
 )
 PART_NAMES = tuple(part.name for part in PARTS)
 PORT_SETTINGS = tuple(dict.fromkeys(name for part in PARTS for name in part.ports))
 
 
 def parts_with(
-    publisher: Publisher, shape: Shape, *, console: bool = True, metrics: bool = True
+    publisher: Publisher, shape: Shape, *, optional: Collection[str]
 ) -> tuple[Part, ...]:
+    """Return the parts of a stack.
+
+    Args:
+        optional: Names of those it has that not every stack does; others may be among them.
+    """
     return tuple(
         part
         for part in PARTS
         if part.publisher in {None, publisher}
         and part.shape in {None, shape}
-        and (console or part is not CONSOLE_PART)
-        and (metrics or part is not METRICS_PART)
+        and (part not in OPTIONAL or part.name in optional)
     )
 
 
 def parts_of(settings: Settings) -> tuple[Part, ...]:
     """Return the parts that a stack with these settings has."""
-    return parts_with(
-        settings.publisher,
-        settings.shape,
-        console=settings.console != "off",
-        metrics=settings.metrics != "off",
-    )
+    wanted = {
+        CONSOLE_PART.name: settings.console != "off",
+        METRICS_PART.name: settings.metrics != "off",
+        ZIPKIN_PART.name: settings.has_zipkin,
+    }
+    optional = [name for name, is_wanted in wanted.items() if is_wanted]
+    return parts_with(settings.publisher, settings.shape, optional=optional)

@@ -8,15 +8,7 @@ from pathlib import Path
 
 from infra.local import aot
 from infra.local.home import write_private
-from infra.local.parts import (
-    CONSOLE_PART,
-    METRICS_PART,
-    PARTS,
-    Part,
-    parts_of,
-    parts_with,
-    shared_workers,
-)
+from infra.local.parts import PARTS, Part, parts_of, parts_with, shared_workers
 from infra.local.program import Program
 from infra.settings import Publisher, Settings
 
@@ -77,12 +69,7 @@ def parts_brought_up(settings: Settings) -> tuple[Part, ...]:
     """Return the parts that the stack was last brought up with; those of the settings when it never was."""
     if not (names := {program.name for program in remembered(settings.home)}):
         return parts_of(settings)
-    return parts_with(
-        publisher(settings),
-        settings.shape,
-        console=CONSOLE_PART.name in names,
-        metrics=METRICS_PART.name in names,
-    )
+    return parts_with(publisher(settings), settings.shape, optional=names)
 
 
 def program_of(part: str, settings: Settings) -> str:

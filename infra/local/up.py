@@ -15,7 +15,7 @@ from infra.drift.everything import DifferenceError, require_declared
 from infra.local import aot, postgres, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
-from infra.local.parts import CONNECT, CONSOLE_PART, KAFKA, METRICS_PART, RELAY, parts_of
+from infra.local.parts import CONNECT, CONSOLE_PART, KAFKA, METRICS_PART, RELAY, ZIPKIN_PART, parts_of
 from infra.local.programs import keep_running, prepare_programs, remember
 from infra.local.provision import ensure_passwords, provision
 from infra.local.stages import Report, Stage, run_stages
@@ -71,7 +71,11 @@ def up(settings: Settings, report: UpReport) -> UpResult:
             details.extend(_end_leftovers(settings, supervisor))
             preflight.check_ports(settings, running=_alive(supervisor))
         with _timed("java artifacts", seconds, report):
-            artifacts.ensure(settings.cache, progress=report.downloading)
+            artifacts.ensure(
+                settings.cache,
+                optional=[ZIPKIN_PART.name] if settings.has_zipkin else [],
+                progress=report.downloading,
+            )
         _require_at_home(settings)
         with _taken_back_on_failure(settings, supervisor) as starter:
             with _timed("prepare", seconds, report) as details:
@@ -121,6 +125,11 @@ def _stages(settings: Settings, starter: Starter) -> list[Stage]:
             Stage(name, up_by_name[name], after=ready_for_services)
             for name in (CONSOLE_PART.name, METRICS_PART.name)
             if name in up_by_name
+        ),
+        *(
+            [Stage("zipkin", up_by_name[ZIPKIN_PART.name])]
+            if ZIPKIN_PART.name in up_by_name
+            else ()
         ),
         Stage(
             "groups",

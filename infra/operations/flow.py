@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from cdc.context import is_sampled, trace_id_of
 from cdc.envelope import headers_of
 from cdc.kafka import TopicError
 from consumers.runtime.parked.payload import Payloads
@@ -118,6 +119,7 @@ class Flow:
     correlation_ids: Sequence[UUID]
     messages: Sequence[FlowMessage]
     notes: Sequence[str] = field(default=())
+    trace_ids: Sequence[str] = ()  # of what was recorded, the first one first
 
     @property
     def is_done(self) -> bool:
@@ -165,7 +167,12 @@ def flow(deployment: Deployment, id_: str) -> Flow:
         account = Account(inboxes, sources.set_aside(ids), found, records)
     messages = [account.message(each) for each in in_order(found)]
     return Flow(
-        id=_normal(id_), asked=asked, correlation_ids=correlations, messages=messages, notes=notes
+        id=_normal(id_),
+        asked=asked,
+        correlation_ids=correlations,
+        messages=messages,
+        notes=notes,
+        trace_ids=list(_traces(found)),
     )
 
 
@@ -189,6 +196,13 @@ def _correlations(sources: Sources, id_: str) -> tuple[Asked, list[UUID]]:
     if sources.messages(uuid, 1):
         return "correlation", [uuid]
     return "message", sorted(set(sources.correlations_of_message(uuid)))
+
+
+def _traces(found: Sequence[Sent]) -> dict[str, None]:
+    recorded = sorted(
+        (each for each in found if is_sampled(each.traceparent)), key=lambda each: each.message_id
+    )
+    return dict.fromkeys(trace_id_of(each.traceparent) for each in recorded)
 
 
 def _messages(sources: Sources, correlations: Sequence[UUID]) -> tuple[list[Sent], list[str]]:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from aiohttp import (
@@ -24,6 +24,7 @@ from cdc.context import MessageContext
 from cdc.deadline import LEAST_S, Deadline, within
 from cdc.logs import FieldLogger
 from cdc.service import StartError
+from cdc.tracing.spans import Doing, doing
 from producers.calling.answer import Answer, read, unusable
 from producers.calling.retries import wait_s
 from producers.calling.settings import CallSettings
@@ -68,6 +69,7 @@ _NOT_REACHED = (ClientConnectorError, ConnectionTimeoutError)
 class _Call:
     method: str
     path: str
+    context: MessageContext
     headers: Mapping[str, str]
     content: str | bytes | None
     repeats: bool
@@ -131,10 +133,10 @@ class ServiceClient:
             ProblemError: there is no answer: 503 (not called, nothing was done), 504 (too slow) or 502 (confused).
             DeadlineExceededError: too little time remains to begin.
         """
-        sent = {**(headers or {}), **headers_of(context), "accept-encoding": "identity"}
+        sent = {**(headers or {}), "accept-encoding": "identity"}
         is_safe = method in SAFE_METHODS or IDEMPOTENCY_KEY in sent
         most = self.target.settings.call_attempts if is_safe and retries_allowed.get() else 1
-        call = _Call(method, path, sent, content, repeats=most > 1)
+        call = _Call(method, path, context, sent, content, repeats=most > 1)
         with within(Deadline.after(self._timeout_s)) as deadline:
             result = await self._attempts(call, most, deadline)
         if result.answer is None:
@@ -191,8 +193,11 @@ class ServiceClient:
         if not self._instances.others(tried):
             tried.clear()
         while True:
-            with self._instances.use(tried) as use:
-                result = await self._exchange(call, use, deadline, tried)
+            with self._instances.use(tried) as use, self._span(call, use) as span:
+                sent = {**call.headers, **headers_of(span.context)}
+                result = await self._exchange(replace(call, headers=sent), use, deadline, tried)
+                if span.is_recorded:
+                    _describe(span, result)
             attempt.failed = use.failed
             tried.add(use.instance)
             has_another = self._instances.others(tried) and deadline.remaining_s() > LEAST_AGAIN_S
@@ -246,6 +251,18 @@ class ServiceClient:
         use.failed = None if in_trouble and not is_fair else in_trouble
         return _Result(answer, passes=in_trouble)
 
+    def _span(self, call: _Call, use: Use) -> Doing:
+        span = doing(call.method, call.context, "client")
+        if span.is_recorded:
+            span.attributes |= {
+                "http.request.method": call.method,
+                "peer.service": self.target.name,
+                "server.address": use.instance.host,
+                "server.port": use.instance.port,
+                "url.path": call.path.partition("?")[0],
+            }
+        return span
+
     def _base(self, instance: Instance) -> str:
         scheme = "https" if self._instances.address.is_secure else "http"
         return f"{scheme}://{instance}{self._instances.address.path}"
@@ -254,6 +271,15 @@ class ServiceClient:
         has_another = self._instances.others(tried) > 1
         connect_s = remaining_s * CONNECT_SHARE if has_another else self._timeout_s
         return ClientTimeout(connect=min(CONNECT_TIMEOUT_S, connect_s))
+
+
+def _describe(span: Doing, result: _Result) -> None:
+    if result.answer is not None:
+        span.attributes["http.response.status_code"] = result.answer.status
+    if result.problem is not None:
+        span.error = str(result.problem)
+    elif result.passes and result.answer is not None:
+        span.error = str(result.answer.status)
 
 
 def _too_slow(service: str, waited_s: float) -> ProblemError:

@@ -4,6 +4,8 @@ import sys
 
 from cdc import logs
 from cdc.service import bootstrap_named, load, name_of, start
+from cdc.tracing.process import traced
+from cdc.tracing.settings import TraceSettings
 from producers.discovery.registration import registration_of
 from producers.grpc.server import run
 
@@ -16,7 +18,8 @@ def main() -> int:
     registration = start(
         lambda: registration_of(name, settings, host=settings.host, port=settings.port)
     )
-    return run(bootstrap.open_service(settings), settings, registration)
+    with traced(name, load(TraceSettings)):
+        return run(bootstrap.open_service(settings), settings, registration)
 
 
 if __name__ == "__main__":

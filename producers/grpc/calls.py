@@ -3,18 +3,19 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any
 
 import grpc
 
-from cdc.context import MessageContext
+from cdc.context import MessageContext, is_sampled
 from cdc.deadline import Deadline, within
 from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
-from producers.grpc.context import CORRELATION_ID, Metadata, context_of, serving
+from cdc.tracing.spans import Doing, span_id_of
+from producers.grpc.context import CORRELATION_ID, TRACEPARENT, Metadata, context_of, serving
 from producers.grpc.errors import LEAST_S, RefusedError, status_of
 from producers.grpc.streams import Stream, Streams
 
@@ -100,33 +101,36 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
         self, method: str, context: Any, bound: Bound, settled: Settled = _at_once
     ) -> AsyncIterator[None]:
         """Serve a call inside of the block; count and log it at the end, and have its caller hear of that."""
-        carried = context_of(context.invocation_metadata() or ())
+        metadata = context.invocation_metadata() or ()
+        carried = context_of(metadata)
         trailing: Metadata = ((CORRELATION_ID, str(carried.correlation_id)),)
         context.set_trailing_metadata(trailing)
-        log_end = partial(_log_call, method, time.perf_counter(), carried)
+        span = _serving(method, carried, metadata)
+        log_end = partial(_tell_end, span, method, time.perf_counter(), carried)
         self._count(1)
-        try:
-            with serving(carried):
-                async with bound(context.time_remaining()):
-                    yield
-        except asyncio.CancelledError:
-            self._ended(_of_cancelled(context.time_remaining()), log_end)
-            raise
-        except grpc.aio.AbortError:
-            self._ended(context.code(), log_end)
-            raise
-        except Exception as error:
-            code, sentence = status_of(error)
-            if code is grpc.StatusCode.INTERNAL:
-                log.exception("failed", method=method, correlation_id=carried.correlation_id)
-            again_in_ms = error.again_in_ms if isinstance(error, RefusedError) else None
-            if again_in_ms is not None:
-                trailing = (*trailing, (AGAIN, str(again_in_ms)))
-            self._ended(code, log_end, is_meant=again_in_ms is not None)
-            await settled()
-            await context.abort(code, sentence, trailing)
-        else:
-            self._ended(grpc.StatusCode.OK, log_end)
+        with span:
+            try:
+                with serving(carried):
+                    async with bound(context.time_remaining()):
+                        yield
+            except asyncio.CancelledError:
+                self._ended(_of_cancelled(context.time_remaining()), log_end)
+                raise
+            except grpc.aio.AbortError:
+                self._ended(context.code(), log_end)
+                raise
+            except Exception as error:
+                code, sentence = status_of(error)
+                if code is grpc.StatusCode.INTERNAL:
+                    log.exception("failed", method=method, correlation_id=carried.correlation_id)
+                again_in_ms = error.again_in_ms if isinstance(error, RefusedError) else None
+                if again_in_ms is not None:
+                    trailing = (*trailing, (AGAIN, str(again_in_ms)))
+                self._ended(code, log_end, is_meant=again_in_ms is not None)
+                await settled()
+                await context.abort(code, sentence, trailing)
+            else:
+                self._ended(grpc.StatusCode.OK, log_end)
 
     @asynccontextmanager
     async def _within_time(self, remaining_s: float | None) -> AsyncIterator[None]:
@@ -154,6 +158,37 @@ def _of_cancelled(remaining_s: float | None) -> grpc.StatusCode:
     """Return whether the caller's time was over, or the caller is gone."""
     is_over = remaining_s is not None and remaining_s <= LEAST_S
     return grpc.StatusCode.DEADLINE_EXCEEDED if is_over else grpc.StatusCode.CANCELLED
+
+
+def _serving(
+    method: str, context: MessageContext, metadata: Iterable[tuple[str, str | bytes]]
+) -> Doing:
+    """Return the span of a call, of which the context is that already."""
+    parent = None
+    if is_sampled(context.traceparent):
+        sent = next((value for name, value in metadata if name == TRACEPARENT), None)
+        parent = span_id_of(sent if isinstance(sent, str) else None)
+    return Doing(method.lstrip("/"), context, parent=parent, kind="server")
+
+
+def _tell_end(
+    span: Doing,
+    method: str,
+    started: float,
+    context: MessageContext,
+    code: grpc.StatusCode,
+    *,
+    is_trouble: bool,
+) -> None:
+    if span.is_recorded:
+        span.attributes |= {
+            "rpc.system.name": "grpc",
+            "rpc.method": method.lstrip("/"),
+            "rpc.response.status_code": code.name,
+            "messaging.message.conversation_id": str(context.correlation_id),
+        }
+        span.error = code.name if is_trouble else ""
+    _log_call(method, started, context, code, is_trouble=is_trouble)
 
 
 def _log_call(

@@ -11,11 +11,12 @@ from pydantic import AfterValidator
 
 from cdc.context import MessageContext
 from cdc.deadline import current_deadline
+from cdc.tracing.spans import Doing, doing
 from producers.calling.settings import CallSettings
 from producers.calling.target import Target
 from producers.discovery.addresses import HTTP, Address, read
 from producers.grpc.connections import Connections
-from producers.grpc.context import Metadata, current_context, metadata_of
+from producers.grpc.context import current_context, metadata_of
 from producers.grpc.errors import LEAST_S
 
 RESERVE_S = 0.01
@@ -73,9 +74,14 @@ class Channel:
         async def ask(
             request: Any, *, context: MessageContext | None = None, is_read: bool = False
         ) -> Any:
-            def over(channel: Any, remaining_s: float) -> Any:
+            carried = context or current_context()
+
+            async def over(channel: Any, remaining_s: float) -> Any:
                 call = channel.unary_unary(*method, **codecs)
-                return call(request, timeout=remaining_s, metadata=_metadata(context))
+                with self._span(method[0], carried) as span:
+                    return await call(
+                        request, timeout=remaining_s, metadata=metadata_of(span.context)
+                    )
 
             return await self._connections.call(over, self._timeout_s(), is_read=is_read)
 
@@ -85,9 +91,23 @@ class Channel:
         def follow(request: Any, *, context: MessageContext | None = None) -> Any:
             """Return the call, to iterate over and to cancel: who does not read to the end leaves it open."""
             call = self._connections.chosen().unary_stream(*method, **codecs)
-            return call(request, timeout=self._timeout_s(), metadata=_metadata(context))
+            return call(
+                request,
+                timeout=self._timeout_s(),
+                metadata=metadata_of(context or current_context()),
+            )
 
         return follow
+
+    def _span(self, method: str, context: MessageContext) -> Doing:
+        span = doing(method.lstrip("/"), context, "client")
+        if span.is_recorded:
+            span.attributes |= {
+                "rpc.system.name": "grpc",
+                "rpc.method": method.lstrip("/"),
+                "peer.service": self.target.name,
+            }
+        return span
 
     def _timeout_s(self) -> float:
         deadline = current_deadline()
@@ -133,7 +153,3 @@ def _opened(address: Address, authority: str) -> grpc.aio.Channel:
     if address.is_secure:
         return grpc.aio.secure_channel(authority, grpc.ssl_channel_credentials(), options)
     return grpc.aio.insecure_channel(authority, options)
-
-
-def _metadata(context: MessageContext | None) -> Metadata:
-    return metadata_of(context or current_context())

@@ -4,6 +4,8 @@ import sys
 
 from cdc import logs
 from cdc.service import bootstrap_named, load, name_of, start
+from cdc.tracing.process import traced
+from cdc.tracing.settings import TraceSettings
 from producers.discovery.registration import registration_of
 from producers.rest.server import run
 
@@ -16,8 +18,9 @@ def main() -> int:
     registration = start(
         lambda: registration_of(name, settings, host=settings.host, port=settings.port)
     )
-    app = bootstrap.create_app(settings)
-    return run(app, host=settings.host, port=settings.port, registration=registration)
+    with traced(name, load(TraceSettings)):
+        app = bootstrap.create_app(settings)
+        return run(app, host=settings.host, port=settings.port, registration=registration)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cdc.context import MessageContext, next_traceparent
+from cdc.context import MessageContext, is_sampled, next_traceparent
 from cdc.ids import new_id
 from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
+from cdc.tracing.spans import Doing, span_id_of
 from producers.rest.access.principal import PRINCIPAL, Principal
 from producers.rest.figures import WATCHED
 from producers.rest.metrics import RequestTimes
@@ -24,6 +25,7 @@ TRACEPARENT = "traceparent"
 ABANDONED = 499
 """What is logged as the status where the client hung up before it was answered; nobody receives it."""
 _CORRELATION_ID, _TRACEPARENT = _IDS = (CORRELATION_ID.encode(), TRACEPARENT.encode())
+LONGEST_PATH = 500  # as told in a trace
 
 log = FieldLogger(__name__)
 log_refused = FieldLogger(__name__ + CLIENTS)
@@ -64,19 +66,22 @@ class RequestContext:
 
         # HEAD is answered as GET is, and loses its body on the way out
         asked = {**scope, "method": "GET"} if is_head else scope
-        try:
-            await self._app(asked, receive, send_answer)
-        except Exception:
-            log.exception("failed", **_identity(context))
-            if status:
-                raise  # the answer is under way already: only closing the connection shows that it is broken
-            await _last_resort(scope, receive, send_answer)
-        finally:
-            took_s, status = time.perf_counter() - started, status or ABANDONED
-            self._times.note(asked, status, took_s)
-            is_slow = took_s >= self._log_from_s and scope["path"] not in WATCHED
-            if status >= 400 or is_slow:
-                _log_request(scope, context, status, took_s)
+        with _serving(scope, context) as serving:
+            try:
+                await self._app(asked, receive, send_answer)
+            except Exception:
+                log.exception("failed", **_identity(context))
+                if status:
+                    raise  # the answer is under way already: only closing the connection shows that it is broken
+                await _last_resort(scope, receive, send_answer)
+            finally:
+                took_s, status = time.perf_counter() - started, status or ABANDONED
+                self._times.note(asked, status, took_s)
+                is_slow = took_s >= self._log_from_s and scope["path"] not in WATCHED
+                if status >= 400 or is_slow:
+                    _log_request(scope, context, status, took_s)
+                if serving.is_recorded:
+                    _describe(serving, scope["method"], asked, status)
 
 
 def context_of(headers: Iterable[tuple[bytes, bytes]]) -> MessageContext:
@@ -149,6 +154,31 @@ def _log_request(scope: Scope, context: MessageContext, status: int, duration_s:
         log.warning("request", **fields)
     else:
         (log_refused if status >= 400 else log).info("request", **fields)
+
+
+def _serving(scope: Scope, context: MessageContext) -> Doing:
+    """Return the span of a request, of which the context is that already."""
+    if not is_sampled(context.traceparent) or scope["path"] in WATCHED:
+        return Doing("", context, records=False)
+    sent = next((value for name, value in scope["headers"] if name == _TRACEPARENT), b"")
+    parent = span_id_of(sent.decode("latin-1"))
+    return Doing(scope["method"], context, parent=parent, kind="server")
+
+
+def _describe(serving: Doing, method: str, scope: Scope, status: int) -> None:
+    """Tell of an answered request by the path that is declared, which has no ids in it."""
+    route = getattr(scope.get("route"), "path", "")
+    serving.rename(f"{method} {route}".rstrip())
+    serving.attributes |= {
+        "http.request.method": method,
+        "http.response.status_code": status,
+        "url.path": scope["path"][:LONGEST_PATH],
+        "messaging.message.conversation_id": str(serving.context.correlation_id),
+    }
+    if route:
+        serving.attributes["http.route"] = route
+    if status >= 500:
+        serving.error = str(status)
 
 
 async def _last_resort(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,6 +7,7 @@ from starlette.datastructures import State
 from starlette.requests import Request
 
 from cdc.metrics import METRICS
+from cdc.tracing.spans import figures as tracing_figures
 
 FIGURES = "/figures"
 WATCHED = frozenset({"/health", FIGURES, METRICS})
@@ -37,7 +38,7 @@ router = APIRouter()
 
 @router.get(FIGURES, responses={200: {"content": {"application/json": {"example": _TOLD}}}})
 async def figures(request: Request) -> dict[str, Any]:
-    """Tell how busy the service is, what it gave up, how calls to each other service go, and where it is registered."""
+    """Tell how busy the service is, what it gave up, how its calls go, and where it and its spans go."""
     return figures_of(request.app.state)
 
 
@@ -58,4 +59,5 @@ def figures_of(state: State) -> dict[str, Any]:
         "access": state.guard.figures(),
         "calls": {each.name: each.figures() for each in getattr(state, "targets", ())},
         "registration": state.registration and state.registration.figures(),
+        "traces": tracing_figures(),
     }

@@ -21,6 +21,7 @@ from cdc.deadline import LEAST_S, current_deadline
 from cdc.delayed import published_when_due
 from cdc.manifest import Service
 from cdc.outbox import Outbox
+from cdc.tracing.spans import doing
 from cdc.work import RequestWork, UnitOfWork
 from producers.rest import limits
 from producers.rest.app import Lifespan, build_app
@@ -72,14 +73,18 @@ class Storage:
         answered before ends here, as does one whose twin is at work, or whose key belongs to another.
         """
         exchange = current_exchange()
-        async with (
-            self._transaction()
-            if exchange is None
-            else exchange.effect(self.connection, kept_for=self.answers_kept)
-        ) as connection:
-            yield RequestWork(connection, self.outbox, context)
-            # whoever does not see the end of the commit that follows cannot know what it came to
-            current_trace().may_be_done = True
+        with doing("transaction", context) as transaction:
+            transaction.error = (
+                ""  # what is refused is rolled back as well; the answer tells which it was
+            )
+            async with (
+                self._transaction()
+                if exchange is None
+                else exchange.effect(self.connection, kept_for=self.answers_kept)
+            ) as connection:
+                yield RequestWork(connection, self.outbox, transaction.context)
+                # whoever does not see the end of the commit that follows cannot know what it came to
+                current_trace().may_be_done = True
 
     async def answer_again(self) -> None:
         """End a request here that was answered before under its `Idempotency-Key`; nothing happens to any other.

@@ -9,7 +9,7 @@ import click
 from infra.cli.output import console
 from infra.settings import Publisher
 from schemas.messages.orders import Fulfilment
-from tests.bench import consumer, inbox, recovery, replay, request_reply
+from tests.bench import consumer, inbox, recovery, replay, request_reply, traces
 from tests.bench.command import run_to_exit
 from tests.bench.e2e import run as e2e
 from tests.bench.formats import run as formats
@@ -34,6 +34,7 @@ BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     request_reply.NAME: request_reply.run,
     sagas.NAME: sagas.run,
     sync.NAME: sync.run,
+    traces.NAME: traces.run,
 }
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -117,7 +118,12 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
 @_option(
     "format-ms", POSITIVE, 100.0, "Milliseconds for which each figure of a format is measured."
 )
-@_option("orders", COUNT, 2_000, "Orders that are fulfilled at once; in e2e, that clients place.")
+@_option(
+    "orders",
+    COUNT,
+    2_000,
+    "Orders that are fulfilled at once; in e2e and traces, that clients place.",
+)
 def bench(names: str, **options: Any) -> None:
     """Measure NAMES: a benchmark, or several with commas between them.
 
@@ -194,6 +200,9 @@ def bench(names: str, **options: Any) -> None:
                slow_hop  four services in a row of which the last takes 4 s, and
                          clients that wait for one second: until they know, and what
                          the last one does in vain, for each request
+
+    traces     whole orders as in e2e, by services that record no traces (off), a tenth
+               of them (tenth) and all, sent to where they are dropped
 
     Benchmarks start a stack of their own and delete it at the end. Contenders alternate, and medians of all rounds
     are shown; every run is kept in .bench/<name>.json. Ends with 0 when done, 1 on a failure, 2 on wrong usage.

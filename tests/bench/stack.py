@@ -4,13 +4,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
 
 from infra.local.down import reset
-from infra.local.parts import parts_with
+from infra.local.parts import parts_of
 from infra.local.supervision.client import Supervisor
 from infra.services import SUPERUSER
 from infra.settings import REPOSITORY
@@ -36,7 +36,7 @@ def own_stack(*needed: str, **changes: object) -> Iterator[RunningStack]:
         stack = RunningStack(settings)
         try:
             _start(stack)
-            _quieten(stack, needed)
+            quieten(stack, needed)
             yield stack
         except BaseException:
             keep_logs(stack)
@@ -68,10 +68,10 @@ def _start(stack: RunningStack) -> None:
         raise BenchError(f"The stack did not come up; its logs are in {LOGS_KEPT}.")
 
 
-def _quieten(stack: RunningStack, needed: tuple[str, ...]) -> None:
+def quieten(stack: RunningStack, needed: Sequence[str]) -> None:
     """Stop what would take processor time; a slot that nobody reads any more would hold back the WAL."""
     settings = stack.settings
-    names = {part.name for part in parts_with(settings.publisher, settings.shape)}
+    names = {part.name for part in parts_of(settings)}
     Supervisor(stack.settings.home).stop(names - set(needed))
     if "connect" in needed:
         return

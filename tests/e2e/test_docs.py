@@ -58,6 +58,7 @@ ELSEWHERE = {
     "make down": "is run by test_cli_stack.py, which brings the stack up again",
     "TAILRACE_CARD_LATENCY_MS=2000 make up": SLOW,
     ".venv/bin/tailrace demo --orders 100 --concurrency 100": SLOW,
+    "make up TRACES=1": "is done by test_traces.py, and takes a download",
     "make up PROFILE=cluster": CLUSTER,
     ".venv/bin/tailrace down kafka-2 --kill": CLUSTER,
     ".venv/bin/tailrace down connect-1 --kill": CLUSTER,

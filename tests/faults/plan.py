@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from infra.local.parts import parts_with
+from infra.local.parts import CONSOLE_PART, parts_with
 from infra.settings import Publisher
 
 BACKEND = "postgres-backend"
@@ -68,7 +68,10 @@ class Step:
 
 def parts_at_risk(publisher: Publisher) -> tuple[str, ...]:
     """Return the names of everything that faults may befall."""
-    return (*(part.name for part in parts_with(publisher, "single")), BACKEND)
+    return (
+        *(part.name for part in parts_with(publisher, "single", optional=[CONSOLE_PART.name])),
+        BACKEND,
+    )
 
 
 def plan(seed: int, faults: int, parts: Sequence[str]) -> list[Step]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from infra.local.parts import parts_with
+from infra.local.parts import parts_of
 from infra.local.probe import ProbeTimeoutError
 from tests.bench.errors import BenchError
 from tests.faults.account import Account, account, before
@@ -103,9 +103,7 @@ class Trial:
         self._stack = stack
         self._load = load
         self._injector = Injector(stack)
-        self._parts = {
-            part.name: part for part in parts_with(stack.settings.publisher, stack.settings.shape)
-        }
+        self._parts = {part.name: part for part in parts_of(stack.settings)}
         self._begin = time.monotonic()
 
     def disturb(self, step: Step) -> Recovery:

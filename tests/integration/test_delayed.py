@@ -12,11 +12,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from cdc.context import MessageContext
+from cdc.context import MessageContext, next_traceparent
 from cdc.database import Connection, Pool, open_pool
 from cdc.delayed import publish_due
 from cdc.ids import new_id
 from cdc.outbox import Outbox
+from cdc.tracing.spans import ns_of, span_id_of
 from cdc.work import utc_now
 from infra.local.probe import wait_until
 from schemas.messages.canary import CanaryEmitted
@@ -25,6 +26,7 @@ from tests.kafka import records_of
 from tests.outboxes import OutboxSchema
 from tests.produce import create_topic
 from tests.stack import RunningStack
+from tests.tracing import recorded
 
 T = TypeVar("T")
 LATER = timedelta(hours=1)
@@ -49,12 +51,18 @@ def outbox(stack: RunningStack) -> Outbox:
     return Outbox.open(settings.registry_url, settings.schema_cache, [CanaryEmitted])
 
 
-async def delay(outbox: Outbox, connection: Connection, not_before: datetime, key: str) -> UUID:
+async def delay(
+    outbox: Outbox,
+    connection: Connection,
+    not_before: datetime,
+    key: str,
+    traceparent: str | None = None,
+) -> UUID:
     return await outbox.send(
         connection,
         CanaryEmitted(canary_id=new_id(), emitted_at=datetime.now(UTC)),
         key=key,
-        context=MessageContext(correlation_id=new_id()),
+        context=MessageContext(correlation_id=new_id(), traceparent=traceparent),
         expires_at=not_before + LATER,
         not_before=not_before,
     )
@@ -110,6 +118,26 @@ def test_a_message_is_kept_back_until_its_time(
     for kind, left, source in rows:
         assert (kind, source) == ("message", "/canary")
         assert timedelta(minutes=59) < left < LATER, "what it says of itself is kept"
+
+
+def test_being_kept_back_is_a_span_of_the_trace_that_had_it_sent(
+    stack: RunningStack, schema: OutboxSchema, outbox: Outbox
+) -> None:
+    async def work(pool: Pool) -> None:
+        past, trace = utc_now() - timedelta(seconds=1), next_traceparent(None)
+        async with pool.connection() as connection:
+            await delay(outbox, connection, past, "recorded", trace)
+            await delay(outbox, connection, past, "not", f"{next_traceparent(None)[:-2]}00")
+            await delay(outbox, connection, past, "without")
+        await publish_due(pool)
+        assert spans.one("delay").parent == span_id_of(trace)
+
+    with recorded() as spans:
+        before = ns_of(utc_now()) // 1_000_000 * 1_000_000
+        in_schema(stack, schema, work)
+    span = spans.one("delay")
+    assert before <= span.begin_ns <= span.end_ns <= ns_of(utc_now())
+    assert span.service == "canary"
 
 
 def test_a_message_that_was_rolled_back_was_never_kept(

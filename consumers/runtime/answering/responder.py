@@ -3,11 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
 from cdc.chores import cancel
-from cdc.context import MessageContext, next_traceparent
+from cdc.context import MessageContext
 from cdc.database import Pool, open_pool
 from cdc.kafka_record import KafkaRecord
 from cdc.logs import FieldLogger
@@ -19,8 +20,11 @@ from consumers.runtime.delivery import Delivery, MalformedRecordError, place_of
 from consumers.runtime.failures import is_transient
 from consumers.runtime.group import remove_left_behind
 from consumers.runtime.handlers import Answer
+from consumers.runtime.handling_trace import begin_trace
 from consumers.runtime.intake import learn_schemas
+from consumers.runtime.received import Received
 from consumers.runtime.settings import WorkerSettings
+from consumers.runtime.spans import message_spans
 from consumers.runtime.type_counts import TypeCounts
 from schemas.catalogue import answering_group, catalogue
 from schemas.codec import Codec
@@ -76,6 +80,7 @@ class Responder:
         self._answered: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._malformed = 0
+        self._spans = message_spans(self._group)
         self._expired = TypeCounts(consumer.name, "request expired: dropped")
 
     @property
@@ -144,6 +149,15 @@ class Responder:
 
     async def _see_to(self, record: KafkaRecord) -> None:
         delivery = Delivery.of(record)
+        trace = begin_trace(dict(record.headers)) if self._spans else None
+        received = Received[Any](record, str(delivery.message_id), delivery.type)
+        received.trace = trace
+        with self._spans.answering(received) if self._spans and trace else nullcontext():
+            await self._answer(record, delivery, received)
+
+    async def _answer(
+        self, record: KafkaRecord, delivery: Delivery, received: Received[Any]
+    ) -> None:
         answer, expires_at = self._judged(delivery)
         name = answer.question.NAME
         left_s = (expires_at - self._consumer.clock()).total_seconds()
@@ -155,7 +169,7 @@ class Responder:
             async with limit:
                 question = await self._decoded(record, answer)
                 reply = await self._reply(question, answer, delivery)
-            self._send(reply, delivery)
+            self._send(reply, delivery, received.traceparent)
         except (MalformedRecordError, UndecodableError):
             raise
         except Exception:
@@ -201,7 +215,7 @@ class Responder:
                     raise
                 await asyncio.sleep(AGAIN_S)
 
-    def _send(self, reply: Message, delivery: Delivery) -> None:
+    def _send(self, reply: Message, delivery: Delivery, traceparent: str) -> None:
         assert delivery.reply_to is not None  # noqa: S101 - it was judged
         self._sender.send(
             reply,
@@ -210,6 +224,6 @@ class Responder:
             context=MessageContext(
                 correlation_id=delivery.context.correlation_id,
                 causation_id=delivery.message_id,
-                traceparent=next_traceparent(delivery.context.traceparent),
+                traceparent=traceparent,
             ),
         )

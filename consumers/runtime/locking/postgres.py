@@ -136,6 +136,7 @@ def _stashed(  # noqa: PLR0913, PLR0917 - the columns of a row
     message_id: str,
     type_: str,
     expires_at: datetime | None,
+    stashed_at: datetime | None,
     *record: Any,
 ) -> Stashed:
     return Stashed(
@@ -147,4 +148,5 @@ def _stashed(  # noqa: PLR0913, PLR0917 - the columns of a row
         message_id=message_id,
         type=type_,
         expires_at=expires_at,
+        stashed_at=stashed_at,
     )

@@ -77,7 +77,7 @@ returning lock, target, saga_id, replies_to, locked_at;
 -- The first of its saga, whose target is its saga's already, or free with nobody before it; and what has expired.
 select
     s.stash_id, s.lock, s.target, s.saga_id, s.replies_to, s.message_id::text, s.type, s.expires_at,
-    s.topic, s.partition, s."offset", s.recorded_at, s.key, s.value, s.header_names, s.header_values
+    s.stashed_at, s.topic, s.partition, s."offset", s.recorded_at, s.key, s.value, s.header_names, s.header_values
 from saga_stash as s
 where s.consumer = %(consumer)s
     and (

@@ -10,6 +10,7 @@ from consumers.runtime.failures import BLOCKED_BY_EARLIER, Failure, waits_withou
 from consumers.runtime.intake import Intake
 from consumers.runtime.locking.store import Stashed
 from consumers.runtime.retries import DeadLetters
+from consumers.runtime.spans import message_spans, trying_again
 from consumers.runtime.store import Parking, Store, Transaction
 
 AT_ONCE = 100
@@ -36,6 +37,7 @@ class StashWork:
         self._intake = intake
         self._dispatcher = Dispatcher(consumer, outbox, store)
         self._dead_letters = DeadLetters(consumer.name, outbox)
+        self._spans = message_spans(consumer.name)
 
     async def take(self, transaction: Transaction) -> Sequence[Stashed]:
         """Return commands whose turn has come; end leases that are over first."""
@@ -60,12 +62,13 @@ class StashWork:
             Exception: why it cannot be handled, or what its handler raises.
         """
         received = await self._intake.prepare_again(row.record, 1)
-        if received.error is not None:
-            raise received.error
-        if received.handler is not None and not await self._dispatcher.call(
-            received.handler, [received], transaction, turn=row.stash_id
-        ):
-            return
+        with trying_again(self._spans, received, "stashed", row.stashed_at):
+            if received.error is not None:
+                raise received.error
+            if received.handler is not None and not await self._dispatcher.call(
+                received.handler, [received], transaction, turn=row.stash_id
+            ):
+                return
         await self._store.locks.unstash(transaction, row.stash_id)
 
     async def failed(self, transaction: Transaction, row: Stashed, error: Exception) -> None:

@@ -25,6 +25,7 @@ class Stashed:
         message_id: Id of the message.
         type: Full name of the message.
         expires_at: When it is too late to act on it; None when it never is.
+        stashed_at: Since when it waits; None where nobody keeps that.
     """
 
     stash_id: int
@@ -35,6 +36,7 @@ class Stashed:
     message_id: str
     type: str
     expires_at: datetime | None
+    stashed_at: datetime | None = None
 
 
 class Overdue(NamedTuple):

@@ -59,6 +59,7 @@ class Transaction:
     lanes: Lanes | None
     tree: Sequence[Told]
     drawer: Drawer | None
+    trace_pages: Sequence[str]
 
 
 def transaction(deployment: Deployment, id_: str, message_id: UUID | None) -> Transaction:
@@ -75,6 +76,11 @@ def transaction(deployment: Deployment, id_: str, message_id: UUID | None) -> Tr
         waits=list(_waits(way)),
         lanes=lanes(found, datetime.now(UTC)),
         tree=list(_tree(found)),
+        trace_pages=[
+            deployment.trace_page.replace("{trace_id}", each)
+            for each in found.trace_ids
+            if deployment.trace_page
+        ],
         drawer=None
         if chosen is None
         else Drawer(chosen, content(deployment, chosen.service, chosen.message_id)),

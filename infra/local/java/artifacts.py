@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +27,8 @@ __all__ = [
     "repository_url",
 ]
 
+OPTIONAL = frozenset({"zipkin"})
+"""Parts that not every stack has; they are fetched for those that do."""
 MIRROR_VARIABLE = "TAILRACE_MAVEN_MIRROR"
 UNPACKED_RATIO = 1.2  # of the archive: the jars in it hardly compress any further
 
@@ -38,24 +40,30 @@ def repository_url() -> str:
     return (os.environ.get(MIRROR_VARIABLE) or MAVEN_CENTRAL_URL).rstrip("/")
 
 
-def missing(cache: Path) -> list[Artifact]:
+def missing(cache: Path, optional: Collection[str] = ()) -> list[Artifact]:
     """What `ensure` would have to download."""
-    parts = read()
+    left_out = OPTIONAL - frozenset(optional)
+    parts = {name: part for name, part in read().items() if name not in left_out}
     wanted = {artifact.path: artifact for part in parts.values() for artifact in part}
     if registry_home(cache).is_dir():
         del wanted[_registry_archive().path]
     return [artifact for artifact in wanted.values() if not _is_present(cache, artifact)]
 
 
-def ensure(cache: Path, *, progress: Progress | None = None) -> None:
+def ensure(
+    cache: Path, *, optional: Collection[str] = (), progress: Progress | None = None
+) -> None:
     """Download what the lock file names and unpack the registry; quick when all is there.
 
     Several processes may do this at once: one works, the others wait for it.
+
+    Args:
+        optional: Parts that are wanted of those that not every stack has.
     """
-    if registry_home(cache).is_dir() and not missing(cache):
+    if registry_home(cache).is_dir() and not missing(cache, optional):
         return
     with _explained(cache), exclusive(cache / "java" / ".lock"):
-        wanted = missing(cache)
+        wanted = missing(cache, optional)
         _require_space(cache, wanted)
         _download(cache, wanted, progress)
         if not registry_home(cache).is_dir():

@@ -22,6 +22,7 @@ KAFKA = "4.3.1"
 DEBEZIUM = "3.6.3.Final"
 APICURIO = "3.3.3"
 LOG4J = "2.25.4"  # what Kafka itself is built with
+ZIPKIN = "3.5.1"
 
 LOGGING = (
     f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}",
@@ -37,6 +38,9 @@ CLASS_PATHS = {
 }
 # the registry comes as one archive: group, artifact, version, packaging, classifier
 REGISTRY = ("io.apicurio", "apicurio-registry-app", APICURIO, "tar.gz", "all")
+
+# as one jar that holds all others
+ZIPKIN_SERVER = ("io.zipkin", "zipkin-server", ZIPKIN, "jar", "exec")
 
 # group -> the version each of its artifacts must have
 EXPECTED = {
@@ -105,9 +109,10 @@ def main() -> int:
             part: [lock(artifact) for artifact in resolve(context, roots)]
             for part, roots in CLASS_PATHS.items()
         }
-        group, name, version, packaging, classifier = REGISTRY
-        registry = context.project(group, name).at_version(version)
-        parts["registry"] = [lock(registry.artifact(classifier, packaging))]
+        for part, single in {"registry": REGISTRY, "zipkin": ZIPKIN_SERVER}.items():
+            group, name, version, packaging, classifier = single
+            component = context.project(group, name).at_version(version)
+            parts[part] = [lock(component.artifact(classifier, packaging))]
     for part, artifacts in parts.items():
         check(part, artifacts)
     LOCK_FILE.write_text(render(parts), encoding="utf-8")

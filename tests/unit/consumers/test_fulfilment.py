@@ -14,6 +14,7 @@ from schemas.message import Message
 from schemas.messages import inventory, orders, payments, shipping
 from schemas.messages.orders import Fulfilment, OrderCancelled, OrderCreated, OrderLine
 from tailrace import sample_of, torment_saga
+from tests.tracing import recorded
 
 WITHIN_S = 30.0
 MOST_TORMENTS = 10
@@ -195,3 +196,17 @@ def test_it_stands_whatever_happens_to_it() -> None:
 
 def about(message: type[Message]) -> Message:
     return sample_of(message, order_id=ID)
+
+
+def test_a_deadline_begins_a_trace_which_is_found_by_the_correlation() -> None:
+    async def part(saga: SagaScenario[Order]) -> None:
+        await saga.when(CREATED)
+        await saga.after(seconds=WITHIN_S + 1)
+
+    with recorded() as spans:
+        play(part)
+    passed = spans.one("deadline")
+    assert (passed.parent, passed.attributes["tailrace.saga_id"]) == (None, str(ID))
+    [process, *_] = spans.named("process")
+    conversation = "messaging.message.conversation_id"
+    assert passed.attributes[conversation] == process.attributes[conversation]

@@ -274,3 +274,37 @@ for module in {modules}:
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_service_is_told_where_traces_go_and_the_console_where_they_are_shown(
+    file: Path,
+) -> None:
+    lines = (
+        'traces_url = "https://collector:4318"\ntraces_sample_rate = 0.5\n'
+        'trace_page = "https://jaeger/trace/{trace_id}"\noutbox_days = 3'
+    )
+    found = read(changed(file, "outbox_days = 3", lines))
+    told = environment_of(find_service("payments-worker"), found)
+    assert told["TAILRACE_TRACES_URL"] == "https://collector:4318"
+    assert told["TAILRACE_TRACES_FORMAT"] == "otlp"
+    assert told["TAILRACE_TRACES_SAMPLE_RATE"] == "0.5"
+    assert found.trace_page == "https://jaeger/trace/{trace_id}"
+
+
+def test_without_traces_no_service_is_told_of_them(file: Path) -> None:
+    for service in SERVICES:
+        assert not [name for name in environment_of(service, read(file)) if "TRACES" in name]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('trace_page = "https://jaeger/trace"', r"must hold \{trace_id\}"),
+        ('trace_page = "https://me:pass@jaeger/{trace_id}"', "no credentials"),
+        ('traces_url = "collector:4318"', "must be a URL"),
+        ("traces_sample_rate = 2", "less than or equal to 1"),
+    ],
+)
+def test_traces_that_lead_nowhere_are_refused(file: Path, line: str, said: str) -> None:
+    with pytest.raises(DeploymentError, match=said):
+        read(changed(file, "outbox_days = 3", line))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from infra import settings as module
-from infra.local.parts import PORT_SETTINGS
+from infra.local.parts import PORT_SETTINGS, parts_of
 from infra.settings import SettingsError, load_settings
 
 OWN_PORTS = {name: number for number, name in enumerate(PORT_SETTINGS, 1001)}
@@ -162,3 +162,38 @@ def test_root_gets_a_home_that_other_accounts_can_reach(monkeypatch: pytest.Monk
 def test_an_ordinary_user_gets_a_home_in_the_clone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert load_settings().home == module.REPOSITORY / ".tailrace"
+
+
+def test_traces_are_off_until_somebody_wants_them(tmp_path: Path) -> None:
+    plain = load_settings(home=tmp_path)
+    assert plain.deployment().told_all == {}
+    assert plain.deployment().trace_page is None
+    assert "zipkin" not in {part.name for part in parts_of(plain)}
+
+
+def test_with_zipkin_every_service_sends_its_spans_there(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, traces="zipkin", zipkin_port=1234)
+    assert settings.deployment().told_all == {
+        "TRACES_URL": "http://127.0.0.1:1234/api/v2/spans",
+        "TRACES_FORMAT": "zipkin",
+        "TRACES_SAMPLE_RATE": "1.0",
+    }
+    assert settings.deployment().trace_page == "http://127.0.0.1:1234/zipkin/traces/{trace_id}"
+    assert "zipkin" in {part.name for part in parts_of(settings)}
+
+
+def test_another_collector_takes_no_part_of_the_stack(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, traces="http://collector:4318")
+    assert settings.deployment().told_all["TRACES_URL"] == "http://collector:4318"
+    assert "zipkin" not in {part.name for part in parts_of(settings)}
+
+
+@pytest.mark.parametrize("wrong", ["1", "on", "collector:4318", "http://me:secret@collector"])
+def test_traces_that_lead_nowhere_are_refused(wrong: str) -> None:
+    with pytest.raises(SettingsError, match="must be off, zipkin, or the URL of a collector"):
+        load_settings(traces=wrong)
+
+
+def test_a_stack_in_containers_records_none_and_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="a stack in containers records none"):
+        load_settings(home=tmp_path, stack="containers", traces="zipkin")
