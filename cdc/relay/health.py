@@ -28,7 +28,7 @@ def serving(conditions: Sequence[RelayStatus], host: str, port: int) -> Iterator
         return HTTPStatus.OK if fine else HTTPStatus.SERVICE_UNAVAILABLE, told
 
     def figures() -> tuple[HTTPStatus, str]:
-        return HTTPStatus.OK, _metrics(condition)
+        return HTTPStatus.OK, _metrics(conditions)
 
     endpoints = HealthEndpoints({"/health": answer, METRICS: figures})
     bound = endpoints.bind(host, port)
@@ -45,24 +45,28 @@ def serving(conditions: Sequence[RelayStatus], host: str, port: int) -> Iterator
         loop.close()
 
 
-def _metrics(condition: RelayStatus) -> str:
+def _metrics(conditions: Sequence[RelayStatus]) -> str:
     return render(
         (
             gauge(
                 "tailrace_relay_working",
                 "Whether the relay works: 1, or 0 when something keeps it from it.",
-                one(condition.problem is None),
+                one(all(each.problem is None for each in conditions)),
             ),
-            gauge("tailrace_relay_shards", "Shards that it holds.", one(len(condition.shards))),
+            gauge(
+                "tailrace_relay_shards",
+                "Shards that it holds.",
+                one(sum(len(each.shards) for each in conditions)),
+            ),
             counter(
                 "tailrace_relay_published_rows_total",
                 "Rows that it has published since its start.",
-                one(condition.published),
+                one(sum(each.published for each in conditions)),
             ),
             gauge(
                 "tailrace_relay_keys_aside",
                 "Keys of which rows are set aside, because Kafka refuses them.",
-                one(condition.aside),
+                one(sum(each.aside for each in conditions)),
             ),
         )
     )

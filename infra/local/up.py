@@ -15,7 +15,15 @@ from infra.drift.everything import DifferenceError, require_declared
 from infra.local import aot, postgres, preflight
 from infra.local.home import exclusive, prepare_home
 from infra.local.java import artifacts
-from infra.local.parts import CONNECT, CONSOLE_PART, KAFKA, METRICS_PART, RELAY, ZIPKIN_PART, parts_of
+from infra.local.parts import (
+    CONNECT,
+    CONSOLE_PART,
+    KAFKA,
+    METRICS_PART,
+    RELAY,
+    ZIPKIN_PART,
+    parts_of,
+)
 from infra.local.programs import keep_running, prepare_programs, remember
 from infra.local.provision import ensure_passwords, provision
 from infra.local.stages import Report, Stage, run_stages

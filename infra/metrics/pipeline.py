@@ -1,12 +1,11 @@
 """The pipeline as metrics: slot, connector, outboxes, topics, consumers, dead letters and sagas."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from cdc import connector
 from cdc.database import SyncConnection
 from cdc.metrics import Labels, Metric, Values, counter, gauge, one
-from cdc.relay.backlog import situation
 from cdc.slot import Slot
 from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
@@ -17,12 +16,13 @@ from infra.console.schemas import Connections, Schemas
 from infra.consumer_access import ROLES, ConsumerSchema
 from infra.deployment import Deployment
 from infra.metrics.gathering import Look, Source
+from infra.operations import relay
 from infra.operations.lag import Lags, lags_in
 from infra.operations.outbox.waiting import Outboxes
 from infra.operations.sagas import OPEN
 from infra.operations.sagas import ROLES as SAGA_ROLES
 from infra.publishing import publisher
-from infra.services import OUTBOXES, PUBLICATION, RELAY, WORKERS
+from infra.services import OUTBOXES, WORKERS
 from schemas.catalogue import catalogue
 
 
@@ -66,17 +66,21 @@ def pipeline_sources(deployment: Deployment) -> tuple[Source, ...]:
 
 def _publishing(deployment: Deployment) -> Iterator[Metric]:
     by = publisher(deployment)
-    yield from _slot(capture.slot(deployment), is_needed=by == "cdc")
+    slots = {each.slot: capture.slot(each) for each in deployment.captures}
+    yield from _slots(slots, are_needed=by == "cdc")
     if by == "cdc":
-        state = connector.status(deployment.connect_url, connector.NAME)
+        states = {
+            each.connector: connector.status(deployment.connect_url, each.connector)
+            for each in deployment.captures
+        }
         yield gauge(
             "tailrace_connector_running",
             "Whether the connector and its task run.",
-            {(connector.NAME,): state.is_running},
+            {(name,): state.is_running for name, state in states.items()},
             ["connector"],
         )
         return
-    found = situation(deployment.database_url(RELAY))
+    found = relay.report(deployment)
     yield gauge(
         "tailrace_relay_unheld_shards",
         "Shards of the outboxes that no relay holds.",
@@ -89,34 +93,40 @@ def _publishing(deployment: Deployment) -> Iterator[Metric]:
     )
 
 
-def _slot(slot: Slot | None, *, is_needed: bool) -> Iterator[Metric]:
-    if is_needed:
-        yield _of_slot(
-            "usable",
-            "Whether the slot is there, and the connector can read it.",
-            slot is not None and not slot.is_lost and slot.is_readable,
+def _slots(slots: Mapping[str, Slot | None], *, are_needed: bool) -> Iterator[Metric]:
+    there = {name: slot for name, slot in slots.items() if slot}
+    if are_needed:
+        usable = {
+            name: slot is not None and not slot.is_lost and slot.is_readable
+            for name, slot in slots.items()
+        }
+        yield _of_slots(
+            "usable", "Whether the slot is there, and the connector can read it.", usable
         )
-    if slot is None:
-        return
-    yield _of_slot("active", "Whether somebody reads the slot.", slot.active)
-    yield _of_slot("retained_bytes", "WAL that is kept for the slot.", slot.retained_bytes)
-    yield _of_slot(
-        "unconfirmed_bytes", "WAL that the slot's reader has not confirmed.", slot.unconfirmed_bytes
+    figures: Sequence[tuple[str, str]] = (
+        ("active", "Whether somebody reads the slot."),
+        ("retained_bytes", "WAL that is kept for the slot."),
+        ("unconfirmed_bytes", "WAL that the slot's reader has not confirmed."),
+        (
+            "limit_bytes",
+            "WAL that may be kept for the slot, max_slot_wal_keep_size; missing where there is no limit.",
+        ),
+        (
+            "safe_bytes",
+            "WAL that can still be written before the slot is given up; missing where there is no limit.",
+        ),
     )
-    yield _of_slot(
-        "limit_bytes",
-        "WAL that may be kept for the slot, max_slot_wal_keep_size; missing where there is no limit.",
-        slot.limit_bytes,
-    )
-    yield _of_slot(
-        "safe_bytes",
-        "WAL that can still be written before the slot is given up; missing where there is no limit.",
-        slot.safe_bytes,
-    )
+    for name, about in figures if there else ():
+        yield _of_slots(name, about, {slot: getattr(each, name) for slot, each in there.items()})
 
 
-def _of_slot(figure: str, about: str, value: float | None) -> Metric:
-    return gauge(f"tailrace_slot_{figure}", about, {(PUBLICATION,): value}, ["slot"])
+def _of_slots(figure: str, about: str, values: Mapping[str, float | None]) -> Metric:
+    return gauge(
+        f"tailrace_slot_{figure}",
+        about,
+        {(name,): value for name, value in values.items()},
+        ["slot"],
+    )
 
 
 def _outboxes(outboxes: Outboxes) -> Iterator[Metric]:

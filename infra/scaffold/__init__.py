@@ -30,7 +30,14 @@ CONTEXT = re.compile(r"[a-z][a-z0-9_]{0,30}[a-z0-9]")
 MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
 PARTS = (
     *("postgres", "registry", "console", "metrics", "connect", "connect_2", "zipkin"),
-    *("kafka", "kafka_controller", "kafka_2", "kafka_2_controller", "kafka_3", "kafka_3_controller"),
+    *(
+        "kafka",
+        "kafka_controller",
+        "kafka_2",
+        "kafka_2_controller",
+        "kafka_3",
+        "kafka_3_controller",
+    ),
     "postgres_2",
 )
 ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, STANDBY)

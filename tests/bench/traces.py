@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.bench.e2e import ours
+from schemas.messages.orders import Fulfilment
 from tests.bench.e2e.contender import AtWork, spent
+from tests.bench.e2e.ours import Ours, services
 from tests.bench.e2e.traffic import clients_of
 from tests.bench.figures import percentile, ratio
 from tests.bench.options import Options
@@ -19,6 +20,7 @@ from tests.stack import RunningStack
 
 NAME = "traces"
 OFF = "off"
+FORM = Fulfilment.CHOREOGRAPHY
 CLIENTS = (8, 64)
 WARM_UP, WARM_UP_CLIENTS = 300, 16
 SETTLE_S = 1.5
@@ -49,14 +51,14 @@ def run(options: Options, progress: Progress) -> Outcome:
     """
     here, runs = machine(), list[Run]()
     publisher = "connect" if options.publisher == "cdc" else "relay"
-    needed = ("postgres", "kafka", "registry", publisher, *ours.SERVICES)
+    needed = ("postgres", "kafka", "registry", publisher, *services("two", FORM))
     with _sink() as url, own_stack(*needed, publisher=options.publisher) as stack:
         for number in range(1, options.rounds + 1):
             for name in list(RATES)[:: 1 if number % 2 else -1]:
                 with progress.step(f"round {number}: {name}"):
                     _record(stack, url, RATES[name])
                     quieten(stack, needed)
-                    with ours.ours(stack) as at_work:
+                    with Ours(FORM).at_work(stack, "two") as at_work:
                         for kind, found in asyncio.run(_measured(stack, at_work, options.orders)):
                             runs.append(
                                 Run(

@@ -97,6 +97,6 @@ def _publishing(deployment: Deployment) -> Iterator[Callable[[], Publishing]]:
     def look() -> Publishing:
         if publisher(deployment) == "relay":
             return Publishing(relay=relay.report(deployment))
-        return Publishing([connector.report(deployment)])
+        return Publishing(connector.reports(deployment))
 
     yield look
