@@ -255,10 +255,18 @@ def _overlay_databases(lines: dict[str, Any], environment: Mapping[str, str]) ->
             raise DeploymentError(f"{_variable('databases')} {error}.") from None
         for context, name in pairs:
             databases.setdefault(name, {}).setdefault("contexts", []).append(context)
+    keys = DatabaseLines.model_fields.keys() - {"contexts"}
     for name, each in databases.items():
-        for key in DatabaseLines.model_fields.keys() - {"contexts"}:
+        for key in keys:
             if text := environment.get(_variable(f"database_{name}_{key}")):
                 each[key] = text
+    known = {_variable(f"database_{name}_{key}") for name in databases for key in keys}
+    pattern = re.compile(rf"{_variable('database_')}\w+_({'|'.join(keys)})", re.IGNORECASE)
+    for variable, text in environment.items():
+        if text and variable not in known and pattern.fullmatch(variable):
+            raise DeploymentError(
+                f"{variable} is set, and databases name none that it could be of: write the name as there, or unset it."
+            )
 
 
 def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str]) -> Deployment:

@@ -156,6 +156,14 @@ def test_a_file_says_where_a_database_is_and_the_environment_wins(tmp_path: Path
     assert [each.name for each in moved.captures] == ["main", "ledger"]
 
 
+def test_a_variable_of_a_database_that_nobody_names_is_told(tmp_path: Path) -> None:
+    for wrong in ("TAILRACE_DATABASE_LEGDER_HOST", "TAILRACE_DATABASE_LEDGERS_PASSWORD_FILES"):
+        with pytest.raises(DeploymentError, match=f"{wrong} is set, and databases name none"):
+            house(tmp_path, TAILRACE_DATABASES="payments=ledger", **{wrong: "x"})
+    main = house(tmp_path, TAILRACE_DATABASE_SSLMODE="prefer", TAILRACE_DATABASE_NAME="x").database
+    assert (main.name, main.tls) == ("x", {"sslmode": "prefer"})
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
