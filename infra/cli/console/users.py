@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from infra.cli.common import examples, usage_errors
-from infra.cli.values import TEXT
+from infra.cli.values import OUTPUT, TEXT
 from infra.console import users
 from infra.console.installation import Mode
 
@@ -14,7 +14,7 @@ file_option = click.option(
     "--users",
     "path",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     help="The file of those who may sign in.",
 )
 

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from urllib.parse import quote
 
-from starlette.requests import HTTPConnection
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -40,7 +40,7 @@ class Door:
             introduce(self._anybody)
             await self._app(scope, receive, send)
             return
-        request = HTTPConnection(scope)
+        request = Request(scope)
         path = request.url.path
         if path.startswith(OPEN):
             introduce(Visitor())
@@ -50,7 +50,7 @@ class Door:
         await (answer or self._app)(scope, receive, send)
 
 
-def _refusal(sessions: Sessions, session_id: str, request: HTTPConnection) -> Response | None:
+def _refusal(sessions: Sessions, session_id: str, request: Request) -> Response | None:
     """Return the answer to who is not let in; None to who is, and is known from now on."""
     path = request.url.path
     try:

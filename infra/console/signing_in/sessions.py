@@ -25,7 +25,7 @@ class TooManyTriesError(Exception):
 
 
 @dataclass(slots=True)
-class Session:
+class SignedIn:
     """Somebody who has signed in."""
 
     name: str
@@ -44,7 +44,7 @@ class Sessions:
         self._users = users
         self._installation = installation
         self._secret = secret
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, SignedIn] = {}
         self._failed = defaultdict[str, deque[float]](deque)
         self._trying = asyncio.Lock()  # one at a time, as each takes 32 MB
 
@@ -102,5 +102,5 @@ class Sessions:
             oldest = min(self._sessions, key=lambda each: self._sessions[each].used_at)
             del self._sessions[oldest]
         session_id = secrets.token_urlsafe(32)
-        self._sessions[session_id] = Session(user.name, now)
+        self._sessions[session_id] = SignedIn(user.name, now)
         return session_id

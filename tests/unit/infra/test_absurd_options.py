@@ -54,6 +54,7 @@ ABSURD = {
     "SERVICE|URL": ("", " ", "nobody", "http://", "dns://x", "static://a:99999", "ftp://a:1", "\udcff"),
     "VERSION|TIME": (*TIMES, "0", "-1", "99999999999999999999", "1.5"),
     "path=value": ("", "a", "=1", "a..b=1"),
+    "name=value": ("", "a", "=1", " =1"),
     "FIELD=COLUMN": ("", "x", "who=x", "="),
     "git:REF|registry": ("", "main", "git:", "registry:x", "git:-x", "git: ", "git:a\x1b[31m", "\udcff"),
     "choice": ("", "nobody", "\udcff", "a\x1b[31m"),
@@ -75,6 +76,9 @@ GOOD = {
     "KEY_ID": "4fW0qLZkT2bD",
     "DIRECTORY": "build/observability",
     "N": "1",
+    "RUN": "last",
+    "FILE": "users.toml",
+    "path": __file__,
     "SERVICE|URL": "orders",
     "uuid": "00000000-0000-0000-0000-000000000000",
 }
