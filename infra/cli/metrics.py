@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -60,10 +61,7 @@ def serve(*, port: int | None, parts_every: int, canary_every: int, checks_every
         canary_every_s=canary_every,
         checks_every_s=checks_every,
     )
-    code = run(exported, _port(port))
-    sys.stderr.flush()
-    # as in infra.metrics.__main__
-    os._exit(code)
+    _leave(run(exported, _port(port)))
 
 
 @metrics.command()
@@ -77,6 +75,7 @@ def show() -> None:
 
     exported = Exported(deployment=load_deployment(), local=local_stack() if is_local() else None)
     click.echo(asyncio.run(Gatherer(sources_of(exported)).gather()), nl=False)
+    _leave(0)
 
 
 @metrics.command()
@@ -92,6 +91,13 @@ def configuration(*, directory: Path, port: int | None) -> None:
 
     for path in write(directory, _port(port)):
         click.echo(path)
+
+
+def _leave(code: int) -> NoReturn:
+    """End although a thread may still wait for a server that stands still."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _port(port: int | None) -> int:

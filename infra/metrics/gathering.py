@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 
 from cdc.logs import FieldLogger
-from cdc.metrics import Metric, gauge, render
+from cdc.metrics import Labels, Metric, gauge, render
 from infra.errors import explain
 from infra.metrics.probes import Probe
 
@@ -68,10 +68,12 @@ class Gatherer:
         self._timer = asyncio.get_running_loop().call_later(LINGER_S, self.close)
 
     def _metrics(self) -> Iterator[Metric]:
+        up: dict[Labels, float] = {(each.name,): each.is_up for each in self._watched}
+        up |= {(each.name,): each.is_up for each in self._probes}
         yield gauge(
             "tailrace_source_up",
             "Whether what is asked for metrics has answered in time; if not, its metrics are missing soon.",
-            {(each.name,): each.is_up for each in self._watched},
+            up,
             ["source"],
         )
         yield gauge(

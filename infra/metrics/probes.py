@@ -15,8 +15,18 @@ from infra.operations.doctor import Finding, examine, lasting_checks, publisher_
 log = FieldLogger(__name__)
 
 
+OVERDUE_S = 120.0
+"""How long a probe may take before it is said to give no answer."""
+
+
 class Probe(Protocol):
     """Something that is done beside scrapes."""
+
+    name: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it does not stand still."""
 
     def begin(self) -> None:
         """Begin with it in a thread, if it is due and not under way."""
@@ -29,10 +39,16 @@ class _Beside:
     """Does something in a thread of its own, at most so often."""
 
     def __init__(self, name: str, every_s: float) -> None:
-        self._name = name
+        self.name = name
         self._every_s = every_s
         self._thread: threading.Thread | None = None
         self._begun_at: float | None = None
+
+    @property
+    def is_up(self) -> bool:
+        if self._thread is None or self._begun_at is None or not self._thread.is_alive():
+            return True
+        return time.monotonic() - self._begun_at < OVERDUE_S
 
     def begin(self) -> None:
         now = time.monotonic()
@@ -40,7 +56,7 @@ class _Beside:
             return
         if self._begun_at is None or now - self._begun_at >= self._every_s:
             self._begun_at = now
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
@@ -48,9 +64,9 @@ class _Beside:
             self._do()
         except Exception as error:
             if (sentence := explain(error)) is None:
-                log.exception("failed", probe=self._name)
+                log.exception("failed", probe=self.name)
             else:
-                log.warning("failed", probe=self._name, because=sentence)
+                log.warning("failed", probe=self.name, because=sentence)
 
     def _do(self) -> None:
         raise NotImplementedError
@@ -65,6 +81,15 @@ class Canary(_Beside):
         self._through_at = time.monotonic()  # when the last one was sent that came through
         self._took_s: float | None = None
         self._sent = self._failed = 0
+        self._asked_at = self._through_at
+
+    def begin(self) -> None:
+        now = time.monotonic()
+        # while nobody scraped none was sent, and none is missing
+        if now - self._asked_at > 2 * self._every_s:
+            self._through_at = now
+        self._asked_at = now
+        super().begin()
 
     def metrics(self) -> Iterator[Metric]:
         yield gauge(
