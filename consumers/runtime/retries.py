@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from cdc import causes
-from cdc.context import MessageContext
+from cdc.context import MessageContext, next_traceparent, trace_id_of
 from cdc.ids import new_id
 from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
@@ -181,11 +181,12 @@ def _cut_bytes(key: bytes | None) -> bytes | None:
 
 def _context(headers: dict[str, str]) -> MessageContext:
     """Return the context for what is told about a record, which may lack all that messages carry."""
-    message_id = _uuid(headers.get("ce_id"))
+    message_id, sent = _uuid(headers.get("ce_id")), headers.get("traceparent")
     return MessageContext(
         correlation_id=_uuid(headers.get("correlation_id")) or message_id or new_id(),
         causation_id=message_id,
-        traceparent=headers.get("traceparent"),  # it came of what the message came of
+        # it came of what the message came of, if that says what
+        traceparent=sent if trace_id_of(sent) else next_traceparent(None, may_record=False),
     )
 
 

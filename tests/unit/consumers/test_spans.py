@@ -9,11 +9,12 @@ from uuid import UUID
 
 import pytest
 
-from cdc.context import next_traceparent
+from cdc.context import TRACEPARENT, is_sampled, next_traceparent
 from cdc.due import RetryPolicy
 from cdc.ids import new_id
 from cdc.tracing.spans import ROUNDING_NS, derived_id, ns_of, span_id_of
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.failures import PoisonError
 from consumers.runtime.handlers import handles, handles_in_bulk
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork, Work
@@ -209,3 +210,28 @@ def test_what_has_no_correlation_takes_effect_and_is_recorded_all_the_same() -> 
     with recorded() as spans:
         asyncio.run(run())
     assert len(spans.named("process")) == 1
+
+
+@pytest.mark.parametrize("traceparent", ["\0", "rubbish", None])
+def test_a_dead_letter_of_what_has_no_trace_begins_one_that_nobody_records(
+    traceparent: str | None,
+) -> None:
+    told: list[str | None] = []
+
+    @handles(CanaryEmitted)
+    async def refuse(sign: CanaryEmitted, work: Work) -> None:
+        raise PoisonError("no")
+
+    async def run() -> None:
+        database: MemoryDatabase[list[int]] = MemoryDatabase([])
+        scenario = Scenario(Consumer(name="refusing", handlers=[refuse]), database)
+        await scenario.when(canary(7, traceparent=traceparent))
+        seen = await database.look("refusing")
+        told.extend(each.context.traceparent for each in seen.sent)
+
+    with recorded() as spans:
+        asyncio.run(run())
+    [carried] = told
+    assert TRACEPARENT.fullmatch(carried or "")
+    assert not is_sampled(carried)
+    assert spans == []
