@@ -22,7 +22,7 @@ AIMS_S = {"connect": 8.0, "kafka": 12.0, "postgres": 10.0, "registry": 1.0}
 An order takes less than the one second of the registry with nothing wrong: nobody is to notice that it is gone.
 """
 
-UNFELT = frozenset({"retention", "console", BACKEND})
+UNFELT = frozenset({"retention", "console", "metrics", BACKEND})
 """Not measured unless named: whose loss keeps no order waiting, and what is felt as the loss of Postgres is."""
 
 
