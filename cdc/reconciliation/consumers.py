@@ -1,6 +1,8 @@
 """Laying what consumers must have taken beside what their inboxes hold."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from cdc.reconciliation.inboxes import ConsumerPlace, Inbox, open_inbox
 from cdc.reconciliation.report import ConsumerReport, Named
@@ -31,15 +33,19 @@ def compare_consumer(
         positions = {p: position for p, position in positions.items() if position <= ends.get(p, 0)}
         spool.look_at_consumer(positions, consumer.types)
         first_id, parked = inbox.first_id(), inbox.parked()
-        taken = forgotten = skipped = 0
+        taken = forgotten = 0
+        decided: Counter[str] = Counter()
         untaken: list[bytes] = []
+        now_is = datetime.now(UTC)
 
-        def decide() -> int:
-            decided = inbox.skipped(untaken)
-            missing = [each for each in untaken if each not in decided]
+        def decide() -> None:
+            skipped = inbox.skipped(untaken)
+            rest = [each for each in untaken if each not in skipped]
+            missing = [each for each in rest if not spool.has_expired(each, now_is)]
             spool.find_many((kind, each, "its position has passed it") for each in missing)
+            decided["skipped"] += len(skipped)
+            decided["expired"] += len(rest) - len(missing)
             untaken.clear()
-            return len(decided)
 
         for message_id, is_taken in _with_taken(spool.due(), inbox):
             if is_taken:
@@ -51,8 +57,8 @@ def compare_consumer(
             else:
                 untaken.append(message_id)
                 if len(untaken) >= BATCH:
-                    skipped += decide()
-        skipped += decide()
+                    decide()
+        decide()
     return ConsumerReport(
         consumer=consumer.name,
         taken=taken,
@@ -60,7 +66,8 @@ def compare_consumer(
         ignored=spool.ignored(),
         forgotten=forgotten,
         parked=len(parked),
-        skipped=skipped,
+        skipped=decided["skipped"],
+        expired=decided["expired"],
         missing=spool.counts().get(kind, 0),
         named=named(spool, kind, limit),
     )

@@ -61,6 +61,7 @@ def spooled(
             spool.type_number(headers.get("ce_type") or b""),
             int(version) if version and version.isdigit() else None,
             *fingerprint(record.key, record.value, record.headers),
+            _moment(headers.get("expires_at")),
         )
 
 
@@ -73,6 +74,15 @@ def id_of(header: bytes | None) -> bytes | None:
     except ValueError:
         return None
     return found if len(found) == 16 else None
+
+
+def _moment(header: bytes | None) -> float | None:
+    """Return a time in seconds since 1970; None where a header tells none."""
+    try:
+        moment = datetime.fromisoformat(header.decode()) if header else None
+    except ValueError:
+        return None
+    return moment.timestamp() if moment and moment.tzinfo else None
 
 
 def _digits(moment: datetime | None) -> bytes | None:

@@ -42,6 +42,7 @@ class ConsumerReport:
     forgotten: int  # messages whose day its inbox does not keep any more, so that it cannot be told
     parked: int  # messages that are put aside just now, those of the inbox included
     skipped: int  # messages that somebody decided to skip, and that the inbox never had
+    expired: int  # messages that it has passed and not taken, and that nobody is to act on any more
     missing: int  # messages that it has passed and yet never taken
     named: Sequence[Named] = ()
 

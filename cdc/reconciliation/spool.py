@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -36,6 +37,7 @@ class SpooledRecord(NamedTuple):
     key: bytes
     value: bytes
     headers: bytes
+    expires_at: float | None = None  # in seconds since 1970; None when it never does
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,10 @@ class Spool:
 
     def copies(self, message_id: bytes) -> list[Fingerprint]:
         return [Fingerprint(*digests) for digests in self._rows("copies", message_id)]
+
+    def has_expired(self, message_id: bytes, at: datetime) -> bool:
+        """Tell whether nobody was to act on a message any more at a time."""
+        return any(self._rows("has_expired", message_id, at.timestamp()))
 
     def is_event(self, message_id: bytes) -> bool:
         """Tell whether the records of an id carry a version of an aggregate."""

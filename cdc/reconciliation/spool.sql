@@ -9,7 +9,8 @@ create table record (
     version   integer,
     key       blob    not null,
     value     blob    not null,
-    headers   blob    not null
+    headers   blob    not null,
+    expires_at real
 );
 create table repeated (record integer primary key);
 create table missing (
@@ -33,7 +34,7 @@ create table finding (
 create index finding_of_kind on finding (kind, number);
 
 -- name: add_record
-insert into record values (?, ?, ?, ?, ?, ?, ?, ?);
+insert into record values (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: sort_records
 -- holds the type as well, so that questions about consumers are answered from it alone
@@ -45,6 +46,9 @@ from record order by id, partition, "offset";
 
 -- name: copies
 select key, value, headers from record where id = ? order by partition, "offset";
+
+-- name: has_expired
+select 1 from record where id = ? and expires_at <= ? limit 1;
 
 -- name: versions
 select count(version) from record where id = ?;

@@ -75,9 +75,17 @@ async def lock_stock(connection: Connection, skus: Iterable[str], default: int) 
     Args:
         default: Units of an article that was never stocked.
     """
-    values = {"skus": sorted(set(skus)), "units": default}
-    await connection.execute(QUERIES["stock_by_default"], values)
-    cursor = await connection.execute(QUERIES["lock_stock"], values)
+    wanted = sorted(set(skus))
+    locked = await _locked(connection, wanted)
+    if len(locked) < len(wanted):
+        values = {"skus": wanted, "units": default}
+        await connection.execute(QUERIES["stock_by_default"], values)
+        locked = await _locked(connection, wanted)
+    return locked
+
+
+async def _locked(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
+    cursor = await connection.execute(QUERIES["lock_stock"], {"skus": skus})
     return dict(await cursor.fetchall())
 
 

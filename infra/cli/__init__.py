@@ -63,6 +63,7 @@ COMMANDS = {
         "infra.cli.deployment:deployment",
         "Show where commands work, and what services are told.",
     ),
+    "size": ("infra.cli.size:size", "Say how large an installation has to be for a load."),
     "keys": ("infra.cli.keys:keys", "Give out API keys, list them, take them back."),
     "migrate": ("infra.cli.migrate:migrate", "Apply the database migrations of every service."),
 }

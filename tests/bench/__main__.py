@@ -9,7 +9,7 @@ import click
 from infra.cli.output import console
 from infra.settings import Publisher
 from schemas.messages.orders import Fulfilment
-from tests.bench import consumer, inbox, recovery, replay, request_reply, traces
+from tests.bench import consumer, curves, inbox, recovery, replay, request_reply, traces
 from tests.bench.command import run_to_exit
 from tests.bench.e2e import run as e2e
 from tests.bench.formats import run as formats
@@ -25,6 +25,7 @@ from tests.faults.plan import parts_at_risk
 
 BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     consumer.NAME: consumer.run,
+    curves.NAME: curves.run,
     e2e.NAME: e2e.run,
     formats.NAME: formats.run,
     inbox.NAME: inbox.run,
@@ -137,6 +138,9 @@ def bench(names: str, **options: Any) -> None:
                latency   from producing an event to writing its row; what the
                          commit takes is not in it
                memory    most that the worker's process held
+    curves     effects per second of the runtime, and memory, with more and more events, keys,
+               partitions, workers of a consumer, consumers, and bytes of an event; ratios
+               are to the point before
     e2e        whole orders, from the request at the storefront to the last event in
                Kafka; of two steps (digital: paid, confirmed) and of four (set aside and
                shipped besides). Beside the same services as written by hand

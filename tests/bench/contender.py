@@ -62,7 +62,7 @@ class Contender:
         """
 
         def looked() -> bool:
-            self._look()
+            self.look()
             return probe()
 
         try:
@@ -80,7 +80,12 @@ class Contender:
             self._process.kill()
             self._process.wait()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """See that it runs, and how much memory it holds.
+
+        Raises:
+            BenchError: it has ended.
+        """
         if self._process.poll() is not None:
             raise BenchError(
                 f"The worker has ended with {self._process.returncode}. {self._last_words()}"
@@ -93,7 +98,9 @@ class Contender:
 
 
 @contextmanager
-def at_work(stack: RunningStack, module: str, *, topic: str, group: str) -> Iterator[Contender]:
+def at_work(
+    stack: RunningStack, module: str, *, topic: str, group: str, member: int = 0
+) -> Iterator[Contender]:
     """Run a contender, a member of its group, until the block ends.
 
     Args:
@@ -101,6 +108,7 @@ def at_work(stack: RunningStack, module: str, *, topic: str, group: str) -> Iter
         module: Its module.
         topic: Topic that it reads.
         group: Its consumer group, and its name in an inbox.
+        member: Its number among those of the group that run at once.
 
     Raises:
         BenchError: it does not join its group.
@@ -115,7 +123,7 @@ def at_work(stack: RunningStack, module: str, *, topic: str, group: str) -> Iter
         "TAILRACE_BENCH_TOPIC": topic,
         "TAILRACE_BENCH_GROUP": group,
     }
-    log = stack.settings.home / "logs" / f"{group}.log"
+    log = stack.settings.home / "logs" / f"{group}-{member}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", module],

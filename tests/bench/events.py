@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from uuid import UUID
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -13,6 +14,8 @@ from confluent_kafka.cimpl import NewTopic
 from cdc.context import next_traceparent
 from cdc.ids import new_id
 from schemas.codec import Codec
+from schemas.message import Message
+from schemas.messages.orders import OrderCreated, OrderLine
 from schemas.messages.payments import PaymentCompleted
 from schemas.registry import SchemaStore
 from tests.bench.errors import BenchError
@@ -43,29 +46,31 @@ class Events:
         # kept, so that no measured event waits for a connection
         self._prompt = self._producer(linger_ms=0)
         self._codec = Codec(
-            SchemaStore(settings.registry_url, settings.schema_cache), [PaymentCompleted]
+            SchemaStore(settings.registry_url, settings.schema_cache),
+            [PaymentCompleted, OrderCreated],
         )
         self._keys = [new_id() for _ in range(aggregates)]
 
-    def create_topic(self, topic: str) -> None:
+    def create_topic(self, topic: str, partitions: int = PARTITIONS) -> None:
         """Create an empty topic."""
-        [created] = self._admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values()
+        [created] = self._admin.create_topics([NewTopic(topic, partitions, 1)]).values()
         created.result()
 
-    def fill(self, topic: str, count: int, told: Callable[[int], None]) -> None:
+    def fill(self, topic: str, count: int, told: Callable[[int], None], lines: int = 0) -> None:
         """Write events as fast as it goes.
 
         Args:
             topic: Topic to write to.
             count: How many.
             told: Is told how many are written, now and then.
+            lines: Of the order that each is about; 0 for payments, which have none.
 
         Raises:
             BenchError: Kafka did not take all of them.
         """
         producer = self._producer(linger_ms=5)
         for number in range(count):
-            self._produce(producer, topic, number)
+            self._produce(producer, topic, number, lines)
             if number % 1000 == 0:
                 told(number)
         _flush(producer)
@@ -108,18 +113,12 @@ class Events:
     def _producer(self, *, linger_ms: int) -> Producer:
         return Producer({**self._kafka, **PRODUCER_SETTINGS, "linger.ms": linger_ms})
 
-    def _produce(self, producer: Producer, topic: str, number: int) -> None:
+    def _produce(self, producer: Producer, topic: str, number: int, lines: int = 0) -> None:
         round_, place = divmod(number, len(self._keys))
         key = self._keys[place]
         now = datetime.now(UTC)
-        payment = PaymentCompleted(
-            payment_id=key,
-            order_id=new_id(),
-            currency="EUR",
-            amount=Decimal(number % 100_000) / 100,
-            completed_at=now,
-        )
-        value, headers = self._codec.encode(payment), _headers(now, version=round_ + 1)
+        message = _order(key, lines, now) if lines else _payment(key, number, now)
+        value, headers = self._codec.encode(message), _headers(message, now, version=round_ + 1)
         while True:
             try:
                 producer.produce(topic, value, str(key), headers=headers)
@@ -130,11 +129,35 @@ class Events:
         producer.poll(0)
 
 
-def _headers(now: datetime, *, version: int) -> list[tuple[str, str | bytes | None]]:
+def _payment(payment_id: UUID, number: int, now: datetime) -> PaymentCompleted:
+    return PaymentCompleted(
+        payment_id=payment_id,
+        order_id=new_id(),
+        currency="EUR",
+        amount=Decimal(number % 100_000) / 100,
+        completed_at=now,
+    )
+
+
+def _order(order_id: UUID, lines: int, now: datetime) -> OrderCreated:
+    line = OrderLine(sku="article-with-a-number-of-24", quantity=1, unit_price=Decimal("12.50"))
+    return OrderCreated(
+        order_id=order_id,
+        customer_id="ada",
+        currency="EUR",
+        lines=(line,) * lines,
+        total=Decimal("12.50") * lines,
+        placed_at=now,
+    )
+
+
+def _headers(
+    message: Message, now: datetime, *, version: int
+) -> list[tuple[str, str | bytes | None]]:
     """Return the headers of a record in the order in which the connector writes them."""
     return [
         ("ce_id", str(new_id())),
-        ("ce_type", PaymentCompleted.NAME),
+        ("ce_type", message.NAME),
         ("ce_source", "payments"),
         ("ce_specversion", "1.0"),
         ("ce_time", now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")),

@@ -8,6 +8,7 @@ from consumers.runtime.process import run
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork
 from consumers.runtime.worker import Worker
+from schemas.messages.orders import OrderCreated
 from schemas.messages.payments import PaymentCompleted
 from tests.bench.effect import ContenderSettings, Row, insert_effects
 
@@ -30,6 +31,24 @@ def _row(received: Received[PaymentCompleted]) -> Row:
     )
 
 
+@handles_in_bulk(OrderCreated)
+async def write_orders(received: Sequence[Received[OrderCreated]], work: BulkWork) -> None:
+    """Write the same row for each order, which may be as large as messages get."""
+    rows = [
+        (
+            each.message_id,
+            order.order_id,
+            order.order_id,
+            order.currency,
+            order.total,
+            order.placed_at,
+        )
+        for each in received
+        for order in (each.message,)
+    ]
+    await insert_effects(work.connection, rows)
+
+
 def create_app(settings: ContenderSettings) -> Worker:
     """Build the worker.
 
@@ -38,7 +57,7 @@ def create_app(settings: ContenderSettings) -> Worker:
     """
     consumer = Consumer(
         name=settings.bench_group,
-        handlers=[write_effects],
+        handlers=[write_effects, write_orders],
         topics=(settings.bench_topic,),
     )
     return Worker(consumer, settings)

@@ -1,6 +1,7 @@
 """`tailrace outbox verify --topic`: what is wrong is named, id by id, and what flows is not taken for a loss."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,32 @@ def test_what_is_parked_waiting_or_forgotten_is_told_apart(
     produce(stack, trial.topic, [Maker(stack).canary() for _ in range(4)])
     [consumer] = verify(stack, trial.topic, "--consumer", trial.consumer)["consumers"]
     assert (consumer["taken"], consumer["waiting"], consumer["missing"]) == (1, 4, 0)
+
+
+def test_what_came_too_late_is_not_missing_and_what_is_not_late_yet_is(
+    stack: RunningStack, trial: Trial
+) -> None:
+    maker, now, taken = Maker(stack), datetime.now(UTC), new_id()
+    expiries = (
+        (maker.canary(), now - timedelta(minutes=1)),
+        (maker.canary(message_id=taken), now + timedelta(hours=1)),
+    )
+    records = [
+        replace(record, headers={**record.headers, "expires_at": moment.isoformat()})
+        for record, moment in expiries
+    ]
+    produce(stack, trial.topic, records)
+    trial.wait_effects(1)
+    [consumer] = verify(stack, trial.topic, "--consumer", trial.consumer)["consumers"]
+    assert (consumer["taken"], consumer["expired"], consumer["missing"]) == (1, 1, 0)
+
+    with psycopg.connect(stack.database_url(OWNER)) as connection:
+        connection.execute(
+            "delete from analytics.inbox where consumer = %s and message_id = %s",
+            [trial.consumer, taken],
+        )
+    [consumer] = verify(stack, trial.topic, "--consumer", trial.consumer)["consumers"]
+    assert (consumer["taken"], consumer["expired"], consumer["missing"]) == (0, 1, 1)
 
 
 @pytest.mark.parametrize(

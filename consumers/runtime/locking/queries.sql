@@ -109,7 +109,7 @@ for update of s skip locked;
 -- What lies behind a command of a saga in the stash, and came by the same topic.
 select
     stash_id, lock, target, saga_id, replies_to, message_id::text, type, expires_at,
-    topic, partition, "offset", recorded_at, key, value, header_names, header_values
+    stashed_at, topic, partition, "offset", recorded_at, key, value, header_names, header_values
 from saga_stash
 where consumer = %(consumer)s and saga_id = %(saga_id)s and replies_to = %(replies_to)s
     and stash_id > %(stash_id)s and topic = %(topic)s

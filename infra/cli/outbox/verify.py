@@ -170,6 +170,7 @@ def _print_consumer(consumer: ConsumerReport) -> None:
         "ignored": consumer.ignored,
         "parked": consumer.parked,
         "skipped": consumer.skipped,
+        "expired": consumer.expired,
         "forgotten": consumer.forgotten,
     }
     told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
