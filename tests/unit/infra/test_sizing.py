@@ -38,15 +38,12 @@ def counts(found: Plan) -> dict[str, int]:
 
 def test_each_part_is_planned_with_a_share_of_what_it_carries() -> None:
     found = plan(LOAD, RATES)
-    assert (
-        counts(found)
-        == {
-            "captures": 4,  # of 500/s each
-            "workers of each consumer": 1,  # of 2,000/s
-            "partitions of a topic": 8,  # of 250/s
-            "brokers": 3,  # of 1,000/s; two would do, and cannot hold three copies
-        }
-    )
+    assert counts(found) == {
+        "captures": 4,  # of 500/s each
+        "workers of each consumer": 1,  # of 2,000/s
+        "partitions of a topic": 8,  # of 250/s
+        "brokers": 3,  # of 1,000/s; two would do, and cannot hold three copies
+    }
     assert found.first_limit == "partitions of a topic"
     assert (
         found.cores == 12

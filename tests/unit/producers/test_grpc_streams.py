@@ -193,7 +193,9 @@ def test_whoever_is_gone_is_streamed_to_no_more(
 
     run(test)
     gc.collect()
-    assert [each for each in caplog.records if each.levelno > logging.INFO] == []
+    complaints = [each for each in caplog.records if each.levelno > logging.INFO]
+    # one thread of grpc tells all loops that there ever were, those of earlier tests as well
+    assert [each for each in complaints if "PollerCompletionQueue" not in each.getMessage()] == []
 
 
 def test_a_write_that_notices_first_that_its_caller_is_gone_ends_as_cancelled() -> None:
