@@ -74,6 +74,15 @@ class Header(NamedTuple):
     is_required: bool
 
 
+def moment_of(header: bytes | None) -> datetime | None:
+    """Return the time that a header tells; None where there is none, or none with a time zone."""
+    try:
+        moment = datetime.fromisoformat(header.decode()) if header else None
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None
+
+
 def rfc3339(moment: datetime) -> bytes:
     """Return a time as the connector writes it: in UTC, with all the digits that Postgres keeps of a second."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from cdc.envelope import rfc3339
+from cdc.envelope import moment_of, rfc3339
 from cdc.kafka_record import KafkaRecord
 from cdc.reconciliation.fingerprints import fingerprint
 from cdc.reconciliation.outboxes import Window
@@ -54,6 +54,7 @@ def spooled(
             spool.find("foreign", None, f"{place} has no message id in its header ce_id")
             continue
         version = headers.get("aggregate_version")
+        expires_at = moment_of(headers.get("expires_at"))
         yield SpooledRecord(
             message_id,
             record.partition,
@@ -61,7 +62,7 @@ def spooled(
             spool.type_number(headers.get("ce_type") or b""),
             int(version) if version and version.isdigit() else None,
             *fingerprint(record.key, record.value, record.headers),
-            _moment(headers.get("expires_at")),
+            expires_at.timestamp() if expires_at else None,
         )
 
 
@@ -74,15 +75,6 @@ def id_of(header: bytes | None) -> bytes | None:
     except ValueError:
         return None
     return found if len(found) == 16 else None
-
-
-def _moment(header: bytes | None) -> float | None:
-    """Return a time in seconds since 1970; None where a header tells none."""
-    try:
-        moment = datetime.fromisoformat(header.decode()) if header else None
-    except ValueError:
-        return None
-    return moment.timestamp() if moment and moment.tzinfo else None
 
 
 def _digits(moment: datetime | None) -> bytes | None:

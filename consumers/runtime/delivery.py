@@ -7,6 +7,7 @@ from typing import Protocol, Self
 from uuid import UUID
 
 from cdc.context import MessageContext
+from cdc.envelope import moment_of
 from cdc.kafka_record import Headers
 from schemas.uuids import parse_uuid
 
@@ -150,11 +151,8 @@ def expiry_of(headers: Mapping[str, bytes | None]) -> datetime | None:
     given = headers.get("expires_at")
     if given is None:
         return None
-    try:
-        moment = datetime.fromisoformat(given.decode())
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+    moment = moment_of(given)
+    if moment is None:
         raise MalformedRecordError(f"the header expires_at is {given!r}, and no time")
     return moment
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
+from cdc.envelope import moment_of
 from cdc.logs import FieldLogger
 from cdc.tracing.spans import (
     Recorder,
@@ -142,7 +143,7 @@ class MessageSpans:
         published_ns = record.timestamp * 1_000_000 if record.timestamp > 0 else trace.taken_ns
         parent = span_id_of(trace.parent)
         headers = dict(record.headers)
-        written = _time(headers.get("ce_time"))
+        written = moment_of(headers.get("ce_time"))
         # one that was published again waits in no outbox
         if written is not None and replay_of(headers) is None:
             sent_id = derived_id(message_id)
@@ -279,11 +280,3 @@ _HEADERS = {
 }
 _OPERATION = "messaging.operation.type"
 _COUNT = "messaging.batch.message_count"
-
-
-def _time(header: bytes | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(header.decode()) if header else None
-    except ValueError:
-        return None
-    return moment if moment is not None and moment.tzinfo is not None else None

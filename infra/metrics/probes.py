@@ -2,6 +2,7 @@
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -35,7 +36,7 @@ class Probe(Protocol):
         """Yield what it found last."""
 
 
-class _Beside:
+class _Beside(ABC):
     """Does something in a thread of its own, at most so often."""
 
     def __init__(self, name: str, every_s: float) -> None:
@@ -68,8 +69,9 @@ class _Beside:
             else:
                 log.warning("failed", probe=self.name, because=sentence)
 
+    @abstractmethod
     def _do(self) -> None:
-        raise NotImplementedError
+        """Do it; what it raises is logged."""
 
 
 class Canary(_Beside):
@@ -136,9 +138,8 @@ class Checks(_Beside):
         )
 
     def _do(self) -> None:
-        deployment = (
-            self._deployment()
-        )  # where Debezium is to read changes when a standby takes over
+        # where Debezium is to read changes when a standby takes over
+        deployment = self._deployment()
         checks = lasting_checks(deployment, publisher_of(deployment))
         found = examine(checks, "see `tailrace doctor`")
         self._found = {each.name: each for each in found}

@@ -8,6 +8,7 @@ from infra.sizing.rates import Part, Rates
 
 DAY_S = 86_400
 HOUR_S = 3600
+LEAST_PARTITIONS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,30 +75,26 @@ def plan(load: Load, rates: Rates) -> Plan:
     record_bytes = load.event_bytes + rates.bytes["record"]
     # a broker takes its part of all copies, and gives each consumer its part of the records
     broker_events = broker.per_s / (record_bytes * load.replication)
-    needs = [
+    captured = f"each a database with its {load.publisher}: {publisher.what}"
+    workers = _need("workers of each consumer", load, worker.per_s, worker.what)
+    needs = (
+        _need("captures", load, publisher.per_s, captured),
+        workers,
         _need(
-            "captures",
+            "partitions of a topic",
             load,
-            publisher.per_s,
-            f"each a database with its {load.publisher}: {publisher.what}",
+            partition.per_s,
+            partition.what,
+            least=max(LEAST_PARTITIONS, workers.count),
         ),
-        _need("workers of each consumer", load, worker.per_s, worker.what),
-        _need("partitions of a topic", load, partition.per_s, partition.what),
-        _need("brokers", load, broker_events, f"{broker.what}, {load.replication} copies"),
-    ]
-    least = {
-        "partitions of a topic": max(6, needs[1].count),
-        "brokers": load.replication,
-    }
-    needs = [
-        Need(
-            what=each.what,
-            count=max(each.count, least.get(each.what, 1)),
-            one_carries=each.one_carries,
-            because=each.because,
-        )
-        for each in needs
-    ]
+        _need(
+            "brokers",
+            load,
+            broker_events,
+            f"{broker.what}, {load.replication} copies",
+            least=load.replication,
+        ),
+    )
     # the rates were measured with a machine full: so much of it each event takes
     publishing_s = rates.cores / publisher.per_s
     effect_s = rates.cores / worker.per_s
@@ -115,11 +112,11 @@ def plan(load: Load, rates: Rates) -> Plan:
     )
 
 
-def _need(what: str, load: Load, per_s: float, because: str) -> Need:
+def _need(what: str, load: Load, per_s: float, because: str, least: int = 1) -> Need:
     carries = per_s * load.share
     return Need(
         what=what,
-        count=math.ceil(load.events_per_s / carries),
+        count=max(least, math.ceil(load.events_per_s / carries)),
         one_carries=carries,
         because=because,
     )

@@ -53,7 +53,8 @@ class Reference:
 
     def prepare(self, stack: RunningStack) -> None:
         """Make its tables and topics."""
-        tables = (HERE / self.package / "tables.sql").read_bytes()
+        files = (HERE / "tables.sql", HERE / self.package / "messages.sql")
+        tables = b"".join(each.read_bytes() for each in files)
         with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as connection:
             connection.execute(tables.replace(b"REFERENCE", self.name.encode()))
         for topic in TOPICS:

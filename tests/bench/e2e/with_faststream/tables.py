@@ -1,4 +1,4 @@
-"""The tables, as tables.sql makes them."""
+"""The tables, as tables.sql and messages.sql make them."""
 
 from datetime import datetime
 from decimal import Decimal
