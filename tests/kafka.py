@@ -7,6 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from confluent_kafka import (
+    OFFSET_BEGINNING,
     Consumer,
     ConsumerGroupState,
     KafkaError,
@@ -137,12 +138,17 @@ def group_of(stack: RunningStack, group: str) -> Group:
 
 def ends_of(stack: RunningStack, topic: str) -> dict[int, int]:
     """Return the offset of the next record in each partition of a topic."""
+    return {partition: end for partition, (_, end) in bounds_of(stack, topic).items()}
+
+
+def bounds_of(stack: RunningStack, topic: str) -> dict[int, tuple[int, int]]:
+    """Return the offsets of the first record and of the next one in each partition of a topic."""
     consumer = Consumer({"bootstrap.servers": stack.settings.kafka_bootstrap, "group.id": "test"})
     try:
         return {
             partition: consumer.get_watermark_offsets(
                 TopicPartition(topic, partition), timeout=TIMEOUT_S
-            )[1]
+            )
             for partition in consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
         }
     finally:
@@ -172,7 +178,8 @@ def _messages(stack: RunningStack, topic: str) -> Iterator[Message]:
     )
     try:
         partitions = set(consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions)
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        # which is not 0 once records were deleted, and from 0 on a client would go on at the end
+        consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
         while partitions:
             record = consumer.poll(TIMEOUT_S)
             assert record is not None, f"{topic} does not answer"

@@ -14,6 +14,8 @@ from infra.deployment.current import is_local, load_deployment, local_stack
 from infra.metrics.server import CANARY_EVERY_S, CHECKS_EVERY_S, PARTS_EVERY_S, Exported
 
 PORT = 18089
+PATIENCE_S = 20.0
+"""How long a person waits for sources that have to be opened first, on a machine that may be busy."""
 
 port_option = click.option(
     "--port",
@@ -74,7 +76,7 @@ def show() -> None:
     from infra.metrics.server import sources_of
 
     exported = Exported(deployment=load_deployment(), local=local_stack() if is_local() else None)
-    click.echo(asyncio.run(Gatherer(sources_of(exported)).gather()), nl=False)
+    click.echo(asyncio.run(Gatherer(sources_of(exported)).gather(PATIENCE_S)), nl=False)
     _leave(0)
 
 

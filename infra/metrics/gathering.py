@@ -47,13 +47,13 @@ class Gatherer:
         self._probes = probes
         self._timer: asyncio.TimerHandle | None = None
 
-    async def gather(self) -> str:
-        """Return all metrics as text, within `PATIENCE_S`; of a source that has not answered, that it has not."""
+    async def gather(self, patience_s: float = PATIENCE_S) -> str:
+        """Return all metrics as text, within so many seconds; of a source that has not answered, that it has not."""
         self._keep_open()
         for probe in self._probes:
             probe.begin()
         looks = [asyncio.wrap_future(each.begin()) for each in self._watched]
-        _, late = await asyncio.wait(looks, timeout=PATIENCE_S)
+        _, late = await asyncio.wait(looks, timeout=patience_s)
         for each in late:
             each.cancel()
         return render(self._metrics())
