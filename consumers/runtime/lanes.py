@@ -7,7 +7,7 @@ when it is full nothing more is fetched for it, and when it is asked to stop it 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -30,6 +30,8 @@ TRANSACTION_S = 1.0
 """How long a transaction should take: batches of slow handlers are cut so that it does not take much longer."""
 FIRST_CHUNK = 16
 """Messages in the first transaction of a lane, before it is known how long they take."""
+MOST_BYTES = 2**20
+"""Bytes of records that are decoded at a time: the objects that come of them take ten times as much memory."""
 
 T = TypeVar("T")
 
@@ -51,6 +53,17 @@ class Fetched:
 
     records: Sequence[Record]
     done: Callable[[], None] = _nobody_asks
+
+    def parts(self) -> Iterator["Fetched"]:
+        """Yield it in parts of at most `MOST_BYTES`, or of one record; it is done when the last of them is."""
+        start = size = 0
+        for number, record in enumerate(self.records):
+            length = len(record.value or b"")
+            if size + length > MOST_BYTES and number > start:
+                yield Fetched(self.records[start:number])
+                start, size = number, 0
+            size += length
+        yield Fetched(self.records[start:], self.done) if start else self
 
 
 Seek = Callable[[Place, int], Awaitable[None]]
@@ -115,7 +128,7 @@ class Lane:
 
     @property
     def is_full(self) -> bool:
-        """Whether it should be given no more for now: one batch waits already behind the one that it works on."""
+        """Whether it should be given no more for now: something waits already behind what it works on."""
         return self._stopping or self._going_back or bool(self._fetched)
 
     @property
@@ -128,7 +141,7 @@ class Lane:
         """Take in a batch, unless the lane stops or goes back: then it is fetched again, here or elsewhere."""
         if self._stopping or self._going_back:
             return
-        self._fetched.append(fetched)
+        self._fetched.extend(fetched.parts())
         if self.progress.oldest_ms is None:
             self.progress.oldest_ms = fetched.records[0].timestamp
         self._something.set()

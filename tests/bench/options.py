@@ -19,6 +19,7 @@ class Options:
         aggregates: Keys that the events are spread over.
         latency_per_s: Events per second when latency is measured.
         latency_s: For how many seconds latency is measured.
+        warm_up_s: For how many seconds orders are placed before anything is measured.
         only: Names of the contenders to measure.
         inbox_rows: Ids in a full inbox.
         transactions: Transactions whose cost is measured.
@@ -39,6 +40,7 @@ class Options:
     aggregates: int
     latency_per_s: float
     latency_s: float
+    warm_up_s: float
     only: frozenset[str]
     inbox_rows: int
     transactions: int

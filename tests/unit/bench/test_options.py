@@ -63,6 +63,7 @@ def test_every_option_has_a_variable(asked: list[Options]) -> None:
             aggregates=7,
             latency_per_s=7.0,
             latency_s=7.0,
+            warm_up_s=7.0,
             only=frozenset({"ours", "plain_agent"}),
             inbox_rows=7,
             transactions=7,

@@ -32,6 +32,7 @@ def options(*, rounds: int = 1, backlog: int = 0, only: tuple[str, ...] = CONTEN
         aggregates=10,
         latency_per_s=20.0,
         latency_s=1.0,
+        warm_up_s=1.0,
         only=frozenset(only),
         inbox_rows=1000,
         transactions=9,
