@@ -12,12 +12,13 @@ import pytest
 from cdc import connector
 from cdc.kafka import new_admin
 from consumers.runtime.group import read_groups
-from infra.local.parts import CONNECT_OF_A_CLUSTER, KAFKA_OF_A_CLUSTER, SHARED
+from infra.local.parts import KAFKA_OF_A_CLUSTER, SHARED
 from infra.local.standby.files import FENCED
 from infra.local.standby.status import answering
 from infra.pipeline import GROUPS
 from infra.services import STANDBY
 from tests.again import show
+from tests.connect_workers import worker_of_the_task
 from tests.faults.account import account, before
 from tests.faults.load import Load, unanswered
 from tests.faults.run import LIMIT_S, flowing
@@ -121,11 +122,10 @@ def losses(stack: RunningStack) -> Iterator[str]:
     assert leaders(stack).keys() == led.keys() - {broker}
     assert leaders(stack).total() == led.total()
 
-    ran = connector.status(stack.settings.connect_url, connector.NAME)
-    yield part_of(stack, ran.worker)
-    runs = connector.status(stack.settings.connect_url, connector.NAME)
-    assert runs.is_running
-    show(runs.worker != ran.worker, "the task did not run where it was lost")
+    ran = worker_of_the_task(stack)
+    yield ran
+    assert connector.status(stack.settings.connect_url, connector.NAME).is_running
+    show(worker_of_the_task(stack) != ran, "the task did not run where it was lost")
 
     assert set(members(stack).values()) == {2}
     yield WORKER
@@ -138,12 +138,6 @@ def leaders(stack: RunningStack) -> Counter[int]:
     return Counter(
         partition.leader for topic in topics.values() for partition in topic.partitions.values()
     )
-
-
-def part_of(stack: RunningStack, worker: str | None) -> str:
-    """Return the part that a worker of Connect is, by the address that the workers know it by."""
-    urls = connector.urls_of(stack.settings.connect_url)
-    return CONNECT_OF_A_CLUSTER[urls.index(f"http://{worker}")]
 
 
 def members(stack: RunningStack) -> dict[str, int]:

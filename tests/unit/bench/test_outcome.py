@@ -126,7 +126,7 @@ def test_recovery_is_told_in_units_of_the_aim_for_the_part() -> None:
         for (part, kind), values in seconds.items()
         for n, value in enumerate(values, 1)
     ]
-    assert recovery.ratios(runs) == {
+    assert recovery.ratios(runs, recovery.aim_s) == {
         "kill_connect_p50_vs_aim": 0.75,
         "kill_connect_max_vs_aim": 1.5,
         "freeze_connect_p50_vs_aim": 1.0,
