@@ -17,6 +17,7 @@ from tests.bench import (
     recovery,
     replay,
     request_reply,
+    scale,
     traces,
 )
 from tests.bench.command import run_to_exit
@@ -44,6 +45,7 @@ BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     replay.NAME: replay.run,
     request_reply.NAME: request_reply.run,
     sagas.NAME: sagas.run,
+    scale.NAME: scale.run,
     sync.NAME: sync.run,
     traces.NAME: traces.run,
 }
@@ -210,6 +212,9 @@ def bench(names: str, **options: Any) -> None:
                cost      transactions that write, and statements, those included
                          that look whether something is due; transactions of the
                          orchestrator for each reply
+    scale      effects per second with 1, 2 and 4 workers, with one broker and with three that
+               keep every record, on the same cores; ratios are to one worker, and to one
+               broker
     sync       calls between services.
                layers    placing an order with nothing around it (bare), with a
                          deadline, with breaker, bulkhead and retry budget (calling),
