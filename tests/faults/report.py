@@ -59,7 +59,7 @@ def sentences(report: Report) -> Iterator[str]:
     yield (
         f"{len(sent):,} orders were sent in {run.seconds:.0f} s: {len(run.account.statuses):,} placed, "
         f"{run.load.replayed:,} of them answered only when sent again, {unavailable(sent):,} given up as refused, "
-        f"{unanswered(sent):,} unanswered."
+        f"{unanswered(sent):,} unanswered; {run.load.sent_again:,} times one was sent again."
     )
     counts = faults_by_kind(run).items()
     done = ", ".join(f"{number} times {kind}" for kind, number in counts if number)
@@ -99,6 +99,7 @@ def document(report: Report) -> dict[str, Any]:
         "seconds": round(run.seconds, 1),
         "sent": len(sent),
         "placed": len(run.account.statuses),
+        "sent_again": run.load.sent_again,
         "replayed": run.load.replayed,
         "unavailable": unavailable(sent),
         "unanswered": unanswered(sent),
