@@ -107,7 +107,7 @@ class Load:
                     break
                 form = FORMS[number % len(FORMS)]
                 posts.create_task(self._post(sender, replace(order, fulfilment=form), form))
-                self.sent_again = asker.sent_again
+        self.sent_again = asker.sent_again
 
     async def _post(self, sender: Sender, order: NewOrder, form: str) -> None:
         sent = Sent(str(new_id()), time.monotonic(), form)
