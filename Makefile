@@ -71,9 +71,9 @@ bench: install ## Measure, on a stack of its own: make bench BENCH=consumer (ARG
 bench-guard: install ## Measure in short forms, and fail if a ratio is 15 % worse than recorded: make bench-guard BENCH=e2e
 	@$(BIN)/python -m tests.bench.guard $(if $(BENCH),"$(BENCH)") $(ARGS)
 
-chaos: install ## Kill, freeze and restart parts under load, on a stack of its own: make chaos SEED=7 FAULTS=40
+chaos: install ## Kill, freeze and restart parts under load, on a stack of its own: make chaos SEED=7 FAULTS=40 (PROFILE=cluster: lose them for good)
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed "$(SEED)") $(if $(FAULTS),--faults "$(FAULTS)") \
-		$(if $(PUBLISHER),--publisher "$(PUBLISHER)") $(ARGS)
+		$(if $(PUBLISHER),--publisher "$(PUBLISHER)") $(if $(PROFILE),--profile "$(PROFILE)") $(ARGS)
 
 lint: install ## Style, and who may import whom
 	@$(BIN)/ruff check .

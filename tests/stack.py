@@ -6,9 +6,10 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -90,10 +91,16 @@ def _keep_logs(home: Path, room: Path | None) -> None:
 
 
 class RunningStack:
-    """A stack under test, steered by the command line like any other."""
+    """A stack under test, steered by the command line like any other.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: Its settings.
+        code: Another copy of the repository that it is run from.
+    """
+
+    def __init__(self, settings: Settings, code: Path | None = None) -> None:
         self.settings = settings
+        self._code = code
         inherited = {
             key: value for key, value in os.environ.items() if not key.startswith("TAILRACE_")
         }
@@ -104,18 +111,33 @@ class RunningStack:
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `tailrace` against this stack."""
-        result = commands.run(
-            "infra.cli",
-            arguments,
-            directory=REPOSITORY,
-            environment=self.environment,
-            timeout_s=COMMAND_TIMEOUT_S,
-        )
+        result = self._run(arguments)
         if check and result.returncode != 0:
             raise AssertionError(
                 f"tailrace {' '.join(arguments)} ended with {result.returncode}\n{result.stdout}\n{result.stderr}"
             )
         return result
+
+    def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        if self._code is None:
+            return commands.run(
+                "infra.cli",
+                arguments,
+                directory=REPOSITORY,
+                environment=self.environment,
+                timeout_s=COMMAND_TIMEOUT_S,
+            )
+        # not forked from one that has imported this repository
+        return subprocess.run(
+            [sys.executable, "-m", "infra.cli", *arguments],
+            cwd=self._code,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
 
     def publish_by(self, publisher: Publisher) -> None:
         """Have the outbox published by another publisher; nothing happens when it is this one."""

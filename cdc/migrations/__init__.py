@@ -7,13 +7,16 @@ version table in that schema, so the same files also build a throwaway copy of a
 
 import hashlib
 import importlib.util
+import random
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from cdc import bounds, envelope
 from cdc.database import SyncConnection, connect
@@ -22,6 +25,11 @@ from cdc.database import SyncConnection, connect
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy.engine import Connection
+
+LOCK_S = 1.0
+"""How long a migration waits for a lock: all that is written to the table later waits behind it."""
+PATIENCE_S = 120.0
+"""How long it is tried again."""
 
 REVISION = re.compile(r'^revision = "(\w+)"', re.MULTILINE)
 DOWN_REVISION = re.compile(r'^down_revision = "(\w+)"', re.MULTILINE)
@@ -37,6 +45,9 @@ def upgrade(
 ) -> list[str]:
     """Bring a schema to the newest revisions, and an outbox in step with the catalogue's topics, in one transaction.
 
+    Whoever writes meanwhile goes before: a lock that is not to be had soon is given up with all others, and it is tried
+    again.
+
     Args:
         packages: Packages that hold `versions/`, such as `producers.orders.migrations`, in their order.
         role: Role of the service, which gets the grants; the one that is called like the schema when none is given.
@@ -47,10 +58,26 @@ def upgrade(
         The revisions applied now, oldest first; empty when there was nothing to do.
     """
     packages = tuple(packages)
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return _upgrade(database_url, schema, packages, role or schema, publication or "")
+        except Exception as error:
+            # what Alembic executes itself fails with an error that carries the driver's
+            if not isinstance(getattr(error, "orig", error), DeadlockDetected | LockNotAvailable):
+                raise
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0, LOCK_S))  # noqa: S311 - so that two do not meet again and again
+
+
+def _upgrade(
+    database_url: str, schema: str, packages: Collection[str], role: str, publication: str
+) -> list[str]:
     with connect(database_url) as driver:
         _enter(driver, schema)
         if _is_newest(driver, packages):
-            return _declare(driver, role or schema)
+            return _declare(driver, role)
 
     from alembic import command
     from sqlalchemy import create_engine
@@ -67,13 +94,13 @@ def upgrade(
                     connection=connection,
                     version_table=version_table(package),
                     schema=schema,
-                    role=role or schema,
-                    publication=publication or "",
+                    role=role,
+                    publication=publication,
                     applied=applied,
                 )
                 _leave_superseded(connection, config)
                 command.upgrade(config, "head")
-            applied += _declare(driver, role or schema)
+            applied += _declare(driver, role)
     finally:
         engine.dispose()
     return applied
@@ -121,6 +148,7 @@ def _enter(connection: SyncConnection, schema: str) -> None:
     lock = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], signed=True)
     connection.execute("select pg_advisory_xact_lock(%s)", [lock])
     connection.execute("select set_config('search_path', quote_ident(%s), true)", [schema])
+    connection.execute("select set_config('lock_timeout', %s, true)", [f"{LOCK_S}s"])
 
 
 def _declare(connection: SyncConnection, role: str) -> list[str]:

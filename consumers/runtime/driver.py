@@ -10,7 +10,7 @@ from faust.tables.manager import TableManager
 from faust.types import TP, AppT
 from faust.types.transports import TransportT
 
-from consumers.runtime import refusals
+from consumers.runtime import connection, refusals
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
@@ -57,6 +57,7 @@ class Driver(faust.App):
         options: Mapping[str, Any],
     ) -> None:
         self._assignee = assignee
+        connection.use()
         super().__init__(
             consumer.name,
             **{

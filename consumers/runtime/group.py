@@ -6,16 +6,24 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from cdc.kafka import Admin
 from cdc.logs import FieldLogger
 from consumers.runtime.store import Place
 
 TIMEOUT_S = 5.0
 PAUSE_S = 0.2
 ATTEMPTS = 25
+
+STATES = {
+    "PreparingRebalance": ConsumerGroupState.PREPARING_REBALANCING,
+    "CompletingRebalance": ConsumerGroupState.COMPLETING_REBALANCING,
+    "Stable": ConsumerGroupState.STABLE,
+    "Dead": ConsumerGroupState.DEAD,
+    "Empty": ConsumerGroupState.EMPTY,
+}
+"""What Kafka calls them -> what we do."""
 
 log = FieldLogger(__name__)
 
@@ -40,18 +48,56 @@ class Group:
         return self.state == ConsumerGroupState.STABLE and bool(self.members)
 
 
-def read_group(admin: AdminClient, name: str) -> Group:
-    """Return a consumer group.
+class GroupReader:
+    """Asks for a group again and again, in a thread that has no event loop.
 
-    Raises:
-        KafkaException: the broker does not say.
+    What librdkafka has for it aborts the process when a broker is lost just then (its issue 4605): for a command that
+    is a pity, for a process of workers the loss of their partitions.
+
+    Args:
+        bootstrap: `host:port` of a broker.
     """
-    [answer] = _asked(admin, [name]).values()
-    return _group(answer)
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._runner = asyncio.Runner()
+        self._client: Any = None
+
+    def read(self, name: str) -> Group:
+        """Return a consumer group.
+
+        Raises:
+            KafkaException: the broker does not say.
+        """
+        try:
+            return self._runner.run(self._read(name))
+        except _unanswered() as error:
+            self._runner.run(self._close())
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT, str(error))) from error  # noqa: SLF001 - documented
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._runner.run(self._close())
+        self._runner.close()
+
+    async def _read(self, name: str) -> Group:
+        async with asyncio.timeout(TIMEOUT_S):
+            if self._client is None:
+                self._client = _new_client(self._bootstrap)
+                await self._client.bootstrap()
+            return await _describe(self._client, name)
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
 
 def read_groups(admin: AdminClient, names: Sequence[str]) -> dict[str, Group | KafkaException]:
-    """Return consumer groups by name; in the place of one of which the broker does not say, why it does not."""
+    """Return consumer groups by name; in the place of one of which the broker does not say, why it does not.
+
+    For commands: see `GroupReader`.
+    """
     found: dict[str, Group | KafkaException] = {}
     for name, answer in _asked(admin, names).items():
         try:
@@ -90,25 +136,23 @@ async def remove_left_behind(bootstrap: str, name: str, client_id: str) -> None:
         name: The group.
         client_id: Client id of the members to remove.
     """
-    # a worker has imported it anyway, whoever only looks at a group is spared it
-    from aiokafka.errors import KafkaError
-
-    admin = Admin(bootstrap)
     for _ in range(ATTEMPTS):
+        client = _new_client(bootstrap)
         try:
-            with admin.asking() as asked:
-                # a group that is asked for in vain can abort the process as soon as there is a broker
-                await asyncio.to_thread(asked.list_topics, timeout=TIMEOUT_S)
-                group = await asyncio.to_thread(read_group, asked, name)
-            left = [member for member, client in group.members.items() if client == client_id]
-            if left:
-                await remove(bootstrap, name, left)
-                log.info("removed from the group what an ended process has left", members=left)
-        except (KafkaException, KafkaError) as error:
+            async with asyncio.timeout(TIMEOUT_S):
+                await client.bootstrap()
+                members = (await _describe(client, name)).members
+                left = [member for member, owner in members.items() if owner == client_id]
+                await _remove(client, name, left)
+        except _unanswered() as error:
             log.warning("group cannot be asked", error=error, again_in_s=PAUSE_S)
             await asyncio.sleep(PAUSE_S)
         else:
+            if left:
+                log.info("removed from the group what an ended process has left", members=left)
             return
+        finally:
+            await client.close()
 
 
 async def remove(bootstrap: str, name: str, members: Sequence[str]) -> None:
@@ -117,18 +161,64 @@ async def remove(bootstrap: str, name: str, members: Sequence[str]) -> None:
     Raises:
         KafkaError: the broker cannot be asked.
     """
-    from aiokafka.client import AIOKafkaClient, CoordinationType
+    client = _new_client(bootstrap)
+    try:
+        await client.bootstrap()
+        await _remove(client, name, members)
+    finally:
+        await client.close()
+
+
+# aiokafka: a worker has imported it anyway, whoever only looks at a group is spared it
+
+
+def _new_client(bootstrap: str) -> Any:
+    from aiokafka.client import AIOKafkaClient
+
+    return AIOKafkaClient(bootstrap_servers=bootstrap)
+
+
+def _unanswered() -> tuple[type[Exception], ...]:
+    from aiokafka import errors
+
+    # a client that was told of no brokers asserts that there are some
+    return (errors.KafkaError, OSError, TimeoutError, AssertionError)
+
+
+async def _describe(client: Any, name: str) -> Group:
+    from aiokafka.client import CoordinationType
+    from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment as Assignment
+    from aiokafka.errors import NoError, for_code
+    from aiokafka.protocol.admin import DescribeGroupsRequest
+
+    coordinator = await client.coordinator_lookup(CoordinationType.GROUP, name)
+    answer = await client.send(coordinator, DescribeGroupsRequest([name]))
+    [(error_code, _, state, _, _, members, *_)] = answer.groups
+    if (error := for_code(error_code)) is not NoError:
+        raise error  # such as a group that is only being loaded
+    return Group(
+        state=STATES.get(state, ConsumerGroupState.UNKNOWN),
+        members={member_id: client_id for member_id, client_id, *_ in members},
+        held=frozenset(
+            Place(topic, partition)
+            for *_, assigned in members
+            if assigned
+            for topic, partitions in Assignment.decode(assigned).assignment
+            for partition in partitions
+        ),
+    )
+
+
+async def _remove(client: Any, name: str, members: Sequence[str]) -> None:
+    from aiokafka.client import CoordinationType
     from aiokafka.errors import NoError, UnknownMemberIdError, for_code
     from aiokafka.protocol.group import LeaveGroupRequest
 
-    client = AIOKafkaClient(bootstrap_servers=bootstrap)
-    try:
-        await client.bootstrap()
-        coordinator = await client.coordinator_lookup(CoordinationType.GROUP, name)
-        for member in members:
-            answer = await client.send(coordinator, LeaveGroupRequest(name, member))
-            error = for_code(answer.error_code)
-            if error not in {NoError, UnknownMemberIdError}:
-                raise error  # such as a group that is only being loaded
-    finally:
-        await client.close()
+    if not members:
+        return
+    coordinator = await client.coordinator_lookup(CoordinationType.GROUP, name)
+    for member in members:
+        answer = await client.send(coordinator, LeaveGroupRequest(name, member))
+        error = for_code(answer.error_code)
+        if error not in {NoError, UnknownMemberIdError}:
+            raise error

@@ -2,6 +2,9 @@
 
 import asyncio
 import gc
+import logging
+import os
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from functools import partial
@@ -12,6 +15,7 @@ import mode.loop
 
 from cdc import logs
 from cdc.chores import Chore, Chores
+from cdc.logs import FieldLogger
 from cdc.service import load, start
 from cdc.speaker import speaker
 from cdc.thinning import EVERY_S, Thinning
@@ -21,6 +25,13 @@ from consumers.runtime.worker import Worker
 NAME = "workers"
 """What a process with several workers is called in its log."""
 COLLECT_EVERY_S = 10.0
+STOP_S = 30.0
+"""How long stopping may take; what is under way then was not committed, and is delivered again.
+
+A worker that stops because it has crashed is not waited for by anybody, and its watchdog has ended before it.
+"""
+
+log = FieldLogger(__name__)
 
 S = TypeVar("S", bound=WorkerSettings)
 
@@ -51,7 +62,10 @@ class Process(mode.Worker):
         gc.freeze()  # what is there now stays, and need not be looked through every time
 
     async def on_stop(self) -> None:
-        """Stop them in the same way."""
+        """Stop them in the same way; who hangs while that is done keeps nobody from a new start."""
+        giving_up = threading.Timer(STOP_S, _give_up)
+        giving_up.daemon = True
+        giving_up.start()
         await asyncio.gather(*(_as(worker, worker.stop()) for worker in self._workers))
         await self._chores.stop()
 
@@ -61,6 +75,12 @@ class Process(mode.Worker):
 
     async def _tell_left_out(self) -> None:
         self._thinning.tell()
+
+
+def _give_up() -> None:
+    log.error("ended as it is, for it did not stop", after_s=STOP_S)
+    logging.shutdown()
+    os._exit(1)
 
 
 def _check(worker: Worker) -> None:

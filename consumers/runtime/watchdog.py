@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException
 from cdc.kafka import Admin, Topic, bounds_of, read_topics, shares_of
 from cdc.logs import FieldLogger
 from cdc.speaker import speaker
-from consumers.runtime.group import Group, read_group
+from consumers.runtime.group import Group, GroupReader
 from consumers.runtime.judge import Judge, Verdict
 from consumers.runtime.lanes import Progress
 from consumers.runtime.positions import find_reset
@@ -101,6 +101,7 @@ class Watchdog(threading.Thread):
         """Look at the worker until it is stopped."""
         speaker.set(self._group)
         self._admin = Admin(self._servers)
+        self._reader = GroupReader(self._servers)
         blind = 0
         looked_at = time.monotonic()
         while not self._stopped.wait(self._every_s):
@@ -123,14 +124,14 @@ class Watchdog(threading.Thread):
             self.trouble = verdict.trouble
             if verdict.is_final:
                 self._end(verdict.trouble)
+        self._reader.close()
 
     def _look(self) -> Verdict:
         progress = self._progress()  # before what it is compared with, which only grows
         topic_ids = self._topic_ids()
         with self._admin.asking() as admin:
-            sight = Sight(
-                read_topics(admin, self._topics, TIMEOUT_S), read_group(admin, self._group)
-            )
+            topics = read_topics(admin, self._topics, TIMEOUT_S)
+        sight = Sight(topics, self._reader.read(self._group))
         bounds = bounds_of(sight.topics)
         if any(self._has_moved(place, seen, topic_ids, sight) for place, seen in progress.items()):
             self._moved()

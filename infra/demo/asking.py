@@ -50,6 +50,7 @@ class Asker:
         stopping: asyncio.Event,
         moved_at: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        self.sent_again = 0  # how often a request was
         self._http = http
         self._timeout_s = timeout_s
         self._stopping = stopping
@@ -86,6 +87,7 @@ class Asker:
             if time.monotonic() + wait_s > deadline or await self._stopped_within(wait_s):
                 return NoAnswer(lost or why, may_be_done=lost is not None)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            self.sent_again += 1
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:

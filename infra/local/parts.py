@@ -43,6 +43,8 @@ class Part:
     prepare: Callable[[Settings], Program]
     is_ready: Callable[[Settings], bool]  # one cheap look at whether it does its work
     url: Callable[[Settings], str | None]  # where it is reached, None if nowhere
+    # it answers, and says that it cannot; one that says so for seconds while it is waited for has to be started anew
+    has_failed: Callable[[Settings], bool] = lambda _settings: False
     ports: tuple[str, ...] = ()  # the settings with the ports it listens on
     publisher: Publisher | None = None  # it belongs only to stacks with this publisher; None is any
     shape: Shape | None = None  # it belongs only to stacks of this shape; None is any
@@ -218,6 +220,7 @@ INFRASTRUCTURE = (
         name="registry",
         prepare=_registry,
         is_ready=lambda settings: registry.is_ready(settings.registry_port),
+        has_failed=lambda settings: registry.has_failed(settings.registry_port),
         url=lambda settings: settings.registry_url,
         ports=("registry_port",),
     ),

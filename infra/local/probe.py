@@ -74,7 +74,12 @@ def port_is_free(port: int) -> bool:
 
 
 def http_ok(port: int, path: str, timeout_s: float = 1.0) -> bool:
-    """Tell whether a GET of the path is answered with 200.
+    """Tell whether a GET of the path is answered with 200."""
+    return http_status(port, path, timeout_s) == HTTPStatus.OK
+
+
+def http_status(port: int, path: str, timeout_s: float = 1.0) -> int | None:
+    """Return the status that a GET of the path is answered with; None when it is not.
 
     It is asked many times a second while everything starts, and building a client of an HTTP
     library costs more processor time than the question, hence the plain connection.
@@ -82,8 +87,8 @@ def http_ok(port: int, path: str, timeout_s: float = 1.0) -> bool:
     connection = HTTPConnection(HOST, port, timeout=timeout_s)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == HTTPStatus.OK
+        return connection.getresponse().status
     except (OSError, HTTPException):
-        return False
+        return None
     finally:
         connection.close()

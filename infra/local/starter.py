@@ -1,6 +1,7 @@
 """Starting parts under supervision, remembering which, so that a failed start can be taken back."""
 
 import threading
+import time
 from functools import cached_property
 from itertools import count
 
@@ -13,6 +14,7 @@ from infra.settings import Settings
 
 READY_TIMEOUT_S = 120.0
 HANGING_TIMEOUT_S = 20.0  # for a part that ran before; it may have been restarted a moment ago
+FAILING_S = 5.0  # what it waits for may be a moment late
 PROBE_INTERVAL_S = 0.1
 LOOKS_PER_QUESTION = 5  # a look at a port is cheap, a question to supervisord is not
 RESTARTS_TOLERATED = 3
@@ -42,9 +44,19 @@ class Starter:
         program = self._program_of(part)
         before = self._supervisor.processes()[program].restarts
         looks = count(1)
+        failing_since: float | None = None
 
         def probe() -> bool:
+            nonlocal failing_since
             ready = part.is_ready(self._settings)
+            if ready or not part.has_failed(self._settings):
+                failing_since = None
+            elif failing_since is None:
+                failing_since = time.monotonic()
+            elif time.monotonic() - failing_since > FAILING_S:
+                self._supervisor.stop([program])
+                self._supervisor.start(program)
+                failing_since = None
             if not ready and next(looks) % LOOKS_PER_QUESTION:
                 return False
             process = self._supervisor.processes()[program]

@@ -9,7 +9,17 @@ import click
 from infra.cli.output import console
 from infra.settings import Publisher
 from schemas.messages.orders import Fulfilment
-from tests.bench import consumer, curves, inbox, recovery, replay, request_reply, traces
+from tests.bench import (
+    consumer,
+    curves,
+    failover,
+    inbox,
+    recovery,
+    replay,
+    request_reply,
+    scale,
+    traces,
+)
 from tests.bench.command import run_to_exit
 from tests.bench.e2e import run as e2e
 from tests.bench.formats import run as formats
@@ -21,12 +31,13 @@ from tests.bench.publish import run as publish
 from tests.bench.report import show
 from tests.bench.sagas import run as sagas
 from tests.bench.sync import run as sync
-from tests.faults.plan import parts_at_risk
+from tests.faults.plan import at_risk
 
 BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     consumer.NAME: consumer.run,
     curves.NAME: curves.run,
     e2e.NAME: e2e.run,
+    failover.NAME: failover.run,
     formats.NAME: formats.run,
     inbox.NAME: inbox.run,
     publish.NAME: publish.run,
@@ -34,6 +45,7 @@ BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     replay.NAME: replay.run,
     request_reply.NAME: request_reply.run,
     sagas.NAME: sagas.run,
+    scale.NAME: scale.run,
     sync.NAME: sync.run,
     traces.NAME: traces.run,
 }
@@ -68,7 +80,7 @@ def _contenders(_: click.Context, __: click.Parameter, value: str) -> frozenset[
 
 
 def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]:
-    known = parts_at_risk(context.params["publisher"])
+    known = at_risk(context.params["publisher"])
     try:
         return names_of(value, known, "part") if value else []
     except ValueError as error:
@@ -99,7 +111,7 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
 )
 @_option("inbox-rows", COUNT, 5_000_000, "Ids in the full inbox.")
 @_option("transactions", COUNT, 1_000, "Transactions whose cost is measured.")
-@_option("times", COUNT, 10, "How often each part is killed, and frozen.")
+@_option("times", COUNT, 10, "How often each part is killed, and frozen; or lost, in failover.")
 @_option(
     "publisher",
     click.Choice(get_args(Publisher)),
@@ -152,6 +164,10 @@ def bench(names: str, **options: Any) -> None:
                N/s         placed at a steady rate; time begins when an order is due
                cost        statements of an order, with 8 clients, while the server
                            writes every one of them down
+    failover   one of several of a cluster lost for good under a load of orders: a process
+               of workers, a broker, the worker of Connect that runs the task, and the
+               primary, with the command that promotes its standby; seconds from the
+               loss, and ratios to the aim, as in recovery
     formats    messages of ours as JSON by the standard library (json) and by pydantic,
                as Avro by the codec of the product, and as protobuf; processor time.
                Needs no stack
@@ -197,6 +213,9 @@ def bench(names: str, **options: Any) -> None:
                cost      transactions that write, and statements, those included
                          that look whether something is due; transactions of the
                          orchestrator for each reply
+    scale      effects per second with 1, 2 and 4 workers, with one broker and with three that
+               keep every record, on the same cores; ratios are to one worker, and to one
+               broker
     sync       calls between services.
                layers    placing an order with nothing around it (bare), with a
                          deadline, with breaker, bulkhead and retry budget (calling),

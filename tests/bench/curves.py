@@ -76,7 +76,7 @@ def run(options: Options, progress: Progress) -> Outcome:
                     kind = f"{getattr(point, curve):,} {curve}"
                     with progress.step(f"round {number}: {kind}"):
                         name = f"bench.{curve}.{place}.{number}"
-                        found = _measured(stack, ledger, point, name, progress)
+                        found = measured(stack, ledger, point, name, progress)
                     progress.found(summary(found))
                     runs.append(
                         Run(
@@ -104,17 +104,24 @@ def _ratios(runs: Sequence[Run]) -> Iterator[tuple[str, float | None]]:
             yield f"{kinds[number]} vs before", ratio(rates[number], rates[number - 1])
 
 
-def _measured(
+def measured(
     stack: RunningStack, ledger: Ledger, point: Point, name: str, progress: Progress
 ) -> Mapping[str, float]:
+    """Return the rates of writing and of effects, and the memory of a worker, with topics called after `name`.
+
+    Raises:
+        BenchError: effects are missing for long.
+    """
     ledger.empty()
     events = Events(stack, point.keys)
     topics = [f"{name}.{number}" for number in range(point.consumers)]
     lines = max(1, point.bytes // LINE_BYTES) if point.bytes else 0
+    begin = time.monotonic()
     for topic in topics:
         events.create_topic(topic, point.partitions)
         events.fill(topic, point.events, lambda done: progress.now(f"written: {done:,}"), lines)
     wanted = point.events * point.consumers
+    written_per_s = wanted / (time.monotonic() - begin)
     with ExitStack() as running:
         workers = [
             running.enter_context(at_work(stack, MODULE, topic=topic, group=topic, member=member))
@@ -133,7 +140,7 @@ def _measured(
             time.sleep(0.2)
         peak_mb = max(worker.peak_rss_mb for worker in workers)
     rate = ledger.rate()
-    figures = {"per_s": rate.per_s, "peak_rss_mb": peak_mb}
+    figures = {"per_s": rate.per_s, "written_per_s": written_per_s, "peak_rss_mb": peak_mb}
     if point.bytes:
         figures["mb_per_s"] = rate.per_s * lines * LINE_BYTES / 1e6
     return figures

@@ -43,6 +43,7 @@ class Events:
             "log_level": 0,
         }
         self._admin = AdminClient(self._kafka)
+        self._replicas = settings.replicas
         # kept, so that no measured event waits for a connection
         self._prompt = self._producer(linger_ms=0)
         self._codec = Codec(
@@ -52,8 +53,9 @@ class Events:
         self._keys = [new_id() for _ in range(aggregates)]
 
     def create_topic(self, topic: str, partitions: int = PARTITIONS) -> None:
-        """Create an empty topic."""
-        [created] = self._admin.create_topics([NewTopic(topic, partitions, 1)]).values()
+        """Create an empty topic, of which each broker has a copy."""
+        wanted = NewTopic(topic, partitions, self._replicas)
+        [created] = self._admin.create_topics([wanted]).values()
         created.result()
 
     def fill(self, topic: str, count: int, told: Callable[[int], None], lines: int = 0) -> None:

@@ -1,6 +1,6 @@
 """The benchmark `recovery`: how soon effects flow again when a part is killed, or was frozen and goes on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from tests.bench.figures import percentile
@@ -9,9 +9,10 @@ from tests.bench.outcome import Outcome, Run, machine
 from tests.bench.progress import Progress
 from tests.bench.report import summary
 from tests.bench.stack import own_stack
-from tests.faults.plan import BACKEND, Fault, Kind, Step, parts_at_risk
+from tests.faults.plan import BACKEND, Fault, Kind, Step, at_risk
 from tests.faults.run import Run as Disturbed
 from tests.faults.run import conduct
+from tests.stack import RunningStack
 
 NAME = "recovery"
 FROZEN_S = 20.0
@@ -33,15 +34,15 @@ class Case(NamedTuple):
     part: str
 
     @property
-    def aim_s(self) -> float:
-        """Within how many seconds effects are to flow."""
-        return AIMS_S.get(self.part, WORKER_AIM_S) if self.kind is Kind.KILL else WORKER_AIM_S
-
-    @property
     def step(self) -> Step:
         """The fault; it comes when the load has flowed for a second."""
         hold_s = FROZEN_S if self.kind is Kind.FREEZE else 0.0
         return Step((Fault(self.kind, self.part, hold_s=hold_s),), pause_s=1.0)
+
+
+def aim_s(kind: Kind, part: str) -> float:
+    """Return within how many seconds effects are to flow."""
+    return AIMS_S.get(part, WORKER_AIM_S) if kind is Kind.KILL else WORKER_AIM_S
 
 
 def run(options: Options, progress: Progress) -> Outcome:
@@ -51,40 +52,62 @@ def run(options: Options, progress: Progress) -> Outcome:
         StandstillError: effects did not flow again.
     """
     here, runs = machine(), list[Run]()
-    everything = parts_at_risk(options.publisher)
+    everything = at_risk(options.publisher)
     parts = options.parts or [part for part in everything if part not in UNFELT]
     cases = [Case(kind, part) for kind in (Kind.KILL, Kind.FREEZE) for part in parts]
     with own_stack(*everything, publisher=options.publisher) as stack:
         for number in range(1, options.times + 1):
             for case in cases:
-                with progress.step(f"round {number}: {case.step}"):
-                    found = conduct(
-                        stack,
-                        [case.step],
-                        per_s=options.orders_per_s,
-                        seed=options.seed + number,
-                        say=progress.now,
-                    )
-                runs.append(_run(case, number, found))
-                progress.found(summary(runs[-1].figures))
-                for sentence in found.verdict.sentences():
-                    progress.found(sentence)
-    return Outcome(NAME, here, ratios(runs), runs)
+                runs.append(measure(stack, case.part, case.step, number, options, progress))
+    return Outcome(NAME, here, ratios(runs, aim_s), runs)
 
 
-def ratios(runs: Sequence[Run]) -> Mapping[str, float]:
+def measure(
+    stack: RunningStack,
+    contender: str,
+    step: Step,
+    number: int,
+    options: Options,
+    progress: Progress,
+) -> Run:
+    """Disturb a stack once under a load of orders, and return what was found.
+
+    Args:
+        stack: The running stack.
+        contender: What is disturbed, by the name that the report has for it.
+        step: The fault.
+        number: Of the round.
+        options: How much load.
+        progress: Is told what was found.
+    """
+    with progress.step(f"round {number}: {step}"):
+        found = conduct(
+            stack,
+            [step],
+            per_s=options.orders_per_s,
+            seed=options.seed + number,
+            say=progress.now,
+        )
+    run = _run(contender, step.faults[0].kind, number, found)
+    progress.found(summary(run.figures))
+    for sentence in found.verdict.sentences():
+        progress.found(sentence)
+    return run
+
+
+def ratios(runs: Sequence[Run], aim_of: Callable[[Kind, str], float]) -> Mapping[str, float]:
     """Return the time until effects flow in units of its aim, at the median and at most, for each part and fault."""
     found = {}
     for contender, kind in dict.fromkeys((run.contender, run.kind) for run in runs):
         alike = [run for run in runs if (run.contender, run.kind) == (contender, kind)]
         seconds = [run.figures["effects_s"] for run in alike]
-        aim_s = Case(Kind(kind), contender).aim_s
-        found[f"{kind}_{contender}_p50_vs_aim"] = percentile(seconds, 50) / aim_s
-        found[f"{kind}_{contender}_max_vs_aim"] = max(seconds) / aim_s
+        aim = aim_of(Kind(kind), contender)
+        found[f"{kind}_{contender}_p50_vs_aim"] = percentile(seconds, 50) / aim
+        found[f"{kind}_{contender}_max_vs_aim"] = max(seconds) / aim
     return found
 
 
-def _run(case: Case, number: int, found: Disturbed) -> Run:
+def _run(contender: str, kind: Kind, number: int, found: Disturbed) -> Run:
     [recovery] = found.recoveries
     verdict = found.verdict
     figures = {
@@ -100,4 +123,4 @@ def _run(case: Case, number: int, found: Disturbed) -> Run:
         "redelivered": found.account.copies,
     }
     events = len(found.account.statuses)
-    return Run(contender=case.part, kind=case.kind, round=number, events=events, figures=figures)
+    return Run(contender=contender, kind=kind, round=number, events=events, figures=figures)

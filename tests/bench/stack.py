@@ -25,7 +25,7 @@ def own_stack(*needed: str, **changes: object) -> Iterator[RunningStack]:
     """Start a stack of its own, with its home and ports, and delete it whatever happens.
 
     Args:
-        needed: Names of the parts to leave running; the others are stopped once the pipeline stands.
+        needed: Names of the parts to leave running, none for all; the others are stopped once the pipeline stands.
         changes: Settings that differ, such as `publisher`.
     """
     directory = make_directory()
@@ -36,7 +36,8 @@ def own_stack(*needed: str, **changes: object) -> Iterator[RunningStack]:
         stack = RunningStack(settings)
         try:
             _start(stack)
-            quieten(stack, needed)
+            if needed:
+                quieten(stack, needed)
             yield stack
         except BaseException:
             keep_logs(stack)

@@ -1,10 +1,13 @@
-"""A cluster loses a broker, a worker of Connect and a process of workers for good, and its database, twice."""
+"""A cluster loses a broker, a worker of Connect and a process of workers for good, its database, twice, and what chance
+will; in the end its code is changed while it runs.
+"""
 
 import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -12,20 +15,26 @@ import pytest
 from cdc import connector
 from cdc.kafka import new_admin
 from consumers.runtime.group import read_groups
-from infra.local.parts import CONNECT_OF_A_CLUSTER, KAFKA_OF_A_CLUSTER, SHARED
+from infra.local.parts import KAFKA_OF_A_CLUSTER, SECOND_WORKERS, SHARED
 from infra.local.standby.files import FENCED
 from infra.local.standby.status import answering
 from infra.pipeline import GROUPS
 from infra.services import STANDBY
 from tests.again import show
+from tests.connect_workers import worker_of_the_task
 from tests.faults.account import account, before
 from tests.faults.load import Load, unanswered
-from tests.faults.run import LIMIT_S, flowing
+from tests.faults.plan import SLOT as SLOT_TARGET
+from tests.faults.plan import Fault, Kind, Step, at_risk, plan
+from tests.faults.run import LIMIT_S, conduct, flowing
 from tests.faults.verdict import judge
+from tests.release import NOTE, make_next
 from tests.stack import RunningStack, make_directory, own_settings
-from tests.workers.chance import tell
+from tests.workers.chance import make_chance, tell
+from tests.working_tree import copy_to
 
 ORDERS_PER_S = 5
+CHAOS_PER_S = 4
 PROMOTED_PER_S = 2
 """Fewer, as the copy of a server and the comparison want processor time as well."""
 TIMEOUT_S = 10.0
@@ -35,9 +44,18 @@ WORKER = "payments-worker"
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[RunningStack]:
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository, which may become another release."""
+    directory = tmp_path_factory.mktemp("code")
+    copy_to(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def cluster(code: Path) -> Iterator[RunningStack]:
     directory = make_directory()
-    stack = RunningStack(own_settings(directory / "home", profile="cluster", workers="shared"))
+    settings = own_settings(directory / "home", profile="cluster", workers="shared")
+    stack = RunningStack(settings, code)
     try:
         stack.cli("up", "--json")
         yield stack
@@ -101,6 +119,61 @@ def test_the_standby_takes_over_twice_in_a_row(cluster: RunningStack) -> None:
     everything_is_well(cluster)
 
 
+@pytest.mark.alone
+def test_disks_and_the_slot_are_lost_under_load(cluster: RunningStack) -> None:
+    """A short run of what `make chaos PROFILE=cluster` does for longer."""
+    seed = make_chance().randrange(2**32)
+    [by_chance] = plan(seed, 1, at_risk(cluster.settings.publisher, "cluster"))
+    steps = [
+        Step((Fault(Kind.WIPE, KAFKA_OF_A_CLUSTER[seed % 3]),)),
+        Step((Fault(Kind.DROP, SLOT_TARGET),)),
+        Step((Fault(Kind.LOSE, "registry"),)),
+        by_chance,
+    ]
+    run = conduct(cluster, steps, per_s=CHAOS_PER_S, seed=seed, say=tell)
+    assert list(run.verdict.sentences()) == []
+    assert unanswered(run.load.sent) == 0
+    assert run.standstills == []
+    show(run.account.copies + run.duplicates, "nothing was delivered twice")
+    everything_is_well(cluster)
+
+
+@pytest.mark.alone
+def test_code_tables_and_a_contract_change_while_orders_flow(
+    cluster: RunningStack, code: Path
+) -> None:
+    """The last one: the stack is of the next release afterwards."""
+    load = Load(cluster.settings.url_of("storefront"), per_s=PROMOTED_PER_S, seed=2)
+    since = before(cluster)
+    with flowing(cluster, load) as trial:
+        old = pid_of(cluster, WORKER)
+        make_next(code)
+        applied = json.loads(cluster.cli("migrate", "--json").stdout)["done"]
+        assert len([each for each in applied if each.endswith("_note")]) > 1, applied
+        cluster.cli("schema", "publish")
+        for part in (SECOND_WORKERS, "orders"):
+            cluster.cli("restart", part)
+        at = monotonic()
+        flow = trial.wait_until_flowing_again(at, "the new code of orders")
+        tell(f"both releases at work: effects after {flow.flowing_s:.1f} s")
+        assert NOTE in cluster.cli("topics", "tail", "order.events", "--last", "50").stdout
+        assert set(members(cluster).values()) == {2}
+        assert pid_of(cluster, WORKER) == old
+        cluster.cli("restart", WORKER)
+        flow = trial.wait_until_flowing_again(monotonic(), "the new code of all workers")
+        tell(f"the new one alone: effects after {flow.flowing_s:.1f} s")
+    found = account(cluster, load, since)
+    tell(f"{len(load.sent)} orders, {found.copies} records delivered more than once")
+    assert list(judge(found).sentences()) == []
+    assert unanswered(load.sent) == 0
+    assert connector.status(cluster.settings.connect_url, connector.NAME).is_running
+    everything_is_well(cluster)
+
+
+def pid_of(stack: RunningStack, part: str) -> int | None:
+    return stack.status()[part].pid
+
+
 def slots_of(stack: RunningStack, server: str) -> set[tuple[str, str]]:
     """Return the slots of a server of Postgres, each with its kind."""
     query = "select slot_name::text, case when synced then 'synced' else slot_type end from pg_replication_slots"
@@ -121,11 +194,10 @@ def losses(stack: RunningStack) -> Iterator[str]:
     assert leaders(stack).keys() == led.keys() - {broker}
     assert leaders(stack).total() == led.total()
 
-    ran = connector.status(stack.settings.connect_url, connector.NAME)
-    yield part_of(stack, ran.worker)
-    runs = connector.status(stack.settings.connect_url, connector.NAME)
-    assert runs.is_running
-    show(runs.worker != ran.worker, "the task did not run where it was lost")
+    ran = worker_of_the_task(stack)
+    yield ran
+    assert connector.status(stack.settings.connect_url, connector.NAME).is_running
+    show(worker_of_the_task(stack) != ran, "the task did not run where it was lost")
 
     assert set(members(stack).values()) == {2}
     yield WORKER
@@ -138,12 +210,6 @@ def leaders(stack: RunningStack) -> Counter[int]:
     return Counter(
         partition.leader for topic in topics.values() for partition in topic.partitions.values()
     )
-
-
-def part_of(stack: RunningStack, worker: str | None) -> str:
-    """Return the part that a worker of Connect is, by the address that the workers know it by."""
-    urls = connector.urls_of(stack.settings.connect_url)
-    return CONNECT_OF_A_CLUSTER[urls.index(f"http://{worker}")]
 
 
 def members(stack: RunningStack) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.again import show
 from tests.faults.load import unanswered
-from tests.faults.plan import parts_at_risk, plan
+from tests.faults.plan import at_risk, plan
 from tests.faults.run import conduct
 from tests.stack import RunningStack
 from tests.workers.chance import make_chance, tell
@@ -22,7 +22,7 @@ ORDERS_PER_S = 10
 @pytest.mark.alone
 def test_faults_in_any_part_lose_repeat_and_reorder_nothing(stack: RunningStack) -> None:
     seed = make_chance().randrange(2**32)
-    steps = plan(seed, FAULTS, parts_at_risk(stack.settings.publisher))
+    steps = plan(seed, FAULTS, at_risk(stack.settings.publisher))
     run = conduct(stack, steps, per_s=ORDERS_PER_S, seed=seed, say=tell)
     tell(
         f"{len(run.load.sent)} orders, {run.load.replayed} of them answered only when sent again, "

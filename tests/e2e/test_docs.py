@@ -63,6 +63,7 @@ ELSEWHERE = {
     ".venv/bin/tailrace down kafka-2 --kill": CLUSTER,
     ".venv/bin/tailrace down connect-1 --kill": CLUSTER,
     ".venv/bin/tailrace down workers-2 --kill": CLUSTER,
+    ".venv/bin/tailrace restart workers-2": CLUSTER,
     "make demo ORDERS=50": CLUSTER,
     "make up STACK=containers": CONTAINERS,
     "make demo STACK=containers": CONTAINERS,
@@ -80,6 +81,7 @@ ELSEWHERE = {
     ".venv/bin/tailrace context move payments --drop-old --yes": MOVED,
     "make chaos": LONG,
     "make chaos SEED=7 FAULTS=200": LONG,
+    "make chaos PROFILE=cluster SEED=7 FAULTS=60": CLUSTER,
     'make chaos SEED=7 FAULTS=40 PUBLISHER=relay ARGS="--rate 5 --json"': LONG,
     'make chaos ARGS="--parts kafka,postgres-backend"': LONG,
 }

@@ -7,11 +7,11 @@ from typing import get_args
 import click
 
 from infra.cli.output import console, emit, json_option
-from infra.settings import Publisher
+from infra.settings import Publisher, Shape
 from tests.bench.command import run_to_exit
 from tests.bench.options import names_of
 from tests.bench.stack import LOGS_KEPT, keep_logs, own_stack
-from tests.faults.plan import parts_at_risk, plan
+from tests.faults.plan import at_risk, plan
 from tests.faults.report import Report, document, show
 from tests.faults.run import conduct
 
@@ -35,6 +35,14 @@ MAX_SEED = 2**32 - 1
     show_default=True,
     help="Who carries the outbox to Kafka.",
 )
+@click.option(
+    "--profile",
+    "shape",
+    type=click.Choice(get_args(Shape)),
+    default="single",
+    show_default=True,
+    help="What the stack is.",
+)
 @click.option("--parts", default="", help="Parts to hit, with commas between them; all by default.")
 @json_option
 @click.pass_context
@@ -45,27 +53,35 @@ def chaos(
     faults: int,
     rate: float,
     publisher: Publisher,
+    shape: Shape,
     parts: str,
     as_json: bool,
 ) -> None:
-    """Kill, freeze and restart the parts of a stack of its own while orders flow.
+    """Kill, freeze and restart the parts of a stack of its own while orders flow; lose those of a cluster for good.
 
     Afterwards every order is followed through all tables and topics. Ends with 0 when none was lost, repeated or
     reordered and the pipeline never stood still for more than 60 s, with 1 otherwise, with 2 on wrong usage. The same
     seed gives the same faults at the same times after each recovery.
     """
-    known = parts_at_risk(publisher)
+    known = at_risk(publisher, shape)
     try:
-        chosen = names_of(parts, known, "part") if parts else known
+        chosen = {name: known[name] for name in names_of(parts, known, "part")} if parts else known
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     seed = random.randrange(MAX_SEED) if seed is None else seed  # noqa: S311 - it picks victims
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     said = console(stderr=True)
-    said.print(f"SEED={seed} FAULTS={faults} PUBLISHER={publisher}")
-    with own_stack(*known, publisher=publisher) as stack:
+    said.print(f"SEED={seed} FAULTS={faults} PUBLISHER={publisher} PROFILE={shape}")
+    with own_stack(
+        publisher=publisher,
+        profile=shape,
+        workers="shared" if shape == "cluster" else "apart",
+        metrics="off",
+    ) as stack:
         run = conduct(stack, plan(seed, faults, chosen), per_s=rate, seed=seed, say=said.print)
-        report = Report(seed=seed, faults=faults, publisher=publisher, rate=rate, run=run)
+        report = Report(
+            seed=seed, faults=faults, publisher=publisher, shape=shape, rate=rate, run=run
+        )
         if not report.ok:
             keep_logs(stack)
     if as_json:

@@ -1,7 +1,8 @@
-"""Carries out faults on a running stack."""
+"""Carries out faults on a running stack, and does what an operator has to do about them."""
 
 import contextlib
 import os
+import shutil
 import signal
 import threading
 import time
@@ -10,13 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
+from cdc import replicas
+from infra.local.parts import KAFKA_OF_A_CLUSTER, SHARED, parts_of
 from infra.local.probe import wait_until
+from infra.local.programs import program_of
 from infra.local.restart import restart
+from infra.local.standby.status import report
 from infra.local.supervision.client import Supervisor
-from tests.faults.plan import BACKEND, Fault, Kind, Step
+from infra.services import WORKERS
+from tests import slots
+from tests.faults.plan import BACKEND, PRIMARY, SLOT, STANDBY, Fault, Kind, Step
 from tests.stack import RunningStack
 
 PROCESS_TIMEOUT_S = 60.0
+LOST = frozenset({Kind.LOSE, Kind.WIPE})
+OF_POSTGRES = frozenset({PRIMARY, STANDBY, BACKEND, SLOT})
 
 
 class Injector:
@@ -29,6 +38,7 @@ class Injector:
     def __init__(self, stack: RunningStack) -> None:
         self._stack = stack
         self._supervisor = Supervisor(stack.settings.home)
+        self._parts = {part.name: part for part in parts_of(stack.settings)}
 
     def carry_out(self, step: Step) -> float:
         """Carry out the faults of a step side by side.
@@ -40,12 +50,50 @@ class Injector:
         with ThreadPoolExecutor(len(step.faults)) as executor:
             return max(executor.map(self._carry_out, step.faults))
 
+    def remedy(self, step: Step) -> None:
+        """Give the commands without which effects do not flow again."""
+        for fault in step.faults:
+            if fault.target == PRIMARY and fault.kind in LOST:
+                self._stack.cli("postgres", "promote", "--yes", "--json")
+            if fault.kind is Kind.DROP:
+                self._stack.cli("connector", "recover", "--yes", "--json")
+
+    def replace(self, step: Step) -> None:
+        """Bring back what is still lost once effects flow without it."""
+        for fault in step.faults:
+            if fault.target == STANDBY and fault.kind is Kind.WIPE:
+                self._stack.cli("postgres", "rebuild", "--yes", "--json")
+        if any(fault.kind in LOST | {Kind.DROP} for fault in step.faults):
+            self._stack.cli("up", "--json")
+
+    def is_ready(self, step: Step) -> bool:
+        """Tell whether all that was hit does its work, and could bear to be hit again."""
+        return all(self._is_ready(fault.target) for fault in step.faults)
+
+    def _is_ready(self, target: str) -> bool:
+        settings = self._stack.settings
+        if not self._parts[self._part(target)].is_ready(settings):
+            return False
+        if target in KAFKA_OF_A_CLUSTER:
+            return not replicas.behind(settings.kafka_bootstrap)
+        return target not in OF_POSTGRES or report(settings).is_protected
+
     def _carry_out(self, fault: Fault) -> float:
         _sleep(fault.delay_s)
-        if fault.kind is Kind.RESTART:
-            begin = time.monotonic()
-            restart(self._stack.settings, fault.part)
-            return begin
+        part = self._part(fault.target)
+        match fault.kind:
+            case Kind.RESTART:
+                begin = time.monotonic()
+                restart(self._stack.settings, part)
+                return begin
+            case Kind.LOSE | Kind.WIPE:
+                at = self._stack.lose(part)
+                if fault.kind is Kind.WIPE:
+                    shutil.rmtree(self._stack.settings.home / part / "data")
+                return at
+            case Kind.DROP:
+                slots.drop(self._stack)
+                return time.monotonic()
         processes = self._processes(fault)
         if fault.kind is Kind.KILL:
             _signal(processes[:1], signal.SIGKILL)
@@ -58,6 +106,15 @@ class Injector:
             _signal(reversed(processes), signal.SIGCONT)
         return time.monotonic()
 
+    def _part(self, target: str) -> str:
+        """Return the part that is meant by now."""
+        settings = self._stack.settings
+        if target in {PRIMARY, BACKEND, SLOT}:
+            return settings.primary
+        if target == STANDBY:
+            return str(settings.standby)
+        return WORKERS[0].name if target == SHARED else target
+
     def _processes(self, fault: Fault) -> Sequence[psutil.Process]:
         """Return the process that is meant, and its descendants; a part that is being started is waited for."""
         found: list[psutil.Process] = []
@@ -67,17 +124,17 @@ class Injector:
                 found[:] = self._look(fault)
             return bool(found)
 
-        wait_until(f"{fault.part} has no process", looked, timeout_s=PROCESS_TIMEOUT_S)
+        wait_until(f"{fault.target} has no process", looked, timeout_s=PROCESS_TIMEOUT_S)
         return found
 
     def _look(self, fault: Fault) -> list[psutil.Process]:
-        part = "postgres" if fault.part == BACKEND else fault.part
-        process = self._supervisor.processes().get(part)
+        program = program_of(self._part(fault.target), self._stack.settings)
+        process = self._supervisor.processes().get(program)
         if process is None or not process.pid:
             return []
         parent = psutil.Process(process.pid)
         children = sorted(parent.children(recursive=True), key=lambda child: child.pid)
-        if fault.part != BACKEND:
+        if fault.target != BACKEND:
             return [parent, *children]
         return [children[int(fault.choice * len(children))]] if children else []
 

@@ -67,6 +67,8 @@ class Load:
     """Those that were accepted, and whose effects are not all there."""
     completed: int = 0
     """How many have all of their effects."""
+    sent_again: int = 0
+    """How often one was sent again, as it was refused for the moment or not answered."""
     replayed: int = 0
     """How many had been placed when their answer was lost, and were answered when sent again."""
 
@@ -96,7 +98,8 @@ class Load:
             open_client(self.url, connections=CONNECTIONS) as http,
             asyncio.TaskGroup() as posts,
         ):
-            sender = Sender(Asker(http, timeout_s=PATIENCE_S, stopping=asyncio.Event()))
+            asker = Asker(http, timeout_s=PATIENCE_S, stopping=asyncio.Event())
+            sender = Sender(asker)
             begin = time.monotonic()
             for number, order in enumerate(GeneratedOrders(ENDLESS, seed=self.seed)):
                 await asyncio.sleep(max(0.0, begin + number / self.per_s - time.monotonic()))
@@ -104,6 +107,7 @@ class Load:
                     break
                 form = FORMS[number % len(FORMS)]
                 posts.create_task(self._post(sender, replace(order, fulfilment=form), form))
+        self.sent_again = asker.sent_again
 
     async def _post(self, sender: Sender, order: NewOrder, form: str) -> None:
         sent = Sent(str(new_id()), time.monotonic(), form)

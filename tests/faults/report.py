@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from infra.settings import Publisher
+from infra.settings import Publisher, Shape
 from tests.bench.figures import percentile
 from tests.bench.outcome import machine
 from tests.faults.load import unanswered, unavailable
@@ -27,6 +27,7 @@ class Report:
         seed: Seed of the faults and of the orders.
         faults: How many faults were asked for.
         publisher: Who carried the outbox to Kafka.
+        shape: What the stack was.
         rate: Orders per second.
         run: What was found.
     """
@@ -34,6 +35,7 @@ class Report:
     seed: int
     faults: int
     publisher: Publisher
+    shape: Shape
     rate: float
     run: Run
 
@@ -57,12 +59,13 @@ def sentences(report: Report) -> Iterator[str]:
     yield (
         f"{len(sent):,} orders were sent in {run.seconds:.0f} s: {len(run.account.statuses):,} placed, "
         f"{run.load.replayed:,} of them answered only when sent again, {unavailable(sent):,} given up as refused, "
-        f"{unanswered(sent):,} unanswered."
+        f"{unanswered(sent):,} unanswered; {run.load.sent_again:,} times one was sent again."
     )
-    done = ", ".join(f"{number} times {kind}" for kind, number in faults_by_kind(run).items())
+    counts = faults_by_kind(run).items()
+    done = ", ".join(f"{number} times {kind}" for kind, number in counts if number)
     yield (
         f"Faults: {done}; {run.restarts} restarts by the supervisor, {run.account.copies:,} records delivered "
-        f"more than once, {run.duplicates:,} duplicates dropped by consumers."
+        f"more than once, {run.duplicates:,} duplicates dropped by consumers, {run.rebalances:,} rebalances."
     )
     longest = max(run.recoveries, key=lambda recovery: recovery.still_s)
     yield f"Longest standstill: {longest.still_s:.1f} s, after {longest.step}."
@@ -75,7 +78,10 @@ def sentences(report: Report) -> Iterator[str]:
     if len(wrong) > NAMED:
         yield f"... and {len(wrong) - NAMED} more"
     if wrong:
-        yield f"Repeat with: make chaos SEED={report.seed} FAULTS={report.faults} PUBLISHER={report.publisher}"
+        yield (
+            f"Repeat with: make chaos SEED={report.seed} FAULTS={report.faults} PUBLISHER={report.publisher} "
+            f"PROFILE={report.shape}"
+        )
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -87,11 +93,13 @@ def document(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "faults": report.faults,
         "publisher": report.publisher,
+        "profile": report.shape,
         "rate_per_s": report.rate,
         "machine": machine(),
         "seconds": round(run.seconds, 1),
         "sent": len(sent),
         "placed": len(run.account.statuses),
+        "sent_again": run.load.sent_again,
         "replayed": run.load.replayed,
         "unavailable": unavailable(sent),
         "unanswered": unanswered(sent),
@@ -99,6 +107,7 @@ def document(report: Report) -> dict[str, Any]:
         "supervised_restarts": run.restarts,
         "records_more_than_once": run.account.copies,
         "duplicates_dropped": run.duplicates,
+        "rebalances": run.rebalances,
         "standstills_above_limit": len(run.standstills),
         **{name: list(found) for name, found in asdict(verdict).items()},
         "recoveries": [_recovery(recovery) for recovery in run.recoveries],
@@ -141,6 +150,6 @@ def _alike(recoveries: Sequence[Recovery]) -> dict[str, list[Recovery]]:
     found: dict[str, list[Recovery]] = defaultdict(list)
     for recovery in recoveries:
         faults = recovery.step.faults
-        name = f"{faults[0].kind} {faults[0].part}" if len(faults) == 1 else "two within a second"
+        name = f"{faults[0].kind} {faults[0].target}" if len(faults) == 1 else "two within a second"
         found[name].append(recovery)
     return found

@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from infra.local.parts import parts_of
 from infra.local.probe import ProbeTimeoutError
 from tests.bench.errors import BenchError
 from tests.faults.account import Account, account, before
 from tests.faults.inject import Injector
 from tests.faults.load import Load, unanswered, unavailable
-from tests.faults.plan import BACKEND, Step
+from tests.faults.plan import Step
+from tests.faults.rebalances import rebalances
 from tests.faults.standstill import wait_through
 from tests.faults.verdict import Verdict, judge
 from tests.faults.watch import watching
@@ -38,7 +39,7 @@ class Recovery:
         began_s: When it was done, in seconds from the beginning of the run.
         flowing_s: Until an order was complete that was sent after it.
         drained_s: Until all orders were complete that were sent before that.
-        ready_s: Until the parts that were hit were ready again.
+        ready_s: Until the parts that were hit were ready again, or what was lost for good was there once more.
         still_s: The longest time in which nothing of that went forward: no order was complete of those that were waited
             for, and afterwards no part was ready. What a machine takes for a backlog is not in it.
         unavailable: Orders that were given up meanwhile, refused each time with the request to come back.
@@ -74,6 +75,7 @@ class Run:
         verdict: What is wrong with that.
         restarts: How often the supervisor started a part again.
         duplicates: Deliveries that consumers dropped because their effect existed.
+        rebalances: How often partitions of a consumer were dealt out anew among its workers.
         seconds: How long it took.
     """
 
@@ -83,6 +85,7 @@ class Run:
     verdict: Verdict
     restarts: int
     duplicates: int
+    rebalances: int
     seconds: float
 
     @property
@@ -103,7 +106,6 @@ class Trial:
         self._stack = stack
         self._load = load
         self._injector = Injector(stack)
-        self._parts = {part.name: part for part in parts_of(stack.settings)}
         self._begin = time.monotonic()
 
     def disturb(self, step: Step) -> Recovery:
@@ -115,9 +117,15 @@ class Trial:
         time.sleep(step.pause_s)
         first = time.monotonic()
         since = self._injector.carry_out(step)
-        flow = self.wait_until_flowing_again(since, str(step))
+        with ThreadPoolExecutor(1) as executor:
+            remedy = executor.submit(self._injector.remedy, step)
+            flow = self.wait_until_flowing_again(since, str(step), remedy)
+            remedy.result()
+        self._injector.replace(step)
         ready, until_ready = self._wait(
-            f"a part was not ready after {step}", lambda: self._is_ready(step), lambda: None
+            f"a part was not ready after {step}",
+            lambda: self._injector.is_ready(step),
+            lambda: None,
         )
         sent = self._load.since(first)
         return Recovery(
@@ -131,9 +139,17 @@ class Trial:
             unanswered=unanswered(sent),
         )
 
-    def wait_until_flowing_again(self, since: float, after: str) -> Flow:
-        """Wait until an order is complete that was sent at `since` or later, and all that were sent before that."""
-        flowing, until_flowing = self.wait_until_flowing(since, after)
+    def wait_until_flowing_again(
+        self, since: float, after: str, remedy: "Future[None] | None" = None
+    ) -> Flow:
+        """Wait until an order is complete that was sent at `since` or later, and all that were sent before that.
+
+        Args:
+            since: A moment of `time.monotonic`.
+            after: What came then.
+            remedy: What is being done about it; should it fail, nothing is waited for.
+        """
+        flowing, until_flowing = self.wait_until_flowing(since, after, remedy)
         drained, until_drained = self._wait(
             f"the backlog was not gone after {after}",
             lambda: not self._backlog(flowing),
@@ -141,24 +157,26 @@ class Trial:
         )
         return Flow(flowing - since, drained - since, max(until_flowing, until_drained))
 
-    def wait_until_flowing(self, since: float, after: str) -> tuple[float, float]:
+    def wait_until_flowing(
+        self, since: float, after: str, remedy: "Future[None] | None" = None
+    ) -> tuple[float, float]:
         """Wait until an order is complete that was sent at `since` or later.
 
         Returns:
             The moment, and for how long nothing went forward before it.
         """
+
+        def flows() -> bool:
+            if remedy and remedy.done():
+                remedy.result()
+            return any(sent.complete_at for sent in self._load.since(since))
+
         return self._wait(
-            f"no order was complete after {after}",
-            lambda: any(sent.complete_at for sent in self._load.since(since)),
-            lambda: self._load.completed,
+            f"no order was complete after {after}", flows, lambda: self._load.completed
         )
 
     def _backlog(self, until: float) -> int:
         return sum(sent.at < until for sent in list(self._load.waiting.values()))
-
-    def _is_ready(self, step: Step) -> bool:
-        hit = {"postgres" if fault.part == BACKEND else fault.part for fault in step.faults}
-        return all(self._parts[name].is_ready(self._stack.settings) for name in hit)
 
     def _wait(
         self, what: str, probe: Callable[[], bool], progress: Callable[[], object]
@@ -194,6 +212,7 @@ def conduct(
     begin = time.monotonic()
     load = Load(stack.settings.url_of("storefront"), per_s=per_s, seed=seed)
     since, dropped, restarted = before(stack), duplicates(stack), _restarts(stack)
+    dealt = rebalances(stack)
     recoveries = list[Recovery]()
     with flowing(stack, load) as trial:
         for number, step in enumerate(steps, 1):
@@ -207,6 +226,7 @@ def conduct(
         verdict=judge(found),
         restarts=_restarts(stack) - restarted,
         duplicates=duplicates(stack) - dropped,
+        rebalances=rebalances(stack) - dealt,
         seconds=time.monotonic() - begin,
     )
 

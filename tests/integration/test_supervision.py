@@ -241,10 +241,30 @@ def test_a_part_that_does_not_answer_is_given_time_and_then_started_anew(
     assert again.started == []
 
 
-def part(home: Path, *, ready: Callable[[], bool]) -> Part:
+def test_a_part_that_says_that_it_cannot_is_started_anew_while_it_is_waited_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starter, "FAILING_S", 0.2)
+    supervisor = started(home, program(home, "server"))
+    supervisor.stop(["server"])
+    begun = Starter(own_settings(home), supervisor)
+    pids: list[int] = []
+
+    def ready() -> bool:
+        pids.append(supervisor.processes()["server"].pid)
+        return len(set(pids)) > 1
+
+    assert begun.bring_up(part(home, ready=ready, failed=lambda: not ready())) == ""
+    assert len(set(pids)) == 2
+
+
+def part(
+    home: Path, *, ready: Callable[[], bool], failed: Callable[[], bool] = lambda: False
+) -> Part:
     return Part(
         name="server",
         prepare=lambda _: program(home, "server"),
         is_ready=lambda _: ready(),
+        has_failed=lambda _: failed(),
         url=lambda _: None,
     )

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from schemas.messages.orders import Fulfilment
-from tests.bench import recovery
+from tests.bench import recovery, scale
 from tests.bench.measurements import CONTENDERS, Measurement, ratios, schedule
 from tests.bench.options import Options
 from tests.bench.outcome import Outcome, Run, machine
@@ -127,9 +127,34 @@ def test_recovery_is_told_in_units_of_the_aim_for_the_part() -> None:
         for (part, kind), values in seconds.items()
         for n, value in enumerate(values, 1)
     ]
-    assert recovery.ratios(runs) == {
+    assert recovery.ratios(runs, recovery.aim_s) == {
         "kill_connect_p50_vs_aim": 0.75,
         "kill_connect_max_vs_aim": 1.5,
         "freeze_connect_p50_vs_aim": 1.0,
         "freeze_connect_max_vs_aim": 1.0,
+    }
+
+
+def test_scale_is_told_in_units_of_one_worker_and_of_one_broker() -> None:
+    per_s = {"1 broker": (100.0, 150.0, 160.0), "3 brokers": (80.0, 120.0, 128.0)}
+    runs = [
+        Run(
+            contender=brokers,
+            kind=kind,
+            round=1,
+            events=1,
+            figures={"per_s": value, "written_per_s": value * 10},
+        )
+        for brokers, values in per_s.items()
+        for kind, value in zip(("1 worker", "2 workers", "4 workers"), values, strict=True)
+    ]
+    assert scale.ratios(runs) == {
+        "2 workers, 1 broker": 1.5,
+        "4 workers, 1 broker": 1.6,
+        "2 workers, 3 brokers": 1.5,
+        "4 workers, 3 brokers": 1.6,
+        "3 brokers, 1 worker": 0.8,
+        "3 brokers, 2 workers": 0.8,
+        "3 brokers, 4 workers": 0.8,
+        "3 brokers, written": 0.8,
     }

@@ -1,0 +1,46 @@
+"""Asking for a consumer group without the client that would abort the process."""
+
+import pytest
+from confluent_kafka import KafkaException
+
+from cdc.kafka import new_admin
+from consumers.runtime.group import GroupReader, read_groups
+from infra.local.probe import wait_until
+from tests.kafka_proxy import KafkaProxy
+from tests.stack import RunningStack
+
+GROUP = "payments-worker"
+
+
+def test_a_group_is_read_as_the_other_client_reads_it(stack: RunningStack) -> None:
+    reader = GroupReader(stack.settings.kafka_bootstrap)
+
+    def same() -> bool:
+        there = read_groups(new_admin(stack.settings.kafka_bootstrap), [GROUP])[GROUP]
+        return reader.read(GROUP) == there and bool(there.members) and bool(there.held)
+
+    wait_until("both see the same members", same, timeout_s=60)
+    reader.close()
+
+
+def test_a_group_without_members_is_none_that_works(stack: RunningStack) -> None:
+    reader = GroupReader(stack.settings.kafka_bootstrap)
+    assert not reader.read("nobody").is_stable
+    reader.close()
+
+
+def test_a_reader_sees_again_after_a_broker_was_gone(stack: RunningStack) -> None:
+    with KafkaProxy(stack.settings.kafka_port).running() as proxy:
+        reader = GroupReader(f"127.0.0.1:{proxy.port}")
+        assert reader.read(GROUP).members
+        with proxy.telling_of_none(), pytest.raises(KafkaException):
+            reader.read(GROUP)
+
+        def sees() -> bool:
+            try:
+                return bool(reader.read(GROUP).members)
+            except KafkaException:
+                return False
+
+        wait_until("the reader stays blind", sees, timeout_s=30)
+        reader.close()
