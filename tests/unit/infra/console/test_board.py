@@ -10,7 +10,8 @@ import pytest
 
 from infra.console import board as module
 from infra.console.board import Board, Panel, Reading, Source
-from infra.console.streams import event, stream
+from infra.console.events import event
+from infra.console.streams import stream
 from infra.errors import TailraceError
 
 
