@@ -1,5 +1,6 @@
 """The role that looks: it may change nothing, sees what the console shows and no secret, and is enough to look."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,7 @@ from infra.metrics.server import Exported, sources_of
 from infra.services import MIGRATIONS, READER, SCHEMAS, SUPERUSER
 from tests.console import TOKEN, park
 from tests.orders import place_lines, wait_until_decided
+from tests.slots import as_superuser
 from tests.stack import RunningStack
 
 PORT = 18999
@@ -94,6 +96,15 @@ def reader(stack: RunningStack) -> Iterator[SyncConnection]:
         yield connection
 
 
+def test_a_database_from_before_it_gets_it(stack: RunningStack) -> None:
+    """Run before the others, which look at what has come of it."""
+    as_superuser(stack, f"drop owned by {READER}")
+    as_superuser(stack, f"drop role {READER}")
+    done = json.loads(stack.cli("migrate", "--json").stdout)["done"]
+    assert f"role {READER} created" in done
+    assert f"orders.outbox: grant {READER} SELECT mended" in done
+
+
 def test_it_may_change_nothing(stack: RunningStack, reader: SyncConnection) -> None:
     for statement in REFUSED:
         with pytest.raises(InsufficientPrivilege):
@@ -158,13 +169,13 @@ def test_it_is_all_that_a_console_needs_to_look(stack: RunningStack, alone: Inst
 
         page("/", "by the connector")
         page(f"/flow?id={order['order_id']}", "orders.OrderConfirmed")
-        page("/sagas", order["order_id"])
+        page("/sagas?status=completed", order["order_id"])
         saga = page(f"/saga?id={order['order_id']}", "order-fulfilment")
         page("/parked", "reports-worker")
         message = page(f"/parked/message?place={place}&consumer=reports-worker", "reports")
         page("/topic?name=order.events", "orders.OrderCreated")
         page("/outboxes", "tailrace-outbox")
-        page("/contract?name=orders.OrderCreated", "order_id")
+        page("/schema?name=orders.OrderCreated", "order_id")
         [token, *_] = TOKEN.findall(message + saga)
         asked = {"token": token, "actor": "ada", "why": "a trial", "place": place}
         answer = client.post(
