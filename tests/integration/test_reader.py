@@ -184,6 +184,7 @@ def test_it_is_all_that_a_console_needs_to_look(stack: RunningStack, alone: Inst
         assert answer.status_code == 409
         assert "password_files in elsewhere.toml leads to" in answer.text
         assert "for the role reports" in answer.text
+    stack.cli("parked", "skip", place, "--yes", "--why", "a trial")
 
 
 def test_it_is_all_that_the_metrics_of_the_pipeline_need(alone: Installation) -> None:
