@@ -15,6 +15,10 @@ SAGA_TABLES = "consumers.sagas.migrations"
 """Package of migrations that makes what services have that run sagas."""
 
 
+METRICS_BESIDE = 400
+"""By how much the port is higher, where no setting says otherwise, at which a gRPC service tells metrics."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One process of ours. Its role, tables, port, topics and address are read from here, wherever they are needed.
@@ -63,5 +67,14 @@ class Service:
         return "/ready" if self.is_consumer else "/health"
 
     @property
+    def metrics_port(self) -> int | None:
+        """Where it tells metrics unless a setting says otherwise, if not where it listens: gRPC is no HTTP."""
+        return self.port + METRICS_BESIDE if self.kind == "grpc" else None
+
+    @property
     def port_setting(self) -> str:
         return f"{self.name.replace('-', '_')}_port"
+
+    @property
+    def metrics_port_setting(self) -> str | None:
+        return f"{self.name.replace('-', '_')}_metrics_port" if self.metrics_port else None

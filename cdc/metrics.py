@@ -12,12 +12,15 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 METRICS = "/metrics"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+"""Of histograms of requests and calls, in seconds."""
 
 Labels = tuple[str, ...]
 Values = Mapping[Labels, float | None]
 """Values of labels -> value; what is None is not known, and not told."""
 
 __all__ = [
+    "BOUNDS_S",
     "CONTENT_TYPE",
     "METRICS",
     "Labels",

@@ -51,6 +51,8 @@ def environment_of(service: Service, deployment: Deployment) -> dict[str, str]:
         f"{PREFIX}HOST": address.host,
         f"{PREFIX}PORT": str(address.port),
     }
+    if address.metrics_port:
+        variables[f"{PREFIX}METRICS_PORT"] = str(address.metrics_port)
     if service.role:
         variables[f"{PREFIX}DATABASE_URL"] = deployment.capture_of(service.role).database.url(
             service.role

@@ -25,6 +25,7 @@ CAPTURE = "tailrace_capture"
 RELAY = "tailrace_relay"
 ACCESS = "tailrace_access"  # the schema of API keys, and the role of services that look them up
 KEYS = "tailrace_keys"  # the role that makes and revokes them
+READER = "tailrace_reader"  # the role that sees how the pipeline is, and may change nothing
 STANDBY = (
     "tailrace_standby"  # the role of a standby, also its physical slot and the name it is known by
 )

@@ -358,6 +358,10 @@ class Settings(AccessSettings, BaseSettings):
         port: int = getattr(self, find_service(service).port_setting)
         return port
 
+    def metrics_port_of(self, service: Service) -> int | None:
+        """Return where a service tells metrics, if not where it listens."""
+        return getattr(self, service.metrics_port_setting) if service.metrics_port_setting else None
+
     def url_of(self, service: str) -> str:
         return f"http://{HOST}:{self.port_of(service)}"
 
@@ -417,7 +421,10 @@ class Settings(AccessSettings, BaseSettings):
             connect=self._connect(),
             services={
                 service.name: Address(
-                    url=self.url_of(service.name), host=HOST, port=self.port_of(service.name)
+                    url=self.url_of(service.name),
+                    host=HOST,
+                    port=self.port_of(service.name),
+                    metrics_port=self.metrics_port_of(service),
                 )
                 for service in SERVICES
             },
@@ -527,6 +534,11 @@ SettingsWithServices: type[Settings] = create_model(
     "SettingsWithServices",
     __base__=Settings,
     **{service.port_setting: (Port, service.port) for service in SERVICES},  # type: ignore[call-overload]
+    **{
+        service.metrics_port_setting: (Port, service.metrics_port)
+        for service in SERVICES
+        if service.metrics_port_setting
+    },
     **{second_port_setting(service): (Port, service.port + SECOND) for service in TWICE},
 )
 

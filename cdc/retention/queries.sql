@@ -1,7 +1,10 @@
 -- Statements of retention. They name no schema: search_path leads to it.
 
 -- name: maintain
-select name, first_day, last_day, bytes, fate, why from maintain_outbox(%(publisher)s, %(kept)s, %(dry_run)s);
+select name, first_day, last_day, bytes, fate, why from maintain_outbox(%(publisher)s, %(kept)s, false);
+
+-- name: plan
+select name, first_day, last_day, bytes, fate, why from outbox_plan(%(publisher)s, %(kept)s);
 
 -- name: work_in
 select set_config('search_path', quote_ident(%(schema)s), false);

@@ -43,9 +43,9 @@ def maintain(
         psycopg.Error: the function is not there, is not ours to call, or others hold it up.
     """
     connection.execute(QUERIES["work_in"], {"schema": schema})
-    parameters = {"publisher": publisher, "kept": kept, "dry_run": dry_run}
+    query = QUERIES["plan" if dry_run else "maintain"]
     with connection.cursor(row_factory=class_row(Day)) as cursor:
-        return cursor.execute(QUERIES["maintain"], parameters).fetchall()
+        return cursor.execute(query, {"publisher": publisher, "kept": kept}).fetchall()
 
 
 def remove_answers(connection: Connection, schema: str) -> int:

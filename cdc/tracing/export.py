@@ -120,10 +120,20 @@ def readable(span: Span) -> ReadableSpan:
     )
 
 
+class _Known(Resource):
+    """A resource that is told from others by being the same object.
+
+    Exporters group spans by it, and its own hash writes it down as JSON for each span, a sixth of what sending costs.
+    """
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
 @lru_cache(maxsize=256)
 def resource_of(service: str) -> Resource:
     """Return what is told of a service; nothing of the process, so that a span is the same whoever records it."""
-    return Resource({"service.name": service, "service.namespace": "tailrace"})
+    return _Known({"service.name": service, "service.namespace": "tailrace"})
 
 
 def _context(traceparent: str) -> SpanContext:

@@ -196,6 +196,7 @@ class MessageSpans:
                 max(end_ns, received.trace.taken_ns),
                 "consumer",
                 attributes=told
+                | _place(received.record)
                 | self._group
                 | {"messaging.operation.name": "process", _OPERATION: "process"},
                 events=received.trace.events,
@@ -256,15 +257,22 @@ def _told(record: Record) -> dict[str, Value]:
     told: dict[str, Value] = {
         "messaging.system": "kafka",
         "messaging.destination.name": record.topic,
-        "messaging.destination.partition.id": str(record.partition),
-        "messaging.kafka.offset": record.offset,
     }
     for name, header in _HEADERS.items():
         if value := headers.get(header):
             told[name] = _text(value)
-    if record.key is not None:
-        told["messaging.kafka.message.key"] = _text(record.key)
     return told
+
+
+def _place(record: Record) -> dict[str, Value]:
+    """Return where a record lies and its key: told of its handling alone, as each attribute of each wait costs."""
+    place: dict[str, Value] = {
+        "messaging.destination.partition.id": str(record.partition),
+        "messaging.kafka.offset": record.offset,
+    }
+    if record.key is not None:
+        place["messaging.kafka.message.key"] = _text(record.key)
+    return place
 
 
 def _text(value: bytes) -> str:

@@ -54,6 +54,7 @@ def inside() -> Deployment:
                 url=f"http://{WORKERS if service.is_consumer else service.name}:{service.port}",
                 host=EVERYWHERE,
                 port=service.port,
+                metrics_port=service.metrics_port,
             )
             for service in SERVICES
         },

@@ -91,4 +91,9 @@ def _defaults() -> Mapping[str, Any]:
         if not field.is_required() and field.default_factory is None
     }
     ports = {service.port_setting: service.port for service in SERVICES}
+    ports |= {
+        service.metrics_port_setting: service.metrics_port
+        for service in SERVICES
+        if service.metrics_port_setting and service.metrics_port
+    }
     return stated | ports | tomllib.loads(SETTINGS_FILE.read_text())

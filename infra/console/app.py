@@ -1,5 +1,6 @@
 """The console as a web application: which page is where."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
+from cdc.chores import cancel
 from infra.console.board import Board
 from infra.console.contracts.routes import contract_routes
 from infra.console.flow.routes import flow_routes
@@ -47,7 +49,9 @@ def create_app(installation: Installation, listening: Listening) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        warming = asyncio.create_task(site.warm_up())
         yield
+        await cancel([warming])
         await site.close()
 
     app = Starlette(
@@ -93,9 +97,9 @@ def _load_board(site: Site) -> Callable[[], Board]:
     from infra.console.parked import view as parked
     from infra.console.replays import view as replays
     from infra.console.sagas import view as sagas
-    from infra.console.schemas import Schemas
+    from infra.schema_access import Schemas
 
-    schemas = Schemas(site.installation.deployment)
+    schemas = Schemas(site.installation.seen)
     looked_at = [
         source
         for part in (sources, parked, sagas, replays, outboxes)

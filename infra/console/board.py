@@ -12,6 +12,7 @@ from typing import Any
 from cdc.chores import cancel
 from cdc.database import only_reading
 from cdc.logs import FieldLogger
+from infra.console.events import event
 from infra.errors import explain
 
 LINGER_S = 10.0
@@ -52,10 +53,10 @@ class Watched:
     """A source, looked at while anybody wants to know.
 
     Args:
-        told: Called when it has something new to say.
+        told: Called when it has said something, with what it said before.
     """
 
-    def __init__(self, source: Source, told: Callable[[], None]) -> None:
+    def __init__(self, source: Source, told: Callable[[Reading], None]) -> None:
         self.reading = Reading()
         self._source = source
         self._told = told
@@ -138,8 +139,8 @@ class Watched:
             return None, Reading(None, sentence, datetime.now(UTC))
 
     def _say(self, reading: Reading) -> None:
-        self.reading = reading
-        self._told()
+        before, self.reading = self.reading, reading
+        self._told(before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +164,10 @@ class Shown:
 
     panel: Panel
     html: str = ""
+    event: bytes = b""  # the same as a stream tells it, to whoever listens
     version: int = 0
     is_outdated: bool = True
+    watched_by: int = 0
 
 
 class Board:
@@ -191,6 +194,7 @@ class Board:
             )
             if html != shown.html:
                 shown.html, shown.version = html, shown.version + 1
+                shown.event = event(name, html)
             shown.is_outdated = False
         return shown
 
@@ -200,9 +204,13 @@ class Board:
         wanted = {each for name in names for each in self._shown[name].panel.sources}
         for each in wanted:
             self._watched[each].want()
+        for name in names:
+            self._shown[name].watched_by += 1
         try:
             yield
         finally:
+            for name in names:
+                self._shown[name].watched_by -= 1
             for each in wanted:
                 self._watched[each].leave()
 
@@ -231,11 +239,24 @@ class Board:
         for each in self._watched.values():
             await each.close()
 
-    def _outdate(self, source: str) -> None:
-        for shown in self._shown.values():
+    def _outdate(self, source: str, before: Reading) -> None:
+        """Make the panels that show a source anew, once for all who look, and wake these when one has changed."""
+        has_changed = before.at is None
+        for name, shown in self._shown.items():
             if source in shown.panel.sources:
                 shown.is_outdated = True
-        self._wake()
+                has_changed |= bool(shown.watched_by) and self._changes(name)
+        if has_changed:
+            self._wake()
+
+    def _changes(self, name: str) -> bool:
+        version = self._shown[name].version
+        try:
+            return self.shown(name).version != version
+        except Exception:
+            # whoever looks at it fails likewise, and the source goes on for others
+            log.exception("failed", panel=name)
+            return True
 
     def _wake(self) -> None:
         self.changes += 1

@@ -21,5 +21,10 @@ class Installation:
     actor: str  # who acts unless a form says otherwise
 
     @property
+    def seen(self) -> Deployment:
+        """Return the deployment for what only looks at it."""
+        return self.deployment.to_look()
+
+    @property
     def name(self) -> str:
         return self.deployment.source or "local stack"

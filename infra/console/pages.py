@@ -96,6 +96,11 @@ class Pages:
     def page(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
         return HTMLResponse(self.render(template, **values), status)
 
+    def warm_up(self) -> None:
+        """Compile all templates."""
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)
+
     @cached_property
     def _environment(self) -> Environment:
         environment = Environment(

@@ -20,10 +20,14 @@ from infra.console.board import Board
 from infra.console.guard import LARGEST_FORM_BYTES, Act, Endpoint, FormError, Forms
 from infra.console.installation import Installation
 from infra.console.pages import Pages
+from infra.deployment import Deployment
 from infra.errors import RequestError, TailraceError, explain
 
 FIRST_S = 0.15
 """How long a page waits for what it shows, when nobody looked before; the rest comes by its stream."""
+
+WARM_AFTER_S = 1.0
+"""After it has begun to serve: what is started beside it has its time first."""
 
 MOST_AT_ONCE = 2
 
@@ -36,8 +40,7 @@ class Site:
     """What all pages of a console share.
 
     Args:
-        load_board: Makes the board when the first page is asked for, in a thread: it takes a second and 30 MB to load
-            what looks at an installation, and who never opens a page can do without.
+        load_board: Makes the board, in a thread: it takes half a second to load what looks at an installation.
     """
 
     def __init__(
@@ -63,6 +66,12 @@ class Site:
                 self._board = (await run_in_threadpool(self._load_board, self))()
         return self._board
 
+    async def warm_up(self) -> None:
+        """Have ready what the first page needs, so that it does not wait for that."""
+        await asyncio.sleep(WARM_AFTER_S)
+        await self.board()
+        await run_in_threadpool(self.pages.warm_up)
+
     def end(self) -> None:
         """End what goes on for ever, so that the server can stop."""
         self.is_ending = True
@@ -73,22 +82,26 @@ class Site:
         if self._board is not None:
             await self._board.close()
 
-    async def asked(self, ask: Callable[[], T], whom: str = "postgres") -> T:
-        """Return what an operation says, in a thread; Postgres refuses it to write.
+    async def asked(self, ask: Callable[[Deployment], T], whom: str = "postgres") -> T:
+        """Return what an operation says of the installation, in a thread; Postgres lets it change nothing.
 
         Args:
             whom: Server that it mostly depends on.
         """
 
-        def reading() -> T:
+        def looking() -> T:
             with only_reading():
-                return ask()
+                return ask(self.installation.seen)
 
-        return await self.done(reading, whom)
+        return await self._in_turn(looking, whom)
 
-    async def done(self, act: Callable[[], T], whom: str = "postgres") -> T:
-        """Have an operation done, in a thread; few at once, as some take a dozen connections."""
-        return await to_thread.run_sync(act, limiter=self._limiters[whom])
+    async def done(self, act: Callable[[Deployment], T], whom: str = "postgres") -> T:
+        """Have an operation done to the installation, in a thread, as the roles that may."""
+        return await self._in_turn(lambda: act(self.installation.deployment), whom)
+
+    async def _in_turn(self, ask: Callable[[], T], whom: str) -> T:
+        """Run it when its turn has come: few at once, as some take a dozen connections."""
+        return await to_thread.run_sync(ask, limiter=self._limiters[whom])
 
     async def page(
         self, template: str, *live: str, status: int = HTTPStatus.OK, **values: object

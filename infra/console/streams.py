@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from starlette.responses import StreamingResponse
 
 from infra.console.board import Board
+from infra.console.events import event
 from infra.console.visitor import Visitor, present
 
 HEARTBEAT_S = 4.0
@@ -34,12 +35,7 @@ async def _events(
                 shown = board.shown(name)
                 if shown.version != told[name]:
                     told[name] = shown.version
-                    news += event(name, shown.html)
+                    news += shown.event
             if news or not is_heard:
                 yield news or event("here", "")
             is_heard = await board.change(since, HEARTBEAT_S)
-
-
-def event(name: str, data: str) -> bytes:
-    lines = "".join(f"data: {line}\n" for line in data.split("\n"))
-    return f"event: {name}\n{lines}\n".encode()

@@ -2,13 +2,13 @@
 
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlencode
 
 from infra.errors import TailraceError
-from infra.services import ACCESS, CANARY, OUTBOXES, RELAY, SUPERUSER, find_service
+from infra.services import ACCESS, CANARY, OUTBOXES, READER, RELAY, SUPERUSER, find_service
 from schemas.registry_settings import RegistrySettings
 
 Publisher = Literal["cdc", "relay"]
@@ -47,13 +47,19 @@ class Database:
         one_for_all = self.passwords.is_file()
         return self.passwords if one_for_all else self.passwords / f"{role}.pgpass"
 
-    def url(self, role: str, database: str | None = None) -> str:
-        """Return the libpq URL of a role; the password stands in the file that it names, not in the URL."""
+    def url(self, role: str, database: str | None = None, *, schema: str | None = None) -> str:
+        """Return the libpq URL of a role; the password stands in the file that it names, not in the URL.
+
+        Args:
+            schema: Where its sessions find tables, if not in the schema of the role's own name.
+        """
         servers = ((self.host, self.port), *self.others)
         places = ",".join(
             f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in servers
         )
         options = {"passfile": str(self.passfile(role)), **self.tls}
+        if schema:
+            options["options"] = f"-c search_path={schema}"
         if self.others:
             options["target_session_attrs"] = "read-write"
         query = urlencode(options, quote_via=quote, safe="/")
@@ -82,6 +88,8 @@ class Capture:
     connect_port: int | None = None
     connect_password: str | None = None  # a reference as in `Connect`, where it is another one
     source: str | None = None  # what said all this, see `Deployment`
+    # whether it is only looked at: whoever is asked for, it is the role that sees what they see and can change nothing
+    only_looks: bool = False
 
     @property
     def is_main(self) -> bool:
@@ -116,9 +124,11 @@ class Capture:
 
     def url(self, role: str, database: str | None = None) -> str:
         """Return the libpq URL of a role whose password we have."""
+        schema = role if self.only_looks and role in self.schemas else None
+        whom = READER if self.only_looks else role
         if self.source:
-            _require_passfile(self.database.passfile(role), role, self.source)
-        return self.database.url(role, database)
+            _require_passfile(self.database.passfile(whom), whom, self.source)
+        return self.database.url(whom, database, schema=schema)
 
     def outbox_urls(self) -> dict[str, str]:
         """Return outbox -> libpq URL of the role that may read it."""
@@ -133,6 +143,7 @@ class Address:
     url: str | None
     host: str
     port: int
+    metrics_port: int | None  # where it tells metrics, if not where it listens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +175,11 @@ class Deployment:
     trace_page: str | None = None
     # directory of the commands' own: replays that can be resumed, and what was found out before
     state: Path
+
+    def to_look(self) -> "Deployment":
+        """Return the same for who only looks: databases are asked as the one role that can change nothing."""
+        captures = tuple(replace(each, only_looks=True) for each in self.captures)
+        return replace(self, captures=captures)
 
     @property
     def schema_cache(self) -> Path:
@@ -219,7 +235,10 @@ class Deployment:
 
     def address_of(self, service: str) -> Address:
         """Return where a service is, by its name; by default it listens on the port that it declares."""
-        declared = Address(url=None, host="127.0.0.1", port=find_service(service).port)
+        known = find_service(service)
+        declared = Address(
+            url=None, host="127.0.0.1", port=known.port, metrics_port=known.metrics_port
+        )
         return self.services.get(service, declared)
 
 

@@ -115,6 +115,7 @@ class ServiceLine(BaseModel):
     url: ServiceAddress | None = None
     host: Host = "127.0.0.1"  # others are let in by whoever says so
     port: Port | None = None
+    metrics_port: Port | None = None  # of a gRPC service, which tells metrics beside what it serves
 
 
 class DatabaseLines(BaseModel):
@@ -285,6 +286,7 @@ def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str])
                 url=line.url,
                 host=line.host,
                 port=line.port or service.port,
+                metrics_port=line.metrics_port or service.metrics_port,
             )
             for service in SERVICES
             if (line := read.services.get(service.name))

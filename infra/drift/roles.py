@@ -8,9 +8,9 @@ from psycopg import sql
 from cdc.database import SESSION, SyncConnection
 from infra.deployment import Capture
 from infra.drift.difference import MIGRATE, Difference
-from infra.services import CAPTURE, KEYS, OWNER, REGISTRY, RETENTION, SCHEMAS, STANDBY
+from infra.services import CAPTURE, KEYS, OWNER, READER, REGISTRY, RETENTION, SCHEMAS, STANDBY
 
-ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, *SCHEMAS)
+ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, READER, *SCHEMAS)
 REPLICATE = (CAPTURE, STANDBY)  # the second one is there where a standby is
 
 ATTRIBUTES = """
@@ -78,7 +78,14 @@ def _members(connection: SyncConnection) -> Iterator[Difference]:
 
 def who_connects(capture: Capture) -> tuple[str, ...]:
     """Return the roles that may connect to a database; API keys are in the main one."""
-    return (OWNER, CAPTURE, RETENTION, *((KEYS,) if capture.is_main else ()), *capture.schemas)
+    return (
+        OWNER,
+        CAPTURE,
+        RETENTION,
+        READER,
+        *((KEYS,) if capture.is_main else ()),
+        *capture.schemas,
+    )
 
 
 def _connect(connection: SyncConnection, capture: Capture) -> Iterator[Difference]:

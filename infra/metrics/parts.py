@@ -28,7 +28,7 @@ def part_sources(
 
     @contextmanager
     def parts() -> Iterator[Look]:
-        yield lambda: list(_elsewhere(deployment) if local is None else _local(local))
+        yield lambda: list(_elsewhere(deployment.to_look()) if local is None else _local(local))
 
     return (Source("parts", parts, every_s),)
 

@@ -12,7 +12,6 @@ from consumers.runtime.parked.reading import ParkedMessages
 from consumers.runtime.parked.selection import REASONS, STATUSES
 from consumers.sagas.reading import SagaReader
 from infra import capture
-from infra.console.schemas import Connections, Schemas
 from infra.consumer_access import ROLES, ConsumerSchema
 from infra.deployment import Deployment
 from infra.metrics.gathering import Look, Source
@@ -22,11 +21,13 @@ from infra.operations.outbox.waiting import Outboxes
 from infra.operations.sagas import OPEN
 from infra.operations.sagas import ROLES as SAGA_ROLES
 from infra.publishing import publisher
-from infra.services import OUTBOXES, WORKERS
+from infra.schema_access import Connections, Schemas
+from infra.services import WORKERS
 from schemas.catalogue import catalogue
 
 
 def pipeline_sources(deployment: Deployment) -> tuple[Source, ...]:
+    deployment = deployment.to_look()
     schemas = Schemas(deployment)
 
     @contextmanager
@@ -36,7 +37,7 @@ def pipeline_sources(deployment: Deployment) -> tuple[Source, ...]:
     @contextmanager
     def outboxes() -> Iterator[Look]:
         with schemas.opened() as connections:
-            looked_at = Outboxes(deployment, {each: connections[each] for each in OUTBOXES})
+            looked_at = Outboxes(deployment, connections)
             yield lambda: list(_outboxes(looked_at))
 
     @contextmanager

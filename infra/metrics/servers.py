@@ -11,7 +11,7 @@ from cdc.metrics import Metric, counter, gauge, one
 from cdc.sql import load_queries
 from infra.deployment import Deployment
 from infra.metrics.gathering import Look, Source
-from infra.services import RETENTION
+from infra.services import READER
 
 QUERIES = load_queries(__package__)
 SIZE_EVERY_S = 300.0
@@ -21,13 +21,13 @@ SIZE_EVERY_S = 300.0
 def server_sources(deployment: Deployment) -> tuple[Source, ...]:
     @contextmanager
     def postgres() -> Iterator[Look]:
-        url = deployment.database_url(RETENTION)
+        url = deployment.database_url(READER)
         with connect(url, {"statement_timeout": "20s"}, autocommit=True) as connection:
             yield lambda: list(_postgres(connection))
 
     @contextmanager
     def size() -> Iterator[Look]:
-        yield lambda: [_size(deployment.database_url(RETENTION))]
+        yield lambda: [_size(deployment.database_url(READER))]
 
     @contextmanager
     def kafka() -> Iterator[Look]:

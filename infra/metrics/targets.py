@@ -1,6 +1,7 @@
 """Where Prometheus finds the processes that tell metrics of their own, as its HTTP service discovery reads it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,8 +15,6 @@ from infra.services import SERVICES
 if TYPE_CHECKING:
     from infra.settings import Settings
 
-TELLING = frozenset({"rest", "consumer", "relay"})
-"""Kinds of services that tell metrics by HTTP."""
 NOT_KNOWN = 0
 """A port at which nobody listens: of a service of which no instance is known, so that it is seen to be down."""
 
@@ -24,7 +23,7 @@ log = FieldLogger(__name__)
 
 def targets(deployment: Deployment, local: "Settings | None") -> list[dict[str, Any]]:
     """Return each instance of each service, with labels that say of what it is one."""
-    by = publisher_of(deployment)
+    by = publisher_of(deployment.to_look())
     seconds = _seconds(local) if local else {}
     return [
         {
@@ -32,20 +31,21 @@ def targets(deployment: Deployment, local: "Settings | None") -> list[dict[str, 
             "labels": {"service": service.name, "kind": service.kind},
         }
         for service in SERVICES
-        if service.kind in TELLING
-        and (service.kind != "relay" or by == "relay")
-        and deployment.address_of(service.name).url
+        if (service.kind != "relay" or by == "relay") and deployment.address_of(service.name).url
     ]
 
 
 def _addresses(deployment: Deployment, service: str) -> Iterator[str]:
     try:
-        yield from map(str, instances(deployment, service))
+        found = instances(deployment, service)
     except Exception as error:
         if (sentence := explain(error)) is None:
             raise
         log.warning("instances are not known", service=service, because=sentence)
         yield f"{urlsplit(deployment.url_of(service)).hostname}:{NOT_KNOWN}"
+        return
+    port = deployment.address_of(service).metrics_port
+    yield from (str(each if port is None else replace(each, port=port)) for each in found)
 
 
 def _seconds(local: "Settings") -> Mapping[str, Sequence[str]]:

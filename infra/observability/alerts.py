@@ -16,6 +16,8 @@ DECLARED_CHECKS = (
     "delivered rows",
 )
 """Checks of the doctor that hold what is against what is declared."""
+FAULTS = "INTERNAL|UNKNOWN|UNAVAILABLE"
+"""Statuses of gRPC that are the server's own fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +162,16 @@ def alerts(at: Thresholds) -> tuple[Alert, ...]:
             lasts_s=60,
             severity="page",
             summary="{{ $labels.service }} answers too many requests with an error of its own",
+        ),
+        Alert(
+            name="TailraceCallsFailing",
+            expression=(
+                f'sum by (service) (rate(tailrace_rpc_duration_seconds_count{{code=~"{FAULTS}"}}[1m])) '
+                f"> {at.failing_share} * sum by (service) (rate(tailrace_rpc_duration_seconds_count[1m]))"
+            ),
+            lasts_s=60,
+            severity="page",
+            summary="{{ $labels.service }} answers too many calls with an error of its own",
         ),
         Alert(
             name="TailraceConnectionsScarce",

@@ -224,6 +224,23 @@ SERVICES = Board(
             unit="reqps",
         ),
         Panel(
+            title="Calls of gRPC",
+            about="A second, by service and status.",
+            queries={
+                "sum by (service, code) (rate(tailrace_rpc_duration_seconds_count[1m]))": "{{service}} {{code}}"
+            },
+            unit="reqps",
+        ),
+        Panel(
+            title="Time of a call of gRPC, 99 of 100",
+            about="By service.",
+            queries={
+                "histogram_quantile(0.99, sum by (service, le) "
+                "(rate(tailrace_rpc_duration_seconds_bucket[1m])))": "{{service}}"
+            },
+            unit="s",
+        ),
+        Panel(
             title="Circuit breakers that are open",
             about="Who calls, and whom.",
             queries={'tailrace_call_breaker_state{state="open"}': "{{service}} to {{target}}"},

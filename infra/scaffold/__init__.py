@@ -15,6 +15,7 @@ from infra.services import (
     FOLDERS,
     KEYS,
     OWNER,
+    READER,
     REGISTRY,
     RETENTION,
     SCHEMAS,
@@ -40,7 +41,7 @@ PARTS = (
     ),
     "postgres_2",
 )
-ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, STANDBY)
+ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, READER, STANDBY)
 TAKEN = frozenset({*SCHEMAS, *PARTS, *ROLES, "public", "none"})
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
 CONTRACTS = ("schemas/avro", "schemas/rest", "schemas/rpc")

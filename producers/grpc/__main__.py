@@ -7,6 +7,7 @@ from cdc.service import bootstrap_named, load, name_of, start
 from cdc.tracing.process import traced
 from cdc.tracing.settings import TraceSettings
 from producers.discovery.registration import registration_of
+from producers.grpc.metrics import MetricsSettings
 from producers.grpc.server import run
 
 
@@ -19,7 +20,8 @@ def main() -> int:
         lambda: registration_of(name, settings, host=settings.host, port=settings.port)
     )
     with traced(name, load(TraceSettings)):
-        return run(bootstrap.open_service(settings), settings, registration)
+        port = load(MetricsSettings).metrics_port
+        return run(bootstrap.open_service(settings), settings, registration, port)
 
 
 if __name__ == "__main__":

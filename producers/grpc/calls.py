@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -13,10 +13,12 @@ import grpc
 from cdc.context import MessageContext, is_sampled
 from cdc.deadline import Deadline, within
 from cdc.logs import FieldLogger
+from cdc.metrics import Metric
 from cdc.thinning import CLIENTS
 from cdc.tracing.spans import Doing, span_id_of
 from producers.grpc.context import CORRELATION_ID, TRACEPARENT, Metadata, context_of, serving
 from producers.grpc.errors import LEAST_S, RefusedError, status_of
+from producers.grpc.metrics import CallTimes, load_metrics
 from producers.grpc.streams import Stream, Streams
 
 LONGEST_S = 5.0
@@ -52,11 +54,26 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
 
     def __init__(self, *, longest_s: float = LONGEST_S, streams: Streams | None = None) -> None:
         self.ended: Counter[grpc.StatusCode] = Counter()
+        self.times = CallTimes()
         self.idle = asyncio.Event()
         self.idle.set()
         self.streams = streams or Streams()
         self._open = 0
         self._longest_s = longest_s
+
+    def metrics(self, most: int) -> Iterator[Metric]:
+        """Yield how long calls took, and how many are under way.
+
+        Args:
+            most: How many may be.
+        """
+        yield from self.times.collect()
+        yield from load_metrics(
+            calls=self._open,
+            most_calls=most,
+            streams=self.streams.open,
+            most_streams=self.streams.bounds.most,
+        )
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: Any
@@ -106,7 +123,13 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
         trailing: Metadata = ((CORRELATION_ID, str(carried.correlation_id)),)
         context.set_trailing_metadata(trailing)
         span = _serving(method, carried, metadata)
-        log_end = partial(_tell_end, span, method, time.perf_counter(), carried)
+        started = time.perf_counter()
+
+        def tell_end(code: grpc.StatusCode, *, is_trouble: bool) -> None:
+            took_s = time.perf_counter() - started
+            self.times.note(method, code, took_s)
+            _tell_end(span, method, took_s, carried, code, is_trouble=is_trouble)
+
         self._count(1)
         with span:
             try:
@@ -114,10 +137,10 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
                     async with bound(context.time_remaining()):
                         yield
             except asyncio.CancelledError:
-                self._ended(_of_cancelled(context.time_remaining()), log_end)
+                self._ended(_of_cancelled(context.time_remaining()), tell_end)
                 raise
             except grpc.aio.AbortError:
-                self._ended(context.code(), log_end)
+                self._ended(context.code(), tell_end)
                 raise
             except Exception as error:
                 code, sentence = status_of(error)
@@ -126,11 +149,11 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
                 again_in_ms = error.again_in_ms if isinstance(error, RefusedError) else None
                 if again_in_ms is not None:
                     trailing = (*trailing, (AGAIN, str(again_in_ms)))
-                self._ended(code, log_end, is_meant=again_in_ms is not None)
+                self._ended(code, tell_end, is_meant=again_in_ms is not None)
                 await settled()
                 await context.abort(code, sentence, trailing)
             else:
-                self._ended(grpc.StatusCode.OK, log_end)
+                self._ended(grpc.StatusCode.OK, tell_end)
 
     @asynccontextmanager
     async def _within_time(self, remaining_s: float | None) -> AsyncIterator[None]:
@@ -143,11 +166,11 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
                 yield
 
     def _ended(
-        self, code: grpc.StatusCode, log_end: Callable[..., None], *, is_meant: bool = False
+        self, code: grpc.StatusCode, tell_end: Callable[..., None], *, is_meant: bool = False
     ) -> None:
         self._count(-1)
         self.ended[code] += 1
-        log_end(code, is_trouble=code in _TROUBLE and not is_meant)
+        tell_end(code, is_trouble=code in _TROUBLE and not is_meant)
 
     def _count(self, more: int) -> None:
         self._open += more
@@ -174,7 +197,7 @@ def _serving(
 def _tell_end(
     span: Doing,
     method: str,
-    started: float,
+    took_s: float,
     context: MessageContext,
     code: grpc.StatusCode,
     *,
@@ -188,12 +211,12 @@ def _tell_end(
             "messaging.message.conversation_id": str(context.correlation_id),
         }
         span.error = code.name if is_trouble else ""
-    _log_call(method, started, context, code, is_trouble=is_trouble)
+    _log_call(method, took_s, context, code, is_trouble=is_trouble)
 
 
 def _log_call(
     method: str,
-    started: float,
+    took_s: float,
     context: MessageContext,
     code: grpc.StatusCode,
     *,
@@ -202,7 +225,7 @@ def _log_call(
     fields = {
         "method": method,
         "code": code.name,
-        "duration_ms": f"{(time.perf_counter() - started) * 1000:.1f}",
+        "duration_ms": f"{took_s * 1000:.1f}",
         "correlation_id": context.correlation_id,
         "trace_id": (context.traceparent or "--").split("-")[1],
     }

@@ -4,8 +4,9 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -17,6 +18,7 @@ from cdc.service import FAILURE, NOT_STARTED, StartError
 from producers.discovery.registration import Registration
 from producers.grpc import streams
 from producers.grpc.calls import Calls
+from producers.grpc.metrics import telling
 from producers.rest.settings import ListenerSettings
 
 GRACE_S = 10.0  # how long calls that are under way may take when the service is to stop
@@ -107,17 +109,31 @@ async def listening(
         await running.stop()
 
 
-def run(opening: Opening, settings: ListenerSettings, registration: Registration) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status, 1 when it could not start (a sentence says why)."""
+def run(
+    opening: Opening,
+    settings: ListenerSettings,
+    registration: Registration,
+    metrics_port: int | None = None,
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status, 1 when it could not start (a sentence says why).
+
+    Args:
+        metrics_port: Where metrics are told; None for nowhere.
+    """
     try:
-        asyncio.run(_serve(opening, settings, registration))
+        asyncio.run(_serve(opening, settings, registration, metrics_port))
     except NOT_STARTED as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return FAILURE
     return 0
 
 
-async def _serve(opening: Opening, settings: ListenerSettings, registration: Registration) -> None:
+async def _serve(
+    opening: Opening,
+    settings: ListenerSettings,
+    registration: Registration,
+    metrics_port: int | None,
+) -> None:
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOP:
@@ -125,7 +141,11 @@ async def _serve(opening: Opening, settings: ListenerSettings, registration: Reg
     async with (
         opening as offered,
         listening(offered, host=settings.host, port=settings.port) as running,
+        AsyncExitStack() as beside,
     ):
+        if metrics_port is not None:
+            told = partial(running.calls.metrics, MAX_CALLS)
+            await beside.enter_async_context(telling(told, host=settings.host, port=metrics_port))
         log.info("listening", host=settings.host, port=running.port)
         await registration.begin()
         await told_to_stop.wait()

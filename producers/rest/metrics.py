@@ -11,11 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from cdc.metrics import CONTENT_TYPE, METRICS, Values, counter, gauge, one, render
+from cdc.metrics import BOUNDS_S, CONTENT_TYPE, METRICS, Values, counter, gauge, one, render
 from producers.calling.breaker import State as BreakerState
 from producers.rest.figures import figures_of
 
-BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
 """What is shown of methods and paths that a client made up: it could think of any number of them."""

@@ -9,6 +9,7 @@ import click
 from infra.cli.output import console
 from infra.settings import Publisher
 from schemas.messages.orders import Fulfilment
+from tests.bench import console as of_console
 from tests.bench import (
     consumer,
     curves,
@@ -34,6 +35,7 @@ from tests.bench.sync import run as sync
 from tests.faults.plan import at_risk
 
 BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
+    of_console.NAME: of_console.run,
     consumer.NAME: consumer.run,
     curves.NAME: curves.run,
     e2e.NAME: e2e.run,
@@ -136,12 +138,21 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
     "orders",
     COUNT,
     2_000,
-    "Orders that are fulfilled at once; in e2e and traces, that clients place.",
+    "Orders that are fulfilled at once; in console, e2e and traces, that clients place.",
 )
+@_option("pages", COUNT, 100, "Pages of the console that are open at once, in console.")
 def bench(names: str, **options: Any) -> None:
     """Measure NAMES: a benchmark, or several with commas between them.
 
     \b
+    console    what the console costs, with all of the stack running
+               page        time and size of the overview from a console that was just
+                           started, of the first one of a console that has settled,
+                           and of the next
+               quiet       processor time of the console with no page open, one,
+                           --pages overviews, and as many of a mix, with their streams
+               orders      8 clients meanwhile, each placing the next order when its
+                           last one has ended
     consumer   events in Kafka become rows in Postgres, each once. The runtime in
                consumers/ (ours) against a Faust agent with a transaction for each
                event (plain_agent) and an aiokafka loop (handwritten).

@@ -28,6 +28,7 @@ class Options:
         orders_per_s: Orders per second while they are.
         seed: Which orders.
         orders: Orders that are fulfilled at once.
+        pages: Pages of the console that are open at once.
         format_ms: Milliseconds for which each figure of a format is measured.
         publisher: Who carries the outbox to Kafka meanwhile.
         form: In which form the product fulfils orders.
@@ -49,6 +50,7 @@ class Options:
     orders_per_s: float
     seed: int
     orders: int
+    pages: int
     format_ms: float
     publisher: Publisher
     form: Fulfilment

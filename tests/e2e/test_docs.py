@@ -136,6 +136,9 @@ def run(command: str, stack: RunningStack, environment: dict[str, str]) -> None:
     for service in SERVICES:
         port = stack.settings.port_of(service.name)
         command = command.replace(f"localhost:{service.port}/", f"localhost:{port}/")
+        if metrics_port := stack.settings.metrics_port_of(service):
+            declared = f"localhost:{service.metrics_port}/"
+            command = command.replace(declared, f"localhost:{metrics_port}/")
     command = command.replace(f"localhost:{PORT}/", f"localhost:{stack.settings.metrics_port}/")
     done = subprocess.run(
         ["/bin/bash", "-o", "pipefail", "-c", command],

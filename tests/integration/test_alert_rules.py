@@ -47,6 +47,14 @@ def test_a_service_that_nobody_asks_does_not_fail(tmp_path: Path) -> None:
     expect(tmp_path, alert, {count % 503: "0+9x9"}, [{"service": "s"}])
 
 
+def test_calls_that_callers_spoil_are_not_the_services_fault(tmp_path: Path) -> None:
+    count = 'tailrace_rpc_duration_seconds_count{service="s",code="%s"}'
+    alert = ALERTS["TailraceCallsFailing"]
+    expect(tmp_path, alert, {count % "OK": "0+9x9", count % "NOT_FOUND": "0+9x9"}, [])
+    series = {count % "OK": "0+90x9", count % "INTERNAL": "0+9x9"}
+    expect(tmp_path, alert, series, [{"service": "s"}])
+
+
 def test_what_passes_soon_wakes_nobody(tmp_path: Path) -> None:
     lag = 'tailrace_consumer_lag_seconds{consumer="c",topic="t"}'
     labels = {"consumer": "c", "topic": "t"}

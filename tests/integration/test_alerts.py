@@ -1,12 +1,15 @@
 """Alerts with a real Prometheus: each is quiet while all is well, and fires when what it warns of is made to happen."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from urllib.parse import urlsplit
 
+import grpc
 import psycopg
 import pytest
 from confluent_kafka import TopicPartition
@@ -24,6 +27,8 @@ from infra.local.probe import wait_until
 from infra.observability.alerts import Thresholds, alerts
 from infra.observability.dashboards import BOARDS
 from infra.services import PUBLICATION, SUPERUSER, WORKERS
+from schemas.rpc.users.v1.users_pb2 import GetUserRequest
+from schemas.rpc.users.v1.users_pb2_grpc import UserServiceStub
 from tests import plain_http
 from tests.orders import place, place_digital, place_lines, wait_until_decided
 from tests.produce import Maker, produce
@@ -81,6 +86,7 @@ def test_everything_that_alerts_and_panels_ask_for_is_there(
     stack: RunningStack, prometheus: Prometheus
 ) -> None:
     wait_until_decided(stack, [place(stack)["order_id"]])
+    call_often(stack)
     for seen in ("tailrace_check_ok", "tailrace_handler_calls_total", "rate(tailrace_part_up[1m])"):
         values(prometheus, seen)
     for alert in alerts(SLOW):
@@ -133,6 +139,8 @@ def test_each_alert_fires_when_what_it_warns_of_happens(
     fired.wait_for("TailraceBreakerOpen", service="storefront", target="orders")
     # a status that was never seen before has no rate until it is seen again
     fired.wait_for("TailraceRequestsFailing", lambda: fail_often(stack), service="storefront")
+    with users_closed(stack):
+        fired.wait_for("TailraceCallsFailing", lambda: call_often(stack), service="users-grpc")
     drop_slot(stack)
     fired.wait_for("TailraceSlotUnusable", slot=PUBLICATION)
 
@@ -230,6 +238,32 @@ def fail_often(stack: RunningStack) -> None:
     url = f"{stack.settings.url_of('storefront')}/v1/orders/{new_id()}"
     statuses = [plain_http.get(url).status_code for _ in range(40)]
     assert min(statuses) >= 500
+
+
+@contextmanager
+def users_closed(stack: RunningStack) -> Iterator[None]:
+    """Have the gRPC door of users fail at each call while the block runs."""
+    with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as connection:
+        connection.execute("revoke select on users.app_user from users")
+        try:
+            yield
+        finally:
+            connection.execute("grant select on users.app_user to users")
+
+
+def call_often(stack: RunningStack) -> None:
+    """Ask the gRPC door of users for somebody that there is not."""
+
+    async def ask() -> None:
+        async with grpc.aio.insecure_channel(
+            urlsplit(stack.settings.url_of("users-grpc")).netloc
+        ) as channel:
+            stub = UserServiceStub(channel)
+            for _ in range(20):
+                with suppress(grpc.aio.AioRpcError):
+                    await stub.GetUser(GetUserRequest(user_id=str(new_id())), timeout=TIMEOUT_S)
+
+    asyncio.run(ask())
 
 
 def waste_wal(stack: RunningStack) -> None:

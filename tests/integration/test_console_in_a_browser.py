@@ -193,6 +193,37 @@ def test_a_saga_that_waits_is_asked_again_for_a_reason_and_goes_on(
         fits(page)
 
 
+def test_a_saga_that_is_paused_is_resumed_and_goes_on_to_its_end(
+    stack: RunningStack, browser: Browser
+) -> None:
+    with browser.page(*DESK) as page:
+        with no_stock_looked_at(stack):
+            order_id = place_lines(stack, {"sku": "book"}, fulfilment="orchestration")["order_id"]
+            url = f"{stack.settings.console_url}/saga?id={order_id}"
+            come_to(page, url, ".parts", "out items")
+            mislaid = str(new_id())
+            mislay_payment(stack, order_id, mislaid)
+        # what is confirmed can no more be undone, and no payment is found to be taken: somebody has to see to it
+        come_to(page, url, "main", "paused")
+        assert "payments.PaymentDeclined" in page.text("main")
+        mislay_payment(stack, mislaid, order_id)
+        page.go(f"{stack.settings.console_url}/sagas?status=paused")
+        page.follow(f"main a[href*='{order_id}']")
+        page.evaluate("document.getElementById('verb').value = 'resume'")
+        say_why(page, "the payment is found again")
+        page.submit()
+        page.shows("#actions", "resume, the payment is found again \N{EN DASH} done")
+        come_to(page, url, "main", "completed")
+        assert "payments.PaymentCaptured" in page.text("main")
+
+
+def mislay_payment(stack: RunningStack, order_id: str, another: str) -> None:
+    """Have a payment be that of another order."""
+    with psycopg.connect(stack.database_url(OWNER)) as connection:
+        statement = "update payments.payment set order_id = %s where order_id = %s"
+        assert connection.execute(statement, [another, order_id]).rowcount == 1
+
+
 @contextmanager
 def no_stock_looked_at(stack: RunningStack) -> Iterator[None]:
     """Have inventory answer nobody while the block runs, as its table is locked."""

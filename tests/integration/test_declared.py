@@ -60,6 +60,13 @@ CHANGES = {
         "alter role tailrace_capture set bytea_output = escape"
     ],
     "role orders: member of tailrace_owner": ["grant tailrace_owner to orders"],
+    "role tailrace_reader: member of orders": ["grant orders to tailrace_reader"],
+    "orders.outbox_delayed: grant tailrace_reader SELECT": [
+        "revoke select on orders.outbox_delayed from tailrace_reader"
+    ],
+    "orders.customer_order: grant tailrace_reader SELECT": [
+        "grant select on orders.customer_order to tailrace_reader"
+    ],
     "orders.outbox: grant orders DELETE": ["grant delete on orders.outbox to orders"],
     "orders.outbox: grant orders SELECT": ["revoke select on orders.outbox from orders"],
     "payments: use payments USAGE": ["revoke usage on schema payments from payments"],

@@ -16,19 +16,17 @@ if TYPE_CHECKING:
 
 
 def contract_routes(site: Site) -> list[Route]:
-    deployment = site.installation.deployment
-
     async def index(_request: Request) -> Response:
         from infra.console.contracts.view import subjects
 
-        return await site.page("contracts.html", found=await site.asked(subjects))
+        return await site.page("contracts.html", found=await site.asked(lambda _: subjects()))
 
     async def show(request: Request) -> Response:
         from infra.console.contracts import view
 
         name = request.query_params.get("name", "")
-        found = await site.asked(lambda: view.subject(name))
-        text = await site.asked(lambda: view.text_of(deployment, name))
+        found = await site.asked(lambda _: view.subject(name))
+        text = await site.asked(lambda seen: view.text_of(seen, name))
         return await _page(found, text)
 
     async def check(_request: Request, form: Form) -> Response:
@@ -36,9 +34,9 @@ def contract_routes(site: Site) -> list[Route]:
 
         name = form.require("name", "which message is to change")
         text = form.require("text", "what its schema is to be")
-        found = await site.asked(lambda: view.subject(name))
+        found = await site.asked(lambda _: view.subject(name))
         return await _page(
-            found, text, await site.asked(lambda: view.judged(deployment, name, text), "registry")
+            found, text, await site.asked(lambda seen: view.judged(seen, name, text), "registry")
         )
 
     async def _page(found: "Subject", text: str, judged: "Judged | None" = None) -> Response:
@@ -46,7 +44,7 @@ def contract_routes(site: Site) -> list[Route]:
 
         versions, trouble = [], ""
         try:
-            versions = await site.asked(lambda: view.published(deployment, found.name), "registry")
+            versions = await site.asked(lambda seen: view.published(seen, found.name), "registry")
         except Exception as error:
             trouble = explain(error) or ""
             if not trouble:

@@ -16,8 +16,7 @@ def flow_routes(site: Site) -> list[Route]:
         if not (asked := request.query_params.get("id", "").strip()):
             return await site.page("find.html")
         chosen = _uuid(request.query_params.get("message", ""))
-        deployment = site.installation.deployment
-        found = await site.asked(lambda: transaction(deployment, asked, chosen))
+        found = await site.asked(lambda seen: transaction(seen, asked, chosen))
         return await site.page("flow.html", found=found)
 
     return [site.get("/flow", show)]

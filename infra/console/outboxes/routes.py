@@ -11,14 +11,12 @@ from infra.errors import explain
 
 
 def outbox_routes(site: Site) -> list[Route]:
-    deployment = site.installation.deployment
-
     async def index(_request: Request) -> Response:
         from infra.console.outboxes.view import held
 
         found, trouble = None, ""
         try:
-            found = await site.asked(lambda: held(deployment))
+            found = await site.asked(held)
         except Exception as error:
             trouble = explain(error) or ""
             if not trouble:
@@ -30,7 +28,7 @@ def outbox_routes(site: Site) -> list[Route]:
     async def canary(_request: Request, _form: Form) -> Response:
         from infra.operations.outbox.canary import send_canary
 
-        arrived = await site.done(lambda: send_canary(deployment), "kafka")
+        arrived = await site.done(send_canary, "kafka")
         told = [f"A message took {milliseconds(arrived.seconds)} from its commit to the consumer."]
         return await site.page(
             "done.html",

@@ -8,13 +8,13 @@ from cdc.relay.backlog import Situation
 from infra.console.board import Panel, Reading, Source
 from infra.console.installation import Installation
 from infra.console.pages import Pages
-from infra.console.schemas import Schemas
 from infra.deployment import Deployment
 from infra.operations import connector, relay
 from infra.operations.connector import ConnectorReport
 from infra.operations.outbox.retention import Stats, stats
 from infra.operations.outbox.waiting import Rows, Waiting
 from infra.publishing import publisher
+from infra.schema_access import Schemas
 
 LATE_S = 10.0
 SCALE_S = (1.0, 10.0, 60.0, 600.0, 3600.0)
@@ -64,7 +64,7 @@ def length(age_s: float | None) -> float:
 
 
 def sources(installation: Installation, _schemas: Schemas) -> tuple[Source, ...]:
-    deployment = installation.deployment
+    deployment = installation.seen
     return (Source(name="publishing", open=lambda: _publishing(deployment), every_s=3.0),)
 
 

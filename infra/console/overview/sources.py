@@ -12,14 +12,14 @@ from consumers.runtime.lag import TopicLag
 from infra import capture
 from infra.console.board import Source
 from infra.console.installation import Installation
-from infra.console.schemas import Schemas
 from infra.consumer_access import ROLES, ConsumerSchema
 from infra.operations.doctor import Finding, cheap_checks, examine
 from infra.operations.doctor.servers import server_checks
 from infra.operations.lag import Lags, lags_in
 from infra.operations.outbox.waiting import Outboxes, Waiting
 from infra.publishing import publisher
-from infra.services import OUTBOXES, WORKERS
+from infra.schema_access import Schemas
+from infra.services import WORKERS
 from schemas.catalogue import catalogue
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ RATES_OVER = 5
 """Looks over which a rate is taken."""
 CHECKED_EVERY = 4
 """Of so many looks at the pipeline one goes through the doctor's checks as well."""
+Slots = Mapping[str, Slot | None]
+"""Name of the slot of each capture -> how it is; None where there is none."""
 LOCAL_REMEDY = "run `make up`, which repairs what is missing"
 
 
@@ -66,13 +68,13 @@ def sources(installation: Installation, schemas: Schemas) -> tuple[Source, ...]:
         Source(name="parts", open=lambda: _parts(installation), every_s=looked_s),
         Source(name="pipeline", open=lambda: _pipeline(installation, schemas), every_s=2.0),
         Source(name="waiting", open=lambda: _waiting(installation, schemas), every_s=2.0),
-        Source(name="slot", open=lambda: _slot(installation), every_s=3.0),
+        Source(name="slot", open=lambda: _slots(installation), every_s=3.0),
     )
 
 
 @contextmanager
 def _parts(installation: Installation) -> Iterator[Callable[[], Parts]]:
-    local, deployment = installation.local, installation.deployment
+    local, deployment = installation.local, installation.seen
 
     def ask() -> Parts:
         checks = server_checks(deployment, publisher(deployment))
@@ -94,15 +96,15 @@ def _parts(installation: Installation) -> Iterator[Callable[[], Parts]]:
 
 
 @contextmanager
-def _slot(installation: Installation) -> Iterator[Callable[[], Slot | None]]:
-    yield lambda: capture.slot(installation.deployment.main)
+def _slots(installation: Installation) -> Iterator[Callable[[], Slots]]:
+    captures = installation.seen.captures
+    yield lambda: {each.slot: capture.slot(each) for each in captures}
 
 
 @contextmanager
 def _waiting(installation: Installation, schemas: Schemas) -> Iterator[Callable[[], Waiting]]:
     with schemas.opened() as connections:
-        outboxes = {schema: connections[schema] for schema in OUTBOXES}
-        yield Outboxes(installation.deployment, outboxes).look
+        yield Outboxes(installation.seen, connections).look
 
 
 @contextmanager
@@ -110,7 +112,7 @@ def _pipeline(installation: Installation, schemas: Schemas) -> Iterator[Callable
     with (
         schemas.opened() as connections,
         lags_in(
-            installation.deployment, [ConsumerSchema(role, connections[role]) for role in ROLES]
+            installation.seen, [ConsumerSchema(role, connections[role]) for role in ROLES]
         ) as lags,
     ):
         yield _Pipeline(installation, lags).look
@@ -155,7 +157,7 @@ class _Pipeline:
         )
 
     def _check(self, lags: Sequence[TopicLag]) -> Sequence[Finding]:
-        deployment = self._installation.deployment
+        deployment = self._installation.seen
         by_consumer = {
             worker.name: [lag for lag in lags if lag.consumer == worker.name] for worker in WORKERS
         }

@@ -27,8 +27,6 @@ FOLLOWED_S = 8.0
 
 
 def parked_routes(site: Site) -> list[Route]:
-    deployment = site.installation.deployment
-
     async def index(request: Request) -> Response:
         from infra.console.parked.view import MOST, listed, selection
 
@@ -39,7 +37,7 @@ def parked_routes(site: Site) -> list[Route]:
                 chosen = selection(**about)
             except ValueError as error:
                 raise RequestError(f"{error}.") from error
-            found = await site.asked(lambda: listed(deployment, chosen))
+            found = await site.asked(lambda seen: listed(seen, chosen))
         return await site.page("parked.html", "parked", found=found, about=about, most=MOST)
 
     async def show(request: Request) -> Response:
@@ -73,7 +71,7 @@ def parked_routes(site: Site) -> list[Route]:
             by=_by(form),
         )
         try:
-            await site.done(lambda: operations.edit(deployment, request))
+            await site.done(lambda deployment: operations.edit(deployment, request))
         except operations.EditError as error:
             found = await _one({name: form.get(name) for name in NAMED_BY})
             return await site.page(
@@ -89,7 +87,7 @@ def parked_routes(site: Site) -> list[Route]:
         from infra.console.parked.view import one
 
         try:
-            return await site.asked(lambda: one(deployment, **asked))
+            return await site.asked(lambda seen: one(seen, **asked))
         except ValueError as error:
             raise RequestError(f"{error}.") from error
 
@@ -101,7 +99,7 @@ def parked_routes(site: Site) -> list[Route]:
             target=_target(form), by=_by(form), rate=_rate(form), timeout_s=FOLLOWED_S
         )
         result = await site.done(
-            lambda: operations.retry(
+            lambda deployment: operations.retry(
                 deployment,
                 request,
                 lambda _: None,
@@ -122,7 +120,7 @@ def parked_routes(site: Site) -> list[Route]:
         if not form.get("place"):
             raise FormError("Nothing was done: say which message is to be skipped.")
         target, by = _target(form), _by(form)
-        await site.done(lambda: operation(deployment, target, by, lambda _: None))
+        await site.done(lambda deployment: operation(deployment, target, by, lambda _: None))
         return see(_back(form))
 
     return [

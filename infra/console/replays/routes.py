@@ -10,8 +10,6 @@ from infra.console.routes import Site, see
 
 
 def replay_routes(site: Site) -> list[Route]:
-    deployment = site.installation.deployment
-
     async def index(request: Request) -> Response:
         from infra.console.replays import view
 
@@ -29,7 +27,7 @@ def replay_routes(site: Site) -> list[Route]:
         from infra.operations.replay.jobs import job
 
         job_id = request.query_params.get("id", "")
-        found = await site.asked(lambda: job(deployment, job_id), "files")
+        found = await site.asked(lambda seen: job(seen, job_id), "files")
         return await site.page("replay.html", "replays", found=found, shown=view.SHOWN)
 
     async def begin(_request: Request, form: Form) -> Response:
@@ -37,14 +35,14 @@ def replay_routes(site: Site) -> list[Route]:
         from infra.operations.replay import jobs
 
         asked = view.request_of(form, form.actor, form.why)
-        job = await site.done(lambda: jobs.start(deployment, asked), "files")
+        job = await site.done(lambda deployment: jobs.start(deployment, asked), "files")
         return see(link("/replay", id=job.job_id))
 
     async def stop(_request: Request, form: Form) -> Response:
         from infra.operations.replay import jobs
 
         job_id = form.require("id", "which replay is meant")
-        await site.done(lambda: jobs.stop(deployment, job_id), "files")
+        await site.done(lambda deployment: jobs.stop(deployment, job_id), "files")
         return see(link("/replay", id=job_id))
 
     return [

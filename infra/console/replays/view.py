@@ -12,11 +12,11 @@ from infra.console.board import Panel, Reading, Source
 from infra.console.guard import Form
 from infra.console.installation import Installation
 from infra.console.pages import Pages
-from infra.console.schemas import Schemas
 from infra.deployment import Deployment
 from infra.errors import RequestError
 from infra.operations.replay.jobs import Job, jobs
 from infra.operations.replay.request import ReplayRequest
+from infra.schema_access import Schemas
 from infra.services import WORKERS
 from schemas.catalogue import catalogue
 
@@ -27,7 +27,7 @@ CHOICES = ("consumer", "topic", "start", "end", "key", "type", "id", "where", "c
 
 
 def sources(installation: Installation, _schemas: Schemas) -> tuple[Source, ...]:
-    return (Source(name="replays", open=lambda: _jobs(installation.deployment), every_s=0.5),)
+    return (Source(name="replays", open=lambda: _jobs(installation.seen), every_s=0.5),)
 
 
 def panels(pages: Pages) -> tuple[Panel, ...]:

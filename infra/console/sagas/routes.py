@@ -9,17 +9,16 @@ from starlette.routing import Route
 from infra.console.guard import Form, FormError
 from infra.console.pages import link
 from infra.console.routes import Site, see
+from infra.deployment import Deployment
 
 
 def saga_routes(site: Site) -> list[Route]:
-    deployment = site.installation.deployment
-
     async def index(request: Request) -> Response:
         from consumers.sagas.instance import Status
         from infra.console.sagas.view import MOST, listed
 
         saga, status = (request.query_params.get(name, "") for name in ("saga", "status"))
-        found = await site.asked(lambda: listed(deployment, saga, status))
+        found = await site.asked(lambda seen: listed(seen, saga, status))
         return await site.page(
             "sagas.html",
             "sagas",
@@ -35,7 +34,7 @@ def saga_routes(site: Site) -> list[Route]:
         from infra.operations.sagas import ABOUT
 
         saga_id, saga = (request.query_params.get(name, "") for name in ("id", "saga"))
-        found = await site.asked(lambda: one(deployment, saga_id, saga))
+        found = await site.asked(lambda seen: one(seen, saga_id, saga))
         return await site.page("saga.html", found=found, about=ABOUT)
 
     async def act(_request: Request, form: Form) -> Response:
@@ -54,7 +53,7 @@ def saga_routes(site: Site) -> list[Route]:
             why=form.why,
         )
 
-        def carry_out() -> None:
+        def carry_out(deployment: Deployment) -> None:
             with operations.open_sagas(deployment) as readers:
                 operations.act(readers, request)
 

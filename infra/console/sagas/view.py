@@ -11,10 +11,10 @@ from infra.console.board import Panel, Reading, Source
 from infra.console.flow.scale import Scale
 from infra.console.installation import Installation
 from infra.console.pages import Pages, milliseconds
-from infra.console.schemas import Schemas
 from infra.deployment import Deployment
 from infra.operations import sagas as operations
 from infra.operations.sagas import OPEN, Figures, Shown, Stuck
+from infra.schema_access import Schemas
 
 WITHIN = timedelta(hours=24)
 """Of sagas that have ended, those that did within this are counted."""

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cdc.tail import TailedRecord
-from infra.console.streams import HEARTBEAT_S, RETRY_MS, event
+from infra.console.events import event
+from infra.console.streams import HEARTBEAT_S, RETRY_MS
 from infra.deployment import Deployment
 from infra.errors import explain
 from infra.operations.records import Filter, follow

@@ -14,15 +14,13 @@ from infra.errors import explain
 
 
 def topic_routes(site: Site) -> list[Route]:
-    deployment = site.installation.deployment
-
     async def index(_request: Request) -> Response:
         from infra.console.topics import view
 
         records: Mapping[str, int | None] = {}
         trouble = ""
         try:
-            records = await site.asked(lambda: view.counted(deployment), "kafka")
+            records = await site.asked(view.counted, "kafka")
         except Exception as error:
             trouble = explain(error) or ""
             if not trouble:
@@ -36,7 +34,7 @@ def topic_routes(site: Site) -> list[Route]:
 
         asked = view.Asked.of(request.query_params)
         wanted = asked.request()
-        found = await site.asked(lambda: view.page_of(deployment, wanted), "kafka")
+        found = await site.asked(lambda seen: view.page_of(seen, wanted), "kafka")
         return await site.page(
             "topic.html",
             found=found,
@@ -52,7 +50,7 @@ def topic_routes(site: Site) -> list[Route]:
         visitor = present()
         wanted = view.Asked.of(request.query_params).filter()
         events = following.stream(
-            deployment,
+            site.installation.seen,
             wanted,
             lambda: site.is_ending or not visitor.is_welcome(),
             lambda each: site.pages.render("part-record.html", each=view.Record(each)),

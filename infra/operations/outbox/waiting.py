@@ -40,7 +40,7 @@ class Waiting:
 
 
 class Outboxes:
-    """All outboxes, by schema, on connections that are open already."""
+    """All outboxes, on connections that are open already, by the names that `outbox_urls` gives them."""
 
     def __init__(self, deployment: Deployment, outboxes: Mapping[str, SyncConnection]) -> None:
         self._deployment = deployment
@@ -76,9 +76,11 @@ class Outboxes:
     def _still_there(self) -> dict[str, Rows]:
         now = datetime.now(UTC)
         found = {}
-        for schema, connection in self._outboxes.items():
-            capture = self._deployment.capture_of(schema)
-            rows = backlog_of(connection, self._published_until[capture.name], now)
-            age_s = None if rows.oldest is None else max(0.0, (now - rows.oldest).total_seconds())
-            found[schema] = Rows(rows.rows, age_s)
+        for capture in self._deployment.captures:
+            for name in capture.outbox_urls():
+                rows = backlog_of(self._outboxes[name], self._published_until[capture.name], now)
+                age_s = (
+                    None if rows.oldest is None else max(0.0, (now - rows.oldest).total_seconds())
+                )
+                found[name] = Rows(rows.rows, age_s)
         return found

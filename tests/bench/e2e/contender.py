@@ -57,10 +57,10 @@ def spent(stack: RunningStack, at_work: AtWork) -> Spent:
             "select xact_commit from pg_stat_database where datname = current_database()"
         )
         [[commits]] = cursor.fetchall()
-    return Spent({name: _cpu_s(pid) for name, pid in pids.items()}, commits)
+    return Spent({name: cpu_s(pid) for name, pid in pids.items()}, commits)
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """Return the processor time of a process and its children; those that have ended are not counted."""
     process = psutil.Process(pid)
     total = 0.0

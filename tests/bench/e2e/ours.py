@@ -49,17 +49,22 @@ class Ours:
             stack.start(part)
         try:
             running = Supervisor(stack.settings.home).processes()
-            system = System(
-                url=f"{stack.settings.url_of('storefront')}/v2/orders",
-                steps=steps,
-                more={"fulfilment": self.form.value},
-                bootstrap=stack.settings.kafka_bootstrap,
-                topic="order.events",
-                last=frozenset({b"orders.OrderConfirmed", b"orders.OrderCancelled"}),
-            )
+            system = system_of(stack, steps, self.form)
             yield AtWork(system, {part: running[part].pid for part in parts})
         finally:
             Supervisor(stack.settings.home).stop(parts)
+
+
+def system_of(stack: RunningStack, steps: Steps, form: Fulfilment) -> System:
+    """Return the product of a stack that runs, as its clients see it."""
+    return System(
+        url=f"{stack.settings.url_of('storefront')}/v2/orders",
+        steps=steps,
+        more={"fulfilment": form.value},
+        bootstrap=stack.settings.kafka_bootstrap,
+        topic="order.events",
+        last=frozenset({b"orders.OrderConfirmed", b"orders.OrderCancelled"}),
+    )
 
 
 def services(steps: Steps, form: Fulfilment) -> tuple[str, ...]:

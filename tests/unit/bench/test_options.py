@@ -72,6 +72,7 @@ def test_every_option_has_a_variable(asked: list[Options]) -> None:
             orders_per_s=7.0,
             seed=7,
             orders=7,
+            pages=7,
             format_ms=7.0,
             publisher="relay",
             form=Fulfilment.ORCHESTRATION,

@@ -41,6 +41,7 @@ def options(*, rounds: int = 1, backlog: int = 0, only: tuple[str, ...] = CONTEN
         orders_per_s=20.0,
         seed=0,
         orders=9,
+        pages=9,
         format_ms=100.0,
         publisher="cdc",
         form=Fulfilment.CHOREOGRAPHY,

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from cdc.connector import render
+from cdc.database import session_url
 from cdc.relay.settings import RelaySettings
 from infra.capture import connector_settings, outbox_urls
 from infra.deployment import CONTEXTS, Capture, Deployment, DeploymentError
@@ -18,7 +21,7 @@ from infra.moving.marks import Held, HomeError, require_at_home, trouble_of
 from infra.moving.move import MoveError, Plan, plan, plan_of
 from infra.processes import environment_of
 from infra.retention_access import looked_after
-from infra.services import RELAY_SERVICE, find_service
+from infra.services import CAPTURE, OWNER, READER, RELAY_SERVICE, RETENTION, find_service
 from infra.settings import SettingsError, load_settings
 from tests.side_by_side import own_ports
 
@@ -68,6 +71,24 @@ def test_a_context_with_a_database_of_its_own_is_captured_by_itself() -> None:
         ["slot:tailrace_outbox", ",".join(main.outboxes)],
         ["slot:tailrace_outbox_ledger", "payments,shipping,canary"],
     ]
+
+
+def test_who_only_looks_is_one_role_in_each_database_and_schema() -> None:
+    seen = load_settings(databases="payments=ledger").deployment().to_look()
+    urls = [
+        *outbox_urls(seen).values(),
+        *(each.url(role) for each in seen.captures for role in (OWNER, CAPTURE, RETENTION)),
+    ]
+    assert {urlsplit(url).username for url in urls} == {READER}
+    assert all(READER in who_connects(each) for each in seen.captures)
+    path = conninfo_to_dict(session_url(seen.database_url("payments")))
+    assert path["dbname"] == "ledger"
+    # of settings that are given twice, the last one counts
+    found = str(path["options"]).split("search_path=")
+    assert found[-1].split()[0] == "payments"
+    ledger = str(conninfo_to_dict(outbox_urls(seen)["canary@ledger"])["options"])
+    assert ledger == "-c search_path=canary"
+    assert "options" not in conninfo_to_dict(seen.main.url(OWNER))
 
 
 def test_connectors_are_told_apart_by_all_that_they_leave_behind() -> None:

@@ -22,9 +22,11 @@ from cdc.service import StartError
 from producers.grpc.calls import LONGEST_S, Calls
 from producers.grpc.client import open_channel
 from producers.grpc.errors import RefusedError
+from producers.grpc.metrics import telling
 from producers.users.rpc.loyalty_client import LoyaltyClient
 from schemas.rpc.loyalty.v1 import loyalty_pb2 as loyalty
 from schemas.rpc.loyalty.v1.loyalty_pb2_grpc import LoyaltyServiceStub
+from tests import plain_http
 from tests.rpc import LOYALTY, Loyalty, gold, never, serving_loyalty, url_of
 from tests.services import end, start
 
@@ -41,6 +43,46 @@ def run(test: Test) -> None:
             await test()
 
     asyncio.run(bounded())
+
+
+def test_calls_are_told_as_metrics_by_method_and_status() -> None:
+    async def late(_: loyalty.GetTierRequest) -> loyalty.GetTierResponse:
+        raise RefusedError(grpc.StatusCode.RESOURCE_EXHAUSTED, "later")
+
+    async def test() -> None:
+        servicer = Loyalty()
+        async with (
+            serving_loyalty(servicer) as running,
+            grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel,
+            telling(lambda: running.calls.metrics(7), host="127.0.0.1", port=0) as port,
+        ):
+            stub = LoyaltyServiceStub(channel)
+            await stub.GetTier(ASKED, timeout=5)
+            servicer.answer = late
+            for method in (stub.GetTier, channel.unary_unary("/made.up.Service/Method")):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await method(ASKED if method is stub.GetTier else b"", timeout=5)
+            answer = await asyncio.to_thread(plain_http.get, f"http://127.0.0.1:{port}/metrics")
+            method = f'method="{LOYALTY}/GetTier"'
+            for code in ("OK", "RESOURCE_EXHAUSTED"):
+                wanted = f'tailrace_rpc_duration_seconds_count{{code="{code}",{method}}} 1.0'
+                assert wanted in answer.text
+            assert "tailrace_rpcs_in_flight 0.0" in answer.text
+            assert "tailrace_rpcs_in_flight_limit 7.0" in answer.text
+            assert "made.up" not in answer.text  # or callers could make up any number of series
+
+    run(test)
+
+
+def test_a_port_for_metrics_that_somebody_has_is_a_sentence() -> None:
+    async def test() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(StartError, match="set TAILRACE_METRICS_PORT"):
+                async with telling(list, host="127.0.0.1", port=port):
+                    pass
+
+    run(test)
 
 
 def test_an_answer_health_and_reflection_are_had_by_any_client() -> None:

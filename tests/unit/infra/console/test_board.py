@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from infra.console import board as module
+from infra.console import routes
 from infra.console.board import Board, Panel, Reading, Source
-from infra.console.streams import event, stream
+from infra.console.events import event
+from infra.console.installation import Installation
+from infra.console.streams import stream
 from infra.errors import TailraceError
 
 
@@ -82,6 +85,70 @@ def test_many_pages_look_once_and_the_last_one_ends_it() -> None:
         with board.watched(["one"]):
             await until(board, lambda: look.opened == 2)
         await board.close()
+
+    run(test())
+
+
+def test_what_says_the_same_again_wakes_nobody() -> None:
+    class Same(Look):
+        def look(self) -> int:
+            super().look()
+            return 7
+
+    async def test() -> None:
+        look = Same()
+        board = board_of(one=look)
+        with board.watched(["one"]):
+            await until(board, lambda: counts(board, "one"))
+            changes, looks = board.changes, look.looks
+            await until(board, lambda: look.looks >= looks + 5)
+            assert board.changes == changes
+        await board.close()
+
+    run(test())
+
+
+def test_a_panel_that_cannot_be_made_holds_up_no_source() -> None:
+    async def test() -> None:
+        look = Look()
+        board = board_of(one=look)
+        board.shown("one")
+
+        def fail(_: Mapping[str, Reading]) -> str:
+            raise ZeroDivisionError
+
+        board._shown["one"].panel = Panel(name="one", sources=("one",), render=fail)
+        with board.watched(["one"]):
+            await until(board, lambda: look.looks >= 3)
+            with pytest.raises(ZeroDivisionError):
+                board.shown("one")
+        await board.close()
+
+    run(test())
+
+
+def test_what_the_first_page_needs_is_ready_before_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(routes, "WARM_AFTER_S", 0)
+    installation = Installation(
+        deployment=None,  # type: ignore[arg-type]  # nothing is asked of it
+        local=None,
+        mode="look",
+        actor="ada",
+    )
+    loaded: list[routes.Site] = []
+
+    def load(site: routes.Site) -> Callable[[], Board]:
+        loaded.append(site)
+        return lambda: Board((), ())
+
+    async def test() -> None:
+        site = routes.Site(installation, "process", load)
+        await site.warm_up()
+        await site.board()
+        assert loaded == [site]
+        await site.close()
 
     run(test())
 

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from markupsafe import Markup
 
+from infra.console.board import Reading
 from infra.console.pages import STATIC, Pages, link, milliseconds, prose, rate, seconds
 
 EVIL = "<script>alert(1)</script>\"' \x1b[31m\u202e\x00\n&amp;"
@@ -33,6 +35,28 @@ def test_a_payload_is_shown_line_by_line(pages: Pages) -> None:
     assert "<script>" not in page
     assert not set(page) & set("\x1b\u202e\x00")
     assert page.count("\n") == 8
+
+
+def test_the_slot_of_each_capture_is_shown_by_its_name(pages: Pages) -> None:
+    slot = SimpleNamespace(
+        active=True,
+        retained_bytes=7,
+        limit_bytes=2**30,
+        unconfirmed_bytes=7,
+        wal_status="reserved",
+        invalidation_reason=None,
+    )
+
+    def shown(**slots: object) -> str:
+        reading = Reading(slots, at=datetime.now(UTC))
+        return pages.render("panel-slot.html", reading=reading, waiting=None)
+
+    both = shown(tailrace_outbox=slot, tailrace_outbox_ledger=None)
+    assert "<code>tailrace_outbox</code>" in both
+    assert "<code>tailrace_outbox_ledger</code>" in both
+    assert "by the connector" in both
+    assert "There is none yet; the connector makes it." in both
+    assert "<code>" not in shown(tailrace_outbox=slot)  # where there is but one
 
 
 def test_commands_in_sentences_are_code_and_nothing_else_is_markup() -> None:

@@ -1,7 +1,7 @@
 """Connections to the schemas of all services, to read, shared by everything that looks at them again and again.
 
-There is one for each schema, as each service's role sees no more than its own: a dozen, of those that the database has
-for all. So they are opened once, and only while somebody looks.
+There is one for each schema, a dozen of those that a database has for all. So they are opened once, and only while
+somebody looks.
 """
 
 import threading
@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from cdc.database import ONLY_READS, SyncConnection, connect
-from infra.consumer_access import ROLES
+from infra.capture import outbox_urls
 from infra.deployment import Deployment
-from infra.services import OUTBOXES
 
 Connections = Mapping[str, SyncConnection]
-"""Schema -> connection of its service's role, in autocommit; threads may share it."""
+"""Schema -> connection that leads to it, in autocommit; threads may share it. Canaries of a database besides the main
+one have its name behind theirs, as `Capture.label` says."""
 
 
 class Schemas:
@@ -45,10 +45,8 @@ class Schemas:
     def _open(self) -> Connections:
         with ExitStack() as opening:
             connections = {
-                schema: opening.enter_context(
-                    connect(self._deployment.database_url(schema), ONLY_READS, autocommit=True)
-                )
-                for schema in dict.fromkeys((*OUTBOXES, *ROLES))
+                schema: opening.enter_context(connect(url, ONLY_READS, autocommit=True))
+                for schema, url in outbox_urls(self._deployment).items()
             }
             self._opened = opening.pop_all()
         return connections
