@@ -7,9 +7,12 @@ PACKAGES := schemas cdc producers consumers infra
 # `python3` may be an old one (macOS) while a newer one is at hand under its full name
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 ifndef PYTHON
-PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+PYTHON = $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$name" -c '$(RECENT)' 2>/dev/null && echo "$$name" && exit; done; echo python3)
 endif
+
+# A stack is some twenty programs of Python, and tests are a thousand files: nobody is to compile them each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 # make ... STACK=containers is about the stack in containers
 ifdef STACK
