@@ -42,9 +42,8 @@ def render_documents() -> dict[Path, str]:
     }
 
 
-def stale() -> list[Path]:
-    """Return the generated files that are not what they should be, and those that nothing generates any more."""
-    expected = render_classes() | render_documents()
+def stale(expected: Mapping[Path, str]) -> list[Path]:
+    """Return the generated files that are not what is expected, and those that nothing generates any more."""
     return _changed(expected) + _left_over(expected)
 
 

@@ -21,8 +21,11 @@ def document() -> dict[str, Any]:
 
 
 def test_nothing_has_drifted() -> None:
-    assert stale() == [], "what is generated has drifted from the contracts; run `make generate`"
-    assert len(render_classes() | render_documents()) > len(catalogue().topics)
+    expected = render_classes() | render_documents()
+    assert len(expected) > len(catalogue().topics)
+    assert stale(expected) == [], (
+        "what is generated has drifted from the contracts; run `make generate`"
+    )
 
 
 def test_the_asyncapi_document_is_valid(document: dict[str, Any]) -> None:

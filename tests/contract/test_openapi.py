@@ -17,36 +17,44 @@ from tests.openapi import examples_of, validator_of
 
 Node = dict[str, Any]
 
-RENDERED = render_all()
-DOCUMENTS = {path: json.loads(text) for path, text in RENDERED.items()}
+APPS = apps()
 NEGOTIATED = [
     (path, route)
-    for path, app in apps().items()
+    for path, app in APPS.items()
     for route in app.router.routes
     if isinstance(route, NegotiatedRoute)
 ]
 ROUTES = [
-    pytest.param(DOCUMENTS[path], route, id=f"{path.rpartition('/')[2]}{route.path}")
+    pytest.param(path, route, id=f"{path.rpartition('/')[2]}{route.path}")
     for path, route in NEGOTIATED
 ]
 PROBLEM = "application/problem+json"
 
 
-@pytest.fixture(params=DOCUMENTS, ids=lambda path: path.rpartition("/")[2])
-def document(request: pytest.FixtureRequest) -> Node:
-    found: Node = DOCUMENTS[request.param]
-    return found
+@pytest.fixture(scope="module")
+def rendered() -> dict[str, str]:
+    return render_all()
 
 
-@pytest.mark.parametrize("path", RENDERED)
-def test_nothing_has_drifted(path: str) -> None:
+@pytest.fixture(scope="module")
+def documents(rendered: dict[str, str]) -> dict[str, Node]:
+    return {path: json.loads(text) for path, text in rendered.items()}
+
+
+@pytest.fixture(params=APPS, ids=lambda path: path.rpartition("/")[2])
+def document(request: pytest.FixtureRequest, documents: dict[str, Node]) -> Node:
+    return documents[request.param]
+
+
+@pytest.mark.parametrize("path", APPS)
+def test_nothing_has_drifted(path: str, rendered: dict[str, str]) -> None:
     file = REPOSITORY / path
     committed = file.read_text() if file.exists() else ""
-    assert committed == RENDERED[path], f"{path} is not what the services say: run make generate"
+    assert committed == rendered[path], f"{path} is not what the services say: run make generate"
 
 
-def test_rendering_again_gives_the_same() -> None:
-    assert render_all() == RENDERED
+def test_rendering_again_gives_the_same(rendered: dict[str, str]) -> None:
+    assert render_all() == rendered
 
 
 def test_it_is_openapi_3_1_and_every_reference_leads_somewhere(document: Node) -> None:
@@ -61,7 +69,7 @@ def test_nothing_described_is_unused(document: Node) -> None:
     assert used == set(document["components"]["schemas"])
 
 
-@pytest.mark.parametrize(("document", "route"), ROUTES)
+@pytest.mark.parametrize(("document", "route"), ROUTES, indirect=["document"])
 def test_each_version_is_described_with_its_end(document: Node, route: NegotiatedRoute) -> None:
     for version, versioned in route.routes.items():
         operation = document["paths"][version.prefix + route.path][versioned.method.lower()]
@@ -74,7 +82,7 @@ def test_each_version_is_described_with_its_end(document: Node, route: Negotiate
         assert bool(announced) == bool(version.deprecated_on)
 
 
-@pytest.mark.parametrize(("document", "route"), ROUTES)
+@pytest.mark.parametrize(("document", "route"), ROUTES, indirect=["document"])
 def test_negotiation_is_described(document: Node, route: NegotiatedRoute) -> None:
     versions = list(route.routes)
     operation = document["paths"][route.path][route.routes[versions[0]].method.lower()]
