@@ -4,8 +4,6 @@ import signal
 import time
 from functools import partial
 
-import pytest
-
 from infra.local.probe import wait_until
 from schemas.rest.orders.v2 import Order
 from tests.again import show
@@ -48,7 +46,6 @@ def kill_the_storefront_between_commit_and_answer(stack: RunningStack) -> int:
         return placed() - then
 
 
-@pytest.mark.alone
 def test_an_order_whose_answer_was_lost_is_sent_again_and_placed_once(stack: RunningStack) -> None:
     load = Load(stack.settings.url_of("storefront"), per_s=ORDERS_PER_S)
     since = before(stack)
