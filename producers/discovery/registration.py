@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from importlib import import_module
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cdc.service import StartError
 from producers.discovery.instances import Instance
 from producers.discovery.registries.address import host_and_port
-from producers.discovery.registries.keeping import Keeping
+
+if TYPE_CHECKING:  # it brings an HTTP client, which a service without a registry need not load
+    from producers.discovery.registries.keeping import Keeping
 
 REGISTRARS = {
     "consul": "producers.discovery.registries.consul:ConsulRegistrar",
@@ -23,7 +25,7 @@ WAIT_MS = 1_000
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  # told apart, not listened on
 
 
-def registrar_at(address: str) -> Keeping:
+def registrar_at(address: str) -> "Keeping":
     """Return the registrar of a registry, by its address.
 
     Raises:
@@ -77,7 +79,7 @@ class Registration:
     """
 
     def __init__(
-        self, registrar: Keeping | None, service: str, instance: Instance, *, wait_s: float
+        self, registrar: "Keeping | None", service: str, instance: Instance, *, wait_s: float
     ) -> None:
         self.is_leaving = False
         self._registrar = registrar

@@ -1,5 +1,5 @@
 -- What the role that only looks may see: what was sent and waits, and what retention would do, but not do it.
-create function outbox_plan(
+create or replace function outbox_plan(
     publisher text, kept interval,
     out name text, out first_day date, out last_day date, out bytes bigint, out fate text, out why text
 ) returns setof record

@@ -3,13 +3,12 @@
 import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cdc.metrics import METRICS
 from producers.rest.access.api_key import PREFIX, ApiKey
-from producers.rest.access.jwks import IssuerKeys
 from producers.rest.access.keyring import Keyring
 from producers.rest.access.principal import (
     PRINCIPAL,
@@ -22,12 +21,14 @@ from producers.rest.access.principal import (
 )
 from producers.rest.access.rate import Rate, RateLimit, network_of
 from producers.rest.access.settings import JWT, KEYS, AccessSettings
-from producers.rest.access.tokens import TokenRules, Tokens
 from producers.rest.context import answer_headers
 from producers.rest.figures import FIGURES, WATCHED
 from producers.rest.problems import ProblemError
 from schemas.rest.api import FIGURES_SCOPE
 from schemas.rest.problem import RATE_LIMITED
+
+if TYPE_CHECKING:
+    from producers.rest.access.tokens import Tokens
 
 OPEN = frozenset({"/", "/health", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 """Where nobody is asked: what a probe looks at, and what is told of the API, which is no secret."""
@@ -49,7 +50,7 @@ class Guard:
         if KEYS in settings.ways_in:
             self._keyring = Keyring(keys_database_url, max_age_s=settings.keys_max_age_s)
         if JWT in settings.ways_in:
-            self._tokens = Tokens(_rules(settings), IssuerKeys(settings.jwt_keys))
+            self._tokens = _tokens(settings)
         self._limit = RateLimit(settings.rate) if settings.rate else None
         self.denied = 0
 
@@ -137,14 +138,19 @@ class Guarded:
         await self._app(scope, receive, send)
 
 
-def _rules(settings: AccessSettings) -> TokenRules:
-    return TokenRules(
+def _tokens(settings: AccessSettings) -> "Tokens":
+    # they bring cryptography, which a service that takes no tokens need not load
+    from producers.rest.access.jwks import IssuerKeys
+    from producers.rest.access.tokens import TokenRules, Tokens
+
+    rules = TokenRules(
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
         algorithms=settings.algorithms,
         leeway_s=settings.jwt_leeway_s,
         scopes_claim=settings.jwt_scopes_claim,
     )
+    return Tokens(rules, IssuerKeys(settings.jwt_keys))
 
 
 def _bearer(scope: Scope) -> str:

@@ -26,6 +26,15 @@ def port() -> Iterator[int]:
         yield number
 
 
+@pytest.mark.parametrize("kind", ["rest", "grpc"])
+def test_a_service_loads_nothing_for_tokens_and_registries_that_nobody_has_set(kind: str) -> None:
+    code = (
+        f"import sys, producers.{kind}.__main__, producers.users.{'rpc.' * (kind == 'grpc')}bootstrap;"
+        "sys.exit(', '.join({'httpx2', 'joserfc', 'cryptography'} & set(sys.modules)) or 0)"
+    )
+    assert end(start("-c", code)) == (0, "")
+
+
 def test_missing_settings_are_named_and_status_is_2() -> None:
     status, errors = end(start("-m", "producers.rest", "orders"))
     assert status == 2
