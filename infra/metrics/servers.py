@@ -1,33 +1,43 @@
 """Postgres and Kafka as metrics, asked by their own protocols."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from confluent_kafka.admin import AdminClient
+from psycopg.rows import dict_row
 
 from cdc.database import SyncConnection, connect
 from cdc.kafka import TIMEOUT_S, asking, new_admin
-from cdc.metrics import Metric, counter, gauge, one
+from cdc.metrics import Labels, Metric, Values, counter, gauge, one
 from cdc.sql import load_queries
 from infra.deployment import Deployment
 from infra.metrics.gathering import Look, Source
 from infra.services import READER
 
 QUERIES = load_queries(__package__)
+LABELS = ("capture",)
 SIZE_EVERY_S = 300.0
 """For the size of the database Postgres goes through thousands of files."""
 
 
 def server_sources(deployment: Deployment) -> tuple[Source, ...]:
+    urls = {each.name: each.url(READER) for each in deployment.captures}
+
     @contextmanager
     def postgres() -> Iterator[Look]:
-        url = deployment.database_url(READER)
-        with connect(url, {"statement_timeout": "20s"}, autocommit=True) as connection:
-            yield lambda: list(_postgres(connection))
+        with ExitStack() as opened:
+            connections = {
+                name: opened.enter_context(
+                    connect(url, {"statement_timeout": "20s"}, autocommit=True)
+                )
+                for name, url in urls.items()
+            }
+            yield lambda: list(_postgres(connections))
 
     @contextmanager
     def size() -> Iterator[Look]:
-        yield lambda: [_size(deployment.database_url(READER))]
+        yield lambda: [_size(urls)]
 
     @contextmanager
     def kafka() -> Iterator[Look]:
@@ -54,29 +64,39 @@ COUNTED = {
 """Column -> name and meaning of what only grows."""
 
 
-def _postgres(connection: SyncConnection) -> Iterator[Metric]:
-    with connection.cursor() as cursor:
-        row = cursor.execute(QUERIES["database"]).fetchone()
-        columns = [each.name for each in cursor.description or ()]
-    told = dict(zip(columns, row or (), strict=True))
+def _postgres(connections: Mapping[str, SyncConnection]) -> Iterator[Metric]:
+    told = {name: _database(connection) for name, connection in connections.items()}
+
+    def of_each(column: str) -> Values:
+        return {(name,): float(row[column]) for name, row in told.items()}
+
     yield gauge(
         "tailrace_postgres_connections",
-        "Connections to the server, of all databases.",
-        one(told["connections"]),
+        "Connections to the server of a capture's database, of all databases there.",
+        of_each("connections"),
+        LABELS,
     )
     yield gauge(
         "tailrace_postgres_connections_limit",
         "Connections that there may be, max_connections.",
-        one(told["connections_limit"]),
+        of_each("connections_limit"),
+        LABELS,
     )
     for column, (name, about) in COUNTED.items():
-        yield counter(f"tailrace_postgres_{name}_total", about, one(float(told[column])))
+        yield counter(f"tailrace_postgres_{name}_total", about, of_each(column), LABELS)
 
 
-def _size(url: str) -> Metric:
-    with connect(url) as connection:
-        [[size]] = connection.execute(QUERIES["size"]).fetchall()
-    return gauge("tailrace_postgres_database_bytes", "Size of the database.", one(size))
+def _database(connection: SyncConnection) -> Mapping[str, Any]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(QUERIES["database"]).fetchone() or {}
+
+
+def _size(urls: Mapping[str, str]) -> Metric:
+    sizes: dict[Labels, float] = {}
+    for name, url in urls.items():
+        with connect(url) as connection:
+            [[sizes[name,]]] = connection.execute(QUERIES["size"]).fetchall()
+    return gauge("tailrace_postgres_database_bytes", "Size of the database.", sizes, LABELS)
 
 
 def _kafka(bootstrap: str, admin: AdminClient) -> Iterator[Metric]:

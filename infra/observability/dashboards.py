@@ -281,8 +281,8 @@ SERVICES = Board(
             title="Connections of Postgres",
             about="And how many it takes.",
             queries={
-                "tailrace_postgres_connections": "open",
-                "tailrace_postgres_connections_limit": "limit",
+                "tailrace_postgres_connections": "open, {{capture}}",
+                "tailrace_postgres_connections_limit": "limit, {{capture}}",
             },
             unit="short",
         ),
@@ -290,8 +290,8 @@ SERVICES = Board(
             title="Transactions",
             about="A second.",
             queries={
-                "rate(tailrace_postgres_transactions_committed_total[1m])": "committed",
-                "rate(tailrace_postgres_transactions_rolled_back_total[1m])": "rolled back",
+                "rate(tailrace_postgres_transactions_committed_total[1m])": "committed, {{capture}}",
+                "rate(tailrace_postgres_transactions_rolled_back_total[1m])": "rolled back, {{capture}}",
             },
             unit="cps",
         ),
@@ -299,8 +299,8 @@ SERVICES = Board(
             title="WAL written",
             about="Bytes a second, and the size of the database.",
             queries={
-                "rate(tailrace_postgres_wal_bytes_total[1m])": "WAL a second",
-                "tailrace_postgres_database_bytes": "database",
+                "rate(tailrace_postgres_wal_bytes_total[1m])": "WAL a second, {{capture}}",
+                "tailrace_postgres_database_bytes": "database, {{capture}}",
             },
             unit="bytes",
         ),
