@@ -22,7 +22,6 @@ NAME = "traces"
 OFF = "off"
 FORM = Fulfilment.CHOREOGRAPHY
 CLIENTS = (8, 64)
-WARM_UP, WARM_UP_CLIENTS = 300, 16
 SETTLE_S = 1.5
 """After the last order, so that the spans of it are sent and count."""
 RATES: Mapping[str, float | None] = {OFF: None, "tenth": 0.1, "all": 1.0}
@@ -59,7 +58,7 @@ def run(options: Options, progress: Progress) -> Outcome:
                     _record(stack, url, RATES[name])
                     quieten(stack, needed)
                     with Ours(FORM).at_work(stack, "two") as at_work:
-                        for kind, found in asyncio.run(_measured(stack, at_work, options.orders)):
+                        for kind, found in asyncio.run(_measured(stack, at_work, options)):
                             runs.append(
                                 Run(
                                     contender=name,
@@ -87,11 +86,11 @@ def ratios(runs: Sequence[Run]) -> Mapping[str, float]:
 
 
 async def _measured(
-    stack: RunningStack, at_work: AtWork, orders: int
+    stack: RunningStack, at_work: AtWork, options: Options
 ) -> Sequence[tuple[str, Mapping[str, float]]]:
-    found = []
+    found, orders = [], options.orders
     async with clients_of(at_work.system) as clients:
-        await clients.closed(WARM_UP_CLIENTS, WARM_UP)
+        await clients.warm_up(options.warm_up_s)
         for number in CLIENTS:
             before = spent(stack, at_work)
             took = await clients.closed(number, orders)

@@ -1,7 +1,6 @@
 """What the benchmark `e2e` measures, in which order, and which ratios it comes to."""
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.bench.e2e import ours
@@ -21,8 +20,6 @@ from tests.stack import RunningStack
 NAME = "e2e"
 CLIENTS: Mapping[Steps, Sequence[int]] = {"two": (8, 64, 256), "four": (8, 64)}
 RATES: Mapping[Steps, Sequence[float]] = {"two": (20.0, 100.0), "four": (20.0,)}
-WARM_UP, WARM_UP_CLIENTS = 100, 16
-"""Orders at a time until the warm-up's time is over: a JVM compiles itself for half a minute, and serves for weeks."""
 COST_CLIENTS = 8
 SETTLE_S = 1.0
 """After the last order, so that what is done behind it counts too."""
@@ -97,9 +94,7 @@ async def _measured(
     found, steps = [], at_work.system.steps
     what = "" if steps == "two" else f", {steps} steps"
     async with clients_of(at_work.system) as clients:
-        warm_at = time.monotonic() + options.warm_up_s
-        while time.monotonic() < warm_at:
-            await clients.closed(WARM_UP_CLIENTS, WARM_UP)
+        await clients.warm_up(options.warm_up_s)
         for number in CLIENTS[steps]:
             orders = max(options.orders, number)
             before = spent(stack, at_work)

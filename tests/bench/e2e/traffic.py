@@ -17,6 +17,7 @@ TIMEOUT_S = 60.0
 WAIT_MS = 200
 KEEP_ALIVE_S = 2.0
 SKUS = 100
+WARM_UP, WARM_UP_CLIENTS = 100, 16
 Steps = Literal["two", "four"]
 """Of an order: it is paid, and if it has anything to send, that is set aside and shipped."""
 
@@ -77,6 +78,12 @@ class Clients:
         self._http = http
         self._ended: dict[bytes, asyncio.Future[None]] = {}
         self._numbers = count()
+
+    async def warm_up(self, seconds: float) -> None:
+        """Place orders for so long: a JVM compiles itself for half a minute, and then serves for weeks."""
+        warm_at = time.perf_counter() + seconds
+        while time.perf_counter() < warm_at:
+            await self.closed(WARM_UP_CLIENTS, WARM_UP)
 
     async def closed(self, clients: int, orders: int) -> Took:
         """Have each client place the next order when its last one has ended."""
