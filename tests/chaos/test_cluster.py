@@ -15,7 +15,7 @@ import pytest
 from cdc import connector
 from cdc.kafka import new_admin
 from consumers.runtime.group import read_groups
-from infra.local.parts import KAFKA_OF_A_CLUSTER, SECOND_WORKERS, SHARED
+from infra.local.parts import CONNECT_OF_A_CLUSTER, KAFKA_OF_A_CLUSTER, SECOND_WORKERS, SHARED
 from infra.local.standby.files import FENCED
 from infra.local.standby.status import answering
 from infra.pipeline import GROUPS
@@ -127,7 +127,8 @@ def test_disks_and_the_slot_are_lost_under_load(cluster: RunningStack) -> None:
     steps = [
         Step((Fault(Kind.WIPE, KAFKA_OF_A_CLUSTER[seed % 3]),)),
         Step((Fault(Kind.DROP, SLOT_TARGET),)),
-        Step((Fault(Kind.LOSE, "registry"),)),
+        # what the task had published since it last stored its position is published again
+        Step(tuple(Fault(Kind.KILL, name) for name in CONNECT_OF_A_CLUSTER)),
         by_chance,
     ]
     run = conduct(cluster, steps, per_s=CHAOS_PER_S, seed=seed, say=tell)
