@@ -78,3 +78,11 @@ class Service:
     @property
     def metrics_port_setting(self) -> str | None:
         return f"{self.name.replace('-', '_')}_metrics_port" if self.metrics_port else None
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Where it listens unless settings say otherwise, by the names of these settings."""
+        ports = {self.port_setting: self.port}
+        if self.metrics_port_setting and self.metrics_port:
+            ports[self.metrics_port_setting] = self.metrics_port
+        return ports

@@ -533,11 +533,8 @@ class Settings(AccessSettings, BaseSettings):
 SettingsWithServices: type[Settings] = create_model(
     "SettingsWithServices",
     __base__=Settings,
-    **{service.port_setting: (Port, service.port) for service in SERVICES},  # type: ignore[call-overload]
-    **{
-        service.metrics_port_setting: (Port, service.metrics_port)
-        for service in SERVICES
-        if service.metrics_port_setting
+    **{  # type: ignore[call-overload]
+        setting: (Port, port) for service in SERVICES for setting, port in service.ports.items()
     },
     **{second_port_setting(service): (Port, service.port + SECOND) for service in TWICE},
 )

@@ -90,10 +90,5 @@ def _defaults() -> Mapping[str, Any]:
         for name, field in fields.items()
         if not field.is_required() and field.default_factory is None
     }
-    ports = {service.port_setting: service.port for service in SERVICES}
-    ports |= {
-        service.metrics_port_setting: service.metrics_port
-        for service in SERVICES
-        if service.metrics_port_setting and service.metrics_port
-    }
+    ports = {setting: port for service in SERVICES for setting, port in service.ports.items()}
     return stated | ports | tomllib.loads(SETTINGS_FILE.read_text())

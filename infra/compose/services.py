@@ -1,6 +1,6 @@
 """Our own containers: each service, all workers in one, and those that prepare the rest and end."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -49,17 +49,11 @@ def _service(service: Service, deployment: Deployment) -> dict[str, Any]:
         networks=("data", "services"),
         more={
             "secrets": list(_secrets_of(service)),
-            "ports": list(_published(service)),
+            "ports": [published(*each) for each in service.ports.items()],
             "healthcheck": _alive([service]),
             "depends_on": READY,
         },
     )
-
-
-def _published(service: Service) -> Iterator[str]:
-    yield published(service.port_setting, service.port)
-    if service.metrics_port_setting and service.metrics_port:
-        yield published(service.metrics_port_setting, service.metrics_port)
 
 
 def _workers(deployment: Deployment) -> dict[str, Any]:

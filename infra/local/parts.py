@@ -172,7 +172,7 @@ def _service(service: Service) -> Part:
         ),
         is_ready=_probe_of(service),
         url=lambda settings: settings.url_of(service.name),
-        ports=tuple(filter(None, (service.port_setting, service.metrics_port_setting))),
+        ports=tuple(service.ports),
         publisher="relay" if service.kind == "relay" else None,
         is_service=service.kind != "relay",
         may_share=service.is_consumer,

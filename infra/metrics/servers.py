@@ -95,7 +95,8 @@ def _size(urls: Mapping[str, str]) -> Metric:
     sizes: dict[Labels, float] = {}
     for name, url in urls.items():
         with connect(url) as connection:
-            [[sizes[name,]]] = connection.execute(QUERIES["size"]).fetchall()
+            [[size]] = connection.execute(QUERIES["size"]).fetchall()
+            sizes[(name,)] = size
     return gauge("tailrace_postgres_database_bytes", "Size of the database.", sizes, LABELS)
 
 

@@ -104,7 +104,10 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
 @_option("latency-per-s", POSITIVE, 20.0, "Events per second while latency is measured.")
 @_option("latency-s", POSITIVE, 15.0, "Seconds for which latency is measured.")
 @_option(
-    "warm-up-s", POSITIVE, 30.0, "Seconds of orders before anything is measured, in e2e and traces."
+    "warm-up-s",
+    POSITIVE,
+    30.0,
+    "Seconds of orders before anything is measured, in console, e2e and traces.",
 )
 @_option(
     "only",

@@ -29,7 +29,6 @@ CLOSED, ONE, MANY, MIXED = "closed", "one page", "overviews", "a mix"
 OVERVIEW = "/"
 MIX = (OVERVIEW, "/sagas", "/parked", "/outboxes", "/replays")
 CLIENTS = 8
-WARM_UP, WARM_UP_CLIENTS = 200, 8
 WARM_S, SETTLE_S = 5.0, 3.0
 """For which a console that was started is left alone, and pages are that were opened."""
 WATCHED_S = 20.0
@@ -47,7 +46,7 @@ def run(options: Options, progress: Progress) -> Outcome:
     """
     here, runs = machine(), list[Run]()
     with own_stack(*(part.name for part in PARTS)) as stack:
-        asyncio.run(_warm_up(stack))
+        asyncio.run(_warm_up(stack, options.warm_up_s))
         for number in range(1, options.rounds + 1):
 
             def note(contender: str, kind: str, events: int, found: Mapping[str, float]) -> None:
@@ -83,9 +82,9 @@ def _paths(contender: str, pages: int) -> Sequence[str]:
     return tuple(mix[each % len(mix)] for each in range(number))
 
 
-async def _warm_up(stack: RunningStack) -> None:
+async def _warm_up(stack: RunningStack, seconds: float) -> None:
     async with clients_of(system_of(stack, "two", Fulfilment.CHOREOGRAPHY)) as clients:
-        await clients.closed(WARM_UP_CLIENTS, WARM_UP)
+        await clients.warm_up(seconds)
 
 
 async def _first_page(stack: RunningStack) -> list[tuple[str, Mapping[str, float]]]:
