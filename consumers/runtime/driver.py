@@ -1,6 +1,5 @@
 """Faust as what drives a worker: it holds a place in the group, fetches, and commits what was acknowledged."""
 
-import socket
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from faust.types.transports import TransportT
 
 from consumers.runtime import connection, refusals
 from consumers.runtime.consumer import Consumer
+from consumers.runtime.peers import client_id
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
 from consumers.runtime.transport import Assignee, BatchConsumer, BatchTransport
@@ -27,9 +27,11 @@ SESSION_S = 10.0
 """How long a worker may be silent until its partitions go to others.
 
 That matters when its machine is lost: a process that was killed is started again, and takes its former self out of the
-group. A shorter time would take a machine that is short of processor time for one that is lost.
+group, or others on its machine do. A shorter time would take a machine that is short of processor time for one that is
+lost.
 """
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 1.0
+"""How often a worker says that it is alive; by the answer it learns that partitions are dealt out anew."""
 
 METADATA_AGE_S = 2.0
 """How old the client's knowledge of topics may be, instead of five minutes.
@@ -66,7 +68,7 @@ class Driver(faust.App):
                 # or BROKER_URL, say; so Faust's variables have a name of their own
                 "env_prefix": "FAUST",
                 "autodiscover": False,
-                "broker_client_id": _client_id(consumer.name, settings),
+                "broker_client_id": client_id(consumer.name, settings.host, settings.port),
                 "broker_commit_interval": 1.0,
                 "broker_heartbeat_interval": HEARTBEAT_S,
                 "broker_session_timeout": SESSION_S,
@@ -132,11 +134,3 @@ class NoTables(TableManager):
         """Be done at once, instead of after a second in which tables might be declared."""
         await self._update_channels()
         await self.recovery.start()
-
-
-def _client_id(consumer: str, settings: WorkerSettings) -> str:
-    """Return the same id for each process that is started in the place of an ended one.
-
-    There can be one at a time: it listens on the port.
-    """
-    return f"{consumer}-{socket.gethostname()}-{settings.port}" if settings.port else consumer

@@ -1,10 +1,10 @@
 """A consumer group as the broker knows it, and taking out of it the member that an ended process left behind."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -26,6 +26,8 @@ STATES = {
 """What Kafka calls them -> what we do."""
 
 log = FieldLogger(__name__)
+
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +71,41 @@ class GroupReader:
         Raises:
             KafkaException: the broker does not say.
         """
-        try:
-            return self._runner.run(self._read(name))
-        except _unanswered() as error:
-            self._runner.run(self._close())
-            raise KafkaException(KafkaError(KafkaError._TRANSPORT, str(error))) from error  # noqa: SLF001 - documented
+        return self._answer(self._read(name))
+
+    def remove(self, name: str, members: Sequence[str]) -> None:
+        """Take members out of a group, so that their partitions are dealt out at once.
+
+        Raises:
+            KafkaException: the broker does not answer.
+        """
+        self._answer(self._remove(name, members))
 
     def close(self) -> None:
         """Close the connections."""
         self._runner.run(self._close())
         self._runner.close()
 
+    def _answer(self, asked: Coroutine[Any, Any, Told]) -> Told:
+        try:
+            return self._runner.run(asked)
+        except _unanswered() as error:
+            self._runner.run(self._close())
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT, str(error))) from error  # noqa: SLF001 - documented
+
     async def _read(self, name: str) -> Group:
         async with asyncio.timeout(TIMEOUT_S):
-            if self._client is None:
-                self._client = _new_client(self._bootstrap)
-                await self._client.bootstrap()
-            return await _describe(self._client, name)
+            return await _describe(await self._connected(), name)
+
+    async def _remove(self, name: str, members: Sequence[str]) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            await _remove(await self._connected(), name, members)
+
+    async def _connected(self) -> Any:
+        if self._client is None:
+            self._client = _new_client(self._bootstrap)
+            await self._client.bootstrap()
+        return self._client
 
     async def _close(self) -> None:
         client, self._client = self._client, None

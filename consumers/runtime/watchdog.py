@@ -16,6 +16,7 @@ from cdc.speaker import speaker
 from consumers.runtime.group import Group, GroupReader
 from consumers.runtime.judge import Judge, Verdict
 from consumers.runtime.lanes import Progress
+from consumers.runtime.peers import Peers
 from consumers.runtime.positions import find_reset
 from consumers.runtime.store import Place, Position
 
@@ -47,6 +48,7 @@ class Watchdog(threading.Thread):
         group: Consumer group of the worker.
         topics: What it reads.
         bootstrap: `host:port` of a broker.
+        peers: Other workers of the group, which it outlives.
         progress: Tells how far each partition has come.
         topic_ids: Tells the topics, by name, that these positions are in.
         is_taking_over: Tells whether partitions have been given to it that it does not work on yet.
@@ -68,6 +70,7 @@ class Watchdog(threading.Thread):
         group: str,
         topics: Collection[str],
         bootstrap: str,
+        peers: Peers,
         progress: Callable[[], Mapping[Place, Progress]],
         topic_ids: Callable[[], Mapping[str, str]],
         is_taking_over: Callable[[], bool],
@@ -84,6 +87,7 @@ class Watchdog(threading.Thread):
         self._group = group
         self._topics = topics
         self._servers = bootstrap
+        self._peers = peers
         self._progress = progress
         self._topic_ids = topic_ids
         self._is_taking_over = is_taking_over
@@ -132,6 +136,7 @@ class Watchdog(threading.Thread):
         with self._admin.asking() as admin:
             topics = read_topics(admin, self._topics, TIMEOUT_S)
         sight = Sight(topics, self._reader.read(self._group))
+        self._remove_ended(sight.group)
         bounds = bounds_of(sight.topics)
         if any(self._has_moved(place, seen, topic_ids, sight) for place, seen in progress.items()):
             self._moved()
@@ -151,6 +156,12 @@ class Watchdog(threading.Thread):
             time.monotonic(),
             is_taking_over=self._is_taking_over(),
         )
+
+    def _remove_ended(self, group: Group) -> None:
+        ended = self._peers.ended(group.members)
+        if ended:
+            self._reader.remove(self._group, ended)
+            log.info("removed from the group whose process has ended", members=ended)
 
     @staticmethod
     def _has_moved(

@@ -34,6 +34,7 @@ from consumers.runtime.lanes import Lanes, LaneServices
 from consumers.runtime.locking.postgres import Waiting
 from consumers.runtime.locking.stash import StashWork
 from consumers.runtime.pace import pause_s
+from consumers.runtime.peers import Peers
 from consumers.runtime.positions import find_positions
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.processor import Processor
@@ -147,6 +148,7 @@ class Worker(mode.Service):
             group=consumer.name,
             topics=consumer.topics,
             bootstrap=settings.kafka_bootstrap,
+            peers=Peers(settings.host, self._driver.conf.broker_client_id),
             progress=self.lanes.progress,
             topic_ids=lambda: self._store.topic_ids,
             is_taking_over=lambda: self._driver.is_trying_to_take_over(settings.stall_s),

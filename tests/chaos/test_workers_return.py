@@ -10,6 +10,7 @@ from tests.workers.trial import open_trial
 
 LONG_SESSION_S = 80
 REMOVED = "removed from the group what an ended process has left"
+OUTLIVED = "removed from the group whose process has ended"
 ERROR_LINE = re.compile(r"level=(?:error|warning) ")
 MOST_LINES = 60
 """Warnings and errors of a worker in an outage: without leaving repetitions out it is ten a second."""
@@ -37,6 +38,29 @@ def test_a_killed_worker_does_not_wait_for_its_own_session_to_run_out(
         seconds = trial.wait_effects(20, timeout_s=LONG_SESSION_S / 2)
         tell(f"effects flowed {seconds:.1f} s after the kill")
         assert REMOVED in trial.fleet.logs()
+        trial.assert_each_once_in_order()
+
+
+def test_a_worker_that_is_killed_for_good_is_missed_by_its_peer_before_its_session_runs_out(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    settings = own_settings(tmp_path)
+    session = {"FAUST_BROKER_SESSION_TIMEOUT": str(LONG_SESSION_S)}
+    with open_trial(stack, tmp_path, partitions=4, keys=8) as trial:
+        survivor, lost = (
+            trial.fleet.start(TAILRACE_PORT=str(settings.port_of(name)), **session)[0]
+            for name in ("orders", "payments-worker")
+        )
+        with trial.load.flowing(per_s=50):
+            trial.wait_more_effects(20)
+            assert lost.partitions(), "there was nothing to be taken over"
+            trial.fleet.workers.remove(lost)
+            lost.kill()
+            seconds = trial.fleet.wait_joined()
+        tell(f"its partitions were taken over {seconds:.1f} s after the kill")
+        assert seconds < LONG_SESSION_S / 2
+        assert OUTLIVED in survivor.log()
+        trial.wait_at_end()
         trial.assert_each_once_in_order()
 
 
