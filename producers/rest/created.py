@@ -24,7 +24,7 @@ class NewLocation:
 
 
 async def _location(request: Request, response: Response) -> NewLocation:
-    return NewLocation(request.url.path, response.headers)
+    return NewLocation(request.scope["path"], response.headers)
 
 
 Location = Annotated[NewLocation, Depends(_location)]

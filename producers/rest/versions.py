@@ -55,7 +55,7 @@ class VersionRoute(ApiRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            answer_headers(request.scope).update(self.announcement(request.url.path))
+            answer_headers(request.scope).update(self.announcement(request.scope["path"]))
             offer = getattr(request.state, OFFER, None) or self._offer(request)
             response = await handler(request)
             response.headers["content-type"] = offer.media_type

@@ -47,7 +47,7 @@ class OrdersClient:
         Args:
             short_of: Articles of which there is too little, unless the order was placed before.
         """
-        body = order.model_dump_json(exclude_none=True)
+        body = order.model_dump_json(exclude_none=True).encode()
         headers = {"content-type": "application/json"}
         if short_of:
             headers[short.HEADER] = short.written(short_of)
@@ -93,7 +93,7 @@ class OrdersClient:
         context: MessageContext,
         *,
         headers: Mapping[str, str] | None = None,
-        content: str | None = None,
+        content: bytes | None = None,
     ) -> Answer:
         """Call under the key that the request came with, so that it may be called again."""
         exchange = current_exchange()
