@@ -19,6 +19,12 @@ SyncConnection = psycopg.Connection[Any]
 Trial = Callable[[Connection], Awaitable[None]]
 
 CONNECT_TIMEOUT_S = 5
+LOST_AFTER_S = 10
+"""How long a server may acknowledge nothing, when something was sent to it or in the silence before its answer.
+
+A network that drops what it carries tells neither side. Linux itself would try again for a quarter of an hour, and
+wait for an answer for two hours.
+"""
 KEPT_BACK_MS = 20
 """Of the time for a statement, so that Postgres ends it, and its connection is free, before who waits gives up."""
 _BOUND = "select set_config('statement_timeout', %s, false)"
@@ -55,6 +61,14 @@ SESSION: Mapping[str, str] = {
 }
 """What statements of ours depend on. Given at the start of a session it wins over `alter role ... set`."""
 
+NETWORK: Mapping[str, int] = {
+    "tcp_user_timeout": LOST_AFTER_S * 1000,
+    "keepalives_idle": LOST_AFTER_S // 2,
+    "keepalives_interval": LOST_AFTER_S // 2,
+    "keepalives_count": 2,  # the last word has `tcp_user_timeout`, where there is one
+}
+"""Connection parameters by which a server that is cut off is noticed; those in a URL win over them."""
+
 ONLY_READS: Mapping[str, str] = {
     "default_transaction_read_only": "on",
     "statement_timeout": "20s",
@@ -90,10 +104,12 @@ class Pool(AsyncConnectionPool[Connection]):
 def session_url(database_url: str, settings: Mapping[str, str] | None = None) -> str:
     """Return connection parameters that begin a session with `SESSION`, and the environment's part left out."""
     _forget_environment()
-    given = str(conninfo_to_dict(database_url).get("options") or "")
-    words = [_options(SESSION), given, _options({**_begins_with.get(), **(settings or {})})]
+    given = conninfo_to_dict(database_url)
+    options = str(given.get("options") or "")
+    words = [_options(SESSION), options, _options({**_begins_with.get(), **(settings or {})})]
+    network = {name: value for name, value in NETWORK.items() if name not in given}
     return make_conninfo(
-        database_url, client_encoding="utf8", options=" ".join(filter(None, words))
+        database_url, client_encoding="utf8", options=" ".join(filter(None, words)), **network
     )
 
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from cdc.database import SESSION, connect, only_reading
+from cdc.database import LOST_AFTER_S, SESSION, connect, only_reading
 from infra.local.probe import wait_until
 from infra.services import SUPERUSER
 from tests.orders import find, place
@@ -110,3 +112,18 @@ def test_who_only_reads_cannot_write_whatever_opens_the_session(stack: RunningSt
             connection.execute("delete from parked_message")
     with connect(url, autocommit=True) as connection:
         connection.execute("delete from parked_message where false")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="a setting of Linux")
+def test_a_server_that_is_cut_off_is_given_up_after_seconds(stack: RunningStack) -> None:
+    url = stack.database_url("canary")
+    other = make_conninfo(url, tcp_user_timeout=60_000)
+    for given, lost_after_s in ((url, LOST_AFTER_S), (other, 60)):
+        with (
+            connect(given) as connection,
+            socket.socket(fileno=os.dup(connection.fileno())) as ours,
+        ):
+            told = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            assert told == lost_after_s * 1000
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < LOST_AFTER_S
