@@ -424,6 +424,7 @@ JVMS = Board(
             queries={
                 "connect_connector_status": "{{connector}} {{status}}",
                 "connect_task_status": "{{connector}} {{task}} {{status}}",
+                "debezium_connected": "{{server}} connected to its database",
             },
             unit="none",
             kind="stat",

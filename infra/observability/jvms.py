@@ -46,11 +46,6 @@ BROKER = (
         bean="kafka.controller:type=KafkaController,name=OfflinePartitionsCount",
     ),
     Told(
-        name="kafka_partitions",
-        about="Partitions that the broker keeps.",
-        bean="kafka.server:type=ReplicaManager,name=PartitionCount",
-    ),
-    Told(
         name="kafka_under_replicated_partitions",
         about="Partitions led by the broker of which another one lacks what it is to keep.",
         bean="kafka.server:type=ReplicaManager,name=UnderReplicatedPartitions",
@@ -83,7 +78,6 @@ BROKER = (
         )
         for name, about, counted in (
             ("kafka_received_bytes_total", "Size of records from producers.", "BytesInPerSec"),
-            ("kafka_received_records_total", "Records from producers.", "MessagesInPerSec"),
             ("kafka_sent_bytes_total", "Size of records to consumers.", "BytesOutPerSec"),
         )
     ),

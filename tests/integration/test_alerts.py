@@ -32,6 +32,7 @@ from infra.services import PUBLICATION, SUPERUSER, WORKERS
 from schemas.rpc.users.v1.users_pb2 import GetUserRequest
 from schemas.rpc.users.v1.users_pb2_grpc import UserServiceStub
 from tests import plain_http
+from tests.declaring import declare_topic
 from tests.kafka import ends_of
 from tests.orders import place, place_digital, place_lines, wait_until_decided
 from tests.produce import Maker, create_topic, produce
@@ -50,16 +51,13 @@ WASTED_ROWS = 1_000_000
 """Some 70 MB of WAL."""
 MORE_CONNECTIONS = 15
 MORE_HEAP = 0.15
-QUEUED = 80_000
-"""More than there is room for in Debezium's queue and in the producer behind it; 80 MB."""
+QUEUED = 45_000
+"""More than there is room for in Debezium's queue and in the batch that is taken from it."""
+PAYLOAD = b"x" * 1500
 APPEND = """
     insert into outbox (id, kind, topic, aggregate_type, aggregate_id, type, payload, correlation_id)
-    select uuidv7(), 'message', %(topic)s, 'canary', 'held up', 'canary.CanaryEmitted', payload, uuidv7()
-    from generate_series(1, %(rows)s) as number,
-        lateral (
-            select string_agg(uuid_send(gen_random_uuid()), '') as payload
-            from generate_series(1, 64) where number > 0
-        ) as made
+    select id, 'message', %(topic)s, 'canary', 'held up', 'canary.CanaryEmitted', %(payload)s, id
+    from (select uuidv7() as id from generate_series(1, %(rows)s)) as made
 """
 SLOW = Thresholds()
 FAST = Thresholds(
@@ -150,7 +148,7 @@ def test_each_alert_fires_when_what_it_warns_of_happens(
         fired.wait_for("TailraceConnectionsScarce")
         fired.wait_for("TailraceNotAsDeclared", check="topics")
 
-    with a_topic_that_takes_nothing(stack) as topic:
+    with a_topic_that_is_not_there(stack) as topic:
         append(stack, topic, QUEUED)
         fired.wait_for("TailraceQueueFull", server="tailrace")
         fired.wait_for("TailraceHeapFull", lambda: collect_garbage(stack), service="connect")
@@ -248,38 +246,31 @@ def many_connections(stack: RunningStack) -> Iterator[None]:
 
 @contextmanager
 def undeclared_setting(stack: RunningStack) -> Iterator[None]:
+    admin = new_admin(stack.settings.kafka_bootstrap)
     kept = ConfigEntry("retention.ms", "86400001", incremental_operation=AlterConfigOpType.SET)
-    alter_topic(stack, "shipment.events", kept)
+    topic = ConfigResource(ResourceType.TOPIC, "shipment.events", incremental_configs=[kept])
+    [altered] = admin.incremental_alter_configs([topic]).values()
+    altered.result(timeout=TIMEOUT_S)
     try:
         yield
     finally:
         stack.cli("topics", "apply")
 
 
-def alter_topic(stack: RunningStack, topic: str, entry: ConfigEntry) -> None:
-    admin = new_admin(stack.settings.kafka_bootstrap)
-    altered = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    [done] = admin.incremental_alter_configs([altered]).values()
-    done.result(timeout=TIMEOUT_S)
-
-
 @contextmanager
-def a_topic_that_takes_nothing(stack: RunningStack) -> Iterator[str]:
-    """Have a topic lack copies, so that nothing can be written to it while the block runs."""
-    topic = create_topic(stack, config={"min.insync.replicas": "2"})
+def a_topic_that_is_not_there(stack: RunningStack) -> Iterator[str]:
+    """Have the connector wait for a topic while the block runs, with all that comes behind."""
+    topic = f"test-{new_id()}"
+    declare_topic(stack, topic)
     try:
         yield topic
     finally:
-        enough = ConfigEntry(
-            "min.insync.replicas", "1", incremental_operation=AlterConfigOpType.SET
-        )
-        alter_topic(stack, topic, enough)
+        create_topic(stack, name=topic)
 
 
 def append(stack: RunningStack, topic: str, rows: int) -> None:
-    """Append messages that cannot be compressed."""
     with psycopg.connect(stack.database_url("canary")) as connection:
-        connection.execute(APPEND, {"topic": topic, "rows": rows})
+        connection.execute(APPEND, {"topic": topic, "rows": rows, "payload": PAYLOAD})
 
 
 def collect_garbage(stack: RunningStack) -> None:

@@ -19,5 +19,7 @@ def attached(process: Process, *, cache: Path, port: int) -> Process:
     rules = process.directory / JVM_RULES.name
     write_private(rules, JVM_RULES.read_text())
     java, *rest = process.argv
-    argv = [java, f"-javaagent:{jar}={HOST}:{port}:{rules}", *rest]
+    # a JVM with an agent refuses the start-up cache, and says so in five lines
+    kept = (word for word in rest if not word.startswith("-XX:AOT"))
+    argv = [java, f"-javaagent:{jar}={HOST}:{port}:{rules}", *kept]
     return replace(process, argv=argv, files=(*process.files, rules))
