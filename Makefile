@@ -26,8 +26,8 @@ endif
 help: ## This menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: install ## Start everything: Postgres, Kafka, Connect, the registry, services and workers (PUBLISHER=relay: no Connect; PROFILE=cluster: three brokers, two workers; TRACES=1: with Zipkin; STACK=containers: with Docker)
-	@$(if $(PUBLISHER),TAILRACE_PUBLISHER="$$PUBLISHER" )$(if $(PROFILE),TAILRACE_PROFILE="$$PROFILE" )$(if $(TRACES),TAILRACE_TRACES="$(if $(filter 1,$(TRACES)),zipkin,$$TRACES)" )$(BIN)/tailrace up
+up: install ## Start everything: Postgres, Kafka, Connect, the registry, services and workers (PUBLISHER=relay: no Connect; PROFILE=cluster: three brokers, two workers; TRACES=1: with Zipkin; JVM_METRICS=1: with those of Kafka's and Connect's JVMs; STACK=containers: with Docker)
+	@$(if $(PUBLISHER),TAILRACE_PUBLISHER="$$PUBLISHER" )$(if $(PROFILE),TAILRACE_PROFILE="$$PROFILE" )$(if $(TRACES),TAILRACE_TRACES="$(if $(filter 1,$(TRACES)),zipkin,$$TRACES)" )$(if $(JVM_METRICS),TAILRACE_JVM_METRICS="$(if $(filter 1,$(JVM_METRICS)),on,$$JVM_METRICS)" )$(BIN)/tailrace up
 
 down: install ## Stop everything; the data stay
 	@$(BIN)/tailrace down

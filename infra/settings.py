@@ -121,6 +121,11 @@ BROKERS: Mapping[Shape, tuple[str, ...]] = {
     "cluster": ("kafka-1", "kafka-2", "kafka-3"),
 }
 """Shape of a stack -> its brokers, which are also the directories of their data."""
+CONNECT: Mapping[Shape, tuple[str, ...]] = {
+    "single": ("connect",),
+    "cluster": ("connect-1", "connect-2"),
+}
+"""Shape of a stack -> its workers of Kafka Connect."""
 POSTGRES: Mapping[Shape, tuple[str, ...]] = {
     "single": ("postgres",),
     "cluster": ("postgres", "postgres-2"),
@@ -137,7 +142,16 @@ CLUSTER_PORTS = frozenset(
     {
         *("kafka_2_port", "kafka_2_controller_port", "kafka_3_port", "kafka_3_controller_port"),
         *("postgres_2_port", "connect_2_port"),
+        *("kafka_2_metrics_port", "kafka_3_metrics_port", "connect_2_metrics_port"),
         *map(second_port_setting, TWICE),
+    }
+)
+
+
+JVM_METRICS_PORTS = frozenset(
+    {
+        *("kafka_metrics_port", "kafka_2_metrics_port", "kafka_3_metrics_port"),
+        *("connect_metrics_port", "connect_2_metrics_port"),
     }
 )
 
@@ -169,6 +183,11 @@ class Settings(AccessSettings, BaseSettings):
     kafka_3_controller_port: Port
     connect_port: Port
     connect_2_port: Port
+    kafka_metrics_port: Port
+    kafka_2_metrics_port: Port
+    kafka_3_metrics_port: Port
+    connect_metrics_port: Port
+    connect_2_metrics_port: Port
     registry_port: Port
     profile: Literal["auto", Shape]
     console_port: Port
@@ -196,6 +215,7 @@ class Settings(AccessSettings, BaseSettings):
     log_requests_ms: Annotated[int, Field(ge=0)]
     console: ConsoleMode
     metrics: Literal["on", "off"]
+    jvm_metrics: Literal["on", "off"]
     traces: Annotated[str, AfterValidator(_traces)]
     traces_sample_rate: Annotated[float, Field(ge=0, le=1)]
 
@@ -235,6 +255,8 @@ class Settings(AccessSettings, BaseSettings):
         """Name of the field -> port number, of every port the stack listens on."""
         names = (name for name in type(self).model_fields if name.endswith("_port"))
         unused = frozenset() if self.shape == "cluster" else CLUSTER_PORTS
+        if self.jvm_metrics == "off":
+            unused |= JVM_METRICS_PORTS
         return {name: getattr(self, name) for name in names if name not in unused}
 
     def environment(self) -> dict[str, str]:
@@ -246,6 +268,14 @@ class Settings(AccessSettings, BaseSettings):
         if self.traces != "off" and self.in_containers:
             raise ValueError(
                 f"traces is {self.traces}, and a stack in containers records none: set it to off, or stack to processes"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _processes_have_agents(self) -> Self:
+        if self.jvm_metrics != "off" and self.in_containers:
+            raise ValueError(
+                "jvm_metrics is on, and JVMs in containers are given no agent: set it to off, or stack to processes"
             )
         return self
 
@@ -338,6 +368,18 @@ class Settings(AccessSettings, BaseSettings):
         return ",".join(f"http://{HOST}:{port}" for port in self.connect_ports)
 
     @property
+    def jvm_metrics_ports(self) -> Mapping[str, int]:
+        """Broker or worker of Connect -> the port where its JVM tells metrics; none where they are to tell none."""
+        if self.jvm_metrics == "off":
+            return {}
+        brokers = (self.kafka_metrics_port, self.kafka_2_metrics_port, self.kafka_3_metrics_port)
+        told = dict(zip(BROKERS[self.shape], brokers, strict=False))
+        if self.publisher == "cdc":
+            workers = (self.connect_metrics_port, self.connect_2_metrics_port)
+            told |= zip(CONNECT[self.shape], workers, strict=False)
+        return told
+
+    @property
     def has_zipkin(self) -> bool:
         """Whether the stack runs a Zipkin, for traces."""
         return self.traces == "zipkin"
@@ -428,6 +470,7 @@ class Settings(AccessSettings, BaseSettings):
                 )
                 for service in SERVICES
             },
+            jvms={name: f"{HOST}:{port}" for name, port in self.jvm_metrics_ports.items()},
             outbox_days=self.outbox_days,
             told=self._told(),
             told_all=self._told_all(),

@@ -161,6 +161,15 @@ class RunningStack:
             self.change(traces="off")
 
     @contextlib.contextmanager
+    def telling_of_jvms(self) -> Iterator[None]:
+        """Have the JVMs of Kafka and Connect tell metrics while the block runs."""
+        self.change(jvm_metrics="on")
+        try:
+            yield
+        finally:
+            self.change(jvm_metrics="off")
+
+    @contextlib.contextmanager
     def one_order_at_a_time(self) -> Iterator[None]:
         """Have a customer's card asked for one orchestrated order at a time while the block runs."""
         self.change(one_order_at_a_time=True)

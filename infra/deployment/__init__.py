@@ -166,6 +166,8 @@ class Deployment:
     # Kafka Connect; None where it is not told, as where only ever the relay publishes
     connect: Connect | None
     services: Mapping[str, Address]  # name of a service -> its address
+    # what a JVM is called -> where it tells Prometheus's metrics: `host:port`, or several with commas between them
+    jvms: Mapping[str, str] = field(default_factory=dict)
     outbox_days: int  # how long an outbox keeps messages that are no events
     # name of a service -> settings of its own that it is told, such as `DEFAULT_STOCK`
     told: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -98,6 +98,7 @@ def _from_here(path: Path, info: ValidationInfo) -> Path:
 
 
 File = Annotated[Path, AfterValidator(_from_here)]
+Servers = Annotated[str, AfterValidator(_servers)]
 Host = Annotated[str, AfterValidator(_host)]
 Name = Annotated[str, AfterValidator(_name)]
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -141,7 +142,7 @@ class DeploymentFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    kafka_bootstrap: Annotated[str, AfterValidator(_servers)]
+    kafka_bootstrap: Servers
     kafka_replication: Annotated[int, Field(ge=1, le=MAX_REPLICATION)] = 1
     registry_url: Url
     registry_user: str | None = None
@@ -175,10 +176,11 @@ class DeploymentFile(BaseModel):
     traces_sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
     trace_page: Annotated[str, AfterValidator(_page)] | None = None
     services: dict[str, ServiceLine] = {}
+    jvms: dict[Name, Servers] = {}
     databases: dict[str, DatabaseLines] = {}
 
 
-TABLES = frozenset({"services", "databases"})
+TABLES = frozenset({"services", "jvms", "databases"})
 NAMES = frozenset(service.name for service in SERVICES)
 
 
@@ -291,6 +293,7 @@ def _deployment(read: DeploymentFile, source: str, variables: Mapping[str, str])
             for service in SERVICES
             if (line := read.services.get(service.name))
         },
+        jvms=read.jvms,
         outbox_days=read.outbox_days,
         told_all=_traces(read),
         trace_page=read.trace_page,

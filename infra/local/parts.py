@@ -7,7 +7,7 @@ from cdc.manifest import Service
 from infra.grpc_health import is_serving
 from infra.interpreter import module_command
 from infra.local import postgres, retention
-from infra.local.java import connect, kafka, registry, zipkin
+from infra.local.java import agent, connect, kafka, registry, zipkin
 from infra.local.java.process import Process as JavaProcess
 from infra.local.probe import http_ok
 from infra.local.program import Program, fingerprint, python_program
@@ -23,14 +23,15 @@ from infra.settings import (
     Shape,
     second_port_setting,
 )
+from infra.settings import CONNECT as WORKERS_OF_CONNECT
 
 SHARED = "workers"  # the program that runs all consumers when they share a process
 SECOND_WORKERS = "workers-2"  # of a cluster: one process with another worker of each consumer
 SECOND_RELAY = "relay-2"
 KAFKA_OF_A_CLUSTER = BROKERS["cluster"]
-CONNECT_OF_A_CLUSTER = ("connect-1", "connect-2")
+CONNECT_OF_A_CLUSTER = WORKERS_OF_CONNECT["cluster"]
 KAFKA = (*BROKERS["single"], *KAFKA_OF_A_CLUSTER)
-CONNECT = ("connect", *CONNECT_OF_A_CLUSTER)
+CONNECT = (*WORKERS_OF_CONNECT["single"], *CONNECT_OF_A_CLUSTER)
 RELAY = (RELAY_SERVICE.name, SECOND_RELAY)
 
 
@@ -84,19 +85,21 @@ def _kafka(name: str, number: int, shape: Shape) -> Part:
             nodes=_nodes(settings),
             aot=settings.aot != "off",
         )
-        return _java(process, stage=20, stop_wait_s=30)
+        return _java(_told(process, settings), stage=20, stop_wait_s=30)
 
     return Part(
         name=name,
         prepare=prepare,
         is_ready=lambda settings: kafka.is_ready(node(settings).port, number),
         url=lambda settings: f"{HOST}:{node(settings).port}",
-        ports=(f"{setting}_port", f"{setting}_controller_port"),
+        ports=(f"{setting}_port", f"{setting}_controller_port", f"{setting}_metrics_port"),
         shape=shape,
     )
 
 
 def _connect(name: str, number: int, shape: Shape) -> Part:
+    setting = "connect" if number == 1 else f"connect_{number}"
+
     def port(settings: Settings) -> int:
         return settings.connect_ports[number - 1]
 
@@ -110,14 +113,14 @@ def _connect(name: str, number: int, shape: Shape) -> Part:
             replicas=settings.replicas,
             aot=settings.aot != "off",
         )
-        return _java(connect.with_late_timers(process), stage=30, stop_wait_s=20)
+        return _java(connect.with_late_timers(_told(process, settings)), stage=30, stop_wait_s=20)
 
     return Part(
         name=name,
         prepare=prepare,
         is_ready=lambda settings: connect.is_ready(port(settings)),
         url=lambda settings: f"http://{HOST}:{port(settings)}",
-        ports=("connect_port" if number == 1 else f"connect_{number}_port",),
+        ports=(f"{setting}_port", f"{setting}_metrics_port"),
         publisher="cdc",
         shape=shape,
     )
@@ -150,6 +153,12 @@ def _registry(settings: Settings) -> Program:
         aot=settings.aot != "off",
     )
     return _java(process, stage=30, stop_wait_s=20)
+
+
+def _told(process: JavaProcess, settings: Settings) -> JavaProcess:
+    """Return it as it is, or as one that tells of its JVM, whichever the settings want."""
+    port = settings.jvm_metrics_ports.get(process.name)
+    return process if port is None else agent.attached(process, cache=settings.cache, port=port)
 
 
 def _java(process: JavaProcess, *, stage: int, stop_wait_s: int) -> Program:

@@ -60,7 +60,7 @@ def check_ports(settings: Settings, *, running: Collection[str]) -> None:
     ports = settings.ports()
     for part in parts_of(settings):
         for name in () if set(running).intersection(part.programs) else part.ports:
-            if not port_is_free(ports[name]):
+            if name in ports and not port_is_free(ports[name]):
                 raise PreflightError(
                     f"Port {ports[name]}, wanted by {part.name}, is taken{_by_whom(ports[name])}: stop that "
                     f"program, or choose another port with TAILRACE_{name.upper()} or in tailrace.toml."

@@ -14,7 +14,7 @@ from infra.capture import LostSlotError
 from infra.drift.everything import DifferenceError, require_declared
 from infra.local import aot, postgres, preflight
 from infra.local.home import exclusive, prepare_home
-from infra.local.java import artifacts
+from infra.local.java import agent, artifacts
 from infra.local.parts import (
     CONNECT,
     CONSOLE_PART,
@@ -81,7 +81,7 @@ def up(settings: Settings, report: UpReport) -> UpResult:
         with _timed("java artifacts", seconds, report):
             artifacts.ensure(
                 settings.cache,
-                optional=[ZIPKIN_PART.name] if settings.has_zipkin else [],
+                optional=_optional_artifacts(settings),
                 progress=report.downloading,
             )
         _require_at_home(settings)
@@ -95,6 +95,11 @@ def up(settings: Settings, report: UpReport) -> UpResult:
             seconds |= run_stages(_stages(settings, starter), report, starter.cancelled)
         training = aot.train_in_background(settings, supervisor)
     return UpResult(seconds, time.monotonic() - begin, starter.started, training)
+
+
+def _optional_artifacts(settings: Settings) -> list[str]:
+    wanted = {ZIPKIN_PART.name: settings.has_zipkin, agent.PART: settings.jvm_metrics == "on"}
+    return [name for name, is_wanted in wanted.items() if is_wanted]
 
 
 def _stages(settings: Settings, starter: Starter) -> list[Stage]:

@@ -22,10 +22,10 @@ log = FieldLogger(__name__)
 
 
 def targets(deployment: Deployment, local: "Settings | None") -> list[dict[str, Any]]:
-    """Return each instance of each service, with labels that say of what it is one."""
+    """Return each instance of each service and each JVM, with labels that say of what it is one."""
     by = publisher_of(deployment.to_look())
     seconds = _seconds(local) if local else {}
-    return [
+    services = [
         {
             "targets": [*_addresses(deployment, service.name), *seconds.get(service.name, ())],
             "labels": {"service": service.name, "kind": service.kind},
@@ -33,6 +33,11 @@ def targets(deployment: Deployment, local: "Settings | None") -> list[dict[str, 
         for service in SERVICES
         if (service.kind != "relay" or by == "relay") and deployment.address_of(service.name).url
     ]
+    jvms = [
+        {"targets": where.split(","), "labels": {"service": name, "kind": "jvm"}}
+        for name, where in deployment.jvms.items()
+    ]
+    return services + jvms
 
 
 def _addresses(deployment: Deployment, service: str) -> Iterator[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 ADDRESS = "127.0.0.1:18089"
 """Where the exporter of the local stack listens, unless its settings say otherwise."""
+JVM_RULES = FOLDER / "jvm.yml"
+"""What Prometheus's agent tells of a JVM of Kafka or Connect."""
 KINDS = ("*.yml", "rules/*.yml", "dashboards/*.json", "grafana/*.yml")
 
 

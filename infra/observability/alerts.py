@@ -16,6 +16,8 @@ DECLARED_CHECKS = (
     "delivered rows",
 )
 """Checks of the doctor that hold what is against what is declared."""
+OLD = 'pool=~".*(Old|Tenured) Gen"'
+"""Selects the part of a heap in which there is what has outlived collections, as the usual collectors call it."""
 FAULTS = "INTERNAL|UNKNOWN|UNAVAILABLE"
 """Statuses of gRPC that are the server's own fault."""
 
@@ -33,6 +35,8 @@ class Thresholds:
     canary_s: float = 180.0  # of which one is sent each minute
     failing_share: float = 0.05  # of the requests to a service
     connections_share: float = 0.9  # of those that Postgres takes
+    heap_share: float = 0.9  # of the old generation of a JVM, after a collection
+    queue_share: float = 0.9  # of the changes for which Debezium has room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +185,24 @@ def alerts(at: Thresholds) -> tuple[Alert, ...]:
             lasts_s=60,
             severity="ticket",
             summary="Postgres has {{ $value }} connections, and takes hardly any more",
+        ),
+        Alert(
+            name="TailraceHeapFull",
+            # a largest size of -1 is that of a part without one
+            expression=(
+                f"jvm_memory_pool_collection_used_bytes{{{OLD}}} "
+                f"> {at.heap_share} * (jvm_memory_pool_max_bytes{{{OLD}}} > 0)"
+            ),
+            lasts_s=120,
+            severity="ticket",
+            summary="Collections leave hardly anything free in the heap of {{ $labels.service }}",
+        ),
+        Alert(
+            name="TailraceQueueFull",
+            expression=f"debezium_queue_remaining < {1 - at.queue_share:.3g} * debezium_queue_capacity",
+            lasts_s=120,
+            severity="ticket",
+            summary="Debezium's queue of {{ $labels.server }} is full: Kafka does not take what the database gives",
         ),
         Alert(
             name="TailraceNotAsDeclared",

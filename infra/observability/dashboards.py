@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from infra.observability.alerts import OLD
+
 SCHEMA_VERSION = 39
 WIDTH, HEIGHT = 24, 8
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -322,7 +324,151 @@ SERVICES = Board(
         ),
     ),
 )
-BOARDS = (PIPELINE, CONSUMERS, SERVICES)
+JVMS = Board(
+    uid="tailrace-jvms",
+    title="Tailrace: JVMs of Kafka and Connect",
+    panels=(
+        Panel(
+            title="Heap",
+            about="All of this is empty unless JVMs run with the agent: `make up JVM_METRICS=1`.",
+            queries={
+                'jvm_memory_used_bytes{area="heap"}': "{{service}} used",
+                'jvm_memory_committed_bytes{area="heap"}': "{{service}} taken from the system",
+                'jvm_memory_max_bytes{area="heap"}': "{{service}} at most",
+            },
+            unit="bytes",
+        ),
+        Panel(
+            title="Heap after collections",
+            about="Share of the old generation that the last collection of it has left.",
+            queries={
+                f"jvm_memory_pool_collection_used_bytes{{{OLD}}} / jvm_memory_pool_max_bytes{{{OLD}}}": "{{service}}"
+            },
+            unit="percentunit",
+        ),
+        Panel(
+            title="Time of collections",
+            about="Share of the time for which all else stood still, by collector.",
+            queries={"rate(jvm_gc_collection_seconds_sum[1m])": "{{service}} {{gc}}"},
+            unit="percentunit",
+        ),
+        Panel(
+            title="Collections",
+            about="A second, by collector.",
+            queries={"rate(jvm_gc_collection_seconds_count[1m])": "{{service}} {{gc}}"},
+            unit="cps",
+        ),
+        Panel(
+            title="Threads",
+            about="That run or wait.",
+            queries={"jvm_threads_current": "{{service}}"},
+            unit="short",
+        ),
+        Panel(
+            title="Processor",
+            about="Cores that a JVM takes.",
+            queries={'rate(process_cpu_seconds_total{kind="jvm"}[2m])': "{{service}}"},
+            unit="short",
+        ),
+        Panel(
+            title="Partitions that lack something",
+            about="Copies, so many copies that nothing can be written, or a leader.",
+            queries={
+                "kafka_under_replicated_partitions": "{{service}} under-replicated",
+                "kafka_under_min_isr_partitions": "{{service}} not writable",
+                "kafka_offline_partitions": "{{service}} without a leader",
+            },
+            unit="short",
+        ),
+        Panel(
+            title="Controller in charge",
+            about="1 for one of the brokers.",
+            queries={"kafka_active_controllers": "{{service}}"},
+            unit="bool_on_off",
+        ),
+        Panel(
+            title="Request handlers that are idle",
+            about="Share of their time. Below a third, requests wait for each other.",
+            queries={"rate(kafka_request_handlers_idle_seconds_total[1m])": "{{service}}"},
+            unit="percentunit",
+        ),
+        Panel(
+            title="Requests",
+            about="A second, by kind; and those that wait for a thread.",
+            queries={
+                "rate(kafka_requests_total[1m])": "{{service}} {{request}}",
+                "kafka_request_queue_size": "{{service}} waiting",
+            },
+            unit="short",
+        ),
+        Panel(
+            title="Time of a request to produce",
+            about="Half of them, and 99 of 100.",
+            queries={
+                'kafka_request_duration_seconds{request="Produce"}': "{{service}} {{quantile}}",
+            },
+            unit="s",
+        ),
+        Panel(
+            title="Records in and out",
+            about="Bytes a second, without what brokers copy from each other.",
+            queries={
+                "rate(kafka_received_bytes_total[1m])": "{{service}} in",
+                "rate(kafka_sent_bytes_total[1m])": "{{service}} out",
+            },
+            unit="Bps",
+        ),
+        Panel(
+            title="Connectors and tasks",
+            about="As the worker of Connect sees those it runs.",
+            queries={
+                "connect_connector_status": "{{connector}} {{status}}",
+                "connect_task_status": "{{connector}} {{task}} {{status}}",
+                "debezium_connected": "{{server}} connected to its database",
+            },
+            unit="none",
+            kind="stat",
+        ),
+        Panel(
+            title="Records on their way",
+            about="Read by a task, and not taken by Kafka yet.",
+            queries={"connect_source_records_in_flight": "{{connector}} {{task}}"},
+            unit="short",
+        ),
+        Panel(
+            title="Records written",
+            about="A second, and those that could not be processed.",
+            queries={
+                "rate(connect_source_records_written_total[1m])": "{{connector}} {{task}}",
+                "rate(connect_task_record_failures_total[1m])": "{{connector}} {{task}} failed",
+            },
+            unit="cps",
+        ),
+        Panel(
+            title="Debezium behind the database",
+            about="How old the last change was when it was read. It stays so until there is another one.",
+            queries={"debezium_behind_source_seconds": "{{server}}"},
+            unit="s",
+        ),
+        Panel(
+            title="Debezium's queue",
+            about="Share of it that is full. It fills when Kafka takes less than the database gives.",
+            queries={"1 - debezium_queue_remaining / debezium_queue_capacity": "{{server}}"},
+            unit="percentunit",
+        ),
+        Panel(
+            title="Changes that Debezium read",
+            about="A second; also those it left out, and those it could not process.",
+            queries={
+                "rate(debezium_events_total[1m])": "{{server}}",
+                "rate(debezium_events_filtered_total[1m])": "{{server}} left out",
+                "rate(debezium_events_erroneous_total[1m])": "{{server}} erroneous",
+            },
+            unit="cps",
+        ),
+    ),
+)
+BOARDS = (PIPELINE, CONSUMERS, SERVICES, JVMS)
 
 
 def dashboards() -> dict[str, dict[str, Any]]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import yaml
 
-from infra.observability import ADDRESS
+from infra.observability import ADDRESS, JVM_RULES
 from infra.observability.alerts import Thresholds, rules
 from infra.observability.dashboards import dashboards
+from infra.observability.jvms import agent_rules
 from infra.observability.scraping import configuration
 
 FOLDER = Path("infra/observability")
@@ -45,6 +46,7 @@ def render() -> dict[Path, str]:
 def _files() -> dict[Path, str]:
     return {
         Path("prometheus.yml"): as_yaml(configuration(ADDRESS)),
+        Path(JVM_RULES.name): as_yaml(agent_rules()),
         Path("rules/tailrace.yml"): as_yaml(rules(Thresholds())),
         Path("grafana/datasource.yml"): as_yaml(DATASOURCE),
         Path("grafana/dashboards.yml"): as_yaml(PROVIDER),

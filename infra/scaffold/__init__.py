@@ -40,6 +40,13 @@ PARTS = (
         "kafka_3_controller",
     ),
     "postgres_2",
+    *(
+        "kafka_metrics",
+        "kafka_2_metrics",
+        "kafka_3_metrics",
+        "connect_metrics",
+        "connect_2_metrics",
+    ),
 )
 ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, READER, STANDBY)
 TAKEN = frozenset({*SCHEMAS, *PARTS, *ROLES, "public", "none"})

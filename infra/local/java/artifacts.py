@@ -27,7 +27,7 @@ __all__ = [
     "repository_url",
 ]
 
-OPTIONAL = frozenset({"zipkin"})
+OPTIONAL = frozenset({"zipkin", "agent"})
 """Parts that not every stack has; they are fetched for those that do."""
 MIRROR_VARIABLE = "TAILRACE_MAVEN_MIRROR"
 UNPACKED_RATIO = 1.2  # of the archive: the jars in it hardly compress any further

@@ -23,6 +23,7 @@ DEBEZIUM = "3.6.3.Final"
 APICURIO = "3.3.3"
 LOG4J = "2.25.4"  # what Kafka itself is built with
 ZIPKIN = "3.5.1"
+AGENT = "1.0.1"  # of Prometheus, for JVMs
 
 LOGGING = (
     f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}",
@@ -41,6 +42,9 @@ REGISTRY = ("io.apicurio", "apicurio-registry-app", APICURIO, "tar.gz", "all")
 
 # as one jar that holds all others
 ZIPKIN_SERVER = ("io.zipkin", "zipkin-server", ZIPKIN, "jar", "exec")
+
+JMX_AGENT = ("io.prometheus.jmx", "jmx_prometheus_javaagent", AGENT, "jar", "")
+SINGLE = {"registry": REGISTRY, "zipkin": ZIPKIN_SERVER, "agent": JMX_AGENT}
 
 # group -> the version each of its artifacts must have
 EXPECTED = {
@@ -109,7 +113,7 @@ def main() -> int:
             part: [lock(artifact) for artifact in resolve(context, roots)]
             for part, roots in CLASS_PATHS.items()
         }
-        for part, single in {"registry": REGISTRY, "zipkin": ZIPKIN_SERVER}.items():
+        for part, single in SINGLE.items():
             group, name, version, packaging, classifier = single
             component = context.project(group, name).at_version(version)
             parts[part] = [lock(component.artifact(classifier, packaging))]

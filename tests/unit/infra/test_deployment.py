@@ -308,3 +308,16 @@ def test_without_traces_no_service_is_told_of_them(file: Path) -> None:
 def test_traces_that_lead_nowhere_are_refused(file: Path, line: str, said: str) -> None:
     with pytest.raises(DeploymentError, match=said):
         read(changed(file, "outbox_days = 3", line))
+
+
+def test_jvms_are_found_where_the_file_says(file: Path) -> None:
+    lines = '\n[jvms]\nkafka-1 = "broker-1:9404"\nconnect = "c-0:9404,c-1:9404"\n'
+    file.write_text(file.read_text() + lines)
+    assert read(file).jvms == {"kafka-1": "broker-1:9404", "connect": "c-0:9404,c-1:9404"}
+
+
+@pytest.mark.parametrize("where", ["broker-1", "http://broker-1:9404", "broker-1:9404,"])
+def test_a_jvm_that_is_nowhere_is_refused(file: Path, where: str) -> None:
+    file.write_text(f'{file.read_text()}\n[jvms]\nkafka = "{where}"\n')
+    with pytest.raises(DeploymentError, match=r"jvms\.kafka .*must be host:port"):
+        read(file)

@@ -30,7 +30,7 @@ def test_the_committed_lock_is_what_its_command_writes() -> None:
 
 def test_the_committed_lock_passes_its_own_checks() -> None:
     parts = read()
-    assert set(parts) == {"kafka", "connect", "registry", "zipkin"}
+    assert set(parts) == {"kafka", "connect", "registry", "zipkin", "agent"}
     for part, artifacts in parts.items():
         check(part, artifacts)
 

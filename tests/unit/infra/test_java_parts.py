@@ -2,14 +2,16 @@
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra.local.java import aot, artifacts, connect, jvm, kafka, registry
+from infra.local.java import agent, aot, artifacts, connect, jvm, kafka, registry
 from infra.local.java.configuration import write_properties
 from infra.local.java.flock import exclusive
 from infra.local.java.process import Process
+from infra.observability import JVM_RULES
 
 PASSWORD = "never-shown"
 PUBLISHER_PASSWORD = "nor-is-this"
@@ -98,6 +100,24 @@ def test_a_missing_password_is_said_in_one_sentence(name: str, home: Path, cache
     (home / "secrets" / f"{name}.password").unlink()
     with pytest.raises(registry.RegistryError, match="run `make up`"):
         prepared(home, cache)
+
+
+def test_an_agent_listens_on_loopback_and_has_rules_of_its_own(home: Path, cache: Path) -> None:
+    for process in prepared(home, cache)[:2]:
+        told = agent.attached(process, cache=cache, port=7)
+        [*_, rules] = told.files
+        assert rules.read_text() == JVM_RULES.read_text()
+        assert stat.S_IMODE(rules.stat().st_mode) == 0o600
+        assert told.argv[1] == f"-javaagent:{cache / 'agent.jar'}=127.0.0.1:7:{rules}"
+        assert told.argv[2:] == process.argv[1:]
+
+
+def test_with_an_agent_there_is_no_start_up_cache(home: Path, cache: Path) -> None:
+    process = prepared(home, cache)[0]
+    java, *rest = process.argv
+    cached = replace(process, argv=[java, "-XX:AOTCache=kafka.aot", *rest])
+    attached = [agent.attached(each, cache=cache, port=7).argv for each in (cached, process)]
+    assert attached[0] == attached[1]
 
 
 def test_preparing_again_writes_the_same(home: Path, cache: Path) -> None:

@@ -9,11 +9,13 @@ import pytest
 
 from infra.observability import files, write
 from infra.observability.alerts import DECLARED_CHECKS, RUNBOOK, Thresholds, alerts, rules
-from infra.observability.dashboards import HEIGHT, WIDTH, dashboards
+from infra.observability.dashboards import BOARDS, HEIGHT, WIDTH, dashboards
+from infra.observability.jvms import TOLD, Told, agent_rules
 from infra.settings import REPOSITORY
 
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 NAME = re.compile(r"\btailrace_[a-z0-9_]+")
+OF_A_JVM = re.compile(r"\b(?:kafka|connect|debezium)_[a-z0-9_]+")
 UNITS = frozenset(
     {"s", "bytes", "short", "reqps", "percentunit", "bool_on_off", "none", "cps", "Bps"}
 )
@@ -88,3 +90,30 @@ def test_what_is_handed_out_asks_the_exporter_at_hand(tmp_path: Path) -> None:
     text = (tmp_path / "prometheus.yml").read_text()
     assert text.count("127.0.0.1:7") == 2
     assert "18089" not in text
+
+
+def test_what_is_asked_of_a_jvm_is_what_its_agent_tells_and_all_of_it() -> None:
+    queries = [query for board in BOARDS for panel in board.panels for query in panel.queries]
+    asked = {
+        name
+        for text in (*queries, *(alert.expression for alert in ALERTS))
+        for name in OF_A_JVM.findall(text)
+    }
+    assert asked == {each.name for each in TOLD}
+
+
+@pytest.mark.parametrize("told", TOLD, ids=lambda told: f"{told.name} {told.attribute}")
+def test_what_only_grows_is_called_a_total_and_nothing_else_is(told: Told) -> None:
+    assert (told.kind == "COUNTER") == told.name.endswith("_total")
+
+
+def test_each_attribute_is_told_by_one_rule() -> None:
+    """As the agent does it: the first one that is found in the name of an attribute."""
+    rules = agent_rules()["rules"]
+    for told, rule in zip(TOLD, rules, strict=True):
+        domain, _, properties = re.sub(r"\{\w+\}", "some-name", told.bean).partition(":")
+        value = "running" if told.text_as else "1.0"
+        text = f"{domain}<{', '.join(properties.split(','))}><>{told.attribute}: {value}"
+        assert [each for each in rules if re.search(each["pattern"], text)] == [rule]
+        longer = text.replace(told.attribute, f"{told.attribute}-avg")
+        assert not [each for each in rules if re.search(each["pattern"], longer)]

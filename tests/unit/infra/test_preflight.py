@@ -41,6 +41,15 @@ def test_the_port_of_a_running_part_is_its_own(settings: Settings) -> None:
     preflight.check_ports(settings, running={"connect"})
 
 
+def test_the_port_of_a_jvm_that_tells_nothing_may_be_taken(tmp_path: Path) -> None:
+    settings = own_settings(tmp_path / "home")
+    with socket.create_server((HOST, settings.connect_metrics_port)):
+        preflight.check_ports(settings, running=())
+        telling = settings.model_copy(update={"jvm_metrics": "on"})
+        with pytest.raises(PreflightError, match="wanted by connect"):
+            preflight.check_ports(telling, running=())
+
+
 @pytest.mark.parametrize(
     ("broker", "asked", "found"), [("kafka", "cluster", "single"), ("kafka-1", "single", "cluster")]
 )

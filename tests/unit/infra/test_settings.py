@@ -16,13 +16,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_service_and_part_has_a_port(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path, profile="cluster")
+    settings = load_settings(home=tmp_path, profile="cluster", jvm_metrics="on")
     assert settings.ports().keys() == OWN_PORTS.keys()
     assert settings.postgres_port == 15432
 
 
 def test_ports_of_a_cluster_are_nobodys_business_without_one(tmp_path: Path) -> None:
-    clash = {"home": tmp_path, "kafka_2_port": 15432}
+    clash = {"home": tmp_path, "kafka_2_port": 15432, "jvm_metrics": "on"}
     assert OWN_PORTS.keys() - load_settings(**clash).ports().keys() == module.CLUSTER_PORTS
     with pytest.raises(SettingsError, match="both 15432"):
         load_settings(**clash, profile="cluster")
@@ -197,3 +197,44 @@ def test_traces_that_lead_nowhere_are_refused(wrong: str) -> None:
 def test_a_stack_in_containers_records_none_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="a stack in containers records none"):
         load_settings(home=tmp_path, stack="containers", traces="zipkin")
+
+
+def test_jvms_tell_nothing_and_take_no_port_unless_they_are_to(tmp_path: Path) -> None:
+    plain = load_settings(home=tmp_path, kafka_metrics_port=15432)
+    assert not plain.jvm_metrics_ports
+    assert not plain.deployment().jvms
+    with pytest.raises(SettingsError, match="both 15432"):
+        load_settings(home=tmp_path, kafka_metrics_port=15432, jvm_metrics="on")
+
+
+@pytest.mark.parametrize(
+    ("changes", "jvms"),
+    [
+        ({}, {"kafka": 18091, "connect": 18092}),
+        ({"publisher": "relay"}, {"kafka": 18091}),
+        (
+            {"profile": "cluster"},
+            {
+                "kafka-1": 18091,
+                "kafka-2": 18093,
+                "kafka-3": 18094,
+                "connect-1": 18092,
+                "connect-2": 18095,
+            },
+        ),
+    ],
+)
+def test_each_broker_and_worker_of_connect_tells_at_a_port_of_its_own(
+    changes: dict[str, str], jvms: dict[str, int], tmp_path: Path
+) -> None:
+    settings = load_settings(home=tmp_path, jvm_metrics="on", **changes)
+    found = settings.deployment().jvms
+    assert found == {name: f"127.0.0.1:{port}" for name, port in jvms.items()}
+    ports = {part.name: part.ports for part in parts_of(settings)}
+    for name, port in jvms.items():
+        assert port in {settings.ports()[setting] for setting in ports[name]}
+
+
+def test_jvms_in_containers_are_given_no_agent(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="JVMs in containers are given no agent"):
+        load_settings(home=tmp_path, stack="containers", jvm_metrics="on")
