@@ -40,8 +40,8 @@ PARAMETERS = "publish = 'insert', publish_via_partition_root = true"
 def publication_differences(connection: SyncConnection, capture: Capture) -> list[Difference]:
     """Return how the publications of a database are otherwise than those of its outboxes, each for its keys."""
     outboxes = sorted(f"{schema}.outbox" for schema in capture.outboxes)
-    differing = {each: list(_compared(connection, each, outboxes)) for each in capture.shards}
-    statements = _statements(connection, [each for each in differing if differing[each]], outboxes)
+    differing = [(each, list(_compared(connection, each, outboxes))) for each in capture.shards]
+    statements = _statements(connection, [each for each, found in differing if found], outboxes)
     return [
         Difference(
             thing=f"publication {shard.publication}{thing}",
@@ -50,7 +50,7 @@ def publication_differences(connection: SyncConnection, capture: Capture) -> lis
             remedy=REMEDY,
             statements=statements,
         )
-        for shard, found in differing.items()
+        for shard, found in differing
         for thing, declared, actual in found
     ]
 

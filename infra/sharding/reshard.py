@@ -8,7 +8,7 @@ to several it goes by way of one.
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -118,7 +118,7 @@ def _split(deployment: Deployment, old: Capture, new: Capture) -> None:
             make(new.url(CAPTURE), each.slot)
         except SlotError as error:
             raise ShardsError(f"Nothing was changed: {error}.") from error
-    filters = {each: each.keys.row_filter for each in new.shards}
+    filters = [(each, each.keys.row_filter) for each in new.shards]
     _switch(new, filters, old.shard_count)
 
 
@@ -127,14 +127,14 @@ def _join(deployment: Deployment, old: Capture, new: Capture) -> None:
     [first] = new.shards
     connector.stop(deployment.connect_url, first.connector)
     try:
-        others = dict.fromkeys(old.shards[1:], NOTHING)
-        _switch(new, {first: None, **others}, old.shard_count)
+        others = [(each, NOTHING) for each in old.shards[1:]]
+        _switch(new, [(first, None), *others], old.shard_count)
     except BaseException:
         apply_connector(deployment, old.shards[0])
         raise
 
 
-def _switch(capture: Capture, filters: Mapping[Shard, str | None], were: int) -> None:
+def _switch(capture: Capture, filters: Sequence[tuple[Shard, str | None]], were: int) -> None:
     """Change the row filters of publications at one moment, at which nobody writes to an outbox."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -145,7 +145,7 @@ def _switch(capture: Capture, filters: Mapping[Shard, str | None], were: int) ->
                     connection.execute(sql.SQL("lock table {} in share mode").format(table))
                 # whoever has written to one has committed before this
                 [[end]] = connection.execute("select pg_current_wal_insert_lsn()::text").fetchall()
-                for shard, row_filter in filters.items():
+                for shard, row_filter in filters:
                     _publish(connection, shard, row_filter)
                 mark(connection, Dealt(capture.shard_count, were, end))
         except (DeadlockDetected, LockNotAvailable) as error:
