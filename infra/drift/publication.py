@@ -83,13 +83,13 @@ def _compared(
     if set(tables) != set(outboxes):
         yield ": tables", _listed(outboxes), _listed(sorted(tables))
     for name, (row_filter, has_columns) in tables.items():
-        if _plain(row_filter) != _plain(shard.keys.row_filter):
+        if plain(row_filter) != plain(shard.keys.row_filter):
             yield f": row filter of {name}", shard.keys.row_filter or "none", row_filter or "none"
         if has_columns:
             yield f": columns of {name}", "all", "some"
 
 
-def _plain(row_filter: str | None) -> str:
+def plain(row_filter: str | None) -> str:
     """Return a row filter without what Postgres adds when it shows one: casts, quotes, parentheses and blanks."""
     return re.sub(r"::\w+|['()\s]", "", row_filter or "")
 
