@@ -1,7 +1,7 @@
 """The connector of each shard: how it and its slot stand, and recovering a slot that was lost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cdc import connector as debezium
@@ -133,14 +133,18 @@ def recover_slot(
     Rows that no broker takes stop it, unless they are to be left out. While the number of shards is being changed, the
     first one is recovered, and what Kafka lacks of all keys is published: who carries which is not settled.
     """
-    require_shards(deployment)
-    capture, changing = shard.capture, dealt(shard.capture)
-    if changing and changing.until and shard.keys.number:
+    capture, found = shard.capture, dealt(shard.capture)
+    keys, changing = shard.keys, found if found and found.until else None
+    if changing is None:
+        require_shards(deployment)
+    elif keys.number:
         raise ShardsError(
             f"The number of shards of {capture.name} is being changed, and {shard.name} publishes nothing before that "
             f"has come to its end: `tailrace connector recover --capture {capture.name} --force` sees to all."
         )
-    is_changing = changing is not None and changing.until is not None
+    else:
+        keys, capture = ALL, replace(capture, shard_count=changing.count)
+        shard = capture.shards[0]
     lost = LostCapture(
         url=capture.url(CAPTURE),
         slot=shard.slot,
@@ -149,12 +153,12 @@ def recover_slot(
         config=rendered(deployment, shard),
         bootstrap=deployment.kafka_bootstrap,
         outboxes=capture.outbox_urls(),
-        keys=ALL if is_changing else shard.keys,
+        keys=keys,
     )
     if dry_run:
         return rehearse(lost, since, progress)
     recovered = recover(lost, since, progress, tell, leave_out=leave_out)
-    if changing and is_changing:
+    if changing:
         conclude(deployment, capture, changing)
         for each in capture.shards:
             apply_connector(deployment, each)

@@ -26,7 +26,7 @@ from infra.pipeline import send_canary_by
 from infra.publishing import require_connector
 from infra.services import CAPTURE, OWNER
 from infra.sharding.marks import Dealt, ShardsError, dealt, mark
-from infra.sharding.settling import remove, require_published, settle
+from infra.sharding.settling import remove, settle
 
 NOTHING = "false"
 """The row filter of a publication that is to carry something later, or did so before."""
@@ -92,11 +92,10 @@ def _change(deployment: Deployment, old: Capture, count: int, tell: Tell) -> Non
     """Change the number from one to several, or from several to one."""
     new = replace(old, shard_count=count)
     for each in old.shards:
-        require_published(deployment, each)
+        apply_connector(deployment, each)  # an attempt that was killed may have stopped it
         if obstacles := in_the_way(deployment, each):
             raise ShardsError(
-                f"The connector {each.connector} stands still: {obstacles[0].told}; {obstacles[0].remedy}. Nothing was "
-                "changed."
+                f"Nothing was changed, as {each.connector} stands still: {obstacles[0].told}; {obstacles[0].remedy}."
             )
     if count == 1:
         _join(deployment, old, new)

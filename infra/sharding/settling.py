@@ -64,8 +64,12 @@ def remove(deployment: Deployment, shard: Shard) -> None:
 def _wait_until_passed(deployment: Deployment, shards: Sequence[Shard], until: str) -> None:
     deadline = time.monotonic() + DRAINED_S
     while waiting := [each for each in shards if not _has_passed(each, until)]:
-        for each in waiting:
-            require_published(deployment, each)
+        if trouble := next(filter(None, (trouble_of(deployment, each) for each in waiting)), ""):
+            raise ShardsError(
+                f"Not all from before the number of shards was changed is in Kafka, and {trouble}: see `tailrace "
+                "connector status`; a slot that is lost is mended by `tailrace connector recover --force --capture "
+                f"{waiting[0].capture.name}`. Then run `tailrace connector reshard` again, which goes on."
+            )
         if time.monotonic() > deadline:
             raise ShardsError(
                 f"After {DRAINED_S:g} s {waiting[0].connector} has not published all from before the number of shards "
@@ -80,18 +84,13 @@ def _has_passed(shard: Shard, until: str) -> bool:
     return held is not None and lsn_number(held.confirmed_flush_lsn or "0/0") >= lsn_number(until)
 
 
-def require_published(deployment: Deployment, shard: Shard) -> None:
-    """Refuse to wait for a connector that does not publish."""
+def trouble_of(deployment: Deployment, shard: Shard) -> str:
+    """Return why a connector does not publish; empty when it does."""
     diagnosis = examine(deployment, shard)
+    if diagnosis.ailment:
+        return diagnosis.told
     state = connector.status(deployment.connect_url, shard.connector)
-    if diagnosis.ailment is None and state.is_running:
-        return
-    what = diagnosis.told if diagnosis.ailment else f"its task is {state.task}"
-    raise ShardsError(
-        f"The connector {shard.connector} does not publish what is to be in Kafka before the number of shards is "
-        f"changed ({what}): see `tailrace connector status`; a slot that is lost is mended by `tailrace connector "
-        f"recover --force --capture {shard.capture.name}`. Then run `tailrace connector reshard` again."
-    )
+    return "" if state.is_running else f"the task of {shard.connector} is {state.task}"
 
 
 def _note(capture: Capture, found: Dealt) -> None:
