@@ -14,7 +14,7 @@ from cdc import connector
 from cdc.database import connect
 from cdc.recovery.slot import drop
 from cdc.slot import lsn_number
-from infra.capture import examine, slot
+from infra.capture import LostSlotError, examine, slot
 from infra.connectors import apply_connector
 from infra.deployment import Capture, Deployment, Shard
 from infra.services import CAPTURE, OWNER
@@ -34,6 +34,7 @@ def settle(deployment: Deployment, capture: Capture) -> None:
         # one alone gives keys away, and keeps none back; several give theirs to one, which does not run before
         leaving = others or [first]
         for each in leaving:
+            _require_slot(deployment, each)
             apply_connector(deployment, each)
         _wait_until_passed(deployment, leaving, found.until)
     conclude(deployment, capture, found)
@@ -64,12 +65,8 @@ def remove(deployment: Deployment, shard: Shard) -> None:
 def _wait_until_passed(deployment: Deployment, shards: Sequence[Shard], until: str) -> None:
     deadline = time.monotonic() + DRAINED_S
     while waiting := [each for each in shards if not _has_passed(each, until)]:
-        if trouble := next(filter(None, (trouble_of(deployment, each) for each in waiting)), ""):
-            raise ShardsError(
-                f"Not all from before the number of shards was changed is in Kafka, and {trouble}: see `tailrace "
-                "connector status`; a slot that is lost is mended by `tailrace connector recover --force --capture "
-                f"{waiting[0].capture.name}`. Then run `tailrace connector reshard` again, which goes on."
-            )
+        for each in waiting:
+            _require_slot(deployment, each)
         if time.monotonic() > deadline:
             raise ShardsError(
                 f"After {DRAINED_S:g} s {waiting[0].connector} has not published all from before the number of shards "
@@ -84,13 +81,15 @@ def _has_passed(shard: Shard, until: str) -> bool:
     return held is not None and lsn_number(held.confirmed_flush_lsn or "0/0") >= lsn_number(until)
 
 
-def trouble_of(deployment: Deployment, shard: Shard) -> str:
-    """Return why a connector does not publish; empty when it does."""
+def _require_slot(deployment: Deployment, shard: Shard) -> None:
+    """Refuse to wait for a slot that will never come so far."""
     diagnosis = examine(deployment, shard)
     if diagnosis.ailment:
-        return diagnosis.told
-    state = connector.status(deployment.connect_url, shard.connector)
-    return "" if state.is_running else f"the task of {shard.connector} is {state.task}"
+        raise LostSlotError(
+            f"The number of shards was being changed, and rows from before would be lost: {diagnosis.told}. Run "
+            f"`tailrace connector recover --capture {shard.capture.name} --force`, then `make up` or `tailrace "
+            "connector reshard` again, which goes on."
+        )
 
 
 def _note(capture: Capture, found: Dealt) -> None:
