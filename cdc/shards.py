@@ -6,8 +6,6 @@ A key has one hash, so all of its rows go the same way, whichever outbox they ar
 from dataclasses import dataclass
 from typing import LiteralString
 
-from psycopg import sql
-
 HASH: LiteralString = "(hashtextextended(aggregate_id, 0) & 9223372036854775807)"
 """Of a row of an outbox; the relay deals out keys by the same."""
 
@@ -37,10 +35,3 @@ class Keys:
 
 ALL = Keys()
 """What a connector carries that is the only one."""
-
-
-def published(table: sql.Composable, row_filter: str | None) -> sql.Composable:
-    """Return a table with its row filter, as it is listed in a publication."""
-    if row_filter is None:
-        return table
-    return sql.SQL("{} where ({})").format(table, sql.SQL(row_filter))

@@ -12,7 +12,8 @@ from psycopg import sql
 from psycopg.abc import QueryNoTemplate
 
 from cdc import retention
-from cdc.shards import Keys, published
+from cdc.publication import published
+from cdc.shards import Keys
 
 
 def execute(statement: QueryNoTemplate) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from psycopg import sql
 
 from cdc.database import SyncConnection
-from cdc.shards import published
+from cdc.publication import published
 from infra.deployment import Capture, Shard
 from infra.drift.difference import MIGRATE, Difference
 from infra.services import OWNER

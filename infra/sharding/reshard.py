@@ -17,8 +17,8 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from cdc import connector
 from cdc.database import SyncConnection, connect
+from cdc.publication import published
 from cdc.recovery.slot import SlotError, make
-from cdc.shards import published
 from infra.capture import in_the_way
 from infra.connectors import apply_connector
 from infra.deployment import Capture, Deployment, Shard

@@ -9,7 +9,8 @@ import psycopg
 from psycopg import sql
 
 from cdc import connector
-from cdc.shards import Keys, published
+from cdc.publication import published
+from cdc.shards import Keys
 from infra.capture import connector_settings
 from infra.services import SUPERUSER
 from tests.bench.errors import BenchError

@@ -4,7 +4,8 @@ import pytest
 from psycopg import sql
 
 from cdc import retention
-from cdc.shards import ALL, Keys, published
+from cdc.publication import published
+from cdc.shards import ALL, Keys
 
 TABLE = sql.Identifier("orders", "outbox")
 
