@@ -10,22 +10,23 @@ from cdc import canary, connector, migrations, topic_settings, topics
 from cdc.kafka import TIMEOUT_S
 from cdc.kafka_record import Place
 from consumers.runtime.group import Group, read_groups
-from infra.capture import rendered, require_slot
-from infra.deployment import Capture, Deployment
+from infra.connectors import apply_connector
+from infra.deployment import Capture, Deployment, Shard
 from infra.drift.database import mend_tables
 from infra.drift.registry import restore_ids
 from infra.moving.marks import note_homes, require_at_home
 from infra.patience import Patience
 from infra.publishing import publisher_for
-from infra.services import CANARY, MIGRATIONS, OWNER, PUBLICATION, WORKERS
+from infra.services import CANARY, MIGRATIONS, OWNER, WORKERS
+from infra.sharding.marks import note_shards, require_shards
+from infra.sharding.settling import settle
 from schemas import publish, publisher
 from schemas.catalogue import catalogue
 from schemas.publications import PublicationLog
 from schemas.registry import SchemaStore
 
-CONNECTOR_TIMEOUT_S = 60.0
 CANARY_TIMEOUT_S = 30.0
-"""Both as `Patience` counts them."""
+"""As `Patience` counts them."""
 MOST_NAMED = 3
 
 GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its name
@@ -34,6 +35,7 @@ GROUPS = tuple(worker.name for worker in WORKERS)  # a worker's group has its na
 def migrate(deployment: Deployment) -> list[str]:
     """Bring every schema to its newest revisions, and tables and publication back to what is declared; tell of each."""
     require_at_home(deployment)
+    require_shards(deployment)
     note_homes(deployment)
     return [
         line
@@ -44,6 +46,7 @@ def migrate(deployment: Deployment) -> list[str]:
 
 def migrate_database(capture: Capture, state: Path) -> list[str]:
     """Bring the schemas of one database to what is declared; tell of each thing done."""
+    note_shards(capture)
     applied = [
         f"{capture.label(schema)}/{revision}"
         for schema in capture.schemas
@@ -51,7 +54,7 @@ def migrate_database(capture: Capture, state: Path) -> list[str]:
             capture.url(OWNER),
             schema=schema,
             packages=MIGRATIONS[schema],
-            publication=PUBLICATION,
+            publications={each.publication: each.keys for each in capture.shards},
         )
     ]
     return applied + mend_tables(capture, state)
@@ -77,20 +80,14 @@ def publish_schemas(deployment: Deployment) -> list[str]:
 
 
 def apply_connectors(deployment: Deployment) -> str:
-    """Apply the connector of each capture and wait until their tasks run; return what applying did."""
-    done = [(each, apply_connector(deployment, each)) for each in deployment.captures]
+    """Apply the connector of each shard and wait until their tasks run; return what applying did.
+
+    Where the number of shards was being changed, that comes to its end first.
+    """
+    for capture in deployment.captures:
+        settle(deployment, capture)
+    done = [(each, apply_connector(deployment, each)) for each in deployment.shards]
     return ", ".join(each.label(what) for each, what in done)
-
-
-def apply_connector(deployment: Deployment, capture: Capture) -> str:
-    """Apply a capture's connector and wait until its task runs; return what applying did."""
-    require_slot(deployment, capture)
-    config = rendered(deployment, capture)
-    done = connector.apply(deployment.connect_url, capture.connector, config)
-    connector.wait_until_running(
-        deployment.connect_url, capture.connector, CONNECTOR_TIMEOUT_S, Patience().look
-    )
-    return str(done)
 
 
 def unstable_groups(admin: AdminClient, groups: Sequence[str] = GROUPS) -> dict[str, str]:
@@ -128,23 +125,24 @@ def _trouble_of(name: str, group: Group | KafkaException, partitions: Mapping[st
 
 
 def send_canary(deployment: Deployment) -> float:
-    """Send a message through the whole pipeline from each database; return the most seconds from commit to consumer."""
-    return max(send_canary_from(deployment, each) for each in deployment.captures)
+    """Send a message through the whole pipeline by each shard; return the most seconds from commit to consumer."""
+    return max(send_canary_by(deployment, each) for each in deployment.shards)
 
 
-def send_canary_from(deployment: Deployment, capture: Capture) -> float:
-    """Send one from the database of a capture."""
+def send_canary_by(deployment: Deployment, shard: Shard) -> float:
+    """Send one that a shard carries."""
     try:
         return canary.probe(
-            capture.url(CANARY),
+            shard.capture.url(CANARY),
             deployment.kafka_bootstrap,
             deployment.registry,
             deployment.schema_cache,
             CANARY_TIMEOUT_S,
             Patience().look,
+            shard.keys,
         )
     except canary.CanaryError:
-        if publisher_for(capture) == "cdc":
+        if publisher_for(shard.capture) == "cdc":
             # a connector that failed on the message itself knows more than we do
-            connector.wait_until_running(deployment.connect_url, capture.connector, timeout_s=0)
+            connector.wait_until_running(deployment.connect_url, shard.connector, timeout_s=0)
         raise

@@ -23,7 +23,11 @@ def publisher_for(capture: Capture) -> Publisher:
 
 def name_of(publisher: Publisher, capture: Capture) -> str:
     """Return who publishes a database, by the name that retention knows him by."""
-    return retention.relay(RELAY) if publisher == "relay" else retention.slot(capture.slot)
+    return (
+        retention.relay(RELAY)
+        if publisher == "relay"
+        else retention.slot(*(shard.slot for shard in capture.shards))
+    )
 
 
 def require_connector(deployment: Deployment) -> Deployment:

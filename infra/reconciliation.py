@@ -1,6 +1,6 @@
 """Reconciliation in this installation: where the inboxes are, and who publishes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cdc.reconciliation import ConsumerPlace, Publisher
 from cdc.relay.backlog import current_snapshot, is_published
@@ -8,7 +8,7 @@ from cdc.slot import lsn_number
 from consumers.runtime.lag import StoredPositions
 from infra.capture import examine, slot
 from infra.consumer_access import open_schemas
-from infra.deployment import Capture, Deployment
+from infra.deployment import Capture, Deployment, Shard
 from infra.publishing import publisher_for
 from infra.services import RELAY, WORKERS
 from schemas.catalogue import catalogue
@@ -43,7 +43,7 @@ class Publishers:
         publishers: Outbox -> who publishes it.
     """
 
-    def __init__(self, publishers: Mapping[str, "SlotPublisher | RelayPublisher"]) -> None:
+    def __init__(self, publishers: Mapping[str, "SlotPublishers | RelayPublisher"]) -> None:
         self._publishers = publishers
 
     def has_passed(self, wal_ends: Mapping[str, str]) -> bool:
@@ -55,33 +55,44 @@ class Publishers:
 
 
 def publisher_of(deployment: Deployment) -> Publisher:
-    publishers: dict[str, SlotPublisher | RelayPublisher] = {}
+    publishers: dict[str, SlotPublishers | RelayPublisher] = {}
     for capture in deployment.captures:
         publishers |= dict.fromkeys(capture.outbox_urls(), _publisher(deployment, capture))
     return Publishers(publishers)
 
 
-def _publisher(deployment: Deployment, capture: Capture) -> "SlotPublisher | RelayPublisher":
+def _publisher(deployment: Deployment, capture: Capture) -> "SlotPublishers | RelayPublisher":
     if publisher_for(capture) == "relay":
         return RelayPublisher(capture.url(RELAY))
-    return SlotPublisher(deployment, capture)
+    return SlotPublishers([SlotPublisher(deployment, each) for each in capture.shards])
+
+
+class SlotPublishers:
+    """The connectors of a database, each with some of the keys."""
+
+    def __init__(self, publishers: Sequence["SlotPublisher"]) -> None:
+        self._publishers = publishers
+
+    def has_passed(self, wal_end: str) -> bool:
+        """Tell whether none of them will still publish what was committed before this end of the WAL."""
+        return all(each.has_passed(wal_end) for each in self._publishers)
 
 
 class SlotPublisher:
     """A connector, which has published what its slot has confirmed."""
 
-    def __init__(self, deployment: Deployment, capture: Capture) -> None:
+    def __init__(self, deployment: Deployment, shard: Shard) -> None:
         self._deployment = deployment
-        self._capture = capture
+        self._shard = shard
         self._is_broken: bool | None = None
 
     def has_passed(self, wal_end: str) -> bool:
         """Tell whether nothing that was committed before this end of the WAL will still be published."""
         if self._is_broken is None:
-            self._is_broken = examine(self._deployment, self._capture).ailment is not None
+            self._is_broken = examine(self._deployment, self._shard).ailment is not None
         if self._is_broken:
             return True
-        held = slot(self._capture)
+        held = slot(self._shard)
         if held is None or held.is_lost:
             return True
         return lsn_number(held.confirmed_flush_lsn or "0/0") >= lsn_number(wal_end)

@@ -8,6 +8,7 @@ from cdc.retention.rounds import Day, maintain
 from infra.deployment import Deployment, Publisher
 from infra.publishing import name_of, publisher_for
 from infra.services import CANARY, RETENTION
+from infra.sharding.marks import require_shards
 
 
 def looked_after(deployment: Deployment, publisher: Publisher) -> str:
@@ -22,6 +23,8 @@ def look_after(
     deployment: Deployment, kept: timedelta, *, dry_run: bool
 ) -> Mapping[str, Sequence[Day]]:
     """Have every outbox looked after once; return what became of its partitions, by outbox."""
+    if not dry_run:
+        require_shards(deployment, RETENTION)  # each of them has to have published what is dropped
     done = {}
     for capture in deployment.captures:
         by = name_of(publisher_for(capture), capture)

@@ -30,7 +30,13 @@ from infra.deployment import (
     Profile,
 )
 from infra.deployment import Publisher as Publisher
-from infra.deployment.databases import contexts_told, require_apart
+from infra.deployment.databases import (
+    PairsError,
+    contexts_told,
+    read_shards,
+    require_apart,
+    sharded,
+)
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
 from infra.services import (
@@ -94,6 +100,11 @@ def _databases(text: str) -> str:
     return text
 
 
+def _shards(text: str) -> str:
+    read_shards(text)
+    return text
+
+
 def _traces(text: str) -> str:
     if not re.fullmatch(r"off|zipkin|https?://[^\s/@?#]+(/\S*)?", text):
         raise ValueError(
@@ -110,6 +121,9 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Directory = Annotated[Path, AfterValidator(_plain_directory)]
 Databases = Annotated[str, AfterValidator(_databases)]
 """Contexts with a database of their own in the server of the stack, such as `payments=ledger`."""
+
+Shards = Annotated[str, AfterValidator(_shards)]
+"""Captures with several shards, such as `main=2`."""
 
 
 TWICE = (RELAY_SERVICE, *WORKERS)
@@ -195,6 +209,7 @@ class Settings(AccessSettings, BaseSettings):
     zipkin_port: Port
     publisher: Publisher
     databases: Databases
+    shards: Shards
     workers: Workers
     cdc_profile: Profile
     aot: Literal["auto", "existing", "off"]
@@ -239,7 +254,26 @@ class Settings(AccessSettings, BaseSettings):
             raise ValueError(
                 "stack is 'containers' and databases names some, and the compose file has one database: leave it empty"
             )
-        require_apart(self.captures)
+        require_apart(self._databases_captured())
+        return self
+
+    @model_validator(mode="after")
+    def _shards_are_possible(self) -> Self:
+        if not self.shards.strip():
+            return self
+        if self.publisher == "relay":
+            raise ValueError(
+                "publisher is 'relay' and shards names some, and a relay has shards of its own, which any number of "
+                "relays hold: leave it empty"
+            )
+        if self.in_containers:
+            raise ValueError(
+                "stack is 'containers' and shards names some, and the compose file has one connector: leave it empty"
+            )
+        try:
+            sharded(self._databases_captured(), self.shards)
+        except PairsError as error:
+            raise ValueError(f"shards {error}") from None
         return self
 
     @model_validator(mode="after")
@@ -481,6 +515,9 @@ class Settings(AccessSettings, BaseSettings):
     @property
     def captures(self) -> tuple[Capture, ...]:
         """The databases of the stack, all in one server, each with what captures it."""
+        return sharded(self._databases_captured(), self.shards)
+
+    def _databases_captured(self) -> tuple[Capture, ...]:
         contexts = contexts_told(self.databases)
         databases = {MAIN: self.database} | {
             name: replace(self.database, name=name) for name in contexts.own

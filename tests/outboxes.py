@@ -15,6 +15,7 @@ from cdc.ids import new_id
 from cdc.manifest import OUTBOX_TABLES
 from cdc.retention import slot
 from cdc.retention.rounds import Day, maintain
+from cdc.shards import ALL
 from infra.services import PUBLICATION
 from tests.declaring import declare_topic
 from tests.stack import RunningStack
@@ -68,7 +69,7 @@ class OutboxSchema:
             schema=self.schema,
             packages=[OUTBOX_TABLES],
             role="canary",
-            publication=PUBLICATION if published else None,
+            publications={PUBLICATION: ALL} if published else None,
         )
 
     def connect(self, role: str = "canary") -> Connection:

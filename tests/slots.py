@@ -25,17 +25,17 @@ def as_superuser(stack: RunningStack, query: str, *values: object) -> list[tuple
         return cursor.fetchall() if cursor.description else []
 
 
-def drop(stack: RunningStack) -> None:
-    """Drop the slot under the hands of its reader."""
+def drop(stack: RunningStack, name: str = SLOT) -> None:
+    """Drop a slot under the hands of its reader."""
 
     def dropped() -> bool:
         as_superuser(
             stack,
             "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = %s and active",
-            SLOT,
+            name,
         )
         try:
-            as_superuser(stack, "select pg_drop_replication_slot(%s)", SLOT)
+            as_superuser(stack, "select pg_drop_replication_slot(%s)", name)
         except psycopg.errors.ObjectInUse:
             return False
         return True
@@ -76,7 +76,7 @@ def overrun(stack: RunningStack, megabytes: int) -> None:
     def lost() -> bool:
         write_wal(stack, megabytes)
         as_superuser(stack, "checkpoint")
-        held = slot(stack.deployment.main)
+        held = slot(stack.deployment.shards[0])
         return held is not None and held.is_lost
 
     wait_until("the slot is not lost", lost, timeout_s=TIMEOUT_S)

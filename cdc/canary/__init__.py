@@ -8,11 +8,13 @@ from pathlib import Path
 from uuid import UUID
 
 from cdc.context import MessageContext
-from cdc.database import connect_async
+from cdc.database import connect, connect_async
 from cdc.ids import new_id
 from cdc.kafka import TopicError
 from cdc.kafka_record import KafkaRecord, Place
 from cdc.outbox import Outbox
+from cdc.shards import ALL, Keys
+from cdc.sql import load_queries
 from cdc.topic_reader import TopicReader
 from schemas.catalogue import catalogue
 from schemas.codec import Codec
@@ -20,6 +22,7 @@ from schemas.messages.canary import CanaryEmitted
 from schemas.registry import SchemaStore
 from schemas.registry_settings import RegistrySettings
 
+QUERIES = load_queries(__package__)
 POLL_S = 0.2
 
 
@@ -34,6 +37,7 @@ def probe(
     schema_cache: Path,
     timeout_s: float,
     clock: Callable[[], float] = time.monotonic,
+    keys: Keys = ALL,
 ) -> float:
     """Commit a canary to the outbox and wait until it is read, decoded, from Kafka.
 
@@ -44,6 +48,7 @@ def probe(
         schema_cache: Directory in which schema ids are kept.
         timeout_s: Longest wait in seconds.
         clock: What the wait is measured by.
+        keys: Of which its key is to be one.
 
     Returns:
         Seconds from before the commit until the message was read.
@@ -54,7 +59,7 @@ def probe(
     """
     codec = Codec(SchemaStore(registry, schema_cache), [CanaryEmitted])
     codec.resolve()
-    canary_id = new_id()
+    canary_id = _id_of(keys, database_url)
     topic = catalogue().topic_of(CanaryEmitted.NAME).name
     with TopicReader(bootstrap) as reader:
         deadline = clock() + timeout_s
@@ -70,6 +75,18 @@ def probe(
         f"a canary committed to Postgres did not reach Kafka within {timeout_s:g} s; "
         "`tailrace connector status` and `tailrace logs connect` show where it stopped"
     )
+
+
+def _id_of(keys: Keys, database_url: str) -> UUID:
+    """Return a new id that is one of these keys."""
+    if keys == ALL:
+        return new_id()
+    with connect(database_url) as connection:
+        while True:
+            candidate = new_id()
+            values = {"aggregate_id": str(candidate), **keys.parameters}
+            if connection.execute(QUERIES["is_of_keys"], values).fetchall() == [(True,)]:
+                return candidate
 
 
 def _ends(reader: TopicReader, topic: str, is_late: Callable[[], bool]) -> dict[Place, int]:

@@ -10,7 +10,7 @@ import importlib.util
 import random
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,6 +20,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from cdc import bounds, envelope
 from cdc.database import SyncConnection, connect
+from cdc.shards import Keys
 
 # Alembic takes half a second to import, and nothing but `upgrade` needs it
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def upgrade(
     schema: str,
     packages: Iterable[str],
     role: str | None = None,
-    publication: str | None = None,
+    publications: Mapping[str, Keys] | None = None,
 ) -> list[str]:
     """Bring a schema to the newest revisions, and an outbox in step with the catalogue's topics, in one transaction.
 
@@ -51,8 +52,8 @@ def upgrade(
     Args:
         packages: Packages that hold `versions/`, such as `producers.orders.migrations`, in their order.
         role: Role of the service, which gets the grants; the one that is called like the schema when none is given.
-        publication: Publication that an outbox is added to and that is created when missing; none builds tables that
-            nothing captures.
+        publications: Publications that an outbox is added to, each with the keys that it carries, and that are created
+            when missing; none builds tables that nothing captures.
 
     Returns:
         The revisions applied now, oldest first; empty when there was nothing to do.
@@ -61,7 +62,7 @@ def upgrade(
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return _upgrade(database_url, schema, packages, role or schema, publication or "")
+            return _upgrade(database_url, schema, packages, role or schema, publications or {})
         except Exception as error:
             # what Alembic executes itself fails with an error that carries the driver's
             if not isinstance(getattr(error, "orig", error), DeadlockDetected | LockNotAvailable):
@@ -72,7 +73,11 @@ def upgrade(
 
 
 def _upgrade(
-    database_url: str, schema: str, packages: Collection[str], role: str, publication: str
+    database_url: str,
+    schema: str,
+    packages: Collection[str],
+    role: str,
+    publications: Mapping[str, Keys],
 ) -> list[str]:
     with connect(database_url) as driver:
         _enter(driver, schema)
@@ -95,7 +100,7 @@ def _upgrade(
                     version_table=version_table(package),
                     schema=schema,
                     role=role,
-                    publication=publication,
+                    publications=publications,
                     applied=applied,
                 )
                 _leave_superseded(connection, config)

@@ -1,6 +1,7 @@
 """Building blocks for migrations."""
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 from types import ModuleType
 from typing import Any, LiteralString, cast
@@ -11,6 +12,8 @@ from psycopg import sql
 from psycopg.abc import QueryNoTemplate
 
 from cdc import retention
+from cdc.publication import published
+from cdc.shards import Keys
 
 
 def execute(statement: QueryNoTemplate) -> None:
@@ -58,21 +61,26 @@ def is_unique(table: str, constraint: str) -> bool:
 
 
 def publish(table: str) -> None:
-    """Add a table to the publication, as one whatever its partitions, so that each row is sent once."""
-    publication = _attribute("publication")
-    if not publication:
-        return  # nothing captures a throwaway
-    exists = _connection().execute("select 1 from pg_publication where pubname = %s", [publication])
-    statement = (
-        "alter publication {} add table {}"
-        if exists.fetchone()
-        else "create publication {} for table {} with (publish = 'insert', publish_via_partition_root)"
-    )
-    execute(sql.SQL(statement).format(sql.Identifier(publication), sql.Identifier(table)))
+    """Add a table to its publications, as one whatever its partitions, so that each row is sent once."""
+    for name, keys in _publications().items():
+        exists = _connection().execute("select 1 from pg_publication where pubname = %s", [name])
+        statement = (
+            "alter publication {} add table {}"
+            if exists.fetchone()
+            else "create publication {} for table {} with (publish = 'insert', publish_via_partition_root)"
+        )
+        listed = published(sql.Identifier(table), keys.row_filter)
+        execute(sql.SQL(statement).format(sql.Identifier(name), listed))
 
 
 def _connection() -> psycopg.Connection[Any]:
     return cast(psycopg.Connection[Any], op.get_bind().connection.driver_connection)
+
+
+def _publications() -> Mapping[str, Keys]:
+    """Return those that capture the schema; nothing captures a throwaway."""
+    config = op.get_context().config
+    return cast(Mapping[str, Keys], config.attributes["publications"]) if config else {}
 
 
 def _attribute(name: str) -> str:

@@ -15,6 +15,7 @@ from psycopg.rows import args_row
 
 from cdc.database import connect
 from cdc.envelope import COLUMNS, OutboxRow
+from cdc.shards import ALL, Keys
 from cdc.sql import load_queries
 
 QUERIES = load_queries(__package__)
@@ -41,6 +42,7 @@ class Outboxes:
             moment.
         urls: Outbox -> libpq URL, for a look at what came later.
         wal_ends: Outbox -> where the WAL of its server ended by then.
+        keys: Those whose rows are compared.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class Outboxes:
         connections: Mapping[str, Connection],
         urls: Mapping[str, str],
         wal_ends: Mapping[str, str],
+        keys: Keys = ALL,
     ) -> None:
         self._connections = connections
         self._urls = urls
+        self._keys = keys
         self.wal_ends = wal_ends
 
     def topics(self) -> list[str]:
@@ -108,18 +112,22 @@ class Outboxes:
         )
         cursor.itersize = FETCHED
         stack.enter_context(cursor)
-        cursor.execute(_with_columns("rows"), {"topic": topic} | _parameters(window), binary=True)
+        parameters = {"topic": topic} | _parameters(window) | self._keys.parameters
+        cursor.execute(_with_columns("rows"), parameters, binary=True)
         return ((schema, row) for row in cursor)
 
 
 @contextmanager
-def open_outboxes(urls: Mapping[str, str], snapshot: str | None = None) -> Iterator[Outboxes]:
+def open_outboxes(
+    urls: Mapping[str, str], snapshot: str | None = None, keys: Keys = ALL
+) -> Iterator[Outboxes]:
     """Open the outboxes of services until the block ends.
 
     Args:
         urls: Outbox -> libpq URL of the role that may read it.
         snapshot: Name of an exported snapshot that says which moment they are seen at, all being in one database; now
             when None.
+        keys: Those whose rows are compared.
     """
     connections: dict[str, Connection] = {}
     wal_ends: dict[str, str] = {}
@@ -139,7 +147,7 @@ def open_outboxes(urls: Mapping[str, str], snapshot: str | None = None) -> Itera
             connections[schema] = connection
             [wal_ends[schema]] = map(str, _one(connection, "wal_end"))
         try:
-            yield Outboxes(connections, urls, wal_ends)
+            yield Outboxes(connections, urls, wal_ends, keys)
         finally:
             for each in connections.values():
                 if not each.closed:

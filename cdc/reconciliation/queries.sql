@@ -23,6 +23,7 @@ where topic = %(topic)s
     and (%(since)s::timestamptz is null or occurred_at >= %(since)s::timestamptz)
     and (%(until)s::timestamptz is null or occurred_at < %(until)s::timestamptz)
     and (%(first_id)s::uuid is null or id >= %(first_id)s::uuid)
+    and (hashtextextended(aggregate_id, 0) & 9223372036854775807) %% %(shards)s::bigint = %(shard)s::bigint
 order by id;
 
 -- name: rows_of_ids

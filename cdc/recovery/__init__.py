@@ -21,6 +21,7 @@ from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
 from cdc.reconciliation.spool import Spool
 from cdc.recovery.publish import Published, Publisher, PublishError, TooLarge, too_large
 from cdc.recovery.slot import SlotError, beginning, settle
+from cdc.shards import ALL, Keys
 from cdc.topic_reader import TopicReader
 
 RUNNING_TIMEOUT_S = 60.0
@@ -37,6 +38,7 @@ class Capture:
     config: Mapping[str, str]
     bootstrap: str
     outboxes: Mapping[str, str]  # outbox -> libpq URL of the role that may read it
+    keys: Keys = ALL  # those that its connector carries
 
 
 @dataclass(slots=True)
@@ -174,7 +176,7 @@ def _lost(
     snapshot: str | None,
     recovered: Recovered,
 ) -> Generator[tuple[str, Spool]]:
-    with open_outboxes(capture.outboxes, snapshot) as outboxes:
+    with open_outboxes(capture.outboxes, snapshot, capture.keys) as outboxes:
         for topic in outboxes.topics():
             with Spool(topic) as spool, TopicReader(capture.bootstrap) as reader:
                 comparison = Comparison(reader, topic, spool, Window(since=since), progress)

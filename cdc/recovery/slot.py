@@ -44,15 +44,39 @@ def beginning(url: str, name: str) -> Iterator[str]:
                 name,
             )
         except LockNotAvailable as error:
-            raise SlotError(
-                f"a new slot has to wait for transactions that are under way, and {WAIT_S} s were not enough; the "
-                f"oldest: {_open_transactions(url)}. End them, then recover again"
-            ) from error
+            raise SlotError(_held_up(url)) from error
         except psycopg.errors.DuplicateObject as error:
             raise SlotError(
                 f"the slot {name} exists, so another recovery is under way; wait for it"
             ) from error
         yield str(created["snapshot_name"])
+
+
+def make(url: str, name: str) -> None:
+    """Make a slot that standbys keep, and that delivers what is committed from now on.
+
+    Raises:
+        SlotError: open transactions stand in the way.
+    """
+    with _replication(url) as connection:
+        try:
+            _run(
+                connection,
+                "CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'nothing', FAILOVER true)",
+                name,
+            )
+        except LockNotAvailable as error:
+            raise SlotError(_held_up(url)) from error
+
+
+def drop(url: str, name: str) -> None:
+    """Drop a slot, if there is one.
+
+    Raises:
+        SlotError: somebody reads it.
+    """
+    with connect(url, autocommit=True) as connection:
+        _drop(connection, name)
 
 
 def settle(url: str, temporary: str, name: str) -> None:
@@ -102,6 +126,13 @@ def _run(connection: Connection, command: LiteralString, name: str) -> dict[str,
         return {}
     names = [column.name for column in cursor.description]
     return dict(zip(names, cursor.fetchone() or (), strict=True))
+
+
+def _held_up(url: str) -> str:
+    return (
+        f"a new slot has to wait for transactions that are under way, and {WAIT_S} s were not enough; the oldest: "
+        f"{_open_transactions(url)}. End them, then try again"
+    )
 
 
 def _open_transactions(url: str) -> str:

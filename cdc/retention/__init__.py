@@ -8,9 +8,9 @@ ROLE = "tailrace_retention"
 """The role that may call it."""
 
 
-def slot(name: str) -> str:
-    """Return how the publisher that reads a replication slot is named to retention."""
-    return f"slot:{name}"
+def slot(*names: str) -> str:
+    """Return how the publisher is named to retention that reads a replication slot, or several."""
+    return f"slot:{','.join(names)}"
 
 
 def relay(schema: str) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from cdc.database import SyncConnection, connect
+from cdc.shards import ALL, Keys
 from cdc.slot import QUERIES
 
 ID_SLACK = timedelta(minutes=1)
@@ -25,20 +26,22 @@ class Backlog:
     oldest: datetime | None  # when the oldest of them was written; None when there is none
 
 
-def backlog(urls: Iterable[str], since: datetime, until: datetime) -> Backlog:
-    """Return the rows of outboxes that were written between two moments."""
+def backlog(urls: Iterable[str], since: datetime, until: datetime, keys: Keys = ALL) -> Backlog:
+    """Return the rows of some keys in outboxes that were written between two moments."""
     total, oldest = 0, None
     for url in urls:
         with connect(url) as connection:
-            found = backlog_of(connection, since, until)
+            found = backlog_of(connection, since, until, keys)
         total += found.rows
         oldest = min(filter(None, (oldest, found.oldest)), default=None)
     return Backlog(total, oldest)
 
 
-def backlog_of(connection: SyncConnection, since: datetime, until: datetime) -> Backlog:
+def backlog_of(
+    connection: SyncConnection, since: datetime, until: datetime, keys: Keys = ALL
+) -> Backlog:
     """Return the same of one outbox, to which a connection leads."""
-    parameters = {"first_id": first_id(since), "since": since, "until": until}
+    parameters = {"first_id": first_id(since), "since": since, "until": until} | keys.parameters
     [[rows, oldest]] = connection.execute(QUERIES["unpublished"], parameters).fetchall()
     return Backlog(rows, oldest)
 

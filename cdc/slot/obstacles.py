@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 
 from cdc.database import connect
+from cdc.shards import ALL, Keys
 from cdc.slot import QUERIES
 from cdc.slot.backlog import first_id
 from schemas.catalogue import catalogue
@@ -47,15 +48,16 @@ class Obstacle:
 
 
 def obstacles(
-    urls: Iterable[str], since: datetime, known_topics: Collection[str]
+    urls: Iterable[str], since: datetime, known_topics: Collection[str], keys: Keys = ALL
 ) -> list[Obstacle]:
-    """Return what stands in the way among the rows that are not in Kafka."""
+    """Return what stands in the way among the rows of some keys that are not in Kafka."""
     found: list[Obstacle] = []
     parameters = {
         "first_id": first_id(since),
         "since": since,
         "topics": list(known_topics),
         "most": catalogue().batch_bytes,
+        **keys.parameters,
     }
     for url in urls:
         with connect(url) as connection, suppress(psycopg.ProgrammingError):

@@ -40,7 +40,8 @@ select pg_copy_logical_replication_slot(%s, %s, false);
 -- Asked in the schema of an outbox. Ids begin with the time at which they were made, so that the first of them lead to the
 -- rows without reading all others.
 select count(*), min(occurred_at) from outbox
-where id >= %(first_id)s and occurred_at > %(since)s and occurred_at <= %(until)s;
+where id >= %(first_id)s and occurred_at > %(since)s and occurred_at <= %(until)s
+    and (hashtextextended(aggregate_id, 0) & 9223372036854775807) %% %(shards)s::bigint = %(shard)s::bigint;
 
 -- name: obstacles
 -- Of those, the ones that will not get to Kafka as they are; 260 bytes are what the outbox's trigger counts for headers.
@@ -51,6 +52,7 @@ with waiting as (
         + coalesce(octet_length(traceparent), 0) as size
     from outbox
     where id >= %(first_id)s and occurred_at > %(since)s
+        and (hashtextextended(aggregate_id, 0) & 9223372036854775807) %% %(shards)s::bigint = %(shard)s::bigint
 )
 select
     current_schema, topic, count(*), (array_agg(id order by seq))[1], max(size), is_topic_missing

@@ -21,7 +21,7 @@ capture_option = click.option(
     default=MAIN,
     show_default=True,
     type=CAPTURE,
-    help="Whose it is, where there are several databases.",
+    help="Whose it is, where there are several, such as main_2.",
 )
 who_option = click.option(
     "--who",

@@ -80,7 +80,7 @@ DEFAULT = Load(events_per_s=1)
     "tailrace size --events-per-s 200000", "tailrace size --events-per-s 500 --consumers 5 --json"
 )
 def size(*, as_json: bool, **load: float) -> None:
-    """Say how many brokers, captures, partitions and workers a load needs, and how much disk.
+    """Say how many brokers, captures, shards, partitions and workers a load needs, and how much disk.
 
     The answer follows from rates that were measured on one machine, which it names, with effects of a row each. It
     tells which part is split first, and whether it is two or two hundred; measure your own handlers before you buy.

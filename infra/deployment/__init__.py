@@ -7,8 +7,18 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlencode
 
+from cdc.shards import Keys
 from infra.errors import TailraceError
-from infra.services import ACCESS, CANARY, OUTBOXES, READER, RELAY, SUPERUSER, find_service
+from infra.services import (
+    ACCESS,
+    CANARY,
+    OUTBOXES,
+    PUBLICATION,
+    READER,
+    RELAY,
+    SUPERUSER,
+    find_service,
+)
 from schemas.registry_settings import RegistrySettings
 
 Publisher = Literal["cdc", "relay"]
@@ -78,7 +88,7 @@ class Connect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """A database, and what carries its outboxes to Kafka: publication, slot and connector, or the relay."""
+    """A database, and what carries its outboxes to Kafka: one shard or several, or the relay."""
 
     name: str = MAIN
     database: Database
@@ -88,6 +98,7 @@ class Capture:
     connect_port: int | None = None
     connect_password: str | None = None  # a reference as in `Connect`, where it is another one
     source: str | None = None  # what said all this, see `Deployment`
+    shard_count: int = 1  # by how many connectors its outboxes are carried
     # whether it is only looked at: whoever is asked for, it is the role that sees what they see and can change nothing
     only_looks: bool = False
 
@@ -106,17 +117,11 @@ class Capture:
         return (RELAY, *((ACCESS,) if self.is_main else ()), *self.outboxes)
 
     @property
-    def suffix(self) -> str:
-        """What tells its slot, connector and topic prefix from those of the main capture."""
-        return "" if self.is_main else f"_{self.name}"
-
-    @property
-    def slot(self) -> str:
-        return f"tailrace_outbox{self.suffix}"
-
-    @property
-    def connector(self) -> str:
-        return f"tailrace-outbox{self.suffix.replace('_', '-')}"
+    def shards(self) -> tuple["Shard", ...]:
+        return tuple(
+            Shard(capture=self, keys=Keys(number, self.shard_count))
+            for number in range(self.shard_count)
+        )
 
     def label(self, thing: str) -> str:
         """Return what a thing is called that others have as well, such as the outbox of canaries."""
@@ -134,6 +139,50 @@ class Capture:
         """Return outbox -> libpq URL of the role that may read it."""
         urls = {schema: self.url(schema) for schema in self.contexts}
         return urls | {self.label(CANARY): self.url(CANARY)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Some of the keys of a capture, and what carries them: a publication, a slot and a connector.
+
+    The first one is called what it is called where there are no others.
+    """
+
+    capture: Capture
+    keys: Keys
+
+    @property
+    def name(self) -> str:
+        return f"{self.capture.name}{self._tail}"
+
+    @property
+    def publication(self) -> str:
+        return f"{PUBLICATION}{self._tail}"
+
+    @property
+    def slot(self) -> str:
+        return f"tailrace_outbox{self._suffix}"
+
+    @property
+    def connector(self) -> str:
+        return f"tailrace-outbox{self._suffix.replace('_', '-')}"
+
+    @property
+    def prefix(self) -> str:
+        """What metrics and heartbeats of its connector are told from those of others by."""
+        return f"tailrace{self._suffix}"
+
+    def label(self, thing: str) -> str:
+        """Return what a thing is called that each shard has."""
+        return thing if self.name == MAIN else f"{thing}@{self.name}"
+
+    @property
+    def _tail(self) -> str:
+        return f"_{self.keys.number + 1}" if self.keys.number else ""
+
+    @property
+    def _suffix(self) -> str:
+        return self._tail if self.capture.is_main else f"_{self.capture.name}{self._tail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,17 +258,23 @@ class Deployment:
             )
         return self.connect
 
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The shards of all captures."""
+        return tuple(shard for each in self.captures for shard in each.shards)
+
     def capture_of(self, context: str) -> Capture:
         """Return the capture whose database a context is in; what is no context is in the main one."""
         found = (each for each in self.captures if context in each.contexts)
         return next(found, self.main)
 
-    def find_capture(self, name: str) -> Capture:
-        for each in self.captures:
+    def find_shard(self, name: str) -> Shard:
+        """Return a shard; the first one of a capture has its name."""
+        for each in self.shards:
             if each.name == name:
                 return each
         raise DeploymentError(
-            f"There is no capture {name}; there are {', '.join(each.name for each in self.captures)}."
+            f"There is no capture {name}; there are {', '.join(each.name for each in self.shards)}."
         )
 
     def database_url(self, role: str) -> str:

@@ -1,15 +1,20 @@
-"""Which contexts have a database of their own: read from settings, and refused where it could not work."""
+"""Which contexts have a database of their own, and by how many connectors each is captured, as settings say.
+
+What could not work is refused.
+"""
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.deployment import CONTEXTS, MAIN, Capture
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 """Names of databases, which slots and connectors are named after."""
 TAKEN = frozenset({MAIN, "postgres", "registry", "template0", "template1"})
+MAX_SHARDS = 8
+"""Of a database: each has all of the WAL decoded for it, and servers have ten slots unless told otherwise."""
 
 
 class PairsError(ValueError):
@@ -71,6 +76,36 @@ def contexts_told(text: str) -> Contexts:
     for context, name in read_pairs(text):
         own.setdefault(name, []).append(context)
     return contexts_of(own)
+
+
+def read_shards(text: str) -> Mapping[str, int]:
+    """Return capture -> number of its shards, as in `main=2,ledger=3`."""
+    found: dict[str, int] = {}
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = (part.strip() for part in each.partition("="))
+        if name in found or not re.fullmatch(rf"[1-{MAX_SHARDS}]", number, re.ASCII):
+            raise PairsError(
+                "must say how many shards a capture has, once for each, with commas between several, such as "
+                f"{MAIN}=2: from 1 to {MAX_SHARDS}"
+            )
+        found[name] = int(number)
+    return found
+
+
+def sharded(captures: Sequence[Capture], text: str) -> tuple[Capture, ...]:
+    """Return the captures with as many shards as they are said to have."""
+    told, names = read_shards(text), [each.name for each in captures]
+    if unknown := sorted(told.keys() - set(names)):
+        raise PairsError(
+            f"must name captures, and {unknown[0]!r} is none: there are {', '.join(names)}"
+        )
+    found = tuple(replace(each, shard_count=told.get(each.name, 1)) for each in captures)
+    slots = Counter(shard.slot for each in found for shard in each.shards)
+    if twice := [slot for slot, times in slots.items() if times > 1]:
+        raise PairsError(
+            f"must leave apart what would both be called {twice[0]}: rename a database"
+        )
+    return found
 
 
 def require_apart(captures: Sequence[Capture]) -> None:

@@ -23,7 +23,13 @@ from infra.deployment import (
     DeploymentError,
     Profile,
 )
-from infra.deployment.databases import PairsError, contexts_of, read_pairs, require_apart
+from infra.deployment.databases import (
+    PairsError,
+    contexts_of,
+    read_pairs,
+    require_apart,
+    sharded,
+)
 from infra.services import SERVICES, SUPERUSER
 from producers.discovery import addresses
 from schemas.registry_settings import RegistrySettings, RegistrySettingsError
@@ -175,6 +181,7 @@ class DeploymentFile(BaseModel):
     traces_format: Format = "otlp"
     traces_sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
     trace_page: Annotated[str, AfterValidator(_page)] | None = None
+    shards: str = ""  # how many a capture has, where there are several
     services: dict[str, ServiceLine] = {}
     jvms: dict[Name, Servers] = {}
     databases: dict[str, DatabaseLines] = {}
@@ -336,7 +343,10 @@ def _captures(read: DeploymentFile, source: str) -> tuple[Capture, ...]:
         require_apart(captures)
     except PairsError as error:
         raise DeploymentError(f"databases in {source} {error}.") from None
-    return captures
+    try:
+        return sharded(captures, read.shards)
+    except PairsError as error:
+        raise DeploymentError(f"shards in {source} {error}.") from None
 
 
 def _capture(

@@ -49,7 +49,7 @@ def _server_and_roles(capture: Capture, connection: SyncConnection) -> list[Diff
 def _tables(capture: Capture, state: Path, connection: SyncConnection) -> list[Difference]:
     return [
         *schema_differences(capture, state, connection),
-        *publication_differences(connection, capture.outboxes),
+        *publication_differences(connection, capture),
     ]
 
 

@@ -1,13 +1,15 @@
-"""The publication: that the connector is sent each inserted row of each outbox, once and whole."""
+"""The publications: that connectors are sent each inserted row of each outbox, once and whole."""
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from psycopg import sql
 
 from cdc.database import SyncConnection
+from cdc.publication import published
+from infra.deployment import Capture, Shard
 from infra.drift.difference import MIGRATE, Difference
-from infra.services import OWNER, PUBLICATION
+from infra.services import OWNER
 
 REMEDY = f"{MIGRATE}, then `tailrace outbox backfill` for the rows that were not sent"
 
@@ -35,26 +37,28 @@ OPERATIONS = ("insert", "update", "delete", "truncate")
 PARAMETERS = "publish = 'insert', publish_via_partition_root = true"
 
 
-def publication_differences(connection: SyncConnection, schemas: Sequence[str]) -> list[Difference]:
-    """Return how the publication of a database is otherwise than one of the outboxes of these schemas."""
-    outboxes = sorted(f"{schema}.outbox" for schema in schemas)
-    found = connection.execute(PUBLISHED, [PUBLICATION]).fetchone()
-    statements = _statements(outboxes, exists=found is not None, for_all=bool(found and found[0]))
+def publication_differences(connection: SyncConnection, capture: Capture) -> list[Difference]:
+    """Return how the publications of a database are otherwise than those of its outboxes, each for its keys."""
+    outboxes = sorted(f"{schema}.outbox" for schema in capture.outboxes)
+    differing = [(each, list(_compared(connection, each, outboxes))) for each in capture.shards]
+    statements = _statements(connection, [each for each, found in differing if found], outboxes)
     return [
         Difference(
-            thing=f"publication {PUBLICATION}{thing}",
+            thing=f"publication {shard.publication}{thing}",
             declared=declared,
             actual=actual,
             remedy=REMEDY,
             statements=statements,
         )
-        for thing, declared, actual in _compared(connection, outboxes, found)
+        for shard, found in differing
+        for thing, declared, actual in found
     ]
 
 
 def _compared(
-    connection: SyncConnection, outboxes: Sequence[str], found: tuple[Any, ...] | None
+    connection: SyncConnection, shard: Shard, outboxes: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
+    found = connection.execute(PUBLISHED, [shard.publication]).fetchone()
     if found is None:
         yield "", "there", "missing"
         return
@@ -73,28 +77,43 @@ def _compared(
     if for_all:
         yield ": tables", _listed(outboxes), "all tables"
         return
-    if schemas := [schema for (schema,) in connection.execute(SCHEMAS, [PUBLICATION])]:
+    if schemas := [schema for (schema,) in connection.execute(SCHEMAS, [shard.publication])]:
         yield ": schemas", "none", _listed(schemas)
-    tables = {name: rest for name, *rest in connection.execute(TABLES, [PUBLICATION])}
+    tables = {name: rest for name, *rest in connection.execute(TABLES, [shard.publication])}
     if set(tables) != set(outboxes):
         yield ": tables", _listed(outboxes), _listed(sorted(tables))
     for name, (row_filter, has_columns) in tables.items():
-        if row_filter:
-            yield f": row filter of {name}", "none", row_filter
+        if plain(row_filter) != plain(shard.keys.row_filter):
+            yield f": row filter of {name}", shard.keys.row_filter or "none", row_filter or "none"
         if has_columns:
             yield f": columns of {name}", "all", "some"
 
 
-def _statements(outboxes: Sequence[str], *, exists: bool, for_all: bool) -> tuple[str, ...]:
-    """Return what makes the publication as declared, with no row being written at that moment.
+def plain(row_filter: str | None) -> str:
+    """Return a row filter without what Postgres adds when it shows one: casts, quotes, parentheses and blanks."""
+    return re.sub(r"::\w+|['()\s]", "", row_filter or "")
+
+
+def _statements(
+    connection: SyncConnection, shards: Sequence[Shard], outboxes: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what makes publications as declared, with no row being written at that moment.
 
     What was written by a transaction that is still open then would be sent or not depending on luck.
     """
-    name = _quoted(PUBLICATION)
-    tables = ", ".join(outboxes)
-    locked = tuple(f"lock table {table} in share mode" for table in outboxes)
+    locked = (f"lock table {table} in share mode" for table in outboxes)
+    changed = (each for shard in shards for each in _made(connection, shard, outboxes))
+    return (*locked, *changed)
+
+
+def _made(connection: SyncConnection, shard: Shard, outboxes: Sequence[str]) -> tuple[str, ...]:
+    found = connection.execute(PUBLISHED, [shard.publication]).fetchone()
+    name = _quoted(shard.publication)
+    tables = ", ".join(
+        published(sql.SQL(each), shard.keys.row_filter).as_string() for each in outboxes
+    )
     owned = f"alter publication {name} owner to {_quoted(OWNER)}"
-    if exists and not for_all:
+    if found and not found[0]:
         changed = (
             f"alter publication {name} set table {tables}",
             f"alter publication {name} set ({PARAMETERS})",
@@ -104,7 +123,7 @@ def _statements(outboxes: Sequence[str], *, exists: bool, for_all: bool) -> tupl
             f"drop publication if exists {name}",
             f"create publication {name} for table {tables} with ({PARAMETERS})",
         )
-    return (*locked, *changed, owned)
+    return (*changed, owned)
 
 
 def _quoted(name: str) -> str:

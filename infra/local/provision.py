@@ -24,6 +24,7 @@ from infra.services import (
     SUPERUSER,
 )
 from infra.settings import WEBHOOK_KEY, Settings
+from infra.sharding.marks import require_shards
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -61,6 +62,7 @@ def provision(deployment: Deployment) -> list[str]:
         for role in _roles(with_standby=with_standby):
             changes += _ensure_role(connection, deployment, role)
         require_at_home(deployment, SUPERUSER)
+        require_shards(deployment, SUPERUSER)
         changes += _ensure_database(connection, REGISTRY, REGISTRY)
         _close_to_the_public(connection, "postgres")
         if with_standby:

@@ -18,7 +18,7 @@ def handover(capture: Capture) -> Handover:
         replication_url=capture.url(CAPTURE),
         relay=RELAY,
         outboxes=capture.outboxes,
-        slot=capture.slot,
+        slot=capture.shards[0].slot,  # a relay takes the place of one connector, never of several
     )
 
 
@@ -32,7 +32,8 @@ def to_relay(settings: Settings) -> str:
 
 def drop_slot(settings: Settings) -> str:
     """Drop the slots that nobody reads any more."""
-    dropped = [each.slot for each in settings.captures if handover(each).drop_slot()]
+    work = map(handover, settings.captures)
+    dropped = [each.slot for each in work if each.drop_slot()]
     return f"dropped {', '.join(dropped)}" if dropped else ""
 
 
@@ -49,7 +50,7 @@ def to_connector(settings: Settings, cancelled: threading.Event) -> str:
 
 def _to_connector(settings: Settings, capture: Capture, cancelled: threading.Event) -> bool:
     """Do the same for one; what Connect remembers of it is of the time before the relay, and is forgotten."""
-    work, name = handover(capture), capture.connector
+    work, name = handover(capture), capture.shards[0].connector
     if not work.is_relays():
         return False
     if connector.show(settings.connect_url, name) is not None:

@@ -36,6 +36,7 @@ from infra.local.supervision.client import Supervisor
 from infra.moving.marks import require_at_home
 from infra.services import SUPERUSER
 from infra.settings import POSTGRES, Settings
+from infra.sharding.marks import require_shards
 
 # Connect finds the broker when it is there; the registry needs its database first
 FIRST_PARTS = frozenset({*POSTGRES["cluster"], watch.NAME, *KAFKA, "connect"})
@@ -84,7 +85,7 @@ def up(settings: Settings, report: UpReport) -> UpResult:
                 optional=_optional_artifacts(settings),
                 progress=report.downloading,
             )
-        _require_at_home(settings)
+        _require_as_settled(settings)
         with _taken_back_on_failure(settings, supervisor) as starter:
             with _timed("prepare", seconds, report) as details:
                 details.extend(_adopt_programs(settings, supervisor))
@@ -240,11 +241,15 @@ def _end_leftovers(settings: Settings, supervisor: Supervisor) -> list[str]:
     return [f"ended {ended} processes that nobody supervised"]
 
 
-def _require_at_home(settings: Settings) -> None:
-    """Refuse settings by which a context would be in another database, before anything that runs is disturbed."""
+def _require_as_settled(settings: Settings) -> None:
+    """Refuse settings by which a context would be in another database, or be captured by other connectors.
+
+    That is before anything that runs is disturbed.
+    """
     if postgres.is_ready(settings, settings.primary):
         with suppress(psycopg.OperationalError):  # which is told when roles are made
             require_at_home(settings.deployment(), SUPERUSER)
+            require_shards(settings.deployment(), SUPERUSER)
 
 
 def _adopt_programs(settings: Settings, supervisor: Supervisor) -> list[str]:

@@ -67,12 +67,12 @@ def pipeline_sources(deployment: Deployment) -> tuple[Source, ...]:
 
 def _publishing(deployment: Deployment) -> Iterator[Metric]:
     by = publisher(deployment)
-    slots = {each.slot: capture.slot(each) for each in deployment.captures}
+    slots = {each.slot: capture.slot(each) for each in deployment.shards}
     yield from _slots(slots, are_needed=by == "cdc")
     if by == "cdc":
         states = {
             each.connector: connector.status(deployment.connect_url, each.connector)
-            for each in deployment.captures
+            for each in deployment.shards
         }
         yield gauge(
             "tailrace_connector_running",

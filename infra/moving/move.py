@@ -24,7 +24,8 @@ from cdc.database import SyncConnection, connect
 from cdc.slot import lsn_number
 from infra import pipeline
 from infra.capture import examine, in_the_way, slot
-from infra.deployment import Capture, Deployment
+from infra.connectors import apply_connector
+from infra.deployment import Capture, Deployment, Shard
 from infra.drift.database import mend_roles
 from infra.drift.delivery import silent
 from infra.errors import RequestError, TailraceError
@@ -33,7 +34,8 @@ from infra.moving.copying import CopyError, copy_schema
 from infra.moving.marks import MOVED, Held, holders, mark, note_homes
 from infra.operations.outbox.verify import TopicRequest, verify_topic
 from infra.publishing import publisher_for
-from infra.services import OWNER, PUBLICATION
+from infra.services import OWNER
+from infra.sharding.marks import require_shards
 from schemas.catalogue import catalogue
 
 DRAINED_S = 120.0
@@ -208,6 +210,7 @@ class Move:
 
     def _check(self) -> str:
         """Refuse what would be unsafe, before anything was changed."""
+        require_shards(self._deployment)
         fence.reopen(self._source, self._todo.context)  # an earlier move may have been killed
         if publisher_for(self._source) == "relay":
             raise self._refused(
@@ -215,7 +218,9 @@ class Move:
             )
         if trouble := self._ailing():
             raise self._refused(trouble)
-        if obstacles := in_the_way(self._deployment, self._source):
+        if obstacles := [
+            found for each in self._source.shards for found in in_the_way(self._deployment, each)
+        ]:
             raise self._refused("; ".join(each.told for each in obstacles))
         if _version(self._target) < _version(self._source):
             raise self._refused(
@@ -224,20 +229,25 @@ class Move:
         return f"{self._source.database.name} is captured well"
 
     def _ailing(self) -> str:
-        """Return why the old connector does not publish; empty when it does."""
-        name = self._source.connector
-        state = connector.status(self._deployment.connect_url, name)
+        """Return why an old connector does not publish; empty when all do."""
+        return next(filter(None, map(self._ailing_shard, self._source.shards)), "")
+
+    def _ailing_shard(self, shard: Shard) -> str:
+        state = connector.status(self._deployment.connect_url, shard.connector)
         if not state.is_running:
-            return f"the connector {name} is {state.connector}, its task {state.task}"
-        diagnosis = examine(self._deployment, self._source)
+            return f"the connector {shard.connector} is {state.connector}, its task {state.task}"
+        diagnosis = examine(self._deployment, shard)
         return diagnosis.told if diagnosis.ailment else ""
 
     def _prepare(self) -> str:
         """Have the new database captured, with everything in it but the context."""
         told = self._prepare_database(self._deployment, self._target)
         pipeline.migrate_database(self._target, self._deployment.state)
-        pipeline.apply_connector(self._deployment, self._target)
-        seconds = pipeline.send_canary_from(self._deployment, self._target)
+        for each in self._target.shards:
+            apply_connector(self._deployment, each)
+        seconds = max(
+            pipeline.send_canary_by(self._deployment, each) for each in self._target.shards
+        )
         return f"{told or self._target.database.name}, commit to Kafka in {seconds * 1000:.0f} ms"
 
     def _close(self) -> str:
@@ -276,8 +286,7 @@ class Move:
         end = lsn_number(fence.wal_end(self._source))
         deadline = time.monotonic() + DRAINED_S
         while True:
-            held = slot(self._source)
-            if held and lsn_number(held.confirmed_flush_lsn or "0/0") >= end:
+            if all(_has_passed(each, end) for each in self._source.shards):
                 return "all of it is in Kafka"
             if trouble := self._ailing():
                 raise self._refused(trouble)
@@ -296,13 +305,15 @@ class Move:
         context, old, new = self._todo.context, self._todo.source, self._todo.target
         with connect(old.url(old.database.superuser)) as connection:
             mark(connection, context, f"{MOVED}{new.database.name}")
-            if connection.execute(PUBLISHED, [PUBLICATION, context]).fetchone():
-                _leave_publication(connection, context)
+            for each in old.shards:
+                if connection.execute(PUBLISHED, [each.publication, context]).fetchone():
+                    _leave_publication(connection, each.publication, context)
         note_homes(self._deployment)
         pipeline.migrate_database(new, self._deployment.state)
         with connect(new.url(new.database.superuser)) as connection:
             mark(connection, context, None)
-        pipeline.apply_connector(self._deployment, new)
+        for each in new.shards:
+            apply_connector(self._deployment, each)
         mend_roles(new)
         pipeline.migrate_database(old, self._deployment.state)
         self._closed_s = time.monotonic() - self._closed_at if self._closed_at else 0.0
@@ -347,10 +358,15 @@ def _version(capture: Capture) -> int:
         return connection.info.server_version // 10_000
 
 
-def _leave_publication(connection: SyncConnection, context: str) -> None:
+def _has_passed(shard: Shard, end: int) -> bool:
+    held = slot(shard)
+    return held is not None and lsn_number(held.confirmed_flush_lsn or "0/0") >= end
+
+
+def _leave_publication(connection: SyncConnection, publication: str, context: str) -> None:
     statement = sql.SQL("alter publication {} drop table {}")
     table = sql.Identifier(context, "outbox")
-    connection.execute(statement.format(sql.Identifier(PUBLICATION), table))
+    connection.execute(statement.format(sql.Identifier(publication), table))
 
 
 def _run(told: Report, steps: Steps) -> None:

@@ -1,7 +1,7 @@
-"""The connector of each capture: how it and its slot stand, and recovering a slot that was lost."""
+"""The connector of each shard: how it and its slot stand, and recovering a slot that was lost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cdc import connector as debezium
@@ -9,17 +9,20 @@ from cdc.database import connect
 from cdc.reconciliation import Progress
 from cdc.recovery import Capture as LostCapture
 from cdc.recovery import Recovered, Tell, recover, rehearse
+from cdc.shards import ALL
 from cdc.slot import Slot
 from cdc.slot.health import Diagnosis
 from cdc.slot.obstacles import Obstacle
 from infra.capture import examine, in_the_way, rendered, require_slot, slot
-from infra.deployment import Capture, Deployment
+from infra.connectors import apply_connector
+from infra.deployment import Deployment, Shard
 from infra.drift.difference import Difference
 from infra.drift.publication import publication_differences
 from infra.patience import Patience
-from infra.pipeline import apply_connector
 from infra.publishing import require_connector
 from infra.services import CAPTURE, OWNER
+from infra.sharding.marks import ShardsError, dealt, require_shards
+from infra.sharding.settling import conclude, settle
 
 RESTART_TIMEOUT_S = 60.0
 
@@ -44,20 +47,20 @@ class ConnectorReport:
 
 
 def reports(deployment: Deployment) -> list[ConnectorReport]:
-    """Return how the connector of each capture stands, that of the main one first."""
-    return [_report(require_connector(deployment), each) for each in deployment.captures]
+    """Return how each connector stands, the first one of the main capture first."""
+    return [_report(require_connector(deployment), each) for each in deployment.shards]
 
 
-def _report(deployment: Deployment, capture: Capture) -> ConnectorReport:
-    state = debezium.status(deployment.connect_url, capture.connector)
-    diagnosis, obstacles = examine(deployment, capture), in_the_way(deployment, capture)
-    with connect(capture.url(OWNER), autocommit=True) as connection:
-        differing = publication_differences(connection, capture.outboxes)
+def _report(deployment: Deployment, shard: Shard) -> ConnectorReport:
+    state = debezium.status(deployment.connect_url, shard.connector)
+    diagnosis, obstacles = examine(deployment, shard), in_the_way(deployment, shard)
+    with connect(shard.capture.url(OWNER), autocommit=True) as connection:
+        differing = publication_differences(connection, shard.capture)
     return ConnectorReport(
-        name=capture.connector,
-        capture=capture.name,
+        name=shard.connector,
+        capture=shard.name,
         state=state,
-        slot=slot(capture),
+        slot=slot(shard),
         diagnosis=diagnosis,
         obstacles=obstacles,
         differences=differing,
@@ -67,28 +70,32 @@ def _report(deployment: Deployment, capture: Capture) -> ConnectorReport:
 def apply(deployment: Deployment) -> Mapping[str, str]:
     """Bring each connector to its configuration and wait until it runs; return what that took, by its name."""
     require_connector(deployment)
-    return {each.connector: apply_connector(deployment, each) for each in deployment.captures}
+    require_shards(deployment)
+    for capture in deployment.captures:
+        settle(deployment, capture)
+    return {each.connector: apply_connector(deployment, each) for each in deployment.shards}
 
 
 def configured(deployment: Deployment, name: str) -> Mapping[str, str]:
-    """Return the configuration of a capture's connector that would be applied; it refers to secrets and holds none."""
-    return rendered(deployment, deployment.find_capture(name))
+    """Return the configuration of a shard's connector that would be applied; it refers to secrets and holds none."""
+    return rendered(deployment, deployment.find_shard(name))
 
 
 def held(deployment: Deployment, name: str) -> Mapping[str, str] | None:
-    """Return the configuration that Connect holds of a capture's connector; None when it has no such connector."""
-    connector = deployment.find_capture(name).connector
+    """Return the configuration that Connect holds of a shard's connector; None when it has no such connector."""
+    connector = deployment.find_shard(name).connector
     return debezium.show(require_connector(deployment).connect_url, connector)
 
 
 def restart(deployment: Deployment) -> Mapping[str, str]:
     """Restart each connector and its task, and wait until they run; a slot that rows would be lost with is refused."""
     url = require_connector(deployment).connect_url
-    for capture in deployment.captures:
-        require_slot(deployment, capture)
-        debezium.restart(url, capture.connector)
-        debezium.wait_until_running(url, capture.connector, RESTART_TIMEOUT_S, Patience().look)
-    return {each.connector: "restarted" for each in deployment.captures}
+    require_shards(deployment)
+    for shard in deployment.shards:
+        require_slot(deployment, shard)
+        debezium.restart(url, shard.connector)
+        debezium.wait_until_running(url, shard.connector, RESTART_TIMEOUT_S, Patience().look)
+    return {each.connector: "restarted" for each in deployment.shards}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +106,21 @@ class Ailing:
     state: debezium.ConnectorStatus
 
 
-def diagnose(deployment: Deployment, capture: Capture) -> Ailing:
-    state = debezium.status(require_connector(deployment).connect_url, capture.connector)
-    return Ailing(examine(deployment, capture), state)
+def diagnose(deployment: Deployment, shard: Shard) -> Ailing:
+    state = debezium.status(require_connector(deployment).connect_url, shard.connector)
+    return Ailing(examine(deployment, shard), state)
 
 
-def worst(deployment: Deployment) -> Capture:
-    """Return the first capture that something is wrong with; the main one when nothing is."""
+def worst(deployment: Deployment) -> Shard:
+    """Return the first shard that something is wrong with; the first one of all when nothing is."""
     require_connector(deployment)
-    ailing = (each for each in deployment.captures if examine(deployment, each).ailment)
-    return next(ailing, deployment.main)
+    ailing = (each for each in deployment.shards if examine(deployment, each).ailment)
+    return next(ailing, deployment.shards[0])
 
 
 def recover_slot(
     deployment: Deployment,
-    capture: Capture,
+    shard: Shard,
     since: datetime | None,
     progress: Progress,
     tell: Tell,
@@ -123,17 +130,36 @@ def recover_slot(
 ) -> Recovered:
     """Make a new slot, and publish again what Kafka lacks of rows written since; or say what that would be.
 
-    Rows that no broker takes stop it, unless they are to be left out.
+    Rows that no broker takes stop it, unless they are to be left out. While the number of shards is being changed, the
+    first one is recovered, and what Kafka lacks of all keys is published: who carries which is not settled.
     """
+    capture, found = shard.capture, dealt(shard.capture)
+    keys, changing = shard.keys, found if found and found.until else None
+    if changing is None:
+        require_shards(deployment)
+    elif keys.number:
+        raise ShardsError(
+            f"The number of shards of {capture.name} is being changed, and {shard.name} publishes nothing before that "
+            f"has come to its end: `tailrace connector recover --capture {capture.name} --force` sees to all."
+        )
+    else:
+        keys, capture = ALL, replace(capture, shard_count=changing.count)
+        shard = capture.shards[0]
     lost = LostCapture(
         url=capture.url(CAPTURE),
-        slot=capture.slot,
-        connector=capture.connector,
+        slot=shard.slot,
+        connector=shard.connector,
         connect_url=deployment.connect_url,
-        config=rendered(deployment, capture),
+        config=rendered(deployment, shard),
         bootstrap=deployment.kafka_bootstrap,
         outboxes=capture.outbox_urls(),
+        keys=keys,
     )
     if dry_run:
         return rehearse(lost, since, progress)
-    return recover(lost, since, progress, tell, leave_out=leave_out)
+    recovered = recover(lost, since, progress, tell, leave_out=leave_out)
+    if changing:
+        conclude(deployment, capture, changing)
+        for each in capture.shards:
+            apply_connector(deployment, each)
+    return recovered

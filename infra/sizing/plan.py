@@ -75,10 +75,9 @@ def plan(load: Load, rates: Rates) -> Plan:
     record_bytes = load.event_bytes + rates.bytes["record"]
     # a broker takes its part of all copies, and gives each consumer its part of the records
     broker_events = broker.per_s / (record_bytes * load.replication)
-    captured = f"each a database with its {load.publisher}: {publisher.what}"
     workers = _need("workers of each consumer", load, worker.per_s, worker.what)
     needs = (
-        _need("captures", load, publisher.per_s, captured),
+        *_capturing(load, rates),
         workers,
         _need(
             "partitions of a topic",
@@ -110,6 +109,18 @@ def plan(load: Load, rates: Rates) -> Plan:
         inbox_gb=_gb(a_day * load.inbox_days * load.consumers * rates.bytes["inbox_row"]),
         machine=rates.machine,
     )
+
+
+def _capturing(load: Load, rates: Rates) -> Sequence[Need]:
+    """Return what carries outboxes to Kafka: all connectors of a database have all of its WAL decoded."""
+    publisher, decoding = rates.parts[load.publisher], rates.parts["decoding"]
+    if load.publisher == "relay":
+        return [_need("captures", load, publisher.per_s, f"each a database: {publisher.what}")]
+    captures = _need("captures", load, decoding.per_s, f"each a database: {decoding.what}")
+    shards = _need(
+        "shards of all captures", load, publisher.per_s, publisher.what, least=captures.count
+    )
+    return [captures, shards]
 
 
 def _need(what: str, load: Load, per_s: float, because: str, least: int = 1) -> Need:

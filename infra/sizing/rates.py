@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-Part = Literal["connector", "relay", "worker", "partition", "broker"]
+Part = Literal["connector", "decoding", "relay", "worker", "partition", "broker"]
 Stored = Literal["outbox_row", "inbox_row", "record"]
 
 
@@ -31,7 +31,7 @@ class Rates:
     bytes: Mapping[Stored, int]
 
 
-PARTS: tuple[Part, ...] = ("connector", "relay", "worker", "partition", "broker")
+PARTS: tuple[Part, ...] = ("connector", "decoding", "relay", "worker", "partition", "broker")
 STORED: tuple[Stored, ...] = ("outbox_row", "inbox_row", "record")
 
 

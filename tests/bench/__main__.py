@@ -19,6 +19,7 @@ from tests.bench import (
     replay,
     request_reply,
     scale,
+    shards,
     traces,
 )
 from tests.bench.command import run_to_exit
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Callable[[Options, Progress], Outcome]] = {
     request_reply.NAME: request_reply.run,
     sagas.NAME: sagas.run,
     scale.NAME: scale.run,
+    shards.NAME: shards.run,
     sync.NAME: sync.run,
     traces.NAME: traces.run,
 }

@@ -258,6 +258,6 @@ def assert_nothing_lost(stack: RunningStack, trial: Trial, service: Writer) -> N
     [consumer] = report["consumers"]
     assert consumer["taken"] == report["rows"] == sum(map(len, written.values()))
     assert trial.parked() == []
-    held = slot(stack.deployment.main)
+    held = slot(stack.deployment.shards[0])
     assert held is not None
     assert held.failover, "standbys would not keep the new slot"

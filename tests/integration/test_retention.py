@@ -172,6 +172,19 @@ def test_nothing_goes_without_its_publisher(stack: RunningStack, outbox: OutboxS
     assert outbox.ids() == ids
 
 
+def test_a_day_waits_for_each_of_several_slots(stack: RunningStack, outbox: OutboxSchema) -> None:
+    with slot_at_will(stack) as one, slot_at_will(stack) as two:
+        [old] = outbox.make_past([20])
+        outbox.fill(20, 3)
+        both = slot(one, two)
+        assert outbox.maintain(publisher=both)[old].fate == "kept"
+        confirm_all(stack, one)
+        told = outbox.maintain(publisher=both)[old]
+        assert f"the replication slot {two} has confirmed" in (told.why or "")
+        confirm_all(stack, two)
+        assert outbox.maintain(publisher=both)[old].fate == "dropped"
+
+
 def test_nothing_goes_after_its_slot_was_lost(stack: RunningStack, outbox: OutboxSchema) -> None:
     superuser = stack.database_url("postgres", "postgres")
     with (

@@ -17,6 +17,7 @@ from psycopg import sql
 from cdc import migrations
 from cdc.database import SyncConnection
 from cdc.ids import new_id
+from cdc.shards import ALL
 from infra.drift.declared import declared_parts, parts_of
 from infra.services import MIGRATIONS, OWNER, SCHEMAS, SUPERUSER
 from tests.stack import RunningStack
@@ -71,7 +72,7 @@ def upgrade(stack: RunningStack, database: str) -> list[str]:
             stack.database_url(OWNER, database),
             schema=schema,
             packages=packages,
-            publication="tailrace_outbox",
+            publications={"tailrace_outbox": ALL},
         )
     ]
 

@@ -8,7 +8,7 @@ import click
 from cdc.causes import redacted
 from cdc.slot import Slot
 from infra.cli.common import capture_option
-from infra.cli.connector import recover
+from infra.cli.connector import recover, reshard
 from infra.cli.mended import data
 from infra.cli.output import as_data, emit, json_option, tell
 from infra.deployment.current import load_deployment
@@ -18,10 +18,11 @@ from infra.text import MEGABYTE, sentence
 
 @click.group()
 def connector() -> None:
-    """Apply, show, restart the connector; show its state; recover a lost slot."""
+    """Apply, show, restart the connector; show its state; recover a lost slot; split it in several."""
 
 
 connector.add_command(recover.command, "recover")
+connector.add_command(reshard.command, "reshard")
 
 
 @connector.command()
@@ -63,7 +64,7 @@ def restart(*, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Show the state of the connector, its task and its slot; of each, where there are several databases.
+    """Show the state of the connector, its task and its slot; of each, where there are several.
 
     Ends with 1 unless connector and task run, slot and publication are whole, and no row stands in the way.
     """

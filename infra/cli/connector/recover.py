@@ -38,7 +38,7 @@ new slot in the place of the old one, and start the connector again. Services go
 @click.option(
     "--capture",
     type=CAPTURE,
-    help="Whose slot it is, where there are several databases; by default the first that is not whole.",
+    help="Whose slot it is, where there are several, such as main_2; by default the first that is not whole.",
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -66,7 +66,7 @@ def command(
     Does nothing when nothing is wrong.
     """
     deployment = load_deployment()
-    where = deployment.find_capture(capture) if capture else worst(deployment)
+    where = deployment.find_shard(capture) if capture else worst(deployment)
     ailing = diagnose(deployment, where)
     diagnosis, progress = ailing.diagnosis, on_stderr(counting, quiet=as_json)
 

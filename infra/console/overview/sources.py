@@ -97,8 +97,8 @@ def _parts(installation: Installation) -> Iterator[Callable[[], Parts]]:
 
 @contextmanager
 def _slots(installation: Installation) -> Iterator[Callable[[], Slots]]:
-    captures = installation.seen.captures
-    yield lambda: {each.slot: capture.slot(each) for each in captures}
+    shards = installation.seen.shards
+    yield lambda: {each.slot: capture.slot(each) for each in shards}
 
 
 @contextmanager

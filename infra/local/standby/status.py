@@ -66,7 +66,8 @@ def report(settings: Settings) -> PostgresReport:
 
 def _worst_slot(standby: SyncConnection, settings: Settings) -> SynchronisedSlot | None:
     """Return what the standby keeps of a connector's slot: of several, of one that could not be gone on with."""
-    slots = [standbys.synchronised_slot(standby, each.slot) for each in settings.captures]
+    shards = [shard for each in settings.captures for shard in each.shards]
+    slots = [standbys.synchronised_slot(standby, each.slot) for each in shards]
     return next((each for each in slots if each is None or each.trouble), slots[0])
 
 

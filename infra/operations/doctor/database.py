@@ -25,7 +25,7 @@ def _as_declared(deployment: Deployment, compare: Compare, well: str) -> str:
             require_none(compare(connection, capture))
         return well.format(schemas=", ".join(capture.schemas))
 
-    return of_each(deployment, look)
+    return of_each(deployment.captures, look)
 
 
 def database_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ...]:
@@ -39,7 +39,7 @@ def database_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check
         return schema_differences(capture, deployment.state, connection)
 
     def publication(connection: SyncConnection, capture: Capture) -> Sequence[Difference]:
-        return publication_differences(connection, capture.outboxes)
+        return publication_differences(connection, capture)
 
     as_made = "as the migrations make them, of {schemas}"
     checks = (

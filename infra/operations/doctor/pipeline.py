@@ -11,7 +11,7 @@ from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
 from infra import capture, pipeline
 from infra.consumer_access import open_schemas
-from infra.deployment import Capture, Deployment, Publisher
+from infra.deployment import Capture, Deployment, Publisher, Shard
 from infra.drift.registry import id_differences, rule_differences
 from infra.drift.topics import topic_differences
 from infra.operations.doctor.captures import of_each
@@ -67,7 +67,7 @@ def _schemas(deployment: Deployment) -> str:
     return f"{len(catalogue().messages)} published"
 
 
-def _connector(deployment: Deployment, of: Capture) -> str:
+def _connector(deployment: Deployment, of: Shard) -> str:
     state = connector.status(deployment.connect_url, of.connector)
     if not state.is_running:
         told, cause = f"{state.connector}, its task {state.task}", state.cause
@@ -173,13 +173,15 @@ def pipeline_checks(
     """Return the checks; how far consumers are behind is measured once for those that want to know."""
     if publisher == "relay":
         publishing = Check(
-            "outbox backlog", partial(of_each, deployment, _backlog), needs=("postgres", "relay")
+            "outbox backlog",
+            partial(of_each, deployment.captures, _backlog),
+            needs=("postgres", "relay"),
         )
         needs: tuple[str, ...] = ("relay", "outbox backlog", "topics", "schemas")
     else:
         publishing = Check(
             "connector",
-            partial(of_each, deployment, partial(_connector, deployment)),
+            partial(of_each, deployment.shards, partial(_connector, deployment)),
             needs=("connect", "kafka", "postgres"),
         )
         needs = ("connector", "replication slot", "topics", "schemas", "publication")

@@ -43,7 +43,7 @@ def server_checks(deployment: Deployment, publisher: Publisher) -> Iterator[Chec
 
 
 def _postgres(deployment: Deployment) -> str:
-    return of_each(deployment, _answers_queries)
+    return of_each(deployment.captures, _answers_queries)
 
 
 def _answers_queries(capture: Capture) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 
 from cdc.slot import Slot
 from infra import capture
-from infra.deployment import Capture, Deployment, Publisher
+from infra.deployment import Deployment, Publisher, Shard
 from infra.drift import everything
 from infra.drift.delivery import delivery_differences
 from infra.operations.doctor.captures import of_each
@@ -21,7 +21,7 @@ PATIENCE_S = 3.0
 MEGABYTE = 2**20
 
 
-def _slot(deployment: Deployment, of: Capture) -> str:
+def _slot(deployment: Deployment, of: Shard) -> str:
     diagnosis = capture.examine(deployment, of)
     if diagnosis.ailment is not None:
         raise Trouble(diagnosis.told, "run `tailrace connector recover`, which loses no row")
@@ -63,7 +63,7 @@ def _worrying(slot: Slot) -> float:
     return slot.limit_bytes * WORRYING_SHARE if slot.limit_bytes else WORRYING_WAL_BYTES
 
 
-def _unpublished(deployment: Deployment, of: Capture) -> str:
+def _unpublished(deployment: Deployment, of: Shard) -> str:
     found = capture.unpublished(deployment, of, PATIENCE_S)
     if found is None:
         return "not known yet, as the connector has published nothing"
@@ -81,7 +81,7 @@ def _delivered(deployment: Deployment) -> str:
     return "no row is missing in Kafka that its publisher is past"
 
 
-def _no_slot(of: Capture) -> str:
+def _no_slot(of: Shard) -> str:
     slot = capture.slot(of)
     if slot is not None:
         raise Trouble(
@@ -94,7 +94,11 @@ def _no_slot(of: Capture) -> str:
 def slot_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ...]:
     if publisher == "relay":
         return (
-            Check("replication slot", partial(of_each, deployment, _no_slot), needs=("postgres",)),
+            Check(
+                "replication slot",
+                partial(of_each, deployment.shards, _no_slot),
+                needs=("postgres",),
+            ),
             Check(
                 "delivered rows",
                 partial(_delivered, deployment),
@@ -102,8 +106,8 @@ def slot_checks(deployment: Deployment, publisher: Publisher) -> tuple[Check, ..
             ),
         )
 
-    def each(look: Callable[[Deployment, Capture], str]) -> Callable[[], str]:
-        return partial(of_each, deployment, partial(look, deployment))
+    def each(look: Callable[[Deployment, Shard], str]) -> Callable[[], str]:
+        return partial(of_each, deployment.shards, partial(look, deployment))
 
     return (
         Check("replication slot", each(_slot), needs=("postgres", "connect")),

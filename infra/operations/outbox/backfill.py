@@ -27,7 +27,7 @@ def _unpublished(deployment: Deployment) -> list[Difference]:
     found: list[Difference] = []
     for capture in deployment.captures:
         with connect(capture.url(OWNER), autocommit=True) as connection:
-            found += publication_differences(connection, capture.outboxes)
+            found += publication_differences(connection, capture)
     return found
 
 

@@ -10,7 +10,7 @@ from cdc.delayed import measure as kept_back
 from cdc.retention.rounds import Day
 from cdc.retention.stats import Held, Progress, measure, progress
 from infra.capture import outbox_urls
-from infra.deployment import Capture, Deployment, Publisher
+from infra.deployment import Deployment, Publisher, Shard
 from infra.operations.relay import report
 from infra.publishing import publisher
 from infra.retention_access import look_after
@@ -92,16 +92,16 @@ def _progress(deployment: Deployment, by: Publisher) -> Progress | Waiting | Non
     if by == "relay":
         found = report(deployment)
         return Waiting(found.pending, found.oldest_s)
-    slots = [_of_slot(each) for each in deployment.captures]
+    slots = [_of_slot(each) for each in deployment.shards]
     known = [each for each in slots if each is not None]
     if len(known) < len(slots):
         return None
     return max(known, key=lambda each: each.behind_bytes)
 
 
-def _of_slot(capture: Capture) -> Progress | None:
-    with connect(capture.url(CAPTURE), autocommit=True) as connection:
-        return progress(connection, capture.slot)
+def _of_slot(shard: Shard) -> Progress | None:
+    with connect(shard.capture.url(CAPTURE), autocommit=True) as connection:
+        return progress(connection, shard.slot)
 
 
 def prune(deployment: Deployment, *, keep_days: int | None = None, dry_run: bool = False) -> Pruned:

@@ -45,7 +45,7 @@ class Outboxes:
     def __init__(self, deployment: Deployment, outboxes: Mapping[str, SyncConnection]) -> None:
         self._deployment = deployment
         self._outboxes = outboxes
-        self._published_until: dict[str, datetime] = {}  # by capture
+        self._published_until: dict[str, datetime] = {}  # by shard
 
     def look(self) -> Waiting:
         by = publisher(self._deployment)
@@ -54,7 +54,7 @@ class Outboxes:
             rows = {each.outbox: Rows(each.pending, each.oldest_s) for each in backlogs}
             return Waiting(published_by=by, outboxes=rows)
         trouble = self._move()
-        if len(self._published_until) < len(self._deployment.captures):
+        if len(self._published_until) < len(self._deployment.shards):
             because = trouble or "a connector has published nothing yet"
             return Waiting(published_by=by, outboxes=None, because=because)
         return Waiting(published_by=by, outboxes=self._still_there())
@@ -65,7 +65,7 @@ class Outboxes:
         Without Connect nothing is published, and what is known from before still holds.
         """
         try:
-            for each in self._deployment.captures:
+            for each in self._deployment.shards:
                 position = connector.read_position(self._deployment.connect_url, each.connector)
                 if position and position.committed_at:
                     self._published_until[each.name] = position.committed_at
@@ -78,9 +78,13 @@ class Outboxes:
         found = {}
         for capture in self._deployment.captures:
             for name in capture.outbox_urls():
-                rows = backlog_of(self._outboxes[name], self._published_until[capture.name], now)
-                age_s = (
-                    None if rows.oldest is None else max(0.0, (now - rows.oldest).total_seconds())
-                )
-                found[name] = Rows(rows.rows, age_s)
+                waiting = [
+                    backlog_of(
+                        self._outboxes[name], self._published_until[each.name], now, each.keys
+                    )
+                    for each in capture.shards
+                ]
+                oldest = min((each.oldest for each in waiting if each.oldest), default=None)
+                age_s = None if oldest is None else max(0.0, (now - oldest).total_seconds())
+                found[name] = Rows(sum(each.rows for each in waiting), age_s)
         return found

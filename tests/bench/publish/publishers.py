@@ -121,7 +121,7 @@ def debezium(stack: RunningStack, topic: str, profile: str | None) -> Iterator[D
     """
     number = next(_numbers)
     own = {"name": f"bench-{number}", "slot.name": f"bench_{number}"}
-    config = connector.render(connector_settings(stack.deployment, stack.deployment.main))
+    config = connector.render(connector_settings(stack.deployment, stack.deployment.shards[0]))
     if profile is None:
         config = {key: value for key, value in config.items() if key not in DEBEZIUMS_OWN}
     else:

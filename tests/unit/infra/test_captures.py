@@ -47,7 +47,8 @@ def test_without_a_word_of_databases_there_is_one_capture(tmp_path: Path) -> Non
     for deployment in (load_settings().deployment(), house(tmp_path)):
         [capture] = deployment.captures
         assert capture.contexts == CONTEXTS
-        assert (capture.slot, capture.connector) == ("tailrace_outbox", "tailrace-outbox")
+        [shard] = deployment.shards
+        assert (shard.slot, shard.connector) == ("tailrace_outbox", "tailrace-outbox")
         assert "canary" in outbox_urls(deployment)
 
 
@@ -56,7 +57,8 @@ def test_a_context_with_a_database_of_its_own_is_captured_by_itself() -> None:
     main, ledger = deployment.captures
     assert set(main.contexts) == set(CONTEXTS) - {"payments", "shipping"}
     assert ledger.contexts == ("payments", "shipping")
-    assert (ledger.slot, ledger.connector) == ("tailrace_outbox_ledger", "tailrace-outbox-ledger")
+    [shard] = ledger.shards
+    assert (shard.slot, shard.connector) == ("tailrace_outbox_ledger", "tailrace-outbox-ledger")
     assert "/ledger?" in deployment.database_url("payments")
     assert "/tailrace?" in deployment.database_url("orders")
     assert outbox_urls(deployment).keys() == {*CONTEXTS, "canary", "canary@ledger"}
@@ -93,7 +95,7 @@ def test_who_only_looks_is_one_role_in_each_database_and_schema() -> None:
 
 def test_connectors_are_told_apart_by_all_that_they_leave_behind() -> None:
     deployment = load_settings(databases="payments=ledger").deployment()
-    configs = [render(connector_settings(deployment, each)) for each in deployment.captures]
+    configs = [render(connector_settings(deployment, each)) for each in deployment.shards]
     for key in ("name", "slot.name", "topic.prefix", "database.dbname"):
         assert len({config[key] for config in configs}) == 2
     same = {key for key in configs[0] if configs[0][key] == configs[1][key]}
@@ -163,7 +165,7 @@ def test_a_file_says_where_a_database_is_and_the_environment_wins(tmp_path: Path
         TAILRACE_DATABASE_LEDGER_CONNECTOR_HOST="db2.inside",
     )
     assert "@db2:6432/ledger?" in found.database_url("payments")
-    connector = connector_settings(found, found.find_capture("ledger"))
+    connector = connector_settings(found, found.find_shard("ledger"))
     assert (connector.host, connector.port, connector.database) == ("db2.inside", 6432, "ledger")
     file = tmp_path / "house.toml"
     lines = [
@@ -214,7 +216,7 @@ def test_missing_credentials_and_unknown_captures_are_told(tmp_path: Path) -> No
     with pytest.raises(DeploymentError, match="for the role payments, which cannot be read"):
         found.database_url("payments")
     with pytest.raises(DeploymentError, match="no capture ledgers; there are main, ledger"):
-        found.find_capture("ledgers")
+        found.find_shard("ledgers")
 
 
 def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:

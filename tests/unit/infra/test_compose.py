@@ -164,7 +164,7 @@ def test_commands_work_on_containers_through_the_ports_that_they_publish(
     deployment = load_deployment()
     assert not is_local()
     assert deployment.url_of("orders") == load_settings().url_of("orders")
-    connector = connector_settings(deployment, deployment.main)
+    connector = connector_settings(deployment, deployment.main.shards[0])
     assert (connector.host, connector.port) == ("postgres", 5432)
     assert connector.password == "${directory:/run/secrets:tailrace_capture.password}"
     with pytest.raises(DeploymentError, match="runs in containers"):

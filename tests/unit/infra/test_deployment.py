@@ -76,7 +76,7 @@ def test_a_file_says_where_everything_is(file: Path, tmp_path: Path) -> None:
     assert found.registry.password_file == tmp_path / "secrets/reader.password"
     assert found.registry_writer.user == "publisher"
     assert found.registry_writer.url == found.registry.url
-    connector = connector_settings(found, found.main)
+    connector = connector_settings(found, found.main.shards[0])
     assert (connector.host, connector.port) == ("postgres.internal", 5432)
     assert found.url_of("orders") == "http://orders:8001"
     assert found.outbox_days == 3

@@ -22,6 +22,7 @@ RATES = Rates(
     cores=2,
     parts={
         "connector": rate(1000),
+        "decoding": rate(1600),
         "relay": rate(2000),
         "worker": rate(4000),
         "partition": rate(500),
@@ -39,7 +40,8 @@ def counts(found: Plan) -> dict[str, int]:
 def test_each_part_is_planned_with_a_share_of_what_it_carries() -> None:
     found = plan(LOAD, RATES)
     assert counts(found) == {
-        "captures": 4,  # of 500/s each
+        "captures": 3,  # of 800/s each
+        "shards of all captures": 4,  # of 500/s each
         "workers of each consumer": 1,  # of 2,000/s
         "partitions of a topic": 8,  # of 250/s
         "brokers": 3,  # of 1,000/s; two would do, and cannot hold three copies
@@ -48,6 +50,12 @@ def test_each_part_is_planned_with_a_share_of_what_it_carries() -> None:
     assert (
         found.cores == 12
     )  # 2 ms of two processors for publishing, half a millisecond for each of two effects
+
+
+def test_a_relay_has_a_database_for_itself() -> None:
+    found = counts(plan(replace(LOAD, publisher="relay"), RATES))
+    assert found["captures"] == 2  # of 1,000/s each
+    assert "shards of all captures" not in found
 
 
 def test_disk_follows_from_what_is_kept() -> None:

@@ -1,0 +1,1 @@
+"""Changing by how many connectors a database is captured, while messages flow."""
