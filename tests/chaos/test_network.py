@@ -12,7 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 from cdc import connector
 from infra.capture import rendered
-from infra.deployment import Capture
+from infra.deployment import Shard
 from infra.local.probe import wait_until
 from infra.services import CAPTURE, SUPERUSER
 from infra.settings import HOST
@@ -77,13 +77,13 @@ def test_a_connector_that_is_cut_off_from_postgres_comes_back_and_leaves_nothing
         trial = resources.enter_context(open_trial(stack, tmp_path, partitions=3))
         trial.fleet.start()
         service = writer.Writer(stack, trial.topic)
-        with capturing_by(stack, postgres) as capture, service.at_work():
+        with capturing_by(stack, postgres) as shard, service.at_work():
             trial.wait_more_effects(writer.KEYS)
             with postgres.silent():
-                wait_for_slot(stack, capture, active=False)
+                wait_until_given_up(stack, shard)
             tell(f"effects {trial.wait_more_effects(writer.KEYS):.1f} s after Postgres was heard")
             with postgres.cut():
-                wait_for_slot(stack, capture, active=False)
+                wait_until_given_up(stack, shard)
             tell(f"effects {trial.wait_more_effects(writer.KEYS):.1f} s after Postgres was there")
             with postgres.slow(DELAY_S):
                 trial.wait_more_effects(writer.KEYS)
@@ -118,32 +118,32 @@ def lag(worker: WorkerProcess) -> int:
 
 
 @contextmanager
-def capturing_by(stack: RunningStack, link: Link) -> Iterator[Capture]:
+def capturing_by(stack: RunningStack, link: Link) -> Iterator[Shard]:
     """Have the connector reach Postgres by a link while the block runs."""
     deployment = stack.settings.deployment()
-    capture, url = deployment.main, deployment.connect_url
-    config = rendered(deployment, capture)
+    [shard], url = deployment.main.shards, deployment.connect_url
+    config = rendered(deployment, shard)
     role = SQL("alter role {}").format(Identifier(CAPTURE))
     with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as superuser:
         superuser.execute(role + SQL(f" set wal_sender_timeout = '{SENDER_TIMEOUT}'"))
         try:
-            connector.apply(url, capture.connector, config | {"database.port": str(link.port)})
-            connector.wait_until_running(url, capture.connector, RUNS_S)
-            yield capture
+            connector.apply(url, shard.connector, config | {"database.port": str(link.port)})
+            connector.wait_until_running(url, shard.connector, RUNS_S)
+            yield shard
         finally:
             superuser.execute(role + SQL(" reset wal_sender_timeout"))
-            connector.apply(url, capture.connector, config)
-            connector.wait_until_running(url, capture.connector, RUNS_S)
+            connector.apply(url, shard.connector, config)
+            connector.wait_until_running(url, shard.connector, RUNS_S)
 
 
-def wait_for_slot(stack: RunningStack, capture: Capture, *, active: bool) -> None:
-    """Wait until a connector reads its slot, or does not any more."""
+def wait_until_given_up(stack: RunningStack, shard: Shard) -> None:
+    """Wait until Postgres has nobody any more that reads a slot."""
     with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as connection:
 
-        def is_so() -> bool:
+        def is_free() -> bool:
             rows = connection.execute(
-                "select active from pg_replication_slots where slot_name = %s", [capture.slot]
+                "select active from pg_replication_slots where slot_name = %s", [shard.slot]
             )
-            return rows.fetchall() == [(active,)]
+            return rows.fetchall() == [(False,)]
 
-        wait_until(f"the slot does not become active={active}", is_so, timeout_s=RUNS_S)
+        wait_until("the slot is still read", is_free, timeout_s=RUNS_S)
