@@ -68,7 +68,7 @@ class Peers:
 
     def _refuses(self, port: int) -> bool:
         try:
-            socket.create_connection((self._host, port), PROBE_S).close()
+            socket.create_connection((self._host, port), timeout=PROBE_S).close()
         except ConnectionRefusedError:
             return True
         except OSError:
