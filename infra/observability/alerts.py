@@ -199,7 +199,10 @@ def alerts(at: Thresholds) -> tuple[Alert, ...]:
         ),
         Alert(
             name="TailraceQueueFull",
-            expression=f"debezium_queue_remaining < {1 - at.queue_share:.3g} * debezium_queue_capacity",
+            expression=(
+                f"debezium_queue_remaining < {1 - at.queue_share:.3g} * debezium_queue_capacity "
+                f"or debezium_queue_bytes > {at.queue_share} * (debezium_queue_max_bytes > 0)"
+            ),
             lasts_s=120,
             severity="ticket",
             summary="Debezium's queue of {{ $labels.server }} is full: Kafka does not take what the database gives",

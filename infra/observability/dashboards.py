@@ -453,7 +453,10 @@ JVMS = Board(
         Panel(
             title="Debezium's queue",
             about="Share of it that is full. It fills when Kafka takes less than the database gives.",
-            queries={"1 - debezium_queue_remaining / debezium_queue_capacity": "{{server}}"},
+            queries={
+                "1 - debezium_queue_remaining / debezium_queue_capacity": "{{server}} changes",
+                "debezium_queue_bytes / (debezium_queue_max_bytes > 0)": "{{server}} bytes",
+            },
             unit="percentunit",
         ),
         Panel(

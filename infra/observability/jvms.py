@@ -171,6 +171,18 @@ DEBEZIUM = (
         bean=STREAMING,
         attribute="QueueRemainingCapacity",
     ),
+    Told(
+        name="debezium_queue_max_bytes",
+        about="Memory that changes may take there; 0 where it is not bounded.",
+        bean=STREAMING,
+        attribute="MaxQueueSizeInBytes",
+    ),
+    Told(
+        name="debezium_queue_bytes",
+        about="Memory that they take, by Debezium's estimate; 0 where it is not bounded.",
+        bean=STREAMING,
+        attribute="CurrentQueueSizeInBytes",
+    ),
     *(
         Told(name=name, about=about, bean=STREAMING, attribute=attribute, kind="COUNTER")
         for name, about, attribute in (

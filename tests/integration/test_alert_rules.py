@@ -96,6 +96,17 @@ def test_a_queue_that_is_soon_empty_again_is_as_it_should_be(tmp_path: Path) -> 
     expect(tmp_path, alert, {free: "11x9", room: "100x9"}, [])
 
 
+def test_a_queue_is_full_by_what_its_changes_take_as_well(tmp_path: Path) -> None:
+    free, room, taken, most = (
+        f'debezium_queue_{each}{{server="s"}}'
+        for each in ("remaining", "capacity", "bytes", "max_bytes")
+    )
+    alert, few = ALERTS["TailraceQueueFull"], {free: "99x9", room: "100x9"}
+    expect(tmp_path, alert, few | {taken: "91x9", most: "100x9"}, [{"server": "s"}])
+    expect(tmp_path, alert, few | {taken: "89x9", most: "100x9"}, [])
+    expect(tmp_path, alert, few | {taken: "0x9", most: "0x9"}, [])
+
+
 def expect(
     directory: Path, alert: Alert, series: dict[str, str], fires: list[dict[str, str]]
 ) -> None:

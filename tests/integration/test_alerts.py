@@ -51,9 +51,9 @@ WASTED_ROWS = 1_000_000
 """Some 70 MB of WAL."""
 MORE_CONNECTIONS = 15
 MORE_HEAP = 0.15
-QUEUED = 45_000
+QUEUED = 8_000
 """More than there is room for in Debezium's queue and in the batch that is taken from it."""
-PAYLOAD = b"x" * 1500
+PAYLOAD = b"x" * 30_000
 APPEND = """
     insert into outbox (id, kind, topic, aggregate_type, aggregate_id, type, payload, correlation_id)
     select id, 'message', %(topic)s, 'canary', 'held up', 'canary.CanaryEmitted', %(payload)s, id
