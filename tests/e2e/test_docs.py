@@ -35,6 +35,7 @@ CONTAINERS = "needs Docker; tests/containers does the same"
 COPIED = "is run by test_new_context.py, in a copy of the repository"
 SLOW = "is done by test_demo.py, with fewer orders"
 MOVED = "is done by tests/chaos/test_context_moves.py, on a stack of its own"
+DEALT_OUT = "is done by tests/chaos/test_shards.py, on a stack of its own"
 REBUILT = "needs a cluster, whose standby tests/chaos/test_cluster.py makes anew"
 ELSEWHERE = {
     "make test": "is what runs this test",
@@ -80,6 +81,8 @@ ELSEWHERE = {
     "export TAILRACE_DATABASES=payments=ledger": MOVED,
     ".venv/bin/tailrace context move payments --yes": MOVED,
     ".venv/bin/tailrace context move payments --drop-old --yes": MOVED,
+    "export TAILRACE_SHARDS=main=2": DEALT_OUT,
+    ".venv/bin/tailrace connector reshard --yes": DEALT_OUT,
     "make chaos": LONG,
     "make chaos SEED=7 FAULTS=200": LONG,
     "make chaos PROFILE=cluster SEED=7 FAULTS=60": CLUSTER,
