@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -114,6 +115,8 @@ class Lane:
         self._ahead: asyncio.Task[list[Received[Any]] | None] | None = None
         self._passed: int | None = None
         """The position, where it is behind records that nobody handles; it moves with the next chunk."""
+        self._passed_at = 0.0
+        """When the first of them was passed, on the monotonic clock."""
         self._acknowledge: list[Callable[[], None]] = []
         """What is told of batches when the position is behind them."""
         self._stopping = False
@@ -191,14 +194,20 @@ class Lane:
                 self._note_oldest()
 
     async def _until_fetched(self) -> None:
-        """Wait for a batch; when none comes, move the position over what nobody handles."""
+        """Wait for a batch, or until it is time to move the position over what nobody handles."""
         if not self._fetched:
             self._something.clear()
-        try:
-            async with asyncio.timeout(None if self._passed is None else self._tools.linger_s):
-                await self._something.wait()
-        except TimeoutError:
-            await self._settle()
+        if self._passed is None:
+            await self._something.wait()
+            return
+        # what nobody handles may come again and again, and is no reason to wait any longer
+        left_s = self._passed_at + self._tools.linger_s - time.monotonic()
+        if left_s > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._something.wait()
+                return
+        await self._settle()
 
     async def _settle(self) -> None:
         """Move the position over what nobody handles."""
@@ -235,6 +244,8 @@ class Lane:
             self.progress.oldest_ms = chunk[0].record.timestamp
             done = len(chunk)
             if self._tools.linger_s and not any(received.concerns_us for received in chunk):
+                if self._passed is None:
+                    self._passed_at = time.monotonic()
                 self._passed = chunk[-1].record.offset + 1
             elif not (done := await self._apply(chunk, chunk[-1].record.offset + 1)):
                 return

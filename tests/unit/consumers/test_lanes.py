@@ -1,5 +1,6 @@
-"""What a lane takes in at a time."""
+"""What a lane takes in at a time, and when its position moves over what nobody handles."""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -7,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc.kafka_record import KafkaRecord
-from consumers.runtime.lanes import MOST_BYTES, Fetched
+from consumers.runtime.lanes import MOST_BYTES, Fetched, Lanes, LaneServices
+from consumers.runtime.store import Place
+from consumers.runtime.turns import Turns
+from consumers.testing.memory import MemoryDatabase
+from tests.rig import PLACE, POLICY, Rig, in_memory
+
+LINGER_S = 0.1
+COMING = 40
 
 SIZES = st.one_of(
     st.none(), st.integers(0, 100), st.integers(MOST_BYTES // 3, MOST_BYTES + MOST_BYTES // 3)
@@ -43,3 +51,41 @@ def test_a_fetch_is_cut_where_its_records_are_large_and_is_done_with_its_last_pa
 def test_small_records_stay_together() -> None:
     fetched = Fetched(records([70] * 5000))
     assert list(fetched.parts()) == [fetched]
+
+
+def test_a_position_moves_also_while_only_what_nobody_handles_keeps_coming() -> None:
+    asyncio.run(keeps_coming())
+
+
+async def keeps_coming() -> None:
+    rig = await Rig(in_memory(MemoryDatabase([]))).start()
+    turns = Turns(rig.worker.processor, parallel=1)
+    lanes = Lanes(
+        LaneServices(
+            intake=rig.worker.intake,
+            turns=turns,
+            position=rig.store.position,
+            seek=never,
+            retries=POLICY,
+            max_batch=10,
+            linger_s=LINGER_S,
+        )
+    )
+    lanes.open({PLACE: await rig.store.begin(PLACE, 0)})
+    lane = lanes.get(PLACE)
+    assert lane is not None
+    seen = list[int]()
+    for number in range(COMING):
+        rig.publish([rig.cancelled(f"a{number}")])
+        lane.add(Fetched(rig.log.fetch(PLACE, number, 1)))
+        await asyncio.sleep(LINGER_S / 5)
+        seen.append(lane.progress.position)
+    # neither with each of them, nor after the last one alone
+    assert 1 < len(set(seen)) <= COMING / 2
+    assert seen[-1] >= COMING / 2
+    assert await rig.store.position(PLACE) == seen[-1]
+    await lanes.close(1)
+
+
+async def never(place: Place, offset: int) -> None:
+    raise AssertionError(f"{place} was gone back in, to {offset}")
