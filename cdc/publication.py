@@ -1,6 +1,11 @@
-"""What a publication lists: tables, each with the rows of it that are sent."""
+"""What a publication of outboxes is: how it publishes, and which rows of each table."""
+
+from typing import LiteralString
 
 from psycopg import sql
+
+PARAMETERS: LiteralString = "publish = 'insert', publish_via_partition_root = true"
+"""Each inserted row is sent once, as one of its table, whatever partition it is in."""
 
 
 def published(table: sql.Composable, row_filter: str | None) -> sql.Composable:

@@ -51,6 +51,12 @@ def slot(shard: Shard) -> Slot | None:
     return read_slot(shard.capture.url(CAPTURE), shard.slot)
 
 
+def has_passed(shard: Shard, lsn: str) -> bool:
+    """Tell whether all that was written before a place in the WAL is in Kafka, as far as the slot knows."""
+    held = slot(shard)
+    return held is not None and held.has_confirmed(lsn)
+
+
 def examine(deployment: Deployment, shard: Shard) -> Diagnosis:
     url, name = deployment.connect_url, shard.connector
     state = connector.status(url, name)

@@ -79,15 +79,19 @@ def publish_schemas(deployment: Deployment) -> list[str]:
     return restored + [entry.subject for entry in published if entry.new]
 
 
-def apply_connectors(deployment: Deployment) -> str:
+def apply_connectors(deployment: Deployment) -> list[tuple[Shard, str]]:
     """Apply the connector of each shard and wait until their tasks run; return what applying did.
 
     Where the number of shards was being changed, that comes to its end first.
     """
     for capture in deployment.captures:
         settle(deployment, capture)
-    done = [(each, apply_connector(deployment, each)) for each in deployment.shards]
-    return ", ".join(each.label(what) for each, what in done)
+    return [(each, apply_connector(deployment, each)) for each in deployment.shards]
+
+
+def told_of_connectors(done: Sequence[tuple[Shard, str]]) -> str:
+    """Return what applying did, in a line."""
+    return ", ".join(shard.label(what) for shard, what in done)
 
 
 def unstable_groups(admin: AdminClient, groups: Sequence[str] = GROUPS) -> dict[str, str]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from cdc.reconciliation import ConsumerPlace, Publisher
 from cdc.relay.backlog import current_snapshot, is_published
-from cdc.slot import lsn_number
 from consumers.runtime.lag import StoredPositions
 from infra.capture import examine, slot
 from infra.consumer_access import open_schemas
@@ -95,7 +94,7 @@ class SlotPublisher:
         held = slot(self._shard)
         if held is None or held.is_lost:
             return True
-        return lsn_number(held.confirmed_flush_lsn or "0/0") >= lsn_number(wal_end)
+        return held.has_confirmed(wal_end)
 
 
 class RelayPublisher:

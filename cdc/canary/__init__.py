@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from psycopg import sql
+
 from cdc.context import MessageContext
 from cdc.database import connect, connect_async
 from cdc.ids import new_id
@@ -14,7 +16,6 @@ from cdc.kafka import TopicError
 from cdc.kafka_record import KafkaRecord, Place
 from cdc.outbox import Outbox
 from cdc.shards import ALL, Keys
-from cdc.sql import load_queries
 from cdc.topic_reader import TopicReader
 from schemas.catalogue import catalogue
 from schemas.codec import Codec
@@ -22,7 +23,6 @@ from schemas.messages.canary import CanaryEmitted
 from schemas.registry import SchemaStore
 from schemas.registry_settings import RegistrySettings
 
-QUERIES = load_queries(__package__)
 POLL_S = 0.2
 
 
@@ -79,13 +79,14 @@ def probe(
 
 def _id_of(keys: Keys, database_url: str) -> UUID:
     """Return a new id that is one of these keys."""
-    if keys == ALL:
+    if keys.row_filter is None:
         return new_id()
+    asked = sql.SQL("select {} from (select {} as aggregate_id) as key")
     with connect(database_url) as connection:
         while True:
             candidate = new_id()
-            values = {"aggregate_id": str(candidate), **keys.parameters}
-            if connection.execute(QUERIES["is_of_keys"], values).fetchall() == [(True,)]:
+            query = asked.format(sql.SQL(keys.row_filter), sql.Literal(str(candidate)))
+            if connection.execute(query).fetchall() == [(True,)]:
                 return candidate
 
 

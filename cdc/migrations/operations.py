@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.abc import QueryNoTemplate
 
 from cdc import retention
-from cdc.publication import published
+from cdc.publication import PARAMETERS, published
 from cdc.shards import Keys
 
 
@@ -67,7 +67,7 @@ def publish(table: str) -> None:
         statement = (
             "alter publication {} add table {}"
             if exists.fetchone()
-            else "create publication {} for table {} with (publish = 'insert', publish_via_partition_root)"
+            else f"create publication {{}} for table {{}} with ({PARAMETERS})"
         )
         listed = published(sql.Identifier(table), keys.row_filter)
         execute(sql.SQL(statement).format(sql.Identifier(name), listed))

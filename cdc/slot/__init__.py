@@ -46,6 +46,10 @@ class Slot:
         """Whether a connector of this database can read it, by its kind."""
         return self.plugin == PLUGIN and self.is_here
 
+    def has_confirmed(self, lsn: str) -> bool:
+        """Tell whether its reader has everything in safety that was written before a place in the WAL."""
+        return lsn_number(self.confirmed_flush_lsn or "0/0") >= lsn_number(lsn)
+
 
 def read_slot(url: str, name: str) -> Slot | None:
     """Return a slot, or None when there is none of that name."""

@@ -72,7 +72,7 @@ class Peers:
         except ConnectionRefusedError:
             return True
         except OSError:
-            return False
+            pass  # whoever does not answer may be alive
         return False
 
 

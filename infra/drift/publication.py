@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from psycopg import sql
 
 from cdc.database import SyncConnection
-from cdc.publication import published
+from cdc.publication import PARAMETERS, published
 from infra.deployment import Capture, Shard
 from infra.drift.difference import MIGRATE, Difference
 from infra.services import OWNER
@@ -34,7 +34,6 @@ where p.pubname = %s
 order by 1
 """
 OPERATIONS = ("insert", "update", "delete", "truncate")
-PARAMETERS = "publish = 'insert', publish_via_partition_root = true"
 
 
 def publication_differences(connection: SyncConnection, capture: Capture) -> list[Difference]:
@@ -62,8 +61,8 @@ def _compared(
     if found is None:
         yield "", "there", "missing"
         return
-    for_all, *published, via_root, owner = found
-    operations = [name for name, on in zip(OPERATIONS, published, strict=True) if on]
+    for_all, *sent, via_root, owner = found
+    operations = [name for name, on in zip(OPERATIONS, sent, strict=True) if on]
     facts = (
         (": what it publishes", "insert", ", ".join(operations) or "nothing"),
         (

@@ -203,7 +203,7 @@ def _connector(
         ),
         Stage(
             "connector",
-            lambda: pipeline.apply_connectors(settings.deployment()),
+            lambda: pipeline.told_of_connectors(pipeline.apply_connectors(settings.deployment())),
             after=("handover",),
         ),
     ]

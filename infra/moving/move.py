@@ -21,9 +21,8 @@ from psycopg import sql
 
 from cdc import causes, connector
 from cdc.database import SyncConnection, connect
-from cdc.slot import lsn_number
 from infra import pipeline
-from infra.capture import examine, in_the_way, slot
+from infra.capture import examine, has_passed, in_the_way
 from infra.connectors import apply_connector
 from infra.deployment import Capture, Deployment, Shard
 from infra.drift.database import mend_roles
@@ -283,10 +282,10 @@ class Move:
 
     def _drain(self) -> str:
         """Wait until the old connector has brought everything to Kafka that the context has written."""
-        end = lsn_number(fence.wal_end(self._source))
+        end = fence.wal_end(self._source)
         deadline = time.monotonic() + DRAINED_S
         while True:
-            if all(_has_passed(each, end) for each in self._source.shards):
+            if all(has_passed(each, end) for each in self._source.shards):
                 return "all of it is in Kafka"
             if trouble := self._ailing():
                 raise self._refused(trouble)
@@ -356,11 +355,6 @@ def _version(capture: Capture) -> int:
         capture.url(capture.database.superuser, "postgres"), autocommit=True
     ) as connection:
         return connection.info.server_version // 10_000
-
-
-def _has_passed(shard: Shard, end: int) -> bool:
-    held = slot(shard)
-    return held is not None and lsn_number(held.confirmed_flush_lsn or "0/0") >= end
 
 
 def _leave_publication(connection: SyncConnection, publication: str, context: str) -> None:

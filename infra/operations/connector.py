@@ -19,10 +19,11 @@ from infra.deployment import Deployment, Shard
 from infra.drift.difference import Difference
 from infra.drift.publication import publication_differences
 from infra.patience import Patience
+from infra.pipeline import apply_connectors
 from infra.publishing import require_connector
 from infra.services import CAPTURE, OWNER
 from infra.sharding.marks import ShardsError, dealt, require_shards
-from infra.sharding.settling import conclude, settle
+from infra.sharding.settling import conclude
 
 RESTART_TIMEOUT_S = 60.0
 
@@ -71,9 +72,7 @@ def apply(deployment: Deployment) -> Mapping[str, str]:
     """Bring each connector to its configuration and wait until it runs; return what that took, by its name."""
     require_connector(deployment)
     require_shards(deployment)
-    for capture in deployment.captures:
-        settle(deployment, capture)
-    return {each.connector: apply_connector(deployment, each) for each in deployment.shards}
+    return {each.connector: done for each, done in apply_connectors(deployment)}
 
 
 def configured(deployment: Deployment, name: str) -> Mapping[str, str]:

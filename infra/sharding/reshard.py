@@ -17,7 +17,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from cdc import connector
 from cdc.database import SyncConnection, connect
-from cdc.publication import published
+from cdc.publication import PARAMETERS, published
 from cdc.recovery.slot import SlotError, make
 from infra.capture import in_the_way
 from infra.connectors import apply_connector
@@ -34,7 +34,6 @@ LOCK_S = 1.0
 """How long one who writes to an outbox is waited for: all who write to it later wait behind."""
 PATIENCE_S = 120.0
 """How long a moment is looked for in which nobody writes to any."""
-PARAMETERS = "publish = 'insert', publish_via_partition_root = true"
 ALONE = "select pg_try_advisory_lock(hashtext('tailrace connector reshard'))"
 
 Tell = Callable[[str], None]

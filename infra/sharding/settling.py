@@ -13,8 +13,7 @@ from psycopg import sql
 from cdc import connector
 from cdc.database import connect
 from cdc.recovery.slot import drop
-from cdc.slot import lsn_number
-from infra.capture import LostSlotError, examine, slot
+from infra.capture import LostSlotError, examine, has_passed
 from infra.connectors import apply_connector
 from infra.deployment import Capture, Deployment, Shard
 from infra.services import CAPTURE, OWNER
@@ -64,7 +63,7 @@ def remove(deployment: Deployment, shard: Shard) -> None:
 
 def _wait_until_passed(deployment: Deployment, shards: Sequence[Shard], until: str) -> None:
     deadline = time.monotonic() + DRAINED_S
-    while waiting := [each for each in shards if not _has_passed(each, until)]:
+    while waiting := [each for each in shards if not has_passed(each, until)]:
         for each in waiting:
             _require_slot(deployment, each)
         if time.monotonic() > deadline:
@@ -74,11 +73,6 @@ def _wait_until_passed(deployment: Deployment, shards: Sequence[Shard], until: s
                 "on."
             )
         time.sleep(LOOK_EVERY_S)
-
-
-def _has_passed(shard: Shard, until: str) -> bool:
-    held = slot(shard)
-    return held is not None and lsn_number(held.confirmed_flush_lsn or "0/0") >= lsn_number(until)
 
 
 def _require_slot(deployment: Deployment, shard: Shard) -> None:

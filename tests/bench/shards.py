@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from cdc import connector
-from cdc.publication import published
+from cdc.publication import PARAMETERS, published
 from cdc.shards import Keys
 from infra.capture import connector_settings
 from infra.services import SUPERUSER
@@ -117,9 +117,9 @@ class _Connector(Debezium):
         table = published(sql.Identifier(CAPTURED, "outbox"), keys.row_filter)
         with psycopg.connect(stack.database_url(SUPERUSER)) as connection:
             connection.execute(
-                sql.SQL(
-                    "create publication {} for table {} with (publish = 'insert', publish_via_partition_root)"
-                ).format(sql.Identifier(self.publication), table)
+                sql.SQL("create publication {} for table {} with ({})").format(
+                    sql.Identifier(self.publication), table, sql.SQL(PARAMETERS)
+                )
             )
 
     def resume(self) -> None:

@@ -46,18 +46,15 @@ def test_a_worker_that_is_cut_off_repeats_nothing_and_comes_back(
         )
         with trial.load.flowing(per_s=PER_S):
             trial.wait_more_effects(PER_S)
-            with kafka.silent():
-                wait_for_all_partitions(trial, other)
-            tell(f"back {trial.fleet.wait_joined():.1f} s after Kafka was heard again")
-            with kafka.cut():
-                wait_for_all_partitions(trial, other)
-            tell(f"back {trial.fleet.wait_joined():.1f} s after Kafka was to be had again")
-            with postgres.silent():
-                wait_until_behind(trial, cut_off)
-            tell(f"caught up {wait_until_ahead(trial, cut_off):.1f} s after Postgres was heard")
-            with postgres.cut():
-                wait_until_behind(trial, cut_off)
-            tell(f"caught up {wait_until_ahead(trial, cut_off):.1f} s after Postgres was there")
+            for away in (kafka.silent, kafka.cut):
+                with away():
+                    wait_for_all_partitions(trial, other)
+                tell(f"Kafka {away.__name__}: back after {trial.fleet.wait_joined():.1f} s")
+            for away in (postgres.silent, postgres.cut):
+                with away():
+                    wait_until_behind(trial, cut_off)
+                seconds = wait_until_ahead(trial, cut_off)
+                tell(f"Postgres {away.__name__}: caught up after {seconds:.1f} s")
             with kafka.slow(DELAY_S), postgres.slow(DELAY_S):
                 trial.wait_more_effects(PER_S)
         trial.fleet.wait_joined()
@@ -79,12 +76,11 @@ def test_a_connector_that_is_cut_off_from_postgres_comes_back_and_leaves_nothing
         service = writer.Writer(stack, trial.topic)
         with capturing_by(stack, postgres) as shard, service.at_work():
             trial.wait_more_effects(writer.KEYS)
-            with postgres.silent():
-                wait_until_given_up(stack, shard)
-            tell(f"effects {trial.wait_more_effects(writer.KEYS):.1f} s after Postgres was heard")
-            with postgres.cut():
-                wait_until_given_up(stack, shard)
-            tell(f"effects {trial.wait_more_effects(writer.KEYS):.1f} s after Postgres was there")
+            for away in (postgres.silent, postgres.cut):
+                with away():
+                    wait_until_given_up(stack, shard)
+                seconds = trial.wait_more_effects(writer.KEYS)
+                tell(f"Postgres {away.__name__}: effects after {seconds:.1f} s")
             with postgres.slow(DELAY_S):
                 trial.wait_more_effects(writer.KEYS)
         written = service.written()

@@ -163,7 +163,7 @@ class _Promotion:
     def _connector(self) -> str:
         if publisher(self._settings) == "relay":
             return "there is none, the relay publishes"
-        return pipeline.apply_connectors(self._settings.deployment())
+        return pipeline.told_of_connectors(pipeline.apply_connectors(self._settings.deployment()))
 
     def _console(self) -> str:
         """Start the console anew, which looks where Debezium was to read when it was started."""
