@@ -1,10 +1,11 @@
 """Kafka as it is now: records by value, which topic goes by a name, and from where to where each partition is kept."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from confluent_kafka import (
     IsolationLevel,
@@ -22,7 +23,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 
 from cdc.kafka_record import Place
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 5.0
+"""How long an answer may take. A client that asked who left a moment ago would wait for longer in vain."""
+PATIENCE_S = 20.0
+"""For how long a question is asked again when what comes of it passes soon."""
 STEADY: Mapping[str, str | int | bool] = {
     "reconnect.backoff.max.ms": 500,
     # A broker that shuts down, or goes on after it stood still, may tell of no brokers. librdkafka then forgets those
@@ -41,6 +45,25 @@ _PASSES = frozenset(
     }
 )
 """What is said of a partition while its topic is made or deleted."""
+_PASSES_SOON = frozenset(
+    {
+        "_ALL_BROKERS_DOWN",
+        "_DESTROY_BROKER",
+        "_TIMED_OUT",
+        "_TRANSPORT",
+        "BROKER_NOT_AVAILABLE",
+        "FENCED_LEADER_EPOCH",
+        "LEADER_NOT_AVAILABLE",
+        "NETWORK_EXCEPTION",
+        "NOT_CONTROLLER",
+        "NOT_LEADER_FOR_PARTITION",
+        "REQUEST_TIMED_OUT",
+        "UNKNOWN_LEADER_EPOCH",
+    }
+)
+"""What is said while a broker leaves or joins, and brokers do not agree yet on who is there and who leads."""
+_PAUSE_S = 0.2
+Answer = TypeVar("Answer")
 
 
 class TopicError(Exception):
@@ -96,7 +119,7 @@ def new_admin(bootstrap: str) -> AdminClient:
 
 
 class Admin:
-    """A client of the cluster for those who ask again and again: one that gets no answer may have become blind.
+    """A client of the cluster: one that gets no answer may have become blind, and is opened anew.
 
     Args:
         bootstrap: `host:port` of a broker.
@@ -118,6 +141,28 @@ class Admin:
         except KafkaException:
             self._client = new_admin(self._bootstrap)
             raise
+
+    def ask(self, question: Callable[[AdminClient], Answer]) -> Answer:
+        """Return what Kafka answers; while a broker leaves or joins, it is asked again for `PATIENCE_S`.
+
+        Raises:
+            TopicError: Kafka cannot be asked.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        with asking(self._bootstrap):
+            while True:
+                try:
+                    with self.asking() as client:
+                        return question(client)
+                except KafkaException as error:
+                    if error.args[0].name() not in _PASSES_SOON or time.monotonic() > deadline:
+                        raise
+                    time.sleep(_PAUSE_S)
+
+
+def ask(bootstrap: str, question: Callable[[AdminClient], Answer]) -> Answer:
+    """Return what Kafka answers to a single question, as `Admin.ask` does."""
+    return Admin(bootstrap).ask(question)
 
 
 @contextmanager
@@ -196,18 +241,16 @@ def retention(bootstrap: str, names: Iterable[str]) -> dict[str, timedelta | Non
     """
     asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     kept: dict[str, timedelta | None] = {}
-    admin = new_admin(bootstrap)
-    for resource, answer in admin.describe_configs(asked, request_timeout=TIMEOUT_S).items():
-        try:
-            entries = answer.result()
-        except KafkaException as error:
-            raise TopicError(
-                f"Kafka at {bootstrap} does not say how long it keeps {resource.name} ({error}); see `tailrace status`"
-            ) from error
+
+    def described(admin: AdminClient) -> dict[str, Any]:
+        answers = admin.describe_configs(asked, request_timeout=TIMEOUT_S)
+        return {each.name: answer.result() for each, answer in answers.items()}
+
+    for name, entries in ask(bootstrap, described).items():
         milliseconds = int(entries["retention.ms"].value)
         # a topic that is only compacted keeps the newest record of a key whatever its age
         for_ever = milliseconds < 0 or "delete" not in entries["cleanup.policy"].value
-        kept[resource.name] = None if for_ever else timedelta(milliseconds=milliseconds)
+        kept[name] = None if for_ever else timedelta(milliseconds=milliseconds)
     return kept
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from cdc.kafka import TIMEOUT_S, asking, new_admin
+from cdc.kafka import TIMEOUT_S, ask
 
 
 def behind(bootstrap: str) -> Mapping[int, int]:
@@ -15,8 +15,7 @@ def behind(bootstrap: str) -> Mapping[int, int]:
     Raises:
         TopicError: Kafka cannot be asked.
     """
-    with asking(bootstrap):
-        topics = new_admin(bootstrap).list_topics(timeout=TIMEOUT_S).topics
+    topics = ask(bootstrap, lambda admin: admin.list_topics(timeout=TIMEOUT_S).topics)
     return Counter(
         broker
         for topic in topics.values()

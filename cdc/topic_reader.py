@@ -97,8 +97,7 @@ class TopicReader:
         Raises:
             TopicError: Kafka cannot be asked.
         """
-        with asking(self.bootstrap), self._admin.asking() as admin:
-            return read_topics(admin, names, TIMEOUT_S)
+        return self._admin.ask(lambda admin: read_topics(admin, names, TIMEOUT_S))
 
     def bounds(self, *names: str) -> dict[Place, Bounds]:
         """Return what Kafka has of each partition of topics, as far as it is committed.
@@ -109,8 +108,8 @@ class TopicReader:
         """
         topics = self.topics(*names)
         if missing := [name for name in names if name not in topics]:
-            with asking(self.bootstrap), self._admin.asking() as admin:
-                near = did_you_mean(missing[0], admin.list_topics(timeout=TIMEOUT_S).topics)
+            there = self._admin.ask(lambda admin: admin.list_topics(timeout=TIMEOUT_S).topics)
+            near = did_you_mean(missing[0], there)
             raise NoTopicError(
                 f"Kafka has no topic {', '.join(missing)}{near or '; `tailrace topics list` shows those it has'}"
             )

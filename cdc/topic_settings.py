@@ -15,8 +15,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 )
 from confluent_kafka.cimpl import NewPartitions
 
-from cdc.kafka import TopicError, asking, new_admin
-from cdc.topics import TIMEOUT_S, config_of, missing, needed_in_sync
+from cdc.kafka import TIMEOUT_S, TopicError, ask, new_admin
+from cdc.topics import config_of, missing, needed_in_sync
 from schemas.catalogue import Topic, catalogue
 
 ONE_BROKER = ConfigSource.DYNAMIC_BROKER_CONFIG
@@ -59,14 +59,15 @@ def setting_differences(bootstrap: str, replication: int) -> list[SettingDiffere
     """
     absent = {topic.name for topic in missing(bootstrap)}
     topics = [topic for topic in catalogue().topics.values() if topic.name not in absent]
-    admin = new_admin(bootstrap)
-    with asking(bootstrap):
-        return [
+    return ask(
+        bootstrap,
+        lambda admin: [
             *_partitions(admin, topics),
             *_replicas(admin, topics, replication),
             *_settings(admin, topics),
             *_broker(admin, replication),
-        ]
+        ],
+    )
 
 
 def mend_settings(bootstrap: str, replication: int, *, add_partitions: bool = False) -> list[str]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
 
-from cdc.kafka import TopicError, asking, new_admin, read_topics
+from cdc.kafka import TIMEOUT_S, TopicError, ask, new_admin, read_topics
 from schemas.catalogue import Topic, catalogue
 
-TIMEOUT_S = 30.0
+CREATION_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,7 @@ def names(bootstrap: str) -> frozenset[str]:
     Raises:
         TopicError: Kafka cannot be asked.
     """
-    with asking(bootstrap):
-        return frozenset(new_admin(bootstrap).list_topics(timeout=TIMEOUT_S).topics)
+    return frozenset(ask(bootstrap, lambda admin: admin.list_topics(timeout=TIMEOUT_S).topics))
 
 
 def missing(bootstrap: str) -> list[Topic]:
@@ -49,7 +48,7 @@ def ensure(bootstrap: str, *, replication: int = 1) -> list[str]:
         return []
     admin = new_admin(bootstrap)
     created = admin.create_topics(
-        [_definition(topic, replication) for topic in topics], operation_timeout=TIMEOUT_S
+        [_definition(topic, replication) for topic in topics], operation_timeout=CREATION_S
     )
     for name, future in created.items():
         try:
@@ -70,8 +69,7 @@ def summaries(bootstrap: str) -> list[Summary]:
         TopicError: Kafka cannot be asked.
     """
     declared = catalogue().topics
-    with asking(bootstrap):
-        found = read_topics(new_admin(bootstrap), declared)
+    found = ask(bootstrap, lambda admin: read_topics(admin, declared))
     return [
         Summary(topic, found[name].records if name in found else None)
         for name, topic in declared.items()

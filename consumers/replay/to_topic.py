@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.cimpl import NewTopic
 
-from cdc.kafka import new_admin
+from cdc.kafka import TIMEOUT_S, TopicError, ask, new_admin
 from cdc.kafka_record import KafkaRecord
 from cdc.records import open_producer
 from consumers.replay.engine import Moved, Pace, Tell
@@ -17,7 +17,7 @@ from consumers.replay.source import Batch, Plan, Source
 from consumers.runtime.delivery import REPLAYED_FROM
 from consumers.runtime.store import Place
 
-TIMEOUT_S = 30.0
+CREATION_S = 30.0
 QUEUE_FULL_WAIT_S = 0.1
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 
@@ -41,7 +41,7 @@ def require_topic(bootstrap: str, name: str, plan: Plan, *, create: bool) -> Non
         )
     admin = new_admin(bootstrap)
     try:
-        known = admin.list_topics(timeout=TIMEOUT_S).topics
+        known = ask(bootstrap, lambda admin: admin.list_topics(timeout=TIMEOUT_S).topics)
         if name in known:
             return
         if not create:
@@ -52,10 +52,10 @@ def require_topic(bootstrap: str, name: str, plan: Plan, *, create: bool) -> Non
             (len(known[topic].partitions) for topic in topics & known.keys()), default=1
         )
         created = admin.create_topics(
-            [NewTopic(name, num_partitions=partitions)], operation_timeout=TIMEOUT_S
+            [NewTopic(name, num_partitions=partitions)], operation_timeout=CREATION_S
         )
         created[name].result()
-    except KafkaException as error:
+    except (KafkaException, TopicError) as error:
         raise ReplayError(f"Kafka at {bootstrap} does not make a topic {name}: {error}") from error
 
 

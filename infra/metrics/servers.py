@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from confluent_kafka.admin import AdminClient
 from psycopg.rows import dict_row
 
 from cdc.database import SyncConnection, connect
-from cdc.kafka import TIMEOUT_S, asking, new_admin
+from cdc.kafka import TIMEOUT_S, Admin
 from cdc.metrics import Labels, Metric, Values, counter, gauge, one
 from cdc.sql import load_queries
 from infra.deployment import Deployment
@@ -41,9 +40,8 @@ def server_sources(deployment: Deployment) -> tuple[Source, ...]:
 
     @contextmanager
     def kafka() -> Iterator[Look]:
-        bootstrap = deployment.kafka_bootstrap
-        admin = new_admin(bootstrap)
-        yield lambda: list(_kafka(bootstrap, admin))
+        admin = Admin(deployment.kafka_bootstrap)
+        yield lambda: list(_kafka(admin))
 
     return (
         Source("postgres", postgres),
@@ -100,9 +98,8 @@ def _size(urls: Mapping[str, str]) -> Metric:
     return gauge("tailrace_postgres_database_bytes", "Size of the database.", sizes, LABELS)
 
 
-def _kafka(bootstrap: str, admin: AdminClient) -> Iterator[Metric]:
-    with asking(bootstrap):
-        cluster = admin.list_topics(timeout=TIMEOUT_S)
+def _kafka(admin: Admin) -> Iterator[Metric]:
+    cluster = admin.ask(lambda client: client.list_topics(timeout=TIMEOUT_S))
     partitions = [each for topic in cluster.topics.values() for each in topic.partitions.values()]
     yield gauge("tailrace_kafka_brokers", "Brokers that run.", one(len(cluster.brokers)))
     yield gauge("tailrace_kafka_partitions", "Partitions, of all topics.", one(len(partitions)))

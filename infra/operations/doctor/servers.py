@@ -8,10 +8,10 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import httpx2
-from confluent_kafka.admin import AdminClient
 
 from cdc import connector
 from cdc.database import connect
+from cdc.kafka import ask
 from infra.deployment import Capture, Deployment, Publisher
 from infra.grpc_health import NotServingError, require_serving
 from infra.operations.doctor.captures import of_each
@@ -53,8 +53,9 @@ def _answers_queries(capture: Capture) -> str:
 
 
 def _kafka(deployment: Deployment) -> str:
-    admin = AdminClient({"bootstrap.servers": deployment.kafka_bootstrap, "log_level": 0})
-    brokers = admin.list_topics(timeout=TIMEOUT_S).brokers
+    brokers = ask(
+        deployment.kafka_bootstrap, lambda admin: admin.list_topics(timeout=TIMEOUT_S).brokers
+    )
     return f"{deployment.kafka_bootstrap}, {len(brokers)} of its brokers known"
 
 
