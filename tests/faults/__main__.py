@@ -2,6 +2,7 @@
 
 import random
 import signal
+from threading import Event
 from typing import get_args
 
 import click
@@ -11,7 +12,7 @@ from infra.settings import Publisher, Shape
 from tests.bench.command import run_to_exit
 from tests.bench.options import names_of
 from tests.bench.stack import LOGS_KEPT, keep_logs, own_stack
-from tests.faults.plan import at_risk, plan
+from tests.faults.plan import after, at_risk, plan
 from tests.faults.report import Report, document, show
 from tests.faults.run import conduct
 
@@ -21,6 +22,13 @@ MAX_SEED = 2**32 - 1
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Repeat the faults of another run.")
 @click.option("--faults", type=click.IntRange(1), default=40, show_default=True, help="How many.")
+@click.option(
+    "--after",
+    "done",
+    type=click.IntRange(0),
+    default=0,
+    help="Leave out as many of them, as a run before has done them.",
+)
 @click.option(
     "--rate",
     type=click.FloatRange(0, 500, min_open=True),
@@ -51,6 +59,7 @@ def chaos(
     *,
     seed: int | None,
     faults: int,
+    done: int,
     rate: float,
     publisher: Publisher,
     shape: Shape,
@@ -61,7 +70,8 @@ def chaos(
 
     Afterwards every order is followed through all tables and topics. Ends with 0 when none was lost, repeated or
     reordered and the pipeline never stood still for more than 60 s, with 1 otherwise, with 2 on wrong usage. The same
-    seed gives the same faults at the same times after each recovery.
+    seed gives the same faults at the same times after each recovery. SIGTERM ends a run after the fault that is under
+    way, and what was done until then is judged.
     """
     known = at_risk(publisher, shape)
     try:
@@ -69,7 +79,11 @@ def chaos(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     seed = random.randrange(MAX_SEED) if seed is None else seed  # noqa: S311 - it picks victims
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    steps = after(plan(seed, faults, chosen), done)
+    if not steps:
+        raise click.UsageError(f"of {faults} faults none is left after {done}")
+    enough = Event()
+    signal.signal(signal.SIGTERM, lambda *_: enough.set())
     said = console(stderr=True)
     said.print(f"SEED={seed} FAULTS={faults} PUBLISHER={publisher} PROFILE={shape}")
     with own_stack(
@@ -78,7 +92,7 @@ def chaos(
         workers="shared" if shape == "cluster" else "apart",
         metrics="off",
     ) as stack:
-        run = conduct(stack, plan(seed, faults, chosen), per_s=rate, seed=seed, say=said.print)
+        run = conduct(stack, steps, per_s=rate, seed=seed, say=said.print, is_enough=enough.is_set)
         report = Report(
             seed=seed, faults=faults, publisher=publisher, shape=shape, rate=rate, run=run
         )

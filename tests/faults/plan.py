@@ -1,9 +1,10 @@
 """Which faults befall which parts, and when: a function of a seed, so that a run can be repeated."""
 
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate
 
 from infra.local.parts import (
     CONNECT_OF_A_CLUSTER,
@@ -131,6 +132,12 @@ def plan(seed: int, faults: int, targets: Targets) -> list[Step]:
         targets: What they may befall.
     """
     return list(_Plan(seed, targets).steps(faults))
+
+
+def after(steps: Sequence[Step], faults: int) -> list[Step]:
+    """Return the steps that come after a number of faults."""
+    done = accumulate((len(step.faults) for step in steps), initial=0)
+    return [step for step, before in zip(steps, done, strict=False) if before >= faults]
 
 
 @dataclass

@@ -196,6 +196,7 @@ def conduct(
     per_s: float,
     seed: int = 0,
     say: Callable[[str], object],
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Disturb a running stack while orders flow, and judge what became of them.
 
@@ -205,6 +206,7 @@ def conduct(
         per_s: Orders a second.
         seed: Which orders.
         say: Takes a line about each step.
+        is_enough: Tells, after each step, whether it was the last one.
 
     Raises:
         StandstillError: effects did not flow again.
@@ -218,6 +220,8 @@ def conduct(
         for number, step in enumerate(steps, 1):
             recoveries.append(trial.disturb(step))
             say(f"{number}/{len(steps)}  {line(recoveries[-1])}")
+            if is_enough():
+                break
     found = account(stack, load, since)
     return Run(
         load=load,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.faults.plan import BACKEND, PRIMARY, SLOT, STANDBY, Kind, at_risk, plan
+from tests.faults.plan import BACKEND, PRIMARY, SLOT, STANDBY, Kind, after, at_risk, plan
 
 PARTS = at_risk("cdc")
 CLUSTER = at_risk("cdc", "cluster")
@@ -69,3 +69,11 @@ def test_consumers_that_share_a_process_are_one_victim() -> None:
     assert CLUSTER.keys() & {"payments-worker", "postgres", "postgres-2"} == set()
     assert {"relay", "relay-2"} <= at_risk("relay", "cluster").keys()
     assert SLOT not in at_risk("relay", "cluster")
+
+
+def test_a_run_goes_on_where_another_one_ended() -> None:
+    steps = plan(7, 60, PARTS)
+    done = sum(len(step.faults) for step in steps[:20])
+    assert after(steps, done) == steps[20:]
+    assert after(steps, 0) == steps
+    assert after(steps, 60) == []
