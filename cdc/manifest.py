@@ -1,6 +1,7 @@
 """What a service declares of itself, once, as `SERVICE` in the `service.py` of its folder."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 OUTBOX_TABLES = "cdc.migrations.outbox"
@@ -24,7 +25,8 @@ class Service:
     """One process of ours. Its role, tables, port, topics and address are read from here, wherever they are needed.
 
     What else a folder has is found by its name: `bootstrap.py` builds the service, `migrations/` makes tables of its
-    own, and `event_log.py` says how states follow from its events.
+    own, `settings.py` has in `OwnSettings` what may be set of it, and `event_log.py` says how states follow from its
+    events.
     """
 
     name: str  # name of the process; of a consumer also its Kafka consumer group
@@ -43,6 +45,8 @@ class Service:
     # whether only services of ours call it: clients do not, so that it is not told whom to let in
     internal: bool = False
     has_sagas: bool = False  # it runs sagas, whose tables are made in its schema
+    # setting that names a file with a secret -> what the stack calls the secret that it makes where nobody names one
+    secrets: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def role(self) -> str | None:

@@ -1,5 +1,6 @@
 """How a service is run: its command line, and everything that it is told."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -76,8 +77,13 @@ def settings_of(service: Service, kind: type[S], deployment: Deployment, **other
         others: What is to be otherwise.
     """
     told = {
-        name.removeprefix(PREFIX).lower(): value
+        name.removeprefix(PREFIX).lower(): _read(value)
         for name, value in environment_of(service, deployment).items()
     }
     known = {name: value for name, value in (told | others).items() if name in kind.model_fields}
     return kind(**known)
+
+
+def _read(value: str) -> Any:
+    """Return a value of the environment as the service reads it: lists and the like are JSON."""
+    return json.loads(value) if value.startswith(("[", "{")) else value

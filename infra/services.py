@@ -84,6 +84,8 @@ OUTBOXES = (
 )
 """Schemas with an outbox, which are all but those of the relay and of API keys."""
 SCHEMAS = (RELAY, ACCESS, *OUTBOXES)
+SECRETS = tuple(dict.fromkeys(name for each in SERVICES for name in each.secrets.values()))
+"""What services seal or sign with, and the stack makes."""
 MIGRATIONS = {schema: tuple(_packages(schema)) for schema in SCHEMAS}
 """Schema -> packages of Alembic migrations that make it, in the order in which they are applied."""
 

@@ -3,12 +3,19 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -39,23 +46,32 @@ from infra.deployment.databases import (
 )
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
+from infra.service_settings import OWN, as_text, models_of
 from infra.services import (
     CAPTURE,
     PUBLISHER,
     REGISTRY_ADMIN,
-    RELAY_SERVICE,
     SERVICES,
-    WORKERS,
     find_service,
 )
+from infra.shapes import (
+    BROKERS,
+    CLUSTER_PORTS,
+    CONNECT,
+    JVM_METRICS_PORTS,
+    POSTGRES,
+    SECOND,
+    TWICE,
+    Shape,
+    second_port_setting,
+)
 from producers.rest.access.settings import AccessSettings
-from producers.rest.limits import MAX_ANSWERS_KEPT_H
+from producers.rest.limits import AnswerLimits, RequestLimits
 from schemas.registry_settings import RegistrySettings
 
 SETTINGS_FILE = REPOSITORY / "tailrace.toml"
 HOST = "127.0.0.1"
 STANDBY_SIGNAL = "standby.signal"  # a file in the data of Postgres by which it starts as a standby
-WEBHOOK_KEY = "webhooks-key"  # the secret under which the keys of webhook endpoints are sealed
 
 
 class SettingsError(TailraceError):
@@ -114,7 +130,6 @@ def _traces(text: str) -> str:
 
 
 Workers = Literal["shared", "apart"]
-Shape = Literal["single", "cluster"]
 Stack = Literal["processes", "containers"]
 ConsoleMode = Literal["act", "look", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -126,52 +141,8 @@ Shards = Annotated[str, AfterValidator(_shards)]
 """Captures with several shards, such as `main=2`."""
 
 
-TWICE = (RELAY_SERVICE, *WORKERS)
-"""Services that a cluster runs two of."""
-SECOND = 100
-"""By how much the default port of the second one is higher."""
-BROKERS: Mapping[Shape, tuple[str, ...]] = {
-    "single": ("kafka",),
-    "cluster": ("kafka-1", "kafka-2", "kafka-3"),
-}
-"""Shape of a stack -> its brokers, which are also the directories of their data."""
-CONNECT: Mapping[Shape, tuple[str, ...]] = {
-    "single": ("connect",),
-    "cluster": ("connect-1", "connect-2"),
-}
-"""Shape of a stack -> its workers of Kafka Connect."""
-POSTGRES: Mapping[Shape, tuple[str, ...]] = {
-    "single": ("postgres",),
-    "cluster": ("postgres", "postgres-2"),
-}
-"""Shape of a stack -> its servers of Postgres, which are also the directories of their data."""
-
-
-def second_port_setting(service: Service) -> str:
-    """Return the setting with the port of the second one of a service."""
-    return f"{service.port_setting.removesuffix('_port')}_2_port"
-
-
-CLUSTER_PORTS = frozenset(
-    {
-        *("kafka_2_port", "kafka_2_controller_port", "kafka_3_port", "kafka_3_controller_port"),
-        *("postgres_2_port", "connect_2_port"),
-        *("kafka_2_metrics_port", "kafka_3_metrics_port", "connect_2_metrics_port"),
-        *map(second_port_setting, TWICE),
-    }
-)
-
-
-JVM_METRICS_PORTS = frozenset(
-    {
-        *("kafka_metrics_port", "kafka_2_metrics_port", "kafka_3_metrics_port"),
-        *("connect_metrics_port", "connect_2_metrics_port"),
-    }
-)
-
-
-class Settings(AccessSettings, BaseSettings):
-    """Every setting of the stack. Build it with `load_settings`, which adds the port of each service."""
+class Settings(AccessSettings, RequestLimits, AnswerLimits, BaseSettings):
+    """The settings of the stack. Build it with `load_settings`, which adds ports and settings that services declare."""
 
     model_config = SettingsConfigDict(
         env_prefix="TAILRACE_",
@@ -181,6 +152,9 @@ class Settings(AccessSettings, BaseSettings):
         toml_file=SETTINGS_FILE,
         validate_default=True,
     )
+
+    port_names: ClassVar[Sequence[str]] = ()
+    """Settings that say where the stack listens."""
 
     stack: Stack
     home: Directory = Field(
@@ -215,19 +189,6 @@ class Settings(AccessSettings, BaseSettings):
     aot: Literal["auto", "existing", "off"]
     min_free_disk_mb: Annotated[int, Field(ge=0, le=2**40)]
     outbox_days: Annotated[int, Field(ge=1, le=MAX_OUTBOX_DAYS)]
-    default_stock: Annotated[int, Field(ge=0, le=10**15)]
-    card_latency_ms: Annotated[int, Field(ge=0, le=60_000)]
-    one_order_at_a_time: bool
-    fulfilment: Literal["choreography", "orchestration"]
-    answer_within_s: Annotated[float, Field(gt=0, le=86_400)]
-    stock_check: Literal["off", "ask"]
-    answers_kept_h: Annotated[int, Field(ge=1, le=MAX_ANSWERS_KEPT_H)]
-    webhook_receivers: Literal["public", "loopback"]
-    webhook_timeout_s: Annotated[float, Field(ge=1, le=30)]
-    request_timeout_ms: Annotated[int, Field(ge=10, le=600_000)]
-    request_timeout_max_ms: Annotated[int, Field(ge=10, le=3_600_000)]
-    requests_in_flight: Annotated[int, Field(ge=1, le=100_000)]
-    log_requests_ms: Annotated[int, Field(ge=0)]
     console: ConsoleMode
     metrics: Literal["on", "off"]
     jvm_metrics: Literal["on", "off"]
@@ -287,15 +248,14 @@ class Settings(AccessSettings, BaseSettings):
 
     def ports(self) -> dict[str, int]:
         """Name of the field -> port number, of every port the stack listens on."""
-        names = (name for name in type(self).model_fields if name.endswith("_port"))
         unused = frozenset() if self.shape == "cluster" else CLUSTER_PORTS
         if self.jvm_metrics == "off":
             unused |= JVM_METRICS_PORTS
-        return {name: getattr(self, name) for name in names if name not in unused}
+        return {name: getattr(self, name) for name in self.port_names if name not in unused}
 
     def environment(self) -> dict[str, str]:
         """The `TAILRACE_*` variables that reproduce these settings in another process."""
-        return {f"TAILRACE_{name.upper()}": str(value) for name, value in self}
+        return {_variable(name): as_text(value) for name, value in self if value is not None}
 
     @model_validator(mode="after")
     def _processes_are_traced(self) -> Self:
@@ -446,10 +406,9 @@ class Settings(AccessSettings, BaseSettings):
         """The directory of the generated passwords (0700)."""
         return self.home / "secrets"
 
-    @property
-    def webhook_key(self) -> Path:
-        """The file with what the keys of webhook endpoints are sealed under."""
-        return self.secrets / f"{WEBHOOK_KEY}.password"
+    def secret_file(self, name: str) -> Path:
+        """Return the file of a generated secret."""
+        return self.secrets / f"{name}.password"
 
     @property
     def connect_secrets(self) -> Path:
@@ -506,7 +465,7 @@ class Settings(AccessSettings, BaseSettings):
             },
             jvms={name: f"{HOST}:{port}" for name, port in self.jvm_metrics_ports.items()},
             outbox_days=self.outbox_days,
-            told=self._told(),
+            told={service.name: dict(self._told(service)) for service in SERVICES},
             told_all=self._told_all(),
             trace_page=f"{self.zipkin_url}/zipkin/traces/{{trace_id}}" if self.has_zipkin else None,
             state=self.home,
@@ -562,40 +521,14 @@ class Settings(AccessSettings, BaseSettings):
         }
         return replace(deployment, services={**deployment.services, **seconds})
 
-    def _told(self) -> dict[str, dict[str, str]]:
-        """Return what single services are told besides, by their names."""
-        requests = {
-            "REQUEST_TIMEOUT_MS": str(self.request_timeout_ms),
-            "REQUEST_TIMEOUT_MAX_MS": str(self.request_timeout_max_ms),
-            "REQUESTS_IN_FLIGHT": str(self.requests_in_flight),
-            "LOG_REQUESTS_MS": str(self.log_requests_ms),
-        }
-        kept = {"ANSWERS_KEPT_H": str(self.answers_kept_h)}
-        told = {
-            service.name: requests | (kept if service.schema else {})
-            for service in SERVICES
-            if service.kind == "rest"
-        }
-        access = {name.upper(): str(getattr(self, name)) for name in AccessSettings.model_fields}
-        for service in SERVICES:
-            if service.asks_who_calls:
-                told[service.name] = told.get(service.name, {}) | access
-        told["orders"]["FULFILMENT"] = self.fulfilment
-        told["storefront"]["STOCK_CHECK"] = self.stock_check
-        webhooks = {
-            "WEBHOOK_KEY_FILE": str(self.webhook_key),
-            "WEBHOOK_RECEIVERS": self.webhook_receivers,
-        }
-        told["webhooks"] |= webhooks
-        return told | {
-            "webhooks-worker": webhooks | {"WEBHOOK_TIMEOUT_S": str(self.webhook_timeout_s)},
-            "inventory-worker": {"DEFAULT_STOCK": str(self.default_stock)},
-            "payments-worker": {
-                "CARD_LATENCY_MS": str(self.card_latency_ms),
-                "ONE_ORDER_AT_A_TIME": str(self.one_order_at_a_time),
-            },
-            "fulfilment-worker": {"ANSWER_WITHIN_S": str(self.answer_within_s)},
-        }
+    def _told(self, service: Service) -> Iterator[tuple[str, str]]:
+        """Yield what a service is told besides where everything is."""
+        for name in (name for model in models_of(service) for name in model.model_fields):
+            value = getattr(self, name)
+            if value is None and name in service.secrets:
+                value = self.secret_file(service.secrets[name])
+            if value is not None:
+                yield name.upper(), as_text(value)
 
     def _told_all(self) -> dict[str, str]:
         """Return what every service is told besides."""
@@ -610,13 +543,33 @@ class Settings(AccessSettings, BaseSettings):
         return RegistrySettings(url=url, user=user, password_file=self.secrets / f"{user}.password")
 
 
-SettingsWithServices: type[Settings] = create_model(
-    "SettingsWithServices",
-    __base__=Settings,
-    **{  # type: ignore[call-overload]
-        setting: (Port, port) for service in SERVICES for setting, port in service.ports.items()
-    },
-    **{second_port_setting(service): (Port, service.port + SECOND) for service in TWICE},
+def with_services(own: Iterable[type[BaseModel]], **ports: int) -> type[Settings]:
+    """Return the settings of a stack, with those of its services.
+
+    Args:
+        own: What may be set of them.
+        ports: Where they listen unless a setting says otherwise, by the names of these settings.
+
+    Raises:
+        ValueError: a setting is declared that the stack, or another service, has already.
+    """
+    # what extends another model has its settings
+    kept = tuple(own)
+    models = [each for each in kept if not any(issubclass(o, each) for o in kept if o is not each)]
+    bases: tuple[type[BaseModel], ...] = (Settings, *models)
+    names = [*ports, *(name for model in bases for name in model.model_fields)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"these settings are declared twice: {', '.join(twice)}")
+    fields: dict[str, Any] = {name: (Port, port) for name, port in ports.items()}
+    made = cast(type[Settings], create_model("SettingsWithServices", __base__=bases, **fields))
+    made.port_names = (*(name for name in Settings.model_fields if name.endswith("_port")), *ports)
+    return made
+
+
+SettingsWithServices = with_services(
+    dict.fromkeys(OWN.values()),
+    **{setting: port for each in SERVICES for setting, port in each.ports.items()},
+    **{second_port_setting(each): each.port + SECOND for each in TWICE},
 )
 
 

@@ -1,20 +1,16 @@
 """Wires the inventory service together; nothing is built anywhere else."""
 
-from pydantic import Field
-
 from consumers.inventory.answers import InventoryAnswers
 from consumers.inventory.commands import InventoryCommands
 from consumers.inventory.handlers import InventoryHandlers
+from consumers.inventory.settings import OwnSettings
 from consumers.inventory.storekeeper import Storekeeper
 from schemas.messages.inventory import ItemsReleased, ItemsReserved, OutOfStock, Stock
 from tailrace import Consumer, Outside, Table, WorkerSettings
 
 
-class Settings(WorkerSettings):
+class Settings(WorkerSettings, OwnSettings):
     """Settings of the inventory service."""
-
-    # units that there are of an article which was never stocked
-    default_stock: int = Field(default=0, ge=0, le=10**15)
 
 
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:

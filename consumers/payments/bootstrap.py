@@ -1,9 +1,5 @@
 """Wires the payments service together; nothing is built anywhere else."""
 
-from decimal import Decimal
-
-from pydantic import Field
-
 from consumers.payments.cashier import Cashier
 from consumers.payments.commands import PaymentCommands
 from consumers.payments.handlers import PaymentHandlers
@@ -12,6 +8,7 @@ from consumers.payments.processor import (
     CardProcessor,
     SimulatedCardProcessor,
 )
+from consumers.payments.settings import OwnSettings
 from schemas.messages.orders import OrderCancelled
 from schemas.messages.payments import (
     AuthorisePayment,
@@ -34,15 +31,8 @@ CARD = Lock(
 REPLIES = (PaymentAuthorised, PaymentDeclined, PaymentCaptured, PaymentVoided)
 
 
-class Settings(WorkerSettings):
+class Settings(WorkerSettings, OwnSettings):
     """Settings of the payments service."""
-
-    # largest amount the simulated card processor takes, in any currency
-    card_limit: Decimal = Field(default=Decimal(10_000), ge=0)
-    card_latency_ms: int = Field(default=0, ge=0)  # how long its answer takes, in milliseconds
-    # What is held for one order leaves less credit for the next: it would be declined although the first one may be
-    # given up. So a customer's card is asked for one orchestrated order at a time, and the others wait for that.
-    one_order_at_a_time: bool = False
 
 
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:

@@ -3,29 +3,23 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Annotated
-
-from pydantic import Field
 
 from cdc.chores import Chore
 from cdc.database import Pool
 from cdc.due import LOOK_EVERY_S
 from consumers.webhooks import handlers
 from consumers.webhooks.dispatch import Dispatcher, forget
-from producers.webhooks.settings import WebhookSettings
+from consumers.webhooks.settings import OwnSettings
+from producers.webhooks.addresses import Policy
+from producers.webhooks.sealing import Seal
 from schemas.messages.webhooks import EndpointDisabled
 from tailrace import Consumer, Outbox, Outside, Table, WorkerSettings
 
 FORGET_EVERY_S = 600.0
 
 
-class Settings(WorkerSettings, WebhookSettings):
+class Settings(WorkerSettings, OwnSettings):
     """Settings of the sending half of webhooks."""
-
-    # how long a call of a receiver may take, in seconds
-    webhook_timeout_s: Annotated[float, Field(ge=1, le=30)] = 20.0
-    # how long deliveries that are over are kept, with what was answered, in days
-    webhook_keep_days: Annotated[int, Field(ge=1, le=365)] = 14
 
 
 def create_consumer(settings: Settings, outside: Outside) -> Consumer:
@@ -58,8 +52,8 @@ def _chores(settings: Settings, pool: Pool, outbox: Outbox) -> Sequence[Chore]:
     dispatcher = Dispatcher(
         pool,
         outbox,
-        settings.webhook_policy(),
-        settings.webhook_seal(),
+        Policy.of(settings.webhook_receivers, settings.webhook_ports),
+        Seal.of_file(settings.webhook_key_file),
         timeout_s=settings.webhook_timeout_s,
     )
     keep = timedelta(days=settings.webhook_keep_days)

@@ -8,4 +8,5 @@ SERVICE = Service(
     kind="consumer",
     port=18022,
     schema="webhooks",
+    secrets={"webhook_key_file": "webhooks-key"},
 )

@@ -7,8 +7,8 @@ from typing import Any
 
 from infra.compose import images
 from infra.compose.addresses import STATE
-from infra.services import SERVICES
-from infra.settings import HOST, SETTINGS_FILE, Settings
+from infra.service_settings import as_text
+from infra.settings import HOST, SETTINGS_FILE, SettingsWithServices
 
 HOME = "${TAILRACE_HOME:?is not set; make up STACK=containers sets it}"
 USER = "${TAILRACE_CONTAINER_USER:-10001:10001}"
@@ -78,17 +78,12 @@ def variable(setting: str) -> str:
     return f"${{TAILRACE_{setting.upper()}:-{_defaults()[setting]}}}"
 
 
-def is_setting(name: str) -> bool:
-    return name in _defaults()
-
-
 @cache
-def _defaults() -> Mapping[str, Any]:
-    fields = Settings.model_fields
-    stated = {
+def _defaults() -> Mapping[str, str]:
+    declared = {
         name: field.default
-        for name, field in fields.items()
+        for name, field in SettingsWithServices.model_fields.items()
         if not field.is_required() and field.default_factory is None
     }
-    ports = {setting: port for service in SERVICES for setting, port in service.ports.items()}
-    return stated | ports | tomllib.loads(SETTINGS_FILE.read_text())
+    stated = declared | tomllib.loads(SETTINGS_FILE.read_text())
+    return {name: as_text(value) for name, value in stated.items()}

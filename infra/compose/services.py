@@ -17,13 +17,13 @@ from infra.compose.addresses import (
     WORKERS,
     inside,
 )
-from infra.compose.parts import HOME, STARTED, after, is_setting, ours, published, variable
+from infra.compose.parts import HOME, STARTED, after, ours, published, variable
 from infra.deployment import Deployment
 from infra.processes import command_of, environment_of, shared_command, shared_environment
 from infra.retention_access import looked_after
 from infra.services import ACCESS, PUBLISHER, RETENTION, SERVICES
 from infra.services import WORKERS as CONSUMERS
-from infra.settings import WEBHOOK_KEY, load_settings
+from infra.settings import load_settings
 
 ROUND_S = 3600
 READY = after("contracts")
@@ -164,19 +164,18 @@ def _told() -> Deployment:
     """Return the deployment with what single services are told, each as a setting that may be given to compose."""
     stated = load_settings().deployment().told
     told = {
-        service: {name: _setting(name) for name in settings} for service, settings in stated.items()
+        service.name: {name: _setting(service, name.lower()) for name in stated[service.name]}
+        for service in SERVICES
     }
     return replace(inside(), told=told)
 
 
-def _setting(name: str) -> str:
-    if name == "WEBHOOK_KEY_FILE":
-        return str(SECRETS / f"{WEBHOOK_KEY}.password")
-    if name == "WEBHOOK_RECEIVERS":
+def _setting(service: Service, name: str) -> str:
+    if name in service.secrets:
+        return str(SECRETS / _file_of(service.secrets[name]))
+    if name == "webhook_receivers":
         return "public"  # the loopback of a container is its own
-    if not is_setting(name.lower()):
-        raise LookupError(f"{name} is told to a service, and is no setting")
-    return variable(name.lower())
+    return variable(name)
 
 
 def _secrets_of(service: Service) -> Iterable[str]:
@@ -184,8 +183,11 @@ def _secrets_of(service: Service) -> Iterable[str]:
         yield f"{service.role}.pgpass"
     if service.asks_who_calls:
         yield f"{ACCESS}.pgpass"
-    if service.schema == "webhooks":
-        yield f"{WEBHOOK_KEY}.password"
+    yield from map(_file_of, service.secrets.values())
+
+
+def _file_of(secret: str) -> str:
+    return f"{secret}.password"
 
 
 def _prefix(service: Service) -> str:

@@ -17,7 +17,8 @@ from infra.local.probe import wait_until
 from infra.local.restart import Restarted
 from infra.local.stages import Report, Stage, run_stages
 from infra.local.up import UpResult
-from infra.settings import BROKERS, Settings, SettingsError
+from infra.settings import Settings, SettingsError
+from infra.shapes import BROKERS
 
 READY_TIMEOUT_S = 120.0
 LOOK_EVERY_S = 0.5

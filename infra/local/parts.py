@@ -14,16 +14,9 @@ from infra.local.program import Program, fingerprint, python_program
 from infra.local.standby import watch
 from infra.processes import command_of, environment_of, shared_command, shared_environment
 from infra.services import RELAY_SERVICE, SERVICES, WORKERS
-from infra.settings import (
-    BROKERS,
-    HOST,
-    POSTGRES,
-    Publisher,
-    Settings,
-    Shape,
-    second_port_setting,
-)
-from infra.settings import CONNECT as WORKERS_OF_CONNECT
+from infra.settings import HOST, Publisher, Settings
+from infra.shapes import BROKERS, POSTGRES, Shape, second_port_setting
+from infra.shapes import CONNECT as WORKERS_OF_CONNECT
 
 SHARED = "workers"  # the program that runs all consumers when they share a process
 SECOND_WORKERS = "workers-2"  # of a cluster: one process with another worker of each consumer

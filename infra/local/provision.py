@@ -20,10 +20,11 @@ from infra.services import (
     PUBLISHER,
     REGISTRY,
     REGISTRY_ADMIN,
+    SECRETS,
     STANDBY,
     SUPERUSER,
 )
-from infra.settings import WEBHOOK_KEY, Settings
+from infra.settings import Settings
 from infra.sharding.marks import require_shards
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -40,7 +41,7 @@ def _roles(*, with_standby: bool) -> tuple[str, ...]:
 def ensure_passwords(settings: Settings) -> None:
     for role in _roles(with_standby=settings.standby is not None):
         ensure_password(settings.secrets, role)
-    for name in (PUBLISHER, REGISTRY_ADMIN, WEBHOOK_KEY):
+    for name in (PUBLISHER, REGISTRY_ADMIN, *SECRETS):
         ensure_secret(settings.secrets, name)
     _hand_to_connect(settings)
 

@@ -35,7 +35,8 @@ from infra.local.supervision import leftovers
 from infra.local.supervision.client import Supervisor
 from infra.moving.marks import require_at_home
 from infra.services import SUPERUSER
-from infra.settings import POSTGRES, Settings
+from infra.settings import Settings
+from infra.shapes import POSTGRES
 from infra.sharding.marks import require_shards
 
 # Connect finds the broker when it is there; the registry needs its database first

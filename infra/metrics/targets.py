@@ -55,7 +55,8 @@ def _addresses(deployment: Deployment, service: str) -> Iterator[str]:
 
 def _seconds(local: "Settings") -> Mapping[str, Sequence[str]]:
     """Return service -> where the second one is that a cluster runs of it."""
-    from infra.settings import HOST, TWICE, second_port_setting
+    from infra.settings import HOST
+    from infra.shapes import TWICE, second_port_setting
 
     if local.shape != "cluster":
         return {}

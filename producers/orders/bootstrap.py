@@ -2,30 +2,25 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Literal
 
 from fastapi import FastAPI
-from pydantic import Field
 
 from producers.calling.settings import CallSettings
 from producers.grpc.client import GrpcUrl, open_channel_if
 from producers.orders import problems, v1, v2
 from producers.orders.domain import EVENTS
 from producers.orders.service import SERVICE
+from producers.orders.settings import OwnSettings
 from producers.orders.users_client import UsersClient
 from producers.rest.storage import StorageSettings, build_stored_app
 from schemas.messages.orders import Fulfilment
 
 
-class Settings(StorageSettings, CallSettings):
+class Settings(StorageSettings, CallSettings, OwnSettings):
     """What the orders service needs to know."""
 
-    # form of fulfilment of an order that says nothing of it
-    fulfilment: Literal["choreography", "orchestration"] = "choreography"
     # whom customers who are users are looked up at; without it prices are the same for everybody
     users_grpc_url: GrpcUrl | None = None
-    # how long an order waits for that, in milliseconds; then it is placed for the lowest tier
-    users_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 400
 
 
 def create_app(settings: Settings) -> FastAPI:

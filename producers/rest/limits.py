@@ -1,6 +1,9 @@
 """What a client may take of a service: bytes, seconds and connections."""
 
 import resource
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 MAX_REQUEST_LINE_BYTES = 8 * 1024
 MAX_HEAD_BYTES = 16 * 1024
@@ -17,10 +20,30 @@ HALF_CLOSED_S = 0.25
 LINGER_S = 2.0
 """How long a connection stays after the last answer, for a client that is still sending to read it."""
 
-MAX_ANSWERS_KEPT_H = 24 * 366  # for requests with a key, in hours
-
 MAX_CONNECTIONS = 1000
 KEPT_DESCRIPTORS = 32  # for the listener, logs and the pool of database connections
+
+
+class RequestLimits(BaseModel):
+    """How long requests to a service may take, and how many it is at once at."""
+
+    # time of a request that does not say how long it is waited for
+    request_timeout_ms: Annotated[int, Field(ge=10, le=600_000)] = 10_000
+    # time of a request at most, whatever it says
+    request_timeout_max_ms: Annotated[int, Field(ge=10, le=3_600_000)] = 60_000
+    # requests that are served at once; what comes on top is refused
+    requests_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 512
+    # streams of events that are open at once; fewer where they would take more than half of the connections
+    streams_open: Annotated[int, Field(ge=1, le=100_000)] = 500
+    # requests that were answered well are logged when they took at least this long; with 0 all of them are
+    log_requests_ms: Annotated[int, Field(ge=0)] = 1_000
+
+
+class AnswerLimits(BaseModel):
+    """How long a service with a database keeps its answers."""
+
+    # how long an answer can be had again under its `Idempotency-Key`, in hours: for longer than any client tries
+    answers_kept_h: Annotated[int, Field(ge=1, le=24 * 366)] = 24
 
 
 def max_connections() -> int:

@@ -8,23 +8,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from producers.discovery.registration import RegistrationSettings
 from producers.rest.access.issuer import is_loopback
 from producers.rest.access.settings import KEYS, AccessSettings
+from producers.rest.limits import RequestLimits
 
 
-class RequestSettings(AccessSettings, BaseSettings):
+class RequestSettings(AccessSettings, RequestLimits, BaseSettings):
     """Whose requests a service serves, and within what bounds."""
 
     model_config = SettingsConfigDict(env_prefix="TAILRACE_", frozen=True)
 
-    # time of a request that does not say how long it is waited for
-    request_timeout_ms: Annotated[int, Field(ge=10, le=600_000)] = 10_000
-    # time of a request at most, whatever it says
-    request_timeout_max_ms: Annotated[int, Field(ge=10, le=3_600_000)] = 60_000
-    # requests that are served at once; what comes on top is refused
-    requests_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 512
-    # streams of events that are open at once; fewer where they would take more than half of the connections
-    streams_open: Annotated[int, Field(ge=1, le=100_000)] = 500
-    # requests that were answered well are logged when they took at least this long; with 0 all of them are
-    log_requests_ms: Annotated[int, Field(ge=0)] = 1_000
     # libpq URL of the role that may read API keys
     keys_database_url: Annotated[str, Field(repr=False)] = ""
 

@@ -23,12 +23,12 @@ from cdc.manifest import Service
 from cdc.outbox import Outbox
 from cdc.tracing.spans import doing
 from cdc.work import RequestWork, UnitOfWork
-from producers.rest import limits
 from producers.rest.app import Lifespan, build_app
 from producers.rest.body import JsonRoute
 from producers.rest.deadlines import current_trace, too_late
 from producers.rest.figures import HEALTHY
 from producers.rest.idempotency.exchange import current_exchange
+from producers.rest.limits import AnswerLimits
 from producers.rest.patience import MOST_RESERVE_S
 from producers.rest.problems import ProblemError, answers, response_of, unavailable
 from producers.rest.settings import ServiceSettings
@@ -40,7 +40,7 @@ POOL_TIMEOUT_S = 2.0
 RETRY_AFTER_S = 2
 
 
-class StorageSettings(ServiceSettings):
+class StorageSettings(ServiceSettings, AnswerLimits):
     """What a service with a database needs to know."""
 
     # libpq URL of the service's own role
@@ -48,8 +48,6 @@ class StorageSettings(ServiceSettings):
     # base URL of the registry's Confluent-compatible API
     registry_url: Annotated[str, Field(min_length=1)]
     schema_cache: Path  # directory in which schema ids are kept
-    # how long an answer can be had again under its `Idempotency-Key`: for longer than any client tries
-    answers_kept_h: Annotated[int, Field(ge=1, le=limits.MAX_ANSWERS_KEPT_H)] = 24
 
 
 @dataclass(frozen=True, slots=True)

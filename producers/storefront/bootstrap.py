@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Self
 
 from fastapi import FastAPI
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import model_validator
 
 from producers.calling.client import open_client
 from producers.calling.settings import CallSettings
@@ -17,33 +17,27 @@ from producers.rest.settings import ServiceSettings
 from producers.storefront.api import ROUTERS
 from producers.storefront.orders_client import NAME, OrdersClient
 from producers.storefront.orders_watch import LONGEST_S, OrdersWatch
+from producers.storefront.settings import OwnSettings
 from producers.storefront.stock_check import StockCheck, open_check
 
 
-class Settings(ServiceSettings, CallSettings):
+class Settings(ServiceSettings, CallSettings, OwnSettings):
     """What the storefront needs to know."""
 
     orders_url: ServiceUrl
     # where orders are followed; without it they cannot be
     orders_grpc_url: GrpcUrl | None = None
-    orders_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 5_000
     kafka_bootstrap: str = ""
     registry_url: str = ""
     schema_cache: Path = Path()
-    # whether inventory is asked, over Kafka, before an order is passed on
-    stock_check: Literal["off", "ask"] = "off"
-    stock_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 500
 
-    @field_validator("stock_check")
-    @classmethod
-    def _can_ask(cls, value: str, info: ValidationInfo) -> str:
-        if value == "ask" and not (
-            info.data.get("kafka_bootstrap") and info.data.get("registry_url")
-        ):
+    @model_validator(mode="after")
+    def _can_ask(self) -> Self:
+        if self.stock_check == "ask" and not (self.kafka_bootstrap and self.registry_url):
             raise ValueError(
-                "to ask takes TAILRACE_KAFKA_BOOTSTRAP and TAILRACE_REGISTRY_URL as well"
+                "TAILRACE_STOCK_CHECK=ask takes TAILRACE_KAFKA_BOOTSTRAP and TAILRACE_REGISTRY_URL as well"
             )
-        return value
+        return self
 
 
 def create_app(settings: Settings) -> FastAPI:

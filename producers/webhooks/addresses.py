@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
@@ -88,6 +89,11 @@ class Policy:
     ports: frozenset[int] = frozenset({HTTPS_PORT})
     loopback: bool = False
     resolve: Resolve = by_system
+
+    @classmethod
+    def of(cls, receivers: Literal["public", "loopback"], ports: frozenset[int]) -> "Policy":
+        """Return what settings let in."""
+        return cls(ports=ports, loopback=receivers == "loopback")
 
 
 @dataclass(frozen=True, slots=True)

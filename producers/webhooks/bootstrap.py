@@ -1,15 +1,19 @@
 """Wires the webhooks service together; nothing is built anywhere else."""
 
+from functools import partial
+
 from fastapi import FastAPI
 
 from producers.rest.storage import StorageSettings, build_stored_app
 from producers.webhooks import problems, v1
+from producers.webhooks.addresses import Policy
 from producers.webhooks.desk import Desk
+from producers.webhooks.sealing import Seal
 from producers.webhooks.service import SERVICE
-from producers.webhooks.settings import WebhookSettings
+from producers.webhooks.settings import OwnSettings
 
 
-class Settings(StorageSettings, WebhookSettings):
+class Settings(StorageSettings, OwnSettings):
     """Settings of the webhooks service."""
 
 
@@ -22,6 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[v1.router],
         events=[],
     )
-    app.state.desk = Desk(settings.webhook_policy(), settings.webhook_seal)
+    policy = Policy.of(settings.webhook_receivers, settings.webhook_ports)
+    app.state.desk = Desk(policy, partial(Seal.of_file, settings.webhook_key_file))
     problems.install(app)
     return app

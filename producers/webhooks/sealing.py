@@ -28,12 +28,17 @@ class Seal:
         self._cipher = AESGCM(hashlib.sha256(key).digest())
 
     @classmethod
-    def of_file(cls, path: Path) -> "Seal":
+    def of_file(cls, path: Path | None) -> "Seal":
         """Read the key.
 
         Raises:
-            StartError: the file cannot be read, or holds no key.
+            StartError: no file is named, it cannot be read, or holds no key.
         """
+        if path is None:
+            raise StartError(
+                "webhooks have no key to seal secrets with; name a file with 32 random characters or more in "
+                "TAILRACE_WEBHOOK_KEY_FILE"
+            )
         try:
             key = path.read_bytes().strip()
         except OSError as error:

@@ -8,4 +8,5 @@ SERVICE = Service(
     kind="rest",
     port=18021,
     schema="webhooks",
+    secrets={"webhook_key_file": "webhooks-key"},
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from infra.local.parts import KAFKA_OF_A_CLUSTER, STANDBY_WATCH
-from infra.settings import Shape
+from infra.shapes import Shape
 from tests.bench.curves import CURVES, measured
 from tests.bench.figures import ratio
 from tests.bench.ledger import open_ledger

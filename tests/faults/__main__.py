@@ -8,7 +8,8 @@ from typing import get_args
 import click
 
 from infra.cli.output import console, emit, json_option
-from infra.settings import Publisher, Shape
+from infra.settings import Publisher
+from infra.shapes import Shape
 from tests.bench.command import run_to_exit
 from tests.bench.options import names_of
 from tests.bench.stack import LOGS_KEPT, keep_logs, own_stack

@@ -15,7 +15,8 @@ from infra.local.parts import (
     SHARED,
     parts_with,
 )
-from infra.settings import POSTGRES, Publisher, Shape
+from infra.settings import Publisher
+from infra.shapes import POSTGRES, Shape
 
 BACKEND = "postgres-backend"
 """One of the processes with which Postgres serves a connection."""

@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from infra.settings import Publisher, Shape
+from infra.settings import Publisher
+from infra.shapes import Shape
 from tests.bench.figures import percentile
 from tests.bench.outcome import machine
 from tests.faults.load import unanswered, unavailable

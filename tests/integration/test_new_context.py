@@ -123,6 +123,16 @@ def test_a_command_is_added_between_two_contexts(copy: Path) -> None:
     follow(copy, "add-a-command.md")
 
 
+def test_a_setting_is_added_in_the_folder_of_its_context(copy: Path) -> None:
+    before = files_of(copy)
+    follow(copy, "add-a-setting.md")
+    changed = {path for path, text in files_of(copy).items() if before.get(path) != text}
+    assert {path for path in changed if not path.startswith("consumers/letters/")} == {
+        "tests/unit/infra/test_letters.py"
+    }
+    run(copy, "pytest", "-q", "tests/unit/infra/test_letters.py")
+
+
 def test_a_context_is_asked_and_answers(copy: Path) -> None:
     follow(copy, "ask-and-wait-for-a-reply.md")
 

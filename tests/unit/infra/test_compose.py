@@ -23,7 +23,8 @@ from infra.local.home import prepare_home
 from infra.local.java.lockfile import read
 from infra.local.postgres import installed
 from infra.services import SERVICES, SUPERUSER
-from infra.settings import JVM_METRICS_PORTS, REPOSITORY, Settings, load_settings
+from infra.settings import REPOSITORY, Settings, load_settings
+from infra.shapes import JVM_METRICS_PORTS
 
 SERVERS = {"postgres", "kafka", "registry", "connect"}
 CALLED = [each for each in SERVICES if each.kind in {"rest", "grpc"}]

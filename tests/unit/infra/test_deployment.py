@@ -228,7 +228,7 @@ def test_a_service_is_told_the_settings_of_its_own() -> None:
     assert told["inventory-worker"]["TAILRACE_DEFAULT_STOCK"] == "7"
     assert told["fulfilment-worker"]["TAILRACE_ANSWER_WITHIN_S"] == "9.0"
     assert told["payments-worker"]["TAILRACE_CARD_LATENCY_MS"] == "8"
-    assert told["payments-worker"]["TAILRACE_ONE_ORDER_AT_A_TIME"] == "True"
+    assert told["payments-worker"]["TAILRACE_ONE_ORDER_AT_A_TIME"] == "true"
     assert told["orders"]["TAILRACE_FULFILMENT"] == "orchestration"
     assert "TAILRACE_DEFAULT_STOCK" not in told["orders"]
 

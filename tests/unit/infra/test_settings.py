@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from infra import settings as module
 from infra.local.parts import PORT_SETTINGS, parts_of
-from infra.settings import SettingsError, load_settings
+from infra.service_settings import OWN
+from infra.settings import SettingsError, load_settings, with_services
+from infra.shapes import CLUSTER_PORTS
 
 OWN_PORTS = {name: number for number, name in enumerate(PORT_SETTINGS, 1001)}
 
@@ -23,7 +26,7 @@ def test_every_service_and_part_has_a_port(tmp_path: Path) -> None:
 
 def test_ports_of_a_cluster_are_nobodys_business_without_one(tmp_path: Path) -> None:
     clash = {"home": tmp_path, "kafka_2_port": 15432, "jvm_metrics": "on"}
-    assert OWN_PORTS.keys() - load_settings(**clash).ports().keys() == module.CLUSTER_PORTS
+    assert OWN_PORTS.keys() - load_settings(**clash).ports().keys() == CLUSTER_PORTS
     with pytest.raises(SettingsError, match="both 15432"):
         load_settings(**clash, profile="cluster")
 
@@ -238,3 +241,42 @@ def test_each_broker_and_worker_of_connect_tells_at_a_port_of_its_own(
 def test_jvms_in_containers_are_given_no_agent(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="JVMs in containers are given no agent"):
         load_settings(home=tmp_path, stack="containers", jvm_metrics="on")
+
+
+class Shared(BaseModel):
+    smtp_port: int = 25
+
+
+class Own(Shared):
+    senders: frozenset[str] = frozenset({"shop"})
+
+
+class Greedy(BaseModel):
+    kafka_port: int = 1
+
+
+def test_what_services_declare_becomes_settings_of_the_stack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = with_services([*OWN.values(), Shared, Own], mail_worker_port=18099)
+    monkeypatch.setenv("TAILRACE_SENDERS", '["shop", "billing"]')
+    settings = made(home=tmp_path)
+    assert (settings.smtp_port, settings.mail_worker_port) == (25, 18099)  # type: ignore[attr-defined]
+    assert settings.senders == {"shop", "billing"}  # type: ignore[attr-defined]
+    assert "mail_worker_port" in settings.ports()
+    assert "smtp_port" not in settings.ports(), "the stack does not listen there"
+
+
+def test_a_setting_is_declared_once() -> None:
+    with pytest.raises(ValueError, match="declared twice: kafka_port"):
+        with_services([Greedy])
+
+
+def test_a_secret_that_nobody_names_is_the_stacks_own(tmp_path: Path) -> None:
+    for given, told in (
+        (None, tmp_path / "secrets" / "webhooks-key.password"),
+        (tmp_path / "k", tmp_path / "k"),
+    ):
+        settings = load_settings(home=tmp_path, webhook_key_file=given)
+        for name in ("webhooks", "webhooks-worker"):
+            assert settings.deployment().told[name]["WEBHOOK_KEY_FILE"] == str(told)
