@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
@@ -25,13 +25,9 @@ from pydantic_settings import (
 )
 
 from cdc.manifest import Service
-from infra.compose.addresses import SEEN_BY_CONNECT, connect_seen_inside
 from infra.deployment import (
-    MAIN,
     MAX_OUTBOX_DAYS,
-    Address,
     Capture,
-    Connect,
     Database,
     Deployment,
     Profile,
@@ -46,11 +42,8 @@ from infra.deployment.databases import (
 )
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
-from infra.service_settings import OWN, as_text, models_of
+from infra.service_settings import OWN, as_text
 from infra.services import (
-    CAPTURE,
-    PUBLISHER,
-    REGISTRY_ADMIN,
     SERVICES,
     find_service,
 )
@@ -65,12 +58,12 @@ from infra.shapes import (
     Shape,
     second_port_setting,
 )
+from infra.shapes import HOST as HOST
+from infra.stack_deployment import databases_of, deployment_of
 from producers.rest.access.settings import AccessSettings
 from producers.rest.limits import AnswerLimits, RequestLimits
-from schemas.registry_settings import RegistrySettings
 
 SETTINGS_FILE = REPOSITORY / "tailrace.toml"
-HOST = "127.0.0.1"
 STANDBY_SIGNAL = "standby.signal"  # a file in the data of Postgres by which it starts as a standby
 
 
@@ -215,7 +208,7 @@ class Settings(AccessSettings, RequestLimits, AnswerLimits, BaseSettings):
             raise ValueError(
                 "stack is 'containers' and databases names some, and the compose file has one database: leave it empty"
             )
-        require_apart(self._databases_captured())
+        require_apart(databases_of(self))
         return self
 
     @model_validator(mode="after")
@@ -232,7 +225,7 @@ class Settings(AccessSettings, RequestLimits, AnswerLimits, BaseSettings):
                 "stack is 'containers' and shards names some, and the compose file has one connector: leave it empty"
             )
         try:
-            sharded(self._databases_captured(), self.shards)
+            sharded(databases_of(self), self.shards)
         except PairsError as error:
             raise ValueError(f"shards {error}") from None
         return self
@@ -439,108 +432,18 @@ class Settings(AccessSettings, RequestLimits, AnswerLimits, BaseSettings):
         one = replace(self.database, port=self.postgres_ports[server], others=())
         return one.url(role, database)
 
-    def deployment(self) -> Deployment:
-        """Return the stack as any other installation: addresses, and files with credentials."""
-        registry = RegistrySettings.from_environment(url=self.registry_url)
-        return Deployment(
-            source=self.source,
-            variables=self.environment(),
-            kafka_bootstrap=self.kafka_bootstrap,
-            kafka_replication=self.replicas,
-            registry=registry,
-            registry_writer=self._registry_as(PUBLISHER, self.registry_url),
-            registry_import=self._registry_as(
-                REGISTRY_ADMIN, f"http://{HOST}:{self.registry_port}/apis/registry/v3/admin/import"
-            ),
-            captures=self.captures,
-            connect=self._connect(),
-            services={
-                service.name: Address(
-                    url=self.url_of(service.name),
-                    host=HOST,
-                    port=self.port_of(service.name),
-                    metrics_port=self.metrics_port_of(service),
-                )
-                for service in SERVICES
-            },
-            jvms={name: f"{HOST}:{port}" for name, port in self.jvm_metrics_ports.items()},
-            outbox_days=self.outbox_days,
-            told={service.name: dict(self._told(service)) for service in SERVICES},
-            told_all=self._told_all(),
-            trace_page=f"{self.zipkin_url}/zipkin/traces/{{trace_id}}" if self.has_zipkin else None,
-            state=self.home,
-        )
-
-    @property
-    def captures(self) -> tuple[Capture, ...]:
-        """The databases of the stack, all in one server, each with what captures it."""
-        return sharded(self._databases_captured(), self.shards)
-
-    def _databases_captured(self) -> tuple[Capture, ...]:
-        contexts = contexts_told(self.databases)
-        databases = {MAIN: self.database} | {
-            name: replace(self.database, name=name) for name in contexts.own
-        }
-        if self.in_containers:
-            host, port = SEEN_BY_CONNECT
-        else:
-            host, port = HOST, self.postgres_ports[self.primary]
-        return tuple(
-            Capture(
-                name=name,
-                database=database,
-                contexts=contexts.own.get(name, contexts.main),
-                connect_host=host,
-                connect_port=port,
-                source=self.source,
-            )
-            for name, database in databases.items()
-        )
-
     @property
     def source(self) -> str | None:
         return str(SETTINGS_FILE) if self.in_containers else None
 
-    def _connect(self) -> Connect:
-        if self.in_containers:
-            return replace(connect_seen_inside(), url=self.connect_url, profile=self.cdc_profile)
-        return Connect(
-            url=self.connect_url,
-            password=f"${{directory:{self.connect_secrets}:{CAPTURE}.password}}",
-            profile=self.cdc_profile,
-        )
+    @property
+    def captures(self) -> tuple[Capture, ...]:
+        """The databases of the stack, all in one server, each with what captures it."""
+        return sharded(databases_of(self), self.shards)
 
-    def second_deployment(self) -> Deployment:
-        """Return the same as the second one of a service is to be told of it: listening elsewhere."""
-        deployment = self.deployment()
-        seconds = {
-            service.name: replace(
-                deployment.services[service.name], port=getattr(self, second_port_setting(service))
-            )
-            for service in TWICE
-        }
-        return replace(deployment, services={**deployment.services, **seconds})
-
-    def _told(self, service: Service) -> Iterator[tuple[str, str]]:
-        """Yield what a service is told besides where everything is."""
-        for name in (name for model in models_of(service) for name in model.model_fields):
-            value = getattr(self, name)
-            if value is None and name in service.secrets:
-                value = self.secret_file(service.secrets[name])
-            if value is not None:
-                yield name.upper(), as_text(value)
-
-    def _told_all(self) -> dict[str, str]:
-        """Return what every service is told besides."""
-        if self.traces == "off":
-            return {}
-        where = {"TRACES_URL": self.traces}
-        if self.has_zipkin:
-            where = {"TRACES_URL": f"{self.zipkin_url}/api/v2/spans", "TRACES_FORMAT": "zipkin"}
-        return where | {"TRACES_SAMPLE_RATE": str(self.traces_sample_rate)}
-
-    def _registry_as(self, user: str, url: str) -> RegistrySettings:
-        return RegistrySettings(url=url, user=user, password_file=self.secrets / f"{user}.password")
+    def deployment(self) -> Deployment:
+        """Return the stack as any other installation: addresses, and files with credentials."""
+        return deployment_of(self)
 
 
 def with_services(own: Iterable[type[BaseModel]], **ports: int) -> type[Settings]:

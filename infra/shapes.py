@@ -6,6 +6,8 @@ from typing import Literal
 from cdc.manifest import Service
 from infra.services import RELAY_SERVICE, WORKERS
 
+HOST = "127.0.0.1"
+"""Where all of the stack listens."""
 Shape = Literal["single", "cluster"]
 TWICE = (RELAY_SERVICE, *WORKERS)
 """Services that a cluster runs two of."""

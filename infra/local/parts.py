@@ -17,6 +17,7 @@ from infra.services import RELAY_SERVICE, SERVICES, WORKERS
 from infra.settings import HOST, Publisher, Settings
 from infra.shapes import BROKERS, POSTGRES, Shape, second_port_setting
 from infra.shapes import CONNECT as WORKERS_OF_CONNECT
+from infra.stack_deployment import second_deployment_of
 
 SHARED = "workers"  # the program that runs all consumers when they share a process
 SECOND_WORKERS = "workers-2"  # of a cluster: one process with another worker of each consumer
@@ -197,12 +198,12 @@ def _second_workers(settings: Settings) -> Program:
     return python_program(
         SECOND_WORKERS,
         shared_command(WORKERS),
-        shared_environment(WORKERS, settings.second_deployment()),
+        shared_environment(WORKERS, second_deployment_of(settings)),
     )
 
 
 def _second_relay(settings: Settings) -> Program:
-    environment = environment_of(RELAY_SERVICE, settings.second_deployment())
+    environment = environment_of(RELAY_SERVICE, second_deployment_of(settings))
     return python_program(SECOND_RELAY, command_of(RELAY_SERVICE), environment)
 
 

@@ -8,6 +8,7 @@ from infra.local.parts import PORT_SETTINGS, parts_of
 from infra.service_settings import OWN
 from infra.settings import SettingsError, load_settings, with_services
 from infra.shapes import CLUSTER_PORTS
+from infra.stack_deployment import second_deployment_of
 
 OWN_PORTS = {name: number for number, name in enumerate(PORT_SETTINGS, 1001)}
 
@@ -60,7 +61,7 @@ def test_a_cluster_is_reached_by_each_of_its_brokers_and_workers(tmp_path: Path)
         3,
     )
     first, second = (
-        each.address_of("payments-worker") for each in (deployment, settings.second_deployment())
+        each.address_of("payments-worker") for each in (deployment, second_deployment_of(settings))
     )
     assert (first.port, second.port) == (18011, 18111)
 
