@@ -1,5 +1,6 @@
 """Kafka as it is now: records by value, which topic goes by a name, and from where to where each partition is kept."""
 
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documented names
     AdminClient,
+    ClusterMetadata,
     ConfigResource,
     OffsetSpec,
     ResourceType,
@@ -63,6 +65,7 @@ _PASSES_SOON = frozenset(
 )
 """What is said while a broker leaves or joins, and brokers do not agree yet on who is there and who leads."""
 _PAUSE_S = 0.2
+PROBE_S = 0.5
 Answer = TypeVar("Answer")
 
 
@@ -189,11 +192,23 @@ def read_topics(
     Raises:
         KafkaException: Kafka cannot be asked.
     """
-    described = _describe(admin, names, timeout_s)
+    if not names:
+        return {}
+    # Asked of the controller, which librdkafka may not find again by itself after a broker stood still: it waited for
+    # it until the timeout, again and again, while the broker answered. This finds a broker that can be used.
+    cluster = admin.list_topics(min(names), timeout=timeout_s)
+    lost = lost_of(cluster)
+    if cluster.controller_id in lost:
+        raise KafkaException(
+            KafkaError(KafkaError._TRANSPORT, f"broker {cluster.controller_id} is lost")  # noqa: SLF001 - documented
+        )
+    answers = admin.describe_topics(TopicCollection(sorted(names)), request_timeout=timeout_s)
+    described = dict(_answered(answers.items()))
     places = [
         TopicPartition(name, partition.id)
         for name, topic in described.items()
         for partition in topic.partitions
+        if partition.leader and partition.leader.id not in lost
     ]
     bounds = _bounds(admin, places, timeout_s)
     return {
@@ -254,14 +269,26 @@ def retention(bootstrap: str, names: Iterable[str]) -> dict[str, timedelta | Non
     return kept
 
 
-def _describe(admin: AdminClient, names: Collection[str], timeout_s: float) -> dict[str, Any]:
-    if not names:
-        return {}
-    # Asked of the controller, which librdkafka may not find again by itself after a broker stood still: it waited for
-    # it until the timeout, again and again, while the broker answered. This finds a broker that can be used.
-    admin.list_topics(min(names), timeout=timeout_s)
-    answers = admin.describe_topics(TopicCollection(sorted(names)), request_timeout=timeout_s)
-    return dict(_answered(answers.items()))
+def lost_of(cluster: ClusterMetadata) -> set[int]:
+    """Return the brokers that refuse connections, although the others still tell of them.
+
+    To be asked by no AdminClient: while it waits for one of them it connects some thousand times a second, whatever is
+    set (confluent-kafka-dotnet 787). Ten consumers that looked after a loss took all of two processors.
+    """
+    brokers: Mapping[int, Any] = cluster.brokers
+    if len(brokers) < 2:
+        return set()  # the one that has just answered
+    return {number for number, each in brokers.items() if _refuses(each.host, each.port)}
+
+
+def _refuses(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=PROBE_S).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False  # who does not answer is for the client to find out, which then waits in peace
+    return False
 
 
 def _bounds(

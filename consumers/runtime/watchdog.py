@@ -21,7 +21,11 @@ from consumers.runtime.positions import find_reset
 from consumers.runtime.store import Place, Position
 
 LOOK_EVERY_S = 1.0
-TIMEOUT_S = 5.0
+SHORTEST_S, LONGEST_S = 1.0, 5.0
+"""How long the client of a look may wait, at first and after it did so in vain: who asked a broker that was lost a
+moment ago waits to the end, while others answer already.
+"""
+SOON_S = 0.2
 BLIND_LOOKS = 3
 """Looks in a row that Kafka does not answer until that is said."""
 
@@ -108,14 +112,14 @@ class Watchdog(threading.Thread):
         self._reader = GroupReader(self._servers)
         blind = 0
         looked_at = time.monotonic()
-        while not self._stopped.wait(self._every_s):
+        while not self._stopped.wait(min(SOON_S, self._every_s) if blind else self._every_s):
             if time.monotonic() - looked_at > 2 * self._every_s + 1:
                 # this process was frozen, or Kafka away: that nothing has moved meanwhile says nothing
                 self._judge.forget()
             looked_at = time.monotonic()
             try:
-                verdict = self._look()
-                blind, self.seen_at = 0, time.monotonic()
+                verdict = self._look(min(LONGEST_S, SHORTEST_S * 2 ** min(blind, 3)))
+                blind = 0
             except KafkaException as error:
                 blind += 1
                 self.ends, self.is_spare = {}, False
@@ -130,22 +134,14 @@ class Watchdog(threading.Thread):
                 self._end(verdict.trouble)
         self._reader.close()
 
-    def _look(self) -> Verdict:
+    def _look(self, timeout_s: float) -> Verdict:
         progress = self._progress()  # before what it is compared with, which only grows
         topic_ids = self._topic_ids()
         with self._admin.asking() as admin:
-            topics = read_topics(admin, self._topics, TIMEOUT_S)
+            topics = read_topics(admin, self._topics, timeout_s)
+        self._compare(progress, topic_ids, topics)
         sight = Sight(topics, self._reader.read(self._group))
         self._remove_ended(sight.group)
-        bounds = bounds_of(sight.topics)
-        if any(self._has_moved(place, seen, topic_ids, sight) for place, seen in progress.items()):
-            self._moved()
-        else:
-            self.known_ends |= {
-                (sight.topics[place.topic].topic_id, place.partition): each.end
-                for place, each in bounds.items()
-            }
-        self.ends = {place: each.end for place, each in bounds.items()}
         self.is_spare = (
             sight.group.is_stable and len(sight.group.members) > shares_of(sight.topics) > 0
         )
@@ -157,6 +153,23 @@ class Watchdog(threading.Thread):
             is_taking_over=self._is_taking_over(),
         )
 
+    def _compare(
+        self,
+        progress: Mapping[Place, Progress],
+        topic_ids: Mapping[str, str],
+        topics: Mapping[str, Topic],
+    ) -> None:
+        bounds = bounds_of(topics)
+        if any(self._has_moved(place, seen, topic_ids, topics) for place, seen in progress.items()):
+            self._moved()
+        else:
+            self.known_ends |= {
+                (topics[place.topic].topic_id, place.partition): each.end
+                for place, each in bounds.items()
+            }
+        self.ends = {place: each.end for place, each in bounds.items()}
+        self.seen_at = time.monotonic()
+
     def _remove_ended(self, group: Group) -> None:
         ended = self._peers.ended(group.members)
         if ended:
@@ -165,9 +178,9 @@ class Watchdog(threading.Thread):
 
     @staticmethod
     def _has_moved(
-        place: Place, seen: Progress, topic_ids: Mapping[str, str], sight: Sight
+        place: Place, seen: Progress, topic_ids: Mapping[str, str], topics: Mapping[str, Topic]
     ) -> bool:
-        topic = sight.topics.get(place.topic)
+        topic = topics.get(place.topic)
         if topic is None or place.partition not in topic.bounds:
             return False  # it is being deleted, or made: the group deals out anew what there is
         if seen.position < topic.bounds[place.partition].begin and seen.oldest_ms is not None:
