@@ -60,6 +60,11 @@ class Topic:
         """Consumers that take each message once, by a position and an inbox; requests are only answered."""
         return {} if self.kind == "requests" else self.consumers
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether its messages go past the outbox: requests, and replies that the owner waits for, in no group."""
+        return self.kind == "requests" or (self.kind == "replies" and self.owner in self.consumers)
+
 
 def answering_group(consumer: str) -> str:
     """Return the Kafka consumer group in which a consumer reads requests, beside the one of its messages."""

@@ -71,7 +71,8 @@ class Database:
         if schema:
             options["options"] = f"-c search_path={schema}"
         if self.others:
-            options["target_session_attrs"] = "read-write"
+            # and not `read-write`, by which libpq refuses whoever wants to read only
+            options["target_session_attrs"] = "primary"
         query = urlencode(options, quote_via=quote, safe="/")
         return f"postgresql://{role}@{places}/{database or self.name}?{query}"
 

@@ -328,7 +328,9 @@ class Move:
         topics = [
             each.name
             for each in catalogue().topics.values()
-            if each.messages and (each.owner == context or f"{context}-worker" in each.takers)
+            if each.messages
+            and not each.is_direct
+            and (each.owner == context or f"{context}-worker" in each.takers)
         ]
         for topic in topics:
             request = TopicRequest(topic=topic, since=self._begun - PROVED, until=datetime.now(UTC))

@@ -54,7 +54,10 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(code: Path) -> Iterator[RunningStack]:
     directory = make_directory()
-    settings = own_settings(directory / "home", profile="cluster", workers="shared")
+    # services ask each other past the outbox, too
+    settings = own_settings(
+        directory / "home", profile="cluster", workers="shared", stock_check="ask"
+    )
     stack = RunningStack(settings, code)
     try:
         stack.cli("up", "--json")
@@ -234,3 +237,7 @@ def what_is_down_is_named_and_started(stack: RunningStack) -> None:
 def everything_is_well(stack: RunningStack) -> None:
     result = stack.cli("doctor")
     assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
+    # sessions that read only find the server that takes writes as well
+    assert "GetStock" in stack.cli("topics", "tail", "inventory.requests", "--last", "1").stdout
+    assert "Stock" in stack.cli("topics", "tail", "storefront.replies", "--last", "1").stdout
+    stack.cli("replay", "--topic", "order.events", "--consumer", "analytics")

@@ -222,6 +222,7 @@ def test_what_came_too_late_is_not_missing_and_what_is_not_late_yet_is(
     ("arguments", "why"),
     [
         (["--topic=order.event"], "Kafka has no topic order.event, and no outbox"),
+        (["--topic=inventory.requests"], "requests that go to Kafka past the outboxes"),
         (["--topic=order.events", "--from=1h", "--to=2h"], "before it begins"),
         (["--topic=order.events", "--from=soon"], "neither a time"),
     ],

@@ -41,7 +41,9 @@ NONE_HERE = (
     "`make up PROFILE=cluster`."
 )
 TOPICS = tuple(
-    topic.name for topic in catalogue().topics.values() if topic.messages and topic.owner != CANARY
+    topic.name
+    for topic in catalogue().topics.values()
+    if topic.messages and topic.owner != CANARY and not topic.is_direct
 )
 """The topics that outboxes feed and that matter."""
 

@@ -97,6 +97,12 @@ class TopicRequest:
 def verify_topic(deployment: Deployment, request: TopicRequest, progress: Progress) -> TopicReport:
     require_order(Bound(time=request.since), Bound(time=request.until))
     topic = request.topic
+    declared = catalogue().topics.get(topic)
+    if declared and declared.is_direct:
+        raise RequestError(
+            f"{topic} has {declared.kind} that go to Kafka past the outboxes, so that there is nothing to compare: see "
+            f"`tailrace topics tail {topic}`."
+        )
     others = [place for name in request.others for place in other_consumer(deployment, name, topic)]
     question = ReconcileRequest(
         topic=topic,
@@ -108,7 +114,7 @@ def verify_topic(deployment: Deployment, request: TopicRequest, progress: Progre
         limit=request.limit,
     )
     report = reconcile(question, publisher_of(deployment), progress)
-    known = report.rows or report.records or topic in catalogue().topics
+    known = report.rows or report.records or declared
     if not known and topic not in topics.names(deployment.kafka_bootstrap):
         raise RequestError(
             f"Kafka has no topic {topic}, and no outbox a message for it; `tailrace topics list` shows those there are."

@@ -89,7 +89,7 @@ def test_services_are_told_of_both_servers_whoever_is_the_primary(settings: Sett
     first, second = settings.postgres_ports.values()
     before = settings.database_url("orders")
     assert f"@127.0.0.1:{first},127.0.0.1:{second}/tailrace?" in before
-    assert "target_session_attrs=read-write" in before
+    assert "target_session_attrs=primary" in before
     make_data(settings, FIRST, standby=True)
     make_data(settings, SECOND, standby=False)
     assert settings.database_url("orders") == before

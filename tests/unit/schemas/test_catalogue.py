@@ -93,6 +93,23 @@ def test_a_request_is_asked_on_one_topic_and_taken_by_nobody() -> None:
         parse(requests + requests.replace("b.", "c.")).request_topic_of("a.Happened")
 
 
+@pytest.mark.parametrize(
+    ("kind", "consumer", "way"),
+    [
+        ("events", "a-worker", "outbox"),
+        ("commands", "a-worker", "outbox"),
+        ("replies", "a-worker", "outbox"),
+        ("replies", "a", "direct"),
+        ("requests", "a-worker", "direct"),
+    ],
+)
+def test_what_goes_past_the_outbox_is_known(kind: str, consumer: str, way: str) -> None:
+    name = f"a.{kind}"
+    declared = TOPIC.replace("a.events", name) + f'kind = "{kind}"\n'
+    read = f'[topics."{name}".consumers]\n{consumer} = ["a.Happened"]'
+    assert parse(declared + read).topics[name].is_direct is (way == "direct")
+
+
 @pytest.mark.parametrize("line", ['owner = "a"', "partitions = 1", 'messages = ["a.Happened"]'])
 def test_a_topic_without_a_needed_key_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=r"a\.events"):
