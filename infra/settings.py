@@ -488,7 +488,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    name = ".".join(str(part) for part in error["loc"])
+    name = str(error["loc"][0]) if error["loc"] else ""  # and not which part of a list
     match error["type"]:
         case "missing":
             return f"{SETTINGS_FILE.name} has no line for {name}: add it or set {_variable(name)}."

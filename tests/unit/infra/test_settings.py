@@ -120,6 +120,7 @@ def test_environment_reproduces_the_settings(monkeypatch: pytest.MonkeyPatch) ->
         ("PROFILE", "three", r"^TAILRACE_PROFILE is 'three' but .* 'single' or 'cluster'\.$"),
         ("HOME", "data", r"^TAILRACE_HOME is 'data' but must be an absolute path\.$"),
         ("HOME", "/a;b", r"^TAILRACE_HOME is '/a;b' but must not hold quotes.*\.$"),
+        ("WEBHOOK_PORTS", "[443, 0]", r"^TAILRACE_WEBHOOK_PORTS is 0 but .* equal to 1\.$"),
         ("KAFKA_PORT", "15432", r"^The settings contradict each other: .* both 15432.*\.$"),
     ],
 )
