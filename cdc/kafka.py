@@ -1,6 +1,5 @@
 """Kafka as it is now: records by value, which topic goes by a name, and from where to where each partition is kept."""
 
-import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 )
 
 from cdc.kafka_record import Place
+from cdc.listening import refuses
 
 TIMEOUT_S = 5.0
 """How long an answer may take. A client that asked who left a moment ago would wait for longer in vain."""
@@ -65,7 +65,6 @@ _PASSES_SOON = frozenset(
 )
 """What is said while a broker leaves or joins, and brokers do not agree yet on who is there and who leads."""
 _PAUSE_S = 0.2
-PROBE_S = 0.5
 Answer = TypeVar("Answer")
 
 
@@ -273,22 +272,13 @@ def lost_of(cluster: ClusterMetadata) -> set[int]:
     """Return the brokers that refuse connections, although the others still tell of them.
 
     To be asked by no AdminClient: while it waits for one of them it connects some thousand times a second, whatever is
-    set (confluent-kafka-dotnet 787). Ten consumers that looked after a loss took all of two processors.
+    set (confluent-kafka-dotnet 787). Ten consumers that looked after a loss took all of two processors. One that does
+    not answer is for the client to find out, which then waits in peace.
     """
     brokers: Mapping[int, Any] = cluster.brokers
     if len(brokers) < 2:
         return set()  # the one that has just answered
-    return {number for number, each in brokers.items() if _refuses(each.host, each.port)}
-
-
-def _refuses(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=PROBE_S).close()
-    except ConnectionRefusedError:
-        return True
-    except OSError:
-        return False  # who does not answer is for the client to find out, which then waits in peace
-    return False
+    return {number for number, each in brokers.items() if refuses(each.host, each.port)}
 
 
 def _bounds(

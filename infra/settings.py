@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
@@ -43,10 +43,7 @@ from infra.deployment.databases import (
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY as REPOSITORY
 from infra.service_settings import OWN, as_text
-from infra.services import (
-    SERVICES,
-    find_service,
-)
+from infra.services import SERVICES, find_service
 from infra.shapes import (
     BROKERS,
     CLUSTER_PORTS,
@@ -446,7 +443,7 @@ class Settings(AccessSettings, RequestLimits, AnswerLimits, BaseSettings):
         return deployment_of(self)
 
 
-def with_services(own: Iterable[type[BaseModel]], **ports: int) -> type[Settings]:
+def with_services(own: Collection[type[BaseModel]], **ports: int) -> type[Settings]:
     """Return the settings of a stack, with those of its services.
 
     Args:
@@ -457,8 +454,7 @@ def with_services(own: Iterable[type[BaseModel]], **ports: int) -> type[Settings
         ValueError: a setting is declared that the stack, or another service, has already.
     """
     # what extends another model has its settings
-    kept = tuple(own)
-    models = [each for each in kept if not any(issubclass(o, each) for o in kept if o is not each)]
+    models = [each for each in own if not any(issubclass(o, each) for o in own if o is not each)]
     bases: tuple[type[BaseModel], ...] = (Settings, *models)
     names = [*ports, *(name for model in bases for name in model.model_fields)]
     if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -39,7 +39,6 @@ def require_topic(bootstrap: str, name: str, plan: Plan, *, create: bool) -> Non
         raise ReplayError(
             f"{name} is what is read: published to itself, every message would be there twice; name another topic"
         )
-    admin = new_admin(bootstrap)
     try:
         known = ask(bootstrap, lambda admin: admin.list_topics(timeout=TIMEOUT_S).topics)
         if name in known:
@@ -51,7 +50,7 @@ def require_topic(bootstrap: str, name: str, plan: Plan, *, create: bool) -> Non
         partitions = max(
             (len(known[topic].partitions) for topic in topics & known.keys()), default=1
         )
-        created = admin.create_topics(
+        created = new_admin(bootstrap).create_topics(
             [NewTopic(name, num_partitions=partitions)], operation_timeout=CREATION_S
         )
         created[name].result()

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-PROBE_S = 0.2
-"""How long a worker has to take a connection. One that stands still does not take it, and does not refuse it either."""
+from cdc.listening import refuses
+
 LOOKS = 2
 """Looks in a row at which nobody listens until a member is taken for ended."""
 
@@ -54,7 +54,7 @@ class Peers:
         before, self._refused = self._refused, {}
         for member, owner in members.items():
             port = self._port_of(owner)
-            if port is not None and self._refuses(port):
+            if port is not None and refuses(self._host, port):
                 self._refused[member] = before.get(member, 0) + 1
         return [member for member, looks in self._refused.items() if looks >= LOOKS]
 
@@ -65,15 +65,6 @@ class Peers:
         if not common or theirs != common or port == own_port:
             return None
         return int(port) if port.isascii() and port.isdecimal() else None
-
-    def _refuses(self, port: int) -> bool:
-        try:
-            socket.create_connection((self._host, port), timeout=PROBE_S).close()
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            pass  # whoever does not answer may be alive
-        return False
 
 
 def _network(host: str) -> str:

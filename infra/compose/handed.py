@@ -46,9 +46,7 @@ def hand_out(settings: Settings) -> None:
 
 
 def _registry_properties(settings: Settings) -> dict[str, object]:
-    passwords = {
-        name: (settings.secrets / f"{name}.password").read_text() for name in registry.USERS
-    }
+    passwords = {name: settings.secret_file(name).read_text() for name in registry.USERS}
     own = registry.settings(settings.home, port=0)
     return {
         **{name: value for name, value in own.items() if name not in OWN_OF_REGISTRY},
@@ -56,7 +54,5 @@ def _registry_properties(settings: Settings) -> dict[str, object]:
         "apicurio.storage.sql.kind": "postgresql",
         "apicurio.datasource.url": f"jdbc:postgresql://postgres:{POSTGRES_PORT}/{registry.DATABASE}",
         "apicurio.datasource.username": registry.ROLE,
-        "apicurio.datasource.password": (
-            settings.secrets / f"{registry.ROLE}.password"
-        ).read_text(),
+        "apicurio.datasource.password": settings.secret_file(registry.ROLE).read_text(),
     }

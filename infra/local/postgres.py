@@ -98,7 +98,7 @@ def prepare(settings: Settings, name: str = "postgres") -> Program:
     if settings.primary == name:
         if not (data / "PG_VERSION").is_file():
             _initialise(binaries, directory, account, ensure_password(settings.secrets, SUPERUSER))
-        elif not (settings.secrets / f"{SUPERUSER}.password").is_file():
+        elif not settings.secret_file(SUPERUSER).is_file():
             _reset_superuser(binaries, directory, account, settings)
     argv = (str(binaries / "postgres"), "-D", str(data), "-c", f"config_file={files[0]}")
     environment = {"LC_ALL": "C"}

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from producers.webhooks.addresses import HTTPS_PORT
+
 
 class OwnSettings(BaseModel):
     """What may be called, and where the key is that seals keys.
@@ -19,4 +21,4 @@ class OwnSettings(BaseModel):
 
     webhook_key_file: Path | None = None
     webhook_receivers: Literal["public", "loopback"] = "public"
-    webhook_ports: frozenset[Annotated[int, Field(ge=1, le=65535)]] = frozenset({443})
+    webhook_ports: frozenset[Annotated[int, Field(ge=1, le=65535)]] = frozenset({HTTPS_PORT})

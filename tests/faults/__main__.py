@@ -95,7 +95,13 @@ def chaos(
     ) as stack:
         run = conduct(stack, steps, per_s=rate, seed=seed, say=said.print, is_enough=enough.is_set)
         report = Report(
-            seed=seed, faults=faults, publisher=publisher, shape=shape, rate=rate, run=run
+            seed=seed,
+            faults=faults,
+            publisher=publisher,
+            shape=shape,
+            rate=rate,
+            run=run,
+            left_out=done,
         )
         if not report.ok:
             keep_logs(stack)

@@ -27,6 +27,7 @@ class Report:
     Args:
         seed: Seed of the faults and of the orders.
         faults: How many faults were asked for.
+        left_out: How many of them a run before had done.
         publisher: Who carried the outbox to Kafka.
         shape: What the stack was.
         rate: Orders per second.
@@ -39,6 +40,7 @@ class Report:
     shape: Shape
     rate: float
     run: Run
+    left_out: int = 0
 
     @property
     def ok(self) -> bool:
@@ -79,9 +81,10 @@ def sentences(report: Report) -> Iterator[str]:
     if len(wrong) > NAMED:
         yield f"... and {len(wrong) - NAMED} more"
     if wrong:
+        after = f' ARGS="--after {report.left_out}"' if report.left_out else ""
         yield (
             f"Repeat with: make chaos SEED={report.seed} FAULTS={report.faults} PUBLISHER={report.publisher} "
-            f"PROFILE={report.shape}"
+            f"PROFILE={report.shape}{after}"
         )
 
 
