@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -47,7 +48,7 @@ _PASSES = frozenset(
     }
 )
 """What is said of a partition while its topic is made or deleted."""
-_PASSES_SOON = frozenset(
+PASSES_SOON = frozenset(
     {
         "_ALL_BROKERS_DOWN",
         "_DESTROY_BROKER",
@@ -147,6 +148,9 @@ class Admin:
     def ask(self, question: Callable[[AdminClient], Answer]) -> Answer:
         """Return what Kafka answers; while a broker leaves or joins, it is asked again for `PATIENCE_S`.
 
+        Args:
+            question: What is asked. It waits for its answers itself: they end with the client that was asked.
+
         Raises:
             TopicError: Kafka cannot be asked.
         """
@@ -157,7 +161,7 @@ class Admin:
                     with self.asking() as client:
                         return question(client)
                 except KafkaException as error:
-                    if error.args[0].name() not in _PASSES_SOON or time.monotonic() > deadline:
+                    if error.args[0].name() not in PASSES_SOON or time.monotonic() > deadline:
                         raise
                     time.sleep(_PAUSE_S)
 
@@ -251,14 +255,17 @@ def retention(bootstrap: str, names: Iterable[str]) -> dict[str, timedelta | Non
         names: Topics that exist.
 
     Raises:
-        TopicError: Kafka cannot be asked, or does not have a topic.
+        TopicError: Kafka cannot be asked.
+        NoTopicError: It does not have one of them.
     """
     asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     kept: dict[str, timedelta | None] = {}
 
     def described(admin: AdminClient) -> dict[str, Any]:
         answers = admin.describe_configs(asked, request_timeout=TIMEOUT_S)
-        return {each.name: answer.result() for each, answer in answers.items()}
+        return {
+            each.name: _settings(bootstrap, each.name, answer) for each, answer in answers.items()
+        }
 
     for name, entries in ask(bootstrap, described).items():
         milliseconds = int(entries["retention.ms"].value)
@@ -266,6 +273,17 @@ def retention(bootstrap: str, names: Iterable[str]) -> dict[str, timedelta | Non
         for_ever = milliseconds < 0 or "delete" not in entries["cleanup.policy"].value
         kept[name] = None if for_ever else timedelta(milliseconds=milliseconds)
     return kept
+
+
+def _settings(bootstrap: str, topic: str, answer: Future[Any]) -> Any:
+    try:
+        return answer.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise NoTopicError(
+                f"Kafka at {bootstrap} has no topic {topic}; see `tailrace topics list`"
+            ) from error
+        raise
 
 
 def lost_of(cluster: ClusterMetadata) -> set[int]:

@@ -1,11 +1,13 @@
 """The topics of the catalogue in Kafka: creating them, and how full they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from cdc.kafka import TIMEOUT_S, TopicError, ask, new_admin, read_topics
+from cdc.kafka import PASSES_SOON, TIMEOUT_S, TopicError, ask, read_topics
 from schemas.catalogue import Topic, catalogue
 
 CREATION_S = 30.0
@@ -46,17 +48,33 @@ def ensure(bootstrap: str, *, replication: int = 1) -> list[str]:
     topics = missing(bootstrap)
     if not topics:
         return []
-    admin = new_admin(bootstrap)
-    created = admin.create_topics(
-        [_definition(topic, replication) for topic in topics], operation_timeout=CREATION_S
-    )
-    for name, future in created.items():
+    create(bootstrap, [_definition(topic, replication) for topic in topics])
+    return [topic.name for topic in topics]
+
+
+def create(bootstrap: str, topics: Sequence[NewTopic]) -> None:
+    """Create topics; one that is there already is left as it is.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+        topics: Which, at least one.
+
+    Raises:
+        TopicError: Kafka cannot be asked, or refuses one.
+    """
+    ask(bootstrap, lambda admin: _create(admin, topics))
+
+
+def _create(admin: AdminClient, topics: Sequence[NewTopic]) -> None:
+    for name, answer in admin.create_topics(list(topics), operation_timeout=CREATION_S).items():
         try:
-            future.result()
+            answer.result()
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            refusal = error.args[0]
+            if refusal.name() in PASSES_SOON:
+                raise
+            if refusal.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TopicError(f"Kafka refused to create topic {name}: {error}") from error
-    return list(created)
 
 
 def summaries(bootstrap: str) -> list[Summary]:

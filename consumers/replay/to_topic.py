@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.cimpl import NewTopic
 
-from cdc.kafka import TIMEOUT_S, TopicError, ask, new_admin
+from cdc import topics
+from cdc.kafka import TIMEOUT_S, TopicError, ask
 from cdc.kafka_record import KafkaRecord
 from cdc.records import open_producer
 from consumers.replay.engine import Moved, Pace, Tell
@@ -17,7 +18,6 @@ from consumers.replay.source import Batch, Plan, Source
 from consumers.runtime.delivery import REPLAYED_FROM
 from consumers.runtime.store import Place
 
-CREATION_S = 30.0
 QUEUE_FULL_WAIT_S = 0.1
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 
@@ -34,8 +34,8 @@ def require_topic(bootstrap: str, name: str, plan: Plan, *, create: bool) -> Non
     Raises:
         ReplayError: it is one that is read, it is missing, or Kafka refuses it.
     """
-    topics = {each.place.topic for each in plan.ranges}
-    if name in topics:
+    read = {each.place.topic for each in plan.ranges}
+    if name in read:
         raise ReplayError(
             f"{name} is what is read: published to itself, every message would be there twice; name another topic"
         )
@@ -47,15 +47,10 @@ def require_topic(bootstrap: str, name: str, plan: Plan, *, create: bool) -> Non
             raise ReplayError(f"Kafka has no topic {name}; --create makes it")
         if not TOPIC_NAME.fullmatch(name):
             raise ReplayError(f"{name!r} is no name for a topic: letters, digits, and . _ - only")
-        partitions = max(
-            (len(known[topic].partitions) for topic in topics & known.keys()), default=1
-        )
-        created = new_admin(bootstrap).create_topics(
-            [NewTopic(name, num_partitions=partitions)], operation_timeout=CREATION_S
-        )
-        created[name].result()
-    except (KafkaException, TopicError) as error:
-        raise ReplayError(f"Kafka at {bootstrap} does not make a topic {name}: {error}") from error
+        partitions = max((len(known[topic].partitions) for topic in read & known.keys()), default=1)
+        topics.create(bootstrap, [NewTopic(name, num_partitions=partitions)])
+    except TopicError as error:
+        raise ReplayError(f"{name} cannot be published to: {error}") from error
 
 
 class Republisher:

@@ -135,8 +135,8 @@ def test_half_of_the_instances_die_and_one_leaves_under_load(
             for each in dying:
                 each.kill()
             await load.more(30)
-            # what had no key may have been under way at one that died, and whether it was done is unknown
-            assert len(load.failures("keyless")) <= CALLERS["keyless"]
+            # what had no key may have been under way at each that died, and whether it was done is unknown
+            assert len(load.failures("keyless")) <= CALLERS["keyless"] * len(dying)
             assert load.failures("get", "keyed") == []
             so_far = len(load.failures(*CALLERS))
             leaving.send_signal(signal.SIGTERM)
