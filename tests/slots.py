@@ -104,10 +104,3 @@ def mend(stack: RunningStack) -> None:
     """Leave slot and connector whole, whatever was broken."""
     stack.cli("connector", "recover", "--yes", check=False)
     stack.cli("connector", "apply")
-
-
-def finding(stack: RunningStack, name: str) -> dict[str, str]:
-    """Return what the doctor finds about one thing."""
-    output = stack.cli("doctor", "--json", check=False).stdout
-    [found] = [each for each in json.loads(output) if each["name"] == name]
-    return dict(found)

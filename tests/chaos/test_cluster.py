@@ -22,6 +22,7 @@ from infra.pipeline import GROUPS
 from infra.services import STANDBY
 from tests.again import show
 from tests.connect_workers import worker_of_the_task
+from tests.doctor import troubles, wait_until_well
 from tests.faults.account import account, before
 from tests.faults.load import Load, unanswered
 from tests.faults.plan import SLOT as SLOT_TARGET
@@ -223,8 +224,7 @@ def members(stack: RunningStack) -> dict[str, int]:
 
 
 def what_is_down_is_named_and_started(stack: RunningStack) -> None:
-    findings = json.loads(stack.cli("doctor", "--json", check=False).stdout)
-    wrong = {each["name"]: each["detail"] for each in findings if each["state"] == "wrong"}
+    wrong = troubles(stack)
     down = {name for name, part in stack.status().items() if part.state == "stopped"}
     assert down <= wrong.keys()
     assert "not in step: " in wrong["replicas"]
@@ -235,8 +235,7 @@ def what_is_down_is_named_and_started(stack: RunningStack) -> None:
 
 
 def everything_is_well(stack: RunningStack) -> None:
-    result = stack.cli("doctor")
-    assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
+    wait_until_well(stack)
     # sessions that read only find the server that takes writes as well
     assert "GetStock" in stack.cli("topics", "tail", "inventory.requests", "--last", "1").stdout
     assert "Stock" in stack.cli("topics", "tail", "storefront.replies", "--last", "1").stdout

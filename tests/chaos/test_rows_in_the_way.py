@@ -17,6 +17,7 @@ from infra.services import OWNER
 from schemas.catalogue import catalogue
 from tests import slots
 from tests.declaring import declare_topic
+from tests.doctor import findings
 from tests.kafka import records_of
 from tests.produce import create_topic
 from tests.stack import RunningStack
@@ -75,7 +76,7 @@ def test_a_row_that_is_too_large_is_named_and_gone_around(stack: RunningStack, t
         assert code == 1
         assert told["cause"]["text"].startswith("RecordTooLargeException: The message is")
         assert "recover --force" in told["cause"]["advice"]
-        found = slots.finding(stack, "connector")
+        found = findings(stack)["connector"]
         assert "RecordTooLargeException: The message is" in found["detail"]
         assert "recover --force" in found["remedy"]
         lines = stack.cli("connector", "status", check=False).stderr.splitlines()
@@ -113,7 +114,7 @@ def test_a_topic_that_is_gone_is_named_and_delivery_goes_on_with_it(
         wait_until("nobody names the topic", named, timeout_s=60)
         [obstacle] = connector_status(stack)[1]["obstacles"]
         assert (obstacle["topic"], obstacle["first"]) == (topic, str(waiting))
-        found = slots.finding(stack, "connector")
+        found = findings(stack)["connector"]
         assert f"'{topic}', which Kafka does not have" in found["detail"]
         assert "recover --force" in found["remedy"]
         create_topic(stack, name=topic)

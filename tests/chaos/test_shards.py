@@ -14,6 +14,7 @@ from infra.sharding.marks import Dealt, dealt
 from infra.sharding.reshard import reshard
 from tests import slots
 from tests.again import show
+from tests.doctor import wait_until_well
 from tests.faults.account import account, before
 from tests.faults.load import Load, unanswered
 from tests.faults.run import Trial, flowing
@@ -57,8 +58,7 @@ def test_keys_keep_their_order_by_whichever_connector_they_go(own: RunningStack)
     assert list(judge(found).sentences()) == []
     assert unanswered(load.sent) == 0
     assert slots.verify(own, TOPIC)["ok"]
-    result = own.cli("doctor")
-    assert all(line.startswith("OK ") for line in result.stdout.splitlines()), result.stdout
+    wait_until_well(own)
 
 
 def one_of_two_is_lost_and_recovered(stack: RunningStack, trial: Trial) -> None:

@@ -20,6 +20,7 @@ from infra.settings import REPOSITORY
 from tests import slots
 from tests.again import show
 from tests.canaries import Canaries
+from tests.doctor import findings
 from tests.kafka import ends_of, records_of
 from tests.stack import RunningStack
 from tests.workers.trial import Trial, open_trial
@@ -57,7 +58,7 @@ def test_a_slot_dropped_while_events_flow(
         wait_for_rows(service, 50)
         lost = slots.verify(stack, trial.topic)["counts"]["missing"]
         show(lost, "nothing was lost")
-        assert slots.finding(stack, "replication slot")["state"] == "wrong"
+        assert findings(stack)["replication slot"]["state"] == "wrong"
         recovered = slots.recover(stack)
         assert recovered["ailment"] == "missing"
         assert rows_for(recovered, trial.topic) >= lost
@@ -74,7 +75,7 @@ def test_a_slot_that_postgres_has_given_up(
         wait_for_rows(service, 20)
         slots.overrun(stack, megabytes=64)
         wait_for_rows(service, 20)
-        found = slots.finding(stack, "replication slot")
+        found = findings(stack)["replication slot"]
         assert found["state"] == "wrong"
         assert "given up" in found["detail"]
         refused = stack.cli("connector", "apply", check=False)

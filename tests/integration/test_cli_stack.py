@@ -18,6 +18,7 @@ from infra.local.probe import wait_until
 from infra.local.supervision import leftovers
 from infra.settings import HOST, REPOSITORY
 from tests import plain_http
+from tests.doctor import findings
 from tests.stack import RunningStack, make_directory, own_settings, wait_until_running
 
 
@@ -33,11 +34,6 @@ def second() -> Iterator[RunningStack]:
 
 def pids(stack: RunningStack) -> dict[str, int | None]:
     return {name: part.pid for name, part in stack.status().items()}
-
-
-def findings(stack: RunningStack) -> dict[str, dict[str, str]]:
-    output = stack.cli("doctor", "--json", check=False).stdout
-    return {finding["name"]: finding for finding in json.loads(output)}
 
 
 def test_up_again_changes_nothing(stack: RunningStack) -> None:

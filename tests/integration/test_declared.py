@@ -26,8 +26,9 @@ from schemas.messages.orders import OrderCreated
 from schemas.registry import SchemaStore
 from schemas.registry_subjects import Subjects
 from tests.again import show
+from tests.doctor import findings
 from tests.orders import find, place
-from tests.slots import as_superuser, finding
+from tests.slots import as_superuser
 from tests.stack import RunningStack
 
 PLACE = "publication tailrace_outbox"
@@ -123,7 +124,7 @@ def test_what_was_changed_in_postgres_is_named_and_mended(
         done = mend(stack)
         assert {f"{thing} mended" for thing in things} <= {*done}
     as_superuser(stack, f"{PUBLICATION} set (publish = 'update')")
-    assert "tailrace migrate" in finding(stack, "publication")["remedy"]
+    assert "tailrace migrate" in findings(stack)["publication"]["remedy"]
     done = json.loads(stack.cli("migrate", "--json").stdout)
     assert done == {"done": [f"{PLACE}: what it publishes mended"], "left": []}
 

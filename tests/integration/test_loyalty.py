@@ -1,6 +1,5 @@
 """The chain of an order: storefront, orders and users by REST and gRPC, loyalty behind them."""
 
-import json
 import time
 from typing import Any
 
@@ -19,6 +18,7 @@ from schemas.rpc.loyalty.v1.loyalty_pb2_grpc import LoyaltyServiceStub
 from schemas.rpc.users.v1 import users_pb2 as users
 from schemas.rpc.users.v1.users_pb2_grpc import UserServiceStub
 from tests import plain_http
+from tests.doctor import findings
 from tests.integration.test_users import signed_up
 from tests.stack import RunningStack
 
@@ -183,8 +183,7 @@ def test_a_database_that_is_locked_ends_the_call_in_time_and_its_statement(
 @pytest.mark.parametrize("service", ["users-grpc", "loyalty"])
 def test_the_doctor_sees_one_that_does_not_answer(stack: RunningStack, service: str) -> None:
     def state() -> str:
-        found = json.loads(stack.cli("doctor", "--json", check=False).stdout)
-        return str({each["name"]: each["state"] for each in found}[service])
+        return str(findings(stack)[service]["state"])
 
     assert state() == "ok"
     with stack.frozen(service):

@@ -13,6 +13,7 @@ from cdc.ids import new_id
 from infra.local.probe import wait_until
 from infra.services import OWNER, WORKERS
 from schemas.catalogue import catalogue
+from tests.doctor import findings
 from tests.produce import NewRecord, produce
 from tests.stack import RunningStack
 from tests.workers.picky import BROKEN, HOPELESS
@@ -434,6 +435,5 @@ def parked_by(stack: RunningStack, place: str) -> list[str]:
 
 
 def dead_letters(stack: RunningStack) -> tuple[str, str, str | None]:
-    findings = json.loads(stack.cli("doctor", "--json", check=False).stdout)
-    [found] = [finding for finding in findings if finding["name"] == "dead letters"]
+    found = findings(stack)["dead letters"]
     return found["state"], found["detail"], found["remedy"]

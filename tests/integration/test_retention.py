@@ -18,6 +18,7 @@ from infra.local.probe import wait_until
 from infra.services import OUTBOXES, PUBLICATION
 from tests.canaries import Canaries
 from tests.declaring import declare_topic
+from tests.doctor import findings
 from tests.kafka import records_of
 from tests.outboxes import (
     OutboxSchema,
@@ -437,15 +438,13 @@ def test_the_doctor_says_that_no_days_were_made_ahead(stack: RunningStack) -> No
     options = "-c search_path=analytics"
     with psycopg.connect(stack.database_url("tailrace_owner"), options=options) as connection:
         connection.execute(f"drop table {tomorrow}".encode())
-    findings = json.loads(stack.cli("doctor", "--json", check=False).stdout)
-    [found] = [finding for finding in findings if finding["name"] == "outbox retention"]
+    found = findings(stack)["outbox retention"]
     assert (found["state"], found["detail"]) == (
         "wrong",
         "analytics: no partition for today or tomorrow",
     )
     assert f"made              {tomorrow}" in stack.cli("outbox", "prune").stdout
-    findings = json.loads(stack.cli("doctor", "--json", check=False).stdout)
-    assert [f["state"] for f in findings if f["name"] == "outbox retention"] == ["ok"]
+    assert findings(stack)["outbox retention"]["state"] == "ok"
 
 
 def test_the_program_makes_a_round_when_it_starts(stack: RunningStack) -> None:

@@ -4,6 +4,7 @@ import json
 
 from infra.local.parts import SHARED
 from infra.services import WORKERS
+from tests.doctor import findings
 from tests.orders import place, wait_until_decided
 from tests.stack import RunningStack, wait_until_running
 
@@ -52,6 +53,7 @@ def test_doing_it_again_leaves_the_process_alone(stack: RunningStack) -> None:
     done = json.loads(stack.cli("up", "--json").stdout)
     assert done["started"] == []
     assert stack.status()["payments-worker"].pid == before
-    findings = json.loads(stack.cli("doctor", "--json", check=False).stdout)
-    restarted = {each["name"] for each in findings if ", restarted " in each["detail"]}
+    restarted = {
+        name for name, found in findings(stack).items() if ", restarted " in found["detail"]
+    }
     assert restarted >= set(NAMES)
