@@ -26,7 +26,16 @@ __all__ = ["RunningStack"]
 pytest.register_assert_rewrite("tests.runtime_contract")
 settings.load_profile(examples.THOROUGH)
 
-CHEAPEST_FIRST = ("unit", "contract", "integration", "e2e", "chaos", "containers", "bench")
+CHEAPEST_FIRST = (
+    "unit",
+    "contract",
+    "component",
+    "integration",
+    "e2e",
+    "chaos",
+    "containers",
+    "bench",
+)
 RUNNING = pytest.StashKey[RunningStack]()
 NOT_STARTED = pytest.StashKey[list[Exception]]()
 """Why stacks of this process did not start."""

@@ -19,11 +19,11 @@ from producers.storefront import orders_watch
 from producers.storefront.bootstrap import Settings, create_app
 from schemas.rpc.orders.v1 import orders_pb2 as orders
 from tests.answers import assert_problem
+from tests.component.producers.test_grpc import run
 from tests.events import EventSource, events, stream
 from tests.hops import asked, served, until
 from tests.rpc import Watched, serving_orders, state, url_of
 from tests.services import NOBODY_LISTENS, free_port
-from tests.unit.producers.test_grpc import run
 
 ORDER_ID = "0198c0de-0000-7000-8000-000000000001"
 PATH = f"/v2/orders/{ORDER_ID}/events"

@@ -22,9 +22,9 @@ from producers.grpc.errors import RefusedError
 from producers.grpc.streams import Stream, StreamBounds, Streams
 from schemas.rpc.orders.v1 import orders_pb2 as orders
 from schemas.rpc.orders.v1.orders_pb2_grpc import OrderServiceStub
+from tests.component.producers.test_grpc import run
 from tests.hops import until
 from tests.rpc import Watched, serving_orders, state, url_of
-from tests.unit.producers.test_grpc import run
 
 ASKED = orders.WatchOrderRequest(order_id="an order")
 LARGE = "x" * 100_000
