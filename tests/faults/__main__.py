@@ -13,7 +13,8 @@ from infra.shapes import Shape
 from tests.bench.command import run_to_exit
 from tests.bench.options import names_of
 from tests.bench.stack import LOGS_KEPT, keep_logs, own_stack
-from tests.faults.plan import after, at_risk, plan
+from tests.faults.network import clear, why_not
+from tests.faults.plan import after, at_risk, plan, with_network
 from tests.faults.report import Report, document, show
 from tests.faults.run import conduct
 
@@ -52,6 +53,11 @@ MAX_SEED = 2**32 - 1
     show_default=True,
     help="What the stack is.",
 )
+@click.option(
+    "--network",
+    is_flag=True,
+    help="Lose packets on the way to parts as well: for root, by iptables.",
+)
 @click.option("--parts", default="", help="Parts to hit, with commas between them; all by default.")
 @json_option
 @click.pass_context
@@ -64,10 +70,12 @@ def chaos(
     rate: float,
     publisher: Publisher,
     shape: Shape,
+    network: bool,
     parts: str,
     as_json: bool,
 ) -> None:
-    """Kill, freeze and restart the parts of a stack of its own while orders flow; lose those of a cluster for good.
+    """Kill, freeze and restart the parts of a stack of its own while orders flow; lose those of a cluster for good,
+    and fill their disks.
 
     Afterwards every order is followed through all tables and topics. Ends with 0 when none was lost, repeated or
     reordered and the pipeline never stood still for more than 60 s, with 1 otherwise, with 2 on wrong usage. The same
@@ -75,6 +83,11 @@ def chaos(
     way, and what was done until then is judged.
     """
     known = at_risk(publisher, shape)
+    if network:
+        if (reason := why_not()) is not None:
+            raise click.UsageError(f"no packets can be lost here: {reason}")
+        clear()
+        known = with_network(known)
     try:
         chosen = {name: known[name] for name in names_of(parts, known, "part")} if parts else known
     except ValueError as error:
@@ -102,6 +115,7 @@ def chaos(
             rate=rate,
             run=run,
             left_out=done,
+            network=network,
         )
         if not report.ok:
             keep_logs(stack)

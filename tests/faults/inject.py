@@ -20,11 +20,15 @@ from infra.local.standby.status import report
 from infra.local.supervision.client import Supervisor
 from infra.services import WORKERS
 from tests import slots
+from tests.faults.disk import fill
+from tests.faults.network import losing, ports_of
 from tests.faults.plan import BACKEND, PRIMARY, SLOT, STANDBY, Fault, Kind, Step
 from tests.stack import RunningStack
 
 PROCESS_TIMEOUT_S = 60.0
 LOST = frozenset({Kind.LOSE, Kind.WIPE})
+LOST_OF_A_SLOW_ONE = 0.3
+"""Share of packets. The kernel sends one again after 0.2 s, and waits for twice as long after each further one."""
 OF_POSTGRES = frozenset({PRIMARY, STANDBY, BACKEND, SLOT})
 
 
@@ -94,17 +98,26 @@ class Injector:
             case Kind.DROP:
                 slots.drop(self._stack)
                 return time.monotonic()
+            case Kind.FILL:
+                fill(lambda: self._look(fault), fault.hold_s)
+            case Kind.CUT | Kind.SLOW:
+                ports = ports_of(self._processes(fault))
+                with losing(1.0 if fault.kind is Kind.CUT else LOST_OF_A_SLOW_ONE, ports):
+                    _sleep(fault.hold_s)
+            case Kind.KILL:
+                _signal(self._processes(fault)[:1], signal.SIGKILL)
+            case Kind.FREEZE:
+                self._freeze(fault)
+        return time.monotonic()
+
+    def _freeze(self, fault: Fault) -> None:
         processes = self._processes(fault)
-        if fault.kind is Kind.KILL:
-            _signal(processes[:1], signal.SIGKILL)
-            return time.monotonic()
         _signal(processes, signal.SIGSTOP)
         try:
             _sleep(fault.hold_s)
         finally:
             # the youngest first: whoever is waited for is there when its parent goes on
             _signal(reversed(processes), signal.SIGCONT)
-        return time.monotonic()
 
     def _part(self, target: str) -> str:
         """Return the part that is meant by now."""
@@ -120,8 +133,7 @@ class Injector:
         found: list[psutil.Process] = []
 
         def looked() -> bool:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                found[:] = self._look(fault)
+            found[:] = self._look(fault)
             return bool(found)
 
         wait_until(f"{fault.target} has no process", looked, timeout_s=PROCESS_TIMEOUT_S)
@@ -132,8 +144,11 @@ class Injector:
         process = self._supervisor.processes().get(program)
         if process is None or not process.pid:
             return []
-        parent = psutil.Process(process.pid)
-        children = sorted(parent.children(recursive=True), key=lambda child: child.pid)
+        try:
+            parent = psutil.Process(process.pid)
+            children = sorted(parent.children(recursive=True), key=lambda child: child.pid)
+        except psutil.NoSuchProcess:
+            return []
         if fault.target != BACKEND:
             return [parent, *children]
         return [children[int(fault.choice * len(children))]] if children else []

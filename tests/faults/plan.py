@@ -46,6 +46,12 @@ class Kind(StrEnum):
     """Lost, with its disk."""
     DROP = "drop"
     """Dropped by an administrator; a command makes it anew."""
+    FILL = "fill"
+    """Its disk takes nothing more for a while."""
+    CUT = "cut"
+    """Nobody reaches it over the network for a while; it reaches others."""
+    SLOW = "slow"
+    """Some of the packets to it are lost for a while, so that each question to it takes longer."""
 
 
 Kinds = tuple[Kind, ...]
@@ -58,7 +64,10 @@ OF_A_BACKEND: Kinds = (Kind.KILL,) * 3 + (Kind.FREEZE,) * 2 + (Kind.KILL,)
 IN_A_PAIR: Kinds = (Kind.KILL, Kind.KILL, Kind.FREEZE)
 """What two parts within a second may bear: of three brokers, two may not be lost."""
 ONE_OF_SEVERAL: Kinds = (*USUAL, *(Kind.LOSE,) * 4)
-WITH_A_DISK: Kinds = (*USUAL, *(Kind.LOSE,) * 3, *(Kind.WIPE,) * 3)
+WITH_A_DISK: Kinds = (*USUAL, *(Kind.LOSE,) * 3, *(Kind.WIPE,) * 3, *(Kind.FILL,) * 2)
+OF_A_NETWORK: Kinds = (Kind.CUT, Kind.CUT, Kind.SLOW)
+HELD = frozenset({Kind.FREEZE, Kind.FILL, *OF_A_NETWORK})
+"""Faults that last for a while."""
 SPARED = (*CONNECT_OF_A_CLUSTER, *RELAY, SHARED, SECOND_WORKERS, "registry")
 """Parts of a cluster without which work goes on."""
 
@@ -70,7 +79,7 @@ class Fault:
     Args:
         kind: What is done.
         target: To what: a part, or another thing that has a name here.
-        hold_s: For how long it stays frozen, in seconds.
+        hold_s: For how long it stays so, in seconds, if it is of a kind that lasts.
         delay_s: How long after the beginning of its step it comes, in seconds.
         choice: From 0 to 1: which of several processes it befalls.
     """
@@ -83,7 +92,7 @@ class Fault:
 
     def __str__(self) -> str:
         """Return `freeze kafka for 3.2 s`."""
-        held = f" for {self.hold_s:g} s" if self.kind is Kind.FREEZE else ""
+        held = f" for {self.hold_s:g} s" if self.kind in HELD else ""
         return f"{self.kind} {self.target}{held}"
 
 
@@ -97,6 +106,14 @@ class Step:
     def __str__(self) -> str:
         """Return its faults in a line."""
         return " and ".join(map(str, self.faults))
+
+
+def with_network(targets: Targets) -> Targets:
+    """Return the same, with what may befall a network."""
+    apart = {BACKEND, SLOT}
+    return {
+        name: kinds if name in apart else (*kinds, *OF_A_NETWORK) for name, kinds in targets.items()
+    }
 
 
 def at_risk(publisher: Publisher, shape: Shape = "single") -> Targets:
@@ -174,7 +191,7 @@ class _Plan:
         return Fault(
             kind,
             target,
-            hold_s=hold_s if kind is Kind.FREEZE else 0.0,
+            hold_s=hold_s if kind in HELD else 0.0,
             delay_s=delay_s,
             choice=self._chance.random(),
         )

@@ -28,6 +28,7 @@ class Report:
         seed: Seed of the faults and of the orders.
         faults: How many faults were asked for.
         left_out: How many of them a run before had done.
+        network: Whether packets were lost, too.
         publisher: Who carried the outbox to Kafka.
         shape: What the stack was.
         rate: Orders per second.
@@ -41,6 +42,7 @@ class Report:
     rate: float
     run: Run
     left_out: int = 0
+    network: bool = False
 
     @property
     def ok(self) -> bool:
@@ -81,10 +83,16 @@ def sentences(report: Report) -> Iterator[str]:
     if len(wrong) > NAMED:
         yield f"... and {len(wrong) - NAMED} more"
     if wrong:
-        after = f' ARGS="--after {report.left_out}"' if report.left_out else ""
+        asked = " ".join(
+            (
+                *(("--network",) if report.network else ()),
+                *((f"--after {report.left_out}",) if report.left_out else ()),
+            )
+        )
+        options = f' ARGS="{asked}"' if asked else ""
         yield (
             f"Repeat with: make chaos SEED={report.seed} FAULTS={report.faults} PUBLISHER={report.publisher} "
-            f"PROFILE={report.shape}{after}"
+            f"PROFILE={report.shape}{options}"
         )
 
 
@@ -98,6 +106,7 @@ def document(report: Report) -> dict[str, Any]:
         "faults": report.faults,
         "publisher": report.publisher,
         "profile": report.shape,
+        "network": report.network,
         "rate_per_s": report.rate,
         "machine": machine(),
         "seconds": round(run.seconds, 1),

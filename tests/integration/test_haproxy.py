@@ -134,9 +134,11 @@ def test_half_of_the_instances_die_and_one_leaves_under_load(
             *dying, leaving, _ = instances.values()
             for each in dying:
                 each.kill()
+            for each in dying:
+                each.wait()  # nobody calls one that is still dying
             await load.more(30)
-            # what had no key may have been under way at each that died, and whether it was done is unknown
-            assert len(load.failures("keyless")) <= CALLERS["keyless"] * len(dying)
+            # what had no key may have been under way at one that died, and whether it was done is unknown
+            assert len(load.failures("keyless")) <= CALLERS["keyless"]
             assert load.failures("get", "keyed") == []
             so_far = len(load.failures(*CALLERS))
             leaving.send_signal(signal.SIGTERM)

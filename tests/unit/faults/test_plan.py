@@ -2,7 +2,18 @@
 
 from collections import Counter
 
-from tests.faults.plan import BACKEND, PRIMARY, SLOT, STANDBY, Kind, after, at_risk, plan
+from tests.faults.plan import (
+    BACKEND,
+    OF_A_NETWORK,
+    PRIMARY,
+    SLOT,
+    STANDBY,
+    Kind,
+    after,
+    at_risk,
+    plan,
+    with_network,
+)
 
 PARTS = at_risk("cdc")
 CLUSTER = at_risk("cdc", "cluster")
@@ -49,13 +60,22 @@ def test_what_a_cluster_has_several_of_is_lost_for_good() -> None:
     faults = [fault for step in plan(3, 600, CLUSTER) for fault in step.faults]
     turns = Counter(fault.target for fault in faults)
     assert max(turns.values()) - min(turns.values()) <= 2
-    assert {fault.kind for fault in faults} == set(Kind)
+    assert {fault.kind for fault in faults} == set(Kind) - set(OF_A_NETWORK)
     lost = {fault.target for fault in faults if fault.kind in {Kind.LOSE, Kind.WIPE}}
     assert lost == {
         *("kafka-1", "kafka-2", "kafka-3", "connect-1", "connect-2", "workers", "workers-2"),
         *("registry", PRIMARY, STANDBY),
     }
     assert {fault.kind for fault in faults if fault.target == SLOT} == {Kind.DROP}
+    filled = {fault.target for fault in faults if fault.kind is Kind.FILL}
+    assert filled == {"kafka-1", "kafka-2", "kafka-3", PRIMARY, STANDBY}
+
+
+def test_whatever_listens_may_be_cut_off_from_others() -> None:
+    faults = [fault for step in plan(3, 900, with_network(CLUSTER)) for fault in step.faults]
+    disturbed = [fault for fault in faults if fault.kind in OF_A_NETWORK]
+    assert {fault.target for fault in disturbed} == CLUSTER.keys() - {BACKEND, SLOT}
+    assert min(fault.hold_s for fault in disturbed) > 0
 
 
 def test_nothing_is_lost_for_good_within_a_second_of_another_fault() -> None:
