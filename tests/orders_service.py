@@ -1,6 +1,9 @@
-"""The orders service in this process, on a schema of its own that nothing captures: no worker takes its orders."""
+"""The orders service on a schema of its own that nothing captures, so that no worker takes its orders."""
 
-from collections.abc import AsyncIterator, Iterator
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -74,3 +77,26 @@ async def orders_service(settings: Settings) -> AsyncIterator[Orders]:
         ) as client,
     ):
         yield Orders(client, settings.database_url, outbox)
+
+
+def start_orders(
+    settings: Settings, port: int, environment: Mapping[str, str] | None = None, **changes: object
+) -> "subprocess.Popen[str]":
+    """Start the service as a process.
+
+    Args:
+        settings: What it is told.
+        port: Where it listens.
+        environment: Variables of others that it gets besides.
+        changes: Settings that differ.
+    """
+    told = settings.model_dump() | {"port": port} | changes
+    own = {
+        f"TAILRACE_{name.upper()}": str(value) for name, value in told.items() if value is not None
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "producers.rest", "orders"],
+        env={**os.environ, **own, **(environment or {})},
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )

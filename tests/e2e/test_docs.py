@@ -86,6 +86,7 @@ ELSEWHERE = {
     "make chaos": LONG,
     "make chaos SEED=7 FAULTS=200": LONG,
     "make chaos PROFILE=cluster SEED=7 FAULTS=60": CLUSTER,
+    "make chaos PROFILE=cluster SEED=7 FAULTS=60 ARGS=--network": CLUSTER,
     'make chaos SEED=7 FAULTS=40 PUBLISHER=relay ARGS="--rate 5 --json"': LONG,
     'make chaos ARGS="--parts kafka,postgres-backend"': LONG,
 }

@@ -6,8 +6,9 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import psutil
 
@@ -29,6 +30,7 @@ PROCESS_TIMEOUT_S = 60.0
 LOST = frozenset({Kind.LOSE, Kind.WIPE})
 LOST_OF_A_SLOW_ONE = 0.3
 """Share of packets. The kernel sends one again after 0.2 s, and waits for twice as long after each further one."""
+T = TypeVar("T")
 OF_POSTGRES = frozenset({PRIMARY, STANDBY, BACKEND, SLOT})
 
 
@@ -101,8 +103,8 @@ class Injector:
             case Kind.FILL:
                 fill(lambda: self._look(fault), fault.hold_s)
             case Kind.CUT | Kind.SLOW:
-                ports = ports_of(self._processes(fault))
-                with losing(1.0 if fault.kind is Kind.CUT else LOST_OF_A_SLOW_ONE, ports):
+                share = 1.0 if fault.kind is Kind.CUT else LOST_OF_A_SLOW_ONE
+                with losing(share, self._ports(fault)):
                     _sleep(fault.hold_s)
             case Kind.KILL:
                 _signal(self._processes(fault)[:1], signal.SIGKILL)
@@ -130,14 +132,11 @@ class Injector:
 
     def _processes(self, fault: Fault) -> Sequence[psutil.Process]:
         """Return the process that is meant, and its descendants; a part that is being started is waited for."""
-        found: list[psutil.Process] = []
+        return _once_there(f"{fault.target} has no process", lambda: self._look(fault))
 
-        def looked() -> bool:
-            found[:] = self._look(fault)
-            return bool(found)
-
-        wait_until(f"{fault.target} has no process", looked, timeout_s=PROCESS_TIMEOUT_S)
-        return found
+    def _ports(self, fault: Fault) -> Sequence[int]:
+        """Return where a part listens, once it does."""
+        return _once_there(f"{fault.target} listens nowhere", lambda: ports_of(self._look(fault)))
 
     def _look(self, fault: Fault) -> list[psutil.Process]:
         program = program_of(self._part(fault.target), self._stack.settings)
@@ -152,6 +151,17 @@ class Injector:
         if fault.target != BACKEND:
             return [parent, *children]
         return [children[int(fault.choice * len(children))]] if children else []
+
+
+def _once_there(otherwise: str, look: Callable[[], Sequence[T]]) -> Sequence[T]:
+    found: list[T] = []
+
+    def looked() -> bool:
+        found[:] = look()
+        return bool(found)
+
+    wait_until(otherwise, looked, timeout_s=PROCESS_TIMEOUT_S)
+    return found
 
 
 def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

@@ -10,6 +10,7 @@ from infra.local.parts import (
     CONNECT_OF_A_CLUSTER,
     CONSOLE_PART,
     KAFKA_OF_A_CLUSTER,
+    PARTS,
     RELAY,
     SECOND_WORKERS,
     SHARED,
@@ -109,10 +110,10 @@ class Step:
 
 
 def with_network(targets: Targets) -> Targets:
-    """Return the same, with what may befall a network."""
-    apart = {BACKEND, SLOT}
+    """Return the same, with what may befall a network where something listens."""
+    deaf = {BACKEND, SLOT, *(part.name for part in PARTS if not part.ports)}
     return {
-        name: kinds if name in apart else (*kinds, *OF_A_NETWORK) for name, kinds in targets.items()
+        name: kinds if name in deaf else (*kinds, *OF_A_NETWORK) for name, kinds in targets.items()
     }
 
 

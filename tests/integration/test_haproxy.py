@@ -2,10 +2,8 @@
 
 import asyncio
 import itertools
-import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -22,14 +20,14 @@ from infra.services import SUPERUSER
 from producers.orders.bootstrap import Settings
 from tests.haproxy import HAProxy
 from tests.hops import until
-from tests.orders_service import orders_alone
+from tests.orders_service import orders_alone, start_orders
 from tests.plain_http import PLAIN
 from tests.services import free_port, wait_until_healthy
 from tests.stack import RunningStack
 
 SCHEMA: LiteralString = "orders_balanced"
 INSTANCES = 4
-LEAVE_WAIT_MS = "3000"
+LEAVE_WAIT_MS = 3000
 BOOK = {"sku": "book", "quantity": 1, "unit_price": "9.77", "tax_rate": "0"}
 BODY = {"customer_id": "ada", "currency": "EUR", "lines": [BOOK]}
 CALLERS = {"get": 2, "keyed": 2, "keyless": 1}
@@ -41,22 +39,12 @@ def settings(stack: RunningStack) -> Iterator[Settings]:
         yield settings
 
 
-def start_instance(settings: Settings, port: int) -> "subprocess.Popen[str]":
-    told = settings.model_dump() | {"port": port, "leave_wait_ms": LEAVE_WAIT_MS}
-    environment = {
-        f"TAILRACE_{name.upper()}": str(value) for name, value in told.items() if value is not None
-    }
-    argv = [sys.executable, "-m", "producers.rest", "orders"]
-    return subprocess.Popen(
-        argv, env=os.environ | environment, stderr=subprocess.DEVNULL, text=True
-    )
-
-
 @pytest.fixture
 def instances(settings: Settings) -> Iterator[dict[int, "subprocess.Popen[str]"]]:
     """Port -> process of each."""
     running = {
-        port: start_instance(settings, port) for port in (free_port() for _ in range(INSTANCES))
+        port: start_orders(settings, port, leave_wait_ms=LEAVE_WAIT_MS)
+        for port in (free_port() for _ in range(INSTANCES))
     }
     try:
         for port, process in running.items():

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -42,6 +43,8 @@ def test_what_a_killed_run_has_left_is_removed(listener: socket.socket) -> None:
         return
     with listener:
         address = listener.getsockname()
-        with pytest.raises(subprocess.CalledProcessError), network.losing(1, [address[1]]):
+        with ExitStack() as left:
+            left.enter_context(pytest.raises(subprocess.CalledProcessError))  # nothing is left
+            left.enter_context(network.losing(1, [address[1]]))
             network.clear()
             socket.create_connection(address, timeout=30).close()
