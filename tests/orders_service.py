@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -80,14 +80,14 @@ async def orders_service(settings: Settings) -> AsyncIterator[Orders]:
 
 
 def start_orders(
-    settings: Settings, port: int, environment: Mapping[str, str] | None = None, **changes: object
+    settings: Settings, port: int, *before: str, **changes: object
 ) -> "subprocess.Popen[str]":
     """Start the service as a process.
 
     Args:
         settings: What it is told.
         port: Where it listens.
-        environment: Variables of others that it gets besides.
+        before: A module with arguments that runs it, if it is not to run by itself.
         changes: Settings that differ.
     """
     told = settings.model_dump() | {"port": port} | changes
@@ -95,8 +95,8 @@ def start_orders(
         f"TAILRACE_{name.upper()}": str(value) for name, value in told.items() if value is not None
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "producers.rest", "orders"],
-        env={**os.environ, **own, **(environment or {})},
+        [sys.executable, "-m", *before, "producers.rest", "orders"],
+        env=os.environ | own,
         stderr=subprocess.DEVNULL,
         text=True,
     )

@@ -31,6 +31,7 @@ from consumers.runtime.work import BulkWork, Work
 from consumers.runtime.worker import Worker
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.payments import PaymentCompleted
+from tests import clocks
 
 MODULE = "tests.workers.ledger"
 TOGETHER = "TAILRACE_LEDGER_TOGETHER"
@@ -113,6 +114,7 @@ class LedgerSettings(WorkerSettings):
         ledger_max_batch: Most messages in a transaction.
         ledger_gather_s: Least time from one fetch that brings something to the next, in seconds.
         ledger_window_h: How long ids are remembered, in hours; 0 for ever.
+        ledger_clock: File that sets its clock, see `tests.clocks`.
     """
 
     ledger_consumer: str
@@ -126,6 +128,7 @@ class LedgerSettings(WorkerSettings):
     ledger_max_batch: int = 2000
     ledger_gather_s: float = 0.0
     ledger_window_h: float = 15 * 24
+    ledger_clock: Path | None = None
 
 
 class Ledger:
@@ -242,6 +245,8 @@ def create_app(settings: LedgerSettings, **options: object) -> Worker:
         settings: Its settings.
         options: Settings of Faust that differ.
     """
+    if settings.ledger_clock:
+        clocks.follow(settings.ledger_clock)
     return Worker(consumer_of(settings), settings, **options)
 
 
