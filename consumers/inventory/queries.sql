@@ -92,12 +92,16 @@ from stock
 where sku = any(%(skus)s);
 
 -- name: move
+with locked as (
+    select sku from stock where sku = any(%(skus)s) order by sku for no key update
+)
 update stock as known
 set on_hand = known.on_hand + a.on_hand,
     reserved = known.reserved + a.reserved,
     shipped = known.shipped + a.shipped
 from unnest(%(skus)s::text[], %(on_hand)s::bigint[], %(reserved)s::bigint[], %(shipped)s::bigint[])
     as a (sku, on_hand, reserved, shipped)
+    join locked using (sku)
 where known.sku = a.sku;
 
 -- name: top_up
