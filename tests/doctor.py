@@ -16,21 +16,17 @@ def findings(stack: RunningStack) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in found}
 
 
-def troubles(stack: RunningStack) -> dict[str, str]:
-    """Return what the doctor says of everything that is not well."""
-    return {name: each["detail"] for name, each in findings(stack).items() if each["state"] != "ok"}
-
-
 def wait_until_well(stack: RunningStack) -> None:
     """Wait until all is well: what ended by itself under faults may be on its way back."""
-    found: dict[str, str] = {}
+    troubles: dict[str, str] = {}
 
     def is_well() -> bool:
-        found.clear()
-        found.update(troubles(stack))
-        return not found
+        found = findings(stack).items()
+        troubles.clear()
+        troubles.update((name, each["detail"]) for name, each in found if each["state"] != "ok")
+        return not troubles
 
     try:
         wait_until("it is not well", is_well, timeout_s=WELL_S, interval_s=PAUSE_S)
     except ProbeTimeoutError as error:
-        raise AssertionError(f"{error} {found}") from error
+        raise AssertionError(f"{error} {troubles}") from error

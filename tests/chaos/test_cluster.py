@@ -22,7 +22,7 @@ from infra.pipeline import GROUPS
 from infra.services import STANDBY
 from tests.again import show
 from tests.connect_workers import worker_of_the_task
-from tests.doctor import troubles, wait_until_well
+from tests.doctor import findings, wait_until_well
 from tests.faults.account import account, before
 from tests.faults.load import Load, unanswered
 from tests.faults.plan import SLOT as SLOT_TARGET
@@ -224,7 +224,8 @@ def members(stack: RunningStack) -> dict[str, int]:
 
 
 def what_is_down_is_named_and_started(stack: RunningStack) -> None:
-    wrong = troubles(stack)
+    found = findings(stack)
+    wrong = {name: each["detail"] for name, each in found.items() if each["state"] == "wrong"}
     down = {name for name, part in stack.status().items() if part.state == "stopped"}
     assert down <= wrong.keys()
     assert "not in step: " in wrong["replicas"]

@@ -27,12 +27,12 @@ class Report:
     Args:
         seed: Seed of the faults and of the orders.
         faults: How many faults were asked for.
-        left_out: How many of them a run before had done.
-        network: Whether packets were lost, too.
         publisher: Who carried the outbox to Kafka.
         shape: What the stack was.
         rate: Orders per second.
         run: What was found.
+        left_out: How many of the faults a run before had done.
+        network: Whether packets were lost, too.
     """
 
     seed: int
