@@ -155,14 +155,16 @@ def open_pool(
     idle_in_transaction_s: float = 0,
     reads_only: bool = False,
 ) -> Pool:
-    """Return a pool of connections; it connects when entered as a context manager.
+    """Return a pool of connections in autocommit; it connects when entered as a context manager.
+
+    A statement by itself is one round trip; who writes more than one together begins a transaction.
 
     Args:
         check: Whether a connection is tried before it is lent, which costs a round trip each time; the same one bounds
             its statements by the deadline of whoever gets it. Who repeats what fails for a lost connection can do
             without.
         idle_in_transaction_s: How long a transaction may be left alone before Postgres ends it, in seconds; 0 for ever.
-        reads_only: Have Postgres refuse to write, and each statement see what is committed by then, in autocommit.
+        reads_only: Have Postgres refuse to write.
     """
     limits = {"idle_in_transaction_session_timeout": f"{idle_in_transaction_s * 1000:.0f}ms"}
     if reads_only:
@@ -182,7 +184,7 @@ def open_pool(
 
     pool = Pool(
         session_url(database_url, limits),
-        kwargs={"autocommit": reads_only},
+        kwargs={"autocommit": True},
         min_size=1,
         max_size=max_size,
         timeout=timeout_s,
@@ -240,15 +242,16 @@ def _tried_with(trial: Trial | None) -> Iterator[None]:
 
 async def _bound(connection: Connection) -> None:
     """Try a connection, and have Postgres end what takes longer than its borrower has time, in one round trip."""
-    is_reading = connection.autocommit
-    if not is_reading:
-        await connection.set_autocommit(True)
     if current_deadline() is None:
         await connection.execute("reset statement_timeout")
     else:
         await connection.execute(_BOUND, [statement_timeout()])
-    if not is_reading:
-        await connection.set_autocommit(False)
+
+
+async def begin(connection: Connection) -> None:
+    """Try a connection, and begin a transaction whose statements the deadline bounds, in one round trip."""
+    bounded = f"begin; set local statement_timeout = {statement_timeout()}"
+    await connection.execute(bounded.encode(), prepare=False)
 
 
 def statement_timeout() -> str:

@@ -145,7 +145,7 @@ class Dispatcher:
         brief = [each.leased for each in running if not each.takes_long]
         room = AT_ONCE - len(brief)
         not_swift = sum(not leased.of_swift for leased in brief)
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, connection.transaction():
             if slow := [each.leased.endpoint_id for each in long if each.leased.of_swift]:
                 await connection.execute(QUERIES["slow"], {"endpoint_ids": slow})
             found = await self._found(connection, room, swift=True)

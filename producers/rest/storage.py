@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cdc.context import MessageContext
-from cdc.database import Connection, Pool, Trial, borrow, open_pool
+from cdc.database import Connection, Pool, Trial, begin, borrow, open_pool
 from cdc.deadline import LEAST_S, current_deadline
 from cdc.delayed import published_when_due
 from cdc.manifest import Service
@@ -76,7 +76,7 @@ class Storage:
                 ""  # what is refused is rolled back as well; the answer tells which it was
             )
             async with (
-                self._transaction()
+                self.connection(begin)  # which commits it at the end
                 if exchange is None
                 else exchange.effect(self.connection, kept_for=self.answers_kept)
             ) as connection:
@@ -91,11 +91,6 @@ class Storage:
         """
         if exchange := current_exchange():
             await exchange.answer_again(self.connection)
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Connection]:
-        async with self.connection() as connection, connection.transaction():
-            yield connection
 
 
 async def _storage(request: Request) -> Storage:

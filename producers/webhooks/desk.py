@@ -9,6 +9,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from cdc.context import MessageContext
+from cdc.database import begin
 from producers.rest.storage import Storage
 from producers.webhooks.addresses import Policy
 from producers.webhooks.sealing import Seal
@@ -38,7 +39,7 @@ async def work_on_secrets(storage: Storage, context: MessageContext) -> AsyncIte
 
     An `Idempotency-Key` is passed over: under it the answer would be kept as it is.
     """
-    async with storage.pool.connection() as connection, connection.transaction():
+    async with storage.connection(begin) as connection:
         yield RequestWork(connection, storage.outbox, context)
 
 

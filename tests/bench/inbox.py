@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
+import psycopg
+
 from cdc.database import open_pool
 from cdc.ids import new_id
 from consumers.runtime.postgres import PostgresStore
 from consumers.runtime.store import BatchClaim
+from infra.services import SUPERUSER
 from tests.bench.figures import percentile, ratio
 from tests.bench.options import Options
 from tests.bench.outcome import Outcome, Run, machine, medians
@@ -44,11 +47,16 @@ def run(options: Options, progress: Progress) -> Outcome:
             inbox.keep(WINDOW)
         with progress.step(f"filling an inbox with {options.inbox_rows:,} ids"):
             _fill(by_name[FULL], options.inbox_rows, progress)
+            # it is on disk then, and not written while batches are taken
+            with psycopg.connect(stack.database_url(SUPERUSER), autocommit=True) as postgres:
+                postgres.execute("checkpoint")
         for number in range(1, options.rounds + 1):
             for name in (FULL, EMPTY) if number % 2 else (EMPTY, FULL):
                 with progress.step(f"round {number}: taking {BATCHES} batches, {name}"):
                     runs.append(_run(name, "take", number, _take(by_name[name])))
                 progress.found(summary(runs[-1].figures))
+        # after all of the others: Postgres cleans up behind what is deleted
+        for number in range(1, options.rounds + 1):
             for name, forget in ((DELETE, _delete), (DROP, _drop)):
                 day = 2 * number - (name == DELETE)
                 if day >= DAYS:

@@ -10,9 +10,10 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 from fastapi import APIRouter
+from psycopg.pq import TransactionStatus
 
 from cdc.context import MessageContext
-from cdc.database import Pool, open_pool
+from cdc.database import Pool, Trial, begin, borrow, open_pool
 from cdc.deadline import Deadline, within
 from cdc.ids import new_id
 from infra.services import SUPERUSER
@@ -208,22 +209,27 @@ def test_what_may_be_committed_is_not_called_undone(
     asyncio.run(scenario())
 
 
-def test_whoever_is_cancelled_while_a_connection_is_lent_hears_of_it(stack: RunningStack) -> None:
-    async def borrow(pool: Pool) -> None:
-        async with pool.connection():
+@pytest.mark.parametrize("trial", [None, begin])
+def test_whoever_is_cancelled_while_a_connection_is_lent_hears_of_it(
+    stack: RunningStack, trial: Trial | None
+) -> None:
+    async def hold(pool: Pool) -> None:
+        async with borrow(pool, trial):
             await asyncio.Event().wait()
 
     async def scenario() -> None:
         async with open_pool(stack.database_url("orders"), timeout_s=5) as pool:
             for turns in range(200):
-                task = asyncio.create_task(borrow(pool))
+                task = asyncio.create_task(hold(pool))
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 task.cancel()
                 await asyncio.wait([task], timeout=10)
                 assert task.cancelled()
-            async with pool.connection() as connection, connection.transaction():
-                assert not connection.autocommit
+            all_of_it = [await pool.getconn() for _ in range(pool.max_size)]
+            for lent in all_of_it:
+                assert lent.info.transaction_status is TransactionStatus.IDLE
+                await pool.putconn(lent)
 
     asyncio.run(scenario())
 

@@ -101,7 +101,7 @@ def test_a_message_is_kept_back_until_its_time(
 ) -> None:
     async def work(pool: Pool) -> None:
         now = utc_now()
-        async with pool.connection() as connection:
+        async with pool.connection() as connection, connection.transaction():
             await delay(outbox, connection, now - timedelta(seconds=1), "second")
             await delay(outbox, connection, now - timedelta(seconds=2), "first")
             await delay(outbox, connection, now + LATER, "later")
@@ -125,7 +125,7 @@ def test_being_kept_back_is_a_span_of_the_trace_that_had_it_sent(
 ) -> None:
     async def work(pool: Pool) -> None:
         past, trace = utc_now() - timedelta(seconds=1), next_traceparent(None)
-        async with pool.connection() as connection:
+        async with pool.connection() as connection, connection.transaction():
             await delay(outbox, connection, past, "recorded", trace)
             await delay(outbox, connection, past, "not", f"{next_traceparent(None)[:-2]}00")
             await delay(outbox, connection, past, "without")
@@ -145,6 +145,7 @@ def test_a_message_that_was_rolled_back_was_never_kept(
 ) -> None:
     async def work(pool: Pool) -> None:
         async with pool.connection() as connection:
+            await connection.execute("begin")
             await delay(outbox, connection, utc_now(), "never")
             await connection.rollback()
         await publish_due(pool)
@@ -157,13 +158,13 @@ def test_a_message_can_be_withdrawn_until_it_is_published(
     stack: RunningStack, schema: OutboxSchema, outbox: Outbox
 ) -> None:
     async def work(pool: Pool) -> list[bool]:
-        async with pool.connection() as connection:
+        async with pool.connection() as connection, connection.transaction():
             early = await delay(outbox, connection, utc_now() + LATER, "early")
             late = await delay(outbox, connection, utc_now(), "late")
-        async with pool.connection() as connection:
+        async with pool.connection() as connection, connection.transaction():
             found = [await outbox.withdraw(connection, early)]
         await publish_due(pool)
-        async with pool.connection() as connection:
+        async with pool.connection() as connection, connection.transaction():
             return [*found, await outbox.withdraw(connection, late)]
 
     assert in_schema(stack, schema, work) == [True, False]
@@ -175,7 +176,7 @@ def test_what_the_outbox_refuses_holds_up_nothing_and_is_tried_again(
     stack: RunningStack, schema: OutboxSchema, outbox: Outbox
 ) -> None:
     async def work(pool: Pool) -> None:
-        async with pool.connection() as connection:
+        async with pool.connection() as connection, connection.transaction():
             for number in range(5):
                 await delay(outbox, connection, utc_now(), str(number))
         with schema.owner() as owner:
@@ -204,7 +205,11 @@ def test_several_processes_publish_each_message_once(
 
     async def work(pool: Pool) -> None:
         at = utc_now()
-        async with pool.connection() as connection, connection.pipeline():
+        async with (
+            pool.connection() as connection,
+            connection.transaction(),
+            connection.pipeline(),
+        ):
             for key in keys:
                 await delay(outbox, connection, at, key)
         await asyncio.gather(*(publish_due(pool) for _ in range(4)))
@@ -216,7 +221,7 @@ def test_several_processes_publish_each_message_once(
 
 def test_a_time_needs_a_zone(stack: RunningStack, schema: OutboxSchema, outbox: Outbox) -> None:
     async def work(pool: Pool) -> None:
-        async with pool.connection() as connection:
+        async with pool.connection() as connection, connection.transaction():
             with pytest.raises(ValueError, match=r"is 2030-01-01 .*, which has no time zone"):
                 await delay(outbox, connection, datetime(2030, 1, 1), "k")  # noqa: DTZ001
 

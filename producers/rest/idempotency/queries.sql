@@ -7,6 +7,9 @@ select request, status, headers, body, set_config('statement_timeout', %(stateme
     pg_try_advisory_xact_lock(%(lock)s)
 from (select) as one left join kept_answer on place = %(place)s and kept_until > clock_timestamp();
 
+-- name: begin
+begin;
+
 -- name: wait_for
 select set_config('lock_timeout', %(wait_ms)s::text, true);
 

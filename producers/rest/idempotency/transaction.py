@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
+from psycopg import AsyncCursor
 from psycopg.errors import LockNotAvailable, QueryCanceled
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
 from cdc.database import Connection, Trial, statement_timeout
@@ -140,16 +143,23 @@ class KeyedTransaction:
             await self._stack.aclose()
 
     async def _claim(self, connection: Connection) -> None:
-        """Take the claim if nobody has it, and look for an answer, in one statement that waits for nobody."""
-        [self._is_claimed] = await self._ask(connection, "claim")
+        """Begin, take the claim if nobody has it, and look for an answer, in one round trip that waits for nobody."""
+        is_begun = connection.info.transaction_status is not TransactionStatus.IDLE
+        async with connection.pipeline():
+            if not is_begun:
+                await connection.execute(QUERIES["begin"])
+            asked = await self._ask(connection, "claim")
+        [self._is_claimed] = await self._take_in(asked)
 
     async def _find(self, connection: Connection) -> None:
-        await self._ask(connection, "find")
+        await self._take_in(await self._ask(connection, "find"))
 
-    async def _ask(self, connection: Connection, query: str) -> list[bool]:
-        """Look for an answer; return what else is told."""
+    async def _ask(self, connection: Connection, query: str) -> AsyncCursor[Any]:
         asked = {**self._names, "statement_ms": statement_timeout()}
-        cursor = await connection.execute(QUERIES[query], asked)
+        return await connection.execute(QUERIES[query], asked)
+
+    async def _take_in(self, cursor: AsyncCursor[Any]) -> list[bool]:
+        """Note the answer that was found; return what else is told."""
         [(request, status, headers, body, _, *others)] = await cursor.fetchall()
         more: list[bool] = others
         self._found = None if request is None else (request, status, headers, body)
