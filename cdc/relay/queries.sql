@@ -42,16 +42,22 @@ where outbox = %(outbox)s and shard = any(%(shards)s) and holder = %(holder)s;
 
 -- name: unpublished
 -- What a snapshot does not see was inserted by transactions that were to come, from its xmax on, or that were under way, its
--- xip; both are found by the index outbox_transaction. Rows of before the migration have transaction 0 and are in no index.
+-- xip, which are smaller. Each is looked up in the index outbox_transaction, and `offset 0` keeps the planner to it: it
+-- knows nothing of a day that was not analyzed yet, and would read all of that each time, by an `or` of both as well as
+-- along seq. Rows of before the migration have transaction 0 and are in no index.
 select
     :outbox_row:
-from outbox
-where transaction_id > '0'
-  and (
-      transaction_id >= pg_snapshot_xmax(%(since)s::pg_snapshot)
-      or transaction_id = any(array(select pg_snapshot_xip(%(since)s::pg_snapshot)))
-  )
-  and (%(upto)s::pg_snapshot is null or pg_visible_in_snapshot(transaction_id, %(upto)s::pg_snapshot))
+from (
+    select *
+    from outbox
+    where transaction_id > '0' and transaction_id >= pg_snapshot_xmax(%(since)s::pg_snapshot)
+    union all
+    select *
+    from outbox
+    where transaction_id > '0' and transaction_id = any(array(select pg_snapshot_xip(%(since)s::pg_snapshot)))
+    offset 0
+) as unseen
+where (%(upto)s::pg_snapshot is null or pg_visible_in_snapshot(transaction_id, %(upto)s::pg_snapshot))
   and seq > %(done)s
   and (
       %(shards)s::bigint[] is null
@@ -61,15 +67,18 @@ order by seq
 limit %(limit)s;
 
 -- name: pending
--- How much of some shards is still to be published, and since when the oldest of it waits.
+-- How much of some shards is still to be published, and since when the oldest of it waits; looked up as above.
 select count(*), min(occurred_at)
-from outbox
-where transaction_id > '0'
-  and (
-      transaction_id >= pg_snapshot_xmax(%(since)s::pg_snapshot)
-      or transaction_id = any(array(select pg_snapshot_xip(%(since)s::pg_snapshot)))
-  )
-  and not (
+from (
+    select transaction_id, seq, aggregate_id, occurred_at
+    from outbox
+    where transaction_id > '0' and transaction_id >= pg_snapshot_xmax(%(since)s::pg_snapshot)
+    union all
+    select transaction_id, seq, aggregate_id, occurred_at
+    from outbox
+    where transaction_id > '0' and transaction_id = any(array(select pg_snapshot_xip(%(since)s::pg_snapshot)))
+) as unseen
+where not (
       %(upto)s::pg_snapshot is not null
       and pg_visible_in_snapshot(transaction_id, %(upto)s::pg_snapshot) and seq <= %(done)s
   )

@@ -266,3 +266,31 @@ def test_other_pollers_do_not(
         writer.rollback()
     history.reader = Snapshots
     story(history())
+
+
+def test_only_what_is_new_is_read_though_nothing_is_known_of_the_log(stack: RunningStack) -> None:
+    """A day's table is not analyzed for its first minute, nor one that autovacuum does not get round to."""
+    with (
+        open_world(stack) as world,
+        world.connect() as writer,
+        tail.Tail.connect(world.outbox, world.owner_url, idle_s=600) as session,
+    ):
+        world.canaries.append(writer, "published", after_version=0, events=2_000)
+        writer.commit()
+        [[now]] = writer.execute("select pg_current_snapshot()::text").fetchall()
+        world.canaries.append(writer, "new", after_version=0, events=3)
+        writer.commit()
+        [[known]] = writer.execute(
+            "select reltuples from pg_class where oid = 'outbox_event'::regclass"
+        ).fetchall()
+        assert known == -1, "nothing is known of it"
+        chunks = tail.Tail(world.outbox, session).read(groups({0: Progress(now)}), 1)
+        assert [len(chunk.rows) for chunk in chunks] == [3]
+        session.execute("select pg_stat_force_next_flush()")
+        session.rollback()
+        [[read]] = writer.execute(
+            "select sum(seq_tup_read + idx_tup_fetch) from pg_stat_user_tables"
+            " where schemaname = %s",
+            [world.outbox],
+        ).fetchall()
+        assert read < 100, "and not the whole log"
