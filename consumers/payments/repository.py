@@ -1,7 +1,7 @@
 """Payments in Postgres: one row for each order, as it stands now."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from schemas.messages.payments import DeclineReason
 from tailrace import Connection, load_queries
 
 QUERIES = load_queries(__package__)
+COLUMNS = tuple(field.name for field in fields(Payment))
 
 
 async def claim(connection: Connection, payments: Sequence[Payment]) -> set[UUID]:
@@ -49,7 +50,8 @@ def _arrays(payments: Sequence[Payment]) -> dict[str, list[Any]]:
 
 
 def _values(payment: Payment) -> dict[str, Any]:
-    return asdict(payment) | {
+    # not `asdict`, which copies each value: that took a tenth of this consumer's time
+    return {name: getattr(payment, name) for name in COLUMNS} | {
         "status": payment.status.value,
         "decline_reason": payment.decline_reason and payment.decline_reason.value,
     }

@@ -47,6 +47,9 @@ synchronous_commit = on
 max_wal_size = '1GB'
 checkpoint_timeout = '15min'
 
+# until a new table is analyzed, statements are planned as if it were small, and read all of it
+autovacuum_naptime = '10s'
+
 # after a crash everything is flushed before recovery begins: by one call, not by opening each of some thousand files
 {flush}
 """
