@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cdc.database import begin
 from consumers.inventory import repository
 from consumers.inventory.storekeeper import Storekeeper
 from consumers.testing.postgres import PostgresDatabase
@@ -148,6 +149,7 @@ def test_what_is_sent_waits_for_what_is_set_aside_and_cannot_be_seen_yet(
         assert isinstance(database, PostgresDatabase)
         await scenario.given(topped_up(5), order)
         async with database.pool.connection() as reserving, database.connection() as look:
+            await begin(reserving)
             [due] = await repository.note_paid(reserving, [order.order_id], MOMENT)
             await Storekeeper(0).reserve(reserving, [due], MOMENT, events=1)
             sending = asyncio.create_task(scenario.when(confirmed(order)))

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from cdc.chores import cancel
 from cdc.context import MessageContext
-from cdc.database import Connection, connect_async
+from cdc.database import Connection, begin, connect_async
 from cdc.due import PoolTransactions, work_once
 from cdc.ids import new_id
 from consumers.reports.bootstrap import Settings, create_consumer
@@ -256,6 +256,7 @@ def test_a_command_waits_for_a_job_that_cannot_be_seen_yet(stack: RunningStack) 
         job_id = new_id()
         row = {"job_id": job_id, "request": Jsonb(ASKED.to_json()), "total": ASKED.days}
         async with desk.database.pool.connection() as asking, desk.connection() as look:
+            await begin(asking)
             await asking.execute(jobs.QUERIES["add"], row)
             accepting = asyncio.create_task(scenario.when(MakeReport(job_id=job_id)))
             assert await held_up(accepting, by=asking, look=look)

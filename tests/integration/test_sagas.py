@@ -286,7 +286,6 @@ def test_what_two_begin_at_once_one_begins(stack: RunningStack) -> None:
         async with database.pool.connection() as connection:
             with pytest.raises(ConcurrencyError, match="begun by somebody else"):
                 await store.write(connection, [replace(instance)], decision.entries)
-            await connection.rollback()
             [kept] = await store.load(connection, ["item-1"])
         assert kept == replace(instance, revision=1)
 
@@ -306,6 +305,7 @@ def test_an_answer_waits_for_a_saga_that_cannot_be_seen_yet(stack: RunningStack)
         reply = deliver(authorised, key="item-1", causation_id=asked.id, to=saga.saga.replies_to)
         store = PostgresSagas(Sagas([saga.saga]))
         async with database.pool.connection() as begun, database.connection() as look:
+            await begun.execute("begin")
             await store.write(begun, [decision.instance], decision.entries)
             answering = asyncio.create_task(saga.scenario.when(reply))
             assert await held_up(answering, by=begun, look=look)
