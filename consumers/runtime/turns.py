@@ -21,8 +21,12 @@ LONGEST_WAIT_S = 0.02
 """After this a chunk goes beside the transaction under way, if the consumer allows several at once."""
 WEIGHT = 0.1
 """Of the newest chunk, in how long one takes."""
-APART_S = 60.0
-"""How long each chunk is applied by itself after a shared transaction took too long: no handler waits for another."""
+FIRST_APART_S, LONGEST_APART_S = 2.0, 60.0
+"""How long each chunk is applied by itself after a shared transaction took too long: no handler waits for another.
+
+It is twice as long each time, until one has not taken too long: a machine that has too much to do needs transactions to
+be shared, and one that was slow for a moment should not go without for a minute.
+"""
 
 log = FieldLogger(__name__)
 
@@ -56,6 +60,7 @@ class Turns:
         self._shared = asyncio.Lock()
         self._waiting: list[_Waiting] = []
         self._apart_until = 0.0
+        self._apart_s = FIRST_APART_S
 
     async def apply(
         self, chunk: Chunk, *, patient: bool = True, has_failed: bool = False
@@ -139,10 +144,12 @@ class Turns:
         try:
             applied = await self._processor.apply_together([each.chunk for each in members])
             outcomes = dict(zip(members, applied, strict=True))
+            self._apart_s = FIRST_APART_S
         except NotTogetherError as error:
             log.info("transaction taken apart", partitions=len(members), because=error)
             if error.is_slow:
-                self._apart_until = time.monotonic() + APART_S
+                self._apart_until = time.monotonic() + self._apart_s
+                self._apart_s = min(2 * self._apart_s, LONGEST_APART_S)
         finally:
             for each in others:
                 if not each.outcome.done():

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -152,6 +153,47 @@ def test_a_handler_that_takes_long_is_left_to_itself(monkeypatch: pytest.MonkeyP
         at.rig.calls.clear()
         await asyncio.gather(*await at.submit("de"))
         assert at.rig.calls == [["d"], ["e"]], "for a while every chunk goes by itself"
+
+    play(scene)
+
+
+async def slow_once(at: Scene, labels: str) -> None:
+    """Submit chunks of which the second takes too long together with others, and not by itself."""
+    at.rig.calls.clear()
+    at.hold(labels[1])
+    tasks = await at.submit(labels)
+    while len(at.rig.calls) < 2:  # noqa: ASYNC110 - the call is the event
+        await asyncio.sleep(0)
+    at.held[labels[1]].set()
+    await asyncio.gather(*tasks)
+
+
+async def is_shared(at: Scene, labels: str) -> bool:
+    at.rig.calls.clear()
+    await asyncio.gather(*await at.submit(labels))
+    return at.rig.calls == [list(labels)]
+
+
+def test_chunks_go_apart_for_longer_each_time_until_all_is_quick_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, first = 0.0, turns.FIRST_APART_S
+    monkeypatch.setattr(processor, "LONGEST_TOGETHER_S", 0.01)
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: now))
+
+    async def scene(at: Scene) -> None:
+        nonlocal now
+        await at.prepare("fghijklmn")
+        await slow_once(at, "abc")
+        now += first
+        await slow_once(at, "de")
+        now += first
+        assert not await is_shared(at, "fg"), "twice as long"
+        now += first
+        assert await is_shared(at, "hi")
+        await slow_once(at, "jk")
+        now += first
+        assert await is_shared(at, "lm"), "as long as the first time"
 
     play(scene)
 
