@@ -37,6 +37,8 @@ CHEAPEST_FIRST = (
     "bench",
 )
 RUNNING = pytest.StashKey[RunningStack]()
+AT_REST = pytest.StashKey[bool]()
+"""Whether the stack of this process is down until a test asks for it."""
 NOT_STARTED = pytest.StashKey[list[Exception]]()
 """Why stacks of this process did not start."""
 TOLD_BY = pytest.StashKey[dict[int, str]]()
@@ -144,8 +146,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Start the stack for the first test that asks for it, and again for the next one if it did not start."""
-    if needs_stack(item) and RUNNING not in item.config.stash:
+    stash = item.config.stash
+    if not needs_stack(item):
+        return
+    if RUNNING not in stash:
         start_stack(item.config)
+    elif stash.get(AT_REST, False):
+        stash[RUNNING].cli("up", "--json")
+        stash[AT_REST] = False
 
 
 def start_stack(config: pytest.Config) -> None:
@@ -186,11 +194,20 @@ def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
 def _as_the_module_needs_it(request: pytest.FixtureRequest) -> None:
     """Change how the stack publishes and runs its consumers; the end-to-end tests choose their publisher themselves."""
     running = request.config.stash.get(RUNNING, None)
-    if running is None:
+    if running is None or request.config.stash.get(AT_REST, False):
         return
     running.run_workers("apart" if APART.match(request.node.nodeid) else "shared")
     if request.path.parent.name != "e2e":
         running.publish_by("cdc")
+
+
+@pytest.fixture(scope="module")
+def alone_at_work(request: pytest.FixtureRequest) -> None:
+    """Have the stack of this process rest, which takes a quarter of a core idle, while a module has a large one."""
+    running = request.config.stash.get(RUNNING, None)
+    if running is not None:
+        running.cli("down")
+        request.config.stash[AT_REST] = True
 
 
 @pytest.fixture(autouse=True)

@@ -143,6 +143,23 @@ def ends_of(stack: RunningStack, topic: str) -> dict[int, int]:
 
 def bounds_of(stack: RunningStack, topic: str) -> dict[int, tuple[int, int]]:
     """Return the offsets of the first record and of the next one in each partition of a topic."""
+    found: dict[int, tuple[int, int]] = {}
+
+    def is_known() -> bool:
+        try:
+            found.update(_bounds_of(stack, topic))
+        except KafkaException as error:
+            # right after a broker stood still, a client may know of a partition and not of its leader
+            if error.args[0].code() != KafkaError._UNKNOWN_PARTITION:
+                raise
+            return False
+        return True
+
+    wait_until("partitions have no leader", is_known, timeout_s=TIMEOUT_S, interval_s=LOOK_S)
+    return found
+
+
+def _bounds_of(stack: RunningStack, topic: str) -> dict[int, tuple[int, int]]:
     consumer = Consumer({"bootstrap.servers": stack.settings.kafka_bootstrap, "group.id": "test"})
     try:
         return {

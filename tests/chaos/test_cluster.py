@@ -53,7 +53,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cluster(code: Path) -> Iterator[RunningStack]:
+def cluster(code: Path, alone_at_work: None) -> Iterator[RunningStack]:
     directory = make_directory()
     # services ask each other past the outbox, too
     settings = own_settings(
