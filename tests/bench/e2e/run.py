@@ -126,6 +126,7 @@ async def _figures(
     post, end = ([each * 1000 for each in times] for times in (took.post, took.end))
     return {
         "per_s": orders / took.seconds,
+        "refused": took.refused,
         "post_p50_ms": percentile(post, 50),
         "post_p99_ms": percentile(post, 99),
         "end_p50_ms": percentile(end, 50),

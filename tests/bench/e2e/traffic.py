@@ -16,6 +16,7 @@ from tests.bench.errors import BenchError
 TIMEOUT_S = 60.0
 WAIT_MS = 200
 KEEP_ALIVE_S = 2.0
+AGAIN_S = 0.2
 SKUS = 100
 WARM_UP, WARM_UP_CLIENTS = 100, 16
 Steps = Literal["two", "four"]
@@ -58,8 +59,9 @@ class System:
 
 @dataclass(slots=True)
 class Took:
-    """How long orders took, in seconds: each POST until its answer, and each order until its last event."""
+    """How long orders took, in seconds: each POST until it is accepted, and each order until its last event."""
 
+    refused: int = 0  # answers that it was too much for the moment
     post: list[float] = field(default_factory=list)
     end: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -113,15 +115,24 @@ class Clients:
 
     async def _order(self, took: Took, begin: float) -> None:
         body = {**order(self._system.steps, next(self._numbers)), **self._system.more}
-        async with self._http.post(self._system.url, json=body) as response:
-            if response.status != 201:
-                answer = await response.text()
-                raise BenchError(f"An order was answered with {response.status}: {answer}")
-            answer = await response.json()
+        answer = await self._accepted(took, body, begin + TIMEOUT_S)
         took.post.append(time.perf_counter() - begin)
         ended = self._future(answer["order_id"].encode())
         await asyncio.wait_for(ended, TIMEOUT_S)
         took.end.append(time.perf_counter() - begin)
+
+    async def _accepted(self, took: Took, body: Mapping[str, Any], until: float) -> dict[str, Any]:
+        """Place an order, again as long as the answer is that it was too much for the moment."""
+        while True:
+            async with self._http.post(self._system.url, json=body) as response:
+                if response.status == 201:
+                    accepted: dict[str, Any] = await response.json()
+                    return accepted
+                if response.status != 503 or time.perf_counter() > until:
+                    answer = await response.text()
+                    raise BenchError(f"An order was answered with {response.status}: {answer}")
+            took.refused += 1
+            await asyncio.sleep(AGAIN_S)
 
     def _future(self, key: bytes) -> asyncio.Future[None]:
         if key not in self._ended:
