@@ -1,9 +1,10 @@
 """A consumer group as the broker knows it, and taking out of it the member that an ended process left behind."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
@@ -51,7 +52,7 @@ class Group:
 
 
 class GroupReader:
-    """Asks for a group again and again, in a thread that has no event loop.
+    """Asks for groups again and again, in a thread that has no event loop.
 
     What librdkafka has for it aborts the process when a broker is lost just then (its issue 4605): for a command that
     is a pity, for a process of workers the loss of their partitions.
@@ -64,14 +65,21 @@ class GroupReader:
         self._bootstrap = bootstrap
         self._runner = asyncio.Runner()
         self._client: Any = None
+        self._coordinators: dict[str, int] = {}
 
-    def read(self, name: str) -> Group:
-        """Return a consumer group.
+    def read(
+        self, names: Sequence[str], timeout_s: float = TIMEOUT_S
+    ) -> dict[str, Group | KafkaException]:
+        """Return consumer groups by name; in the place of one of which the broker does not say, why it does not.
 
-        Raises:
-            KafkaException: the broker does not say.
+        Args:
+            names: Which.
+            timeout_s: How long their coordinators may take to answer, in seconds.
         """
-        return self._answer(self._read(name))
+        questions = [
+            partial(_describe, name=name, coordinators=self._coordinators) for name in names
+        ]
+        return dict(zip(names, self._runner.run(self._ask(questions, timeout_s)), strict=True))
 
     def remove(self, name: str, members: Sequence[str]) -> None:
         """Take members out of a group, so that their partitions are dealt out at once.
@@ -79,36 +87,35 @@ class GroupReader:
         Raises:
             KafkaException: the broker does not answer.
         """
-        self._answer(self._remove(name, members))
+        question = partial(_remove, name=name, members=members)
+        [answer] = self._runner.run(self._ask([question], TIMEOUT_S))
+        if isinstance(answer, KafkaException):
+            raise answer
 
     def close(self) -> None:
         """Close the connections."""
         self._runner.run(self._close())
         self._runner.close()
 
-    def _answer(self, asked: Coroutine[Any, Any, Told]) -> Told:
-        try:
-            return self._runner.run(asked)
-        except _unanswered() as error:
-            self._runner.run(self._close())
-            raise KafkaException(KafkaError(KafkaError._TRANSPORT, str(error))) from error  # noqa: SLF001 - documented
-
-    async def _read(self, name: str) -> Group:
-        async with asyncio.timeout(TIMEOUT_S):
-            return await _describe(await self._connected(), name)
-
-    async def _remove(self, name: str, members: Sequence[str]) -> None:
-        async with asyncio.timeout(TIMEOUT_S):
-            await _remove(await self._connected(), name, members)
-
-    async def _connected(self) -> Any:
-        if self._client is None:
-            self._client = _new_client(self._bootstrap)
-            await self._client.bootstrap()
-        return self._client
+    async def _ask(
+        self, questions: Sequence[Callable[[Any], Coroutine[Any, Any, Told]]], timeout_s: float
+    ) -> Sequence[Told | KafkaException]:
+        """Return the answers; after one that did not come, the next questions are asked over new connections."""
+        client = self._client
+        if client is None:
+            client = self._client = _new_client(self._bootstrap)
+            connected = await _answer(client.bootstrap(), timeout_s)
+            if isinstance(connected, KafkaException):
+                await self._close()
+                return [connected] * len(questions)
+        answers = await asyncio.gather(*(_answer(ask(client), timeout_s) for ask in questions))
+        if any(isinstance(answer, KafkaException) for answer in answers):
+            await self._close()
+        return answers
 
     async def _close(self) -> None:
         client, self._client = self._client, None
+        self._coordinators.clear()
         if client is not None:
             await client.close()
 
@@ -161,7 +168,7 @@ async def remove_left_behind(bootstrap: str, name: str, client_id: str) -> None:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await client.bootstrap()
-                members = (await _describe(client, name)).members
+                members = (await _describe(client, name, {})).members
                 left = [member for member, owner in members.items() if owner == client_id]
                 await _remove(client, name, left)
         except _unanswered() as error:
@@ -205,14 +212,23 @@ def _unanswered() -> tuple[type[Exception], ...]:
     return (errors.KafkaError, OSError, TimeoutError, AssertionError)
 
 
-async def _describe(client: Any, name: str) -> Group:
+async def _answer(asked: Coroutine[Any, Any, Told], timeout_s: float) -> Told | KafkaException:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await asked
+    except _unanswered() as error:
+        return KafkaException(KafkaError(KafkaError._TRANSPORT, str(error)))  # noqa: SLF001 - documented
+
+
+async def _describe(client: Any, name: str, coordinators: dict[str, int]) -> Group:
     from aiokafka.client import CoordinationType
     from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment as Assignment
     from aiokafka.errors import NoError, for_code
     from aiokafka.protocol.admin import DescribeGroupsRequest
 
-    coordinator = await client.coordinator_lookup(CoordinationType.GROUP, name)
-    answer = await client.send(coordinator, DescribeGroupsRequest([name]))
+    if name not in coordinators:
+        coordinators[name] = await client.coordinator_lookup(CoordinationType.GROUP, name)
+    answer = await client.send(coordinators[name], DescribeGroupsRequest([name]))
     [(error_code, _, state, _, _, members, *_)] = answer.groups
     if (error := for_code(error_code)) is not NoError:
         raise error  # such as a group that is only being loaded

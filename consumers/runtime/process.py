@@ -20,6 +20,7 @@ from cdc.service import load, start
 from cdc.speaker import speaker
 from cdc.thinning import EVERY_S, Thinning
 from consumers.runtime.settings import WorkerSettings
+from consumers.runtime.watchdog import Watchdog
 from consumers.runtime.worker import Worker
 
 NAME = "workers"
@@ -47,6 +48,7 @@ class Process(mode.Worker):
     def __init__(self, workers: list[Worker], thinning: Thinning) -> None:
         super().__init__(*workers, override_logging=False, redirect_stdouts=False)
         self._workers = workers
+        self._watchdog = Watchdog([worker.watch for worker in workers])
         self._thinning = thinning
         self._chores = Chores()
 
@@ -58,6 +60,7 @@ class Process(mode.Worker):
                 Chore("telling of repeated lines", EVERY_S, self._tell_left_out),
             ]
         )
+        self._watchdog.start()
         await asyncio.gather(*(_as(worker, worker.maybe_start()) for worker in self._workers))
         gc.freeze()  # what is there now stays, and need not be looked through every time
 
@@ -66,6 +69,7 @@ class Process(mode.Worker):
         giving_up = threading.Timer(STOP_S, _give_up)
         giving_up.daemon = True
         giving_up.start()
+        self._watchdog.stop()
         await asyncio.gather(*(_as(worker, worker.stop()) for worker in self._workers))
         await self._chores.stop()
 

@@ -43,7 +43,7 @@ from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
 from consumers.runtime.transport import LOOK_AGAIN_S
 from consumers.runtime.turns import Turns
-from consumers.runtime.watchdog import Watchdog
+from consumers.runtime.watch import Watch, Watched
 from consumers.runtime.window import InboxWindow
 from schemas.catalogue import catalogue
 from schemas.codec import Codec
@@ -144,17 +144,19 @@ class Worker(mode.Service):
             stashed=lambda: self._waiting.figures,
         )
         self._admin = Admin(settings.kafka_bootstrap)
-        self._watchdog = Watchdog(
-            group=consumer.name,
-            topics=consumer.topics,
-            bootstrap=settings.kafka_bootstrap,
-            peers=Peers(settings.host, self._driver.conf.broker_client_id),
-            progress=self.lanes.progress,
-            topic_ids=lambda: self._store.topic_ids,
-            is_taking_over=lambda: self._driver.is_trying_to_take_over(settings.stall_s),
-            moved=self._driver.take_over_again,
-            limit_s=settings.stall_s,
-            end=self._end,
+        self.watch = Watch(
+            Watched(
+                bootstrap=settings.kafka_bootstrap,
+                group=consumer.name,
+                topics=consumer.topics,
+                progress=self.lanes.progress,
+                topic_ids=lambda: self._store.topic_ids,
+                is_taking_over=lambda: self._driver.is_trying_to_take_over(settings.stall_s),
+                moved=self._driver.take_over_again,
+                end=self._end,
+            ),
+            Peers(settings.host, self._driver.conf.broker_client_id),
+            settings.stall_s,
         )
         self._is_checked = self._has_started = False
         self._chores = Chores(is_transient)
@@ -180,10 +182,10 @@ class Worker(mode.Service):
         """Stop what is being worked on, and return where to begin in each of these partitions."""
         await self.lanes.close(STOP_S)
         beginning = await find_positions(
-            places, self._store, self._read_topics, self._watchdog.known_ends
+            places, self._store, self._read_topics, self.watch.known_ends
         )
         self._store.topic_ids = beginning.topic_ids
-        self._watchdog.seen_at = time.monotonic()
+        self.watch.seen_at = time.monotonic()
         self._resets |= beginning.resets
         return beginning.offsets
 
@@ -198,7 +200,7 @@ class Worker(mode.Service):
     async def until_compared(self) -> None:
         """Return when the positions were compared with Kafka a moment ago, as they are all the time."""
         given_up_at = time.monotonic() + LONGEST_WAIT_S
-        while time.monotonic() - self._watchdog.seen_at > STALE_S:
+        while time.monotonic() - self.watch.seen_at > STALE_S:
             if time.monotonic() > given_up_at:
                 return
             await asyncio.sleep(LOOK_AGAIN_S)
@@ -222,7 +224,7 @@ class Worker(mode.Service):
     async def on_started(self) -> None:
         """Begin with what is done beside consuming."""
         self._has_started = True
-        self._watchdog.start()
+        self.watch.is_kept = True
         if self._responder:
             await self._responder.start()
         self._chores.start(
@@ -244,7 +246,7 @@ class Worker(mode.Service):
 
     async def on_stop(self) -> None:
         """Finish the transactions under way; the driver leaves the group then."""
-        self._watchdog.stop()
+        self.watch.is_kept = False
         await self._chores.stop()
         if self._responder:
             await self._responder.stop()
@@ -303,14 +305,12 @@ class Worker(mode.Service):
             return "the consumer group is being rebalanced"
         if self._driver.is_taking_over:
             return "partitions are being taken over"
-        if not self.lanes.places() and not self._watchdog.is_spare:
-            return self._watchdog.trouble or "the worker holds no partition"
-        return self._watchdog.trouble or (self._responder.trouble if self._responder else "")
+        if not self.lanes.places() and not self.watch.is_spare:
+            return self.watch.trouble or "the worker holds no partition"
+        return self.watch.trouble or (self._responder.trouble if self._responder else "")
 
     def _partition_health(self) -> list[PartitionHealth]:
-        return partition_health(
-            self.lanes.progress(), self._watchdog.ends, self._resets, time.time()
-        )
+        return partition_health(self.lanes.progress(), self.watch.ends, self._resets, time.time())
 
 
 def _who_holds_up(loop: asyncio.AbstractEventLoop) -> dict[str, str]:

@@ -130,7 +130,7 @@ def _parts(context: click.Context, __: click.Parameter, value: str) -> list[str]
 )
 @_option(
     "form",
-    click.Choice([form.value for form in Fulfilment]),
+    click.Choice([form.value for form in Fulfilment if form is not Fulfilment.UNKNOWN]),
     Fulfilment.CHOREOGRAPHY.value,
     "In which form the product fulfils orders, in e2e.",
     callback=lambda _, __, value: Fulfilment(value),
