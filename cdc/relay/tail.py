@@ -22,6 +22,12 @@ from cdc.relay.progress import Group, Progress
 from cdc.sql import load_queries
 
 UNPUBLISHED = load_queries(__package__)["unpublished"]
+AND_SNAPSHOT = (
+    b"select now.snapshot, unpublished.*"
+    b" from (select pg_current_snapshot()::text) as now (snapshot)"
+    b" left join (" + UNPUBLISHED + b") as unpublished on true"
+)
+"""The same, with the snapshot that it is read in; one row of nothing else when there is nothing."""
 AT_ONCE = 500
 """Rows that are asked for without a cursor."""
 AT_MOST = 10_000
@@ -56,7 +62,7 @@ class Tail:
 
     @staticmethod
     def connect(outbox: str, database_url: str, *, idle_s: float) -> psycopg.Connection[Any]:
-        """Return a session of which every transaction sees one snapshot.
+        """Return a session that begins transactions when it is told to, of which each sees one snapshot.
 
         Args:
             idle_s: How long a transaction may be left alone before Postgres ends it, in seconds.
@@ -73,16 +79,22 @@ class Tail:
             "       set_config('work_mem', '64MB', false)",
             [outbox, outbox, f"{idle_s * 1000:.0f}ms"],
         )
-        connection.autocommit = False
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         return connection
 
     def read(self, groups: Sequence[Group], total: int) -> Generator[Chunk]:
-        """Read to the present what is unpublished, in one transaction.
+        """Read to the present what is unpublished.
 
-        Closing the generator, or exhausting it, ends the transaction.
+        That is one statement where all shards have come equally far, as they have nearly always, and there is no
+        backlog; otherwise a transaction, which ends when the generator is closed or exhausted.
         """
+        if len(groups) == 1 and groups[0].progress.upto is None:
+            chunk = self._newest(groups[0], total)
+            yield chunk
+            if chunk.is_last:
+                return
+            groups = [Group(chunk.progress, chunk.shards)]
         with self._connection.transaction():
             [[now]] = self._connection.execute("select pg_current_snapshot()::text").fetchall()
             windows = list(_windows(groups))
@@ -95,18 +107,24 @@ class Tail:
         with contextlib.suppress(psycopg.Error):
             self._connection.cancel_safe(timeout=2)
 
+    def _newest(self, group: Group, total: int) -> Chunk:
+        """Return all that is new, or the first of it."""
+        progress, shards = group
+        values = _values(progress, shards, total) | {"limit": AT_ONCE}
+        with self._connection.cursor(binary=True) as cursor:
+            found = cursor.execute(AND_SNAPSHOT, values).fetchall()
+        now = found[0][0]
+        rows = sorted(OutboxRow(*row) for _, *row in found if row[0] is not None)
+        if len(rows) < AT_ONCE:
+            return Chunk(self._outbox, shards, rows, Progress(now), is_last=True)
+        return Chunk(self._outbox, shards, rows, Progress(progress.since, now, rows[-1].seq))
+
     def _window(
         self, progress: Progress, shards: tuple[int, ...], total: int, now: str
     ) -> Iterator[Chunk]:
         upto = progress.upto or now
         end = Progress(upto)
-        values: dict[str, Any] = {
-            "since": progress.since,
-            "upto": progress.upto,
-            "done": 0 if progress.done is None else progress.done,
-            "shards": None if len(shards) == total else list(shards),
-            "total": total,
-        }
+        values = _values(progress, shards, total)
         first = self._first(values)
         if len(first) < AT_ONCE:
             yield Chunk(self._outbox, shards, first, end)
@@ -127,6 +145,16 @@ class Tail:
                 yield rows
                 mean = sum(len(row.payload) + 200 for row in rows) / len(rows)
                 size = max(1, min(AT_MOST, int(CHUNK_BYTES / mean)))
+
+
+def _values(progress: Progress, shards: tuple[int, ...], total: int) -> dict[str, Any]:
+    return {
+        "since": progress.since,
+        "upto": progress.upto,
+        "done": 0 if progress.done is None else progress.done,
+        "shards": None if len(shards) == total else list(shards),
+        "total": total,
+    }
 
 
 def _windows(groups: Sequence[Group]) -> Iterator[Group]:

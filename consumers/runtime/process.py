@@ -20,7 +20,7 @@ from cdc.service import load, start
 from cdc.speaker import speaker
 from cdc.thinning import EVERY_S, Thinning
 from consumers.runtime.settings import WorkerSettings
-from consumers.runtime.watchdog import Watchdog
+from consumers.runtime.watchdog import watchdogs_for
 from consumers.runtime.worker import Worker
 
 NAME = "workers"
@@ -48,7 +48,7 @@ class Process(mode.Worker):
     def __init__(self, workers: list[Worker], thinning: Thinning) -> None:
         super().__init__(*workers, override_logging=False, redirect_stdouts=False)
         self._workers = workers
-        self._watchdog = Watchdog([worker.watch for worker in workers])
+        self._watchdogs = watchdogs_for([worker.watch for worker in workers])
         self._thinning = thinning
         self._chores = Chores()
 
@@ -60,7 +60,8 @@ class Process(mode.Worker):
                 Chore("telling of repeated lines", EVERY_S, self._tell_left_out),
             ]
         )
-        self._watchdog.start()
+        for watchdog in self._watchdogs:
+            watchdog.start()
         await asyncio.gather(*(_as(worker, worker.maybe_start()) for worker in self._workers))
         gc.freeze()  # what is there now stays, and need not be looked through every time
 
@@ -69,7 +70,8 @@ class Process(mode.Worker):
         giving_up = threading.Timer(STOP_S, _give_up)
         giving_up.daemon = True
         giving_up.start()
-        self._watchdog.stop()
+        for watchdog in self._watchdogs:
+            watchdog.stop()
         await asyncio.gather(*(_as(worker, worker.stop()) for worker in self._workers))
         await self._chores.stop()
 

@@ -30,13 +30,15 @@ class Watchdog(threading.Thread):
     """Looks at workers again and again, and has the process end when one stands still and a new start may help.
 
     Args:
-        watches: Who is looked at, as long as `is_kept` says so; all of them work on one cluster.
+        bootstrap: `host:port` of a broker.
+        watches: Who is looked at, as long as `is_kept` says so.
     """
 
-    def __init__(self, watches: Sequence[Watch]) -> None:
+    def __init__(self, bootstrap: str, watches: Sequence[Watch]) -> None:
         super().__init__(name="watchdog", daemon=True)
+        self._servers = bootstrap
         self._watches = watches
-        self._every_s = min([LOOK_EVERY_S, *(watch.limit_s / 4 for watch in watches)])
+        self._every_s = min(LOOK_EVERY_S, *(watch.limit_s / 4 for watch in watches))
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -45,8 +47,7 @@ class Watchdog(threading.Thread):
 
     def run(self) -> None:
         """Look at the workers until told to stop."""
-        bootstrap = self._watches[0].bootstrap
-        self._admin, self._reader = Admin(bootstrap), GroupReader(bootstrap)
+        self._admin, self._reader = Admin(self._servers), GroupReader(self._servers)
         looked_at = time.monotonic()
         while not self._stopped.wait(self._pause_s):
             watches = [watch for watch in self._watches if watch.is_kept]
@@ -106,6 +107,15 @@ class Watchdog(threading.Thread):
         if ended := watch.ended(group):
             self._reader.remove(watch.group, ended)
             log.info("removed from the group whose process has ended", members=ended)
+
+
+def watchdogs_for(watches: Sequence[Watch]) -> list[Watchdog]:
+    """Return a watchdog for each cluster that workers of a process are on, which is one but for special settings."""
+    on = dict.fromkeys(watch.bootstrap for watch in watches)
+    return [
+        Watchdog(bootstrap, [watch for watch in watches if watch.bootstrap == bootstrap])
+        for bootstrap in on
+    ]
 
 
 def _those_of(watch: Watch, topics: Mapping[str, Topic]) -> Mapping[str, Topic]:

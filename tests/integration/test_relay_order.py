@@ -47,7 +47,6 @@ class Snapshots:
     def __init__(self, world: World, connection: psycopg.Connection[Any]) -> None:
         self._tail = tail.Tail(world.outbox, connection)
         [[now]] = connection.execute("select pg_current_snapshot()::text").fetchall()
-        connection.rollback()
         self._reached = dict.fromkeys(range(SHARDS), Progress(now))
 
     def read(self, shards: Sequence[int], *, delivered: int, marked: int) -> list[OutboxRow]:
@@ -287,7 +286,6 @@ def test_only_what_is_new_is_read_though_nothing_is_known_of_the_log(stack: Runn
         chunks = tail.Tail(world.outbox, session).read(groups({0: Progress(now)}), 1)
         assert [len(chunk.rows) for chunk in chunks] == [3]
         session.execute("select pg_stat_force_next_flush()")
-        session.rollback()
         [[read]] = writer.execute(
             "select sum(seq_tup_read + idx_tup_fetch) from pg_stat_user_tables"
             " where schemaname = %s",

@@ -54,7 +54,7 @@ class Kafka:
         pass
 
     def looked_at(self, *watches: Watch, times: int = 1) -> None:
-        self.left, self.dog = times, Watchdog(watches)
+        self.left, self.dog = times, Watchdog("", watches)
         self.dog.run()
 
 
