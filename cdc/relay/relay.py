@@ -29,6 +29,10 @@ MARK_EVERY_S = 0.1
 LOOK_S = 0.05
 """How long to wait for one outbox without a look at the others."""
 PAUSE_S = 0.5
+GATHER_S = 0.005
+"""How soon after the last reading of an outbox the next one begins, so that what is committed meanwhile is published
+together; where commits are further apart than this, none waits.
+"""
 
 log = FieldLogger(__name__)
 
@@ -203,7 +207,8 @@ class Work:
             self.mark()
             unmarked = False
         patience = min(self._settings.relay_poll_s, self._settings.sign_s)
-        self._listen(MARK_EVERY_S if unmarked else patience)
+        gathering = [reader.gathers_for_s for reader in self._readers.values() if reader.is_wanted]
+        self._listen(min([MARK_EVERY_S if unmarked else patience, *gathering]))
 
     def _listen(self, timeout_s: float) -> None:
         for outbox in self._seat.notified(timeout_s):
@@ -244,16 +249,24 @@ class Reader:
         self._chunks: Generator[Chunk] | None = None
         self._reached: dict[int, Progress] = {}
         self._unmarked: set[int] = set()
+        self._begun_at = 0.0
         self.future: Future[Chunk] | None = None
         self.is_wanted = True
         """There may be something new."""
         self.has_published = False
         """Rows were delivered that are not marked."""
 
+    @property
+    def gathers_for_s(self) -> float:
+        """How long it is until the next reading may begin."""
+        return max(0.0, self._begun_at + GATHER_S - time.monotonic())
+
     def begin(self, total: int) -> None:
         """Begin to read when there may be something and nothing is being read."""
-        if self.is_wanted and self._chunks is None and self._reached:
+        is_free = self._chunks is None and self._reached
+        if self.is_wanted and is_free and not self.gathers_for_s:
             self.is_wanted = False
+            self._begun_at = time.monotonic()
             self._chunks = self._tail.read(groups(self._reached), total)
             self._next()
 

@@ -37,7 +37,7 @@ class Watchdog(threading.Thread):
     def __init__(self, bootstrap: str, watches: Sequence[Watch]) -> None:
         super().__init__(name="watchdog", daemon=True)
         self._servers = bootstrap
-        self._watches = watches
+        self.watches = watches
         self._every_s = min(LOOK_EVERY_S, *(watch.limit_s / 4 for watch in watches))
         self._stopped = threading.Event()
 
@@ -50,7 +50,7 @@ class Watchdog(threading.Thread):
         self._admin, self._reader = Admin(self._servers), GroupReader(self._servers)
         looked_at = time.monotonic()
         while not self._stopped.wait(self._pause_s):
-            watches = [watch for watch in self._watches if watch.is_kept]
+            watches = [watch for watch in self.watches if watch.is_kept]
             if time.monotonic() - looked_at > 2 * self._every_s + 1:
                 # this process was frozen, or Kafka away: that nothing has moved meanwhile says nothing
                 for watch in watches:
@@ -64,7 +64,7 @@ class Watchdog(threading.Thread):
 
     @property
     def _blind(self) -> int:
-        return max(watch.blind for watch in self._watches)
+        return max(watch.blind for watch in self.watches)
 
     @property
     def _pause_s(self) -> float:

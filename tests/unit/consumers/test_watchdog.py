@@ -13,7 +13,7 @@ from consumers.runtime.lanes import Progress
 from consumers.runtime.peers import Peers
 from consumers.runtime.store import Place
 from consumers.runtime.watch import BLIND_LOOKS, Watch, Watched
-from consumers.runtime.watchdog import Watchdog
+from consumers.runtime.watchdog import Watchdog, watchdogs_for
 
 ORDERS, PAYMENTS = "order.events", "payment.events"
 SILENT = KafkaException(KafkaError(KafkaError._TRANSPORT, "no answer"))
@@ -63,9 +63,9 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     return Kafka(monkeypatch)
 
 
-def watch(group: str, *topics: str) -> Watch:
+def watch(group: str, *topics: str, at: str = "here:9092") -> Watch:
     worker = Watched(
-        bootstrap="",
+        bootstrap=at,
         group=group,
         topics=topics,
         progress=lambda: {Place(topics[0], 0): Progress(7)},
@@ -120,3 +120,9 @@ def test_that_kafka_is_silent_is_said_after_a_while_by_all(kafka: Kafka) -> None
     assert [each.trouble for each in watches] == ["", ""]
     kafka.looked_at(*watches)
     assert all("does not answer" in each.trouble for each in watches)
+
+
+def test_each_cluster_has_a_watchdog_of_its_own() -> None:
+    here, too = watch("payments", ORDERS), watch("analytics", ORDERS)
+    there = watch("reports", ORDERS, at="there:9092")
+    assert [dog.watches for dog in watchdogs_for([here, there, too])] == [[here, too], [there]]
