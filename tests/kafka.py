@@ -25,6 +25,15 @@ from tests.stack import RunningStack
 
 TIMEOUT_S = 30.0
 LOOK_S = 0.2  # each look begins a client of its own, and reads a whole topic
+LEADERLESS = frozenset(
+    {
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+"""What is said of a partition right after a broker stood still: that nobody leads it, in one way or another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +158,7 @@ def bounds_of(stack: RunningStack, topic: str) -> dict[int, tuple[int, int]]:
         try:
             found.update(_bounds_of(stack, topic))
         except KafkaException as error:
-            # right after a broker stood still, a client may know of a partition and not of its leader
-            if error.args[0].code() != KafkaError._UNKNOWN_PARTITION:
+            if error.args[0].code() not in LEADERLESS:
                 raise
             return False
         return True
