@@ -176,7 +176,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
             results[form or ""] = result
             if not as_json:
                 if form:
-                    out.print(f"\n[bold]{form}[/bold]")
+                    out.print(f"\n{form}", style="bold")
                 report(result, out)
             if result.interrupted:
                 break

@@ -1,6 +1,7 @@
 """Results as JSON."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from infra.cli.output import emit
+from infra.settings import REPOSITORY
 
 
 class Kind(StrEnum):
@@ -56,3 +58,11 @@ def test_dataclasses_are_told_by_their_fields_and_ids_and_moments_as_text(
             {"own": {"number": 1, "at": "2026-01-02T00:00:00+00:00"}},
         ],
     }
+
+
+def test_nothing_is_written_as_markup_which_no_console_here_reads() -> None:
+    style = re.compile(r"\[/?(bold|dim|italic|underline|red|green|yellow|cyan)\]")
+    sources = [
+        path for path in (REPOSITORY / "infra").rglob("*.py") if style.search(path.read_text())
+    ]
+    assert sources == []
