@@ -1,6 +1,7 @@
 """The relay at work: reading outboxes, handing their rows to Kafka, marking what was delivered."""
 
 import contextlib
+import math
 import os
 import secrets
 import socket
@@ -207,8 +208,8 @@ class Work:
             self.mark()
             unmarked = False
         patience = min(self._settings.relay_poll_s, self._settings.sign_s)
-        gathering = [reader.gathers_for_s for reader in self._readers.values() if reader.is_wanted]
-        self._listen(min([MARK_EVERY_S if unmarked else patience, *gathering]))
+        until_due_s = [reader.due_in_s for reader in self._readers.values()]
+        self._listen(min([MARK_EVERY_S if unmarked else patience, *until_due_s]))
 
     def _listen(self, timeout_s: float) -> None:
         for outbox in self._seat.notified(timeout_s):
@@ -257,14 +258,15 @@ class Reader:
         """Rows were delivered that are not marked."""
 
     @property
-    def gathers_for_s(self) -> float:
-        """How long it is until the next reading may begin."""
+    def due_in_s(self) -> float:
+        """How long it is until the next reading begins; infinite when there is nothing to read, or it is being read."""
+        if not self.is_wanted or self._chunks is not None or not self._reached:
+            return math.inf
         return max(0.0, self._begun_at + GATHER_S - time.monotonic())
 
     def begin(self, total: int) -> None:
-        """Begin to read when there may be something and nothing is being read."""
-        is_free = self._chunks is None and self._reached
-        if self.is_wanted and is_free and not self.gathers_for_s:
+        """Begin to read when that is due."""
+        if not self.due_in_s:
             self.is_wanted = False
             self._begun_at = time.monotonic()
             self._chunks = self._tail.read(groups(self._reached), total)

@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import psycopg
@@ -125,11 +124,15 @@ class Tail:
         upto = progress.upto or now
         end = Progress(upto)
         values = _values(progress, shards, total)
-        first = self._first(values)
-        if len(first) < AT_ONCE:
-            yield Chunk(self._outbox, shards, first, end)
-            return
-        for rows in chain([first], self._rest(values | {"done": first[-1].seq})):
+        if progress.done is None:
+            first = self._first(values)
+            if len(first) < AT_ONCE:
+                yield Chunk(self._outbox, shards, first, end)
+                return
+            values["done"] = first[-1].seq
+            yield Chunk(self._outbox, shards, first, Progress(progress.since, upto, values["done"]))
+        # a backlog, or the rest of one: to ask for the first of it would sort all of it once more
+        for rows in self._rest(values):
             yield Chunk(self._outbox, shards, rows, Progress(progress.since, upto, rows[-1].seq))
         yield Chunk(self._outbox, shards, (), end)
 
