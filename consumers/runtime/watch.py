@@ -90,7 +90,7 @@ class Watch:
     """
 
     def __init__(self, worker: Watched, peers: Peers, limit_s: float) -> None:
-        self.bootstrap, self.group, self.topics = worker.bootstrap, worker.group, worker.topics
+        self.worker = worker
         self.limit_s = limit_s
         self.is_kept = False
         self.ends: Mapping[Place, int] = {}
@@ -99,7 +99,6 @@ class Watch:
         self.is_spare = False
         self.seen_at = 0.0
         self.blind = 0
-        self._worker = worker
         self._peers = peers
         self._judge = Judge(limit_s, worker.topics)
 
@@ -116,13 +115,13 @@ class Watch:
 
     def standing(self) -> Standing:
         """Return how far the worker is, to be compared with what Kafka says from now on: that only grows."""
-        return Standing(self._worker.progress(), self._worker.topic_ids())
+        return Standing(self.worker.progress(), self.worker.topic_ids())
 
     def compare(self, standing: Standing, topics: Mapping[str, Topic]) -> None:
         """Tell the worker when it has to begin anew somewhere, and keep where its topics end."""
         bounds = bounds_of(topics)
         if standing.has_moved(topics):
-            self._worker.moved()
+            self.worker.moved()
         else:
             self.known_ends |= {
                 (topics[place.topic].topic_id, place.partition): each.end
@@ -144,8 +143,8 @@ class Watch:
             topics,
             group,
             time.monotonic(),
-            is_taking_over=self._worker.is_taking_over(),
+            is_taking_over=self.worker.is_taking_over(),
         )
         self.trouble = verdict.trouble
         if verdict.is_final:
-            self._worker.end(verdict.trouble)
+            self.worker.end(verdict.trouble)

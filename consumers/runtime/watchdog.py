@@ -72,7 +72,7 @@ class Watchdog(threading.Thread):
 
     def _look(self, watches: Sequence[Watch], timeout_s: float) -> None:
         standings = {watch: watch.standing() for watch in watches}
-        names = {name for watch in watches for name in watch.topics}
+        names = {name for watch in watches for name in watch.worker.topics}
         try:
             with self._admin.asking() as admin:
                 topics = read_topics(admin, names, timeout_s)
@@ -83,9 +83,9 @@ class Watchdog(threading.Thread):
         theirs = {watch: _those_of(watch, topics) for watch in watches}
         for watch, standing in standings.items():
             watch.compare(standing, theirs[watch])
-        groups = self._reader.read([watch.group for watch in watches], timeout_s)
+        groups = self._reader.read([watch.worker.group for watch in watches], timeout_s)
         for watch, standing in standings.items():
-            self._judge(watch, standing, theirs[watch], groups[watch.group])
+            self._judge(watch, standing, theirs[watch], groups[watch.worker.group])
 
     def _judge(
         self,
@@ -94,7 +94,7 @@ class Watchdog(threading.Thread):
         topics: Mapping[str, Topic],
         group: Group | KafkaException,
     ) -> None:
-        speaker.set(watch.group)
+        speaker.set(watch.worker.group)
         try:
             if isinstance(group, KafkaException):
                 raise group
@@ -105,18 +105,18 @@ class Watchdog(threading.Thread):
 
     def _remove_ended(self, watch: Watch, group: Group) -> None:
         if ended := watch.ended(group):
-            self._reader.remove(watch.group, ended)
+            self._reader.remove(watch.worker.group, ended)
             log.info("removed from the group whose process has ended", members=ended)
 
 
 def watchdogs_for(watches: Sequence[Watch]) -> list[Watchdog]:
     """Return a watchdog for each cluster that workers of a process are on, which is one but for special settings."""
-    on = dict.fromkeys(watch.bootstrap for watch in watches)
+    on = dict.fromkeys(watch.worker.bootstrap for watch in watches)
     return [
-        Watchdog(bootstrap, [watch for watch in watches if watch.bootstrap == bootstrap])
+        Watchdog(bootstrap, [watch for watch in watches if watch.worker.bootstrap == bootstrap])
         for bootstrap in on
     ]
 
 
 def _those_of(watch: Watch, topics: Mapping[str, Topic]) -> Mapping[str, Topic]:
-    return {name: topics[name] for name in watch.topics if name in topics}
+    return {name: topics[name] for name in watch.worker.topics if name in topics}
