@@ -115,8 +115,8 @@ class Lane:
         self._ahead: asyncio.Task[list[Received[Any]] | None] | None = None
         self._passed: int | None = None
         """The position, where it is behind records that nobody handles; it moves with the next chunk."""
-        self._passed_at = 0.0
-        """When the first of them was passed, on the monotonic clock."""
+        self._settled_at = 0.0
+        """When it moves without one, on the monotonic clock."""
         self._acknowledge: list[Callable[[], None]] = []
         """What is told of batches when the position is behind them."""
         self._stopping = False
@@ -201,7 +201,7 @@ class Lane:
             await self._something.wait()
             return
         # what nobody handles may come again and again, and is no reason to wait any longer
-        left_s = self._passed_at + self._tools.linger_s - time.monotonic()
+        left_s = self._settled_at - time.monotonic()
         if left_s > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
@@ -245,7 +245,7 @@ class Lane:
             done = len(chunk)
             if self._tools.linger_s and not any(received.concerns_us for received in chunk):
                 if self._passed is None:
-                    self._passed_at = time.monotonic()
+                    self._settled_at = self._tools.next_round()
                 self._passed = chunk[-1].record.offset + 1
             elif not (done := await self._apply(chunk, chunk[-1].record.offset + 1)):
                 return
@@ -374,7 +374,8 @@ class LaneServices:
         seek: Makes the fetcher go on from an offset.
         retries: How long a partition waits for a party that cannot be reached.
         max_batch: Most messages in one transaction.
-        linger_s: How long a position may stay before records that nobody handles, to move with what comes next.
+        linger_s: How long a position may stay before records that nobody handles, to move with what comes next; 0 for
+            not at all.
     """
 
     intake: Intake
@@ -384,6 +385,10 @@ class LaneServices:
     retries: RetryPolicy
     max_batch: int
     linger_s: float = 0.0
+
+    def next_round(self) -> float:
+        """Return when positions that linger are moved next: all lanes at once, in one transaction."""
+        return (time.monotonic() // self.linger_s + 1) * self.linger_s
 
 
 class Lanes:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -28,7 +29,7 @@ from faust.types import TP
 
 from cdc.chores import cancel
 from cdc.logs import FieldLogger
-from cdc.speaker import speaker
+from consumers.runtime.fetch_loop import FetchLoop
 from consumers.runtime.lanes import Fetched, Lanes
 from consumers.runtime.lenient import LenientRecords
 from consumers.runtime.store import FenceLostError, Place
@@ -78,12 +79,28 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # aiokafka carries no typ
         return super()._get_actions_per_node(assignment)
 
 
-class FetchThread(AIOKafkaConsumerThread):
-    """The thread of the Kafka client, which here never sees records of aborted transactions."""
+class Fetching(AIOKafkaConsumerThread):
+    """The Kafka client, which here never sees records of aborted transactions, and shares a thread with others."""
 
-    def _start_thread(self) -> None:
-        speaker.set(self.app.conf.id)  # a thread knows nothing of who has started it
-        super()._start_thread()
+    def __init__(self, consumer: "BatchConsumer", **kwargs: Any) -> None:
+        self.fetch_loop = FetchLoop.enter(self)
+        super().__init__(consumer, thread_loop=self.fetch_loop.loop, Worker=_InFetchLoop, **kwargs)
+
+    async def stop(self) -> None:
+        """Stop, and leave the thread."""
+        await super().stop()
+        self.fetch_loop.leave(self)
+
+    async def serve(self) -> None:
+        """Fetch until told to stop."""
+        try:
+            await self._serve()
+        except Exception:
+            self.set_shutdown()
+            raise
+
+    async def _gather_remaining_tasks(self) -> None:
+        """Cancel nothing: what runs on the loop may be somebody else's, and ends with the loop."""
 
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -97,6 +114,24 @@ class FetchThread(AIOKafkaConsumerThread):
     def position_of(self, tp: TP) -> int | None:
         """Return where the next fetch of a partition begins; None when it was dealt out anew and was not sought yet."""
         return position_of(self._ensure_consumer(), tp)
+
+
+class _InFetchLoop:
+    """What is a thread of its own to mode, for a client that shares one.
+
+    Args:
+        fetching: The client.
+    """
+
+    def __init__(self, fetching: Fetching) -> None:
+        self._fetching = fetching
+        self._serving: list[Future[None]] = []
+
+    def start(self) -> None:
+        self._serving.append(self._fetching.fetch_loop.run(self._fetching.serve()))
+
+    def stop(self) -> None:
+        wait(self._serving)
 
 
 def position_of(consumer: aiokafka.AIOKafkaConsumer, tp: TP) -> int | None:
@@ -124,7 +159,7 @@ class BatchConsumer(Consumer):
         self._tried_at = 0.0
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
-        return FetchThread(self, loop=self.loop, beacon=self.beacon)
+        return Fetching(self, loop=self.loop, beacon=self.beacon)
 
     @property
     def is_taking_over(self) -> bool:
@@ -199,7 +234,7 @@ class BatchConsumer(Consumer):
             async with self._fetching:  # what is handed out meanwhile lies before the answer
                 if lanes.get(place) is not lane or not lane.is_idle:
                     continue
-                position = cast(FetchThread, self._thread).position_of(TP(*place))
+                position = cast(Fetching, self._thread).position_of(TP(*place))
                 if position:
                     with contextlib.suppress(FenceLostError):  # it was just given to another worker
                         await lane.skip_to(position)

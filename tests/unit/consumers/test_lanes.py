@@ -1,7 +1,8 @@
 """What a lane takes in at a time, and when its position moves over what nobody handles."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import pairwise
 
 from hypothesis import given
@@ -59,18 +60,7 @@ def test_a_position_moves_also_while_only_what_nobody_handles_keeps_coming() -> 
 
 async def keeps_coming() -> None:
     rig = await Rig(in_memory(MemoryDatabase([]))).start()
-    turns = Turns(rig.worker.processor, parallel=1)
-    lanes = Lanes(
-        LaneServices(
-            intake=rig.worker.intake,
-            turns=turns,
-            position=rig.store.position,
-            seek=never,
-            retries=POLICY,
-            max_batch=10,
-            linger_s=LINGER_S,
-        )
-    )
+    lanes = lanes_of(rig)
     lanes.open({PLACE: await rig.store.begin(PLACE, 0)})
     lane = lanes.get(PLACE)
     assert lane is not None
@@ -85,6 +75,53 @@ async def keeps_coming() -> None:
     assert seen[-1] >= COMING / 2
     assert await rig.store.position(PLACE) == seen[-1]
     await lanes.close(1)
+
+
+def test_positions_move_together_over_what_nobody_handles() -> None:
+    asyncio.run(come_to_several())
+
+
+async def come_to_several() -> None:
+    rig = await Rig(in_memory(MemoryDatabase([]))).start()
+    rig.publish([rig.cancelled("a1")])
+    [record] = rig.log.fetch(PLACE, 0, 1)
+    lanes = lanes_of(rig)
+    places = [PLACE._replace(partition=number) for number in range(8)]
+    lanes.open({place: await rig.store.begin(place, 0) for place in places})
+    transactions = 0
+
+    @asynccontextmanager
+    async def counted() -> AsyncIterator[object]:
+        nonlocal transactions
+        transactions += 1
+        async with begin() as transaction:
+            yield transaction
+
+    begin, rig.store.transaction = rig.store.transaction, counted  # type: ignore[method-assign]
+    for place in places:
+        lane = lanes.get(place)
+        assert lane is not None
+        lane.add(Fetched([record._replace(partition=place.partition)]))
+        await asyncio.sleep(LINGER_S / 20)
+    await asyncio.sleep(2 * LINGER_S)
+    assert [await rig.store.position(place) for place in places] == [1] * len(places)
+    # in a round or two, and not each by itself
+    assert transactions <= len(places) / 2
+    await lanes.close(1)
+
+
+def lanes_of(rig: Rig) -> Lanes:
+    return Lanes(
+        LaneServices(
+            intake=rig.worker.intake,
+            turns=Turns(rig.worker.processor, parallel=1),
+            position=rig.store.position,
+            seek=never,
+            retries=POLICY,
+            max_batch=10,
+            linger_s=LINGER_S,
+        )
+    )
 
 
 async def never(place: Place, offset: int) -> None:
