@@ -7,6 +7,7 @@ over, and the receiver gets it under the same id.
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -82,11 +83,19 @@ class _Call:
     def __init__(self, leased: Leased, timeout_s: float) -> None:
         self.leased = leased
         self.within = asyncio.timeout(timeout_s)
+        self.is_answered = False
         self._began = time.monotonic()
 
     @property
     def takes_long(self) -> bool:
         return time.monotonic() - self._began >= SWIFT_S
+
+    @property
+    def waits_long(self) -> bool:
+        """Whether its receiver is waited for, and has been for long: its time is not over, nor was it broken off."""
+        ends_at = self.within.when() or 0
+        now = asyncio.get_running_loop().time()
+        return self.takes_long and not self.is_answered and now < ends_at
 
     def break_off(self) -> None:
         self.within.reschedule(asyncio.get_running_loop().time())
@@ -139,7 +148,7 @@ class Dispatcher:
 
     async def _lease(self, running: Sequence[_Call]) -> Sequence[Leased]:
         """Lease what there is room for; the oldest come first in `running`."""
-        long = [each for each in running if each.takes_long]
+        long = [each for each in running if each.waits_long]
         for each in long[: max(0, len(long) - LONG_AT_ONCE)]:
             each.break_off()
         brief = [each.leased for each in running if not each.takes_long]
@@ -171,6 +180,7 @@ class Dispatcher:
         try:
             with _calling(leased) as span:
                 outcome = await self._call(leased, begun.within)
+                begun.is_answered = True
                 _describe(span, outcome)
             await self._settle(leased, outcome)
         except asyncio.CancelledError:
@@ -188,7 +198,8 @@ class Dispatcher:
         try:
             signature = sign(self._keys(leased), str(leased.webhook_id), timestamp, body)
         except UnsealError as error:
-            return Outcome(at=datetime.now(UTC), duration_s=0, error=f"not called: {error}")
+            told = f"not called: {error}"
+            return Outcome(at=datetime.now(UTC), duration_s=0, error=told, is_ours=True)
         headers = {
             "content-type": "application/json",
             "user-agent": "tailrace-webhooks",
@@ -199,8 +210,12 @@ class Dispatcher:
         return await call(leased.url, headers, body, self._policy, within=within)
 
     def _keys(self, leased: Leased) -> list[str]:
-        sealed = [leased.key, *([leased.former_key] if leased.former_key else [])]
-        return [self._seal.open(each, leased.endpoint_id) for each in sealed]
+        keys = [self._seal.open(leased.key, leased.endpoint_id)]
+        if leased.former_key:
+            # it may be why there is a new one that it does not open any more
+            with suppress(UnsealError):
+                keys.append(self._seal.open(leased.former_key, leased.endpoint_id))
+        return keys
 
     async def _settle(self, leased: Leased, outcome: Outcome) -> None:
         async with self._pool.connection() as connection, connection.transaction():
@@ -208,17 +223,18 @@ class Dispatcher:
                 await cursor.execute(QUERIES["lock"], {"endpoint_id": leased.endpoint_id})
                 [endpoint] = await cursor.fetchall()
             now = endpoint["now"]  # the database's, as there may be several workers
-            decision = decide(leased.attempts + 1, outcome, now, endpoint["failing_since"])
+            attempts = leased.attempts + 1
+            decision = decide(attempts, outcome, now, endpoint["failing_since"])
             if endpoint["url"] == leased.url:
-                await self._note(connection, leased, outcome, decision)
+                await self._note(connection, leased, outcome, decision, attempts)
                 await self._judge(connection, leased, decision)
                 if decision.disabled and endpoint["disabled_reason"] is None:
                     await self._disable(connection, leased, decision, now)
             else:
-                # that the endpoint has left says nothing of where it is now, and it is tried there
+                # that the endpoint has left says nothing of where it is now, and it is tried there from the first on
                 if decision.status != "delivered":
-                    decision = Decision(status="pending", due_at=now)
-                await self._note(connection, leased, outcome, decision)
+                    decision, attempts = Decision(status="pending", due_at=now), 0
+                await self._note(connection, leased, outcome, decision, attempts)
         log.info(
             "webhook",
             delivery_id=leased.delivery_id,
@@ -230,7 +246,12 @@ class Dispatcher:
         )
 
     async def _note(
-        self, connection: Connection, leased: Leased, outcome: Outcome, decision: Decision
+        self,
+        connection: Connection,
+        leased: Leased,
+        outcome: Outcome,
+        decision: Decision,
+        attempts: int,
     ) -> None:
         attempt = {
             "attempted_at": outcome.at,
@@ -241,7 +262,7 @@ class Dispatcher:
         }
         of_it = {"delivery_id": leased.delivery_id, "leased_until": leased.leased_until}
         await connection.execute(QUERIES["note"], of_it | attempt)
-        changes = {"status": decision.status, "due_at": decision.due_at}
+        changes = {"status": decision.status, "due_at": decision.due_at, "attempts": attempts}
         settled = await connection.execute(QUERIES["settle"], of_it | changes)
         if settled.rowcount:
             await connection.execute(QUERIES["queue"], of_it | changes)

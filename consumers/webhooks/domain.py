@@ -52,10 +52,10 @@ def decide(
     """
     if outcome.status is not None and 200 <= outcome.status < 300:
         return Decision(status="delivered", is_swift=outcome.duration_s < SWIFT_S)
-    since = failing_since or now
+    since = failing_since if outcome.is_ours else failing_since or now
     if outcome.status == GONE:
         return Decision(status="skipped", failing_since=since, disabled="it answered 410 Gone")
-    if now - since >= GIVEN_UP_AFTER:
+    if since and now - since >= GIVEN_UP_AFTER and not outcome.is_ours:
         days = GIVEN_UP_AFTER.days
         return Decision(
             status="skipped",

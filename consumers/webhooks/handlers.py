@@ -9,19 +9,13 @@ from uuid import UUID
 from psycopg.rows import class_row
 from pydantic_core import to_jsonable_python
 
+from producers.webhooks.events import EVENT_TYPES
 from producers.webhooks.handlers import body_of
-from schemas.message import Message
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 from tailrace import BulkWork, Received, handles_in_bulk, load_queries
 
 QUERIES = load_queries(__package__)
 
-EVENT_TYPES: Mapping[type[Message], str] = {
-    OrderCreated: "order.created",
-    OrderConfirmed: "order.confirmed",
-    OrderCancelled: "order.cancelled",
-}
-"""What each event is called outside."""
 MOST_BYTES = 20_000
 """Most bytes of a body; what would be larger names the order alone, which can be asked for."""
 

@@ -119,7 +119,7 @@ on conflict (delivery_id, attempted_at) do nothing;
 update delivery
 set
     status = %(status)s,
-    attempts = attempts + 1,
+    attempts = %(attempts)s,
     leased_until = null,
     due_at = coalesce(%(due_at)s::timestamptz, due_at),
     finished_at = case when %(status)s <> 'pending' then clock_timestamp() end
@@ -140,11 +140,13 @@ where
     and behind.delivery_id > settled.delivery_id;
 
 -- name: judge
+-- Calls that were under way with the one that was asked to wait say nothing against that, however they end.
 update endpoint
-set failing_since = %(failing_since)s, slowed_until = %(slowed_until)s, is_swift = %(is_swift)s
+set failing_since = %(failing_since)s, slowed_until = greatest(slowed_until, %(slowed_until)s), is_swift = %(is_swift)s
 where
     endpoint_id = %(endpoint_id)s
-    and (failing_since, slowed_until, is_swift) is distinct from (%(failing_since)s, %(slowed_until)s, %(is_swift)s);
+    and (failing_since, slowed_until, is_swift)
+        is distinct from (%(failing_since)s, greatest(slowed_until, %(slowed_until)s), %(is_swift)s);
 
 -- name: forget
 delete from delivery

@@ -37,9 +37,7 @@ def keys() -> None:
 @click.option(
     "--days",
     type=whole(1, 100 * YEAR_DAYS),
-    default=YEAR_DAYS,
-    show_default=True,
-    help="How long it is good.",
+    help=f"How long it is good; {YEAR_DAYS} unless you say otherwise.",
 )
 @click.option("--forever", is_flag=True, help="It never expires.")
 @json_option
@@ -48,13 +46,18 @@ def keys() -> None:
     "tailrace keys new warehouse --scope reports:read --days 30 --json",
 )
 @usage_errors()
-def new(*, owner: str, scopes: Sequence[str], days: int, forever: bool, as_json: bool) -> None:
+def new(
+    *, owner: str, scopes: Sequence[str], days: int | None, forever: bool, as_json: bool
+) -> None:
     """Make an API key for the client OWNER, and show it this once.
 
     Only its digest is kept: whoever loses it is given another. All keys of one owner count as the same client, so that
     two of them make a rotation: give out the second, wait until it is used, revoke the first.
     """
-    made = operations.new(load_deployment(), owner, scopes, days=None if forever else days)
+    if forever and days is not None:
+        raise click.UsageError("say either how many --days it is good, or --forever.")
+    days = None if forever else days or YEAR_DAYS
+    made = operations.new(load_deployment(), owner, scopes, days=days)
     kept, until = made.kept, local(made.kept.expires_at, "it is revoked")
     lines = [
         made.key,

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,8 +17,13 @@ from producers.webhooks.addresses import Admitted, Policy, RefusedUrlError, admi
 
 KEPT_BYTES = 1024
 """How much of an answer is read: enough to see what is wrong."""
+READING_S = 1.0
+"""How long that is waited for, in seconds: it decides nothing."""
 LONGEST_WAIT_S = 24 * 3600.0
 """Longest `Retry-After` that is honoured, in seconds."""
+
+
+_BROKEN_OFF = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,7 @@ class Outcome:
     error: str | None = None
     answer: str = ""  # its beginning, without characters that steer whatever shows it
     retry_after_s: float | None = None
+    is_ours: bool = False  # what went wrong says nothing of the receiver, who was not called
 
 
 class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
@@ -78,20 +85,26 @@ async def call(
         within: How long all of it may take: resolving, connecting, answering. It may be shortened meanwhile.
     """
     at, started = datetime.now(UTC), time.monotonic()
-    told: dict[str, Any]
+    answer: dict[str, Any] = {}
+    error: str | None = None
     try:
         async with within:
-            told = await _exchange(await admit(url, policy), headers, body)
+            await _exchange(await admit(url, policy), headers, body, answer)
     except TimeoutError:
-        told = {"error": f"no answer within {round(time.monotonic() - started, 1):g} seconds"}
-    except RefusedUrlError as error:
-        told = {"error": f"not called: {error}"}
-    except Exception as error:  # noqa: BLE001 - whatever a receiver leads the client to is its failure
-        told = {"error": harmless(f"{type(error).__name__}: {error}"[:KEPT_BYTES])}
+        error = f"no answer within {round(time.monotonic() - started, 1):g} seconds"
+    except RefusedUrlError as refused:
+        error = f"not called: {refused}"
+    except Exception as failure:  # noqa: BLE001 - whatever a receiver leads the client to is its failure
+        error = harmless(f"{type(failure).__name__}: {failure}"[:KEPT_BYTES])
+    # what has answered has answered, whatever becomes of the rest
+    told = answer or {"error": error}
     return Outcome(at=at, duration_s=time.monotonic() - started, **told)
 
 
-async def _exchange(admitted: Admitted, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+async def _exchange(
+    admitted: Admitted, headers: Mapping[str, str], body: bytes, answer: dict[str, Any]
+) -> None:
+    """Post, and note what is answered as soon as it is known."""
     url = httpcore2.URL(
         scheme=admitted.scheme,
         host=admitted.host,
@@ -105,19 +118,20 @@ async def _exchange(admitted: Admitted, headers: Mapping[str, str], body: bytes)
         ) as pool,
         pool.stream("POST", url, headers=list(sent.items()), content=body) as response,
     ):
-        return {
-            "status": response.status,
-            "retry_after_s": retry_after_s(response.headers, datetime.now(UTC)),
-            "answer": harmless((await _beginning(response)).decode(errors="replace")),
-        }
+        answer["status"] = response.status
+        answer["retry_after_s"] = retry_after_s(response.headers, datetime.now(UTC))
+        answer["answer"] = harmless((await _beginning(response)).decode(errors="replace"))
 
 
 async def _beginning(response: httpcore2.Response) -> bytes:
+    """Return what comes of the body, soon and without an error."""
     read = bytearray()
-    async for chunk in response.aiter_stream():
-        read += chunk
-        if len(read) >= KEPT_BYTES:
-            break
+    with suppress(TimeoutError, *_BROKEN_OFF):
+        async with asyncio.timeout(READING_S):
+            async for chunk in response.aiter_stream():
+                read += chunk
+                if len(read) >= KEPT_BYTES:
+                    break
     return bytes(read[:KEPT_BYTES])
 
 

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from producers.webhooks import signing
+from producers.webhooks.events import require_fields
 from producers.webhooks.sealing import Seal, UnsealError
 from tailrace import Connection, UnitOfWork, load_queries, new_id
 
@@ -72,6 +73,7 @@ def key_for(kind: str, secret: str | None) -> str:
 
 
 async def register(asked: Registration, key: str, seal: Seal, work: UnitOfWork) -> Row:
+    require_fields(asked.filter, asked.event_types)
     endpoint_id = new_id()
     return await _one(
         work.connection,
@@ -99,6 +101,8 @@ async def change(endpoint_id: UUID, asked: Mapping[str, Any], work: UnitOfWork) 
     of_it = {"endpoint_id": endpoint_id}
     disabled, url = await _locked(endpoint_id, work.connection)
     row = {**await find(endpoint_id, work.connection), **asked}
+    if asked.keys() & {"filter", "event_types"}:
+        require_fields(row["filter"], row["event_types"])
     changed = {
         "event_types": list(dict.fromkeys(row["event_types"])),
         "filter": Jsonb(dict(row["filter"])),

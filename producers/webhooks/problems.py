@@ -10,6 +10,7 @@ from cdc.logs import FieldLogger
 from cdc.service import StartError
 from producers.rest.problems import ProblemError, response_of, unavailable
 from producers.webhooks.addresses import RefusedUrlError
+from producers.webhooks.events import FilterError
 from producers.webhooks.handlers import (
     DeliveryNotFoundError,
     DeliveryPendingError,
@@ -58,6 +59,9 @@ def problem_of(error: Exception) -> ProblemError:
         case RefusedUrlError():
             told = f"the URL is not called from here: {error}; give another one"
             return _field_problem(told, URL_REFUSED, "#/url", error)
+        case FilterError():
+            told = f"the filter cannot be taken: {error}"
+            return _field_problem(told, INVALID_REQUEST, f"#/filter/{error.field}", error)
         case KeyFormatError():
             told = f"the secret cannot be taken: {error}"
             return _field_problem(told, INVALID_REQUEST, "#/secret", error)
@@ -75,5 +79,5 @@ def install(app: FastAPI) -> None:
             log.error("webhooks cannot be registered", because=str(error))
         return response_of(problem_of(error), request)
 
-    for kind in (*PROBLEMS, RefusedUrlError, KeyFormatError):
+    for kind in (*PROBLEMS, RefusedUrlError, FilterError, KeyFormatError):
         app.add_exception_handler(kind, answer)

@@ -37,9 +37,9 @@ for no key update;
 update endpoint set disabled_reason = %(reason)s where endpoint_id = %(endpoint_id)s;
 
 -- name: skip
--- What waits for an endpoint that is disabled. It can be recovered.
+-- What waits for an endpoint that is disabled. It can be recovered. Whoever is at one keeps his lease until his call ends.
 update delivery
-set status = 'skipped', finished_at = now(), leased_until = null
+set status = 'skipped', finished_at = now()
 where endpoint_id = %(endpoint_id)s and status = 'pending';
 
 -- name: enable

@@ -12,18 +12,20 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from cdc.chores import cancel
+from cdc.context import MessageContext
 from cdc.ids import new_id
 from consumers.webhooks import dispatch
 from consumers.webhooks.dispatch import AT_ONCE, NOT_SWIFT, OF_ENDPOINT, OF_HOST, Dispatcher, forget
-from producers.webhooks import signing
+from producers.webhooks import handlers, signing
 from producers.webhooks.addresses import Policy
 from producers.webhooks.sealing import Seal
 from schemas.messages.webhooks import EndpointDisabled
-from tailrace import PostgresDatabase
+from tailrace import PostgresDatabase, RequestWork, UnitOfWork
 from tests.receiver import Receiver, Request, answer
 from tests.stack import RunningStack
 
 SEAL = Seal(b"k" * 32)
+OVER = "select 1 from delivery having count(*) filter (where status = 'pending') = 0"
 
 
 class Desk:
@@ -43,6 +45,14 @@ class Desk:
             if rows := await self.run(statement, *values):
                 return rows
             await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[UnitOfWork]:
+        """Work as a request does."""
+        async with self.database.pool.connection() as connection, connection.transaction():
+            yield RequestWork(
+                connection, self.database.outbox(), MessageContext(correlation_id=new_id())
+            )
 
     async def endpoint(self, url: str, *, in_order: bool = True) -> UUID:
         endpoint_id = new_id()
@@ -267,16 +277,23 @@ def test_where_too_many_take_long_those_are_broken_off_that_had_the_most_time(
     async def scene(desk: Desk) -> None:
         async with held() as (waiting, _):
             first = await desk.endpoint(waiting.url, in_order=False)
-            await desk.deliveries(first, "a", "a")
+            await desk.deliveries(first, *"aaaaa")
             async with working(desk):
-                await waiting.until(lambda requests: len(requests) == 2)
+                await waiting.until(lambda requests: len(requests) == 5)
+                # several at once
+                await desk.found("select 1 from attempt having count(*) >= 3")
                 later = await desk.endpoint(waiting.url)
                 await desk.deliveries(later, "b")
-                [(error, endpoint_id)] = await desk.found(
+                attempts = await desk.found(
                     "select error, endpoint_id from attempt join delivery using (delivery_id)"
+                    " where (select count(*) from attempt) >= 4"
                 )
-                assert endpoint_id == first
-                assert error.startswith("no answer within ")
+                assert {endpoint_id for _, endpoint_id in attempts} == {first}
+                assert all(error.startswith("no answer within ") for error, _ in attempts)
+                [[at_work]] = await desk.run(
+                    "select count(*) from delivery where leased_until > now()"
+                )
+                assert at_work == 2, "others were broken off with them"
 
     play(stack, scene)
 
@@ -290,13 +307,17 @@ def test_what_was_under_way_when_an_endpoint_moved_says_nothing_of_where_it_is_n
             await desk.deliveries(endpoint_id, "a", "a")
             async with working(desk):
                 await former.until(bool)
-                await desk.run("update endpoint set url = %s", present.url)
+                await desk.run("update delivery set attempts = 9 where leased_until is not null")
+                async with desk.work() as work:
+                    await handlers.change(endpoint_id, {"url": present.url}, work)
                 released.set()
-                await present.until(lambda requests: len(requests) == 2)
+                await desk.found(OVER)
             assert told(present.requests) == [("a", 0), ("a", 1)]
             assert await desk.run("select disabled_reason, failing_since from endpoint") == [
                 (None, None)
             ]
+            # the first one at the former URL was no attempt at this one
+            assert await desk.run("select attempts from delivery order by 1") == [(1,), (1,)]
 
     play(stack, scene)
 
@@ -309,17 +330,15 @@ def test_nothing_is_left_of_a_deleted_endpoint(stack: RunningStack) -> None:
             await desk.deliveries(other, "a")
             async with working(desk):
                 await waiting.until(lambda requests: len(requests) == 3)
-                await desk.run(
-                    "update endpoint set deleted_at = now() - interval '1 day' where endpoint_id = %s",
-                    deleted,
-                )
+                async with desk.work() as work:
+                    await handlers.delete(deleted, work)
+                await desk.run("update endpoint set deleted_at = deleted_at - interval '1 day'")
                 await forget(desk.database.pool, timedelta(days=13))
                 [[kept]] = await desk.run("select count(*) from delivery")
                 assert kept == 3, "somebody is at them"
                 released.set()
-                await desk.found(
-                    "select 1 from delivery having count(*) filter (where status = 'pending') = 0"
-                )
+                await desk.found("select 1 from attempt having count(*) = 3")
+            await desk.run("update delivery set leased_until = clock_timestamp()")
             await forget(desk.database.pool, timedelta(days=13))
             assert await desk.run("select endpoint_id from endpoint") == [(other,)]
             assert await desk.run("select distinct endpoint_id from delivery") == [(other,)]
@@ -348,6 +367,31 @@ def test_a_busy_endpoint_is_left_alone_and_a_gone_one_is_told_of(stack: RunningS
             assert await desk.statuses(long_ill) == ["skipped", "skipped"]
             [[type_, key]] = await desk.run("select type, aggregate_id from outbox")
             assert (type_, key) == (EndpointDisabled.NAME, str(long_ill))
+
+    play(stack, scene)
+
+
+def test_a_call_that_ends_well_does_not_end_what_another_was_asked_for(stack: RunningStack) -> None:
+    async def scene(desk: Desk) -> None:
+        released = asyncio.Event()
+
+        async def reply(request: Request) -> bytes:
+            [(key, _)] = told([request])
+            if key == "busy":
+                return answer(429, retry_after="3600")
+            await released.wait()
+            return answer(200) if key == "well" else answer(500)
+
+        async with Receiver(reply).open() as receiver:
+            endpoint_id = await desk.endpoint(receiver.url)
+            await desk.deliveries(endpoint_id, "well", "ill", "busy")
+            async with working(desk):
+                await desk.found("select 1 from endpoint where slowed_until is not null")
+                released.set()
+                await desk.found("select 1 from attempt having count(*) = 3")
+                await desk.deliveries(endpoint_id, "later")
+                await asyncio.sleep(1)
+            assert len(receiver.requests) == 3, "it was called again"
 
     play(stack, scene)
 
@@ -392,5 +436,13 @@ def test_a_key_that_cannot_be_opened_costs_its_endpoint_alone(stack: RunningStac
             assert await desk.statuses(sealed) == ["pending"]
             [[error]] = await desk.run("select error from attempt where error is not null")
             assert "rotate the secrets" in error
+            # that is our own fault, and what is said there helps
+            assert await desk.run("select failing_since from endpoint") == [(None,), (None,)]
+            async with desk.work() as work:
+                new = signing.new_secret()
+                await handlers.rotate(sealed, "hmac-sha256", new, SEAL, work)
+            await desk.run("update delivery set due_at = now()")
+            await desk.worker().send_due()
+            assert await desk.statuses(sealed) == ["delivered"]
 
     play(stack, scene)

@@ -279,6 +279,7 @@ def test_an_endpoint_is_changed_and_deleted(stack: RunningStack) -> None:
         client.patch(registered, expect=422)
         client.patch(registered, expect=422, url=None)
         client.patch(registered, expect=422, signing="ed25519")
+        client.patch(registered, expect=422, filter={"reason": ["card_declined"]})
         assert client.endpoint(registered) == before
         changes: dict[str, Any] = {
             "url": url,
@@ -333,6 +334,10 @@ def test_an_endpoint_is_changed_and_deleted(stack: RunningStack) -> None:
         ({"event_types": ["order.eaten"]}, "invalid-request"),
         ({"filter": {"customer_id": []}}, "invalid-request"),
         ({"filter": {"Customer": ["x"]}}, "invalid-request"),
+        ({"filter": {"curency": ["EUR"]}}, "invalid-request"),
+        ({"filter": {"lines": ["tea"]}, "event_types": ["order.created"]}, "invalid-request"),
+        # an order that is cancelled does not say whose it is, and would be waited for in vain
+        ({"filter": {"customer_id": ["ada"]}}, "invalid-request"),
         ({"secret": "whsec_short"}, "invalid-request"),
         ({"secret": signing.new_secret(), "signing": "ed25519"}, "invalid-request"),
         ({"unknown": 1}, "invalid-request"),

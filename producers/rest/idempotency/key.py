@@ -62,10 +62,13 @@ def fingerprint(scope: Scope, body_digest: bytes) -> bytes:
     Bodies are compared byte by byte. To compare what they mean would take an opinion on every number and every field,
     and a client that repeats a request has its bytes still.
     """
+    conditions = Headers(scope=scope).getlist(
+        "if-match"
+    )  # on another one the answer may be another
     offer = scope["state"].get(OFFER)
     version = str(offer.version.number) if offer else ""
     query = scope["query_string"].decode("latin-1")
-    return _digest([version, query, body_digest.hex()])
+    return _digest([version, query, body_digest.hex(), *conditions])
 
 
 def _caller(scope: Scope) -> str:

@@ -61,7 +61,6 @@ class MakeReport(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        validate_by_name=True,
         json_schema_extra={"examples": [_EXAMPLE]},
     )
 

@@ -46,6 +46,13 @@ def test_the_schedule_is_that_of_the_specification() -> None:
     assert (last.status, last.due_at) == ("failed", None)
 
 
+@pytest.mark.parametrize("since", [None, NOW - timedelta(days=9)])
+def test_what_is_our_own_fault_says_nothing_of_the_endpoint(since: datetime | None) -> None:
+    ours = Outcome(at=NOW, duration_s=0, error="no key opens it", is_ours=True)
+    decision = decide(1, ours, NOW, since)
+    assert (decision.status, decision.failing_since, decision.disabled) == ("pending", since, None)
+
+
 def test_gone_disables_at_once() -> None:
     decision = decide(1, outcome(410), NOW, None)
     assert (decision.status, decision.disabled) == ("skipped", "it answered 410 Gone")

@@ -35,7 +35,14 @@ def headers(*values: str) -> Headers:
 
 
 def scope(**others: Any) -> dict[str, Any]:
-    return {"method": "POST", "path": "/v2/orders", "query_string": b"", "state": {}} | others
+    usual = {
+        "method": "POST",
+        "path": "/v2/orders",
+        "query_string": b"",
+        "headers": [],
+        "state": {},
+    }
+    return usual | others
 
 
 def test_most_requests_have_none() -> None:
@@ -131,11 +138,12 @@ def test_bodies_are_compared_byte_by_byte(one: bytes, other: bytes) -> None:
     assert (first == second) == (one == other)
 
 
-def test_the_query_and_the_version_are_part_of_a_request() -> None:
+def test_the_query_the_version_and_the_condition_are_part_of_a_request() -> None:
     body = hashlib.sha256(string.ascii_letters.encode()).digest()
     others = [
         scope(),
         scope(query_string=b"a=1"),
+        *(scope(headers=[(b"if-match", tag)]) for tag in (b'"1"', b'"2"', b"*")),
         *(scope(state={OFFER: Offer(JSON, Version(number))}) for number in (1, 2)),
     ]
     assert len({fingerprint(each, body) for each in others}) == len(others)

@@ -90,32 +90,61 @@ def test_of_an_answer_the_beginning_is_kept_and_does_no_harm() -> None:
         b"HTTP/1.1 200\r\n",
         b"HTTP/1.1 99999 Nonsense\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nx: " + b"x" * 1_000_000,
-        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_no_whole_answer_is_a_failure(wire: bytes) -> None:
+def test_what_has_no_whole_head_is_no_answer(wire: bytes) -> None:
     outcome, _ = called(always(wire))
     assert outcome.status is None
     assert outcome.error
     assert outcome.error.isprintable()
 
 
-@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nslow"])
-def test_a_receiver_has_so_long_and_no_longer(beginning: bytes) -> None:
-    async def run() -> None:
-        async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(beginning)
-            await reader.read()
+@pytest.mark.parametrize("status", [200, 410, 429])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"content-length: 10\r\n\r\nhalf",
+        b"transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n",
+        b"transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n5",
+    ],
+)
+def test_what_has_answered_has_answered_whatever_becomes_of_the_body(
+    status: int, rest: bytes
+) -> None:
+    wire = b"HTTP/1.1 %d Told\r\nretry-after: 90\r\n" % status + rest
+    outcome, _ = called(always(wire))
+    assert (outcome.status, outcome.error, outcome.retry_after_s) == (status, None, 90)
+    assert outcome.answer in ("", "half")
 
-        async with serving(drip) as port:
-            outcome = await call(
-                f"http://127.0.0.1:{port}", {}, b"", LOCAL, within=asyncio.timeout(0.3)
-            )
-        assert outcome.error == "no answer within 0.3 seconds"
-        assert 0.3 <= outcome.duration_s < 5
 
-    asyncio.run(run())
+@pytest.mark.parametrize("within_s", [0.3, 30])
+def test_a_body_that_drips_is_not_waited_for(
+    within_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "READING_S", min(0.5, 2 * within_s))
+    outcome = asyncio.run(
+        answered_by(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nslow", within_s=within_s)
+    )
+    assert (outcome.status, outcome.error) == (200, None)
+    assert outcome.duration_s < 5
+
+
+def test_a_receiver_has_so_long_and_no_longer() -> None:
+    outcome = asyncio.run(answered_by(b"HTTP/1.1 200 OK\r\n", within_s=0.3))
+    assert outcome.error == "no answer within 0.3 seconds"
+    assert 0.3 <= outcome.duration_s < 5
+
+
+async def answered_by(beginning: bytes, *, within_s: float) -> Outcome:
+    """Call a receiver that begins an answer and does not end it."""
+
+    async def begins(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(beginning)
+        await reader.read()
+
+    async with serving(begins) as port:
+        url = f"http://127.0.0.1:{port}"
+        return await call(url, {}, b"", LOCAL, within=asyncio.timeout(within_s))
 
 
 def test_an_endless_answer_is_read_no_further_than_it_is_kept() -> None:
@@ -170,7 +199,8 @@ def test_the_address_that_was_judged_is_called_and_the_name_is_not_looked_up_aga
         async with Receiver().open() as receiver:
             here = (ip_address("127.0.0.1"),)
             called = Admitted("http", "nowhere.invalid", receiver.port, "/", here, is_local=True)
-            told = await calls._exchange(called, {}, b"")
+            told = dict[str, object]()
+            await calls._exchange(called, {}, b"", told)
             assert told["status"] == 204
             assert receiver.requests[0].headers["host"] == f"nowhere.invalid:{receiver.port}"
 
@@ -184,7 +214,7 @@ def test_a_connection_that_leads_elsewhere_is_closed_before_anything_is_said() -
             asked = (ip_address("0.0.0.0"),)  # noqa: S104
             called = Admitted("http", "example.com", receiver.port, "/", asked, is_local=True)
             with pytest.raises(RefusedUrlError, match="another address"):
-                await calls._exchange(called, {}, b"secret")
+                await calls._exchange(called, {}, b"secret", {})
             assert receiver.requests == []
 
     asyncio.run(run())
