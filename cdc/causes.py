@@ -11,15 +11,22 @@ LONGEST = 300
 
 NO_REASON = "no reason is given"
 
+_READ = 10 * LONGEST
+"""Characters of a cause that are looked at for what to do about it."""
+
+# Each takes time in proportion to the text, whatever that is: messages of others get here.
 _SECRETS = (
-    (re.compile(r"(\w+://[^/\s:@]*):[^@\s/]+@"), r"\1:***@"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w+/=.~-]{8,}"), r"\1 ***"),
+    (re.compile(r"(://[^/\s:@]*):[^@\s/]+@"), r"\1:***@"),
+    (re.compile(r"(?i)\b(bearer)\s+[\w+/=.~-]{8,}"), r"\1 ***"),
+    # and not "basic configuration"
+    (re.compile(r"\b([Bb]asic|BASIC)\s+(?=[a-z.~_-]*[0-9A-Z+/=])[\w+/=.~-]{8,}"), r"\1 ***"),
     (
         re.compile(
-            r"""(?ix) ([\w.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential)[\w.-]*)
+            r"""(?ix) (\$\{[^}\s]{0,200}\})  # a reference to a secret is none
+            | ((?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential)[\w.-]{0,64})
             (["']?\s*[=:]\s*) (?:"[^"]*"|'[^']*'|[^\s,;&)}\]]+)"""
         ),
-        r"\1\2***",
+        lambda found: found[1] or f"{found[2]}{found[3]}***",
     ),
 )
 
@@ -131,7 +138,8 @@ def _cause(causes: list[tuple[str, str]]) -> Cause:
 
 
 def _advice(text: str) -> str | None:
-    return next((advice for pattern, advice in _ADVICE if re.search(pattern, text)), None)
+    beginning = text[:_READ]
+    return next((advice for pattern, advice in _ADVICE if re.search(pattern, beginning)), None)
 
 
 def _headed(trace: str) -> list[list[str]]:

@@ -120,30 +120,52 @@ async def work_once(work: DueWork[T], transactions: Transactions) -> bool:
     Raises:
         Exception: what `failed` lets through; nothing has changed.
     """
-    async with transactions.transaction() as transaction:
-        rows = await work.take(transaction)
-        deadline = time.monotonic() + LONGEST_S
-        for row in rows:
-            try:
-                async with transactions.savepoint(transaction):
-                    await work.attempt(transaction, row)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is the row's, or `failed` raises it
-                await work.failed(transaction, row, error)
-                if work.in_order:
+    failure: tuple[T, Exception] | None = None
+    try:
+        async with transactions.transaction() as transaction:
+            rows = await work.take(transaction)
+            deadline = time.monotonic() + LONGEST_S
+            for row in rows:
+                try:
+                    async with transactions.savepoint(transaction):
+                        await work.attempt(transaction, row)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is the row's, or `failed` raises it
+                    failure = row, error
+                    await work.failed(transaction, row, error)
+                    failure = None
+                    if work.in_order:
+                        break
+                if time.monotonic() > deadline:
                     break
-            if time.monotonic() > deadline:
-                break
+    except Exception as raised:
+        if failure is None or raised is failure[1]:
+            raise
+        # what has failed took the connection with it, on which that was to be noted
+        await _note(work, transactions, *failure)
+        return True
     return bool(rows)
+
+
+async def _note(work: DueWork[T], transactions: Transactions, row: T, error: Exception) -> None:
+    async with transactions.transaction() as transaction:
+        if row in await work.take(transaction):  # unless somebody else has taken it meanwhile
+            await work.failed(transaction, row, error)
 
 
 async def work_on_all(works: Sequence[DueWork[Any]], transactions: Transactions) -> None:
     """Work on all that is due; where nothing is, one transaction has told so of all tables.
 
     Raises:
-        Exception: what `failed` of one of them lets through.
+        Exception: what `failed` of one of them lets through, when the others have been worked on.
     """
     async with transactions.transaction() as transaction:
         due = [work for work in works if await work.take(transaction)]
+    raised: list[Exception] = []
     for work in due:
-        while await work_once(work, transactions):
-            pass
+        try:
+            while await work_once(work, transactions):
+                pass
+        except Exception as error:  # noqa: BLE001 - raised below
+            raised.append(error)
+    if raised:
+        raise raised[0]

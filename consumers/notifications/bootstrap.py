@@ -24,6 +24,7 @@ def create_consumer(settings: Settings, outside: Outside) -> Consumer:
     return Consumer(
         name="notifications-worker",
         handlers=[handlers.welcome],
+        max_batch=1,  # a mail that was sent is not sent again since the next one takes long
         tables={
             "mailbox": Table(
                 key=("user_id",), leave_out=frozenset({"written_at"}), record_key="user_id"

@@ -41,7 +41,8 @@ class Consumer:
         topics: Topics to read; those of the catalogue that carry the handled messages when none are given.
         retries: When parked messages are tried again.
         inbox_window: How long message ids are remembered, at least as long as Kafka keeps a topic; None for ever.
-        max_batch: Most messages in one transaction.
+        max_batch: Most messages in one transaction; 1 where a handler does outside what a rollback cannot undo, so that
+            none is undone for the time that others take.
         parallel_partitions: Most transactions at once in one worker. With 1, handlers of a worker never
             wait for each other's rows.
         gather_s: Least time from one fetch that brings something to the next, in seconds, so that what comes meanwhile

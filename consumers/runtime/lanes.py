@@ -122,7 +122,7 @@ class Lane:
         self._stopping = False
         self._going_back = False
         self._is_working = False
-        self._chunk = FIRST_CHUNK
+        self._chunk = min(FIRST_CHUNK, tools.max_batch)
         self._working: asyncio.Task[None] | None = None
 
     def start(self) -> None:

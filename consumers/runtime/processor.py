@@ -3,15 +3,22 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.dispatch import Dispatcher
-from consumers.runtime.failures import BLOCKED_BY_EARLIER, Failure, is_transient, waits_without_end
+from consumers.runtime.failures import (
+    BLOCKED_BY_EARLIER,
+    Failure,
+    is_database_trouble,
+    is_transient,
+    waits_without_end,
+)
 from consumers.runtime.handlers import Function, Handler
 from consumers.runtime.received import Received
 from consumers.runtime.retries import DeadLetters
@@ -34,6 +41,8 @@ LONGEST_TRANSACTION_S = 10.0
 log = FieldLogger(__name__)
 
 Batch = Sequence[Received[Any]]
+_Where = tuple[Place, int]
+NONE: Mapping[_Where, Failure] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ class _Attempt:
     blocked: set[tuple[str, bytes]]
     """Keys of which something is parked, with their topics."""
     deadline: float = field(default_factory=lambda: time.monotonic() + LONGEST_TRANSACTION_S)
-    failures: dict[tuple[Place, int], Failure] = field(default_factory=dict)
+    failures: dict[_Where, Failure] = field(default_factory=dict)
     """By partition and offset: the messages that will be parked."""
 
     def fail(self, received: Received[Any], failure: Failure) -> None:
@@ -118,7 +127,7 @@ class _Attempt:
 
     def parks_or_skips(self, received: Received[Any]) -> bool:
         """Tell whether there is nothing to call for a message, and see to it that it is parked where it must be."""
-        if not received.concerns_us:
+        if not received.concerns_us or _where(received) in self.failures:
             return True
         if self.is_blocked(received):
             self.fail(received, BLOCKED_BY_EARLIER)
@@ -181,9 +190,21 @@ class Processor:
                 log.info("batch taken apart", because=error)
             else:
                 return applied
-        [applied] = await self._try([chunk], _Mode(savepoints=True, patient=patient))
+        applied = await self._one_by_one(chunk, _Mode(savepoints=True, patient=patient))
         self.is_careful = applied.parked > 0
         return applied
+
+    async def _one_by_one(self, chunk: Chunk, manner: "_Mode") -> Applied:
+        """Apply a chunk, in as many transactions as its handlers break before those that fail can be parked in one."""
+        known: Mapping[_Where, Failure] = {}
+        while True:
+            try:
+                [applied] = await self._try([chunk], manner, known)
+            except _FailureNotKeptError as lost:
+                log.info("transaction begun anew", because=lost)
+                known = lost.failures
+            else:
+                return applied
 
     async def apply_together(self, chunks: Sequence[Chunk]) -> list[Applied]:
         """Make the messages of chunks of several partitions take effect, in the order of the chunks; all or nothing.
@@ -197,7 +218,10 @@ class Processor:
         except Exception as error:
             raise NotTogetherError(error) from error
 
-    async def _try(self, chunks: Sequence[Chunk], manner: "_Mode") -> list[Applied]:
+    async def _try(
+        self, chunks: Sequence[Chunk], manner: "_Mode", known: Mapping[_Where, Failure] = NONE
+    ) -> list[Applied]:
+        """Apply chunks in one transaction, but for messages of which it is known that they fail."""
         began, began_ns = time.monotonic(), time.time_ns()
         claims = [chunk.claim for chunk in chunks]
         async with self._store.transaction() as transaction:
@@ -211,9 +235,17 @@ class Processor:
             recorded = self._spans.taken(todo, began_ns) if self._spans else ()
             blocked = await self._parked_keys(transaction, of_parked)
             attempt = _Attempt(transaction, manner, blocked)
-            for handler, group in grouped(todo):
-                await self._handle(attempt, handler, group)
-            await self._park(attempt, todo)
+            for received in todo:
+                if failure := known.get(_where(received)):
+                    attempt.fail(received, failure)
+            try:
+                for handler, group in grouped(todo):
+                    await self._handle(attempt, handler, group)
+                await self._park(attempt, todo)
+            except Exception as error:
+                if is_database_trouble(error) and len(attempt.failures) > len(known):
+                    raise _FailureNotKeptError(attempt.failures) from error
+                raise
         if recorded and self._spans:
             failures = {
                 (*place, offset): failure.error_class or failure.reason
@@ -242,7 +274,8 @@ class Processor:
     async def _handle(self, attempt: _Attempt, handler: Handler | None, group: Batch) -> None:
         """Call the handlers of a group, except for messages that are to be parked."""
         if handler is not None:
-            clean = not attempt.blocked and not any(received.error for received in group)
+            clean = not attempt.blocked and not attempt.failures
+            clean = clean and not any(received.error for received in group)
             todo = group if clean else [r for r in group if not attempt.parks_or_skips(r)]
             await self._call(attempt, todo, handler)
             return
@@ -321,6 +354,19 @@ class TooSlowError(Exception):
         self.handled = handled
 
 
+class _FailureNotKeptError(Exception):
+    """The connection is lost on which failures were to be kept, perhaps to one of the handlers that failed.
+
+    Args:
+        failures: Of which messages, and why.
+    """
+
+    def __init__(self, failures: Mapping[_Where, Failure]) -> None:
+        told = "; ".join(failure.error_text for failure in failures.values())
+        super().__init__(f"the connection is lost on which to park what failed: {told}")
+        self.failures = failures
+
+
 class _HandlerFailed(Exception):  # noqa: N818 - a turn in the way, not an error of the program
     """A handler failed in the first pass. Whatever it raised, psycopg's Rollback too, ends the transaction so."""
 
@@ -357,7 +403,7 @@ def grouped(batch: Batch) -> list[tuple[Handler | None, list[Received[Any]]]]:
     return groups
 
 
-def _where(received: Received[Any]) -> tuple[Place, int]:
+def _where(received: Received[Any]) -> _Where:
     record = received.record
     return Place(record.topic, record.partition), record.offset
 

@@ -48,14 +48,16 @@ class Turns:
     Args:
         processor: Applies them.
         parallel: Most transactions at once.
+        shares: Whether partitions may share a transaction.
 
     Attributes:
         took_s: How long a chunk took of late, in seconds, with the wait for its turn.
     """
 
-    def __init__(self, processor: Processor, parallel: int) -> None:
+    def __init__(self, processor: Processor, parallel: int, *, shares: bool = True) -> None:
         self.took_s = 0.0
         self._processor = processor
+        self._shares = shares
         self._parallel = asyncio.Semaphore(parallel)
         self._shared = asyncio.Lock()
         self._waiting: list[_Waiting] = []
@@ -79,7 +81,8 @@ class Turns:
             self.took_s += WEIGHT * (time.monotonic() - begin - self.took_s)
 
     async def _apply(self, chunk: Chunk, *, patient: bool, has_failed: bool) -> Applied:
-        shares = patient and not has_failed and len(chunk.batch) <= MOST_OF_A_PARTITION
+        shares = self._shares and patient and not has_failed
+        shares = shares and len(chunk.batch) <= MOST_OF_A_PARTITION
         is_apart = self._processor.is_careful or time.monotonic() < self._apart_until
         if not shares or is_apart:
             return await self._alone(chunk, patient=patient)

@@ -115,7 +115,11 @@ class Worker(mode.Service):
             *(make(consumer, outbox) for make in consumer.due),
         )
         self._own_chores = consumer.chores(self._pool, outbox) if consumer.chores else ()
-        self._turns = Turns(Processor(consumer, self._store, outbox), consumer.parallel_partitions)
+        self._turns = Turns(
+            Processor(consumer, self._store, outbox),
+            consumer.parallel_partitions,
+            shares=consumer.max_batch > 1,
+        )
         self.lanes = Lanes(
             LaneServices(
                 intake=intake,

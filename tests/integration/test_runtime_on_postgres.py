@@ -108,6 +108,50 @@ def test_a_rollback_raised_past_its_block_is_a_failure_and_not_the_end_of_the_me
     play(stack, scene)
 
 
+async def idles(connection: Connection) -> None:
+    await connection.execute("set local idle_in_transaction_session_timeout = '50ms'")
+    await asyncio.sleep(0.2)
+    await connection.execute("select 1")
+
+
+async def idles_and_returns(connection: Connection) -> None:
+    await connection.execute("set local idle_in_transaction_session_timeout = '50ms'")
+    await asyncio.sleep(0.2)
+
+
+async def closes(connection: Connection) -> None:
+    await connection.close()
+    raise ValueError("it has closed what was lent to it")
+
+
+@pytest.mark.parametrize("kind", ["placed", "confirmed"])
+@pytest.mark.parametrize("breaks", [idles, idles_and_returns, closes])
+def test_a_message_whose_handler_breaks_its_connection_is_parked_and_holds_up_nobody(
+    stack: RunningStack, kind: str, breaks: Callable[[Connection], Awaitable[None]]
+) -> None:
+    async def scene(rig: Rig) -> None:
+        broken: list[str] = []
+
+        async def break_it(connection: Connection, label: str) -> None:
+            if label == "b1":
+                broken.append(label)
+                await breaks(connection)
+
+        write_and_then(rig, break_it)
+        make = getattr(rig, kind)
+        await rig.deliver([rig.placed("a1"), make("b1"), rig.placed("b2"), rig.placed("c1")])
+        assert await rig.effects() == ["a1", "c1"]
+        assert await rig.parked() == [("b1", "failed"), ("b2", "behind")]
+        first = len(broken)
+        await rig.world.database.pass_time(PAUSE_S)
+        await rig.worker.retry_one()
+        assert len(broken) == first + 1
+        assert await rig.parked() == [("b1", "failed"), ("b2", "behind")], "it is tried later"
+        assert not await rig.worker.retry_one()
+
+    play(stack, scene)
+
+
 def test_a_connection_lost_in_a_handler_leaves_nothing(stack: RunningStack) -> None:
     async def scene(rig: Rig) -> None:
         lost: list[str] = []

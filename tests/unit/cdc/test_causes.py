@@ -1,5 +1,7 @@
 """The first cause of a failure, in one line that may be shown."""
 
+import time
+
 import httpx2
 import psycopg
 import pytest
@@ -126,3 +128,41 @@ def test_nothing_of_a_cause_steers_a_terminal_and_what_is_long_is_cut() -> None:
     assert shown.isprintable()
     assert "more characters" in shown
     assert len(shown) < causes.LONGEST + 40
+
+
+LONG = 20_000
+HOSTILE = [
+    "x",
+    "password",
+    "token-",
+    "api_key.",
+    "://a:",
+    "${",
+    "bearer ",
+    "token='",
+    "secret" + 60 * " ",
+    "slot ",
+    "connection to ",
+]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_text_of_somebody_takes_no_longer_than_it_is_long(piece: str) -> None:
+    """A text of this length took up to minutes, during which nothing else in the process went on."""
+    text = piece * (LONG // len(piece))
+    began = time.process_time()
+    causes.in_line(text)
+    causes.of_error(ValueError(text))
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "such as `${directory:/secrets:connector_password}`",
+        "Basic configuration of the connector",
+        "the reference ${file:/run/token:value} stays",
+    ],
+)
+def test_what_is_no_secret_is_shown(harmless: str) -> None:
+    assert causes.redacted(harmless) == harmless

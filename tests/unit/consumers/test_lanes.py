@@ -110,7 +110,25 @@ async def come_to_several() -> None:
     await lanes.close(1)
 
 
-def lanes_of(rig: Rig) -> Lanes:
+def test_one_message_at_a_time_is_one_from_the_first_on() -> None:
+    asyncio.run(come_at_once())
+
+
+async def come_at_once() -> None:
+    rig = await Rig(in_memory(MemoryDatabase([]))).start()
+    lanes = lanes_of(rig, max_batch=1)
+    lanes.open({PLACE: await rig.store.begin(PLACE, 0)})
+    lane = lanes.get(PLACE)
+    assert lane is not None
+    rig.publish([rig.confirmed(f"a{number}") for number in range(5)])
+    done = asyncio.Event()
+    lane.add(Fetched(rig.log.fetch(PLACE, 0, 5), done.set))
+    await done.wait()
+    assert rig.calls == [[f"a{number}"] for number in range(5)]
+    await lanes.close(1)
+
+
+def lanes_of(rig: Rig, max_batch: int = 10) -> Lanes:
     return Lanes(
         LaneServices(
             intake=rig.worker.intake,
@@ -118,7 +136,7 @@ def lanes_of(rig: Rig) -> Lanes:
             position=rig.store.position,
             seek=never,
             retries=POLICY,
-            max_batch=10,
+            max_batch=max_batch,
             linger_s=LINGER_S,
         )
     )

@@ -71,6 +71,15 @@ def test_what_comes_at_once_shares_a_transaction() -> None:
     play(scene)
 
 
+def test_who_does_not_share_has_a_transaction_for_each() -> None:
+    async def scene(at: Scene) -> None:
+        at.turns = Turns(at.rig.worker.processor, parallel=4, shares=False)
+        await asyncio.gather(*await at.submit("abc"))
+        assert sorted(at.rig.calls) == [["a"], ["b"], ["c"]]
+
+    play(scene)
+
+
 def test_what_comes_while_a_transaction_is_under_way_shares_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,0 +1,76 @@
+"""Due work of several tables: what is in trouble keeps nothing else from its turn."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from cdc.due import work_on_all
+
+
+class Together:
+    """Transactions of nothing, which are lost when their number is told."""
+
+    def __init__(self) -> None:
+        self.lost: set[int] = set()
+        self.begun = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[int]:
+        self.begun += 1
+        yield self.begun
+
+    @asynccontextmanager
+    async def savepoint(self, transaction: int) -> AsyncIterator[None]:
+        yield
+
+
+class Rows:
+    """Rows that are done, fail, or break the connection, by what they are called."""
+
+    in_order = False
+
+    def __init__(self, transactions: Together, *rows: str) -> None:
+        self._transactions = transactions
+        self.due = list(rows)
+        self.done: list[str] = []
+        self.noted: list[str] = []
+
+    async def take(self, transaction: int) -> Sequence[str]:
+        return list(self.due)
+
+    async def attempt(self, transaction: int, row: str) -> None:
+        if row.startswith("breaks"):
+            self._transactions.lost.add(transaction)
+        if not row.startswith("well"):
+            raise ValueError(row)
+        self.due.remove(row)
+        self.done.append(row)
+
+    async def failed(self, transaction: int, row: str, error: Exception) -> None:
+        if transaction in self._transactions.lost:
+            raise ConnectionError("the connection is lost")
+        if row.startswith("waits"):
+            raise error
+        self.due.remove(row)
+        self.noted.append(row)
+
+
+def test_a_failure_that_broke_its_connection_is_noted_on_another() -> None:
+    transactions = Together()
+    rows = Rows(transactions, "breaks it", "well a", "fails", "breaks it too", "well b")
+    asyncio.run(work_on_all([rows], transactions))
+    assert sorted(rows.noted) == ["breaks it", "breaks it too", "fails"]
+    assert sorted(rows.done) == ["well a", "well b"]
+
+
+def test_a_table_in_trouble_keeps_no_other_from_its_turn() -> None:
+    transactions = Together()
+    first, second, third = (
+        Rows(transactions, *rows) for rows in (["waits"], ["well"], ["waits too", "well"])
+    )
+    with pytest.raises(ValueError, match="waits"):
+        asyncio.run(work_on_all([first, second, third], transactions))
+    assert second.done == ["well"]
+    assert first.due == ["waits"]
