@@ -15,7 +15,7 @@ Traits = dict[str, str]
 """What there is to say of a field: its type, default, doc, aliases, and the symbols of an enum that it defines."""
 
 MEANINGLESS = frozenset({"doc", "aliases"})
-"""Traits that change nothing in what is read from events of this name."""
+"""Traits that change nothing in what is read from events, but for an alias that is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,13 @@ class FieldChange:
 
     @property
     def is_wording(self) -> bool:
-        return self.kind == "changed" and {*self.before, *self.after} <= MEANINGLESS
+        differing = {*self.before, *self.after}
+        return self.kind == "changed" and differing <= MEANINGLESS and not self.lost_aliases
+
+    @property
+    def lost_aliases(self) -> list[str]:
+        before, after = (each.get("aliases", "").split(", ") for each in (self.before, self.after))
+        return [each for each in before if each and each not in after]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

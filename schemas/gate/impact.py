@@ -126,7 +126,27 @@ class _Consumer:
                 default = known.get("default") if known else None
                 return f"gets the default {default} from now on"
             case _:
-                return "reads what is written before and after alike"
+                return _changed(field, pins=self._pins)
+
+
+def _changed(field: FieldChange, *, pins: bool) -> str:
+    other = [] if pins else [*_read_otherwise(field)]
+    if not other:
+        return "reads what is written before and after alike"
+    return f"{' and '.join(other)}, once it is deployed with the new schema"
+
+
+def _read_otherwise(field: FieldChange) -> Iterator[str]:
+    """Yield what events come to say by another default, or without an alias."""
+    for trait, after in field.after.items():
+        what, _, enum = trait.partition(" of ")
+        if what == "default" and trait in field.before:
+            where = (
+                f"for symbols of {enum} that it does not know" if enum else "in events that lack it"
+            )
+            yield f"reads {after} instead of {field.before[trait]} {where}"
+    if field.lost_aliases:
+        yield f"finds nothing in events that call it {' or '.join(field.lost_aliases)}"
 
 
 _UNKNOWN = {

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from schemas.gate.avro.model import Type
 from schemas.gate.avro.symbols import forgotten
 from schemas.gate.avro.wording import Side
+from schemas.gate.defaults import misread
 from schemas.gate.finding import Finding
 from schemas.gate.modes import Mode, Version, compare
 
@@ -16,6 +17,7 @@ def judge(subject: str, new: Type, olds: Sequence[Version], mode: Mode) -> list[
     if Side.BACKWARD in mode.sides:
         against = olds if mode.is_transitive else olds[-1:]
         found += forgotten(subject, new, [each for each in against if _forgets(new, latest, each)])
+        found += misread(subject, new, against, [each.schema for each in reversed(against)])
     return found
 
 

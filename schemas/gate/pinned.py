@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from schemas.gate.avro.faults import faults
 from schemas.gate.avro.model import Record
+from schemas.gate.defaults import misread
 from schemas.gate.finding import Finding
 from schemas.gate.modes import Mode, Version, compare
 
@@ -34,9 +35,11 @@ def unfillable(
     Args:
         olds: The schemas that events were written with, oldest first.
         promise: What the message promises, which says how far back its events are read.
-        agreed: The reader's schema that is in use; what it misses was agreed on.
+        agreed: The reader's schema that is in use; what it misses was agreed on, and what it takes for missing is what
+            events mean.
     """
     if promise is Mode.NONE:
         return faults(subject, reader)
     against = olds if promise.is_transitive else olds[-1:]
-    return compare(subject, reader, against, Mode.BACKWARD_TRANSITIVE, agreed=agreed)
+    found = compare(subject, reader, against, Mode.BACKWARD_TRANSITIVE, agreed=agreed)
+    return found + misread(subject, reader, against, [agreed] if agreed else [])

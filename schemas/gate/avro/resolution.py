@@ -4,6 +4,8 @@ Beyond the letter, values that decode to something that means something else are
 The contested corners are decided in `docs/decisions/0008-avro-contested-cases.md`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -58,10 +60,27 @@ def check_strictly(reader: Type, writer: Type) -> list[Mismatch]:
     return [found for found in compared if found.rule is not Rule.HIDDEN]
 
 
+def readings(reader: Type, writer: Type) -> Readings:
+    """Return what each field and each enum of the reader is read from."""
+    walk = Comparison.with_writer(writer)
+    for _ in walk.types(reader, writer, Place()):
+        pass
+    return walk.readings
+
+
 def hidden_symbols(reader: Type, writer: Type) -> list[Mismatch]:
     """Return where symbols of the writer would be read as the default of the reader's enum."""
     compared = Comparison.with_writer(writer).types(reader, writer, Place())
     return [found for found in compared if found.rule is Rule.HIDDEN]
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What a reader's fields are read from in each record of the writer's, and its enums from which."""
+
+    # with the field's place and the writer's record, and None where it has no such field
+    fields: dict[Field, list[tuple[Place, Record, Field | None]]] = field(default_factory=dict)
+    enums: list[tuple[Place, Enum, Enum]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +94,7 @@ class Comparison:
     # pairs of records taken to fit, because they are judged elsewhere in the walk; this ends recursion
     met: set[tuple[int, int]] = field(default_factory=set)
     trail: list[tuple[int, int]] = field(default_factory=list)
+    readings: Readings = field(default_factory=Readings)
 
     @classmethod
     def with_writer(cls, writer: Type) -> Self:
@@ -147,7 +167,7 @@ class Comparison:
         if pair not in self.fitting:
             before = len(self.fitting)
             self.fitting[pair] = True
-            probe = replace(self, probing=True, trail=[])
+            probe = replace(self, probing=True, trail=[], readings=Readings())
             fits = all(each.rule.is_silent for each in probe.types(reader, writer, Place()))
             self.met.difference_update(probe.trail)
             if not fits:
@@ -167,6 +187,7 @@ class Comparison:
 
     def _enums(self, reader: Enum, writer: Enum, place: Place) -> Iterator[Mismatch]:
         if self._is_new(reader, writer):
+            self.readings.enums.append((place, reader, writer))
             yield from self._names(reader, writer, place)
             yield from _symbols(reader, writer, place)
 
@@ -178,6 +199,7 @@ class Comparison:
         for index, each in enumerate(reader.fields):
             here = place.field(index, each.name)
             source = source_of(each, reader, writer)
+            self.readings.fields.setdefault(each, []).append((here, writer, source))
             if source is not None:
                 yield from self.types(each.type, source.type, here.at("type"))
             elif each.default is NO_DEFAULT:

@@ -282,6 +282,38 @@ def test_impact_of_a_field_that_goes(repository: ContractRepository, schema: Run
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "meaning"),
+    [
+        (
+            '"default": false',
+            '"default": true',
+            "reads true instead of false in events that lack it",
+        ),
+        ('["gift"]', "[]", "finds nothing in events that call it gift"),
+        (
+            '"default": "no"',
+            '"default": "yes"',
+            "reads yes instead of no for symbols of Wish that it does not know",
+        ),
+    ],
+)
+def test_impact_of_what_older_events_come_to_say(
+    repository: ContractRepository, schema: Run, before: str, after: str, meaning: str
+) -> None:
+    wish = '{"type": "enum", "name": "Wish", "symbols": ["no", "yes"], "default": "no"}'
+    repository.add_field(
+        '{"name": "wrapped", "type": "boolean", "default": false, "aliases": ["gift"]}'
+    )
+    repository.add_field(f'{{"name": "wish", "type": ["null", {wish}], "default": null}}')
+    repository.commit()
+    repository.replace(ORDER_CREATED, before, after)
+    assert schema("impact").out.splitlines()[1:] == [
+        f"    payments-worker   reads it: {meaning}, once it is deployed with the new schema",
+        "    analytics-worker  pins a schema without it, and notices nothing",
+    ]
+
+
 def test_show_prints_the_schema_of_the_tree_or_of_a_revision(
     repository: ContractRepository, schema: Run
 ) -> None:
