@@ -13,7 +13,7 @@ from schemas.gate.modes import Mode, Version, compare
 def judge(subject: str, new: Type, olds: Sequence[Version], mode: Mode) -> list[Finding]:
     """Return every reason to refuse a schema. What the latest published one broke already is none."""
     latest = olds[-1].schema if olds else None
-    found = compare(subject, new, olds, mode, agreed=latest)
+    found = compare(subject, new, olds, mode, agreed=latest, succeeds=True)
     if Side.BACKWARD in mode.sides:
         against = olds if mode.is_transitive else olds[-1:]
         found += forgotten(subject, new, [each for each in against if _forgets(new, latest, each)])

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from schemas.gate.avro.faults import faults
 from schemas.gate.avro.model import Place, Type
-from schemas.gate.avro.resolution import check_strictly
+from schemas.gate.avro.resolution import check_strictly, quiet_renames
 from schemas.gate.avro.rules import Mismatch
 from schemas.gate.avro.wording import Change, Side
 from schemas.gate.finding import Finding
@@ -54,19 +54,29 @@ class _Verdict:
 
 
 def compare(
-    subject: str, new: Type, olds: Sequence[Version], mode: Mode, *, agreed: Type | None = None
+    subject: str,
+    new: Type,
+    olds: Sequence[Version],
+    mode: Mode,
+    *,
+    agreed: Type | None = None,
+    succeeds: bool = False,
 ) -> list[Finding]:
     """Return what a new schema breaks, each change once whomever it hurts, and what is wrong with it by itself.
 
     Args:
         olds: The published ones, oldest first.
+        succeeds: Whether the new one takes the place of the latest, so that what one has and the other lacks may have
+            been renamed.
         agreed: The schema that is in use; what it broke itself was agreed on, and is not held against the new one.
     """
     against = olds if mode.is_transitive else olds[-1:]
     verdicts: dict[Change, _Verdict] = {}
     for side in mode.sides:
         for old in against:
-            found = {Change.of(each, side): each for each in _mismatches(new, old.schema, side)}
+            is_next = succeeds and old is against[-1]
+            mismatches = _mismatches(new, old.schema, side, is_next=is_next)
+            found = {Change.of(each, side): each for each in mismatches}
             known = _changes(agreed, old.schema, side) if found and agreed else set()
             for change, mismatch in found.items():
                 if change not in known:
@@ -79,10 +89,12 @@ def _changes(new: Type, old: Type, side: Side) -> set[Change]:
     return {Change.of(each, side) for each in _mismatches(new, old, side)}
 
 
-def _mismatches(new: Type, old: Type, side: Side) -> Iterator[Mismatch]:
+def _mismatches(new: Type, old: Type, side: Side, *, is_next: bool = False) -> Iterator[Mismatch]:
     reader, writer = (new, old) if side is Side.BACKWARD else (old, new)
     for found in check_strictly(reader, writer):
         yield from _innermost(found)
+    if is_next:
+        yield from quiet_renames(reader, writer)
 
 
 def _innermost(found: Mismatch) -> Iterator[Mismatch]:

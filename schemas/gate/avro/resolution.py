@@ -27,7 +27,7 @@ from schemas.gate.avro.model import (
     named_types,
 )
 from schemas.gate.avro.renames import likely_renames
-from schemas.gate.avro.rules import LEGAL, Mismatch, Rule
+from schemas.gate.avro.rules import GUESSED, LEGAL, Mismatch, Rule
 
 PROMOTIONS = {
     "int": {"long", "float", "double"},
@@ -57,7 +57,13 @@ def check_strictly(reader: Type, writer: Type) -> list[Mismatch]:
     be no text.
     """
     compared = Comparison.with_writer(writer).types(reader, writer, Place())
-    return [found for found in compared if found.rule is not Rule.HIDDEN]
+    return [found for found in compared if found.rule not in GUESSED]
+
+
+def quiet_renames(reader: Type, writer: Type) -> list[Mismatch]:
+    """Return where the writer probably has a field under another name, for which the reader takes a default."""
+    compared = Comparison.with_writer(writer).types(reader, writer, Place())
+    return [found for found in compared if found.rule is Rule.FIELD_DEFAULTED]
 
 
 def readings(reader: Type, writer: Type) -> Readings:
@@ -202,7 +208,7 @@ class Comparison:
             self.readings.fields.setdefault(each, []).append((here, writer, source))
             if source is not None:
                 yield from self.types(each.type, source.type, here.at("type"))
-            elif each.default is NO_DEFAULT:
+            elif each.default is NO_DEFAULT or each.name in renames:
                 yield _missing(each, renames.get(each.name), here)
             yield from _ambiguous(each, reader, writer, here)
 
@@ -225,6 +231,8 @@ def source_of(field: Field, reader: Record, writer: Record) -> Field | None:
 
 def _missing(field: Field, renamed: str | None, place: Place) -> Mismatch:
     rule = Rule.FIELD_RENAMED if renamed else Rule.FIELD_MISSING
+    if field.default is not NO_DEFAULT:
+        rule = Rule.FIELD_DEFAULTED
     return Mismatch(rule, place, field.name, renamed or "")
 
 

@@ -15,6 +15,8 @@ class Rule(Enum):
     """The writer lacks a field for which the reader has no default."""
     FIELD_RENAMED = auto()
     """The same, and the writer has a field of another name that looks like it."""
+    FIELD_DEFAULTED = auto()
+    """The reader has a default for a field that the writer lacks, and the writer a field that looks like it."""
     ALIAS_AMBIGUOUS = auto()
     """A field of the reader claims two fields of the writer, by its name and by an alias."""
     TYPE = auto()
@@ -49,7 +51,9 @@ class Rule(Enum):
         return self in SILENT
 
 
-LEGAL = frozenset({Rule.LOGICAL_GAINED, Rule.LOGICAL_LOST, Rule.ROUNDED, Rule.TEXT, Rule.HIDDEN})
+GUESSED = frozenset({Rule.FIELD_DEFAULTED, Rule.HIDDEN})
+"""What is wrong only if it came about by a change, and is as it should be between two schemas of any age."""
+LEGAL = GUESSED | {Rule.LOGICAL_GAINED, Rule.LOGICAL_LOST, Rule.ROUNDED, Rule.TEXT}
 """What Avro allows without reserve."""
 SILENT = LEGAL | {Rule.SCALE, Rule.PRECISION, Rule.UNIT, Rule.LOGICAL}
 

@@ -50,7 +50,7 @@ RENAMED = Phrase(
     backward="finds no {new}",
     forward="finds no {old}",
     fix=f"Put {{old}} back and add {{new}} beside it with a default; {LATE_ALIAS}",
-    fix_backward="Give it the alias {old}, or a default if it is another field",
+    fix_backward="Give it the alias {old}; if it is another field, a default, and take {old} away in a later change",
 )
 TYPE = Phrase(
     rule="type-changed",
@@ -170,6 +170,7 @@ BARED = Phrase(
 PHRASES: dict[Rule, tuple[Phrase, Phrase]] = {
     Rule.FIELD_MISSING: (ADDED, REMOVED),
     Rule.FIELD_RENAMED: (RENAMED, RENAMED),
+    Rule.FIELD_DEFAULTED: (RENAMED, RENAMED),
     Rule.ALIAS_AMBIGUOUS: (ALIAS, ALIAS),
     Rule.TYPE: (TYPE, TYPE),
     Rule.BRANCH: (BRANCH_REMOVED, BRANCH_ADDED),
@@ -200,7 +201,7 @@ class Change:
     @classmethod
     def of(cls, found: Mismatch, side: Side) -> Change:
         backward, forward = PHRASES[found.rule]
-        renamed, names = found.rule is Rule.FIELD_RENAMED, found.place.names
+        renamed, names = backward is RENAMED, found.place.names
         names = names.rpartition(".")[0] if renamed else names  # the field's own differs by side
         if side is Side.BACKWARD:
             return cls(backward, names, found.writer, found.reader)

@@ -116,7 +116,14 @@ def test_a_symbol_that_its_default_hides_is_missed_wherever_it_is_read(
 
 
 def test_a_symbol_that_nobody_reads_any_more_is_not_missed() -> None:
-    assert rules(rec(field("a", STATUS)), rec(field("b", SHRUNK, default="A")), Mode.BACKWARD) == []
+    assert (
+        rules(
+            rec(field("a", STATUS)),
+            rec(field("b", SHRUNK, default="A", doc="Other.")),
+            Mode.BACKWARD,
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ SENTENCES = [
         [change("total", name="amount")],
         (
             "/fields/4 amount: renamed from total to amount; a consumer that reads old events finds no amount."
-            " Give it the alias total, or a default if it is another field"
+            " Give it the alias total; if it is another field, a default, and take total away in a later change"
         ),
     ),
     (
