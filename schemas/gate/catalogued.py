@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,22 +33,24 @@ class Promises:
 
     @property
     def messages(self) -> set[str]:
-        topics = self.content.get("topics", {}).values()
-        return {name for entry in topics for name in entry.get("messages", ())}
+        return {name for entry in self.topics.values() for name in entry["messages"]}
 
     def mode(self, message: str) -> Mode:
         declared = self.content.get("messages", {}).get(message, {}).get("compatibility")
         return Mode(declared if declared in [*PROMISES] else DEFAULT_COMPATIBILITY)
 
-    def topic(self, message: str) -> tuple[str, dict[str, Any]] | None:
-        """Return the topic that carries a message, by name and with its entry."""
-        topics = self.content.get("topics", {}).items()
-        return next((each for each in topics if message in each[1].get("messages", ())), None)
+    @property
+    def topics(self) -> dict[str, dict[str, Any]]:
+        """All topics, by name, each as its entry says."""
+        return self.content.get("topics", {})
 
-    def consumers(self, message: str) -> tuple[str, ...]:
-        _, entry = self.topic(message) or ("", {})
-        groups = entry.get("consumers", {})
-        return tuple(name for name, handled in groups.items() if message in handled)
+    def topics_of(self, message: str) -> tuple[str, ...]:
+        return tuple(name for name, entry in self.topics.items() if message in entry["messages"])
+
+    def consumers(self, message: str, *topics: str) -> tuple[str, ...]:
+        """Return those who handle a message that comes by some topics, each once."""
+        groups = [group for topic in topics for group in self.topics[topic]["consumers"].items()]
+        return tuple(dict.fromkeys(name for name, handled in groups if message in handled))
 
 
 def _tables(content: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
@@ -73,13 +76,13 @@ def _names(value: Any) -> list[str]:
 
 
 def removed(name: str, promises: Promises, prefix: str) -> Finding:
-    topic, entry = promises.topic(name) or ("its topic", {})
-    readers = " and ".join(promises.consumers(name)) or "nobody by the catalogue"
-    kept = f"{entry['retention_hours']} h" if entry.get("retention_hours", -1) >= 0 else "good"
+    topics = promises.topics_of(name)
+    readers = " and ".join(promises.consumers(name, *topics)) or "nobody by the catalogue"
+    kept = " and ".join(f"{each} keeps its events for {_kept(promises, each)}" for each in topics)
     return Finding(
         subject=name,
         rule="message-removed",
-        problem=f"the message was removed; {topic} keeps its events for {kept}, and they are handled by {readers}",
+        problem=f"the message was removed; {kept}, and they are handled by {readers}",
         fix='Bring it back; withdraw its promise with compatibility = "NONE" in the catalogue, and delete it '
         "in a later change, when nothing writes it any more and the topic's retention has passed",
         file=prefix + CATALOGUE,
@@ -87,22 +90,30 @@ def removed(name: str, promises: Promises, prefix: str) -> Finding:
     )
 
 
-def moved(name: str, before: Promises, topic: Topic, catalogue: str, prefix: str) -> Finding | None:
-    """Return the finding about a message that another topic carried before, None if none did."""
-    was, _ = before.topic(name) or (topic.name, {})
-    if was == topic.name:
-        return None
-    readers = " and ".join(before.consumers(name)) or "whoever reads it"
-    return Finding(
-        subject=name,
-        rule="message-moved",
-        problem=f"moved from {was} to {topic.name}; as deployed, {readers} waits for it in {was} and gets no more of "
-        "it, and its events are no longer in one order with the others",
-        fix=f'Leave it in {was}; or withdraw its promise with compatibility = "NONE" in the catalogue, and deploy its '
-        "consumers with the new catalogue before its producer",
-        file=prefix + CATALOGUE,
-        line=_line(name, catalogue),
-    )
+def _kept(promises: Promises, topic: str) -> str:
+    hours = promises.topics[topic]["retention_hours"]
+    return f"{hours} h" if hours >= 0 else "good"
+
+
+def moved(
+    name: str, before: Promises, now: Sequence[str], catalogue: str, prefix: str
+) -> Iterator[Finding]:
+    """Yield a finding for each topic that carried a message and is not among those that do now."""
+    was = before.topics_of(name)
+    new = " and ".join(each for each in now if each not in was)
+    for topic in (each for each in was if each not in now):
+        readers = " and ".join(before.consumers(name, topic)) or "whoever reads it"
+        what = f"moved from {topic} to {new}" if new else f"no longer on {topic}"
+        order = ", and its events are no longer in one order with the others" if new else ""
+        yield Finding(
+            subject=name,
+            rule="message-moved",
+            problem=f"{what}; as deployed, {readers} waits for it in {topic} and gets no more of it{order}",
+            fix=f'Leave it in {topic}; or withdraw its promise with compatibility = "NONE" in the catalogue, and '
+            "deploy its consumers with the new catalogue before its producer",
+            file=prefix + CATALOGUE,
+            line=_line(name, catalogue),
+        )
 
 
 def missing(name: str, topic: Topic, catalogue: str, prefix: str) -> Finding:

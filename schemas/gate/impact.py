@@ -46,10 +46,14 @@ def _impact(tree: Files, baseline: Baseline) -> list[Impact]:
     declared = (Promises.of(tree), Promises.of(baseline.files))
     found = []
     for change in diff(tree, baseline):
-        said = next((each for each in declared if each.topic(change.subject)), declared[0])
-        topic, _ = said.topic(change.subject) or ("no topic", {})
-        names = said.consumers(change.subject)
-        consumers = [_Consumer(name, change, tree, baseline) for name in names]
+        said = next((each for each in declared if each.topics_of(change.subject)), declared[0])
+        by_topic = {
+            topic: [
+                _Consumer(name, change, tree, baseline)
+                for name in said.consumers(change.subject, topic)
+            ]
+            for topic in said.topics_of(change.subject)
+        }
         found += [
             Impact(
                 subject=change.subject,
@@ -59,6 +63,7 @@ def _impact(tree: Files, baseline: Baseline) -> list[Impact]:
             )
             for field in _fields(change)
             if not field.is_wording and (change.kind == "changed" or not field.name)
+            for topic, consumers in (by_topic or {"no topic": []}).items()
         ]
     return found
 

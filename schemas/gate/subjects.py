@@ -78,15 +78,15 @@ class AvroGate:
                 yield not_catalogued(name, path, self._prefix)
 
     def _moved(self, name: str, declared: Catalogue) -> Iterator[Finding]:
-        """Yield that a message moved to another topic; one that promises nothing may, which is told."""
-        text = self._tree.get(CATALOGUE, "")
-        found = moved(name, self._before, declared.topic_of(name), text, self._prefix)
-        if found is None or not self._baseline.is_whole:
+        """Yield that a message left a topic; one that promises nothing may, which is told."""
+        if not self._baseline.is_whole:
             return
-        if Mode.NONE in {self._before.mode(name), Mode(declared.compatibility_of(name))}:
-            self.notes.append(f"{name} {found.problem}.")
-        else:
-            yield found
+        now, text = [each.name for each in declared.topics_of(name)], self._tree.get(CATALOGUE, "")
+        for found in moved(name, self._before, now, text, self._prefix):
+            if Mode.NONE in {self._before.mode(name), Mode(declared.compatibility_of(name))}:
+                self.notes.append(f"{name} {found.problem}.")
+            else:
+                yield found
 
     def _message(self, name: str, declared: Catalogue) -> Iterator[Finding]:
         self.checked += 1
