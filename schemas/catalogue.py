@@ -1,5 +1,6 @@
 """The topic catalogue: which topics exist, who owns them and which messages they carry."""
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -206,10 +207,12 @@ def parse(text: str) -> Catalogue:
     """Read a catalogue from TOML.
 
     Raises:
-        ValueError: a key is missing or unknown, a limit makes no sense, two topics carry the same event, or a command
-            has two receivers.
+        ValueError: a table or a key is missing or unknown, a value makes no sense, two topics carry the same event, or
+            a command has two receivers.
     """
     document = tomllib.loads(text)
+    for table in sorted(document.keys() - _TABLES):
+        raise ValueError(f"it takes no {table}, but {', '.join(_TABLES)}")
     if not _is_table_of_tables(document.get("topics")):
         raise ValueError('it has no topics, each a table such as [topics."order.events"]')
     if not _is_table_of_tables(document.get("messages", {})):
@@ -246,6 +249,10 @@ def catalogue() -> Catalogue:
 
 
 def _topic(name: str, entry: dict[str, Any]) -> Topic:
+    if not _TOPIC_NAME.fullmatch(name):
+        raise ValueError(
+            f"topic {name} of the catalogue: Kafka takes at most 249 of A-Z, a-z, 0-9, dot, _ and - for a name"
+        )
     found = {"consumers": {}, "kind": "events"} | entry
     for key in sorted(_FORMS.keys() ^ found.keys()):
         problem = "has no" if key in _FORMS else "takes no"
@@ -279,15 +286,19 @@ def _is_table_of_tables(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and bool(value.strip())
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) is int
+def _is_some(value: Any) -> bool:
+    return type(value) is int and 1 <= value < 2**31
+
+
+def _is_retention(value: Any) -> bool:
+    return _is_some(value) or (type(value) is int and value == -1)
 
 
 def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
+    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value)
 
 
 def _is_kind(value: Any) -> bool:
@@ -298,13 +309,15 @@ def _is_handled(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_names, value.values()))
 
 
+_TABLES = ("limits", "topics", "messages")
+_TOPIC_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
 _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "owner": (_is_text, "a text"),
     "aggregate": (_is_text, "a text"),
-    "partitions": (_is_number, "a whole number"),
-    "retention_hours": (_is_number, "a whole number"),
-    "messages": (_is_names, "a list of names"),
-    "consumers": (_is_handled, "a table of consumer groups, each with a list of names"),
+    "partitions": (_is_some, "a whole number from 1"),
+    "retention_hours": (_is_retention, "a whole number from 1, or -1 for ever"),
+    "messages": (_is_names, "a list of names, each once"),
+    "consumers": (_is_handled, "a table of consumer groups, each with a list of names, each once"),
     "kind": (_is_kind, "events, commands, requests or replies"),
 }
 """What a topic says of itself, and in which form."""

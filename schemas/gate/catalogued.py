@@ -13,12 +13,16 @@ from schemas.gate.finding import Finding
 from schemas.gate.modes import Mode
 from schemas.gate.tree import CATALOGUE, Files, path_of
 
+Entry = dict[str, Any]
+"""What a catalogue says of a topic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promises:
     """What a catalogue says of messages, read leniently: an older one may lack what today's must have."""
 
-    content: dict[str, Any]
+    topics: dict[str, Entry]
+    promised: dict[str, dict[str, Any]]  # by message
     is_readable: bool = True
 
     @classmethod
@@ -27,22 +31,17 @@ class Promises:
         try:
             content = tomllib.loads(files.get(CATALOGUE, ""))
         except (tomllib.TOMLDecodeError, RecursionError):
-            return cls({}, is_readable=False)
+            return cls({}, {}, is_readable=False)
         topics = {name: _topic(entry) for name, entry in _tables(content, "topics").items()}
-        return cls({"topics": topics, "messages": _tables(content, "messages")})
+        return cls(topics, _tables(content, "messages"))
 
     @property
     def messages(self) -> set[str]:
         return {name for entry in self.topics.values() for name in entry["messages"]}
 
     def mode(self, message: str) -> Mode:
-        declared = self.content.get("messages", {}).get(message, {}).get("compatibility")
+        declared = self.promised.get(message, {}).get("compatibility")
         return Mode(declared if declared in [*PROMISES] else DEFAULT_COMPATIBILITY)
-
-    @property
-    def topics(self) -> dict[str, dict[str, Any]]:
-        """All topics, by name, each as its entry says."""
-        return self.content.get("topics", {})
 
     def topics_of(self, message: str) -> tuple[str, ...]:
         return tuple(name for name, entry in self.topics.items() if message in entry["messages"])
@@ -59,12 +58,15 @@ def _tables(content: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
     return {key: each for key, each in members if isinstance(each, dict)}
 
 
-def _topic(entry: dict[str, Any]) -> dict[str, Any]:
+def _topic(entry: Entry) -> Entry:
     """Return what a topic says in the form that it must have; what has another form is passed over."""
     groups = entry.get("consumers")
     members = groups.items() if isinstance(groups, dict) else ()
-    retention = entry.get("retention_hours")
-    return entry | {
+    retention, partitions = entry.get("retention_hours"), entry.get("partitions")
+    words = {"owner": "", "aggregate": "", "kind": "events"}
+    return {
+        **{word: str(entry.get(word, usual)) for word, usual in words.items()},
+        "partitions": partitions if isinstance(partitions, int) else 0,
         "messages": _names(entry.get("messages")),
         "consumers": {group: _names(handled) for group, handled in members},
         "retention_hours": retention if isinstance(retention, int) else -1,

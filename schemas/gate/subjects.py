@@ -24,6 +24,7 @@ from schemas.gate.lines import line_of
 from schemas.gate.modes import Mode, Version
 from schemas.gate.pinned import unfillable, unreadable
 from schemas.gate.sources import MalformedFileError, catalogue, document, record, references, whole
+from schemas.gate.topics import changes
 from schemas.gate.tree import AVRO, CATALOGUE, READERS, SUFFIXES, Files, below, message_of, path_of
 
 _RENAMED = re.compile(r"renamed from (\w+) to ")
@@ -55,8 +56,18 @@ class AvroGate:
             with suppress(MalformedFileError):
                 yield from self._judged(catalogue(self._baseline.files))
             return
+        yield from self._topics(declared)
         yield from self._judged(declared)
         yield from self._strays(set(declared.messages))
+
+    def _topics(self, declared: Catalogue) -> Iterator[Finding]:
+        text = self._tree.get(CATALOGUE, "")
+        for change in changes(self._before, declared, text, self._prefix):
+            found = change.finding
+            if change.is_allowed:
+                self.notes.append(f"{found.subject}: {found.problem}. {found.fix}.")
+            else:
+                yield found
 
     def _judged(self, declared: Catalogue) -> Iterator[Finding]:
         for name in declared.messages:

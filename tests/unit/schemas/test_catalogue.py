@@ -121,6 +121,62 @@ def test_a_topic_with_an_unknown_key_is_refused() -> None:
         parse(TOPIC + "retension = 3")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ("partitions = 1", "partitions = 0", "partitions is not a whole number from 1"),
+        ("partitions = 1", "partitions = -6", "partitions is not a whole number from 1"),
+        ("partitions = 1", "partitions = true", "partitions is not a whole number from 1"),
+        ("partitions = 1", "partitions = 1_000_000_000_000", "partitions is not a whole number"),
+        ("hours = 1", "hours = 0", "retention_hours is not a whole number from 1, or -1"),
+        ("hours = 1", "hours = -2", "retention_hours is not a whole number from 1, or -1"),
+        ("hours = 1", "hours = -1.0", "retention_hours is not a whole number from 1, or -1"),
+        ("hours = 1", "hours = 0.5", "retention_hours is not a whole number from 1, or -1"),
+        ('owner = "a"', 'owner = ""', "owner is not a text"),
+        ('aggregate = "a"', 'aggregate = "  "', "aggregate is not a text"),
+        ('["a.Happened"]', '["a.Happened", "a.Happened"]', "messages is not a list of names, each"),
+        ("a.events", "a events", "Kafka takes at most 249"),
+        ("a.events", "ä.events", "Kafka takes at most 249"),
+        ("a.events", "..", "Kafka takes at most 249"),
+        ("a.events", "a" * 250, "Kafka takes at most 249"),
+    ],
+)
+def test_a_topic_that_makes_no_sense_is_refused(before: str, after: str, problem: str) -> None:
+    assert TOPIC.count(before) == 1
+    with pytest.raises(ValueError, match=problem):
+        parse(TOPIC.replace(before, after))
+
+
+def test_a_consumer_handles_a_message_once() -> None:
+    with pytest.raises(ValueError, match="consumers is not a table of consumer groups"):
+        parse(TOPIC + '[topics."a.events".consumers]\nb = ["a.Happened", "a.Happened"]')
+
+
+@pytest.mark.parametrize("name", [".a", "a" * 249, "A_b-c.9", "..."])
+def test_a_topic_is_called_as_kafka_lets_it(name: str) -> None:
+    assert [*parse(TOPIC.replace("a.events", name)).topics] == [name]
+
+
+def test_a_topic_may_be_kept_for_ever() -> None:
+    assert parse(TOPIC.replace("hours = 1", "hours = -1")).topics["a.events"].retention_hours == -1
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[message."a.Happened"]\ncompatibility = "NONE"',
+        '[topic."b.events"]\nowner = "b"',
+        "[limit]\nmessage_bytes = 100_000",
+        "[topics_]",
+    ],
+)
+def test_a_table_of_another_name_is_not_passed_over(table: str) -> None:
+    with pytest.raises(ValueError, match=r"it takes no .*, but limits, topics, messages"):
+        parse(TOPIC + table)
+    with pytest.raises(ValueError, match="it takes no version"):
+        parse("version = 2\n" + TOPIC)
+
+
 def test_a_topic_carries_events_unless_it_says_otherwise() -> None:
     assert parse(TOPIC).addressed == frozenset()
     assert parse(TOPIC + 'kind = "commands"').addressed == {"a.events"}

@@ -97,8 +97,10 @@ def test_a_message_that_stays_where_it_was_did_not_move(
             BOTH,
             CATALOGUE + DESK,
             [
-                "moved from saga.replies to desk.replies; as deployed, saga-worker waits for it in saga.replies and "
-                f"{NOWHERE}, and its events are no longer in one order with the others"
+                (
+                    "moved from saga.replies to desk.replies; as deployed, saga-worker waits for it in saga.replies "
+                    f"and {NOWHERE}, and its events are no longer in one order with the others"
+                )
             ],
             id="to another who asks",
         ),
@@ -122,8 +124,10 @@ def test_a_message_that_goes_is_missed_on_each_of_its_topics(
     found = changed(repository, BOTH, without_cancelled(CATALOGUE) + kept)
     assert found[0] == (
         "message-removed",
-        "the message was removed; order.events keeps its events for 168 h and saga.replies keeps its events for 24 h,"
-        " and they are handled by analytics-worker and saga-worker",
+        (
+            "the message was removed; order.events keeps its events for 168 h and saga.replies keeps its events for 24 "
+            "h, and they are handled by analytics-worker and saga-worker"
+        ),
     )
 
 
@@ -135,3 +139,73 @@ def test_impact_names_the_readers_of_each_topic(repository: ContractRepository) 
         ("saga.replies", ["saga-worker"]),
         ("order.events", ["analytics-worker"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        (
+            'kind = "replies"',
+            'kind = "requests"',
+            "topic-kind-changed: it had replies and now has requests",
+        ),
+        ('kind = "replies"\n', "", "topic-kind-changed: it had replies and now has events"),
+        (
+            "partitions = 6",
+            "partitions = 5",
+            "topic-partitions-reduced: partitions were reduced from 6 to 5",
+        ),
+    ],
+)
+def test_what_a_topic_is_stays_unless_its_messages_promise_nothing(
+    repository: ContractRepository, before: str, after: str, found: str
+) -> None:
+    alone = without_cancelled(CATALOGUE)
+    old, new = alone + SAGA, alone + SAGA.replace(before, after)
+    [(rule, problem)] = changed(repository, old, new)
+    assert f"{rule}: {problem}".startswith(found)
+    [finding] = repository.check().findings
+    assert finding.file == "schemas/catalogue.toml"
+    assert new.splitlines()[(finding.line or 0) - 1] == '[topics."saga.replies"]'
+    assert changed(repository, old, new + withdrawn("orders.OrderCancelled")) == []
+    assert any(
+        note.startswith(f"saga.replies: {problem}. Leave") for note in repository.check().notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "note"),
+    [
+        (
+            "partitions = 6",
+            "partitions = 12",
+            (
+                "order.events: partitions were raised from 6 to 12; keys move to other ones by that. Stop its writers "
+                "and let its consumers come to the end before `tailrace topics apply --add-partitions`."
+            ),
+        ),
+        (
+            'owner = "orders"',
+            'owner = "shop"',
+            "order.events: owner was orders and is shop; its messages come from",
+        ),
+        (
+            'aggregate = "order"',
+            'aggregate = "basket"',
+            "order.events: aggregate was order and is basket; keys",
+        ),
+    ],
+)
+def test_what_is_done_with_care_passes_and_is_told(
+    repository: ContractRepository, before: str, after: str, note: str
+) -> None:
+    assert changed(repository, CATALOGUE, CATALOGUE.replace(before, after)) == []
+    [told] = repository.check().notes
+    assert told.startswith(note)
+
+
+def test_a_topic_that_carried_nothing_may_become_anything(repository: ContractRepository) -> None:
+    empty = SAGA.replace('"orders.OrderCancelled"', "").replace("saga-worker = []", "")
+    other = empty.replace('"replies"', '"commands"').replace("partitions = 6", "partitions = 1")
+    assert changed(repository, CATALOGUE + empty, CATALOGUE + other) == []
+    assert repository.check().notes == ()
