@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from schemas.contracts import canonical, fingerprint
+from schemas.proxies import heeded
 from schemas.registry_settings import RegistrySettings
 
 # the client takes a fifth of a second to import, and who has all schemas in the cache never needs it
@@ -43,9 +44,20 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def client(settings: RegistrySettings) -> "SchemaRegistryClient":
+    import httpx2
     from confluent_kafka.schema_registry import SchemaRegistryClient
 
-    return SchemaRegistryClient(settings.client_configuration())
+    configuration = settings.client_configuration()
+    if heeded(settings.url):
+        return SchemaRegistryClient(configuration)
+    # it cannot be told to ask through no proxy: named one, it does not look for those of the environment
+    made = SchemaRegistryClient(configuration | {"proxy": settings.url})
+    rest = made._rest_client  # noqa: SLF001
+    rest.session.close()
+    rest.session = httpx2.Client(
+        verify=rest.verify, auth=rest.auth, timeout=rest.timeout, trust_env=False
+    )
+    return made
 
 
 def explain(error: Exception, settings: RegistrySettings) -> RegistryUnavailableError:

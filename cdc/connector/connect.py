@@ -14,6 +14,7 @@ import httpx2
 
 from cdc import causes
 from cdc.causes import Cause
+from schemas.proxies import heeded
 
 TIMEOUT_S = 10.0
 CHANGE_TIMEOUT_S = 100.0
@@ -211,7 +212,14 @@ def _ask(
 def _send(
     method: str, url: str, body: Mapping[str, object] | None, timeout_s: float
 ) -> httpx2.Response:
-    return httpx2.request(method, url, json=body, timeout=timeout_s, verify=_certificates())
+    return httpx2.request(
+        method,
+        url,
+        json=body,
+        timeout=timeout_s,
+        verify=_certificates(),
+        trust_env=heeded(url),
+    )
 
 
 def _passes(answer: httpx2.Response) -> bool:

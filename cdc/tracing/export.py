@@ -16,11 +16,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from requests import Session
 
 from cdc.logs import FieldLogger
 from cdc.tracing.settings import TraceSettings
 from cdc.tracing.spans import Recorder, Span, TraceCounts
 from cdc.tracing.zipkin import ZipkinExporter
+from schemas.proxies import is_here
 
 MOST_WAITING = 8192
 """Spans that wait to be sent; beyond, the oldest are lost."""
@@ -95,7 +97,11 @@ def exporting(service: str, settings: TraceSettings) -> Iterator[Recorder]:
 def _exporter(settings: TraceSettings) -> SpanExporter:
     if settings.traces_format == "zipkin":
         return ZipkinExporter(settings.endpoint, timeout_s=TIMEOUT_S)
-    return OTLPSpanExporter(settings.endpoint, timeout=TIMEOUT_S)
+    session = None
+    if is_here(settings.endpoint):
+        session = Session()
+        session.trust_env = False  # a proxy meant for the outside has no business here
+    return OTLPSpanExporter(settings.endpoint, timeout=TIMEOUT_S, session=session)
 
 
 def readable(span: Span) -> ReadableSpan:

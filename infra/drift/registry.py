@@ -14,6 +14,7 @@ from infra.drift.difference import Difference
 from infra.errors import TailraceError
 from schemas.catalogue import catalogue
 from schemas.ids_in_use import known_ids, strange_ids
+from schemas.proxies import heeded
 from schemas.publications import PublicationLog
 from schemas.registry_settings import RegistrySettings
 from schemas.registry_subjects import Subjects
@@ -126,6 +127,7 @@ def _import(registry: RegistrySettings, bundle: bytes) -> None:
         },
         auth=(user, password),
         timeout=TIMEOUT_S,
+        trust_env=heeded(registry.url),
     )
     if answer.is_error:
         raise RestoreError(

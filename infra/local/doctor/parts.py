@@ -9,6 +9,7 @@ from infra.local.status import PartStatus, status
 from infra.operations.doctor.check import Check, Trouble
 from infra.pipeline import GROUPS
 from infra.settings import Settings
+from schemas.proxies import heeded
 
 TIMEOUT_S = 2.0
 
@@ -36,7 +37,8 @@ def _trouble(part: PartStatus) -> str:
     if part.name not in GROUPS or part.url is None or part.pid is None:
         return ""
     try:
-        answer = httpx2.get(f"{part.url}/ready", timeout=TIMEOUT_S).json()
+        url = f"{part.url}/ready"
+        answer = httpx2.get(url, timeout=TIMEOUT_S, trust_env=heeded(url)).json()
     except (httpx2.HTTPError, ValueError):
         return ""
     return str(answer.get("trouble") or "")

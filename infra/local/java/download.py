@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 
 from infra.errors import TailraceError
+from schemas.proxies import heeded
 
 CONNECTIONS = 8
 ATTEMPTS = 5
@@ -70,9 +71,10 @@ def download_all(downloads: Sequence[Download], *, progress: Progress | None = N
     """Fetch the files in parallel, the largest first; the first failure ends all of them."""
     tally = _Tally(sum(download.size for download in downloads), progress)
     stop = threading.Event()
+    through_proxies = any(heeded(download.url) for download in downloads)
     largest_first = sorted(downloads, key=lambda download: -download.size)
     with (
-        httpx2.Client(timeout=TIMEOUT, follow_redirects=True) as client,
+        httpx2.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=through_proxies) as client,
         ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="download") as pool,
     ):
         futures = [pool.submit(_fetch, client, each, tally.note, stop) for each in largest_first]

@@ -18,6 +18,7 @@ from infra.operations.doctor.captures import of_each
 from infra.operations.doctor.check import Check, Trouble
 from infra.services import RETENTION, SERVICES
 from producers.discovery import addresses
+from schemas.proxies import heeded
 from schemas.registry_subjects import Subjects
 
 TIMEOUT_S = 5.0
@@ -76,7 +77,7 @@ def _answers(base: Callable[[], str], path: str) -> str:
 
 
 def _answer(url: str) -> str:
-    answer = httpx2.get(url, timeout=TIMEOUT_S, verify=_trusted())
+    answer = httpx2.get(url, timeout=TIMEOUT_S, verify=_trusted(), trust_env=heeded(url))
     if answer.status_code != HTTPStatus.OK:
         raise Trouble(f"answers {answer.status_code} at {url}", "see its log")
     return url

@@ -193,7 +193,11 @@ def test_without_a_url_nothing_is_recorded_and_no_sdk_is_there() -> None:
 
 
 @pytest.mark.parametrize(("format_", "path"), [("otlp", "/v1/traces"), ("zipkin", "/api/v2/spans")])
-def test_spans_are_sent_and_counted(format_: str, path: str) -> None:
+def test_spans_are_sent_and_counted(
+    monkeypatch: pytest.MonkeyPatch, format_: str, path: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # where nobody is
+
     async def run() -> None:
         async with Receiver().open() as receiver:
             url = f"http://127.0.0.1:{receiver.port}{path}"
