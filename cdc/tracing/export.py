@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event as SdkEvent
@@ -16,7 +17,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from requests import Session
 
 from cdc.logs import FieldLogger
 from cdc.tracing.settings import TraceSettings
@@ -99,7 +99,7 @@ def _exporter(settings: TraceSettings) -> SpanExporter:
         return ZipkinExporter(settings.endpoint, timeout_s=TIMEOUT_S)
     session = None
     if is_here(settings.endpoint):
-        session = Session()
+        session = requests.session()  # whose requests the exporter gives its timeout
         session.trust_env = False  # a proxy meant for the outside has no business here
     return OTLPSpanExporter(settings.endpoint, timeout=TIMEOUT_S, session=session)
 

@@ -1,5 +1,6 @@
 """Docker and compose, as this machine has them."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,11 +18,23 @@ from infra.settings import Settings
 
 ACCOUNT = 10001
 """Account of our containers when root starts them; otherwise they run as whoever does."""
+ANSWER_S = 30.0
+"""How long the engine may take to tell something; it takes a fraction of a second, unless it stands still."""
 BUILT_FROM = "infra/compose/Dockerfile"
 
 
 class EngineError(TailraceError):
     """The engine or compose is not there, or refuses."""
+
+
+class EngineSilentError(TailraceError):
+    """The engine is there, and does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"Docker has not answered for {ANSWER_S:g} s, so nothing is known of containers: see whether its engine "
+            "stands still (`systemctl status docker`), and which one DOCKER_HOST names, then try again."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ class Engine:
                 "There is no docker here, and containers are asked for: install Docker, or leave STACK=containers out "
                 "to run the same stack as processes."
             )
-        self._run(
+        self._ask(
             ["docker", "info", "--format", "{{.ServerVersion}}"], "The engine does not answer"
         )
         _ = self._compose
@@ -73,8 +86,8 @@ class Engine:
         for command in (("docker", "compose"), ("docker-compose",)):
             if shutil.which(command[0]) is None:
                 continue
-            found = subprocess.run([*command, "version"], capture_output=True, check=False)
-            if found.returncode == 0:
+            with contextlib.suppress(EngineError):
+                self._ask([*command, "version"], "There is no compose")
                 return command
         raise EngineError(
             "Docker is here, and compose is not: install its plugin (`docker compose`), or `docker-compose` 1.29."
@@ -98,21 +111,26 @@ class Engine:
     def containers(self) -> Mapping[str, Container]:
         """Return all containers of the stack by the name of their service, those that have ended included."""
         label = f"label=com.docker.compose.project={self.project}"
-        ids = self._run(["docker", "ps", "--all", "--quiet", "--filter", label], "No list").split()
+        ids = self._ask(["docker", "ps", "--all", "--quiet", "--filter", label], "No list").split()
         if not ids:
             return {}
-        told = json.loads(self._run(["docker", "inspect", *ids], "Containers are not shown"))
+        told = json.loads(self._ask(["docker", "inspect", *ids], "Containers are not shown"))
         return {each.name: each for each in map(_container, told)}
 
     def log(self, container: Container, *, lines: int) -> list[str]:
-        told = subprocess.run(
-            ["docker", "logs", "--tail", str(lines), container.id],  # noqa: S607
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        command = ["docker", "logs", "--tail", str(lines), container.id]
+        try:
+            told = subprocess.run(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=ANSWER_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise EngineSilentError from error
         return told.stdout.splitlines()
 
     def follow(self, container: Container) -> "subprocess.Popen[str]":
@@ -124,15 +142,23 @@ class Engine:
             errors="replace",
         )
 
-    def _run(self, command: Sequence[str], failure: str) -> str:
-        result = subprocess.run(
-            command,
-            cwd=REPOSITORY,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def _ask(self, command: Sequence[str], failure: str) -> str:
+        """Run what changes nothing, and so takes no longer than the engine needs to answer."""
+        return self._run(command, failure, timeout_s=ANSWER_S)
+
+    def _run(self, command: Sequence[str], failure: str, *, timeout_s: float | None = None) -> str:
+        try:
+            result = subprocess.run(
+                command,
+                cwd=REPOSITORY,
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout_s,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise EngineSilentError from error
         if result.returncode != 0:
             raise EngineError(f"{failure}: {_reason(result)}")
         return result.stdout

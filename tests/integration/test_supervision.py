@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,14 +11,20 @@ import psutil
 import pytest
 
 from infra.local import starter
+from infra.local.doctor.machine import machine_checks
+from infra.local.doctor.parts import part_checks
 from infra.local.parts import Part
 from infra.local.probe import wait_until
 from infra.local.program import Program
 from infra.local.starter import Starter
-from infra.local.supervision import leftovers
-from infra.local.supervision.client import Supervisor, SupervisorError
-from infra.local.supervision.conf import MARKER_VARIABLE, socket_path
+from infra.local.status import status
+from infra.local.stop import stop_everything
+from infra.local.supervision import leftovers, transport
+from infra.local.supervision.client import Supervisor, SupervisorError, SupervisorStuckError
+from infra.local.supervision.conf import MARKER_VARIABLE, pid_path, socket_path
 from infra.local.supervision.frozen import families, frozen, stands_still
+from infra.local.up import _end_leftovers
+from infra.operations.doctor.check import examine
 from tests.stack import own_settings
 
 SERVE = "import os, signal; print('serving', os.environ.get('WHO'), flush=True); signal.pause()"
@@ -190,6 +197,54 @@ def test_a_supervisord_that_lost_its_socket_is_ended_with_its_programs(home: Pat
     assert not supervisor.is_running()
     assert leftovers.end(home) == 2
     assert leftovers.find(home) == []
+
+
+def test_a_supervisord_that_stands_still_is_no_leftover_and_keeps_nobody_waiting(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "ANSWER_S", 0.5)
+    supervisor = started(home, program(home, "one"))
+    daemon = psutil.Process(supervisor.pid())
+    daemon.suspend()
+    settings = own_settings(home)
+    try:
+        questions: tuple[Callable[[], object], ...] = (
+            supervisor.is_running,
+            supervisor.processes,
+            supervisor.shutdown,
+            lambda: supervisor.apply([]),
+            lambda: _end_leftovers(settings, supervisor),
+            lambda: stop_everything(settings, supervisor),
+            lambda: status(settings),
+        )
+        for ask in questions:
+            with pytest.raises(SupervisorStuckError, match=rf"kill -CONT {daemon.pid}`"):
+                ask()
+        checks = (*machine_checks(settings), *part_checks(settings))
+        told = {each.name: each for each in examine(checks, "")}
+        assert "stands still" in told["supervision"].detail
+        assert {told[name].state for name in ("postgres", "kafka", "ports")} == {"unknown"}
+    finally:
+        daemon.resume()
+    assert supervisor.processes()["one"].is_alive
+
+
+def test_a_supervisord_that_is_busy_is_not_called_frozen(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when so many wait for it already that nobody else may."""
+    monkeypatch.setattr(transport, "ANSWER_S", 0.2)
+    pid_path(home).write_text(f"{os.getpid()}\n")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(socket_path(home)))
+        server.listen(0)
+        for _ in range(3):  # of whom all but the first find no place to wait in
+            with pytest.raises(SupervisorStuckError, match=rf"kill {os.getpid()}` has it stop"):
+                Supervisor(home).is_running()
+        pid_path(home).unlink()
+        with pytest.raises(SupervisorStuckError, match=r"see .*supervisord\.log"):
+            Supervisor(home).is_running()
+    assert not Supervisor(home).is_running()
 
 
 def test_another_stack_is_left_alone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -62,6 +62,19 @@ def test_no_client_is_made_that_would_wait_for_ever() -> None:
     } <= made_in
 
 
+def test_every_client_is_told_whether_proxies_of_the_environment_are_for_it() -> None:
+    """What is meant for the outside would be asked for this machine, too (`schemas/proxies.py`)."""
+    of_http = CLIENTS["httpx2"] | CLIENTS["aiohttp"]
+    silent = [
+        place
+        for place, call in calls()
+        if (owner := ast.unparse(call.func).rpartition("."))[2] in of_http
+        and owner[0] in {"", "httpx2", "aiohttp"}
+        and "trust_env" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert silent == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

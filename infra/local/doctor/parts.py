@@ -5,7 +5,9 @@ from functools import partial
 
 import httpx2
 
+from infra.local.programs import parts_brought_up
 from infra.local.status import PartStatus, status
+from infra.local.supervision.client import SupervisorStuckError
 from infra.operations.doctor.check import Check, Trouble
 from infra.pipeline import GROUPS
 from infra.settings import Settings
@@ -15,11 +17,22 @@ TIMEOUT_S = 2.0
 
 
 def part_checks(settings: Settings) -> tuple[Check, ...]:
-    return checks_of_parts(status(settings, memory=False))
+    try:
+        return checks_of_parts(status(settings, memory=False))
+    except SupervisorStuckError:
+        # which the check of supervision tells
+        return tuple(
+            Check(part.name, partial(_told_now, settings, part.name), needs=("supervision",))
+            for part in parts_brought_up(settings)
+        )
 
 
 def checks_of_parts(parts: Iterable[PartStatus]) -> tuple[Check, ...]:
     return tuple(Check(part.name, partial(_told, part)) for part in parts)
+
+
+def _told_now(settings: Settings, name: str) -> str:
+    return _told(next(part for part in status(settings, memory=False) if part.name == name))
 
 
 def _told(part: PartStatus) -> str:

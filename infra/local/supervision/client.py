@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from supervisor.xmlrpc import Faults, SupervisorTransport
+from supervisor.xmlrpc import Faults
 
 from infra.errors import TailraceError
 from infra.local.probe import wait_until
@@ -21,10 +21,12 @@ from infra.local.supervision.conf import (
     MARKER_VARIABLE,
     configuration_path,
     log_path,
+    pid_path,
     socket_path,
     write_configuration,
 )
-from infra.local.supervision.frozen import families, wake
+from infra.local.supervision.frozen import families, stands_still, wake
+from infra.local.supervision.transport import ANSWER_S, UNANSWERED, Transport
 from infra.settings import REPOSITORY
 
 # what the programs may inherit; anything else (PGPASSWORD, JAVA_TOOL_OPTIONS, ...) would change them unseen
@@ -39,6 +41,10 @@ class SupervisorError(TailraceError):
 
 class SupervisorSilentError(SupervisorError):
     """supervisord does not answer, most likely because it does not run."""
+
+
+class SupervisorStuckError(SupervisorError):
+    """supervisord runs and does not answer: what it supervises goes on, and is nobody's leftover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +200,7 @@ class Supervisor:
         return tail(log_path(self._home, name), lines)
 
     def _call(self, method: str, *arguments: object, accept: tuple[int, ...] = ()) -> Any:
-        address = f"unix://{socket_path(self._home)}"
-        transport = SupervisorTransport(None, None, address)
+        transport = Transport(socket_path(self._home))
         # the URL is never looked up, the transport knows the socket
         proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
         try:
@@ -206,12 +211,31 @@ class Supervisor:
             raise SupervisorError(
                 f"supervisord refused {method}{arguments}: {fault.faultString}."
             ) from fault
+        except UNANSWERED as error:
+            raise SupervisorStuckError(_why_stuck(self._home)) from error
         except (OSError, HTTPException, xmlrpc.client.ProtocolError) as error:
             raise SupervisorSilentError(
                 f"supervisord does not answer ({error}): run `make up`."
             ) from error
         finally:
             transport.close()
+
+
+def _why_stuck(home: Path) -> str:
+    """Say what keeps supervisord, which does run, from answering."""
+    try:
+        pid = int(pid_path(home).read_text())
+    except (OSError, ValueError):
+        return f"supervisord does not answer, and runs: see {home / 'logs' / 'supervisord.log'}."
+    if stands_still(pid):
+        return (
+            f"supervisord (process {pid}) stands still, stopped by a signal or a debugger, so nothing can be asked of "
+            f"it: let it go on with `kill -CONT {pid}`, then try again."
+        )
+    return (
+        f"supervisord (process {pid}) runs, and has not answered for {ANSWER_S:g} s: try again when the machine has "
+        f"less to do; if it never answers, `kill {pid}` has it stop the stack, and `make up` starts it anew."
+    )
 
 
 _IDLE_STATES = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})

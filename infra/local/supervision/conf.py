@@ -31,7 +31,7 @@ nodaemon=false
 logfile={logs}/supervisord.log
 logfile_maxbytes=5MB
 logfile_backups=1
-pidfile={directory}/supervisord.pid
+pidfile={pid}
 directory={directory}
 umask=077
 
@@ -93,6 +93,10 @@ def configuration_path(home: Path) -> Path:
     return home / "supervisor" / "supervisord.conf"
 
 
+def pid_path(home: Path) -> Path:
+    return home / "supervisor" / "supervisord.pid"
+
+
 def log_path(home: Path, name: str) -> Path:
     return home / "logs" / f"{name}.log"
 
@@ -104,7 +108,9 @@ def write_configuration(home: Path, programs: Iterable[Program]) -> None:
 def render(home: Path, programs: Iterable[Program]) -> str:
     logs, directory = home / "logs", home / "supervisor"
     user = "user=root" if os.geteuid() == 0 else ""  # said openly, or supervisord warns about it
-    daemon = DAEMON.format(logs=logs, directory=directory, socket=socket_path(home), user=user)
+    daemon = DAEMON.format(
+        logs=logs, directory=directory, pid=pid_path(home), socket=socket_path(home), user=user
+    )
     return daemon + "\n".join(_render_program(home, program) for program in programs)
 
 

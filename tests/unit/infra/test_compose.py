@@ -1,11 +1,12 @@
 """The compose file: everything that is declared is in it, in the versions of the embedded stack, closed to others."""
 
+import os
 import re
 import socket
 import stat
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 
 from infra.capture import connector_settings
 from infra.compose import alive, images
+from infra.compose import engine as engine_module
 from infra.compose.addresses import PREPARING, WORKERS, inside
+from infra.compose.engine import Container, Engine, EngineSilentError
 from infra.compose.handed import hand_out
 from infra.compose.render import FILE, HANDED, document, render
 from infra.compose.status import parts_of_containers
@@ -237,3 +240,24 @@ def test_alive_asks_until_everybody_answers(
     assert alive.main(["--within", "0.4", well, silent, wrong]) == 1
     told = capsys.readouterr().err
     assert told == f"{silent} does not answer\n{wrong} does not answer\n"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        Engine.require,
+        Engine.containers,
+        lambda engine: engine.log(Container("1", "kafka", "running", 0, 1, "", 0), lines=1),
+        lambda engine: engine.compose("ps"),
+    ],
+)
+def test_an_engine_that_stands_still_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Engine], object]
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexec sleep 60\n")
+    docker.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(engine_module, "ANSWER_S", 0.2)
+    with pytest.raises(EngineSilentError, match=r"has not answered .* then try again"):
+        ask(Engine(load_settings(stack="containers", home=tmp_path)))
