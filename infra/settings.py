@@ -41,6 +41,7 @@ from infra.deployment.databases import (
     sharded,
 )
 from infra.errors import TailraceError
+from infra.paths import plain_directory
 from infra.repository import REPOSITORY as REPOSITORY
 from infra.service_settings import OWN, as_text
 from infra.services import SERVICES, find_service
@@ -92,15 +93,6 @@ def default_cache() -> Path:
     return Path("/var/cache/tailrace")
 
 
-def _plain_directory(path: Path) -> Path:
-    path = path.expanduser()
-    if not path.is_absolute():
-        raise ValueError("must be an absolute path")
-    if any(character in str(path) for character in "\n\r\"'%;#$\\"):
-        raise ValueError("must not hold quotes, line breaks or any of % ; # $ \\")
-    return path
-
-
 def _databases(text: str) -> str:
     contexts_told(text)
     return text
@@ -123,7 +115,7 @@ Workers = Literal["shared", "apart"]
 Stack = Literal["processes", "containers"]
 ConsoleMode = Literal["act", "look", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Directory = Annotated[Path, AfterValidator(_plain_directory)]
+Directory = Annotated[Path, AfterValidator(plain_directory)]
 Databases = Annotated[str, AfterValidator(_databases)]
 """Contexts with a database of their own in the server of the stack, such as `payments=ledger`."""
 
@@ -496,6 +488,8 @@ def _sentence(error: ErrorDetails) -> str:
     from_environment = _variable(name) in os.environ
     where = _variable(name) if from_environment else f"{name} in {SETTINGS_FILE.name}"
     expected = reason if reason.startswith("must ") else f"should be {reason}"
+    if isinstance(error["input"], Path):  # which neither the file nor the environment says
+        return f"{_variable(name)} is by default '{error['input']}' but {expected}: set it."
     return f"{where} is {error['input']!r} but {expected}."
 
 

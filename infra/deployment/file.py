@@ -30,6 +30,7 @@ from infra.deployment.databases import (
     require_apart,
     sharded,
 )
+from infra.paths import expanded
 from infra.services import SERVICES, SUPERUSER
 from producers.discovery import addresses
 from schemas.registry_settings import RegistrySettings, RegistrySettingsError
@@ -100,7 +101,7 @@ def _page(text: str) -> str:
 
 def _from_here(path: Path, info: ValidationInfo) -> Path:
     """Return a path as seen from the directory of the file."""
-    return Path(info.context or "") / path.expanduser()
+    return Path(info.context or "") / expanded(path)
 
 
 File = Annotated[Path, AfterValidator(_from_here)]
@@ -198,7 +199,7 @@ def read_deployment(named: str, environment: Mapping[str, str] = os.environ) -> 
         named: Path of the file, or `environment`.
         environment: Variables, of which `TAILRACE_<KEY>` and `TAILRACE_<SERVICE>_URL` win over the file.
     """
-    path = None if named == ENVIRONMENT else Path(named).expanduser().absolute()
+    path = None if named == ENVIRONMENT else _file(named)
     source = str(path) if path else "the environment"
     lines = _lines(path) if path else {}
     _overlay(lines, environment)
@@ -223,6 +224,15 @@ def read_deployment(named: str, environment: Mapping[str, str] = os.environ) -> 
         VARIABLE: str(path) if path else ENVIRONMENT
     }
     return _deployment(read, source, variables)
+
+
+def _file(named: str) -> Path:
+    try:
+        return expanded(Path(named)).absolute()
+    except ValueError as error:
+        raise DeploymentError(
+            f"The deployment file {named} cannot be read, as its path {error}: {VARIABLE} or --deployment names it."
+        ) from None
 
 
 def _lines(path: Path) -> dict[str, Any]:

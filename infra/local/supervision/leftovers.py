@@ -57,7 +57,9 @@ def end(home: Path) -> int:
 
 def _belongs(process: psutil.Process, home: Path) -> bool:
     try:
-        if process.environ().get(MARKER_VARIABLE) == str(home):
+        marked = process.environ().get(MARKER_VARIABLE)
+        # which it may have been given by a symbolic link
+        if marked and Path(marked).resolve() == home:
             return True
         # of whichever server it is, and although its data were moved aside meanwhile
         return _is_postgres(process) and Path(process.cwd()).is_relative_to(home)

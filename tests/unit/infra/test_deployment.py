@@ -141,6 +141,8 @@ def test_several_brokers_and_workers_of_connect_may_be_named(file: Path) -> None
         ('connector_password = "${directory:/secrets:tailrace_capture.password}"', "", "connector_password is missing"),
         ('registry_user = "reader"', "", r"registry_\.\.\. in .* user and password_file go together"),
         ('state = "state"', 'state = "/dev/null/x"', "state in .* leads to /dev/null/x, where no directory"),
+        ('state = "state"', 'state = "~nosuchuser/x"', "state in .* begin with ~nosuchuser, as there is no"),
+        ('"ca.pem"', '"~no.one/ca.pem"', "database_sslrootcert in .* begin with ~no.one"),
         ("outbox_days = 3", "outbox_days = ", "is no TOML: .*line 16"),
     ],
 )  # fmt: skip
@@ -154,6 +156,8 @@ def test_a_bad_file_is_told_by_its_key(file: Path, old: str, new: str, words: st
 def test_a_file_that_is_not_there_is_told_with_who_names_it(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match="TAILRACE_DEPLOYMENT or --deployment names it"):
         read(tmp_path / "none.toml")
+    with pytest.raises(DeploymentError, match=r"~nosuchuser.*TAILRACE_DEPLOYMENT or --deployment"):
+        read("~nosuchuser/none.toml")
 
 
 def test_a_service_may_be_at_several_addresses(file: Path) -> None:

@@ -1,10 +1,15 @@
+import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from infra.local.down import reset
 from infra.local.home import HomeError, delete_home, exclusive, is_home, prepare_home, write_private
 from infra.local.passwords import ensure_password
+from infra.local.supervision.conf import MARKER_VARIABLE
+from infra.settings import load_settings
 
 
 @pytest.fixture
@@ -50,6 +55,24 @@ def test_only_a_home_is_deleted(home: Path, tmp_path: Path) -> None:
     delete_home(home)
     assert not home.exists()
     delete_home(home)
+
+
+def test_a_home_by_a_link_is_deleted_with_its_processes(home: Path, tmp_path: Path) -> None:
+    """Also those that were given the link, before homes were told by where it leads to."""
+    link = tmp_path / "link"
+    link.symlink_to(home)
+    started = [
+        subprocess.Popen(["sleep", "60"], env={**os.environ, MARKER_VARIABLE: str(marked)})
+        for marked in (link, home, tmp_path / "other")
+    ]
+    try:
+        reset(load_settings(home=link))
+        assert not home.exists()
+        assert [process.poll() is None for process in started] == [False, False, True]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def test_deleting_does_not_follow_links(home: Path, tmp_path: Path) -> None:

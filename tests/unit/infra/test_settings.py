@@ -120,6 +120,15 @@ def test_environment_reproduces_the_settings(monkeypatch: pytest.MonkeyPatch) ->
         ("PROFILE", "three", r"^TAILRACE_PROFILE is 'three' but .* 'single' or 'cluster'\.$"),
         ("HOME", "data", r"^TAILRACE_HOME is 'data' but must be an absolute path\.$"),
         ("HOME", "/a;b", r"^TAILRACE_HOME is '/a;b' but must not hold quotes.*\.$"),
+        ("HOME", "/Projects, 2026/home", r"^TAILRACE_HOME is .* must not hold .* , : \{ \}\.$"),
+        ("CACHE", "/mnt/c:/cache", r"^TAILRACE_CACHE is .* must not hold .*\.$"),
+        ("HOME", "/srv/{team}", r"^TAILRACE_HOME is .* must not hold .*\.$"),
+        ("HOME", "~nosuchuser/x", r"^TAILRACE_HOME is .* begin with ~nosuchuser, as there is no"),
+        (
+            "CACHE",
+            "~no.such.user",
+            r"^TAILRACE_CACHE is .* begin with ~no\.such\.user, as there is",
+        ),
         ("WEBHOOK_PORTS", "[443, 0]", r"^TAILRACE_WEBHOOK_PORTS is 0 but .* equal to 1\.$"),
         ("KAFKA_PORT", "15432", r"^The settings contradict each other: .* both 15432.*\.$"),
     ],
@@ -129,6 +138,31 @@ def test_a_bad_value_gives_one_sentence(
 ) -> None:
     monkeypatch.setenv(f"TAILRACE_{name}", value)
     with pytest.raises(SettingsError, match=sentence):
+        load_settings()
+
+
+def test_a_home_is_where_symbolic_links_lead_to(tmp_path: Path) -> None:
+    real, odd = tmp_path / "real", tmp_path / "a,b"
+    for each, link in ((real, "first"), (tmp_path / "first", "second"), (odd, "third")):
+        each.mkdir(exist_ok=True)
+        (tmp_path / link).symlink_to(each)
+    for named in (tmp_path / "first", tmp_path / "second", tmp_path / "second" / ".." / "real"):
+        settings = load_settings(home=named, cache=named / "cache")
+        assert (settings.home, settings.cache) == (real, real / "cache")
+    with pytest.raises(SettingsError, match=rf"TAILRACE_HOME .*as {odd}/x does, to which it leads"):
+        load_settings(home=tmp_path / "third" / "x")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(SettingsError, match="lead to itself"):
+        load_settings(home=tmp_path / "loop")
+
+
+def test_a_default_that_cannot_be_used_is_told_with_what_sets_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "default_home", lambda stack: Path("/clones/a,b"))
+    with pytest.raises(
+        SettingsError, match=r"^TAILRACE_HOME is by default '/clones/a,b' .* set it"
+    ):
         load_settings()
 
 
