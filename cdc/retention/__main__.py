@@ -1,9 +1,12 @@
 """Looks after the outboxes again and again: `python -m cdc.retention`."""
 
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import psycopg
@@ -19,6 +22,8 @@ from cdc.signals import stop_event
 WORDS = 3
 RETRY_S = 10.0
 """From a round that failed to the next, in seconds."""
+LOOK_S = 60.0
+"""How often it is looked whether a round is due."""
 
 log = logs.FieldLogger("cdc.retention")
 
@@ -67,10 +72,28 @@ def main() -> int:
     while not stopped.is_set():
         if round_of(settings):
             settings.outbox_round_file.touch()
-            stopped.wait(settings.outbox_round_s)
+            wait_until_due(stopped, settings.outbox_round_s)
         else:
             stopped.wait(RETRY_S)
     return 0
+
+
+def wait_until_due(
+    stopped: Event,
+    after_s: float,
+    *,
+    look_s: float = LOOK_S,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Wait until the next round is due by the clock on the wall, or somebody says to stop.
+
+    The clock that waits are measured by stands still while the machine sleeps. When the other one was set back, nobody
+    can tell how long ago the last round was: the next is due then.
+    """
+    begin = clock()
+    while 0 <= (passed_s := clock() - begin) < after_s:
+        if stopped.wait(min(look_s, after_s - passed_s)):
+            return
 
 
 def round_of(settings: RetentionSettings) -> bool:

@@ -11,8 +11,9 @@ from infra.compose.handed import hand_out
 from infra.compose.status import container_of, parts_of_containers, ready
 from infra.drift.everything import require_declared
 from infra.local import preflight
+from infra.local.account import usual_umask
 from infra.local.down import DownResult, PartDown
-from infra.local.home import delete_home, exclusive, is_home, prepare_home
+from infra.local.home import delete_home, exclusive, is_home, prepared
 from infra.local.probe import wait_until
 from infra.local.restart import Restarted
 from infra.local.stages import Report, Stage, run_stages
@@ -31,8 +32,7 @@ def up(settings: Settings, report: Report) -> UpResult:
     preflight.check_machine(settings)
     engine = Engine(settings)
     engine.require()
-    prepare_home(settings.home)
-    with exclusive(settings.home):
+    with usual_umask(), prepared(settings.home):
         before = {name for name, each in engine.containers().items() if each.is_running}
         # a port of the broker that it keeps to itself, and what has no container
         preflight.check_ports(settings, running=before | {"console", "metrics"})

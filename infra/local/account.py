@@ -3,6 +3,8 @@
 import os
 import pwd
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +49,23 @@ def make_shared_directory(path: Path) -> None:
     make_shared_directory(path.parent)
     path.mkdir(exist_ok=True)
     path.chmod(0o755)
+
+
+def open_directory(path: Path) -> None:
+    """Let every account enter a directory, if it is ours to say so."""
+    entry = path.stat()
+    if entry.st_uid == os.geteuid():
+        path.chmod(stat.S_IMODE(entry.st_mode) | 0o055)
+
+
+@contextmanager
+def usual_umask() -> Iterator[None]:
+    """Make files that everybody may read and nobody else may change, however the shell is set; secrets are closed."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def require_access(path: Path, account: Account) -> None:

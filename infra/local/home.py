@@ -83,6 +83,14 @@ def exclusive(home: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def prepared(home: Path) -> Iterator[None]:
+    """Create the home if it is missing, and hold its lock."""
+    prepare_home(home)
+    with exclusive(home):
+        yield
+
+
 def write_private(path: Path, text: str) -> None:
     """Replace the file in one step; only its owner may read it (0600)."""
     partial = path.with_name(f"{path.name}.partial")

@@ -12,7 +12,13 @@ from psycopg.conninfo import make_conninfo
 
 from infra import postgres_tools
 from infra.errors import TailraceError
-from infra.local.account import Account, make_shared_directory, require_access, substitute
+from infra.local.account import (
+    Account,
+    make_shared_directory,
+    open_directory,
+    require_access,
+    substitute,
+)
 from infra.local.home import write_private
 from infra.local.passwords import ensure_password
 from infra.local.probe import port_answers
@@ -66,6 +72,8 @@ wal_retrieve_retry_interval = '500ms'
 
 # twice as many workers, each with a pool of its own
 CONNECTIONS = {"single": 150, "cluster": 250}
+CACHED = frozenset({"java", "postgres"})
+"""What we put into the cache: a directory with anything else is not ours alone to open."""
 LINUX = sys.platform == "linux"
 FLUSH = "recovery_init_sync_method = 'syncfs'"  # other systems have no such call
 
@@ -188,6 +196,8 @@ def installed(cache: Path, account: Account | None) -> Path:
     if not target.is_dir():
         _copy_for_others(package, target)
     copied = target / package.name / BINARIES
+    if {each.name for each in cache.iterdir()} <= CACHED:
+        open_directory(cache)  # an umask may have closed it when it was made
     require_access(copied, account)
     return copied
 

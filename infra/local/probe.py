@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 
 from infra.errors import TailraceError
 from infra.patience import Patience
 from infra.settings import HOST
 
 POLL_INTERVAL_S = 0.05
+SKEW_S = 5.0
+"""How far a clock is put right at once without anybody noticing."""
 
 
 class ProbeTimeoutError(TailraceError):
@@ -71,6 +74,18 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def touched_lately(path: Path, *, within_s: float) -> bool:
+    """Tell whether a file was touched within that time.
+
+    One of the future tells that the clock was set back since, and nothing of how long ago it was touched.
+    """
+    try:
+        age_s = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return -SKEW_S <= age_s < within_s
 
 
 def http_ok(port: int, path: str, timeout_s: float = 1.0) -> bool:

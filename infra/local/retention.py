@@ -1,9 +1,9 @@
 """The program that looks after the outboxes: makes days of messages ahead, drops what is old and published."""
 
-import time
 from pathlib import Path
 
 from infra.interpreter import module_command
+from infra.local.probe import touched_lately
 from infra.local.program import Program, python_program
 from infra.retention_access import looked_after
 from infra.settings import Settings
@@ -24,10 +24,7 @@ def prepare(settings: Settings) -> Program:
 
 def is_ready(settings: Settings) -> bool:
     """Tell whether it has made a round that it was due to make."""
-    try:
-        return time.time() - _round_file(settings).stat().st_mtime < 2 * ROUND_S
-    except FileNotFoundError:
-        return False
+    return touched_lately(_round_file(settings), within_s=2 * ROUND_S)
 
 
 def _round_file(settings: Settings) -> Path:

@@ -13,7 +13,8 @@ import psycopg
 from infra.capture import LostSlotError
 from infra.drift.everything import DifferenceError, require_declared
 from infra.local import aot, postgres, preflight
-from infra.local.home import exclusive, prepare_home
+from infra.local.account import usual_umask
+from infra.local.home import prepared
 from infra.local.java import agent, artifacts
 from infra.local.parts import (
     CONNECT,
@@ -73,8 +74,7 @@ def up(settings: Settings, report: UpReport) -> UpResult:
     begin = time.monotonic()
     preflight.check_machine(settings)
     preflight.check_profile(settings)
-    prepare_home(settings.home)
-    with exclusive(settings.home):
+    with usual_umask(), prepared(settings.home):
         seconds: dict[str, float] = {}
         supervisor = Supervisor(settings.home)
         with _timed("preflight", seconds, report) as details:

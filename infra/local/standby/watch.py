@@ -1,9 +1,9 @@
 """The program that sees to it that commits wait for the standby, and for no standby that is gone."""
 
-import time
 from pathlib import Path
 
 from infra.interpreter import module_command
+from infra.local.probe import touched_lately
 from infra.local.program import Program, python_program
 from infra.services import STANDBY
 from infra.settings import Settings
@@ -24,10 +24,7 @@ def prepare(settings: Settings) -> Program:
 
 def is_ready(settings: Settings) -> bool:
     """Tell whether it has looked lately."""
-    try:
-        return time.time() - _look_file(settings).stat().st_mtime < FRESH_S
-    except FileNotFoundError:
-        return False
+    return touched_lately(_look_file(settings), within_s=FRESH_S)
 
 
 def behind_file(settings: Settings) -> Path:

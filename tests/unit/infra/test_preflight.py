@@ -1,14 +1,26 @@
 import os
 import socket
+import stat
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
 from infra.local import preflight
-from infra.local.account import Account, AccountError, require_access
+from infra.local.account import (
+    Account,
+    AccountError,
+    require_access,
+    usual_umask,
+)
+from infra.local.home import MARKER, prepared
+from infra.local.java import flock
+from infra.local.postgres import installed
 from infra.local.preflight import PreflightError
+from infra.local.provision import ensure_passwords
+from infra.postgres_tools import BINARIES, WHEEL, package
 from infra.settings import HOST, Settings
 from tests.stack import own_settings
 
@@ -78,6 +90,52 @@ def test_a_full_disk_is_refused(tmp_path: Path) -> None:
     ):
         preflight.check_disk(tmp_path / "not" / "there" / "yet", 10**9)
     preflight.check_disk(tmp_path, 0)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o027, 0o077])
+def test_a_cache_that_an_umask_closed_is_opened_and_one_with_more_in_it_is_not(umask: int) -> None:
+    account = Account("nobody", uid=65534, gid=65534)
+    with TemporaryDirectory() as directory:
+        cache = Path(directory, "cache")
+        Path(directory).chmod(0o755)
+        before = os.umask(umask)
+        try:
+            with flock.exclusive(cache / "java" / ".lock"):
+                pass
+        finally:
+            os.umask(before)
+        binaries = cache / "postgres" / version(WHEEL) / package().name / BINARIES
+        binaries.mkdir(parents=True)
+        (cache / "letters").mkdir()
+        if umask:
+            with pytest.raises(AccountError, match=rf"cannot enter {cache}:"):
+                installed(cache, account)
+        (cache / "letters").rmdir()
+        assert installed(cache, account) == binaries
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o027, 0o077])
+def test_no_umask_opens_a_secret_or_closes_what_others_read(tmp_path: Path, umask: int) -> None:
+    def mode(path: Path) -> int:
+        return stat.S_IMODE(path.stat().st_mode)
+
+    home = tmp_path / "home"
+    settings = own_settings(home, profile="cluster")
+    before = os.umask(umask)
+    try:
+        with usual_umask(), prepared(home):
+            ensure_passwords(settings)
+            with flock.exclusive(tmp_path / "cache" / "java" / ".lock"):
+                pass
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    secrets = [*settings.secrets.iterdir(), *settings.connect_secrets.iterdir()]
+    assert {mode(path) for path in secrets} == {0o600}
+    closed = [settings.secrets, settings.connect_secrets, home / "logs", home / "supervisor"]
+    assert {mode(path) for path in closed} == {0o700}
+    assert mode(home / MARKER) == 0o644
+    assert {mode(tmp_path / "cache" / each) for each in (".", "java")} == {0o755}
 
 
 def test_a_directory_closed_to_the_database_account_is_named() -> None:
