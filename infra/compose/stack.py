@@ -13,7 +13,7 @@ from infra.drift.everything import require_declared
 from infra.local import preflight
 from infra.local.account import usual_umask
 from infra.local.down import DownResult, PartDown
-from infra.local.home import delete_home, exclusive, is_home, prepared
+from infra.local.home import delete_home, exclusive, is_home, may_be_deleted, prepared
 from infra.local.probe import wait_until
 from infra.local.restart import Restarted
 from infra.local.stages import Report, Stage, run_stages
@@ -124,7 +124,7 @@ def down(settings: Settings) -> DownResult:
 
 def reset(settings: Settings) -> None:
     """Remove containers, data, and the image."""
-    if not is_home(settings.home):
+    if not may_be_deleted(settings.home):
         return
     engine = Engine(settings)
     engine.require()

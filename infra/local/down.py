@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from infra.errors import TailraceError
-from infra.local.home import HomeError, delete_home, exclusive, is_home
+from infra.local.home import delete_home, exclusive, is_home, may_be_deleted
 from infra.local.running import parts_together
 from infra.local.stop import stop_everything
 from infra.local.supervision import leftovers
@@ -58,9 +58,7 @@ def down(settings: Settings) -> DownResult:
 
 
 def reset(settings: Settings) -> None:
-    if settings.home.exists() and not is_home(settings.home):
-        raise HomeError(f"{settings.home} is not a home of Tailrace, so nothing was deleted.")
-    if not settings.home.exists():
+    if not may_be_deleted(settings.home):
         return
     with exclusive(settings.home):
         _down(settings)

@@ -21,10 +21,24 @@ def is_home(home: Path) -> bool:
     return (home / MARKER).is_file()
 
 
+def is_something_else(home: Path) -> bool:
+    """Tell whether what lies there keeps a home from being made."""
+    return home.exists() and not is_home(home) and (not home.is_dir() or any(home.iterdir()))
+
+
+def may_be_deleted(home: Path) -> bool:
+    """Tell whether there is a home; what lies there and is none is refused."""
+    if home.exists() and not is_home(home):
+        raise HomeError(
+            f"{home} is not a home of Tailrace (it has no {MARKER}), so nothing was deleted."
+        )
+    return home.exists()
+
+
 def prepare_home(home: Path) -> None:
     """Create the home if it is missing; nothing changes if it is there."""
     if not is_home(home):
-        if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        if is_something_else(home):
             raise HomeError(
                 f"{home} exists and is not a home of Tailrace: choose another directory with TAILRACE_HOME."
             )
@@ -54,12 +68,8 @@ def _create(home: Path) -> None:
 
 def delete_home(home: Path) -> None:
     """Delete the home with everything in it; a home that does not exist is fine."""
-    if not home.exists():
+    if not may_be_deleted(home):
         return
-    if not is_home(home):
-        raise HomeError(
-            f"{home} is not a home of Tailrace (it has no {MARKER}), so nothing was deleted."
-        )
     # the marker goes last, so that an interrupted deletion can be repeated
     for entry in home.iterdir():
         if entry.name == MARKER:

@@ -6,7 +6,7 @@ import sys
 from functools import partial
 
 from infra.local import aot, preflight
-from infra.local.home import is_home
+from infra.local.home import is_home, is_something_else
 from infra.local.java import aot as java_aot
 from infra.local.java import artifacts
 from infra.local.supervision import leftovers
@@ -28,6 +28,11 @@ def _disk(settings: Settings) -> str:
 
 
 def _home(settings: Settings) -> str:
+    if is_something_else(settings.home):
+        raise Trouble(
+            f"{settings.home} exists and is not a home of Tailrace",
+            "choose another directory with TAILRACE_HOME",
+        )
     if not is_home(settings.home):
         raise Trouble(f"{settings.home} does not exist yet", "run `make up`")
     return str(settings.home)

@@ -1,15 +1,20 @@
 import os
+import re
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from infra.local.doctor.machine import machine_checks
 from infra.local.down import reset
 from infra.local.home import HomeError, delete_home, exclusive, is_home, prepare_home, write_private
 from infra.local.passwords import ensure_password
 from infra.local.supervision.conf import MARKER_VARIABLE
+from infra.operations.doctor.check import Trouble
 from infra.settings import load_settings
+from tests.stack import own_settings
 
 
 @pytest.fixture
@@ -45,6 +50,49 @@ def test_a_directory_with_other_things_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match="is not a home of Tailrace"):
         prepare_home(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.parametrize("kind", ["processes", "containers"])
+@pytest.mark.parametrize("what", ["file", "directory", "nothing"])
+def test_a_reset_says_gone_of_what_is_gone(tmp_path: Path, kind: str, what: str) -> None:
+    place = tmp_path / "place"
+    if what == "file":
+        place.touch()
+    elif what == "directory":
+        place.mkdir()
+        (place / "letter.txt").write_text("dear")
+    command = [sys.executable, "-m", "infra.cli", "reset", "--yes"]
+    variables = {"TAILRACE_STACK": kind, "TAILRACE_HOME": str(place)}
+    done = subprocess.run(
+        command, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    if what == "nothing":
+        assert (done.returncode, done.stdout) == (0, f"{place} is gone.\n")
+    else:
+        assert done.returncode == 1
+        assert "is not a home of Tailrace" in done.stderr
+        assert place.exists()
+
+
+def test_the_doctor_tells_what_is_no_home_from_what_is_not_there_yet(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    check = next(each for each in machine_checks(own_settings(place)) if each.name == "home")
+    for change, words, remedy in (
+        (None, "does not exist yet", "run `make up`"),
+        (place.touch, "exists and is not a home", "choose another .* TAILRACE_HOME"),
+        (place.unlink, "does not exist yet", "run `make up`"),
+        (place.mkdir, "does not exist yet", "run `make up`"),
+        (
+            (place / "letter.txt").touch,
+            "exists and is not a home",
+            "choose another .* TAILRACE_HOME",
+        ),
+    ):
+        if change:
+            change()
+        with pytest.raises(Trouble, match=words) as trouble:
+            check.run()
+        assert re.match(remedy, trouble.value.remedy)
 
 
 def test_only_a_home_is_deleted(home: Path, tmp_path: Path) -> None:
