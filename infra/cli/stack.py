@@ -91,7 +91,8 @@ def _take_down(part: str, *, kill: bool, as_json: bool) -> None:
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def reset(*, yes: bool) -> None:
+@json_option
+def reset(*, yes: bool, as_json: bool) -> None:
     """Stop everything and delete all data, after asking."""
     settings = own_stack()
     if not yes:
@@ -99,16 +100,23 @@ def reset(*, yes: bool) -> None:
             raise click.UsageError(
                 "reset deletes all data and cannot ask here: say --yes if you mean it."
             )
-        click.confirm(f"Delete all data in {settings.home}?", abort=True)
+        click.confirm(f"Delete all data in {settings.home}?", abort=True, err=as_json)
     _stopping(settings).reset(settings)
+    if as_json:
+        emit({"deleted": settings.home})
+        return
     click.echo(f"{settings.home} is gone.")
 
 
 @click.command()
 @click.argument("part", type=click.Choice(PART_NAMES))
-def restart(part: str) -> None:
+@json_option
+def restart(*, part: str, as_json: bool) -> None:
     """Restart one part and wait until it is ready; a worker is ready when it consumes."""
     restarted = _restart(own_stack(), part)
+    if as_json:
+        emit(restarted)
+        return
     also = _with_others(part, restarted.together)
     click.echo(f"{part} is ready after {restarted.seconds:.1f} s{also}.")
 

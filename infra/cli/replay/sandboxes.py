@@ -42,8 +42,12 @@ def sandboxes(*, as_json: bool) -> None:
 @examples(
     "tailrace replay drop replay_analytics_20261123_100000_1f3c", "tailrace replay drop --all"
 )
+@json_option
 @usage_errors()
-def drop(*, names: Sequence[str], everything: bool) -> None:
+def drop(*, names: Sequence[str], everything: bool, as_json: bool) -> None:
     """Drop sandboxes, with all that is in them."""
     dropped = sandbox.drop_sandboxes(load_deployment(), *names, everything=everything)
+    if as_json:
+        emit({"dropped": dropped})
+        return
     click.echo(f"{counted(dropped, 'sandbox' if dropped == 1 else 'sandboxe')} dropped.")

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shlex
 import stat
 import tempfile
@@ -74,19 +75,42 @@ class SocketError(TailraceError):
 
 
 def socket_path(home: Path) -> Path:
-    """Return where supervisord listens: in the home, or in a short place if its path is too long."""
+    """Return where supervisord listens: in the home, or in a short place if its path is too long.
+
+    Which place that is depends on the shell in which it was started (TMPDIR), so it is looked up in what was written
+    then: in another shell nobody is to take a stack that runs for one that does not.
+    """
     near = home / "supervisor" / "control.sock"
     if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
         return near
+    if (told := _told_socket(home)) and _is_ours_alone(told.parent):
+        return told
     directory = Path(tempfile.gettempdir()) / f"tailrace-{os.geteuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
-    entry = directory.lstat()
-    if not stat.S_ISDIR(entry.st_mode) or entry.st_uid != os.geteuid() or entry.st_mode & 0o077:
+    if not _is_ours_alone(directory):
         raise SocketError(
             f"{directory} belongs to another account or is open to others, so no control socket is put "
             "there: remove it, or set TMPDIR to a directory of your own."
         )
     return directory / f"{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}.sock"
+
+
+def _told_socket(home: Path) -> Path | None:
+    try:
+        text = configuration_path(home).read_text()
+    except FileNotFoundError:
+        return None
+    told = re.search(r"^file=(.+)$", text, re.MULTILINE)
+    return Path(told[1]) if told else None
+
+
+def _is_ours_alone(directory: Path) -> bool:
+    try:
+        entry = directory.lstat()
+    except FileNotFoundError:
+        return False
+    is_open = entry.st_uid != os.geteuid() or entry.st_mode & 0o077
+    return stat.S_ISDIR(entry.st_mode) and not is_open
 
 
 def configuration_path(home: Path) -> Path:

@@ -90,6 +90,28 @@ def test_the_socket_of_a_long_home_is_in_a_place_of_our_own(
         conf.socket_path(home)
 
 
+def test_the_socket_of_a_long_home_is_found_in_another_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / ("x" * 100)
+    (home / "supervisor").mkdir(parents=True)
+    places = [tmp_path / name for name in ("first", "second", "third")]
+    for place in places:
+        place.mkdir()
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(places[0]))
+    conf.write_configuration(home, [])
+    path = conf.socket_path(home)
+    for place in places[1:]:
+        monkeypatch.setattr("tempfile.gettempdir", lambda place=place: str(place))
+        assert conf.socket_path(home) == path
+        conf.write_configuration(home, [])
+        assert f"file={path}\n" in conf.configuration_path(home).read_text()
+    path.parent.chmod(0o755)
+    assert conf.socket_path(home).is_relative_to(places[-1])
+    path.parent.rmdir()
+    assert conf.socket_path(home).is_relative_to(places[-1])
+
+
 def test_what_marks_processes_is_no_setting_that_another_program_is_given() -> None:
     told = {f"TAILRACE_{name.upper()}" for name in Settings.model_fields}
     assert not told & {conf.MARKER_VARIABLE, conf.FINGERPRINT_VARIABLE}
