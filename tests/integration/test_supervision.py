@@ -247,6 +247,24 @@ def test_a_supervisord_that_is_busy_is_not_called_frozen(
     assert not Supervisor(home).is_running()
 
 
+def test_a_stack_with_a_long_home_runs_in_every_shell(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = home / ("x" * 100)
+    for name in ("supervisor", "logs"):
+        (long / name).mkdir(parents=True)
+    supervisor = started(long, program(long, "one"))
+    before = supervisor.processes()
+    try:
+        for name in ("other", "another", "third"):
+            place = tmp_path_factory.mktemp(name)
+            monkeypatch.setattr("tempfile.gettempdir", lambda place=place: str(place))
+            assert supervisor.processes() == before
+            assert _end_leftovers(own_settings(long), supervisor) == []
+    finally:
+        supervisor.shutdown()
+
+
 def test_another_stack_is_left_alone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     supervisor = started(home, program(home, "one"))
     assert leftovers.end(tmp_path_factory.mktemp("other")) == 0
