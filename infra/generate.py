@@ -5,6 +5,7 @@ the compose file, and what Prometheus and Grafana read. A test fails when one of
 """
 
 import json
+import sys
 from collections.abc import Container, Mapping
 from importlib import invalidate_caches
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from infra import asyncapi, catalogue_pages, openapi, protobuf
 from infra.compose import render as compose
+from infra.errors import explain
 from infra.observability import files
 from infra.observability import render as observability
 from infra.repository import REPOSITORY
@@ -48,7 +50,16 @@ def stale(expected: Mapping[Path, str]) -> list[Path]:
 
 
 def main() -> None:
-    """Write what has changed and remove what is left over; say which files."""
+    """Write what has changed and remove what is left over; a contract that cannot be read is one sentence."""
+    try:
+        _generate()
+    except Exception as error:
+        if (sentence := explain(error)) is None:
+            raise
+        sys.exit(sentence)
+
+
+def _generate() -> None:
     expected = render_classes()
     changed = _write(expected)
     invalidate_caches()  # services, which say what their documents hold, import the classes
@@ -77,11 +88,13 @@ def _changed(texts: Mapping[Path, str]) -> list[Path]:
 
 
 def _left_over(expected: Container[Path]) -> list[Path]:
-    return [path for path in _present() if path not in expected]
+    return [path for path in present() if path not in expected]
 
 
-def _present() -> list[Path]:
+def present() -> list[Path]:
+    """Return the files that are there, each of them generated or left over."""
     found = [
+        REPOSITORY / compose.FILE,
         *(REPOSITORY / CATALOGUE_PAGES).glob("*"),
         *(REPOSITORY / "schemas/messages").glob("*.py"),
         *protobuf.present(),

@@ -1,10 +1,11 @@
 """Renders the Python classes of the protos that are committed under `schemas/rpc/`, by the pinned compiler."""
 
 import re
+import subprocess
 import tempfile
-from importlib import resources
 from pathlib import Path
 
+from infra.interpreter import module_command
 from infra.repository import REPOSITORY
 
 PROTOS = "schemas/proto"
@@ -16,7 +17,7 @@ _IMPORT = re.compile(rf"^from {PACKAGE}\.", re.MULTILINE)
 
 
 class CompilerError(Exception):
-    """The protos do not compile; the compiler has said why."""
+    """The protos do not compile."""
 
 
 def render_all() -> dict[Path, str]:
@@ -37,17 +38,11 @@ def present() -> list[Path]:
 
 
 def _compile(directory: Path) -> None:
-    from grpc_tools import protoc
-
     protos = sorted((REPOSITORY / PROTOS).rglob("*.proto"))
-    status = protoc.main(
-        [
-            "protoc",
-            f"-I{REPOSITORY / PROTOS}",
-            f"-I{resources.files('grpc_tools') / '_proto'}",
-            *(f"--{kind}_out={directory}" for kind in ("python", "pyi", "grpc_python")),
-            *(str(proto) for proto in protos),
-        ]
+    kinds = (f"--{kind}_out={directory}" for kind in ("python", "pyi", "grpc_python"))
+    command = module_command(
+        "grpc_tools.protoc", f"-I{REPOSITORY / PROTOS}", *kinds, *map(str, protos)
     )
-    if status:
-        raise CompilerError("the protos do not compile; the compiler has said why above")
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CompilerError(f"the protos do not compile: {'; '.join(done.stderr.splitlines())}")

@@ -9,6 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal, get_args
 
+from schemas.contract_error import ContractError
+
 DEFAULT_COMPATIBILITY = "FULL_TRANSITIVE"
 """Events are kept for good and read by programs of any age, so every version must read every other."""
 
@@ -244,8 +246,26 @@ def parse(text: str) -> Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue that ships with this code, read once."""
-    return parse(resources.files(__package__).joinpath("catalogue.toml").read_text())
+    """The catalogue that ships with this code, read once.
+
+    Raises:
+        ContractError: it is no catalogue.
+    """
+    file = resources.files(__package__).joinpath("catalogue.toml")
+    try:
+        return parse(file.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        return _by_the_gate(file.read_bytes().decode("utf-8", "surrogateescape"))
+
+
+def _by_the_gate(text: str) -> Catalogue:
+    """Read once more what could not be read: the gate says in which line that is."""
+    from schemas.gate import sources  # builds upon this module
+
+    try:
+        return sources.catalogue({"catalogue.toml": text})
+    except sources.MalformedFileError as error:
+        raise ContractError("schemas/catalogue.toml", error.problem, error.line) from error
 
 
 def _topic(name: str, entry: dict[str, Any]) -> Topic:

@@ -2,12 +2,21 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
+from schemas.contract_error import ContractError
+from schemas.gate.avro.parse import MalformedSchemaError, record
+from schemas.gate.json_text import JsonError, parse_json
+from schemas.gate.lines import line_of
 from schemas.references import inlined
+
+
+class NoSchemaError(LookupError):
+    """There is no schema file for what is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +54,24 @@ def avsc(name: str) -> dict[str, Any]:
     Named types that have files of their own are put in place, so that the document is whole by itself.
 
     Raises:
-        LookupError: there is no such file.
+        NoSchemaError: there is no such file.
+        ContractError: it is not the schema of a record.
     """
-    document: dict[str, Any] = inlined(_named(name), _named)
-    return document
+    document = _named(name)
+    with suppress(LookupError):  # of what it names; reading it as it is tells where that stands
+        document = inlined(document, _named)
+    return _record(document, name, *_path(name))
 
 
 def reader_avsc(consumer: str, name: str) -> dict[str, Any]:
     """Return the schema document that a consumer has pinned for a message.
 
     Raises:
-        LookupError: the consumer pins none.
+        NoSchemaError: the consumer pins none.
+        ContractError: it is not the schema of a record.
     """
-    return _document("readers", consumer, f"{name}.avsc")
+    path = ("readers", consumer, f"{name}.avsc")
+    return _record(_document(*path), name, *path)
 
 
 def readers() -> tuple[Reader, ...]:
@@ -75,7 +89,7 @@ def goldens() -> tuple[Golden, ...]:
     found = []
     for file in resources.files(__package__).joinpath("golden").iterdir():
         message, _, version = file.name.removesuffix(".json").rpartition(".v")
-        kept = json.loads(file.read_text())
+        kept = _document("golden", file.name)
         datum = bytes.fromhex(kept["datum"])
         found.append(Golden(message, int(version), kept["schema"], datum, kept["reads_as"]))
     return tuple(sorted(found, key=lambda golden: (golden.message, golden.version)))
@@ -93,13 +107,43 @@ def fingerprint(schema: str) -> str:
 
 
 def _named(name: str) -> dict[str, Any]:
-    context, _, record = name.partition(".")
-    return _document("avro", context, f"{record}.avsc")
+    document: dict[str, Any] = _document(*_path(name))
+    return document
 
 
-def _document(*path: str) -> dict[str, Any]:
+def _path(name: str) -> tuple[str, ...]:
+    context, _, record_name = name.partition(".")
+    return ("avro", context, f"{record_name}.avsc")
+
+
+def _document(*path: str) -> Any:
+    text = _text(*path)
+    try:
+        return parse_json(text)
+    except JsonError as error:
+        raise ContractError(_shown(*path), error.problem, error.line) from error
+
+
+def _record(document: Any, name: str, *path: str) -> dict[str, Any]:
+    """Return the document of a schema that is the one of a message."""
+    try:
+        called = record(document).name
+    except MalformedSchemaError as error:
+        place = str(error.place)
+        problem, line = f"{place}: {error.problem}", line_of(_text(*path), place)
+        raise ContractError(_shown(*path), problem, line) from error
+    if called != name:
+        raise ContractError(_shown(*path), f"it is the schema of {called}, and not of {name}", 1)
+    checked: dict[str, Any] = document
+    return checked
+
+
+def _text(*path: str) -> str:
     file = resources.files(__package__).joinpath(*path)
     if not file.is_file():
-        raise LookupError(f"no schema file {'/'.join(path)}")
-    document: dict[str, Any] = json.loads(file.read_text())
-    return document
+        raise NoSchemaError(f"no schema file {_shown(*path)}")
+    return file.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def _shown(*path: str) -> str:
+    return "/".join(("schemas", *path))

@@ -23,12 +23,17 @@ CONSTRAINTS = frozenset(
 FIXED_BYTES = 260
 """Names of the headers, and values of those that are as long in every message; the same number as in the trigger."""
 
-LARGEST = catalogue().message_bytes + OVERHEAD_BYTES // 2
-"""What is larger is not tried. It is more than an outbox takes; rows of before there was a limit may have it."""
-
 
 class MessageRefusedError(ValueError):
     """A message could never be published, or its event would leave a gap in the log of its aggregate."""
+
+
+def largest() -> int:
+    """Return what a row may have at most to be tried.
+
+    It is more than an outbox takes; rows of before there was a limit may have it.
+    """
+    return catalogue().message_bytes + OVERHEAD_BYTES // 2
 
 
 def size_of(*parts: bytes | str | None) -> int:

@@ -15,7 +15,7 @@ import psycopg
 from confluent_kafka import KafkaException
 
 from cdc import causes, connector
-from cdc.bounds import LARGEST
+from cdc.bounds import largest
 from cdc.kafka import TopicError
 from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
 from cdc.reconciliation.spool import Spool
@@ -121,7 +121,7 @@ def rehearse(capture: Capture, since: datetime | None, progress: Progress) -> Re
     with closing(_lost(capture, since, progress, None, recovered)) as lost:
         for topic, spool in lost:
             first, last = spool.ends_of_missing()
-            large = too_large(topic, spool.large_missing(LARGEST))
+            large = too_large(topic, spool.large_missing(largest()))
             recovered.too_large += large
             rows = spool.count_missing() - len(large)
             recovered.published.append(Published(topic, rows, first, last))
@@ -147,7 +147,7 @@ def _publish_lost(
     publisher = Publisher(capture.bootstrap)
     with closing(_lost(capture, since, progress, snapshot, recovered)) as lost:
         for topic, spool in lost:
-            large = too_large(topic, spool.large_missing(LARGEST))
+            large = too_large(topic, spool.large_missing(largest()))
             if large and not leave_out:
                 raise PublishError(_told(large))
             recovered.too_large += large

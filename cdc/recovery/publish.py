@@ -7,7 +7,7 @@ from uuid import UUID
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from cdc import causes
-from cdc.bounds import LARGEST
+from cdc.bounds import largest
 from cdc.causes import Cause
 from cdc.producer_state import ProducerState
 from cdc.reconciliation.spool import MissingRow
@@ -53,7 +53,7 @@ def too_large(topic: str, rows: Iterable[MissingRow]) -> list[TooLarge]:
     return [
         TooLarge(topic, row.source, row.message_id, row.record.key.decode(), row.record.size)
         for row in rows
-        if row.record.size > LARGEST
+        if row.record.size > largest()
     ]
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Sequence
 
-from cdc.bounds import LARGEST
+from cdc.bounds import largest
 from cdc.envelope import OutboxRow
 from cdc.relay.delivery import Place, Refused, Row
 from cdc.relay.lease import ShardLease
@@ -36,7 +36,8 @@ class Aside:
 
     def sort(self, outbox: str, rows: Sequence[OutboxRow]) -> tuple[list[Row], list[Refused]]:
         """Return the rows to be delivered, and those that must not be."""
-        if not self._places and all(len(row.payload) <= LARGEST for row in rows):
+        most = largest()
+        if not self._places and all(len(row.payload) <= most for row in rows):
             return [Row(outbox, row) for row in rows], []
         good: list[Row] = []
         bad: list[Refused] = []
@@ -44,7 +45,7 @@ class Aside:
             row = Row(outbox, each)
             if each.topic in self._topics or row.place in self._places:
                 bad.append(Refused(row, "behind"))
-            elif len(each.payload) > LARGEST:
+            elif len(each.payload) > most:
                 reason = f"the message has {len(each.payload):,} bytes, and no broker takes as many"
                 bad.append(Refused(row, "row", reason))
                 self._places.add(row.place)
@@ -86,7 +87,7 @@ class Aside:
             "aside_first",
             shards=list(self._seat.shards),
             topics=list(topics),
-            largest=LARGEST,
+            largest=largest(),
             limit=AT_ONCE,
         )
         if len(found) == AT_ONCE:

@@ -40,12 +40,6 @@ NONE_HERE = (
     "There is one server of Postgres here, and no standby: it takes a stack that was begun with "
     "`make up PROFILE=cluster`."
 )
-TOPICS = tuple(
-    topic.name
-    for topic in catalogue().topics.values()
-    if topic.messages and topic.owner != CANARY and not topic.is_direct
-)
-"""The topics that outboxes feed and that matter."""
 
 
 class PromotionError(TailraceError):
@@ -114,7 +108,7 @@ def promote(settings: Settings, told: Report) -> Promoted:
             flowing_s=work.flowing_at - begin,
             total_s=time.monotonic() - begin,
             rows=work.rows,
-            topics=len(TOPICS),
+            topics=len(_topics()),
         )
 
 
@@ -184,7 +178,7 @@ class _Promotion:
 
     def _verify(self) -> str:
         until = datetime.now(UTC)
-        for topic in TOPICS:
+        for topic in _topics():
             request = TopicRequest(topic=topic, since=self._since, until=until)
             found = verify_topic(self._settings.deployment(), request, silent)
             if not found.is_good:
@@ -239,3 +233,12 @@ def _starter(settings: Settings) -> Starter:
     if not supervisor.is_running():
         raise NotRunningError("The stack is down: run `make up`.")
     return Starter(settings, supervisor)
+
+
+def _topics() -> list[str]:
+    """Return the topics that outboxes feed and that matter."""
+    return [
+        topic.name
+        for topic in catalogue().topics.values()
+        if topic.messages and topic.owner != CANARY and not topic.is_direct
+    ]
