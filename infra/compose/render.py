@@ -1,5 +1,6 @@
 """The compose file, from what is declared: `make generate` writes it."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import yaml
 
 from infra.compose import servers, services
 from infra.compose.parts import HOME
+from infra.errors import TailraceError
 from infra.services import CAPTURE, SUPERUSER
 
 FILE = Path("infra/compose/compose.yaml")
@@ -25,15 +27,15 @@ class _Plain(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML carries no types
 
 
 def document() -> dict[str, Any]:
-    containers = {
-        "postgres": servers.postgres(),
-        "kafka": servers.kafka(),
-        "registry": servers.registry(),
-        "connect": servers.connect(),
-        **services.preparing(),
-        **services.services(),
-        "retention": services.retention(),
-    }
+    containers = named_once(
+        ("postgres", servers.postgres()),
+        ("kafka", servers.kafka()),
+        ("registry", servers.registry()),
+        ("connect", servers.connect()),
+        *services.preparing().items(),
+        *services.services(),
+        ("retention", services.retention()),
+    )
     named = {secret for each in containers.values() for secret in each.get("secrets", ())}
     return {
         "services": containers,
@@ -41,6 +43,16 @@ def document() -> dict[str, Any]:
         "networks": {"data": {}, "services": {}},
         "volumes": {"postgres": {}, "kafka": {}, "state": {}},
     }
+
+
+def named_once(*containers: tuple[str, Any]) -> dict[str, Any]:
+    """Return containers by their names; of two that have one name, compose would run the second alone."""
+    names = Counter(name for name, _ in containers)
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise TailraceError(
+            f"two containers would be called {', '.join(twice)}: give the service in `service.py` another name"
+        )
+    return dict(containers)
 
 
 def _file(secret: str) -> str:

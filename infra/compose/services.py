@@ -34,11 +34,11 @@ PATIENCE_S = 300
 """How long others may take to start, on a machine that is busy."""
 
 
-def services() -> dict[str, dict[str, Any]]:
-    """Return every service and worker that is declared."""
+def services() -> list[tuple[str, dict[str, Any]]]:
+    """Return every service and worker that is declared, each with its name."""
     told = _told()
     called = [each for each in SERVICES if not each.is_consumer and each.kind != "relay"]
-    return {each.name: _service(each, told) for each in called} | {WORKERS: _workers(told)}
+    return [*((each.name, _service(each, told)) for each in called), (WORKERS, _workers(told))]
 
 
 def _service(service: Service, deployment: Deployment) -> dict[str, Any]:

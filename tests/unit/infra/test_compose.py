@@ -18,10 +18,11 @@ from infra.compose import engine as engine_module
 from infra.compose.addresses import PREPARING, WORKERS, inside
 from infra.compose.engine import Container, Engine, EngineSilentError
 from infra.compose.handed import hand_out
-from infra.compose.render import FILE, HANDED, document, render
+from infra.compose.render import FILE, HANDED, document, named_once, render
 from infra.compose.status import parts_of_containers
 from infra.deployment import DeploymentError
 from infra.deployment.current import is_local, load_deployment, local_stack
+from infra.errors import TailraceError
 from infra.local.home import prepare_home
 from infra.local.java.lockfile import read
 from infra.local.postgres import installed
@@ -55,6 +56,13 @@ def test_every_service_and_worker_has_a_container(containers: dict[str, Any]) ->
     assert {part.name for part in parts_of_containers()} >= {
         each.name for each in CALLED + CONSUMERS
     }
+
+
+def test_containers_of_one_name_are_refused() -> None:
+    containers = [("ferry", {"image": "a"}), ("stock", {"image": "b"}), ("ferry", {"image": "c"})]
+    with pytest.raises(TailraceError, match="two containers would be called ferry:"):
+        named_once(*containers)
+    assert list(named_once(*containers[:2])) == ["ferry", "stock"]
 
 
 def test_images_have_the_versions_of_the_embedded_stack() -> None:
