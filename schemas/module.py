@@ -54,7 +54,8 @@ class Module:
             for module, names in sorted(self._imports.items())
         )
         body = "\n\n\n".join(self.classes.values())
-        return f'"""{head} Do not edit."""\n\n{lines}\n\n\n{body}\n'
+        told = textwrap.fill(f"{head} Do not edit.", WIDEST - len('""""""'))
+        return f'"""{told}"""\n\n{lines}\n\n\n{body}\n'
 
     def _kind(self, schema: Type, depth: int = 0) -> Kind:
         match schema:

@@ -51,3 +51,12 @@ def test_a_message_within_another_is_one_class() -> None:
         module.add(record(each), str(each["name"]))
     assert [*module.classes] == ["Part", "Whole"]
     assert 'NAME: ClassVar[str] = "x.Part"' in module.render("x")
+
+
+@pytest.mark.parametrize("length", [3, 40, 64])
+def test_the_head_of_a_module_fits_into_lines(length: int) -> None:
+    head = f"Messages of the `{'x' * length}` context, generated from `avro/{'x' * length}/`."
+    text = Module().render(head)
+    said = text.partition('"""')[2].partition('"""')[0]
+    assert " ".join(said.split()) == f"{head} Do not edit."
+    assert max(map(len, text.splitlines())) <= 120
