@@ -1,6 +1,7 @@
 """What is generated from the contracts is committed as it would be generated now, and is valid by its own rules."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from jsonschema import Draft7Validator
 
 from infra import asyncapi, catalogue_pages
 from infra.generate import render_classes, render_documents, stale
+from infra.repository import REPOSITORY
 from schemas.catalogue import catalogue
 from schemas.contracts import readers
 
@@ -26,6 +28,16 @@ def test_nothing_has_drifted() -> None:
     assert stale(expected) == [], (
         "what is generated has drifted from the contracts; run `make generate`"
     )
+
+
+def test_how_to_pages_keep_bytes_before_they_make_the_pages_that_show_them() -> None:
+    shown = 0
+    for page in (REPOSITORY / "docs/how-to").glob("*.md"):
+        for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+            kept, made = block.rfind("schema golden"), block.find("make generate")
+            assert kept < made or kept < 0, page.name
+            shown += kept >= 0
+    assert shown >= 3
 
 
 def test_the_asyncapi_document_is_valid(document: dict[str, Any]) -> None:

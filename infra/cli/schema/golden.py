@@ -31,8 +31,10 @@ def golden(*, subject: str, value: Path | None, as_json: bool) -> None:
     Once for each version of a schema. Nothing is written when there are bytes of this version already.
     """
     path = keep_golden(subject, None if value is None else _json(value))
-    line = f"wrote {path}" if path else f"{subject} has golden bytes of this version."
-    tell({"subject": subject, "file": path}, [line], as_json=as_json)
+    lines = [f"{subject} has golden bytes of this version."]
+    if path:
+        lines = [f"wrote {path}", "`make generate` brings the pages that show them into step."]
+    tell({"subject": subject, "file": path}, lines, as_json=as_json)
 
 
 def _json(file: Path) -> Any:
