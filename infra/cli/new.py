@@ -1,6 +1,8 @@
 """The command `tailrace new`: begins a context."""
 
 import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import click
 
@@ -9,7 +11,7 @@ from infra.cli.output import emit, json_option
 from infra.cli.values import CONTEXT, SUBJECT
 from infra.interpreter import module_command
 from infra.repository import REPOSITORY
-from infra.scaffold import NewContext, written
+from infra.scaffold import NewContext, ScaffoldError, written
 from infra.scaffold.asked import KINDS, Kind
 
 
@@ -57,27 +59,41 @@ def context(
 
     It is one that works; `make up` runs it with all others.
     """
+    from infra.scaffold.undoing import whole_or_not_at_all
+
     wanted = NewContext(name=name, kind=kind, consumes=consumes, emits=emits)
     files = written(wanted, REPOSITORY)
-    for path, text in files.items():
-        (REPOSITORY / path).parent.mkdir(parents=True, exist_ok=True)
-        (REPOSITORY / path).write_text(text)
-    made = [_run("infra.cli", "schema", "golden", event) for event in emits]
-    made.append(_run("infra.generate"))  # knows of the golden bytes
-    python = [str(path) for path in files if path.suffix == ".py"]
-    _run("ruff", "check", "--quiet", "--fix", "--select", "I", *python)
-    _run("ruff", "format", "--quiet", *python)
+    with whole_or_not_at_all(files):
+        made = _write(files, emits)
     if as_json:
         emit({"context": name, "service": wanted.service, "files": sorted(map(str, files))})
         return
-    for line in (*(f"wrote {path}" for path in files), *"".join(made).splitlines()):
+    for line in (*(f"wrote {path}" for path in files), *made):
         click.echo(line)
     click.echo("`make up` runs it with all others; begin with its handlers and its contract.")
+
+
+def _write(files: Mapping[Path, str], emits: Iterable[str]) -> list[str]:
+    """Write a context, and what is made from its contracts; return what was said of that."""
+    for path, text in files.items():
+        (REPOSITORY / path).parent.mkdir(parents=True, exist_ok=True)
+        (REPOSITORY / path).write_text(text)
+    made = []
+    for event in emits:
+        wrote, *_ = _run("infra.cli", "schema", "golden", event).splitlines()
+        made.append(wrote)
+    made += _run("infra.generate").splitlines()  # knows of the golden bytes
+    python = [str(path) for path in files if path.suffix == ".py"]
+    _run("ruff", "check", "--quiet", "--fix", "--select", "I", *python)
+    _run("ruff", "format", "--quiet", *python)
+    return made
 
 
 def _run(module: str, *arguments: str) -> str:
     """Run a module that sees the new files, which this process did not when it began; return what it says."""
     command = module_command(module, *arguments)
-    return subprocess.run(
-        command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if done.returncode:
+        *_, reason = done.stderr.strip().splitlines() or [f"{module} has failed"]
+        raise ScaffoldError(f"Nothing was written: {reason.removeprefix('tailrace: ')}")
+    return done.stdout

@@ -1,11 +1,16 @@
 """Writes a new context, ready to be made into something: its service, tables, schemas and a test."""
 
+import builtins
 import keyword
 import re
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
+from cdc.manifest import Service
+from infra.compose.addresses import PREPARING, WORKERS
+from infra.local.aot import NAME as AOT_TRAINING
+from infra.local.parts import PART_NAMES, PORT_SETTINGS
 from infra.scaffold import consumer, grpc, rest
 from infra.scaffold.asked import NewContext, ScaffoldError
 from infra.scaffold.catalogue import with_consumer, with_message
@@ -22,7 +27,9 @@ from infra.services import (
     SERVICES,
     STANDBY,
 )
-from schemas.catalogue import catalogue
+from infra.shapes import second_port_setting
+from schemas.catalogue import Topic, catalogue, parse
+from schemas.identifiers import is_class_name
 
 __all__ = ["NewContext", "ScaffoldError", "written"]
 
@@ -49,9 +56,14 @@ PARTS = (
     ),
 )
 ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, READER, STANDBY)
-TAKEN = frozenset({*SCHEMAS, *PARTS, *ROLES, "public", "none"})
+TAKEN = frozenset(
+    {*SCHEMAS, *PARTS, *ROLES, "public", "none", "information_schema", "google", "tailrace"}
+)
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
+PROCESSES = frozenset({*PART_NAMES, *PREPARING, WORKERS, AOT_TRAINING, "supervisord"})
+"""Names of what runs here or in containers, which a service of the same name would take the place of."""
 CONTRACTS = ("schemas/avro", "schemas/rest", "schemas/rpc")
+LONGEST_IN_REVISION = 27  # Alembic keeps 32 characters of a revision
 FIRST_PORT = 18031  # below it are the services that come along
 KINDS = {"consumer": consumer, "rest": rest, "grpc": grpc}
 
@@ -63,7 +75,11 @@ def written(context: NewContext, repository: Path) -> Mapping[Path, str]:
     for name in context.emits:
         text = with_message(text, f"{context.name}.events", context.name, name)
     for name in context.consumes:
-        text = with_consumer(text, catalogue().topic_of(name).name, context.service, name)
+        text = with_consumer(text, _topic_of(name, context).name, context.service, name)
+    try:
+        parse(text)
+    except ValueError as error:
+        raise ScaffoldError(f"The catalogue does not take {context.name}: {error}.") from error
     files = dict(_files(context))
     for path in files:
         if (repository / path).exists():
@@ -77,6 +93,7 @@ def _files(context: NewContext) -> Iterator[tuple[Path, str]]:
         "context": context.name,
         "service": context.service,
         "kind": context.kind,
+        "revision": f"{context.name[:LONGEST_IN_REVISION]}_0001",
         "port": str(next(port for port in count(FIRST_PORT) if port not in taken)),
     }
     kind = KINDS[context.kind]
@@ -100,13 +117,14 @@ def _require_possible(context: NewContext, repository: Path) -> None:
     there = [repository / folder / name for folder in folders]
     if name in TAKEN or any(path.exists() or path.with_suffix(".py").exists() for path in there):
         raise ScaffoldError(f"The name {name} is taken: choose another one.")
+    if context.service in PROCESSES or _ports(context) & set(PORT_SETTINGS):
+        raise ScaffoldError(f"The name {context.service} of its service is taken: choose another.")
     KINDS[context.kind].require_possible(context)
-    known = catalogue().messages
     for message in context.consumes:
-        if message not in known:
-            raise ScaffoldError(
-                f"The catalogue has no message {message}; `tailrace schema list` shows what there is."
-            )
+        _topic_of(message, context)
+    events = catalogue().topics.get(f"{name}.events")
+    if context.emits and events and events.owner != name:
+        raise ScaffoldError(f"{events.name} is the topic of {events.owner}: choose another name.")
     for message in context.emits:
         found = MESSAGE.fullmatch(message)
         if not found or found[1] != name:
@@ -117,7 +135,29 @@ def _require_possible(context: NewContext, repository: Path) -> None:
     for each in classes:
         if classes.count(each) > 1:
             raise ScaffoldError(f"Two of the messages are called {each}: name each once.")
-        if uses(context.kind, each):
+        if uses(context.kind, each) or not is_class_name(each) or hasattr(builtins, each):
             raise ScaffoldError(
                 f"{each} is what something else in a context is called: choose another name."
             )
+
+
+def _topic_of(message: str, context: NewContext) -> Topic:
+    """Return where a context reads a message: what is no event is for its receiver alone."""
+    if message not in catalogue().messages:
+        raise ScaffoldError(
+            f"The catalogue has no message {message}; `tailrace schema list` shows what there is."
+        )
+    topics = catalogue().topics_of(message)
+    for topic in topics:
+        if topic.kind == "events" or (topic.kind != "requests" and topic.owner == context.name):
+            return topic
+    kinds = " and ".join(f"{topic.kind} to {topic.owner}" for topic in topics)
+    raise ScaffoldError(
+        f"{message} is one of the {kinds}, and no event: {context.name} cannot consume it as it begins."
+    )
+
+
+def _ports(context: NewContext) -> set[str]:
+    """Return the settings that its ports will have, also of a second worker in a cluster."""
+    service = Service(name=context.service, package=context.name, kind=context.kind, port=0)
+    return {*service.ports, second_port_setting(service)}

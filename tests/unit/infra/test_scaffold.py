@@ -1,13 +1,23 @@
 """What a new context is written as, and what cannot be one."""
 
+import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from infra.scaffold import PARTS, NewContext, ScaffoldError, written
+from infra.scaffold.asked import KINDS, Kind
 from infra.scaffold.catalogue import with_consumer, with_message
 from infra.settings import REPOSITORY, Settings
+from schemas.catalogue import catalogue
 
+LONG_NAMES = ("a" + 30 * "b" + "c", "abcdefg_" * 3 + "abcdefgh", "a_" * 13 + "a")
+LONG_EVENT = "SomethingHasHappenedToSomebodyWhoDidNotExpectItAtAll"
+ALEMBIC_KEEPS = 32  # characters of a revision
 CATALOGUE = (REPOSITORY / "schemas/catalogue.toml").read_text()
 
 
@@ -32,6 +42,15 @@ CATALOGUE = (REPOSITORY / "schemas/catalogue.toml").read_text()
         ("ferry", ["orders.OrderCreated"], ["ferry.Settings"], "Settings is what something else"),
         ("stack", ["orders.OrderCreated"], [], "tests/integration/test_stack.py is there already"),
         ("consumers", ["orders.OrderCreated"], [], "The name consumers is taken"),
+        ("information_schema", ["orders.OrderCreated"], [], "is taken"),
+        ("ferry", ["shipping.CreateShipment"], [], "one of the commands to shipping"),
+        ("ferry", ["reports.MakeReport"], [], "one of the commands to reports"),
+        ("ferry", ["inventory.GetStock"], [], "one of the requests to inventory"),
+        ("ferry", ["inventory.Stock"], [], "one of the replies to storefront"),
+        ("ferry", ["orders.OrderCreated"], ["ferry.UUID"], "UUID is what something else"),
+        ("ferry", ["orders.OrderCreated"], ["ferry.Never"], "Never is what something else"),
+        ("ferry", ["orders.OrderCreated"], ["ferry.None"], "None is what something else"),
+        ("ferry", ["orders.OrderCreated"], ["ferry.KeyError"], "KeyError is what something else"),
     ],
 )
 def test_what_cannot_be_is_refused(
@@ -52,6 +71,10 @@ def test_what_cannot_be_is_refused(
         ("ferry", ["orders.OrderCreated"], ["ferry.Added"], "leave --consumes out"),
         ("ferry", [], ["orders.Added"], "no event of ferry"),
         ("ferry", [], ["ferry.Entry"], "Entry is what something else in a context is called"),
+        ("webhooks_worker", [], ["webhooks_worker.Added"], "webhooks-worker of its service is"),
+        ("reports_worker_2", [], ["reports_worker_2.Added"], "reports-worker-2 of its service is"),
+        ("workers_2", [], ["workers_2.Added"], "workers-2 of its service is taken"),
+        ("connector", [], ["connector.Added"], "connector of its service is taken"),
     ],
 )
 def test_what_cannot_be_a_rest_service_is_refused(
@@ -67,6 +90,9 @@ def test_what_cannot_be_a_rest_service_is_refused(
     [
         ("loyalty", [], [], "The name loyalty is taken"),
         ("grpc", [], [], "The name grpc is taken"),
+        ("google", [], [], "The name google is taken"),
+        ("orders_worker", [], [], "orders-worker of its service is taken"),
+        ("relay_2", [], [], "relay-2 of its service is taken"),
         ("ferry", ["orders.OrderCreated"], [], "neither consumes nor emits"),
         ("ferry", [], ["ferry.Added"], "neither consumes nor emits"),
     ],
@@ -140,3 +166,63 @@ def test_a_list_over_several_lines_grows() -> None:
 def test_parts_of_the_local_stack_are_taken() -> None:
     ports = {name for name in Settings.model_fields if name.endswith("_port")}
     assert {f"{part}_port" for part in PARTS} == ports
+
+
+@pytest.mark.parametrize(
+    ("topic", "owner"),
+    [
+        (topic.name, topic.owner)
+        for topic in catalogue().topics.values()
+        if topic.name.endswith(".events") and topic.owner != topic.name.removesuffix(".events")
+    ],
+)
+def test_nobody_begins_on_the_topic_of_somebody_else(topic: str, owner: str) -> None:
+    name = topic.removesuffix(".events")
+    asked = NewContext(
+        name=name, consumes=["orders.OrderCreated"], emits=[f"{name}.SomethingHappened"]
+    )
+    with pytest.raises(ScaffoldError, match=f"{topic} is the topic of {owner}"):
+        written(asked, REPOSITORY)
+
+
+def new(name: str, kind: Kind) -> dict[str, str]:
+    consumes = ["users.UserSignedUp", "orders.OrderCreated"] if kind == "consumer" else []
+    emits = [] if kind == "grpc" else [f"{name}.Began", f"{name}.{LONG_EVENT}"]
+    asked = NewContext(name=name, kind=kind, consumes=consumes, emits=emits)
+    return {str(path): text for path, text in written(asked, REPOSITORY).items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["check", "window", "analyze"])
+def test_a_context_may_be_called_like_a_word_of_sql(name: str, kind: Kind) -> None:
+    bare = re.compile(rf"\b(into|update|from|join|table|on|to) {name}\b(?!_)(?!\.\w+ import)")
+    for path, text in new(name, kind).items():
+        code = text.partition('"""\n')[2] if path.endswith(".py") else text
+        if path.endswith((".py", ".sql")):
+            assert not bare.search(code), path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", LONG_NAMES)
+def test_what_a_context_of_a_long_name_begins_with_passes_lint(
+    name: str, kind: Kind, tmp_path: Path
+) -> None:
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    for path, text in new(name, kind).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        if "/migrations/" in path:
+            [revision] = re.findall(r'^revision = "(.*)"$', text, re.MULTILINE)
+            assert len(revision) <= ALEMBIC_KEEPS
+    for package in ("schemas", "cdc", "producers", "consumers", "infra", "tests"):
+        (tmp_path / package).mkdir(exist_ok=True)
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (
+        ["check", "--quiet", "--fix", "--select", "I", "."],
+        ["format", "--quiet", "."],
+        ["check", "--output-format", "concise", "--extend-ignore", "INP001", "."],
+    ):
+        done = subprocess.run(
+            [*ruff, *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
