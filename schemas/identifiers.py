@@ -11,7 +11,7 @@ TYPES = frozenset(
 CALLED = frozenset({"isinstance", "list"})
 MEMBERS = frozenset({"NAME", "READER", "to_avro", "from_avro"})
 """What every message class has beside its fields."""
-OF_THE_INDEX = frozenset({"ALL", "Message"})
+OF_THE_INDEX = frozenset({"ALL", "Message", "tuple", "type"})
 
 
 def module_name(context: str) -> str:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from cdc.manifest import Service
 from infra.compose.addresses import PREPARING, WORKERS
-from infra.local.aot import NAME as AOT_TRAINING
-from infra.local.parts import PART_NAMES, PORT_SETTINGS
 from infra.scaffold import consumer, grpc, rest
 from infra.scaffold.asked import NewContext, ScaffoldError
 from infra.scaffold.catalogue import with_consumer, with_message
@@ -60,8 +58,6 @@ TAKEN = frozenset(
     {*SCHEMAS, *PARTS, *ROLES, "public", "none", "information_schema", "google", "tailrace"}
 )
 """Roles, schemas and parts of the stack that are others', and names that none can have."""
-PROCESSES = frozenset({*PART_NAMES, *PREPARING, WORKERS, AOT_TRAINING, "supervisord"})
-"""Names of what runs here or in containers, which a service of the same name would take the place of."""
 CONTRACTS = ("schemas/avro", "schemas/rest", "schemas/rpc")
 LONGEST_IN_REVISION = 27  # Alembic keeps 32 characters of a revision
 FIRST_PORT = 18031  # below it are the services that come along
@@ -106,7 +102,8 @@ def _files(context: NewContext) -> Iterator[tuple[Path, str]]:
 
 def _require_possible(context: NewContext, repository: Path) -> None:
     name = context.name
-    if not CONTEXT.fullmatch(name) or keyword.iskeyword(name) or name.startswith("pg_"):
+    kept = keyword.iskeyword(name) or hasattr(builtins, name) or name.startswith("pg_")
+    if kept or not CONTEXT.fullmatch(name):
         raise ScaffoldError(
             f"{name!r} cannot be a context: small letters, digits and _, a letter first, and no word that Python or "
             "Postgres keeps for itself."
@@ -117,7 +114,7 @@ def _require_possible(context: NewContext, repository: Path) -> None:
     there = [repository / folder / name for folder in folders]
     if name in TAKEN or any(path.exists() or path.with_suffix(".py").exists() for path in there):
         raise ScaffoldError(f"The name {name} is taken: choose another one.")
-    if context.service in PROCESSES or _ports(context) & set(PORT_SETTINGS):
+    if _takes_a_place(context):
         raise ScaffoldError(f"The name {context.service} of its service is taken: choose another.")
     KINDS[context.kind].require_possible(context)
     for message in context.consumes:
@@ -157,7 +154,14 @@ def _topic_of(message: str, context: NewContext) -> Topic:
     )
 
 
-def _ports(context: NewContext) -> set[str]:
-    """Return the settings that its ports will have, also of a second worker in a cluster."""
+def _takes_a_place(context: NewContext) -> bool:
+    """Tell whether its service would run in the place of another, or listen where another does by the settings."""
+    from infra.local.aot import (
+        NAME as AOT_TRAINING,
+    )  # commands on other deployments need no local stack
+    from infra.local.parts import PART_NAMES, PORT_SETTINGS
+
+    if context.service in {*PART_NAMES, *PREPARING, WORKERS, AOT_TRAINING, "supervisord"}:
+        return True
     service = Service(name=context.service, package=context.name, kind=context.kind, port=0)
-    return {*service.ports, second_port_setting(service)}
+    return not {*service.ports, second_port_setting(service)}.isdisjoint(PORT_SETTINGS)
