@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from cdc.deadline import LEAST_S, current_deadline
+from cdc.times import reading_nearest
 
 Connection = psycopg.AsyncConnection[Any]
 SyncConnection = psycopg.Connection[Any]
@@ -75,6 +76,11 @@ ONLY_READS: Mapping[str, str] = {
 }
 """What a session begins with in which nothing is written, and nobody waits for long."""
 
+_PARAMETERS: Mapping[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "context": reading_nearest(),
+}
+
 _begins_with: ContextVar[Mapping[str, str]] = ContextVar("begins_with", default={})  # noqa: B039 - nobody changes it
 
 _NOT_OPTIONS = frozenset({"PGDATESTYLE", "PGTZ", "PGGEQO", "PGSERVICEFILE", "PGSYSCONFDIR"})
@@ -133,7 +139,7 @@ def connect(
         parameters: What `psycopg.connect` takes besides.
     """
     url = session_url(database_url, settings)
-    return psycopg.connect(url, **{"connect_timeout": CONNECT_TIMEOUT_S} | parameters)
+    return psycopg.connect(url, **{**_PARAMETERS, **parameters})
 
 
 async def connect_async(
@@ -141,9 +147,7 @@ async def connect_async(
 ) -> Connection:
     """Connect as `connect` does."""
     url = session_url(database_url, settings)
-    return await psycopg.AsyncConnection.connect(
-        url, **{"connect_timeout": CONNECT_TIMEOUT_S} | parameters
-    )
+    return await psycopg.AsyncConnection.connect(url, **{**_PARAMETERS, **parameters})
 
 
 def open_pool(
@@ -184,7 +188,7 @@ def open_pool(
 
     pool = Pool(
         session_url(database_url, limits),
-        kwargs={"autocommit": True},
+        kwargs={"autocommit": True, "context": reading_nearest()},
         min_size=1,
         max_size=max_size,
         timeout=timeout_s,

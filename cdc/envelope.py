@@ -13,6 +13,8 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
+from cdc.times import in_utc
+
 
 class Meaning(NamedTuple):
     """What a header tells; its name where that is not the column's, and the column's type where that needs saying."""
@@ -75,17 +77,19 @@ class Header(NamedTuple):
 
 
 def moment_of(header: bytes | None) -> datetime | None:
-    """Return the time that a header tells; None where there is none, or none with a time zone."""
+    """Return the time that a header tells, by UTC; None where there is none that a header of ours could hold."""
     try:
         moment = datetime.fromisoformat(header.decode()) if header else None
     except ValueError:
         return None
-    return moment if moment and moment.tzinfo else None
+    return in_utc(moment) if moment and moment.tzinfo else None
 
 
 def rfc3339(moment: datetime) -> bytes:
     """Return a time as the connector writes it: in UTC, with all the digits that Postgres keeps of a second."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode()
+    # strftime would write the year 44 as it is said
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='microseconds')}Z".encode()
 
 
 def _text(value: object) -> bytes:

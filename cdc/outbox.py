@@ -21,6 +21,7 @@ from cdc.context import MessageContext
 from cdc.database import Connection
 from cdc.ids import new_id
 from cdc.sql import load_queries
+from cdc.times import require_time
 from schemas.catalogue import Topic, catalogue
 from schemas.codec import Codec
 from schemas.message import Message
@@ -202,7 +203,7 @@ class Outbox:
             MessageRefusedError: it is too large to be published.
             OutsideTransactionError: the connection is in autocommit with no transaction open.
             ValueError: the message does not fit its schema, a topic is not one that it may go or be answered to, a time
-                has no time zone, or it would have expired when it is sent.
+                has no time zone or is none that a header can hold, or it would have expired when it is sent.
         """
         outgoing = self.outgoing(
             message, key=key, context=context, to=to, reply_to=reply_to, expires_at=expires_at
@@ -210,7 +211,7 @@ class Outbox:
         if not_before is None:
             await self.send_many(connection, [outgoing])
             return outgoing.id
-        _require_zone("not_before", not_before)
+        require_time("not_before", not_before)
         if expires_at and not_before >= expires_at:
             raise ValueError(f"it would expire at {expires_at}, before it is sent at {not_before}")
         await self._delay(connection, outgoing, not_before)
@@ -233,7 +234,7 @@ class Outbox:
             message_id: Its id, a UUIDv7; a new one when none is given.
         """
         if expires_at:
-            _require_zone("expires_at", expires_at)
+            require_time("expires_at", expires_at)
         if reply_to is not None:
             catalogue().require_replies(reply_to)
         return self._outgoing(
@@ -293,7 +294,10 @@ class Outbox:
 
     async def _delay(self, connection: Connection, message: Outgoing, not_before: datetime) -> None:
         _require_transaction(connection)
-        await connection.execute(QUERIES["delay"], message.columns() | {"not_before": not_before})
+        with _conflicts(message.key):
+            await connection.execute(
+                QUERIES["delay"], message.columns() | {"not_before": not_before}
+            )
 
     def _outgoing(self, message: Message, topic: Topic, **others: Any) -> Outgoing:
         payload = self._codec.encode(message)
@@ -305,11 +309,6 @@ class Outbox:
 
 _OF_EACH = ("id", "topic", "aggregate_type", "aggregate_version", "type", "payload")
 """Columns that differ between events appended together."""
-
-
-def _require_zone(name: str, moment: datetime) -> None:
-    if moment.tzinfo is None:
-        raise ValueError(f"{name} is {moment}, which has no time zone")
 
 
 def _require_transaction(connection: Connection) -> None:

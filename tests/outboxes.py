@@ -138,7 +138,7 @@ class OutboxSchema:
         with self.owner() as connection:
             connection.execute(
                 "drop index outbox_flow; alter table outbox drop column began_at;"
-                "drop table if exists outbox_delayed;"
+                "drop table if exists outbox_delayed; drop function if exists outbox_delay_admit();"
                 "drop trigger outbox_follow on outbox_event; drop trigger outbox_admit on outbox;"
                 "drop function outbox_follow(), outbox_admit(); drop table outbox_topic"
             )

@@ -18,7 +18,7 @@ CONSTRAINTS = frozenset(
         "outbox_event_follows",
     }
 )
-"""What the outbox's triggers name as violated, see `ddl/1_outbox.sql`."""
+"""What the outbox's triggers name as violated, see `ddl/2_times.sql`."""
 
 FIXED_BYTES = 260
 """Names of the headers, and values of those that are as long in every message; the same number as in the trigger."""

@@ -20,13 +20,15 @@ from psycopg.errors import CheckViolation
 from cdc.bounds import FIXED_BYTES, MessageRefusedError
 from cdc.context import MessageContext
 from cdc.database import Connection
+from cdc.envelope import HEADERS, headers_of, moment_of
 from cdc.ids import new_id
 from cdc.outbox import Outbox
+from cdc.reconciliation import Window, open_outboxes
 from infra.services import OUTBOXES
 from schemas.catalogue import catalogue
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.consumers import MessageDeadLettered, ParkingReason
-from tests.kafka import raw_records
+from tests.kafka import raw_records, records_of
 from tests.outboxes import OutboxSchema, open_outbox
 from tests.produce import create_topic
 from tests.relays.world import open_world
@@ -80,16 +82,93 @@ def test_what_cannot_be_published_is_refused_whoever_writes_it(
     assert named in str(refused.value)
 
 
-def test_a_time_that_no_header_can_hold_is_refused(stack: RunningStack) -> None:
+BEYOND = ("infinity", "-infinity", "0044-03-15 BC", "10000-01-01 00:00Z", "9999-12-31 23:59-01")
+DELAY = """
+insert into outbox_delayed (
+    id, not_before, due_at, topic, aggregate_type, aggregate_id, type, payload, correlation_id, expires_at
+)
+values (%(id)s, %(not_before)s, %(due_at)s, 'canary.events', 'canary', 'k', 'c', 'x', %(id)s, %(expires_at)s)
+"""
+
+
+def write(connection: "psycopg.Connection[Any]", topic: str, **columns: object) -> UUID:
+    """Write a message with other columns than one has by itself, and return its id."""
+    row = {"id": new_id(), "kind": "message", "topic": topic, "aggregate_type": "canary"}
+    row |= {"aggregate_id": "k", "type": TYPE, "payload": b"x", "correlation_id": new_id()}
+    row |= columns
+    values = ", ".join(f"%({name})s" for name in row)
+    connection.execute(f"insert into outbox ({', '.join(row)}) values ({values})".encode(), row)
+    return UUID(str(row["id"]))
+
+
+def times_of(connection: "psycopg.Connection[Any]", table: str) -> list[str]:
+    found = connection.execute(
+        "select attname from pg_attribute where attrelid = %s::regclass and atttypid = 'timestamptz'::regtype"
+        " and not attisdropped",
+        [table],
+    )
+    return [name for (name,) in found]
+
+
+def test_a_time_that_no_header_can_hold_is_refused_in_every_column(stack: RunningStack) -> None:
     with open_outbox(stack) as outbox, outbox.owner() as connection:
-        for moment in ("infinity", "-infinity", "0044-03-15 BC", "10000-01-01 00:00Z"):
-            with pytest.raises(CheckViolation), connection.transaction():
-                connection.execute(
-                    "insert into outbox (id, kind, topic, aggregate_type, aggregate_id, type, payload, correlation_id,"
-                    " occurred_at) select id, 'message', 'canary.events', 'a', 'b', 'c', '', id, %s"
-                    " from gen_random_uuid() as id",
-                    [moment],
-                )
+        columns = times_of(connection, "outbox")
+        assert {header.column for header in HEADERS if header.sql_type == "timestamptz"} <= {
+            *columns
+        }
+        delayed = times_of(connection, "outbox_delayed")
+        good = dict.fromkeys(delayed, "2030-01-01 00:00Z")
+        for moment in BEYOND:
+            for column in columns:
+                with (
+                    pytest.raises(CheckViolation, match="cannot be written"),
+                    connection.transaction(),
+                ):
+                    write(connection, "canary.events", **{column: moment})
+            for column in delayed:
+                with (
+                    pytest.raises(CheckViolation, match="cannot be written"),
+                    connection.transaction(),
+                ):
+                    connection.execute(DELAY, good | {"id": new_id(), column: moment})
+        for edge in ("0001-01-01 00:00Z", "9999-12-31 23:59:59.999999Z"):
+            write(connection, "canary.events", **dict.fromkeys(columns, edge))
+            connection.execute(DELAY, dict.fromkeys(delayed, edge) | {"id": new_id()})
+
+
+def test_times_of_before_keep_no_other_row_from_being_published(stack: RunningStack) -> None:
+    """A database of the time before a column was bounded has what would be refused now."""
+    with open_world(stack) as world:
+        with world.connect() as owner:
+            owner.execute("alter table outbox disable trigger outbox_admit")
+            columns = times_of(owner, "outbox")
+            bad = [
+                write(owner, world.topic, aggregate_id=str(number), **{column: moment})
+                for column in columns
+                for number, moment in enumerate(BEYOND)
+            ]
+            large = write(
+                owner, world.topic, payload=bytes(2 * LIMIT), **dict.fromkeys(columns, "infinity")
+            )
+            owner.execute("alter table outbox enable trigger outbox_admit")
+        world.start(1)
+        world.wait_published()
+        with world.connect() as owner:
+            good = write(owner, world.topic)
+            behind = write(owner, world.topic, aggregate_id="0", expires_at="2030-01-01 00:00Z")
+        world.wait_published()
+        assert [each.rows for each in world.situation().set_aside] == [2], "the large one, and one"
+        found = records_of(stack, world.topic)
+        assert found.keys() == set(map(str, [*bad, behind]))
+        with open_outboxes({world.outbox: world.owner_url}) as outboxes:
+            rows = list(outboxes.rows(world.topic, Window()))
+        assert {row.id for _, row in rows} == {*bad, large, good, behind}
+        for row in (row for _, row in rows if str(row.id) in found):
+            [record] = found[str(row.id)]
+            assert record.headers == {n: v and v.decode() for n, v in headers_of(row)}, (
+                "they differ"
+            )
+            assert moment_of(str(record.headers["ce_time"]).encode())
 
 
 def test_the_largest_message_is_delivered_by_the_connector_and_by_the_relay(
@@ -226,7 +305,10 @@ def test_rows_of_before_may_stay(stack: RunningStack) -> None:
             )
             insert(owner, outbox.schema, topic="no.such.topic", payload=bytes(2 * LIMIT))
             insert(owner, outbox.schema, key="k", version=5)
+            write(owner, "canary.events", expires_at="infinity")
         assert outbox.upgrade()[:3] == ["outbox_0005", "outbox_0006", "outbox_0007"]
         with outbox.connect() as service:
             insert(service, outbox.schema, key="k", version=6)
-            assert service.execute("select count(*) from outbox").fetchone() == (3,)
+            assert service.execute("select count(*) from outbox").fetchone() == (4,)
+            with pytest.raises(CheckViolation, match="cannot be written"):
+                write(service, "canary.events", expires_at="infinity")
