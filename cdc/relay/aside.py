@@ -11,10 +11,15 @@ from cdc.relay.lease import ShardLease
 TRY_EVERY_S = 2.0
 AT_ONCE = 100
 """Rows that are tried again together; each may have a megabyte."""
+BEGINNING = ("", 0)
 
 
 class Aside:
     """What is set aside of the shards that a relay holds.
+
+    It is tried again in rounds, each of which tries the first row of every key: `AT_ONCE` of them every two seconds, so
+    that those which are refused again keep nobody from being tried. Once the first row of a key was taken, those behind
+    it follow at once.
 
     All of it goes over the session of the seat, so that a relay which has lost its shards changes nothing any more.
     """
@@ -23,6 +28,10 @@ class Aside:
         self._seat = seat
         self._places: set[Place] = set()
         self._topics: set[str] = set()
+        self._firsts: list[tuple[tuple[str, int], str]] = []  # outbox and number, topic
+        self._tried_to = BEGINNING
+        self._freed: set[Place] = set()  # keys whose first row was taken
+        self._goes_on = False  # some were taken the last time
         self._due_at = time.monotonic()
 
     def __len__(self) -> int:
@@ -30,9 +39,12 @@ class Aside:
 
     def learn(self) -> None:
         """Read what is set aside, as when shards were taken or somebody has acted on it."""
-        found = self._seat.query("aside", shards=list(self._seat.shards))
-        self._places = {Place(*place) for *place, _ in found}
-        self._topics = {topic for _, topic, _, is_at_fault in found if is_at_fault}
+        found = self._seat.query("aside", shards=list(self._seat.shards), largest=LARGEST)
+        self._places = {Place(*place) for *place, _, _ in found}
+        self._topics = {topic for _, topic, _, is_at_fault, _ in found if is_at_fault}
+        self._firsts = sorted(
+            ((outbox, first), topic) for outbox, topic, _, _, first in found if first is not None
+        )
 
     def sort(self, outbox: str, rows: Sequence[OutboxRow]) -> tuple[list[Row], list[Refused]]:
         """Return the rows to be delivered, and those that must not be."""
@@ -71,31 +83,63 @@ class Aside:
         self._topics |= {each.row.row.topic for each in refused if each.because == "topic"}
 
     def is_due(self) -> bool:
-        if not self._places or time.monotonic() < self._due_at:
-            return False
-        self._due_at = time.monotonic() + TRY_EVERY_S
-        return True
+        goes_on = self._goes_on or bool(self._freed)
+        return bool(self._places) and (goes_on or time.monotonic() >= self._due_at)
 
     def topics(self) -> Collection[str]:
         return {place.topic for place in self._places}
 
-    def first(self, topics: Collection[str]) -> list[Row]:
-        """Return rows of topics, of each key those that nothing stands before that could not be delivered anyway."""
-        if not topics:
+    def firsts(self, topics: Collection[str]) -> list[Row]:
+        """Return the first rows of keys whose turn in the round it is, if it is time for them.
+
+        Args:
+            topics: Of which they may be.
+        """
+        is_round_over, now = self._tried_to == BEGINNING, time.monotonic()
+        if now < self._due_at and (is_round_over or self._freed):
             return []
-        found = self._seat.query(
+        self._goes_on = False
+        self._due_at = now + TRY_EVERY_S
+        left = [at for at, topic in self._firsts if at > self._tried_to and topic in topics]
+        found = left[:AT_ONCE]
+        self._tried_to = found[-1] if len(left) > AT_ONCE else BEGINNING
+        return self._rows(
             "aside_first",
-            shards=list(self._seat.shards),
-            topics=list(topics),
+            outboxes=[outbox for outbox, _ in found],
+            numbers=[number for _, number in found],
+        )
+
+    def behind(self, topics: Collection[str]) -> list[Row]:
+        """Return rows of keys whose first row was taken.
+
+        Args:
+            topics: Of which they may be.
+        """
+        self._goes_on = False
+        freed = [place for place in self._freed & self._places if place.topic in topics]
+        found = self._rows(
+            "aside_next",
+            outboxes=[place.outbox for place in freed],
+            topics=[place.topic for place in freed],
+            keys=[place.key for place in freed],
             largest=largest(),
             limit=AT_ONCE,
         )
-        if len(found) == AT_ONCE:
-            self._due_at = time.monotonic()
-        return [Row(outbox, OutboxRow(*row)) for outbox, *row in found]
+        if not found:
+            self._freed.clear()
+        return found
 
-    def delivered(self, rows: Sequence[Row]) -> None:
-        if rows:
-            outboxes, numbers = [row.outbox for row in rows], [row.row.seq for row in rows]
+    def tried(self, rows: Sequence[Row], refused: Sequence[Refused]) -> None:
+        """Forget what was taken of the rows that were tried; only after such a one others are tried at once."""
+        taken = set(rows).difference(each.row for each in refused)
+        self._freed |= {row.place for row in taken}
+        self._freed -= {each.row.place for each in refused}
+        if taken:
+            outboxes, numbers = [row.outbox for row in taken], [row.row.seq for row in taken]
             self._seat.query("forget_aside", outboxes=outboxes, numbers=numbers)
+            self._goes_on = True
         self.learn()
+
+    def _rows(self, query: str, **values: object) -> list[Row]:
+        found = self._seat.query(query, **values)
+        return [Row(outbox, OutboxRow(*row)) for outbox, *row in found]

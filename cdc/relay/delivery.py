@@ -4,7 +4,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -79,6 +79,15 @@ class Refused:
     reason: str = ""  # the cause in a line; empty for a row that only waits behind another
 
 
+class Deliver(Protocol):
+    """A way of delivering rows."""
+
+    def __call__(
+        self, rows: Sequence[Row], *, until: Callable[[], float], sign: Callable[[], None]
+    ) -> list[Refused]:
+        """Hand rows over, and return those that Kafka does not take."""
+
+
 class Delivery:
     """Takes rows to Kafka in their order. A producer that has failed once is thrown away with all it holds.
 
@@ -91,6 +100,7 @@ class Delivery:
         self._message_timeout_s = message_timeout_s
         self._delivery_s = delivery_s
         self._failures: list[tuple[KafkaError, Content]] = []
+        self._apart: Producer | None = None
         self._producer = self._open()
         self._state = ProducerState(self._producer)
 
@@ -118,7 +128,7 @@ class Delivery:
             sign()
             suspects = [row for row, error in left if error and error.code() in _SUSPICIOUS]
             if suspects:
-                found = self._one_by_one(suspects, until, sign)
+                found = self._one_by_one(self._open(alone=True), suspects, until, sign)
                 tried = {row.row.id for row in suspects}
                 left = [(row, error) for row, error in left if row.row.id not in tried]
                 held = {each.row.place for each in found}
@@ -133,6 +143,20 @@ class Delivery:
             out = {each.row.row.id for each in found}
             todo = [row for row, _ in left if row.row.id not in out]
         return refused
+
+    def deliver_each(
+        self, rows: Sequence[Row], *, until: Callable[[], float], sign: Callable[[], None]
+    ) -> list[Refused]:
+        """Hand over rows that were refused before, and return those that are refused again.
+
+        Each waits for the answer to the one before. Handed over together, every refusal would cost a producer.
+
+        Raises:
+            DeliveryError: as `deliver` does.
+        """
+        if self._apart is None:
+            self._apart = self._open(alone=True)
+        return self._one_by_one(self._apart, rows, until, sign)
 
     def faulty_topics(self) -> Callable[[str], str | None]:
         """Ask the broker, and return what tells of a topic why nothing can be delivered to it."""
@@ -154,15 +178,22 @@ class Delivery:
         wait_for_answers(self._producer, FLUSH_S)
 
     def _one_by_one(
-        self, rows: Sequence[Row], until: Callable[[], float], sign: Callable[[], None]
+        self,
+        producer: Producer,
+        rows: Sequence[Row],
+        until: Callable[[], float],
+        sign: Callable[[], None],
     ) -> list[Refused]:
         """Deliver rows each by itself, as a broker refuses whole batches; return those that it does not take."""
         refused: list[Refused] = []
         held: set[Place] = set()
-        producer = self._open(alone=True)
+        faulty: dict[str, str] = {}
         for row in rows:
             if row.place in held:
                 refused.append(Refused(row, "behind"))
+                continue
+            if (why := faulty.get(row.row.topic)) is not None:
+                refused.append(Refused(row, "topic", why))
                 continue
             if time.monotonic() > until():
                 raise DeliveryError("this relay stood still, and others may have gone on")
@@ -170,11 +201,15 @@ class Delivery:
             sign()
             if error is None:
                 continue
-            if error.code() not in _ROW:
+            if error.code() in _TOPIC:
+                faulty[row.row.topic] = _text(error)
+                refused.append(Refused(row, "topic", _text(error)))
+            elif error.code() in _ROW:
+                size = f"{record_of(row.row).size:,} bytes with key and headers"
+                refused.append(Refused(row, "row", f"{_text(error)} ({size})"))
+                held.add(row.place)
+            else:
                 raise DeliveryError(_text(error))
-            size = f"{record_of(row.row).size:,} bytes with key and headers"
-            refused.append(Refused(row, "row", f"{_text(error)} ({size})"))
-            held.add(row.place)
         return refused
 
     def _alone(self, producer: Producer, row: Row) -> KafkaError | None:

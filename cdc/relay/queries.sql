@@ -94,8 +94,11 @@ left join pg_locks on locktype = 'advisory' and objsubid = 2 and granted and cla
 order by outbox, shard;
 
 -- name: aside
--- The keys of which something is set aside, and whether it is for their topic.
-select outbox, topic, aggregate_id, bool_or(because = 'topic')
+-- The keys of which something is set aside, whether it is for their topic, and the number of the first row; no number where
+-- that is too large to be tried.
+select
+    outbox, topic, aggregate_id, bool_or(because = 'topic'),
+    nullif(min(seq), min(seq) filter (where octet_length(payload) > %(largest)s))
 from set_aside where shard = any(%(shards)s)
 group by outbox, topic, aggregate_id;
 
@@ -110,8 +113,16 @@ on conflict do nothing;
 -- name: aside_first
 select
     outbox, :outbox_row:
-from set_aside as a
-where shard = any(%(shards)s) and topic = any(%(topics)s)
+from set_aside join unnest(%(outboxes)s::text[], %(numbers)s::bigint[]) as first (outbox, seq) using (outbox, seq)
+order by outbox, seq;
+
+-- name: aside_next
+-- What is left of some keys, up to what is too large.
+select
+    outbox, :outbox_row:
+from unnest(%(outboxes)s::text[], %(topics)s::text[], %(keys)s::text[]) as freed (outbox, topic, aggregate_id)
+    join set_aside as a using (outbox, topic, aggregate_id)
+where hashtextextended(a.aggregate_id, 0) = hashtextextended(freed.aggregate_id, 0)
     and not exists (
         select from set_aside as b
         where b.outbox = a.outbox and b.topic = a.topic

@@ -19,7 +19,7 @@ from confluent_kafka import KafkaException
 from cdc import causes
 from cdc.logs import FieldLogger
 from cdc.relay.aside import Aside
-from cdc.relay.delivery import Delivery, DeliveryError, Refused, Row
+from cdc.relay.delivery import Deliver, Delivery, DeliveryError, Refused, Row
 from cdc.relay.lease import SeatLostError, ShardLease
 from cdc.relay.progress import Progress, groups
 from cdc.relay.settings import RelaySettings
@@ -169,17 +169,15 @@ class Work:
             refused += bad
             reader.go_on(chunk)
         if rows:
-            refused += self._deliver(rows)
+            refused += self._deliver(rows, self._delivery.deliver)
         self._set_aside(refused)
         for reader, chunk in read:
             reader.reach(chunk)
         if time.monotonic() - self._marked_at > MARK_EVERY_S:
             self.mark()
 
-    def _deliver(self, rows: list[Row]) -> list[Refused]:
-        refused = self._delivery.deliver(
-            rows, until=lambda: self._seat.deadline, sign=self._seat.touch
-        )
+    def _deliver(self, rows: list[Row], deliver: Deliver) -> list[Refused]:
+        refused = deliver(rows, until=lambda: self._seat.deadline, sign=self._seat.touch)
         self._condition.published += len(rows) - len(refused)
         return refused
 
@@ -196,10 +194,11 @@ class Work:
         """Try what is set aside, unless its topic is known to be still at fault."""
         self._aside.learn()
         fault = self._delivery.faulty_topics()
-        rows = self._aside.first([topic for topic in self._aside.topics() if not fault(topic)])
-        if rows:
-            refused = {each.row for each in self._deliver(rows)}
-            self._aside.delivered([row for row in rows if row not in refused])
+        topics = [topic for topic in self._aside.topics() if not fault(topic)]
+        if firsts := self._aside.firsts(topics):
+            self._aside.tried(firsts, self._deliver(firsts, self._delivery.deliver_each))
+        elif rows := self._aside.behind(topics):
+            self._aside.tried(rows, self._deliver(rows, self._delivery.deliver))
         self._condition.aside = len(self._aside)
 
     def _idle(self) -> None:

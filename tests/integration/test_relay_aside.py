@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 )
 
 from cdc.ids import new_id
+from cdc.relay.aside import AT_ONCE
 from cdc.relay.backlog import leave_out
 from infra.services import SUPERUSER
 from schemas.catalogue import catalogue
@@ -160,6 +161,46 @@ def test_a_row_that_the_broker_refuses_is_set_aside_and_goes_when_it_may(
     allow(stack, small, "1000000")
     world.wait("it is still set aside", lambda: not world.situation().set_aside)
     assert order_of(stack, small)["a"] == strings(written)
+
+
+def test_those_that_are_refused_again_and_again_keep_nobody_from_being_tried(
+    stack: RunningStack, world: World
+) -> None:
+    """Before those that may go by now are more keys than are tried at once, some of them with as many rows behind."""
+    small, again = f"test-{new_id()}", f"test-{new_id()}"
+    for topic in (small, again):
+        declare_topic(stack, topic, world.outbox)
+    large, behind = os.urandom(21_000), 2 * AT_ONCE + 50
+    with world.connect() as connection:
+        connection.execute("alter table outbox disable trigger outbox_admit")
+        stuck = insert(connection, small, "stuck", TOO_LARGE)
+        refused = insert(connection, small, "refused", large)
+        for _ in range(behind):
+            insert(connection, small, "stuck")
+            insert(connection, small, "refused")
+        for number in range(2 * AT_ONCE):
+            insert(connection, small, f"k{number}", large)
+        written = [insert(connection, again, "a", large)]
+        written += [insert(connection, again, "a", b"%d" % each) for each in range(behind)]
+        others = [insert(connection, again, "b"), insert(connection, again, "b", large)]
+        connection.execute("alter table outbox enable trigger outbox_admit")
+    world.start(1)
+    world.wait_published()
+    set_aside = {each.topic: each.rows for each in world.situation().set_aside}
+    assert set_aside == {small: 2 + 2 * behind + 2 * AT_ONCE, again: 3 + behind}
+    create_topic(stack, name=small, config={"max.message.bytes": "20000"})
+    create_topic(stack, name=again)
+    world.wait("they still wait", lambda: len(world.situation().set_aside) == 1)
+    assert order_of(stack, again) == {"a": strings(written), "b": strings(others)}
+    assert order_of(stack, small) == {}
+    assert leave_out(world.relay_url, refused)
+    world.wait("others still wait", lambda: world.situation().set_aside[0].keys == 1 + 2 * AT_ONCE)
+    assert len(order_of(stack, small)["refused"]) == behind
+    assert leave_out(world.relay_url, stuck)
+    allow(stack, small, "1000000")
+    world.wait("something is still set aside", lambda: not world.situation().set_aside)
+    assert len(order_of(stack, small)["stuck"]) == behind
+    assert len(order_of(stack, small)) == 2 + 2 * AT_ONCE
 
 
 def test_a_broker_that_is_away_sets_nothing_aside(stack: RunningStack, world: World) -> None:
