@@ -25,6 +25,7 @@ class MailServer:
     def __init__(self, reply: Reply = welcoming) -> None:
         self.reply = reply
         self.greeting = "220 here"
+        self.farewell = "221 bye"
         self.mails: list[EmailMessage] = []
         self.port = 0
 
@@ -51,7 +52,7 @@ class MailServer:
                 answer = "250 taken"
                 continue
             if not line or line == "QUIT":
-                writer.write(b"221 bye\r\n")
+                writer.write(f"{self.farewell}\r\n".encode())
                 break
             answer = self.reply(line)
         writer.close()

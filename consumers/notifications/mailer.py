@@ -2,6 +2,7 @@
 
 import asyncio
 import smtplib
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
@@ -89,8 +90,11 @@ class SmtpMailer:
 
     def _send(self, mail: Mail) -> None:
         try:
-            with smtplib.SMTP(self._host, self._port, timeout=self._timeout_s) as server:
+            with closing(smtplib.SMTP(self._host, self._port, timeout=self._timeout_s)) as server:
                 server.send_message(_written(mail))
+                # the mail is taken, whatever comes of this
+                with suppress(OSError, smtplib.SMTPException):
+                    server.putcmd("QUIT")
         except (
             smtplib.SMTPConnectError,
             smtplib.SMTPHeloError,

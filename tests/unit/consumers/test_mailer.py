@@ -21,12 +21,12 @@ MAIL = Mail(
 )
 
 
-def outcome(reply: Reply, *, greeting: str = "220 here") -> Exception:
+def outcome(reply: Reply, *, greeting: str = "220 here", farewell: str = "221 bye") -> Exception:
     """Hand a mail to a server that does not take it, and return the error."""
 
     async def run() -> Exception:
         server = MailServer(reply)
-        server.greeting = greeting
+        server.greeting, server.farewell = greeting, farewell
         async with server.open():
             with pytest.raises(Exception, match="mail server") as raised:
                 await SmtpMailer("127.0.0.1", server.port, timeout_s=0.5).send(MAIL)
@@ -57,6 +57,28 @@ def test_a_mail_arrives_under_the_same_id_however_often_it_is_sent() -> None:
     assert (message_id, recipient) == (MAIL.message_id, MAIL.recipient)
     assert dated == "Sat, 28 Nov 2026 12:00:00 +0000"
     assert "you are welcome." in text
+
+
+FAREWELLS = ["250 all right", "421 too busy", "502 what?", "554 no", "bye", "", "999 x"]
+
+
+@pytest.mark.parametrize("farewell", FAREWELLS)
+def test_a_mail_that_was_taken_is_sent_whatever_is_said_at_the_end(farewell: str) -> None:
+    async def run() -> int:
+        server = MailServer()
+        server.farewell = farewell
+        async with server.open():
+            await SmtpMailer("127.0.0.1", server.port, timeout_s=0.5).send(MAIL)
+        return len(server.mails)
+
+    assert asyncio.run(run()) == 1
+
+
+@pytest.mark.parametrize("farewell", FAREWELLS)
+def test_what_is_said_at_the_end_does_not_hide_why_a_mail_was_refused(farewell: str) -> None:
+    error = outcome(answering("RCPT", "550 nobody here"), farewell=farewell)
+    assert isinstance(error, PoisonError)
+    assert "by reply 550" in str(error)
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
