@@ -63,12 +63,16 @@ class ReplyReader(threading.Thread):
         """Read until stopped."""
         while not self._stopped.is_set():
             try:
+                self._between()
                 with TopicReader(self._servers, **PROMPT) as reader:
                     self._follow(reader)
             except TopicError as error:
                 self.trouble = str(error)
                 log.warning("replies cannot be read", error=error, again_in_s=AGAIN_S)
-                self._between()
+                self._stopped.wait(AGAIN_S)
+            except Exception as error:  # without this thread every question would time out
+                self.trouble = repr(error)
+                log.exception("replies cannot be read", again_in_s=AGAIN_S)
                 self._stopped.wait(AGAIN_S)
 
     def _follow(self, reader: TopicReader) -> None:

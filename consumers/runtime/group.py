@@ -171,7 +171,7 @@ async def remove_left_behind(bootstrap: str, name: str, client_id: str) -> None:
                 members = (await _describe(client, name, {})).members
                 left = [member for member, owner in members.items() if owner == client_id]
                 await _remove(client, name, left)
-        except _unanswered() as error:
+        except unanswered() as error:
             log.warning("group cannot be asked", error=error, again_in_s=PAUSE_S)
             await asyncio.sleep(PAUSE_S)
         else:
@@ -186,7 +186,7 @@ async def remove(bootstrap: str, name: str, members: Sequence[str]) -> None:
     """Take members out of a group; those that are not in it do not matter.
 
     Raises:
-        KafkaError: the broker cannot be asked.
+        Exception: one of those that `unanswered` returns: the broker cannot be asked.
     """
     client = _new_client(bootstrap)
     try:
@@ -205,7 +205,8 @@ def _new_client(bootstrap: str) -> Any:
     return AIOKafkaClient(bootstrap_servers=bootstrap)
 
 
-def _unanswered() -> tuple[type[Exception], ...]:
+def unanswered() -> tuple[type[Exception], ...]:
+    """Return what a broker that cannot be asked leads to."""
     from aiokafka import errors
 
     # a client that was told of no brokers asserts that there are some
@@ -216,7 +217,7 @@ async def _answer(asked: Coroutine[Any, Any, Told], timeout_s: float) -> Told | 
     try:
         async with asyncio.timeout(timeout_s):
             return await asked
-    except _unanswered() as error:
+    except unanswered() as error:
         return KafkaException(KafkaError(KafkaError._TRANSPORT, str(error)))  # noqa: SLF001 - documented
 
 

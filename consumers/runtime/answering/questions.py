@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
-from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from cdc.kafka import PROMPT
@@ -16,7 +15,7 @@ from cdc.kafka_record import KafkaRecord, Place
 from cdc.logs import FieldLogger
 from cdc.speaker import speaker
 from cdc.topic_reader import kafka_record
-from consumers.runtime.group import remove
+from consumers.runtime.group import remove, unanswered
 
 LOOK_S = 0.1
 AT_ONCE = 100
@@ -110,6 +109,9 @@ class QuestionReader(threading.Thread):
             except KafkaException as error:
                 log.warning("requests cannot be read", error=error, again_in_s=AGAIN_S)
                 self._stopped.wait(AGAIN_S)
+            except Exception:  # without this thread every question would time out
+                log.exception("requests cannot be read", again_in_s=AGAIN_S)
+                self._stopped.wait(AGAIN_S)
 
     def _read(self) -> None:
         consumer = Consumer(self._settings)
@@ -153,9 +155,9 @@ class QuestionReader(threading.Thread):
         while not self._stopped.is_set():
             try:
                 asyncio.run(remove(bootstrap, group, [self._member_id]))
-            except KafkaError as error:
+            except unanswered() as error:
                 log.warning(
-                    "the group cannot be joined yet", error=error, again_in_s=FORGET_AGAIN_S
+                    "the group cannot be joined yet", error=repr(error), again_in_s=FORGET_AGAIN_S
                 )
                 self._stopped.wait(FORGET_AGAIN_S)
             else:

@@ -37,6 +37,8 @@ MOST_WAITING = 1000
 LONGEST_S = 60.0
 """How long a request is worked on, however long its sender would wait."""
 AGAIN_S = 0.05
+UNTOLD = "unknown"
+"""Type of a request that failed before it was told."""
 STOP_S = 1.0
 LEAVE_S = 5.0
 """How long leaving the group may take, which is longer while Kafka is away."""
@@ -145,6 +147,9 @@ class Responder:
             except (MalformedRecordError, UndecodableError) as error:
                 self._malformed += 1
                 log.warning("no request: dropped", at=place_of(record), because=error)
+            except Exception:
+                self._failed[UNTOLD] += 1
+                log.exception("request not answered", at=place_of(record))
             reader.done(record)
 
     async def _see_to(self, record: KafkaRecord) -> None:
