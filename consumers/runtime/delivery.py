@@ -102,6 +102,11 @@ class Delivery:
     attempt: int = 1
     replay: Replay | None = None
 
+    @property
+    def dropped_at(self) -> datetime | None:
+        """When it is dropped rather than handled; None when it never is: in a replay it comes late on purpose."""
+        return None if self.replay else self.expires_at
+
     @classmethod
     def of(cls, record: Record, attempt: int = 1) -> Self:
         """Read the CloudEvents and tracing headers of a record.

@@ -44,7 +44,7 @@ class MemoryLocks:
                 record=kept_record(each.record),
                 message_id=each.message_id,
                 type=each.type or "",
-                expires_at=each.delivery.expires_at,
+                expires_at=each.delivery.dropped_at,
             )
             contents.stash[stashed.stash_id] = (self.consumer, stashed)
 

@@ -180,6 +180,29 @@ async def what_expires_in_the_stash_is_dropped_and_counted(rig: Rig) -> None:
 
 
 @case
+async def what_has_expired_and_comes_again_waits_for_its_turn(rig: Rig) -> None:
+    present = await locking(rig)
+    late = present.now - timedelta(seconds=30)
+    again = {"replay_run": "r"}, {"replayed_from": "t/0/1"}
+    await rig.deliver(
+        [
+            rig.placed("a1"),
+            *(
+                with_headers(expiring(rig.placed(f"{name}1"), late), **headers)
+                for name, headers in zip("bc", again, strict=True)
+            ),
+        ]
+    )
+    # which ends only if nothing is taken out that cannot go
+    assert await effects(rig) == ["a1"]
+    await rig.deliver([rig.cancelled("a2")])
+    assert await effects(rig) == ["a1", "a2", "b1"]
+    await rig.deliver([rig.cancelled("b2")])
+    assert await effects(rig) == ["a1", "a2", "b1", "b2", "c1"]
+    assert not rig.worker.intake.expired.counts()
+
+
+@case
 async def a_saga_that_never_ends_loses_what_it_holds(rig: Rig) -> None:
     present = await locking(rig)
     await rig.deliver([rig.placed("a1"), rig.placed("b1")])

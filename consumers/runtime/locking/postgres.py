@@ -60,7 +60,7 @@ class PostgresLocks:
                 **want.holder._asdict(),
                 "message_id": each.message_id,
                 "type": each.type,
-                "expires_at": each.delivery.expires_at,
+                "expires_at": each.delivery.dropped_at,
                 "now": now,
             }
             for want, each in waiting

@@ -24,7 +24,7 @@ class Stashed:
         record: The record as it was delivered.
         message_id: Id of the message.
         type: Full name of the message.
-        expires_at: When it is too late to act on it; None when it never is.
+        expires_at: When it is dropped; None when it never is.
         stashed_at: Since when it waits; None where nobody keeps that.
     """
 
