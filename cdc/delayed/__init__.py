@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 from uuid import UUID
 
 from cdc import causes
@@ -59,6 +60,9 @@ def measure(connection: SyncConnection) -> KeptBack:
 class DelayedMessages:
     """Delayed messages of one outbox as due work. None is given up: what the outbox refuses is tried again for ever.
 
+    It holds up nothing, not even later messages of its key: those are mostly reminders that know nothing of each other,
+    and its topic may never come back. All others keep the order of their times.
+
     Args:
         pauses: How long it waits until then.
     """
@@ -69,12 +73,15 @@ class DelayedMessages:
         self._pauses = pauses or RetryPolicy()
 
     async def take(self, transaction: Connection) -> Sequence[Delayed]:
-        """Return what is due: all that was never tried together, and what has failed before one by one."""
+        """Return what is due in its order: what was never tried together, and what has failed before one by one."""
         cursor = await transaction.execute(QUERIES["take"], {"limit": AT_ONCE})
-        rows: list[tuple[UUID, int]] = await cursor.fetchall()
-        fresh = [id_ for id_, attempts in rows if not attempts]
-        together = [Delayed(fresh, 0)] if fresh else []
-        return together + [Delayed([id_], attempts) for id_, attempts in rows if attempts]
+        due: list[Delayed] = []
+        for is_fresh, rows in groupby(await cursor.fetchall(), key=lambda row: row[1] == 0):
+            if is_fresh:
+                due.append(Delayed([id_ for id_, _ in rows], 0))
+            else:
+                due += [Delayed([id_], attempts) for id_, attempts in rows]
+        return due
 
     async def attempt(self, transaction: Connection, row: Delayed) -> None:
         """Move messages to the outbox, in the order of their times."""
@@ -92,7 +99,7 @@ class DelayedMessages:
             raise error
         text = causes.in_line(str(error))
         # such as when its topic was taken out of the catalogue, and may be put back
-        pause_s = 0.0
+        pause_s = None
         if len(row.ids) == 1:
             pause_s = self._pauses.pause_s(min(row.attempts + 1, self._pauses.attempts - 1)) or 0.0
             log.warning(

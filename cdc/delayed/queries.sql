@@ -3,7 +3,7 @@
 -- name: take
 select id, attempts from outbox_delayed
 where due_at <= clock_timestamp()
-order by due_at, number
+order by due_at, not_before, number
 limit %(limit)s
 for update skip locked;
 
@@ -19,9 +19,10 @@ order by not_before, number
 returning id, topic, source, correlation_id, traceparent;
 
 -- name: postpone
+-- Without a pause they keep their place before what is due later.
 update outbox_delayed
 set attempts = attempts + 1,
-    due_at = clock_timestamp() + make_interval(secs => %(pause_s)s),
+    due_at = coalesce(now() + make_interval(secs => %(pause_s)s), due_at),
     error = %(error)s
 where id = any(%(ids)s);
 

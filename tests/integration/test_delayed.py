@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from cdc.context import MessageContext, next_traceparent
 from cdc.database import Connection, Pool, open_pool
-from cdc.delayed import publish_due
+from cdc.delayed import AT_ONCE, publish_due
 from cdc.ids import new_id
 from cdc.outbox import Outbox
 from cdc.tracing.spans import ns_of, span_id_of
@@ -196,6 +196,29 @@ def test_what_the_outbox_refuses_holds_up_nothing_and_is_tried_again(
         connection.execute("update outbox_delayed set topic = 'canary.events', due_at = now()")
     in_schema(stack, schema, publish_due)
     assert published(schema) == ["0", "1", "3", "4", "2"]
+
+
+def test_what_is_refused_does_not_change_the_order_of_the_others(
+    stack: RunningStack, schema: OutboxSchema, outbox: Outbox
+) -> None:
+    """More than is moved at once, in no order, among them what is refused; what comes due later stays behind."""
+    keys = [f"{number:04}" for number in range(AT_ONCE + 200)]
+    begin = utc_now() - LATER
+
+    async def work(pool: Pool) -> None:
+        async with pool.connection() as connection, connection.transaction():
+            for key in sorted(keys, key=lambda key: key[::-1]):
+                await delay(outbox, connection, begin + int(key) * timedelta(seconds=1), key)
+        with schema.owner() as owner:
+            for refused in ("0003", "0500", "0501"):
+                owner.execute(
+                    "update outbox_delayed set topic = 'gone' where aggregate_id = %s", [refused]
+                )
+        await publish_due(pool)
+
+    in_schema(stack, schema, work)
+    assert published(schema) == [key for key in keys if key not in {"0003", "0500", "0501"}]
+    assert waiting(schema) == 3
 
 
 def test_several_processes_publish_each_message_once(
