@@ -72,6 +72,7 @@ class Comparison:
         self.records = 0
         self.rows = 0
         self.too_old = 0
+        self.newest: datetime | None = None  # when the last of the rows was written
 
     def read_topic(self) -> None:
         """Read the topic up to where it ends now.
@@ -128,6 +129,8 @@ class Comparison:
                     continue
                 self._compare_row(*source_and_row, copies, notes)
                 self.rows += 1
+                written_at = source_and_row[1].occurred_at
+                self.newest = max(self.newest or written_at, written_at)
                 if self.rows % BATCH == 0:
                     notes.write()
                     show(self.rows)

@@ -4,9 +4,10 @@ So it is with rows that were committed while the publication did not carry them,
 is missing in Kafka counts once the publisher has come behind it; before, it may still be on its way.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
 from cdc.reconciliation.comparison import read_topics
@@ -40,11 +41,21 @@ class Gap:
     is_certain: bool
 
 
-def find_gaps(place: Place, topics: Collection[str], progress: Progress) -> list[Gap]:
-    """Return which rows for topics Kafka lacks, topic by topic, as of one moment."""
-    with _missing(place, topics, progress) as (spools, is_certain):
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found in outboxes and Kafka as of one moment."""
+
+    gaps: Sequence[Gap]
+    newest: (
+        datetime | None
+    )  # when the last row was written that was looked for; None when there was none
+
+
+def find_gaps(place: Place, topics: Collection[str], progress: Progress) -> Findings:
+    """Return which rows for topics Kafka lacks, topic by topic."""
+    with _missing(place, topics, progress) as (spools, newest, is_certain):
         found = [_gap(topic, spool, is_certain=is_certain) for topic, spool in spools.items()]
-        return [gap for gap in found if gap is not None]
+        return Findings([gap for gap in found if gap is not None], newest)
 
 
 def fill_gap(place: Place, topic: str, progress: Progress) -> Published | Gap | None:
@@ -56,7 +67,7 @@ def fill_gap(place: Place, topic: str, progress: Progress) -> Published | Gap | 
     Raises:
         PublishError: Kafka does not take the rows.
     """
-    with _missing(place, [topic], progress) as (spools, is_certain):
+    with _missing(place, [topic], progress) as (spools, _, is_certain):
         spool = spools[topic]
         gap = _gap(topic, spool, is_certain=is_certain)
         if gap is None or not is_certain:
@@ -68,7 +79,7 @@ def fill_gap(place: Place, topic: str, progress: Progress) -> Published | Gap | 
 @contextmanager
 def _missing(
     place: Place, topics: Collection[str], progress: Progress
-) -> Iterator[tuple[Mapping[str, Spool], bool]]:
+) -> Iterator[tuple[Mapping[str, Spool], datetime | None, bool]]:
     with ExitStack() as stack:
         reader = stack.enter_context(TopicReader(place.bootstrap))
         spools = {topic: stack.enter_context(Spool(topic, beside=len(topics))) for topic in topics}
@@ -83,7 +94,8 @@ def _missing(
                 each.compare(outboxes, holders.get(each.topic, ()))
             wal_ends = outboxes.wal_ends
         kind = wait_for_missing(comparisons, place.publisher, wal_ends, place.patience_s)
-        yield spools, kind is Kind.MISSING
+        newest = max((each.newest for each in comparisons if each.newest), default=None)
+        yield spools, newest, kind is Kind.MISSING
 
 
 def _gap(topic: str, spool: Spool, *, is_certain: bool) -> Gap | None:

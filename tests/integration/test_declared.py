@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -16,12 +17,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 
 from cdc.topic_settings import mend_settings
 from infra.drift.database import database_differences, mend_roles, mend_tables
-from infra.drift.delivery import delivery_differences
+from infra.drift.delivery import FILE, delivery_differences
 from infra.drift.difference import Difference
 from infra.drift.registry import id_differences, rule_differences
 from infra.drift.topics import topic_differences
 from infra.local.probe import wait_until
-from infra.services import SUPERUSER
+from infra.services import CANARY, OUTBOXES, SUPERUSER
 from schemas.messages.orders import OrderCreated
 from schemas.registry import SchemaStore
 from schemas.registry_subjects import Subjects
@@ -215,6 +216,34 @@ def test_rows_that_were_not_published_are_found_and_published(
     )
     assert json.loads(stack.cli("outbox", "backfill", "--json").stdout) == []
     assert not delivery_differences(stack.deployment, 10)
+
+
+def test_a_clock_that_was_ahead_keeps_no_row_from_being_looked_for(
+    stack: RunningStack, mended: None
+) -> None:
+    noted = stack.deployment.state / FILE
+    place(stack)
+    wait_until(
+        "not all is delivered",
+        lambda: not delivery_differences(stack.deployment, 10),
+        timeout_s=60,
+    )
+    moment = datetime.fromisoformat(json.loads(noted.read_text()))
+    with psycopg.connect(stack.database_url(SUPERUSER)) as connection:
+        written = [
+            connection.execute(f"select max(occurred_at) from {schema}.outbox").fetchall()[0][0]
+            for schema in OUTBOXES
+            if schema != CANARY
+        ]
+    assert moment <= max(filter(None, written)), "further than to the newest row"
+    noted.write_text(json.dumps((moment + timedelta(hours=1)).isoformat()))
+    as_superuser(stack, f"{PUBLICATION} drop table orders.outbox")
+    place(stack)
+    as_superuser(stack, f"{PUBLICATION} add table orders.outbox")
+    assert certain_gap(stack).thing == "topic order.events: delivery"
+    stack.cli("outbox", "backfill")
+    assert not delivery_differences(stack.deployment, 10)
+    assert json.loads(noted.read_text()) < (moment + timedelta(hours=1)).isoformat()
 
 
 def certain_gap(stack: RunningStack) -> Difference:

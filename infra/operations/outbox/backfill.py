@@ -47,6 +47,6 @@ def backfill(
         with open_outboxes(outbox_urls(deployment)) as outboxes:
             topics = outboxes.topics()
         if dry_run:
-            return [*find_gaps(where, topics, progress)]
+            return [*find_gaps(where, topics, progress).gaps]
         done = [fill_gap(where, topic, progress) for topic in topics]
     return [each for each in done if each is not None]
