@@ -76,11 +76,6 @@ ONLY_READS: Mapping[str, str] = {
 }
 """What a session begins with in which nothing is written, and nobody waits for long."""
 
-_PARAMETERS: Mapping[str, Any] = {
-    "connect_timeout": CONNECT_TIMEOUT_S,
-    "context": reading_nearest(),
-}
-
 _begins_with: ContextVar[Mapping[str, str]] = ContextVar("begins_with", default={})  # noqa: B039 - nobody changes it
 
 _NOT_OPTIONS = frozenset({"PGDATESTYLE", "PGTZ", "PGGEQO", "PGSERVICEFILE", "PGSYSCONFDIR"})
@@ -139,7 +134,11 @@ def connect(
         parameters: What `psycopg.connect` takes besides.
     """
     url = session_url(database_url, settings)
-    return psycopg.connect(url, **{**_PARAMETERS, **parameters})
+    return psycopg.connect(
+        url,
+        context=reading_nearest(),
+        **{"connect_timeout": CONNECT_TIMEOUT_S} | parameters,
+    )
 
 
 async def connect_async(
@@ -147,7 +146,11 @@ async def connect_async(
 ) -> Connection:
     """Connect as `connect` does."""
     url = session_url(database_url, settings)
-    return await psycopg.AsyncConnection.connect(url, **{**_PARAMETERS, **parameters})
+    return await psycopg.AsyncConnection.connect(
+        url,
+        context=reading_nearest(),
+        **{"connect_timeout": CONNECT_TIMEOUT_S} | parameters,
+    )
 
 
 def open_pool(
