@@ -39,7 +39,7 @@ class Aside:
 
     def learn(self) -> None:
         """Read what is set aside, as when shards were taken or somebody has acted on it."""
-        found = self._seat.query("aside", shards=list(self._seat.shards), largest=LARGEST)
+        found = self._seat.query("aside", shards=list(self._seat.shards), largest=largest())
         self._places = {Place(*place) for *place, _, _ in found}
         self._topics = {topic for _, topic, _, is_at_fault, _ in found if is_at_fault}
         self._firsts = sorted(
