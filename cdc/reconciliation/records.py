@@ -11,6 +11,7 @@ from cdc.reconciliation.outboxes import Window
 from cdc.reconciliation.spool import Spool, SpooledRecord
 
 ID_LENGTH = 36
+MOST_DIGITS = 18  # of any 64-bit number; rows have fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,13 @@ def spooled(
             place = f"{record.topic}/{record.partition}/{record.offset}"
             spool.find("foreign", None, f"{place} has no message id in its header ce_id")
             continue
-        version = headers.get("aggregate_version")
         expires_at = moment_of(headers.get("expires_at"))
         yield SpooledRecord(
             message_id,
             record.partition,
             record.offset,
             spool.type_number(headers.get("ce_type") or b""),
-            int(version) if version and version.isdigit() else None,
+            version_of(headers.get("aggregate_version")),
             *fingerprint(record.key, record.value, record.headers),
             expires_at.timestamp() if expires_at else None,
         )
@@ -75,6 +75,13 @@ def id_of(header: bytes | None) -> bytes | None:
     except ValueError:
         return None
     return found if len(found) == 16 else None
+
+
+def version_of(header: bytes | None) -> int | None:
+    """Return the version of an aggregate as it stands in a header; None when that is none that a row could have."""
+    if header is None or len(header) > MOST_DIGITS or not header.isdigit():
+        return None
+    return int(header)
 
 
 def _digits(moment: datetime | None) -> bytes | None:

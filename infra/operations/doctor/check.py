@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from cdc import causes
 from infra.errors import explain
 
 
@@ -59,8 +60,9 @@ def _examine(check: Check, remedy: str) -> Finding:
         return Finding(check.name, "ok", check.run())
     except Trouble as trouble:
         return Finding(check.name, "wrong", trouble.what, trouble.remedy)
-    except Exception as error:
-        sentence = explain(error)
-        if sentence is None:
-            raise
-        return Finding(check.name, "wrong", sentence.rstrip("."), remedy)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        if sentence := explain(error):
+            return Finding(check.name, "wrong", sentence.rstrip("."), remedy)
+        # what one check trips over must not hide what the others find
+        detail = f"cannot be checked: {causes.of_error(error).text}"
+        return Finding(check.name, "wrong", detail, "the fault is the check's own: report it")

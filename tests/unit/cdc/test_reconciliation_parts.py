@@ -10,9 +10,11 @@ import pytest
 
 from cdc.envelope import OutboxRow
 from cdc.ids import new_id
+from cdc.kafka_record import KafkaRecord
 from cdc.partitioning import _murmur2
 from cdc.reconciliation.fingerprints import Fingerprint, fingerprint
-from cdc.reconciliation.records import id_of
+from cdc.reconciliation.outboxes import Window
+from cdc.reconciliation.records import TimeBounds, id_of, spooled
 from cdc.reconciliation.spool import Spool, SpooledRecord
 from cdc.records import record_of
 
@@ -74,6 +76,45 @@ def test_what_is_no_id_is_none(header: bytes | None) -> None:
 
 def test_an_id_is_read_from_its_header() -> None:
     assert id_of(str(ROW.id).encode()) == ROW.id.bytes
+
+
+@pytest.mark.parametrize(
+    "version",
+    [b"7" * 5000, b"9" * 19, b"9" * 20, "\u0663".encode(), b"\xff", b"-1", b"+1", b"1_0", b" 1", b""],
+)
+def test_a_version_that_no_row_could_have_is_none_and_is_kept_with_the_rest(version: bytes) -> None:
+    assert [each.version for each in kept({"aggregate_version": version})] == [None]
+
+
+@pytest.mark.parametrize("version", [b"1", b"007", b"9" * 18])
+def test_a_version_is_read_from_its_header(version: bytes) -> None:
+    assert [each.version for each in kept({"aggregate_version": version})] == [int(version)]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"expires_at": b"0001-01-01T00:00:00+23:59"},
+        {"expires_at": b"9999-12-31T23:59:59-23:59"},
+        {"expires_at": b"1" * 5000},
+        {"expires_at": b"\xff\x00"},
+        {"ce_time": b"\xff" * 5000},
+        {"ce_type": b"\x00\xff" * 5000},
+        {"ce_type": b"", "aggregate_version": b"\x00"},
+    ],
+)
+def test_whatever_headers_hold_a_record_is_kept(headers: dict[str, bytes]) -> None:
+    assert len(kept(headers)) == 1
+
+
+def kept(headers: dict[str, bytes]) -> list[SpooledRecord]:
+    """Return what is kept of a foreign record with these headers, once a spool has taken it."""
+    pairs = [("ce_id", str(ROW.id).encode()), *headers.items()]
+    foreign = KafkaRecord("t", 0, 1, 0, b"key", b"value", pairs)
+    with Spool("t") as spool:
+        found = list(spooled([foreign], TimeBounds.of(Window()), spool))
+        spool.add_records(found)
+        return found
 
 
 def test_a_missing_row_comes_out_of_the_spool_as_the_record_it_becomes() -> None:
