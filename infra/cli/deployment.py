@@ -36,7 +36,7 @@ def show(*, as_json: bool) -> None:
         *((name, url or "not told") for name, url in found.services.items()),
         ("state", str(found.state)),
     ]
-    console().print(table(("what", "where"), rows, wrap=True))
+    console().print(table(("what", "where"), rows, wrap=("what", "where")))
 
 
 @deployment.command()

@@ -82,7 +82,7 @@ def list_keys(*, everything: bool, as_json: bool) -> None:
         emit(shown)
         return
     headings = ("key", "owner", "state", "scopes", "made", "expires", "last used")
-    console().print(table(headings, _rows(shown)))
+    console().print(table(headings, _rows(shown), wrap=headings[3:]))
 
 
 @keys.command()

@@ -9,7 +9,6 @@ from typing import Any
 import click
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from consumers.runtime.lag import PartitionLag, TopicLag
@@ -18,6 +17,7 @@ from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.values import CONSUMER
 from infra.deployment.current import load_deployment
 from infra.operations.lag import open_lags
+from infra.tables import FittingTable
 from infra.text import duration
 
 WATCH_EVERY_S = 2.0
@@ -91,12 +91,21 @@ def _screen(*, by_partition: bool, as_json: bool) -> Iterator[Callable[[Sequence
         yield lambda lags: click.echo(json.dumps({"lags": _as_json(lags)}))
     elif out.is_terminal:
         with Live(console=out, auto_refresh=False) as live:
-            yield lambda lags: live.update(_shown(lags, by_partition=by_partition), refresh=True)
+            yield lambda lags: _update(live, lags, by_partition=by_partition)
     else:
         yield lambda lags: out.print(_shown(lags, by_partition=by_partition), "")
 
 
-def _table(lags: Sequence[TopicLag], *, by_partition: bool) -> Table:
+def _update(live: Live, lags: Sequence[TopicLag], *, by_partition: bool) -> None:
+    """Put figures in the place of those before; they stand below each other where the terminal is too narrow."""
+    out, shown = live.console, _shown(lags, by_partition=by_partition)
+    if _table(lags, by_partition=by_partition).least_width(out) <= out.width:
+        live.update(shown, refresh=True)
+    else:
+        out.print(shown, "")
+
+
+def _table(lags: Sequence[TopicLag], *, by_partition: bool) -> FittingTable:
     right = (*(("partition", "position", "end") if by_partition else ()), *COUNTED)
     rows = _by_partition(lags) if by_partition else _by_topic(lags)
     return table(("consumer", "topic", *right), rows, right=right)

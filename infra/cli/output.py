@@ -17,7 +17,7 @@ from cdc.text import printable
 from infra.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from infra.tables import FittingTable
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON, for machines."
@@ -25,11 +25,14 @@ json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 
 
 class PlainConsole(Console):
-    """Shows texts as they are: nothing in them is markup, an emoji or a control sequence."""
+    """Shows texts as they are: nothing in them is markup, an emoji or a control sequence, and no line is cut."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         plain = "\n".join(map(printable, text.split("\n")))
         return super().render_str(plain, **options | {"markup": False, "emoji": False})
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*objects, **{"crop": False} | options)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -48,22 +51,13 @@ def table(
     rows: Iterable[Sequence[RenderableType]],
     *,
     right: Collection[str] = (),
-    wrap: bool = False,
-) -> Table:
-    """Return rows below headings, without lines.
+    wrap: Collection[str] = (),
+    cut: Collection[str] = (),
+) -> FittingTable:
+    """Return rows below headings, as `infra.tables` does."""
+    from infra import tables  # not needed with --json
 
-    Args:
-        right: Headings of columns that are justified to the right, as numbers are.
-        wrap: Break long cells, instead of cutting them where the terminal is narrow.
-    """
-    from rich.table import Table  # not needed with --json
-
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in headings:
-        made.add_column(heading, justify="right" if heading in right else "left", no_wrap=not wrap)
-    for row in rows:
-        made.add_row(*row)
-    return made
+    return tables.table(headings, rows, right=right, wrap=wrap, cut=cut)
 
 
 def emit(result: object) -> None:

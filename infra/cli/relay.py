@@ -40,9 +40,9 @@ def status(context: click.Context, *, as_json: bool) -> None:
         click.echo("It is not the relay that publishes; `make up PUBLISHER=relay` changes that.")
     else:
         out = console()
-        out.print(table(("relay", "shards"), _holders(found), wrap=True))
+        out.print(table(("relay", "shards"), _holders(found), wrap=("shards",)))
         out.print()
-        out.print(table(("outbox", "pending", "oldest"), _backlogs(found), wrap=True))
+        out.print(table(("outbox", "pending", "oldest"), _backlogs(found)))
         for each in found.set_aside:
             click.echo(f"{each.told}; {each.remedy}.", err=True)
     context.exit(0 if is_well(found) else 1)

@@ -48,7 +48,7 @@ def list_sagas(*, saga: str | None, status: tuple[str, ...], limit: int, as_json
         tell(found, ["There is no such saga."], as_json=as_json)
         return
     headings = ("saga", "definition", "status", "changed", "waits for")
-    console().print(table(headings, map(_row, found)))
+    console().print(table(headings, map(_row, found), wrap=headings[1:]))
 
 
 @saga.command()

@@ -99,7 +99,7 @@ def _print(found: Plan) -> None:
         for each in found.needs
     ]
     headings = ("", "needed", "one carries", "because")
-    out.print(table(headings, rows, right=headings[1:3], wrap=True))
+    out.print(table(headings, rows, right=headings[1:3], wrap=headings))
     out.print(
         f"Processors: {found.cores:,}. Kafka: {found.kafka_gb:,} GB in all. "
         f"Postgres: {found.postgres_gb_per_day:,} GB more each day, as events stay; inboxes: {found.inbox_gb:,} GB."

@@ -156,7 +156,7 @@ def _with_others(part: str, together: Sequence[str]) -> str:
 def _print_parts(out: Console, settings: Settings, parts: Sequence[PartStatus]) -> None:
     rows = ((part.name, part.url or "nowhere, it works by itself") for part in parts)
     out.print()
-    out.print(table(("part", "where"), rows, wrap=True))
+    out.print(table(("part", "where"), rows, wrap=("where",)))
     kept = "Passwords" if settings.in_containers else "Logs and data"
     out.print(f"\n{kept}: {settings.home}", soft_wrap=True)
 

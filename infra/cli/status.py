@@ -28,7 +28,8 @@ def status(context: click.Context, *, as_json: bool) -> None:
     if as_json:
         emit(parts)
     else:
-        console().print(table(HEADINGS, _rows(parts), right=("restarts", "memory")))
+        right = ("restarts", "memory")
+        console().print(table(HEADINGS, _rows(parts), right=right, cut=("where",)))
     context.exit(0 if all(part.is_running for part in parts) else 1)
 
 

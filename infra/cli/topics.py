@@ -39,7 +39,7 @@ def list_topics(*, as_json: bool) -> None:
         emit([as_data(summary.topic) | {"records": summary.records} for summary in summaries])
         return
     headings = ("topic", "owner", "partitions", "retention", "records", "messages")
-    console().print(table(headings, map(_row, summaries), wrap=True))
+    console().print(table(headings, map(_row, summaries), wrap=("messages",)))
 
 
 def _row(summary: Summary) -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from infra.demo.ledger import Totals
 from infra.demo.orders import GENERATED
 from infra.demo.result import Result
 from infra.demo.walk import Besides
+from infra.tables import table
 from schemas.money.amounts import in_currency
 
 NAMED = 5
@@ -30,13 +30,11 @@ def compare(results: Mapping[str, Result], console: Console) -> None:
         results: By what tells them apart.
     """
     columns = [dict(_costs(result)) for result in results.values()]
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("")
-    for heading in results:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name in dict.fromkeys(name for column in columns for name in column):
-        table.add_row(name, *(column.get(name, "0") for column in columns))
-    console.print(Group(table, ""))
+    rows = (
+        (name, *(column.get(name, "0") for column in columns))
+        for name in dict.fromkeys(name for column in columns for name in column)
+    )
+    console.print(Group(table(("", *results), rows, right=results, wrap=("",)), ""))
 
 
 def _costs(result: Result) -> Iterator[tuple[str, str]]:
@@ -113,14 +111,11 @@ def _wrong(besides: Besides) -> Iterator[str]:
             yield from (f"The report of sales is wrong: {each}." for each in report.wrong[:NAMED])
 
 
-def _counts(result: Result) -> Table:
-    table = Table.grid(padding=(0, 3, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    for name, figure, remark in _figures(result):
-        table.add_row(name, figure, remark)
-    return table
+def _counts(result: Result) -> RenderableType:
+    headings = ("what", "figure", "remark")
+    made = table(headings, _figures(result), right=("figure",), wrap=("remark",))
+    made.show_header = False
+    return made
 
 
 def _figures(result: Result) -> Iterator[tuple[str, str, str]]:
@@ -170,10 +165,8 @@ def _besides(besides: Besides) -> Iterator[tuple[str, str, str]]:
 def _sums(result: Result) -> RenderableType:
     if not result.totals:
         return Text("Nothing was placed.")
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("")
-    for heading in (_noun(result), "discount", "placed", "confirmed", "cancelled"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = (_noun(result), "discount", "placed", "confirmed", "cancelled")
+    rows = []
     for code, totals in sorted(result.totals.items()):
         sums = (
             totals.source,
@@ -182,8 +175,8 @@ def _sums(result: Result) -> RenderableType:
             totals.confirmed,
             totals.cancelled,
         )
-        table.add_row(code, *(f"{in_currency(amount, code):,f}" for amount in sums))
-    return table
+        rows.append((code, *(f"{in_currency(amount, code):,f}" for amount in sums)))
+    return table(("", *headings), rows, right=headings)
 
 
 def _noun(result: Result) -> str:

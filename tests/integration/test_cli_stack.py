@@ -19,7 +19,9 @@ from infra.local.supervision import leftovers
 from infra.settings import HOST, REPOSITORY
 from tests import plain_http
 from tests.doctor import findings
+from tests.orders import place
 from tests.stack import RunningStack, make_directory, own_settings, wait_until_running
+from tests.terminal import ENOUGH, WIDTHS, lost, on_terminal
 
 
 @pytest.fixture
@@ -228,3 +230,27 @@ def test_down_ends_everything_even_without_supervisord(stack: RunningStack) -> N
     assert stack.cli("status", check=False).returncode == 1
     stack.cli("up")
     assert stack.is_running()
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "lag",
+        "lag --partitions",
+        "outbox stats",
+        "saga list --limit 5",
+        "keys list --all",
+        "topics list",
+        "projections list",
+        "replay --consumer analytics --topic order.events --dry-run",
+    ],
+)
+def test_tables_cut_no_value_on_a_narrow_terminal(
+    stack: RunningStack, command: str, columns: int
+) -> None:
+    place(stack)
+    sides = [on_terminal(each, command.split(), stack.environment)[1] for each in (columns, ENOUGH)]
+    assert "…" not in sides[0]
+    # figures come on meanwhile
+    assert not [word for word in lost(*sides) if word.isalpha()]

@@ -28,7 +28,8 @@ def stats(*, as_json: bool) -> None:
     if as_json:
         emit(found)
         return
-    console().print(table(HEADINGS, _rows(found.outboxes), right=("rows", "size")))
+    rows = _rows(found.outboxes)
+    console().print(table(HEADINGS, rows, right=("rows", "size"), wrap=HEADINGS[4:]))
     for line in _refused(found.outboxes):
         click.echo(style(line, fg="red"))
     kept = f"Messages are kept for {counted(found.outbox_days, 'day')}, events for good."

@@ -26,7 +26,7 @@ def jobs(*, job_id: str | None, as_json: bool) -> None:
         click.echo("There are none.")
         return
     headings = ("replay", "state", "", "begun", "by", "command")
-    console().print(table(headings, map(_row, found), wrap=True))
+    console().print(table(headings, map(_row, found), wrap=headings[2:]))
     if job_id:
         click.echo(found[0].complaint or f"Its files are in {found[0].kept_at}.")
 

@@ -33,7 +33,7 @@ def sandboxes(*, as_json: bool) -> None:
             )
             for each in found
         )
-        console().print(table(headings, rows, right=("MB",)))
+        console().print(table(headings, rows, right=("MB",), wrap=("state", "made")))
 
 
 @click.command()

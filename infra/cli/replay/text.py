@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from rich.table import Table
-
 from consumers.replay import plan as plans
 from consumers.replay.diff import Kind, RowDiff, TableDiff
 from consumers.replay.sandbox_run import Outcome
@@ -14,6 +12,7 @@ from consumers.replay.state import RunState
 from infra.cli import output
 from infra.cli.screen import style
 from infra.operations.replay.run import Counted, Run
+from infra.tables import FittingTable
 from infra.text import counted, local, one_line
 
 SOURCES = {"kafka": "Kafka", "log": "the event log"}
@@ -30,7 +29,7 @@ def announcement(plan: Plan) -> str:
     )
 
 
-def plan_table(found: Counted) -> Table:
+def plan_table(found: Counted) -> FittingTable:
     plan = found.plan
     where = "sequence" if plan.kind == "log" else "offset"
     right = ("partition", f"from {where}", f"to {where}", "messages")
@@ -45,7 +44,8 @@ def plan_table(found: Counted) -> Table:
         )
         for each in plan.ranges
     )
-    return output.table(("topic", *right, "first recorded at"), rows, right=right)
+    when = "first recorded at"
+    return output.table(("topic", *right, when), rows, right=right, wrap=(when,))
 
 
 def plan_as_json(found: Counted) -> dict[str, Any]:

@@ -41,8 +41,9 @@ def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
     if as_json:
         emit(rows)
         return
+    headings = list(rows[0]) if rows else []
     cells = (["-" if value is None else str(value) for value in row.values()] for row in rows)
-    console().print(table(list(rows[0]) if rows else (), cells, wrap=True))
+    console().print(table(headings, cells, wrap=headings))
 
 
 @click.command()

@@ -62,7 +62,7 @@ def history(*, subject: str, changes: bool, as_json: bool) -> None:
         emit(entries)
         return
     headings = ("version", "id", "when", "who", "git revision")
-    console().print(table(headings, map(_cells, entries), wrap=True))
+    console().print(table(headings, map(_cells, entries), wrap=headings))
 
 
 def _tell(done: Sequence[PublishedSubject], *, dry_run: bool, as_json: bool) -> None:
@@ -70,7 +70,7 @@ def _tell(done: Sequence[PublishedSubject], *, dry_run: bool, as_json: bool) -> 
         emit(done)
         return
     rows = ((each.subject, _text(each.version), _text(each.schema_id), each.state) for each in done)
-    console().print(table(("subject", "version", "id", ""), rows, wrap=True))
+    console().print(table(("subject", "version", "id", ""), rows, wrap=("",)))
     changed = [each for each in done if each.state != "unchanged"]
     if not changed:
         click.echo(f"Nothing to publish: the registry holds all {len(done)} schemas as they are.")

@@ -15,6 +15,7 @@ from infra.local.passwords import ensure_password
 from infra.settings import REPOSITORY
 from tests import commands
 from tests.stack import own_settings
+from tests.terminal import ENOUGH, WIDTHS, lost, on_terminal
 
 TIMEOUT_S = 60
 
@@ -73,6 +74,25 @@ def test_status_works_when_nothing_was_ever_started(tmp_path: Path) -> None:
         0
     ].keys()
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status",
+        "deployment show",
+        "schema list",
+        "size --events-per-s 200000",
+    ],
+)
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_narrow_terminal_is_shown_every_value(tmp_path: Path, command: str, columns: int) -> None:
+    environment = os.environ | own_settings(tmp_path / "home").environment()
+    sides = [on_terminal(each, command.split(), environment) for each in (columns, ENOUGH)]
+    (code, narrow, said), (_, wide, _) = sides
+    assert (code, said) == (1 if command == "status" else 0, "")
+    gone = lost(narrow, wide)
+    assert [word for word in gone if "127.0.0.1" not in word or command != "status"] == []
 
 
 def test_down_and_logs_work_when_nothing_was_ever_started(tmp_path: Path) -> None:

@@ -80,7 +80,18 @@ def test_an_id_is_read_from_its_header() -> None:
 
 @pytest.mark.parametrize(
     "version",
-    [b"7" * 5000, b"9" * 19, b"9" * 20, "\u0663".encode(), b"\xff", b"-1", b"+1", b"1_0", b" 1", b""],
+    [
+        b"7" * 5000,
+        b"9" * 19,
+        b"9" * 20,
+        "\u0663".encode(),
+        b"\xff",
+        b"-1",
+        b"+1",
+        b"1_0",
+        b" 1",
+        b"",
+    ],
 )
 def test_a_version_that_no_row_could_have_is_none_and_is_kept_with_the_rest(version: bytes) -> None:
     assert [each.version for each in kept({"aggregate_version": version})] == [None]

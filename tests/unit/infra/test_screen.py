@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import os
-import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from cdc.text import printable, text_of
 from infra.cli.output import console, emit
 from infra.cli.screen import MARK, Screen, style
 from infra.settings import REPOSITORY
+from tests.terminal import on_terminal
 
 HOSTILE = "a\x1b]0;x\x07b\rc\x9bd\u202ee\u200bf\udc80g\ud800h[red]i:heart:j"
 SHOWN = r"a\x1b]0;x\x07b\rc\x9bd\u202ee\u200bf\x80g\ud800h[red]i:heart:j"
@@ -139,20 +139,6 @@ def test_a_reader_that_has_seen_enough_ends_it_without_a_word() -> None:
 
 @pytest.mark.parametrize("columns", ["1", "20", "nonsense"])
 def test_a_narrow_terminal_breaks_nothing(tmp_path: Path, columns: str) -> None:
-    seen, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "infra.cli", "status"],
-        cwd=REPOSITORY,
-        env=os.environ | {"COLUMNS": columns, "TAILRACE_HOME": str(tmp_path / "home")},
-        stdout=terminal,
-        stderr=subprocess.PIPE,
-    )
-    os.close(terminal)
-    try:
-        while os.read(seen, 4096):
-            pass
-    except OSError:
-        pass
-    _, said = process.communicate()
-    os.close(seen)
-    assert (process.returncode, said) == (1, b"")
+    home = {"TAILRACE_HOME": str(tmp_path / "home")}
+    code, _, said = on_terminal(columns, ["status"], os.environ | home)
+    assert (code, said) == (1, "")
