@@ -2,11 +2,25 @@
 
 from datetime import datetime
 
-from cdc.text import printable
+from cdc.text import printable, quoted
 
 LONGEST_ERROR = 160
+LONGEST_TEXT = 1000
 DAY_S = 24 * 60 * 60
 MEGABYTE = 2**20
+
+
+def require_text(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Return what somebody asks for, if it is a text that can be looked for and kept.
+
+    Raises:
+        ValueError: it is too long, or has what neither Postgres nor UTF-8 knows.
+    """
+    if len(text) > longest:
+        raise ValueError(f"{quoted(text)} has more than {longest:,} characters")
+    if "\0" in text or text.encode(errors="ignore").decode() != text:
+        raise ValueError(f"{quoted(text)} is not text in UTF-8 without NUL")
+    return text
 
 
 def counted(number: int, what: str) -> str:

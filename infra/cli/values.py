@@ -14,9 +14,9 @@ from consumers.replay.where import Condition
 from consumers.runtime.parked.message import RecordPosition, key_of
 from consumers.runtime.parked.selection import parse_age
 from infra.deployment.databases import NAME
+from infra.text import LONGEST_TEXT, require_text
 
 MAX_COUNT = 2**31 - 1
-LONGEST_TEXT = 1000
 WEEK_S = 7 * 24 * 60 * 60
 
 
@@ -121,9 +121,7 @@ def matching(name: str, pattern: str, example: str) -> Parsed:
 def _text(text: str) -> str:
     if not text.strip() or len(text) > LONGEST_TEXT:
         raise ValueError(f"{quoted(text)} is not a text of 1 to {LONGEST_TEXT:,} characters")
-    if "\0" in text or not text.encode(errors="ignore").decode() == text:
-        raise ValueError(f"{quoted(text)} is not text in UTF-8")
-    return text.strip()
+    return require_text(text).strip()
 
 
 CAPTURE = Parsed("NAME", _capture)

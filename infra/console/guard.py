@@ -6,8 +6,9 @@ names, or that change something and do not come from a page of ours; and forms c
 """
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,8 +17,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cdc.logs import FieldLogger
+from cdc.text import quoted
 from infra.console.installation import Installation
 from infra.console.visitor import present
+from infra.errors import RequestError
+from infra.text import LONGEST_TEXT, require_text
 
 LARGEST_FORM_BYTES = 16 * 1024
 LARGEST_TEXT_BYTES = 4 * 2**20
@@ -124,11 +128,18 @@ class Forms:
         self._installation = installation
 
     def taking(
-        self, act: Act, *, largest_bytes: int, acts: bool = True, is_known: bool = True
+        self,
+        act: Act,
+        *,
+        largest_bytes: int,
+        long: Collection[str] = (),
+        acts: bool = True,
+        is_known: bool = True,
     ) -> Endpoint:
         """Return an endpoint that is sent a form.
 
         Args:
+            long: Fields that may be as long as the form.
             acts: Whether it changes something: for a reason, on somebody's account, which is noted.
             is_known: Whether pages of ours carry a token that says whose they are; before somebody signs in none does.
         """
@@ -137,6 +148,7 @@ class Forms:
             if acts:
                 self._require_acting()
             form = await self._read(request, largest_bytes)
+            require_texts(form.fields.items(), dict.fromkeys(long, largest_bytes))
             if is_known:
                 _require_token(form)
             if acts:
@@ -173,6 +185,23 @@ class Forms:
         except ValueError as error:
             raise FormError("Nothing was done: the form cannot be read.") from error
         return Form(fields)
+
+
+def require_texts(
+    asked: Iterable[tuple[str, str]], longest: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """Refuse what no name, id or text is, before it is looked for anywhere.
+
+    Args:
+        asked: What an address or a form says, each with its name.
+        longest: How many characters those have at most that may be longer than others.
+    """
+    for name, text in asked:
+        try:
+            require_text(name)
+            require_text(text, longest.get(name, LONGEST_TEXT))
+        except ValueError as error:
+            raise RequestError(f"{quoted(name)} is wrong: {error}.") from error
 
 
 def _require_token(form: Form) -> None:

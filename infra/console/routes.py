@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from traceback import format_exception
 from typing import TypeVar
@@ -17,7 +17,7 @@ from starlette.routing import Route
 from cdc.database import only_reading
 from cdc.logs import FieldLogger
 from infra.console.board import Board
-from infra.console.guard import LARGEST_FORM_BYTES, Act, Endpoint, FormError, Forms
+from infra.console.guard import LARGEST_FORM_BYTES, Act, Endpoint, FormError, Forms, require_texts
 from infra.console.installation import Installation
 from infra.console.pages import Pages
 from infra.deployment import Deployment
@@ -114,8 +114,18 @@ class Site:
             panels = {name: Markup(board.shown(name).html) for name in wanted}  # noqa: S704
         return self.pages.page(template, status, panels=panels, **values)
 
-    def get(self, path: str, endpoint: Endpoint) -> Route:
-        return Route(path, self._told(endpoint), methods=["GET"])
+    def get(self, path: str, endpoint: Endpoint, **longest: int) -> Route:
+        """Return a route of a page.
+
+        Args:
+            longest: How many characters those values of its address have at most that may be longer than others.
+        """
+
+        async def asked(request: Request) -> Response:
+            require_texts(request.query_params.multi_items(), longest)
+            return await endpoint(request)
+
+        return Route(path, self._told(asked), methods=["GET"])
 
     def post(
         self,
@@ -123,11 +133,14 @@ class Site:
         act: Act,
         *,
         largest_bytes: int = LARGEST_FORM_BYTES,
+        long: Collection[str] = (),
         acts: bool = True,
         is_known: bool = True,
     ) -> Route:
         """Return a route that takes a form, which is judged before, as `Forms.taking` tells."""
-        taken = self.forms.taking(act, largest_bytes=largest_bytes, acts=acts, is_known=is_known)
+        taken = self.forms.taking(
+            act, largest_bytes=largest_bytes, long=long, acts=acts, is_known=is_known
+        )
         return Route(path, self._told(taken), methods=["POST"])
 
     def _told(self, endpoint: Endpoint) -> Endpoint:

@@ -45,7 +45,7 @@ NOBODY = User("", "look", f"scrypt${base64.b64encode(bytes(16)).decode()}$")
 
 
 class Users:
-    """Reads the file anew when it has changed; who is taken out of it is out at once."""
+    """Reads the file anew when it has changed; who is taken out of it, or given another password, is out at once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

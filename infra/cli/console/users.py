@@ -33,7 +33,8 @@ file_option = click.option(
 def add_user(*, name: str, role: Mode, path: Path) -> None:
     """Let NAME sign in, or give them another role and password; the password is asked for, or read from standard input.
 
-    The file holds a hash of it, and is made for you alone to read. A console that runs takes it at once.
+    The file holds a hash of it, and is made for you alone to read. A console that runs takes it at once,
+    and ends their sessions.
     """
     users.add(path, name, role, _password())
     click.echo(f"{name} may sign in to {'act' if role == 'act' else 'look'}.")

@@ -62,5 +62,5 @@ def contract_routes(site: Site) -> list[Route]:
     return [
         site.get("/schemas", index),
         site.get("/schema", show),
-        site.post("/schema", check, largest_bytes=LARGEST_TEXT_BYTES, acts=False),
+        site.post("/schema", check, largest_bytes=LARGEST_TEXT_BYTES, long=("text",), acts=False),
     ]

@@ -127,7 +127,7 @@ def parked_routes(site: Site) -> list[Route]:
         site.get("/parked", index),
         site.get("/parked/message", show),
         site.get("/parked/edit", draft),
-        site.post("/parked/edit", edit, largest_bytes=LARGEST_TEXT_BYTES),
+        site.post("/parked/edit", edit, largest_bytes=LARGEST_TEXT_BYTES, long=("text",)),
         site.post("/parked/retry", retry),
         site.post("/parked/skip", skip),
     ]

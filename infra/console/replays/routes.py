@@ -48,6 +48,6 @@ def replay_routes(site: Site) -> list[Route]:
     return [
         site.get("/replays", index),
         site.get("/replay", show),
-        site.post("/replays", begin),
+        site.post("/replays", begin, long=("key", "type", "id", "where")),
         site.post("/replay", stop),
     ]

@@ -88,6 +88,6 @@ def _bound(name: str, text: str) -> Bound:
 def _rows(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal()) or int(text[:9]) > MOST_ROWS:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10) or int(text) > MOST_ROWS:
         raise ValueError(f"rows should be a number up to {MOST_ROWS:,}, not {text!r}")
     return int(text)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cdc.logs import FieldLogger
-from infra.console.guard import Form
+from infra.console.guard import LARGEST_FORM_BYTES, Form
 from infra.console.routes import Site, see
 from infra.console.signing_in.sessions import IDLE_S, Sessions, TooManyTriesError
 
@@ -55,16 +55,17 @@ def sign_in_routes(site: Site, sessions: Sessions, cookie: str, *, is_secure: bo
         return site.pages.page("sign-in.html", status, to=_ours(to), problem=problem)
 
     return [
-        site.get("/sign-in", ask),
-        site.post("/sign-in", sign_in, acts=False, is_known=False),
+        site.get("/sign-in", ask, to=LARGEST_FORM_BYTES),
+        site.post("/sign-in", sign_in, long=("to", "password"), acts=False, is_known=False),
         site.post("/sign-out", sign_out, acts=False),
     ]
 
 
 def _ours(to: str) -> str:
     """Return an address of ours, whatever was asked for."""
-    parts = urlsplit(to.replace("\\", "/"))
-    is_ours = (
-        to.startswith("/") and not to.startswith("//") and to.isprintable() and not parts.netloc
-    )
+    try:
+        host = urlsplit(to.replace("\\", "/")).netloc
+    except ValueError:  # half of the brackets around an IPv6 address, or a host that is none
+        return "/"
+    is_ours = to.startswith("/") and not to.startswith("//") and to.isprintable() and not host
     return to if is_ours else "/"

@@ -29,6 +29,7 @@ class SignedIn:
     """Somebody who has signed in."""
 
     name: str
+    password: str  # its hash, as it was: another password ends what the one before has opened
     used_at: float
 
 
@@ -75,9 +76,9 @@ class Sessions:
         if session is None or now - session.used_at > IDLE_S:
             self._sessions.pop(session_id, None)
             return None
-        user = self._users.find(session.name)
+        user = self._user_of(session)
         if user is None:
-            del self._sessions[session_id]
+            self.end(session_id)
             return None
         session.used_at = now
         return Visitor(
@@ -90,9 +91,14 @@ class Sessions:
     def _is_open(self, session_id: str) -> bool:
         session = self._sessions.get(session_id)
         try:
-            return session is not None and self._users.find(session.name) is not None
+            return session is not None and self._user_of(session) is not None
         except UsersError:
             return False
+
+    def _user_of(self, session: SignedIn) -> User | None:
+        """Return who has signed in; None when they may no more, or have been given another password since."""
+        user = self._users.find(session.name)
+        return user if user and user.password == session.password else None
 
     def end(self, session_id: str) -> None:
         self._sessions.pop(session_id, None)
@@ -102,5 +108,5 @@ class Sessions:
             oldest = min(self._sessions, key=lambda each: self._sessions[each].used_at)
             del self._sessions[oldest]
         session_id = secrets.token_urlsafe(32)
-        self._sessions[session_id] = SignedIn(user.name, now)
+        self._sessions[session_id] = SignedIn(user.name, user.password, now)
         return session_id

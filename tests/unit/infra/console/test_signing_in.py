@@ -100,9 +100,16 @@ def test_who_signs_in_comes_to_the_page_that_was_asked_for(client: TestClient) -
 
 
 @pytest.mark.parametrize(
-    "to", ["//evil.example", "https://evil.example", "/\\evil.example", "x", ""]
+    "to",
+    [
+        *("//evil.example", "https://evil.example", "/\\evil.example", "x", ""),
+        # which cannot be taken apart
+        *("//[", "/\\]", "http://[::1", "//[x]/", "//\u2100.example", "///[v1.x]@"),
+    ],
 )
 def test_signing_in_leads_to_no_page_of_somebody_elses(client: TestClient, to: str) -> None:
+    page = client.get("/sign-in", params={"to": to})
+    assert (page.status_code, 'name="to" value="/"' in page.text) == (200, True)
     assert sign_in(client, "ada", to=to).headers["location"] == "/"
 
 
@@ -210,6 +217,38 @@ def test_who_is_taken_out_of_the_file_is_out(tmp_path: Path) -> None:
         assert refused.status_code == 503
         assert "others may read it" in refused.text
         assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("changes", ["password", "role", "anew", "by hand"])
+def test_another_password_ends_the_sessions_of_the_one_before(tmp_path: Path, changes: str) -> None:
+    path = tmp_path / "users.toml"
+    add(path, "ada", "act", PASSWORD)
+    add(path, "lou", "look", PASSWORD)
+    with opened(tmp_path, path) as client, opened(tmp_path, path) as other:
+        sign_in(client, "ada")
+        with client.stream("GET", "/events?panels=replays") as stream:
+            told = stream.iter_lines()
+            assert any(line == "event: replays" for line in told)
+            match changes:
+                case "password":
+                    add(path, "ada", "act", PASSWORD[::-1])
+                case "role":
+                    add(path, "ada", "look", PASSWORD[::-1])
+                case "anew":
+                    remove(path, "ada")
+                    add(path, "ada", "act", PASSWORD[::-1])
+                case _:
+                    kept = Users(path).find("ada")
+                    assert kept
+                    path.write_text(path.read_text().replace(kept.password, "scrypt$AAAA$AAAA"))
+            assert list(told)[-1] == ""
+        assert client.get("/replays").status_code == 303
+        assert sign_in(client, "ada").status_code == 403
+        sign_in(other, "lou")
+        add(path, "ada", "look", PASSWORD)
+        assert other.get("/replays").status_code == 200  # others stay
+        sign_in(client, "ada")
+        assert client.get("/replays").status_code == 200
 
 
 def test_a_file_holds_no_password_and_is_for_nobody_else(tmp_path: Path) -> None:
