@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from cdc.text import printable
-from infra.cli.screen import Screen
+from infra.cli.screen import Screen, takes_colour
 
 if TYPE_CHECKING:
     from infra.tables import FittingTable
@@ -40,7 +40,8 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # It tells its own escape sequences from those of others better than the screen could.
     behind = stream.stream if isinstance(stream, Screen) else None
-    made = PlainConsole(stderr=stderr, file=behind, highlight=False)
+    colours: Literal["auto"] | None = "auto" if takes_colour(stream) else None
+    made = PlainConsole(stderr=stderr, file=behind, highlight=False, color_system=colours)
     if not made.is_terminal:
         made.width = 200
     return made

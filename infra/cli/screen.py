@@ -19,6 +19,12 @@ MARK = f"\ufdd0{secrets.token_hex(4)}"
 MARKED = re.compile(rf"{MARK}([0-9;]*m)")
 
 
+def takes_colour(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that shows colours, and its user wants them (no-color.org)."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") in {"dumb", "unknown"}
+    return stream.isatty() and not is_plain
+
+
 class Screen:
     """Stands before a stream; what is not printable arrives there as an escape, other than line breaks and tabs."""
 
@@ -52,7 +58,8 @@ class Screen:
             return text
         plain = MARKED.split(text)
         plain[::2] = map(printable, plain[::2])
-        plain[1::2] = [ESCAPE + code if self.stream.isatty() else "" for code in plain[1::2]]
+        has_colour = takes_colour(self.stream)
+        plain[1::2] = [ESCAPE + code if has_colour else "" for code in plain[1::2]]
         return "".join(plain)
 
     def _leave(self) -> NoReturn:

@@ -174,10 +174,13 @@ def _misfit(cells: Sequence[str], columns: Sequence[str]) -> str | None:
 
 def _json_table(path: Path, rows: Callable[[], Iterator[Row | BadRow]]) -> Table:
     """Return a table with the columns of the first object; lines that are none are named with the rows."""
-    for row in islice(rows(), MAX_PEEKED_ROWS):
+    peeked = list(islice(rows(), MAX_PEEKED_ROWS))
+    for row in peeked:
         if isinstance(row, Row):
             return Table("JSON lines", tuple(row.cells), rows)
-    raise DemoError(f"{path} does not begin with JSON objects, one on each line.")
+    raise DemoError(
+        f"{path} does not begin with rows that can be read, a JSON object on each line; {peeked[0]}."
+    )
 
 
 def _json_rows(lines: Iterator[str]) -> Iterator[Row | BadRow]:

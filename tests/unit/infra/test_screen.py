@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 from rich.table import Table
+from rich.text import Text
 
 from cdc.logs import KeyValueFormatter
 from cdc.text import printable, text_of
@@ -28,6 +29,12 @@ SHOWN = r"a\x1b]0;x\x07b\rc\x9bd\u202ee\u200bf\x80g\ud800h[red]i:heart:j"
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+@pytest.fixture(autouse=True)
+def colourful(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
 
 
 @pytest.fixture(params=[io.StringIO, Terminal])
@@ -55,6 +62,25 @@ def test_our_styles_are_told_from_those_of_others(stream: io.StringIO) -> None:
         click.echo(style(HOSTILE, bold=True) + "\x1b[31m", color=True)
     bold, plain = ("\x1b[1m", "\x1b[0m") if stream.isatty() else ("", "")
     assert stream.getvalue() == f"{bold}{SHOWN}{plain}\\x1b[31m\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_colourful"),
+    [
+        *(("NO_COLOR", "1", False), ("NO_COLOR", "0", False), ("NO_COLOR", "", True)),
+        *(("TERM", "dumb", False), ("TERM", "unknown", False), ("TERM", "vt100", True)),
+    ],
+)
+def test_no_colour_is_sent_to_who_wants_none(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, *, is_colourful: bool
+) -> None:
+    monkeypatch.setenv(name, value)
+    terminal = Terminal()
+    with screened(terminal):
+        click.echo(style("told", fg="red"), color=True)
+        console().print(Text("told", "red"))
+    sent = terminal.getvalue().splitlines()
+    assert [line != "told" for line in sent] == [is_colourful, is_colourful]
 
 
 def test_nobody_can_know_the_mark_of_our_styles() -> None:
