@@ -475,22 +475,35 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"{SETTINGS_FILE.name} cannot be read: {error}.") from None
 
 
+_EXPECTED = re.compile(r"(?:[A-Z][\w ]*? )?((?:should|must) .*)")
+"""What a setting should be, as pydantic or we say it, behind what it calls the setting."""
+
+
 def _sentence(error: ErrorDetails) -> str:
     name = str(error["loc"][0]) if error["loc"] else ""  # and not which part of a list
+    file = Path(str(SettingsWithServices.model_config["toml_file"]))
     match error["type"]:
+        case "missing" if not file.is_file():
+            return (
+                f"There is no {SETTINGS_FILE.name} in {file.parent}, which says how the local stack runs: put it back "
+                "from the repository, or name another installation by `--deployment`."
+            )
         case "missing":
             return f"{SETTINGS_FILE.name} has no line for {name}: add it or set {_variable(name)}."
         case "extra_forbidden":
             return f"{SETTINGS_FILE.name} sets {name}, which is not a setting: remove the line."
-    reason = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    reason = error["msg"].removeprefix("Value error, ")
     if not name:
         return f"The settings contradict each other: {reason}."
     from_environment = _variable(name) in os.environ
     where = _variable(name) if from_environment else f"{name} in {SETTINGS_FILE.name}"
-    expected = reason if reason.startswith("must ") else f"should be {reason}"
+    if isinstance(error.get("ctx", {}).get("error"), PairsError) and not reason.startswith("must "):
+        return f"{where} {reason}."
+    expected = _EXPECTED.match(reason)
+    told = f"{error['input']!r}{f' but {expected[1]}' if expected else f': {reason}'}"
     if isinstance(error["input"], Path):  # which neither the file nor the environment says
-        return f"{_variable(name)} is by default '{error['input']}' but {expected}: set it."
-    return f"{where} is {error['input']!r} but {expected}."
+        return f"{_variable(name)} is by default {str(error['input'])!r}{told.removeprefix(repr(error['input']))}: set it."
+    return f"{where} is {told}."
 
 
 def _variable(name: str) -> str:

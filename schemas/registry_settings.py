@@ -14,6 +14,8 @@ DAY_S = 86_400
 class RegistrySettingsError(ValueError):
     """A setting of the registry client is missing, contradicts another, or names a file that cannot be read."""
 
+    exit_code = 2  # as of any other setting: who called has to say something else
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:

@@ -8,7 +8,7 @@ from cdc.kafka import Bounds, retention
 from cdc.kafka_record import Place
 from cdc.topic_reader import TopicReader
 from consumers.replay.bounds import Bound
-from consumers.replay.errors import EmptyRangeError, ReplayError
+from consumers.replay.errors import ChoiceError, EmptyRangeError, ReplayError
 from consumers.replay.selection import Selection
 from consumers.replay.source import Plan, Range
 
@@ -118,7 +118,7 @@ def _require_known(selection: Selection, bounds: Mapping[Place, Bounds]) -> None
         for partition, offset in bound.offsets.items():
             place = Place(selection.topics[0], partition)
             if place not in bounds:
-                raise ReplayError(f"{place.topic} has no partition {partition}")
+                raise ChoiceError(f"{place.topic} has no partition {partition}")
             known = bounds[place]
             if not known.begin <= offset <= known.end:
                 raise ReplayError(

@@ -40,6 +40,7 @@ def saga() -> None:
 @click.option("-n", "--limit", type=COUNT, default=20, show_default=True)
 @json_option
 @examples("tailrace saga list --status paused --status stuck")
+@usage_errors()
 def list_sagas(*, saga: str | None, status: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Show sagas, those first that have not changed for longest."""
     with operations.open_sagas(load_deployment()) as readers:

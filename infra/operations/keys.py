@@ -40,7 +40,8 @@ def new(deployment: Deployment, owner: str, scopes: Collection[str], *, days: in
     for scope in scopes:
         if scope not in known:
             near = did_you_mean(scope, known)
-            raise RequestError(f"{quoted(scope)} is no scope{near}; there are {', '.join(known)}.")
+            listed = f"there are {', '.join(known)}"
+            raise RequestError(f"{quoted(scope)} is no scope; {listed}{near or '.'}")
     with _keys(deployment) as connection:
         lasts = None if days is None else timedelta(days=days)
         key, kept = administration.make(connection, owner, scopes, lasts)

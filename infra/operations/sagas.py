@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, get_args
 
 from cdc.database import connect
+from cdc.text import quoted
 from consumers.sagas.diagram import mermaid
 from consumers.sagas.inputs import Verb
 from consumers.sagas.instance import ENDED, Status
@@ -85,9 +86,22 @@ def open_sagas(deployment: Deployment) -> Iterator[list[SagaReader]]:
 
 
 def list_sagas(readers: Sequence[SagaReader], choice: Choice, limit: int) -> list[Found]:
-    """Return sagas, those first that have not changed for longest."""
+    """Return sagas, those first that have not changed for longest.
+
+    Raises:
+        RequestError: no worker has introduced the definition that is chosen.
+    """
     found = [saga for reader in readers for saga in reader.find(choice, limit)]
+    if choice.saga and not found:
+        _require_known(readers, choice.saga)
     return sorted(found, key=lambda each: each.updated_at)[:limit]
+
+
+def _require_known(readers: Sequence[SagaReader], saga: str) -> None:
+    known = sorted({name for reader in readers for name in reader.open()})
+    if saga not in known:
+        there = f"there are {', '.join(known)}" if known else "no worker has introduced any"
+        raise RequestError(f"{quoted(saga)} is no definition of sagas; {there}.")
 
 
 def show(readers: Sequence[SagaReader], saga_id: str, saga: str | None = None) -> Shown:

@@ -32,6 +32,7 @@ from consumers.testing.postgres import PostgresDatabase
 from consumers.testing.records import deliver
 from consumers.testing.sagas import SagaScenario
 from consumers.testing.schemas import codec_of_all
+from infra.errors import RequestError
 from infra.operations import sagas as operations
 from infra.settings import REPOSITORY
 from schemas.messages.sagas import DeadlinePassed
@@ -462,6 +463,12 @@ def test_operators_see_what_sagas_wait_for_and_have_it_seen_to(stack: RunningSta
             assert operations.stuck(readers, timedelta(hours=1)) == []
             found = operations.list_sagas(readers, Choice(status=["running"]), 1)
             assert [each.saga_id for each in found] == ["item-2"]
+            assert operations.list_sagas(readers, Choice(saga="trial", status=["paused"]), 1) == []
+            for unknown in ("trials", "Trial", "\u202e"):
+                with pytest.raises(
+                    RequestError, match="is no definition of sagas; there are trial"
+                ):
+                    operations.list_sagas(readers, Choice(saga=unknown), 1)
             request = operations.ActionRequest(
                 verb="cancel", saga_id="item-1", actor="ann", why="they called"
             )

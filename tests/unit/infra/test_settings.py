@@ -9,6 +9,7 @@ from infra.service_settings import OWN
 from infra.settings import SettingsError, load_settings, with_services
 from infra.shapes import CLUSTER_PORTS
 from infra.stack_deployment import second_deployment_of
+from schemas.registry_settings import RegistrySettings, RegistrySettingsError
 
 OWN_PORTS = {name: number for number, name in enumerate(PORT_SETTINGS, 1001)}
 
@@ -130,6 +131,16 @@ def test_environment_reproduces_the_settings(monkeypatch: pytest.MonkeyPatch) ->
             r"^TAILRACE_CACHE is .* begin with ~no\.such\.user, as there is",
         ),
         ("WEBHOOK_PORTS", "[443, 0]", r"^TAILRACE_WEBHOOK_PORTS is 0 but .* equal to 1\.$"),
+        ("DATABASES", "x", r"^TAILRACE_DATABASES has the part 'x': write .*\.$"),
+        ("DATABASES", "x=y", r"^TAILRACE_DATABASES names the context 'x', which is none: .*\.$"),
+        ("DATABASES", "orders=Y", r"^TAILRACE_DATABASES names a database 'Y': use .*\.$"),
+        ("SHARDS", "x", r"^TAILRACE_SHARDS is 'x' but must say how many shards .*\.$"),
+        ("AUTH", "x", r"^TAILRACE_AUTH is 'x': it is off, keys, jwt, or keys,jwt\.$"),
+        (
+            "TRACES_SAMPLE_RATE",
+            "2",
+            r"^TAILRACE_TRACES_SAMPLE_RATE is '2' but should be less .*\.$",
+        ),
         ("KAFKA_PORT", "15432", r"^The settings contradict each other: .* both 15432.*\.$"),
     ],
 )
@@ -189,6 +200,29 @@ def test_a_bad_file_gives_one_sentence(
     monkeypatch.setitem(module.SettingsWithServices.model_config, "toml_file", file)
     with pytest.raises(SettingsError, match=sentence):
         load_settings()
+
+
+def test_without_a_file_it_is_said_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        module.SettingsWithServices.model_config, "toml_file", tmp_path / "tailrace.toml"
+    )
+    with pytest.raises(
+        SettingsError, match=rf"^There is no tailrace\.toml in {tmp_path}, .*: put "
+    ):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("URL", "nope"), ("URL", "http://["), ("TIMEOUT_S", "soon"), ("KEY_FILE", "/not/there")],
+)
+def test_bad_settings_of_the_registry_end_as_other_bad_settings_do(name: str, value: str) -> None:
+    environment = {"TAILRACE_REGISTRY_URL": "http://registry", f"TAILRACE_REGISTRY_{name}": value}
+    with pytest.raises(RegistrySettingsError) as raised:
+        RegistrySettings.from_environment(environment)
+    assert raised.value.exit_code == SettingsError.exit_code == 2
 
 
 def test_root_gets_a_home_that_other_accounts_can_reach(monkeypatch: pytest.MonkeyPatch) -> None:
