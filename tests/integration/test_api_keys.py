@@ -205,7 +205,8 @@ def test_the_commands_show_a_key_once_and_refuse_what_there_is_not(shop: Shop) -
     assert client in stack.cli("keys", "list", "--all").stdout
     unknown = stack.cli("keys", "new", client, "--scope", "orders:reed", check=False)
     assert unknown.returncode == 2
-    assert unknown.stderr.endswith("; did you mean orders:read or users:read?\n")
+    told = unknown.stderr.split("is no scope; there are ")[1]
+    assert told.endswith("; did you mean orders:read or orders:write or users:read?\n")
     nobody = stack.cli("keys", "revoke", "0" * 12, check=False)
     assert nobody.returncode == 1
     assert "There is no API key" in nobody.stderr
