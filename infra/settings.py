@@ -500,10 +500,10 @@ def _sentence(error: ErrorDetails) -> str:
     if isinstance(error.get("ctx", {}).get("error"), PairsError) and not reason.startswith("must "):
         return f"{where} {reason}."
     expected = _EXPECTED.match(reason)
-    told = f"{error['input']!r}{f' but {expected[1]}' if expected else f': {reason}'}"
+    told = f" but {expected[1]}" if expected else f": {reason}"
     if isinstance(error["input"], Path):  # which neither the file nor the environment says
-        return f"{_variable(name)} is by default {str(error['input'])!r}{told.removeprefix(repr(error['input']))}: set it."
-    return f"{where} is {told}."
+        return f"{_variable(name)} is by default '{error['input']}'{told}: set it."
+    return f"{where} is {error['input']!r}{told}."
 
 
 def _variable(name: str) -> str:
