@@ -31,7 +31,7 @@ def explain(error: BaseException) -> str | None:
     text = causes.redacted(" ".join(str(error).split()).rstrip(".")) or type(error).__name__
     package = type(error).__module__.partition(".")[0]
     if package in OURS:
-        return f"{text}."
+        return text if text.endswith("?") else f"{text}."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}{f': {error.filename}' if error.filename else ''}."
     if package in CLIENTS or isinstance(error, OSError):

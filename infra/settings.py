@@ -501,9 +501,10 @@ def _sentence(error: ErrorDetails) -> str:
         return f"{where} {reason}."
     expected = _EXPECTED.match(reason)
     told = f" but {expected[1]}" if expected else f": {reason}"
-    if isinstance(error["input"], Path):  # which neither the file nor the environment says
-        return f"{_variable(name)} is by default '{error['input']}'{told}: set it."
-    return f"{where} is {error['input']!r}{told}."
+    given, is_it = error["input"], "is"
+    if isinstance(given, Path):  # which neither the file nor the environment says
+        given, where, is_it, told = str(given), _variable(name), "is by default", f"{told}: set it"
+    return f"{where} {is_it} {given!r}{told}."
 
 
 def _variable(name: str) -> str:
