@@ -4,13 +4,16 @@
 select endpoint_id, event_types, filter, created_at from endpoint where disabled_reason is null;
 
 -- name: add
--- In the order of the messages, by which those of one key wait for each other.
+-- In the order of the messages, by which those of one key wait for each other; not for an endpoint that was disabled since
+-- it was looked for, as what waits for it has been skipped by then.
 insert into delivery (endpoint_id, webhook_id, event_type, key, event_at, body, traceparent)
-select endpoint_id, webhook_id, event_type, key, event_at, body, traceparent
+select added.endpoint_id, webhook_id, event_type, added.key, event_at, body, traceparent
 from unnest(
     %(endpoint_ids)s::uuid[], %(webhook_ids)s::uuid[], %(event_types)s::text[], %(keys)s::text[],
     %(event_ats)s::timestamptz[], %(bodies)s::text[], %(traceparents)s::text[]
 ) with ordinality as added (endpoint_id, webhook_id, event_type, key, event_at, body, traceparent, position)
+    join endpoint using (endpoint_id)
+where endpoint.disabled_reason is null
 order by position
 on conflict (endpoint_id, webhook_id) do nothing;
 
