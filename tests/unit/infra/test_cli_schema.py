@@ -177,6 +177,7 @@ def test_a_registry_that_is_not_there_is_no_finding(
 
 def test_data_cannot_be_read_without_kafka(schema: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topic_reader, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr("cdc.kafka.PATIENCE_S", 1.0)
     monkeypatch.setenv("TAILRACE_KAFKA_PORT", str(NOBODY_LISTENS))
     ended = schema("check", "--data", "5")
     assert ended.code == 2

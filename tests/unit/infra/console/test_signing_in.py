@@ -22,6 +22,12 @@ PASSWORD = "correct horse battery"
 TOKEN = re.compile('name="token" value="([^"]+)"')
 
 
+@pytest.fixture(autouse=True)
+def _streams_look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See soon who may hear no more."""
+    monkeypatch.setattr("infra.console.streams.HEARTBEAT_S", 0.1)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def cheap() -> Iterator[None]:
     """Have passwords hashed at less cost, as many are tried."""
