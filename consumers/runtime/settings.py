@@ -17,8 +17,9 @@ class WorkerSettings(BaseSettings):
         schema_cache: Directory in which schema ids are kept.
         host: Address of the health endpoints.
         port: Port of the health endpoints; 0 takes any that is free.
-        stall_s: How long a worker may have work and do nothing before it is restarted, in seconds. Half of it is how
-            long a handler may leave its transaction idle, waiting for somebody else, before Postgres ends it.
+        stall_s: How long a worker may have work and do nothing before it is restarted, in seconds. Three quarters
+            of it is how long a call of a handler may take, and half of it how long it may leave its transaction idle,
+            waiting for somebody else, before Postgres ends it.
     """
 
     model_config = SettingsConfigDict(env_prefix="TAILRACE_", extra="ignore")

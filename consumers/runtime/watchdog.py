@@ -6,7 +6,8 @@ all workers at once, most of which read the same topics.
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from confluent_kafka import KafkaException
 
@@ -56,10 +57,8 @@ class Watchdog(threading.Thread):
                 for watch in watches:
                     watch.forget()
             looked_at = time.monotonic()
-            try:
+            with _failures_told():
                 self._look(watches, min(LONGEST_S, SHORTEST_S * 2 ** min(self._blind, 3)))
-            except Exception:
-                log.exception("watchdog failed in itself")
         self._reader.close()
 
     @property
@@ -71,7 +70,10 @@ class Watchdog(threading.Thread):
         return min(SOON_S, self._every_s) if self._blind else self._every_s
 
     def _look(self, watches: Sequence[Watch], timeout_s: float) -> None:
-        standings = {watch: watch.standing() for watch in watches}
+        standings: dict[Watch, Standing] = {}
+        for watch in watches:
+            with _on_account_of(watch):
+                standings[watch] = watch.standing()
         names = {name for watch in watches for name in watch.worker.topics}
         try:
             with self._admin.asking() as admin:
@@ -80,12 +82,14 @@ class Watchdog(threading.Thread):
             for watch in watches:
                 watch.not_told(error)
             return
-        theirs = {watch: _those_of(watch, topics) for watch in watches}
+        theirs = {watch: _those_of(watch, topics) for watch in standings}
         for watch, standing in standings.items():
-            watch.compare(standing, theirs[watch])
+            with _on_account_of(watch):
+                watch.compare(standing, theirs[watch])
         groups = self._reader.read([watch.worker.group for watch in watches], timeout_s)
         for watch, standing in standings.items():
-            self._judge(watch, standing, theirs[watch], groups[watch.worker.group])
+            with _on_account_of(watch):
+                self._judge(watch, standing, theirs[watch], groups[watch.worker.group])
 
     def _judge(
         self,
@@ -94,7 +98,6 @@ class Watchdog(threading.Thread):
         topics: Mapping[str, Topic],
         group: Group | KafkaException,
     ) -> None:
-        speaker.set(watch.worker.group)
         try:
             if isinstance(group, KafkaException):
                 raise group
@@ -107,6 +110,22 @@ class Watchdog(threading.Thread):
         if ended := watch.ended(group):
             self._reader.remove(watch.worker.group, ended)
             log.info("removed from the group whose process has ended", members=ended)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        log.exception("watchdog failed in itself")
+
+
+@contextmanager
+def _on_account_of(watch: Watch) -> Iterator[None]:
+    """Look at one worker; what fails in that keeps nobody from looking at the others."""
+    speaker.set(watch.worker.group)
+    with _failures_told():
+        yield
 
 
 def watchdogs_for(watches: Sequence[Watch]) -> list[Watchdog]:

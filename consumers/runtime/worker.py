@@ -41,6 +41,7 @@ from consumers.runtime.processor import Processor
 from consumers.runtime.retries import ParkedWork
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
+from consumers.runtime.time_limit import TimeLimit
 from consumers.runtime.transport import LOOK_AGAIN_S
 from consumers.runtime.turns import Turns
 from consumers.runtime.watch import Watch, Watched
@@ -64,6 +65,9 @@ LONGEST_WAIT_S = 10.0
 
 LINGER_S = 0.5
 """How long a position may stay before records that nobody handles: half of what payments reads is of that kind."""
+
+HANDLER_SHARE = 0.75
+"""How much of the time after which a process ends that stands still a call of a handler may take."""
 
 STALE_S = 3.0
 """How long ago positions may have been compared with Kafka before records are held back until they are again."""
@@ -90,9 +94,9 @@ class Worker(mode.Service):
     def __init__(self, consumer: Consumer, settings: WorkerSettings, **options: object) -> None:
         super().__init__()
         _require_declared(consumer)
-        meter = HandlerMeter()
-        # innermost, so that it measures handlers and not what is around them
-        consumer = consumer.with_options(middleware=[*consumer.middleware, meter])
+        limit, meter = TimeLimit(HANDLER_SHARE * settings.stall_s), HandlerMeter()
+        # the meter is innermost, so that it measures handlers and not what is around them
+        consumer = consumer.with_options(middleware=[limit, *consumer.middleware, meter])
         self._consumer = consumer
         self._settings = settings
         self._driver = Driver(consumer, settings, self, options)

@@ -128,7 +128,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
-        return response_of(invalid_request(error.errors(), request.url.path), request)
+        return response_of(invalid_request(error.errors(), request.scope["path"]), request)
 
 
 def invalid_request(errors: Sequence[Mapping[str, Any]], path: str) -> ProblemError:

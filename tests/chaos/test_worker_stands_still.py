@@ -3,8 +3,7 @@
 import time
 from pathlib import Path
 
-import pytest
-
+from tests.kafka import ends_of
 from tests.stack import RunningStack
 from tests.workers.chance import tell
 from tests.workers.ledger import Kind, Trouble, troubles
@@ -19,13 +18,12 @@ PATIENT_STALL_S = 12
 REQUEST_TIMEOUT_S = 7  # more than a session's six seconds; Faust allows no less
 
 
-@pytest.mark.parametrize("kind", [Kind.HANG, Kind.BLOCK])
-def test_a_handler_that_never_returns_costs_no_more_than_a_restart(
-    stack: RunningStack, tmp_path: Path, kind: Kind
+def test_a_handler_that_blocks_for_good_costs_no_more_than_a_restart(
+    stack: RunningStack, tmp_path: Path
 ) -> None:
     with open_trial(stack, tmp_path, keys=3) as trial:
         earlier, stuck, *later = trial.load.new(30)
-        stuck_once = troubles({stuck.message_id: Trouble(kind, times=1)})
+        stuck_once = troubles({stuck.message_id: Trouble(Kind.BLOCK, times=1)})
         [worker] = trial.fleet.start(**stuck_once, TAILRACE_STALL_S=str(STALL_S))
         trial.load.send([earlier])
         trial.wait_effects(1)
@@ -42,6 +40,25 @@ def test_a_handler_that_never_returns_costs_no_more_than_a_restart(
         trial.wait_at_end()
         trial.assert_each_once_in_order()
         assert trial.calls()[stuck.message_id] == 2
+
+
+def test_a_message_whose_handler_awaits_for_good_is_parked(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    with open_trial(stack, tmp_path, keys=3) as trial:
+        earlier, stuck, *later = trial.load.new(30)
+        stuck_always = troubles({stuck.message_id: Trouble(Kind.HANG)})
+        trial.fleet.start(**stuck_always, TAILRACE_STALL_S=str(STALL_S))
+        trial.load.send([earlier, stuck, *later])
+        trial.fleet.wait_until(
+            "it is not parked",
+            lambda: bool(trial.parked()) and trial.positions() == ends_of(stack, trial.topic),
+            timeout_s=2 * STALL_S + ENDING_S,
+        )
+        first, *behind = trial.parked()
+        assert "the handler did not return within" in first["error_text"]
+        assert trial.effects() == 30 - 1 - len(behind)
+        assert not trial.fleet.stalls, "one message ended the process"
 
 
 def test_a_worker_waits_for_postgres_as_long_as_it_takes(

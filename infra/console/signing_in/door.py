@@ -41,7 +41,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        path = request.url.path
+        path = scope["path"]
         if path.startswith(OPEN):
             introduce(Visitor())
             await self._app(scope, receive, send)

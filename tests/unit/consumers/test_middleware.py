@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from cdc.due import RetryPolicy
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import PoisonError
@@ -13,6 +15,7 @@ from consumers.runtime.handler_stats import HandlerMeter, HandlerStats
 from consumers.runtime.handlers import handles, handles_in_bulk
 from consumers.runtime.middleware import CallNext, Middleware
 from consumers.runtime.received import Received
+from consumers.runtime.time_limit import TimeLimit
 from consumers.runtime.work import BulkWork, Work
 from consumers.testing.memory import MemoryDatabase
 from consumers.testing.scenario import Scenario
@@ -125,3 +128,17 @@ def test_the_meter_counts_every_attempt() -> None:
 def test_a_meter_begins_with_nothing() -> None:
     assert HandlerMeter().stats() == {}
     assert HandlerStats() == HandlerStats(0, 0, 0, 0.0)
+
+
+def test_a_call_that_takes_too_long_is_cancelled_and_an_error_of_its_own_passes() -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    async def own_error() -> None:
+        raise TimeoutError("the card processor did not answer")
+
+    work: Any = None
+    with pytest.raises(TimeoutError, match=r"the handler did not return within 0\.01 s"):
+        asyncio.run(TimeLimit(0.01)([], work, forever))
+    with pytest.raises(TimeoutError, match="the card processor"):
+        asyncio.run(TimeLimit(60)([], work, own_error))

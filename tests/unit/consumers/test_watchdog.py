@@ -12,7 +12,7 @@ from consumers.runtime.group import Group
 from consumers.runtime.lanes import Progress
 from consumers.runtime.peers import Peers
 from consumers.runtime.store import Place
-from consumers.runtime.watch import BLIND_LOOKS, Watch, Watched
+from consumers.runtime.watch import BLIND_LOOKS, Standing, Watch, Watched
 from consumers.runtime.watchdog import Watchdog, watchdogs_for
 
 ORDERS, PAYMENTS = "order.events", "payment.events"
@@ -102,6 +102,22 @@ def test_a_group_that_is_not_told_of_takes_nobody_else_sight(kafka: Kafka) -> No
     assert (payments.trouble, payments.blind) == ("", 0)
     assert analytics.trouble == "Kafka does not answer: no answer"
     assert payments.seen_at > 0 < analytics.seen_at, "where topics end was known"
+
+
+@pytest.mark.parametrize("what", ["standing", "compare", "judge"])
+def test_a_look_at_one_that_fails_keeps_nobody_from_the_others(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    def broken(*_: object) -> Standing:
+        raise RuntimeError("no idea")
+
+    kafka.groups = {"payments": stable(ORDERS), "analytics": stable(PAYMENTS)}
+    payments, analytics = watch("payments", ORDERS), watch("analytics", PAYMENTS)
+    monkeypatch.setattr(payments, what, broken)
+    analytics.blind = 1
+    kafka.looked_at(payments, analytics)
+    assert "no idea" in caplog.text
+    assert (analytics.blind, analytics.seen_at > 0) == (0, True)
 
 
 def test_who_does_not_work_yet_is_not_looked_at(kafka: Kafka) -> None:
