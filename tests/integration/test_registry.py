@@ -295,7 +295,7 @@ def test_a_dry_run_needs_no_role_and_changes_nothing(stack: RunningStack) -> Non
     finally:
         kept.rename(secret)
     assert len(rows) == len(catalogue().messages)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "credentials cannot be read" in refused.stderr
 
 
