@@ -18,7 +18,15 @@ from hypothesis import settings
 
 from tests import again, examples, java_caches
 from tests import stack as stacks
-from tests.side_by_side import APART, PROCESS, Turns, stacks_that_fit, unit_of
+from tests.side_by_side import (
+    APART,
+    NEEDS_NO_STACK,
+    PROCESS,
+    Turns,
+    rank,
+    stacks_that_fit,
+    unit_of,
+)
 from tests.stack import LOGS_KEPT, RunningStack, make_directory, own_settings
 
 __all__ = ["RunningStack"]
@@ -41,6 +49,8 @@ AT_REST = pytest.StashKey[bool]()
 """Whether the stack of this process is down until a test asks for it."""
 NOT_STARTED = pytest.StashKey[list[Exception]]()
 """Why stacks of this process did not start."""
+ONE_WITHOUT = pytest.StashKey[bool]()
+"""Whether one of the processes is to have no stack."""
 TOLD_BY = pytest.StashKey[dict[int, str]]()
 """The test that tells of a failure, by the failure's id."""
 MOST_STARTS = 2
@@ -76,10 +86,11 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Start as many processes as there may be stacks, if each is to have one."""
+    """Start as many processes as there may be stacks, and one more for tests that need none."""
     if config.getoption("dist") != "loadfile":
         return None
-    return stacks_that_fit(os.cpu_count() or 1, psutil.virtual_memory().available // 2**20)
+    config.stash[ONE_WITHOUT] = True
+    return 1 + stacks_that_fit(os.cpu_count() or 1, psutil.virtual_memory().available // 2**20)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -90,6 +101,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     from xdist.scheduler import LoadFileScheduling
 
     class InUnits(LoadFileScheduling):  # type: ignore[misc]  # xdist carries no types
+        without_stack: object = None
+
+        def schedule(self) -> None:
+            if self.collection is None and config.stash.get(ONE_WITHOUT, False):
+                self.without_stack = self.nodes[-1]
+            super().schedule()
+
         def _split_scope(self, nodeid: str) -> str:
             return unit_of(nodeid)
 
@@ -97,6 +115,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
             # a process begins its last test when it knows the next one; what it is given earlier, others cannot take
             if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
                 super()._reschedule(node)
+
+        def _assign_work_unit(self, node: Any) -> None:
+            """Have one process take what needs no stack, and the others that only when nothing else is left."""
+            without = node is self.without_stack
+            fits = (unit for unit in self.workqueue if bool(NEEDS_NO_STACK.match(unit)) is without)
+            if (unit := next(fits, None)) is not None:
+                self.workqueue.move_to_end(unit, last=False)
+            elif without:
+                node.shutdown()
+                return
+            super()._assign_work_unit(node)
 
     return InUnits(config, log)
 
@@ -114,7 +143,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def kind(item: pytest.Item) -> str:
         return item.path.relative_to(root).parts[0]
 
-    items.sort(key=lambda item: CHEAPEST_FIRST.index(kind(item)))
+    def place(item: pytest.Item) -> tuple[int, ...]:
+        is_alone = item.get_closest_marker("alone") is not None
+        return CHEAPEST_FIRST.index(kind(item)), *rank(item.nodeid, alone=is_alone)
+
+    items.sort(key=place)
     for item in items:
         item.add_marker(again.marker(kind(item)))
 

@@ -23,6 +23,7 @@ APART = re.compile(
     r"tests/(e2e/|chaos/test_(faults|sagas_killed)\.py|integration/test_(flow|reports|stock_check|users)\.py)"
 )
 """Tests that stop or kill a consumer while others go on, so that it needs a process of its own."""
+NEEDS_NO_STACK = re.compile(r"tests/(unit|contract|component)/")
 ONE_BY_ONE = re.compile(r"tests/chaos/(?!test_(cluster|log_moves)\.py)")
 """Tests that take long, and have nothing in common with the others of their file."""
 
@@ -68,6 +69,17 @@ def unit_of(test: str) -> str:
     if APART.match(test) and test.startswith("tests/integration/"):
         return "apart"
     return test if ONE_BY_ONE.match(test) else test.partition("::")[0]
+
+
+def rank(test: str, *, alone: bool) -> tuple[int, ...]:
+    """Return where a test stands among those of its kind, by its id.
+
+    Faults which others are kept from meanwhile come last, when there are no others, and those of stacks of their own
+    at the very end. What runs on consumers apart is next to each other: a stack takes long to change.
+    """
+    last = alone and test.startswith("tests/chaos/")
+    is_apart = bool(APART.match(test))
+    return ("/test_cluster.py" in test, last, is_apart != last)
 
 
 class Turns:

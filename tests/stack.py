@@ -75,7 +75,7 @@ def clear(room: Path) -> None:
     for home in room.glob("*/home"):
         leftovers.end(home)
         _keep_logs(home, room)
-    shutil.rmtree(room)
+    shutil.rmtree(room, ignore_errors=True)
 
 
 def _keep_logs(home: Path, room: Path | None) -> None:

@@ -107,6 +107,8 @@ def _connect(name: str, number: int, shape: Shape) -> Part:
             replicas=settings.replicas,
             aot=settings.aot != "off",
         )
+        if settings.cdc_profile == "thrifty":
+            process = connect.compiling_lightly(process)
         return _java(connect.with_late_timers(_told(process, settings)), stage=30, stop_wait_s=20)
 
     return Part(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import REPOSITORY
-from tests.side_by_side import Turns, own_ports, stacks_that_fit, unit_of
+from tests.side_by_side import Turns, own_ports, rank, stacks_that_fit, unit_of
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,23 @@ from tests.side_by_side import Turns, own_ports, stacks_that_fit, unit_of
 )
 def test_what_stays_together(test: str, unit: str) -> None:
     assert unit_of(test) == unit
+
+
+def test_faults_that_others_are_kept_from_come_last_and_stacks_change_seldom() -> None:
+    tests = [
+        ("tests/chaos/test_cluster.py::test_one", True),
+        ("tests/chaos/test_cluster.py::test_other", False),
+        ("tests/chaos/test_faults.py::test_one", True),
+        ("tests/chaos/test_old.py::test_one", True),
+        ("tests/chaos/test_poison.py::test_one", False),
+        ("tests/integration/test_flow.py::test_one", False),
+        ("tests/integration/test_lists.py::test_one", True),
+        ("tests/integration/test_users.py::test_one", False),
+    ]
+    chaos = sorted(tests[:5], key=lambda test: rank(test[0], alone=test[1]))
+    assert [tests.index(test) for test in chaos] == [4, 2, 3, 1, 0]
+    integration = sorted(tests[5:], key=lambda test: rank(test[0], alone=test[1]))
+    assert [tests.index(test) for test in integration] == [6, 5, 7]
 
 
 @pytest.mark.parametrize(

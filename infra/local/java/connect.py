@@ -14,7 +14,7 @@ from infra.local.java.process import Process
 from infra.local.probe import http_ok
 from infra.settings import HOST
 
-# No light compilation as for the other parts: this JVM works on every single record, and fully
+# No light compilation as for the other parts, unless asked for: this JVM works on every single record, and fully
 # compiled it needs 40% less processor time for it.
 HEAP_MB = 384
 TIMER_SLACK_NS = "1000000"
@@ -79,6 +79,12 @@ def with_late_timers(process: Process) -> Process:
     """
     late = '{ echo "$0" > /proc/self/timerslack_ns; } 2>/dev/null; exec "$@"'
     return replace(process, argv=["/bin/sh", "-c", late, TIMER_SLACK_NS, *process.argv])
+
+
+def compiling_lightly(process: Process) -> Process:
+    """Have a process save the three seconds of processor time of full compilation, for a stack that does little."""
+    java, *arguments = process.argv
+    return replace(process, argv=[java, "-XX:TieredStopAtLevel=1", *arguments])
 
 
 def is_ready(port: int) -> bool:
