@@ -3,12 +3,14 @@
 import os
 import pty
 import re
-import subprocess
-import sys
+import select
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from infra.settings import REPOSITORY
+from tests import commands
 
 WIDTHS = (40, 80, 200)
 ENOUGH = 2000
@@ -21,24 +23,26 @@ def on_terminal(
 ) -> tuple[int, str, str]:
     """Run `tailrace` on a terminal; return what it ended with, what the terminal was sent, and its errors."""
     seen, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "infra.cli", *arguments],
-        cwd=REPOSITORY,
-        env={"TERM": "xterm", **environment, "COLUMNS": str(columns)},
-        stdout=terminal,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    os.close(terminal)
-    shown = b""
-    try:
-        while part := os.read(seen, 65536):
-            shown += part
-    except OSError:
-        pass
-    _, said = process.communicate()
-    os.close(seen)
-    return process.returncode, shown.decode(), said
+    with tempfile.NamedTemporaryFile("r") as said:
+        process = commands.start(
+            "infra.cli",
+            arguments,
+            directory=REPOSITORY,
+            environment={"TERM": "xterm", **environment, "COLUMNS": str(columns)},
+            files=[Path(os.ttyname(terminal)), Path(said.name)],
+        )
+        shown = b""
+        while process.is_alive() or _is_readable(seen):
+            if _is_readable(seen, within_s=0.05):
+                shown += os.read(seen, 65536)
+        os.close(terminal)
+        os.close(seen)
+        process.join()
+        return process.exitcode or 0, shown.decode(), said.read()
+
+
+def _is_readable(descriptor: int, *, within_s: float = 0.0) -> bool:
+    return bool(select.select([descriptor], [], [], within_s)[0])
 
 
 def lost(narrow: str, wide: str) -> Counter[str]:
