@@ -61,7 +61,10 @@ def _decimal(precision: int, scale: int, size: int | None) -> Scalar:
         if number and (number.adjusted() + 1 > precision - scale or -number.adjusted() > scale):
             raise unfit(what, value)
         sign, digits, exponent = number.as_tuple()
-        unscaled, rest = _shifted(int("".join(map(str, digits))), int(exponent) + scale)
+        try:
+            unscaled, rest = _shifted(int("".join(map(str, digits))), int(exponent) + scale)
+        except ValueError:  # more digits than Python reads
+            raise unfit(what, value) from None
         if rest or len(str(unscaled)) > precision:
             raise unfit(what, value)
         unscaled = -unscaled if sign else unscaled

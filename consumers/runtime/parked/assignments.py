@@ -88,7 +88,7 @@ def _step(
                 f"{place((*before, step))} is no field of {node['name']}, which has {names}"
             )
         case "array":
-            if step.isdecimal() and int(step) < len(value):
+            if step in map(str, range(len(value))):
                 return node["items"], int(step)
             raise FormError(
                 f"{place(before)} has {len(value)} items, counted from 0, and no item {step}"

@@ -134,7 +134,10 @@ def parse_json(text: str) -> Any:
             parse_constant=_refuse_constant,
             object_pairs_hook=_without_repetition,
         )
-    except (json.JSONDecodeError, RecursionError) as error:
+    except FormError:
+        raise
+    # of numbers too: more digits than Python reads, an exponent beyond those of decimals
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise FormError(f"this is no JSON: {error}") from error
 
 
