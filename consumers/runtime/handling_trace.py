@@ -52,7 +52,7 @@ async def note_calls(received: Sequence[Any], _: object, call_next: Any) -> None
         trace.note("handler called")
     try:
         await call_next()
-    except Exception as error:
+    except BaseException as error:  # a call that is cancelled too
         for trace in traces:
             trace.note("handler failed", error=type(error).__name__)
         raise

@@ -13,9 +13,9 @@ from typing import Any
 from cdc.health import HealthEndpoints
 from cdc.metrics import METRICS, render
 from cdc.tracing.spans import figures as tracing_figures
-from consumers.runtime.handler_stats import HandlerStats
 from consumers.runtime.lanes import Progress
 from consumers.runtime.metrics import worker_metrics
+from consumers.runtime.middleware import HandlerStats
 from consumers.runtime.store import Place
 
 

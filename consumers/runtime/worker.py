@@ -27,12 +27,12 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.driver import Driver
 from consumers.runtime.failures import is_transient
 from consumers.runtime.group import remove_left_behind
-from consumers.runtime.handler_stats import HandlerMeter
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes, LaneServices
 from consumers.runtime.locking.postgres import Waiting
 from consumers.runtime.locking.stash import StashWork
+from consumers.runtime.middleware import HandlerMeter, TimeLimit
 from consumers.runtime.pace import pause_s
 from consumers.runtime.peers import Peers
 from consumers.runtime.positions import find_positions
@@ -41,7 +41,6 @@ from consumers.runtime.processor import Processor
 from consumers.runtime.retries import ParkedWork
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.store import Place
-from consumers.runtime.time_limit import TimeLimit
 from consumers.runtime.transport import LOOK_AGAIN_S
 from consumers.runtime.turns import Turns
 from consumers.runtime.watch import Watch, Watched

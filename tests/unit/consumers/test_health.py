@@ -9,10 +9,10 @@ import httpx2
 import pytest
 
 from cdc.metrics import render
-from consumers.runtime.handler_stats import HandlerStats
 from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
 from consumers.runtime.lanes import Progress
 from consumers.runtime.metrics import worker_metrics
+from consumers.runtime.middleware import HandlerStats
 from consumers.runtime.store import Place
 
 PLACE = Place("order.events", 0)

@@ -11,11 +11,15 @@ import pytest
 from cdc.due import RetryPolicy
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import PoisonError
-from consumers.runtime.handler_stats import HandlerMeter, HandlerStats
 from consumers.runtime.handlers import handles, handles_in_bulk
-from consumers.runtime.middleware import CallNext, Middleware
+from consumers.runtime.middleware import (
+    CallNext,
+    HandlerMeter,
+    HandlerStats,
+    Middleware,
+    TimeLimit,
+)
 from consumers.runtime.received import Received
-from consumers.runtime.time_limit import TimeLimit
 from consumers.runtime.work import BulkWork, Work
 from consumers.testing.memory import MemoryDatabase
 from consumers.testing.scenario import Scenario
@@ -142,3 +146,14 @@ def test_a_call_that_takes_too_long_is_cancelled_and_an_error_of_its_own_passes(
         asyncio.run(TimeLimit(0.01)([], work, forever))
     with pytest.raises(TimeoutError, match="the card processor"):
         asyncio.run(TimeLimit(60)([], work, own_error))
+
+
+def test_a_call_that_takes_too_long_has_failed_and_is_parked() -> None:
+    async def forever(_: Sequence[Received[Any]], __: Work | BulkWork, ___: CallNext) -> None:
+        await asyncio.Event().wait()
+
+    meter = HandlerMeter()
+    scenario = play([1], TimeLimit(0.01), meter, forever)
+    scenario.then_dead_letters((str(UUID(int=1)), "failed"))
+    [stats] = meter.stats().values()
+    assert stats.failures == stats.calls > 0

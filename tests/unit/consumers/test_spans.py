@@ -16,6 +16,7 @@ from cdc.tracing.spans import ROUNDING_NS, derived_id, ns_of, span_id_of
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import PoisonError
 from consumers.runtime.handlers import handles, handles_in_bulk
+from consumers.runtime.middleware import TimeLimit
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork, Work
 from consumers.testing.memory import MemoryDatabase
@@ -182,6 +183,22 @@ def test_a_message_that_fails_is_recorded_with_each_attempt_and_its_wait_between
     parked = spans.one("parked")
     assert parked.parent == derived_id(UUID(header(record, "ce_id")), "noting")
     assert second.parent == span_id_of(parked.traceparent)
+
+
+def test_a_call_that_takes_too_long_is_recorded_as_failed() -> None:
+    @handles(CanaryEmitted)
+    async def wait(_: CanaryEmitted, __: Work) -> None:
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        database: MemoryDatabase[list[int]] = MemoryDatabase([])
+        consumer = Consumer(name="waiting", handlers=[wait], middleware=[TimeLimit(0.01)])
+        await Scenario(consumer, database).when(canary(7))
+
+    with recorded() as spans:
+        asyncio.run(run())
+    called, ended, *_ = spans.one("process").events
+    assert (called.name, ended.name) == ("handler called", "handler failed")
 
 
 def test_a_trace_is_whole_whatever_fails() -> None:
