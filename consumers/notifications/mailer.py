@@ -101,6 +101,10 @@ class SmtpMailer:
             smtplib.SMTPServerDisconnected,
         ):
             raise ConnectionError("the mail server is there and does not serve") from None
+        except smtplib.SMTPNotSupportedError:
+            raise PoisonError(
+                "the mail server takes no mail whose addresses are not all ASCII (SMTPUTF8)"
+            ) from None
         except smtplib.SMTPRecipientsRefused as error:
             [[code, _]] = error.recipients.values()
             raise _refused(code) from None

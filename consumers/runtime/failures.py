@@ -8,6 +8,7 @@ A party outside the database that stays out of reach for longer than the retry p
 a message that alone needs it must not stop the others.
 """
 
+import errno
 import socket
 import traceback as tracebacks
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ Reason = Literal["failed", "undecodable", "malformed", "unknown_type", "too_old"
 LONGEST_TEXT = 20_000
 """Most characters kept of an error's text and of its traceback."""
 
-_NETWORK = (ConnectionError, TimeoutError, socket.gaierror, httpx2.TransportError)
+_NO_WAY = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
+"""What a system says of a network that leads nowhere; Python has no class for them."""
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
 """Of SQLSTATE: connection, rollback by conflict, resources, intervention, system (Postgres manual, appendix A)."""
 _TOOK_TOO_LONG = frozenset({"57014", "55P03", "25P03"})
@@ -50,7 +52,10 @@ class TooOldError(ValueError):
 
 
 _TRANSIENT = (
-    *_NETWORK,
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
+    httpx2.TransportError,
     psycopg.InterfaceError,  # a connection that was closed; also what a handler does wrong with one
     TransientError,
     ConcurrencyError,
@@ -67,7 +72,9 @@ def is_database_trouble(error: BaseException) -> bool:
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether the same message may well take effect when it is tried again at once."""
-    return is_database_trouble(error) or _took_too_long(error) or isinstance(error, _TRANSIENT)
+    if is_database_trouble(error) or _took_too_long(error) or isinstance(error, _TRANSIENT):
+        return True
+    return isinstance(error, OSError) and error.errno in _NO_WAY
 
 
 def waits_without_end(error: BaseException) -> bool:

@@ -126,8 +126,9 @@ class PostgresSagas:
             noted = [
                 entry.columns()
                 | {
-                    "state": entry.state
-                    and self._state(by_id[entry.saga, entry.saga_id], entry.state)
+                    "state": None
+                    if entry.state is None
+                    else self._state(by_id[entry.saga, entry.saga_id], entry.state)
                 }
                 for entry in entries
             ]

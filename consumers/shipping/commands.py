@@ -16,7 +16,7 @@ async def create_shipment(received: Sequence[Received[CreateShipment]], work: Bu
     commands = {each.message.order_id: each.message for each in received}
     wanted = [
         Shipment.of(
-            {item.sku: item.quantity for item in command.items},
+            command.items,
             order_id=order_id,
             shipment_id=new_id(),
             at=work.now(),

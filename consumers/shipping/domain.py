@@ -1,11 +1,13 @@
 """A shipment of what is set aside for an order. No I/O."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from schemas.messages import inventory, shipping
 from schemas.messages.shipping import ShipmentCancelled, ShipmentCreated, ShipmentRejected
 
 WITHDRAWN = "withdrawn"  # why a shipment is refused that was undone before
@@ -38,16 +40,25 @@ class Shipment:
 
     @classmethod
     def of(
-        cls, items: Items, *, order_id: UUID, shipment_id: UUID, at: datetime, version: int
+        cls,
+        items: Iterable[inventory.Item | shipping.Item],
+        *,
+        order_id: UUID,
+        shipment_id: UUID,
+        at: datetime,
+        version: int,
     ) -> "Shipment":
         """Decide on a shipment, by a rule, so that a run can be repeated."""
-        refused = any(sku.startswith(UNSHIPPABLE) for sku in items)
+        units: Counter[str] = Counter()
+        for item in items:
+            units[item.sku] += item.quantity
+        refused = any(sku.startswith(UNSHIPPABLE) for sku in units)
         return cls(
             shipment_id=shipment_id,
             order_id=order_id,
             status=Status.REJECTED if refused else Status.CREATED,
             reason=UNSHIPPABLE if refused else None,
-            items=items,
+            items=units,
             updated_at=at,
             version=version,
         )

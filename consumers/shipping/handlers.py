@@ -15,7 +15,7 @@ async def create_shipments(received: Sequence[Received[ItemsReserved]], work: Bu
     causes = {each.message.order_id: each for each in received}
     shipments = [
         Shipment.of(
-            {item.sku: item.quantity for item in each.message.items},
+            each.message.items,
             order_id=order_id,
             shipment_id=new_id(),
             at=work.now(),

@@ -1,5 +1,7 @@
 """Which error means what: tried again at once, waited for without end, parked, or a dead letter."""
 
+import errno
+import os
 import socket
 
 import httpx2
@@ -44,6 +46,8 @@ TRIED_AGAIN = [
     ConnectionResetError(),
     TimeoutError(),
     socket.gaierror(),
+    OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH)),
+    OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH)),
     httpx2.ConnectError("refused"),
     httpx2.ReadTimeout("late"),
     TransientError(),

@@ -21,7 +21,9 @@ MAIL = Mail(
 )
 
 
-def outcome(reply: Reply, *, greeting: str = "220 here", farewell: str = "221 bye") -> Exception:
+def outcome(
+    reply: Reply, *, greeting: str = "220 here", farewell: str = "221 bye", mail: Mail = MAIL
+) -> Exception:
     """Hand a mail to a server that does not take it, and return the error."""
 
     async def run() -> Exception:
@@ -29,7 +31,7 @@ def outcome(reply: Reply, *, greeting: str = "220 here", farewell: str = "221 by
         server.greeting, server.farewell = greeting, farewell
         async with server.open():
             with pytest.raises(Exception, match="mail server") as raised:
-                await SmtpMailer("127.0.0.1", server.port, timeout_s=0.5).send(MAIL)
+                await SmtpMailer("127.0.0.1", server.port, timeout_s=0.5).send(mail)
         assert not server.mails
         return raised.value
 
@@ -88,6 +90,13 @@ def test_what_is_refused_for_good_is_not_tried_again_and_names_nobody(command: s
     assert str(error).endswith("by reply 550")
     assert error.__cause__ is None
     assert error.__suppress_context__
+
+
+def test_an_address_that_the_server_has_no_letters_for_is_not_tried_again() -> None:
+    error = outcome(welcoming, mail=replace(MAIL, recipient="ada@bücher.example"))
+    assert isinstance(error, PoisonError)
+    assert "SMTPUTF8" in str(error)
+    assert "ada" not in str(error)
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
