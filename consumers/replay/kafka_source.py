@@ -28,11 +28,6 @@ class KafkaSource:
         self._chosen: defaultdict[Place, list[KafkaRecord]] = defaultdict(list)
 
     def begin(self, positions: Mapping[Place, int]) -> None:
-        """Begin to read.
-
-        Args:
-            positions: Where to begin in each partition; what lies before is counted as read.
-        """
         for place, begin in self._positions.items():
             self._positions[place] = min(max(begin, positions.get(place, begin)), self._ends[place])
         self._looks = self._reader.read(

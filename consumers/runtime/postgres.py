@@ -48,14 +48,12 @@ class PostgresStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Open a transaction that commits when the block ends, and rolls back when it raises."""
         async with self._pool.connection() as connection, connection.transaction():
             yield connection
             _require_sound(connection)
 
     @asynccontextmanager
     async def savepoint(self, transaction: Connection) -> AsyncIterator[None]:
-        """Undo what the block wrote when it raises, and nothing else of the transaction."""
         went_through = False
         async with transaction.transaction():
             yield
@@ -67,7 +65,6 @@ class PostgresStore:
             )
 
     async def position(self, place: Place) -> int | None:
-        """Return the offset to read on from; None when the consumer has never been in the partition."""
         position = await self.stored_position(place)
         return None if position is None else position.offset
 
@@ -79,7 +76,6 @@ class PostgresStore:
         return None if row is None else Position(*row)
 
     async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
-        """Begin in a partition at an offset, unless somebody has begun there meanwhile; return the position."""
         parameters = self._at(place) | {"offset": offset, "topic_id": topic_id}
         async with self._pool.connection() as connection:
             await connection.execute(QUERIES["begin"], parameters)
@@ -87,15 +83,9 @@ class PostgresStore:
         return offset if position is None else position
 
     async def move(self, place: Place, base: int, offset: int) -> None:
-        """Set a position to where Kafka has something, unless somebody has moved it meanwhile.
-
-        Raises:
-            FenceLostError: the stored position is not the base.
-        """
         await self._set("move", place, base, {"offset": offset})
 
     async def adopt(self, place: Place, topic_id: str) -> None:
-        """Note which topic a position from before ids were kept is in."""
         async with self._pool.connection() as connection:
             await connection.execute(QUERIES["adopt"], self._at(place) | {"topic_id": topic_id})
 
@@ -172,7 +162,6 @@ class PostgresStore:
     async def parked_keys(
         self, transaction: Connection, topic: str, keys: Collection[bytes]
     ) -> set[bytes]:
-        """Return which of the keys have parked messages, and keep them from being taken out until the end."""
         cursor = await transaction.execute(
             QUERIES["parked_keys"],
             {"consumer": self._consumer, "topic": topic, "keys": list(keys)},
@@ -180,12 +169,10 @@ class PostgresStore:
         return {bytes(row[0]) for row in await cursor.fetchall()}
 
     async def park(self, transaction: Connection, parkings: Sequence[Parking]) -> None:
-        """Put messages of one topic aside, each at the end of its key's sequence."""
         rows = [self._row(parking) for parking in parkings]
         await transaction.cursor().executemany(QUERIES["park"], rows)
 
     async def take_due(self, transaction: Connection, limit: int) -> ParkedSequence | None:
-        """Return a sequence whose time has come, locked against others until the end; None when there is none."""
         cursor = await transaction.execute(QUERIES["take_due"], {"consumer": self._consumer})
         due = await cursor.fetchone()
         if due is None:
@@ -200,7 +187,6 @@ class PostgresStore:
         return ParkedSequence(sequence_id=due[0], attempts=due[1], messages=messages)
 
     async def unpark(self, transaction: Connection, sequence_id: int, parked_id: int) -> None:
-        """Remove a message that has taken effect, first of its sequence, and the sequence when it was the last."""
         await transaction.execute(QUERIES["remove_message"], {"parked_id": parked_id})
         ended = await transaction.execute(
             QUERIES["remove_empty_sequence"], {"sequence_id": sequence_id}
@@ -211,7 +197,6 @@ class PostgresStore:
     async def postpone(
         self, transaction: Connection, sequence_id: int, failure: Failure, pause_s: float | None
     ) -> None:
-        """Note another failure of a sequence's first message, and when to try again; None makes it a dead letter."""
         parameters = asdict(failure) | {"sequence_id": sequence_id, "pause_s": pause_s}
         await transaction.execute(QUERIES["postpone"], parameters)
 

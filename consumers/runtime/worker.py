@@ -186,7 +186,6 @@ class Worker(mode.Service):
             self._is_checked = True
 
     async def take_over(self, places: Sequence[Place]) -> Mapping[Place, int]:
-        """Stop what is being worked on, and return where to begin in each of these partitions."""
         await self.lanes.close(STOP_S)
         beginning = await find_positions(
             places, self._store, self._read_topics, self.watch.known_ends
@@ -197,15 +196,12 @@ class Worker(mode.Service):
         return beginning.offsets
 
     async def let_go(self) -> None:
-        """Finish the transactions under way and work on nothing more."""
         await self.lanes.close(STOP_S)
 
     def pause_s(self, count: int) -> float:
-        """Return how long to put off the next fetch after one that has brought so many records."""
         return pause_s(count, self._turns.took_s, self._consumer.gather_s)
 
     async def until_compared(self) -> None:
-        """Return when the positions were compared with Kafka a moment ago, as they are all the time."""
         given_up_at = time.monotonic() + LONGEST_WAIT_S
         while time.monotonic() - self.watch.seen_at > STALE_S:
             if time.monotonic() > given_up_at:

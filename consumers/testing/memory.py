@@ -45,7 +45,6 @@ class MemoryDatabase(Transactions[S]):
         self._ahead_of_delayed = timedelta()
 
     async def reset(self) -> None:
-        """Go back to the beginning: everything is gone that any consumer has written."""
         self._committed = Contents(deepcopy(self._initial))
 
     async def open(self, consumer: Consumer) -> tuple[Store, InboxWindow]:
@@ -53,7 +52,6 @@ class MemoryDatabase(Transactions[S]):
         return MemoryStore(consumer.name, self), InboxWindow()
 
     def outbox(self, messages: Iterable[type[Message]] | None = None) -> MemoryOutbox:
-        """Return an outbox that writes these messages, and no others; all of the catalogue when none are given."""
         return MemoryOutbox(self, None if messages is None else local_codec(messages))
 
     def value(self, work: TransactionScope) -> S:
@@ -65,7 +63,6 @@ class MemoryDatabase(Transactions[S]):
         return self.within(work.connection).state
 
     async def pass_time(self, seconds: float, *, of_delayed: bool = False) -> None:
-        """Have parked messages fall due as if time had passed; delayed ones, too, if asked, and those are let go."""
         self._ahead_s += seconds
         if not of_delayed:
             return
@@ -79,11 +76,9 @@ class MemoryDatabase(Transactions[S]):
                     contents.sent.append(each)
 
     async def state(self) -> S:
-        """Return what handlers have written and committed."""
         return self._committed.state
 
     async def look(self, consumer: str) -> Observed:
-        """Return what is to be seen of a consumer."""
         contents = self._committed
         progress = [at for (name, _), at in contents.positions.items() if name == consumer]
         return Observed(

@@ -26,7 +26,6 @@ class MemoryLocks:
         now: datetime,
         turn: int | None = None,
     ) -> Sequence[bool]:
-        """Lock targets, the first want first; return which of them were granted."""
         contents = self.database.within(transaction)
         before = [each for each in self._stash(contents) if turn is None or each.stash_id < turn]
         return [self._grant(contents, want, before, now) for want in wants]

@@ -59,7 +59,6 @@ class MemoryStore:
             positions[self._consumer, place] = replace(at, topic_id=at.topic_id or topic_id)
 
     async def reset(self, place: Place, base: int, reset: store.Reset) -> None:
-        """Go on elsewhere than at the position, unless somebody has moved it meanwhile."""
         async with self.transaction() as transaction:
             at = self._move(transaction, place, base, reset.position.offset)
             self._database.within(transaction).positions[self._consumer, place] = replace(

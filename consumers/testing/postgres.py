@@ -97,18 +97,15 @@ class PostgresDatabase:
         await self._open_pool()
 
     async def open(self, consumer: Consumer) -> tuple[Store, InboxWindow]:
-        """Return the store of a consumer, and which ids its inbox can keep."""
         store, window = PostgresStore(consumer.name, self.pool), InboxWindow()
         await store.remember_for(consumer.inbox_window)
         await store.maintain(window)
         return store, window
 
     def outbox(self, messages: Iterable[type[Message]] | None = None) -> Outbox:
-        """Return an outbox that writes these messages, and no others; all of the catalogue when none are given."""
         return Outbox(codec_of_all() if messages is None else local_codec(messages))
 
     async def pass_time(self, seconds: float, *, of_delayed: bool = False) -> None:
-        """Have parked messages fall due as if time had passed; delayed ones, too, if asked, and those are let go."""
         async with self.connection() as connection:
             await connection.execute(QUERIES["pass_time"], {"seconds": seconds})
             if of_delayed:

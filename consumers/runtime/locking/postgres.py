@@ -34,7 +34,6 @@ class PostgresLocks:
         now: datetime,
         turn: int | None = None,
     ) -> Sequence[bool]:
-        """Lock targets, the first want first; return which of them were granted."""
         values = {
             "consumer": self._consumer,
             "lock": [want.lock for want in wants],
@@ -50,7 +49,6 @@ class PostgresLocks:
     async def stash(
         self, transaction: Connection, waiting: Sequence[tuple[Want, Received[Any]]], now: datetime
     ) -> None:
-        """Put commands aside that wait for their target, in their order."""
         rows = [
             record_columns(each.record)
             | {
@@ -68,7 +66,6 @@ class PostgresLocks:
         await transaction.cursor().executemany(QUERIES["stash"], rows)
 
     async def free(self, transaction: Connection, freed: Sequence[Freed]) -> int:
-        """Take targets from sagas that are done with them; return how many of their waiting commands were dropped."""
         values = {
             "consumer": self._consumer,
             "lock": [each.lock for each in freed],
@@ -79,7 +76,6 @@ class PostgresLocks:
         return dropped.rowcount
 
     async def take_back(self, transaction: Connection, now: datetime) -> Sequence[Overdue]:
-        """Take targets from sagas whose lease is over, and return which."""
         values = {"consumer": self._consumer, "now": now}
         cursor = await transaction.execute(QUERIES["take_back"], values)
         return [
@@ -90,19 +86,16 @@ class PostgresLocks:
     async def take_ready(
         self, transaction: Connection, now: datetime, limit: int
     ) -> Sequence[Stashed]:
-        """Return commands whose turn has come, or that have expired, locked against others until the end."""
         values = {"consumer": self._consumer, "now": now, "limit": limit}
         cursor = await transaction.execute(QUERIES["take_ready"], values)
         return [_stashed(*row) for row in await cursor.fetchall()]
 
     async def behind(self, transaction: Connection, row: Stashed) -> Sequence[Stashed]:
-        """Return what waits of the same saga behind a command, and came by the same topic."""
         values = {"consumer": self._consumer, "stash_id": row.stash_id, "topic": row.record.topic}
         cursor = await transaction.execute(QUERIES["behind"], values | row.holder._asdict())
         return [_stashed(*each) for each in await cursor.fetchall()]
 
     async def unstash(self, transaction: Connection, stash_id: int) -> None:
-        """Remove a command that waits no more."""
         await transaction.execute(QUERIES["unstash"], {"stash_id": stash_id})
 
 
