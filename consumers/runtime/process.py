@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import mode
 import mode.loop
@@ -16,10 +16,9 @@ import mode.loop
 from cdc import logs
 from cdc.chores import Chore, Chores
 from cdc.logs import FieldLogger
-from cdc.service import load, start
+from cdc.service import start
 from cdc.speaker import speaker
 from cdc.thinning import EVERY_S, Thinning
-from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.watchdog import watchdogs_for
 from consumers.runtime.worker import Worker
 
@@ -33,8 +32,6 @@ A worker that stops because it has crashed is not waited for by anybody, and its
 """
 
 log = FieldLogger(__name__)
-
-S = TypeVar("S", bound=WorkerSettings)
 
 
 class Process(mode.Worker):
@@ -98,17 +95,6 @@ async def _as(worker: Worker, doing: Awaitable[object]) -> None:
     """Do something so that the log tells whose doing it is, and that of all tasks that come of it."""
     speaker.set(worker.name)
     await doing
-
-
-def run(create: Callable[[S], Worker], settings: type[S]) -> NoReturn:
-    """Run one worker in the foreground until SIGTERM or SIGINT, then exit.
-
-    Args:
-        create: Builds the worker.
-        settings: Class of its settings, read from the environment.
-    """
-    values = load(settings)
-    run_together({"": lambda: create(values)})
 
 
 def run_together(builders: Mapping[str, Callable[[], Worker]]) -> NoReturn:

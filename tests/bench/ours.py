@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import handles_in_bulk
-from consumers.runtime.process import run
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork
 from consumers.runtime.worker import Worker
 from schemas.messages.orders import OrderCreated
 from schemas.messages.payments import PaymentCompleted
 from tests.bench.effect import ContenderSettings, Row, insert_effects
+from tests.workers.running import run
 
 
 @handles_in_bulk(PaymentCompleted)

@@ -14,8 +14,8 @@ from tests.stack import RunningStack
 FAILURE = 1
 PROGRAM = """
 from consumers.runtime import refusals
-from consumers.runtime.process import run
 from tests.workers.ledger import LedgerSettings, create_app
+from tests.workers.running import run
 
 refusals.PATIENCE_S = 0
 

@@ -493,10 +493,10 @@ def test_operators_see_what_sagas_wait_for_and_have_it_seen_to(stack: RunningSta
 
 
 REFUSING = """
-from consumers.runtime.process import run
 from consumers.runtime.refusals import RefusedError
 from consumers.runtime.worker import Worker
 from tests.workers.ledger import LedgerSettings, consumer_of
+from tests.workers.running import run
 
 def refuse(connection):
     [[asked]] = connection.execute("select 'the database'").fetchall()

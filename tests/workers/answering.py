@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from consumers.runtime.answering.reading import Reading
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.handlers import answers, handles
-from consumers.runtime.process import run
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.work import Work
 from consumers.runtime.worker import Worker
@@ -17,6 +16,7 @@ from schemas.messages.canary import CanaryEmitted
 from schemas.messages.orders import OrderCancelled
 from schemas.messages.payments import PaymentCompleted
 from tests.asking import Asked
+from tests.workers.running import run
 
 MODULE = "tests.workers.answering"
 

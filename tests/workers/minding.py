@@ -1,9 +1,9 @@
 """The worker of `tests.workers.ledger`, but for Kafka's client, which minds when it does not poll for a moment."""
 
-from consumers.runtime.process import run
 from consumers.runtime.worker import Worker
 from tests.workers import ledger
 from tests.workers.ledger import LedgerSettings
+from tests.workers.running import run
 
 POLL_INTERVAL_S = 3.0
 

@@ -11,11 +11,11 @@ from cdc.due import RetryPolicy
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.failures import PoisonError
 from consumers.runtime.handlers import handles
-from consumers.runtime.process import run
 from consumers.runtime.settings import WorkerSettings
 from consumers.runtime.work import Work
 from consumers.runtime.worker import Worker
 from schemas.messages.payments import PaymentCompleted
+from tests.workers.running import run
 
 BROKEN = "BRK"
 HOPELESS = "HPL"
