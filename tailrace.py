@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cdc.outbox import ConcurrencyError, Outbox
     from cdc.requests.errors import RequestError
     from cdc.requests.requester import Requester
-    from cdc.sql import load_queries
+    from cdc.sql import columns, load_queries
     from cdc.work import RequestWork, UnitOfWork
     from consumers.runtime.answering.reading import Reading
     from consumers.runtime.consumer import Consumer
@@ -44,7 +44,7 @@ HOMES = {
     "cdc.outbox": ("ConcurrencyError", "Outbox"),
     "cdc.requests.errors": ("RequestError",),
     "cdc.requests.requester": ("Requester",),
-    "cdc.sql": ("load_queries",),
+    "cdc.sql": ("columns", "load_queries"),
     "cdc.work": ("RequestWork", "UnitOfWork"),
     "consumers.runtime.answering.reading": ("Reading",),
     "consumers.runtime.consumer": ("Consumer",),
@@ -108,6 +108,7 @@ __all__ = [
     "Work",
     "WorkerSettings",
     "answers",
+    "columns",
     "handles",
     "handles_in_bulk",
     "load_queries",

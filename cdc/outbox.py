@@ -20,7 +20,7 @@ from cdc.bounds import MessageRefusedError
 from cdc.context import MessageContext
 from cdc.database import Connection
 from cdc.ids import new_id
-from cdc.sql import load_queries
+from cdc.sql import columns, load_queries
 from cdc.times import require_time
 from schemas.catalogue import Topic, catalogue
 from schemas.codec import Codec
@@ -261,8 +261,7 @@ class Outbox:
             if len(rows) == 1:
                 await connection.execute(QUERIES["append_one"], rows[0])
             else:
-                arrays = {name: [row[name] for row in rows] for name in rows[0]}
-                await connection.execute(QUERIES["send_many"], arrays)
+                await connection.execute(QUERIES["send_many"], columns(rows))
 
     async def withdraw(self, connection: Connection, message_id: UUID) -> bool:
         """Take back a message that is kept back until its time.

@@ -1,8 +1,9 @@
 """Named SQL kept in `.sql` files, where a database administrator finds and runs it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from typing import Any
 
 from cdc.envelope import HEADERS, WRITTEN, OutboxRow
 
@@ -52,3 +53,8 @@ def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]
         name: text.strip().rstrip(";").encode()
         for name, text in zip(names, statements, strict=True)
     }
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return rows, of which there is one at least, as an array for each column, as `unnest` takes them."""
+    return {name: [row[name] for row in rows] for name in rows[0]}

@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from consumers.payments.domain import Payment, Status
 from schemas.messages.payments import DeclineReason
-from tailrace import Connection, load_queries
+from tailrace import Connection, columns, load_queries
 
 QUERIES = load_queries(__package__)
 COLUMNS = tuple(field.name for field in fields(Payment))
@@ -17,7 +17,9 @@ COLUMNS = tuple(field.name for field in fields(Payment))
 
 async def claim(connection: Connection, payments: Sequence[Payment]) -> set[UUID]:
     """Write payments; return the orders that had none before."""
-    cursor = await connection.execute(QUERIES["claim"], _arrays(payments))
+    cursor = await connection.execute(
+        QUERIES["claim"], columns([_values(each) for each in payments])
+    )
     return {order_id for (order_id,) in await cursor.fetchall()}
 
 
@@ -30,7 +32,7 @@ async def lock(connection: Connection, orders: Collection[UUID]) -> list[Payment
 
 async def update(connection: Connection, payments: Sequence[Payment]) -> None:
     if payments:
-        await connection.execute(QUERIES["update"], _arrays(payments))
+        await connection.execute(QUERIES["update"], columns([_values(each) for each in payments]))
 
 
 def _payment(row: dict[str, Any]) -> Payment:
@@ -42,11 +44,6 @@ def _payment(row: dict[str, Any]) -> Payment:
             "decline_reason": DeclineReason(reason) if reason else None,
         }
     )
-
-
-def _arrays(payments: Sequence[Payment]) -> dict[str, list[Any]]:
-    rows = [_values(each) for each in payments]
-    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _values(payment: Payment) -> dict[str, Any]:

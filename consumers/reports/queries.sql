@@ -4,14 +4,14 @@
 -- What came again, or is told of in a second event, is known already.
 insert into sale (order_id, what, at, currency, amount, reason)
 select * from unnest(
-    %(order_ids)s::uuid[], %(whats)s::text[], %(ats)s::timestamptz[], %(currencies)s::text[],
-    %(amounts)s::numeric[], %(reasons)s::text[]
+    %(order_id)s::uuid[], %(what)s::text[], %(at)s::timestamptz[], %(currency)s::text[],
+    %(amount)s::numeric[], %(reason)s::text[]
 )
 on conflict do nothing;
 
 -- name: note_lines
 insert into sale_line (order_id, sku, amount)
-select * from unnest(%(order_ids)s::uuid[], %(skus)s::text[], %(amounts)s::numeric[])
+select * from unnest(%(order_id)s::uuid[], %(sku)s::text[], %(amount)s::numeric[])
 on conflict do nothing;
 
 -- name: of_day

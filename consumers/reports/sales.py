@@ -2,20 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
 from schemas.messages.payments import PaymentRefunded
-from tailrace import BulkWork, Connection, Received, handles_in_bulk, load_queries
+from tailrace import BulkWork, Connection, Received, columns, handles_in_bulk, load_queries
 
 QUERIES = load_queries(__package__)
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
+class Sale(NamedTuple):
     """A row of `sale`."""
 
     order_id: UUID
@@ -33,13 +32,13 @@ async def note_placed(received: Sequence[Received[OrderCreated]], work: BulkWork
         work.connection,
         (Sale(o.order_id, "placed", o.placed_at, o.currency, o.total) for o in orders),
     )
-    lines = [(o.order_id, *line) for o in orders for line in line_amounts(o).items()]
-    values = {
-        "order_ids": [order_id for order_id, _, _ in lines],
-        "skus": [sku for _, sku, _ in lines],
-        "amounts": [amount for _, _, amount in lines],
-    }
-    await work.connection.execute(QUERIES["note_lines"], values)
+    lines = [
+        {"order_id": o.order_id, "sku": sku, "amount": amount}
+        for o in orders
+        for sku, amount in line_amounts(o).items()
+    ]
+    if lines:
+        await work.connection.execute(QUERIES["note_lines"], columns(lines))
 
 
 @handles_in_bulk(OrderConfirmed)
@@ -86,13 +85,5 @@ def line_amounts(order: OrderCreated) -> dict[str, Decimal]:
 
 
 async def _note(connection: Connection, sales: Iterable[Sale]) -> None:
-    rows = list(sales)
-    values = {
-        "order_ids": [each.order_id for each in rows],
-        "whats": [each.what for each in rows],
-        "ats": [each.at for each in rows],
-        "currencies": [each.currency for each in rows],
-        "amounts": [each.amount for each in rows],
-        "reasons": [each.reason for each in rows],
-    }
-    await connection.execute(QUERIES["note"], values)
+    if rows := [each._asdict() for each in sales]:
+        await connection.execute(QUERIES["note"], columns(rows))

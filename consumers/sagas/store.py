@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from cdc.database import Connection, SyncConnection
 from cdc.outbox import ConcurrencyError
-from cdc.sql import load_queries
+from cdc.sql import columns, load_queries
 from consumers.sagas.inputs import Act
 from consumers.sagas.instance import ENDED, STEPS, Entry, Instance, StepRun, next_of
 from consumers.sagas.registry import Sagas
@@ -117,7 +117,7 @@ class PostgresSagas:
     ) -> None:
         if instances:
             written = await transaction.execute(
-                QUERIES["write"], _arrays([self._columns(each) for each in instances])
+                QUERIES["write"], columns([self._columns(each) for each in instances])
             )
             if written.rowcount < len(instances):
                 raise ConcurrencyError("a saga was begun by somebody else meanwhile")
@@ -132,7 +132,7 @@ class PostgresSagas:
                 }
                 for entry in entries
             ]
-            await transaction.execute(QUERIES["note"], _arrays(noted))
+            await transaction.execute(QUERIES["note"], columns(noted))
 
     async def take_passed(
         self, transaction: Connection, sagas: Sagas, now: datetime, limit: int
@@ -156,7 +156,7 @@ class PostgresSagas:
             }
             for each in armed
         ]
-        await transaction.execute(QUERIES["rearm"], _arrays(rows))
+        await transaction.execute(QUERIES["rearm"], columns(rows))
 
     async def take_ended(
         self, transaction: Connection, before: datetime, limit: int
@@ -166,7 +166,7 @@ class PostgresSagas:
 
     async def forget(self, transaction: Connection, ended: Sequence[tuple[str, str]]) -> None:
         rows = [{"saga": saga, "saga_id": saga_id} for saga, saga_id in ended]
-        await transaction.execute(QUERIES["forget"], _arrays(rows))
+        await transaction.execute(QUERIES["forget"], columns(rows))
 
     async def request(
         self, transaction: Connection, saga: str, saga_id: str, act: Act, why: str
@@ -264,8 +264,3 @@ class PostgresSagas:
 
 def _steps(steps: Mapping[str, StepRun]) -> str:
     return STEPS.dump_json(dict(steps)).decode()
-
-
-def _arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return rows as an array for each column."""
-    return {name: [row[name] for row in rows] for name in rows[0]}

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from producers.webhooks.events import EVENT_TYPES
 from producers.webhooks.handlers import body_of
 from schemas.messages.orders import OrderCancelled, OrderConfirmed, OrderCreated
-from tailrace import BulkWork, Received, handles_in_bulk, load_queries
+from tailrace import BulkWork, Received, columns, handles_in_bulk, load_queries
 
 QUERIES = load_queries(__package__)
 
@@ -46,15 +46,10 @@ async def note(received: Sequence[Received[Any]], work: BulkWork) -> None:
         wishes = await cursor.fetchall()
     rows = [row for each in received for row in _rows(each, wishes)] if wishes else []
     if rows:
-        columns = (
-            *("endpoint_ids", "webhook_ids", "event_types", "keys", "event_ats", "bodies"),
-            "traceparents",
-        )
-        arrays = dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
-        await work.connection.execute(QUERIES["add"], arrays)
+        await work.connection.execute(QUERIES["add"], columns(rows))
 
 
-def _rows(received: Received[Any], wishes: Sequence[Wish]) -> list[tuple[Any, ...]]:
+def _rows(received: Received[Any], wishes: Sequence[Wish]) -> list[dict[str, Any]]:
     event_type = EVENT_TYPES[type(received.message)]
     timestamp = (dict(received.record.headers)["ce_time"] or b"").decode()
     event_at = datetime.fromisoformat(timestamp)
@@ -62,12 +57,16 @@ def _rows(received: Received[Any], wishes: Sequence[Wish]) -> list[tuple[Any, ..
     told = [wish for wish in wishes if wish.fits(event_type, event_at, data)]
     if not told:
         return []
-    delivery, trace = received.delivery, received.recorded_traceparent
-    body = fitting_body(event_type, timestamp, data, {"order_id": delivery.key})
-    return [
-        (wish.endpoint_id, delivery.message_id, event_type, delivery.key, event_at, body, trace)
-        for wish in told
-    ]
+    delivery = received.delivery
+    row = {
+        "webhook_id": delivery.message_id,
+        "event_type": event_type,
+        "key": delivery.key,
+        "event_at": event_at,
+        "body": fitting_body(event_type, timestamp, data, {"order_id": delivery.key}),
+        "traceparent": received.recorded_traceparent,
+    }
+    return [row | {"endpoint_id": wish.endpoint_id} for wish in told]
 
 
 def fitting_body(

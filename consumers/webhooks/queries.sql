@@ -9,8 +9,8 @@ select endpoint_id, event_types, filter, created_at from endpoint where disabled
 insert into delivery (endpoint_id, webhook_id, event_type, key, event_at, body, traceparent)
 select added.endpoint_id, webhook_id, event_type, added.key, event_at, body, traceparent
 from unnest(
-    %(endpoint_ids)s::uuid[], %(webhook_ids)s::uuid[], %(event_types)s::text[], %(keys)s::text[],
-    %(event_ats)s::timestamptz[], %(bodies)s::text[], %(traceparents)s::text[]
+    %(endpoint_id)s::uuid[], %(webhook_id)s::uuid[], %(event_type)s::text[], %(key)s::text[],
+    %(event_at)s::timestamptz[], %(body)s::text[], %(traceparent)s::text[]
 ) with ordinality as added (endpoint_id, webhook_id, event_type, key, event_at, body, traceparent, position)
     join endpoint using (endpoint_id)
 where endpoint.disabled_reason is null

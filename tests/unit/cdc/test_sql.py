@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cdc.sql import load_queries
+from cdc.sql import columns, load_queries
 
 
 @pytest.fixture
@@ -29,3 +29,7 @@ def test_a_name_given_twice_is_refused(package: Path) -> None:
     (package / "queries.sql").write_text("-- name: one\nselect 1;\n-- name: one\nselect 2;\n")
     with pytest.raises(ValueError, match="twice"):
         load_queries(package.name)
+
+
+def test_rows_are_turned_into_columns() -> None:
+    assert columns([{"a": 1, "b": None}, {"a": 2, "b": 3}]) == {"a": [1, 2], "b": [None, 3]}
