@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cdc.database import Connection
-    from cdc.due import RetryPolicy
+    from cdc.due import DueWork, RetryPolicy
     from cdc.ids import new_id
     from cdc.manifest import Service
     from cdc.outbox import ConcurrencyError, Outbox
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 HOMES = {
     "cdc.database": ("Connection",),
-    "cdc.due": ("RetryPolicy",),
+    "cdc.due": ("DueWork", "RetryPolicy"),
     "cdc.ids": ("new_id",),
     "cdc.manifest": ("Service",),
     "cdc.outbox": ("ConcurrencyError", "Outbox"),
@@ -82,6 +82,7 @@ __all__ = [
     "ConcurrencyError",
     "Connection",
     "Consumer",
+    "DueWork",
     "Lock",
     "MemoryDatabase",
     "Note",

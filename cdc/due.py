@@ -99,7 +99,7 @@ class DueWork(Protocol[T]):
         in_order: Whether rows that are taken together wait for each other: those behind one that fails stay.
     """
 
-    in_order: bool
+    in_order: bool = False
 
     async def take(self, transaction: Any) -> Sequence[T]:
         """Return rows whose time has come, locked against others until the end; none when there are none."""
@@ -109,6 +109,7 @@ class DueWork(Protocol[T]):
 
     async def failed(self, transaction: Any, row: T, error: Exception) -> None:
         """Put a row off, or give it up and say so; raise what is not the row's fault, which ends the transaction."""
+        raise error
 
 
 async def work_once(work: DueWork[T], transactions: Transactions) -> bool:

@@ -16,7 +16,7 @@ from cdc import causes
 from cdc.chores import Chore, Chores, is_trouble_of_the_database
 from cdc.context import is_sampled
 from cdc.database import Connection, Pool, SyncConnection
-from cdc.due import LOOK_EVERY_S, PoolTransactions, RetryPolicy, work_once
+from cdc.due import LOOK_EVERY_S, DueWork, PoolTransactions, RetryPolicy, work_once
 from cdc.logs import FieldLogger
 from cdc.sql import load_queries
 from cdc.tracing.spans import Span, derived_id, recorder, span_id_of, with_span_id
@@ -57,7 +57,7 @@ def measure(connection: SyncConnection) -> KeptBack:
     return KeptBack(*row)
 
 
-class DelayedMessages:
+class DelayedMessages(DueWork[Delayed]):
     """Delayed messages of one outbox as due work. None is given up: what the outbox refuses is tried again for ever.
 
     It holds up nothing, not even later messages of its key: those are mostly reminders that know nothing of each other,
@@ -66,8 +66,6 @@ class DelayedMessages:
     Args:
         pauses: How long it waits until then.
     """
-
-    in_order = False
 
     def __init__(self, pauses: RetryPolicy | None = None) -> None:
         self._pauses = pauses or RetryPolicy()

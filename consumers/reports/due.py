@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from tailrace import load_queries
+from tailrace import DueWork, load_queries
 
 QUERIES = load_queries(__package__)
 
@@ -15,10 +15,8 @@ AT_ONCE = 20
 """Pieces and jobs that are taken away in one transaction: ten megabytes at most."""
 
 
-class ExpiredWork:
+class ExpiredWork(DueWork[UUID]):
     """What jobs have made and nobody may have any more, which is taken away piece by piece."""
-
-    in_order = False
 
     async def take(self, transaction: Any) -> Sequence[UUID]:
         cursor = await transaction.execute(QUERIES["expired"])
@@ -31,14 +29,9 @@ class ExpiredWork:
         if max(parts.rowcount, chunks.rowcount) < AT_ONCE:
             await transaction.execute(QUERIES["taken_away"], {"job_id": row})
 
-    async def failed(self, transaction: Any, row: UUID, error: Exception) -> None:
-        raise error
 
-
-class ForgettingWork:
+class ForgettingWork(DueWork[Sequence[UUID]]):
     """Jobs that were finished long ago."""
-
-    in_order = False
 
     async def take(self, transaction: Any) -> Sequence[Sequence[UUID]]:
         values = {"remembered": REMEMBERED, "limit": AT_ONCE}
@@ -48,6 +41,3 @@ class ForgettingWork:
 
     async def attempt(self, transaction: Any, row: Sequence[UUID]) -> None:
         await transaction.execute(QUERIES["forget"], {"job_ids": row})
-
-    async def failed(self, transaction: Any, row: Sequence[UUID], error: Exception) -> None:
-        raise error

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from cdc import causes
 from cdc.context import MessageContext, next_traceparent, trace_id_of
+from cdc.due import DueWork
 from cdc.ids import new_id
 from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
@@ -91,7 +92,7 @@ class DueMessage:
     attempts: int
 
 
-class ParkedWork:
+class ParkedWork(DueWork[DueMessage]):
     """Parked messages of one consumer as due work: those of a key are tried in their order, up to the first that fails.
 
     Args:

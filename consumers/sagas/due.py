@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from cdc import causes
 from cdc.chores import is_trouble_of_the_database
 from cdc.context import MessageContext
+from cdc.due import DueWork
 from cdc.logs import FieldLogger
 from cdc.outbox import Outbox, Outgoing
 from cdc.tracing.spans import beginning
@@ -33,7 +34,7 @@ AT_ONCE = 500
 log = FieldLogger(__name__)
 
 
-class DeadlineWork:
+class DeadlineWork(DueWork[Sequence[Armed]]):
     """Deadlines that have passed. None changes its saga by itself: each is sent to where the replies are.
 
     So it lies in the log behind every reply that was published before, and of the two the first one counts.
@@ -44,8 +45,6 @@ class DeadlineWork:
         consumer: Whose clock tells the time.
         outbox: Where they are sent.
     """
-
-    in_order = False
 
     def __init__(self, sagas: Sagas, store: SagaStore, consumer: Consumer, outbox: Outbox) -> None:
         self._sagas = sagas
@@ -66,9 +65,6 @@ class DeadlineWork:
             sends += [self._outgoing(armed, step, generation) for step, generation in passed]
         await self._store.rearm(transaction, left)
         await self._outbox.send_many(transaction, sends)
-
-    async def failed(self, transaction: Any, row: Sequence[Armed], error: Exception) -> None:
-        raise error
 
     def _outgoing(self, armed: Armed, step: str, generation: int) -> Outgoing:
         run = armed.steps[step]
@@ -92,7 +88,7 @@ class DeadlineWork:
             )
 
 
-class ForgettingWork:
+class ForgettingWork(DueWork[Sequence[tuple[str, str]]]):
     """Sagas that ended long ago, which are forgotten with what was noted about them.
 
     Args:
@@ -100,8 +96,6 @@ class ForgettingWork:
         keep: How long they are kept.
         consumer: Whose clock tells the time.
     """
-
-    in_order = False
 
     def __init__(self, store: SagaStore, keep: timedelta, consumer: Consumer, _: Outbox) -> None:
         self._store = store
@@ -116,11 +110,8 @@ class ForgettingWork:
     async def attempt(self, transaction: Any, row: Sequence[tuple[str, str]]) -> None:
         await self._store.forget(transaction, row)
 
-    async def failed(self, transaction: Any, row: object, error: Exception) -> None:
-        raise error
 
-
-class ActionWork:
+class ActionWork(DueWork[Action]):
     """What operators want: rows of `saga_action`, each carried out once, with what came of it beside it.
 
     Args:
@@ -129,8 +120,6 @@ class ActionWork:
         consumer: Whose clock tells the time.
         outbox: Where sagas send.
     """
-
-    in_order = False
 
     def __init__(self, sagas: Sagas, store: SagaStore, consumer: Consumer, outbox: Outbox) -> None:
         self._sagas = sagas

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cdc.due import DueWork
 from cdc.logs import FieldLogger
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
@@ -19,7 +20,7 @@ AT_ONCE = 100
 log = FieldLogger(__name__)
 
 
-class StashWork:
+class StashWork(DueWork[Stashed]):
     """The stash of one consumer as due work: it looks which targets are free, so that nobody has to wake who waits.
 
     Args:
@@ -28,8 +29,6 @@ class StashWork:
         intake: Prepares records, and drops what has expired meanwhile.
         outbox: Where handlers send, and where dead letters are told of.
     """
-
-    in_order = False
 
     def __init__(self, consumer: Consumer, store: Store, intake: Intake, outbox: Outbox) -> None:
         self._consumer = consumer

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cdc.due import work_on_all
+from cdc.due import DueWork, work_on_all
 
 
 class Together:
@@ -26,10 +26,8 @@ class Together:
         yield
 
 
-class Rows:
+class Rows(DueWork[str]):
     """Rows that are done, fail, or break the connection, by what they are called."""
-
-    in_order = False
 
     def __init__(self, transactions: Together, *rows: str) -> None:
         self._transactions = transactions
