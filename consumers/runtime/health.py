@@ -5,7 +5,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -15,37 +14,7 @@ from cdc.metrics import METRICS, render
 from cdc.tracing.spans import figures as tracing_figures
 from consumers.runtime.lanes import Progress
 from consumers.runtime.metrics import worker_metrics
-from consumers.runtime.middleware import HandlerStats
 from consumers.runtime.store import Place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartitionHealth:
-    """How a partition is.
-
-    Args:
-        topic: Its topic.
-        partition: Its number.
-        position: Offset to go on from.
-        lag: Messages that are not done yet, None when the end is not known.
-        lag_s: Age of the oldest of them, in seconds, None when that is not known.
-        waiting_for: What keeps it from going on, empty when nothing does.
-        applied: Messages that came for the first time, since the worker holds the partition.
-        duplicates: Messages that had been taken before.
-        parked: Messages that were put aside.
-        reset: Why the worker, since its start, went on elsewhere than at the position; None when it did not.
-    """
-
-    topic: str
-    partition: int
-    position: int
-    lag: int | None
-    lag_s: float | None
-    waiting_for: str
-    applied: int
-    duplicates: int
-    parked: int
-    reset: str | None
 
 
 def partition_health(
@@ -53,28 +22,29 @@ def partition_health(
     ends: Mapping[Place, int],
     resets: Mapping[Place, str],
     now_s: float,
-) -> list[PartitionHealth]:
+) -> list[dict[str, Any]]:
     """Return how each partition is.
 
     Args:
         progress: How far each partition has come.
         ends: Offset of the next record in each partition, as far as known.
-        resets: Why the worker went on elsewhere than at a position.
+        resets: Why the worker, since its start, went on elsewhere than at a position.
         now_s: The time in seconds since 1970.
     """
     return [
-        PartitionHealth(
-            topic=place.topic,
-            partition=place.partition,
-            position=seen.position,
-            lag=None if (end := ends.get(place)) is None else max(0, end - seen.position),
-            lag_s=_age_s(seen, ends.get(place), now_s),
-            waiting_for=seen.waiting_for,
-            applied=seen.applied,
-            duplicates=seen.duplicates,
-            parked=seen.parked,
-            reset=resets.get(place),
-        )
+        {
+            "topic": place.topic,
+            "partition": place.partition,
+            "position": seen.position,
+            # messages that are not done yet, and the age of the oldest of them; None when the end is not known
+            "lag": None if (end := ends.get(place)) is None else max(0, end - seen.position),
+            "lag_s": _age_s(seen, ends.get(place), now_s),
+            "waiting_for": seen.waiting_for,
+            "applied": seen.applied,
+            "duplicates": seen.duplicates,
+            "parked": seen.parked,
+            "reset": resets.get(place),
+        }
         for place, seen in sorted(progress.items())
     ]
 
@@ -86,33 +56,20 @@ class HealthServer(HealthEndpoints):
         consumer: Name of the consumer.
         partitions: Tells how each partition is.
         trouble: Tells why the worker is not ready; empty when it is.
-        ignored: Returns how many events were ignored, by type, as no handler takes them.
-        expired: Returns how many messages had expired when they came, by type.
-        handlers: Returns how often each handler was called, and with what success, by type.
-        answers: Returns what became of requests.
-        stashed: Returns how many commands wait for what other sagas have locked, and for how long the first one has.
+        more: Tells what else is counted.
     """
 
-    def __init__(  # noqa: PLR0913 - each of them is told
+    def __init__(
         self,
         consumer: str,
-        partitions: Callable[[], list[PartitionHealth]],
+        partitions: Callable[[], Sequence[Mapping[str, Any]]],
         trouble: Callable[[], str],
-        *,
-        ignored: Callable[[], Mapping[str, int]],
-        expired: Callable[[], Mapping[str, int]],
-        handlers: Callable[[], Mapping[str, HandlerStats]],
-        answers: Callable[[], Mapping[str, Any]] = dict,
-        stashed: Callable[[], Mapping[str, Any]] = dict,
+        more: Callable[[], Mapping[str, Mapping[str, Any]]],
     ) -> None:
         self._consumer = consumer
         self._partitions = partitions
         self._trouble = trouble
-        self._ignored = ignored
-        self._expired = expired
-        self._handlers = handlers
-        self._requests = answers
-        self._stashed = stashed
+        self._more = more
         super().__init__({"/health": self._health, "/ready": self._ready, METRICS: self._metrics})
 
     def _health(self) -> tuple[HTTPStatus, dict[str, Any]]:
@@ -130,20 +87,16 @@ class HealthServer(HealthEndpoints):
         partitions = self._partitions()
         # without a partition there is nothing to be behind in only for a worker that should hold none
         is_known = bool(partitions) or not trouble
-        lags = [partition.lag for partition in partitions]
-        ages = [partition.lag_s for partition in partitions]
+        lags = [partition["lag"] for partition in partitions]
+        ages = [partition["lag_s"] for partition in partitions]
         return {
             "consumer": self._consumer,
             "ready": not trouble,
             "trouble": trouble or None,
             "lag": _unless_unknown(sum, lags) if is_known else None,
             "lag_s": _unless_unknown(partial(max, default=0.0), ages) if is_known else None,
-            "partitions": [asdict(partition) for partition in partitions],
-            "handlers": {name: asdict(stats) for name, stats in self._handlers().items()},
-            "ignored": dict(self._ignored()),
-            "expired": dict(self._expired()),
-            "answers": dict(self._requests()),
-            "stashed": dict(self._stashed()),
+            "partitions": partitions,
+            **self._more(),
             "traces": tracing_figures(),
         }
 

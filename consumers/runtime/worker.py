@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,7 @@ from consumers.runtime.consumer import Consumer
 from consumers.runtime.driver import Driver
 from consumers.runtime.failures import is_transient
 from consumers.runtime.group import remove_left_behind
-from consumers.runtime.health import HealthServer, PartitionHealth, partition_health
+from consumers.runtime.health import HealthServer, partition_health
 from consumers.runtime.intake import Intake
 from consumers.runtime.lanes import Lanes, LaneServices
 from consumers.runtime.locking.postgres import Waiting
@@ -144,11 +145,13 @@ class Worker(mode.Service):
             consumer.name,
             self._partition_health,
             self._trouble,
-            ignored=intake.ignored.counts,
-            expired=intake.expired.counts,
-            handlers=meter.stats,
-            answers=self._responder.counts if self._responder else dict,
-            stashed=lambda: self._waiting.figures,
+            lambda: {
+                "handlers": {name: asdict(stats) for name, stats in meter.stats().items()},
+                "ignored": intake.ignored.counts(),
+                "expired": intake.expired.counts(),
+                "answers": self._responder.counts() if self._responder else {},
+                "stashed": self._waiting.figures,
+            },
         )
         self._admin = Admin(settings.kafka_bootstrap)
         self.watch = Watch(
@@ -312,7 +315,7 @@ class Worker(mode.Service):
             return self.watch.trouble or "the worker holds no partition"
         return self.watch.trouble or (self._responder.trouble if self._responder else "")
 
-    def _partition_health(self) -> list[PartitionHealth]:
+    def _partition_health(self) -> list[dict[str, Any]]:
         return partition_health(self.lanes.progress(), self.watch.ends, self._resets, time.time())
 
 
