@@ -92,29 +92,17 @@ class Driver(faust.App):
         self.topics.add(self.topic(*consumer.topics, key_type=bytes, value_type=bytes))
 
     @property
-    def is_taking_over(self) -> bool:
-        """Whether partitions are assigned that are not worked on yet."""
-        return self._batches.is_taking_over
-
-    def is_trying_to_take_over(self, limit_s: float) -> bool:
-        """Return whether that is tried again and again: an attempt fails sooner than it takes so long."""
-        return self._batches.is_trying_to_take_over(limit_s)
+    def batches(self) -> BatchConsumer:
+        """What fetches, and takes partitions over; it is made when it is first asked for."""
+        return cast(BatchConsumer, self.consumer)
 
     def take_over_again(self) -> None:
         """Begin anew in all partitions; may be called from other threads."""
-        self.loop.call_soon_threadsafe(self._batches.take_over_again)
+        self.loop.call_soon_threadsafe(self.batches.take_over_again)
 
     async def seek(self, place: Place, offset: int) -> None:
         """Go on fetching from an offset."""
-        await self._batches.seek_wait({TP(*place): offset})
-
-    async def skip_gaps(self) -> None:
-        """Move lanes that have nothing to do over offsets that hold no record."""
-        await self._batches.skip_gaps()
-
-    @property
-    def _batches(self) -> BatchConsumer:
-        return cast(BatchConsumer, self.consumer)
+        await self.batches.seek_wait({TP(*place): offset})
 
     def _new_transport(self) -> TransportT:
         return BatchTransport(self._assignee, self.conf.broker_consumer, self)

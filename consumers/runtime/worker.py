@@ -161,7 +161,9 @@ class Worker(mode.Service):
                 topics=consumer.topics,
                 progress=self.lanes.progress,
                 topic_ids=lambda: self._store.topic_ids,
-                is_taking_over=lambda: self._driver.is_trying_to_take_over(settings.stall_s),
+                is_taking_over=lambda: self._driver.batches.is_trying_to_take_over(
+                    settings.stall_s
+                ),
                 moved=self._driver.take_over_again,
                 end=self._end,
             ),
@@ -237,7 +239,7 @@ class Worker(mode.Service):
             [
                 Chore("working on what is due", LOOK_EVERY_S, self._work_on_what_is_due),
                 Chore("maintenance of the inbox", MAINTAIN_EVERY_S, self._maintain),
-                Chore("passing over gaps", SKIP_EVERY_S, self._driver.skip_gaps),
+                Chore("passing over gaps", SKIP_EVERY_S, self._driver.batches.skip_gaps),
                 *self._looks_at_the_stash(),
                 *self._own_chores,
             ]
@@ -309,7 +311,7 @@ class Worker(mode.Service):
             return "the worker is stopping" if self.should_stop else "the worker is starting"
         if self._driver.rebalancing:
             return "the consumer group is being rebalanced"
-        if self._driver.is_taking_over:
+        if self._driver.batches.is_taking_over:
             return "partitions are being taken over"
         if not self.lanes.places() and not self.watch.is_spare:
             return self.watch.trouble or "the worker holds no partition"
