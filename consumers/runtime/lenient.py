@@ -9,9 +9,6 @@ from typing import Any
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
-FIRST_WITH_HEADERS = 2
-"""The message format, which every broker of today writes."""
-
 
 class LenientRecords(_MemoryRecordsPy):  # type: ignore[misc]  # it is no more than said to be final
     """The batches of a fetched partition, as aiokafka's fetcher asks for them."""

@@ -63,14 +63,14 @@ def worker_metrics(consumer: str, told: Mapping[str, Any]) -> Iterator[Metric]:
 
 
 def _of_handlers(consumer: str, handlers: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
-    for figure, name, about in (
-        ("calls", "calls", "Calls of a handler, those included that were rolled back."),
-        ("messages", "messages", "Messages that these calls were about."),
-        ("failures", "failures", "Calls that raised an error."),
-        ("seconds", "seconds", "Time that the calls took."),
+    for figure, about in (
+        ("calls", "Calls of a handler, those included that were rolled back."),
+        ("messages", "Messages that these calls were about."),
+        ("failures", "Calls that raised an error, or were cancelled as they took too long."),
+        ("seconds", "Time that the calls took."),
     ):
         yield counter(
-            f"tailrace_handler_{name}_total",
+            f"tailrace_handler_{figure}_total",
             about,
             {(consumer, handler): stats[figure] for handler, stats in handlers.items()},
             ["consumer", "handler"],

@@ -6,9 +6,10 @@ message, and repetitions, make no second one.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cdc.envelope import moment_of
@@ -76,25 +77,16 @@ class MessageSpans:
             more: dict[str, Value] = {_COUNT: together} if batch else {}
             self._handled(each, told | more, wait, end_ns, error, batch)
 
-    @contextmanager
     def trying_again(
         self, received: Received[Any], waited: str, since: datetime | None
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Record that a message is taken out of where it was put aside, and what becomes of it in the block.
 
         Args:
             waited: Where that was.
             since: When it was put there.
         """
-        self.taken([received], time.time_ns())
-        error = ""
-        try:
-            yield
-        except Exception as reason:
-            error = type(reason).__name__
-            raise
-        finally:
-            self._tried_again(received, waited, since, error)
+        return self._taking(received, partial(self._tried_again, received, waited, since))
 
     def _tried_again(
         self, received: Received[Any], waited: str, since: datetime | None, error: str
@@ -120,19 +112,26 @@ class MessageSpans:
         attempt: dict[str, Value] = {"tailrace.attempt": received.attempt}
         self._handled(received, told | attempt, parent, end_ns, error)
 
-    @contextmanager
-    def answering(self, received: Received[Any]) -> Iterator[None]:
+    def answering(self, received: Received[Any]) -> AbstractContextManager[None]:
         """Record a request that is answered in the block."""
+        return self._taking(received, partial(self._answered, received))
+
+    def _answered(self, received: Received[Any], error: str) -> None:
+        told = _told(received.record)
+        self._handled(received, told, self._way_here(received, told), time.time_ns(), error)
+
+    @contextmanager
+    def _taking(self, received: Received[Any], record: Callable[[str], None]) -> Iterator[None]:
+        """Take a message, and in the end record the class of the error that the block raises, if it does."""
         self.taken([received], time.time_ns())
         error = ""
         try:
             yield
-        except Exception as reason:
+        except BaseException as reason:
             error = type(reason).__name__
             raise
         finally:
-            told = _told(received.record)
-            self._handled(received, told, self._way_here(received, told), time.time_ns(), error)
+            record(error)
 
     def _way_here(self, received: Received[Any], told: dict[str, Value]) -> str:
         """Record the waits of a message until it was taken; return the id of the last one."""

@@ -68,10 +68,10 @@ class Work(UnitOfWork):
         self._received.replied = type(message)
         return await self.send(message, key=key or delivery.key, to=delivery.reply_to)
 
-    async def reply_if_wanted(self, message: Message, *, key: str | None = None) -> UUID | None:
+    async def reply_if_wanted(self, message: Message) -> UUID | None:
         """Send the reply to the message that is handled if it names a topic for it, see `reply`; return its id."""
         self._received.replied = type(message)
-        return None if self.delivery.reply_to is None else await self.reply(message, key=key)
+        return None if self.delivery.reply_to is None else await self.reply(message)
 
 
 class BulkWork(TransactionScope):

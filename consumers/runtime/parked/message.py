@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Self
 from uuid import UUID
 
 from cdc.kafka_record import Headers
+from consumers.runtime.parked.selection import Status
 
 State = Literal["dead", "retrying", "waiting"]
 
@@ -86,7 +87,7 @@ class Parked:
     error_class: str
     error_text: str
     edited: bool
-    status: Literal["dead", "retrying"]
+    status: Status
     attempts: int
     next_attempt_at: datetime | None
     number: int

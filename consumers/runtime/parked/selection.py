@@ -3,16 +3,19 @@
 import re
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
+
+from consumers.runtime.failures import Reason
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 AGE = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 
 LONGEST_AGE = timedelta(days=20 * 365)
 
-STATUSES = ("retrying", "dead")
-REASONS = ("failed", "undecodable", "malformed", "unknown_type", "too_old", "behind")
+Status = Literal["retrying", "dead"]
+STATUSES = get_args(Status)
+REASONS = get_args(Reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class Selection:
     message_id: UUID | None = None
     error: str | None = None
     reason: str | None = None
-    status: Literal["dead", "retrying"] | None = None
+    status: Status | None = None
     older_than: timedelta | None = None
     newer_than: timedelta | None = None
     waiting: bool = False
