@@ -47,19 +47,6 @@ def stored_record(  # noqa: PLR0913, PLR0917 - the columns of a row
     )
 
 
-def kept_record(record: Record) -> KafkaRecord:
-    """Return a record as it comes back from a row."""
-    return KafkaRecord(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=list(record.headers),
-    )
-
-
 def _time(milliseconds: int) -> datetime:
     within = min(max(milliseconds, EARLIEST_MS), LATEST_MS)
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=within)

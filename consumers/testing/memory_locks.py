@@ -8,8 +8,8 @@ from typing import Any
 from consumers.runtime.locking.lock import Freed, Holder, Want
 from consumers.runtime.locking.store import Overdue, Stashed, Transaction
 from consumers.runtime.received import Received
-from consumers.runtime.stored import kept_record
 from consumers.testing.memory_state import Contents, Held, Transactions
+from consumers.testing.records import kept_record
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from consumers.runtime.store import (
     Place,
     Transaction,
 )
-from consumers.runtime.stored import kept_record
 from consumers.testing.memory_locks import MemoryLocks
 from consumers.testing.memory_state import Line, Position, Row, Transactions
+from consumers.testing.records import kept_record
 
 
 class MemoryStore:

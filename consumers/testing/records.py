@@ -6,7 +6,8 @@ from uuid import UUID
 
 from cdc.context import next_traceparent
 from cdc.ids import new_id
-from cdc.kafka_record import Headers
+from cdc.kafka_record import Headers, KafkaRecord
+from consumers.runtime.delivery import Record
 from consumers.testing.schemas import codec_of_all
 from schemas.catalogue import Topic, catalogue
 from schemas.message import Message
@@ -81,6 +82,19 @@ def deliver(  # noqa: PLR0913 - each by its name
         key=(key or _aggregate_id(message, topic)).encode(),
         value=codec_of_all().encode(message),
         headers=[(name, value.encode()) for name, value in headers.items() if value is not None],
+    )
+
+
+def kept_record(record: Record) -> KafkaRecord:
+    """Return a record as it comes back from a row."""
+    return KafkaRecord(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        key=record.key,
+        value=record.value,
+        headers=list(record.headers),
     )
 
 
