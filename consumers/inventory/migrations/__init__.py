@@ -1,1 +1,0 @@
-"""Migrations of the inventory consumer's tables."""
