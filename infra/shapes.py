@@ -23,6 +23,11 @@ CONNECT: Mapping[Shape, tuple[str, ...]] = {
     "cluster": ("connect-1", "connect-2"),
 }
 """Shape of a stack -> its workers of Kafka Connect."""
+RELAYS: Mapping[Shape, tuple[str, ...]] = {
+    "single": (RELAY_SERVICE.name,),
+    "cluster": (RELAY_SERVICE.name, f"{RELAY_SERVICE.name}-2"),
+}
+"""Shape of a stack -> its relays."""
 POSTGRES: Mapping[Shape, tuple[str, ...]] = {
     "single": ("postgres",),
     "cluster": ("postgres", "postgres-2"),

@@ -12,7 +12,7 @@ from cdc.text import quoted
 from infra.cli.common import usage_errors
 from infra.cli.output import console, emit, json_option
 from infra.cli.values import COUNT, Existing, Parsed, seconds, whole
-from infra.demo.crashes import Crashes
+from infra.demo.crashes import KillNext
 from infra.demo.display import open_display
 from infra.demo.mapping import DEFAULT_CURRENCY, SYNONYMS
 from infra.demo.orders import FORMS
@@ -164,7 +164,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
         currency=currency,
         timeout_s=timeout_s,
     )
-    crashes = _crashes(parts) if parts else None
+    kill_next = _kill_next(parts) if parts else None
     out = console(stderr=as_json)
     with open_source(request) as source:
         for line in source.explanation:
@@ -172,7 +172,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
         results: dict[str, Result] = {}
         for form in FORMS if fulfilment == "both" else (fulfilment,):
             with open_display(out, source.total) as display:
-                result = send(load_deployment(), source, display, request, form, crashes)
+                result = send(load_deployment(), source, display, request, form, kill_next)
             results[form or ""] = result
             if not as_json:
                 if form:
@@ -190,10 +190,10 @@ def demo(  # noqa: PLR0913 - one parameter per option
     context.exit(max(ends))
 
 
-def _crashes(parts: Sequence[str]) -> Crashes:
+def _kill_next(parts: Sequence[str]) -> KillNext:
     from infra.local.crashes import crashes_of
 
-    return crashes_of(local_stack(), parts)
+    return crashes_of(local_stack(), parts).kill_next
 
 
 def _columns(assignments: Sequence[Sequence[tuple[str, str]]]) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from infra.compose.addresses import PREPARING
@@ -14,6 +14,7 @@ from infra.local import preflight
 from infra.local.account import usual_umask
 from infra.local.down import DownResult, PartDown
 from infra.local.home import delete_home, exclusive, is_home, may_be_deleted, prepared
+from infra.local.parts import Part
 from infra.local.probe import wait_until
 from infra.local.restart import Restarted
 from infra.local.stages import Report, Stage, run_stages
@@ -62,7 +63,11 @@ def _stages(settings: Settings, engine: Engine, cancelled: threading.Event) -> l
     return [
         Stage("image", image),
         Stage("containers", partial(_start, engine), after=("image",)),
-        Stage("ready", partial(_wait, settings, engine, cancelled), after=("containers",)),
+        Stage(
+            "ready",
+            partial(_wait, settings, engine, cancelled, parts_of_containers()),
+            after=("containers",),
+        ),
         Stage("groups", groups, after=("ready",)),
         Stage("canary", canary, after=("ready",)),
         Stage(
@@ -95,15 +100,15 @@ def _are_prepared(engine: Engine, found: Mapping[str, Container]) -> bool:
     return all(name in found and found[name].state == "exited" for name in PREPARING)
 
 
-def _wait(settings: Settings, engine: Engine, cancelled: threading.Event) -> str:
-    parts = parts_of_containers()
-
+def _wait(
+    settings: Settings, engine: Engine, cancelled: threading.Event, parts: Sequence[Part]
+) -> str:
     def all_ready() -> bool:
         found = engine.containers()
         return _are_prepared(engine, found) and all(ready(settings, part, found) for part in parts)
 
     wait_until(
-        "not every container does its work (see `tailrace status`)",
+        "not everything that was started does its work (see `tailrace status`)",
         all_ready,
         timeout_s=READY_TIMEOUT_S,
         interval_s=LOOK_EVERY_S,
@@ -145,20 +150,20 @@ def take_down(settings: Settings, name: str, *, kill: bool) -> PartDown:
     engine, container, together = _with_others(settings, name)
     with exclusive(settings.home):
         engine.compose("kill" if kill else "stop", container)
-    return PartDown(container, together)
+    return PartDown(container, _names(together))
 
 
 def restart(settings: Settings, name: str) -> Restarted:
-    """Restart the container of a part, and wait until everything does its work."""
+    """Restart the container of a part, and wait until all that runs in it does its work."""
     begin = time.monotonic()
     engine, container, together = _with_others(settings, name)
     with exclusive(settings.home):
         engine.compose("restart", container)
-        _wait(settings, engine, threading.Event())
-    return Restarted(time.monotonic() - begin, together)
+        _wait(settings, engine, threading.Event(), together)
+    return Restarted(time.monotonic() - begin, _names(together))
 
 
-def _with_others(settings: Settings, name: str) -> tuple[Engine, str, tuple[str, ...]]:
+def _with_others(settings: Settings, name: str) -> tuple[Engine, str, list[Part]]:
     engine = Engine(settings)
     engine.require()
     parts = {part.name: part for part in parts_of_containers()}
@@ -167,8 +172,11 @@ def _with_others(settings: Settings, name: str) -> tuple[Engine, str, tuple[str,
             f"There is no container of {name} here: run `make up STACK=containers` first."
         )
     container = container_of(parts[name])
-    together = (each.name for each in parts.values() if container_of(each) == container)
-    return engine, container, tuple(together)
+    return engine, container, [each for each in parts.values() if container_of(each) == container]
+
+
+def _names(parts: Sequence[Part]) -> tuple[str, ...]:
+    return tuple(part.name for part in parts)
 
 
 def _require_fit(settings: Settings) -> None:

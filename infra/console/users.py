@@ -108,13 +108,17 @@ def _hash(password: str, salt: str) -> str:
 def _parse(path: Path) -> dict[str, User]:
     try:
         content: dict[str, Any] = tomllib.loads(path.read_text())
-        users = {name: User(name, each["role"], each["password"]) for name, each in content.items()}
+        return {name: _user(name, each["role"], each["password"]) for name, each in content.items()}
     except (ValueError, KeyError, TypeError) as error:
         raise UsersError(f"{path} is no file of users: {error!r}") from error
-    for user in users.values():
-        if user.role not in {"look", "act"} or user.password.count("$") != 2:
-            raise UsersError(f"{path} says something of {user.name!r} that is no role, or no hash")
-    return users
+
+
+def _user(name: str, role: object, password: object) -> User:
+    match role, password:
+        case "look" | "act", str() if password.isascii() and password.count("$") == 2:
+            base64.b64decode(password.split("$")[1])
+            return User(name, role, password)
+    raise ValueError(f"it says something of {name!r} that is no role, or no hash")
 
 
 def _write(path: Path, users: Mapping[str, User]) -> None:

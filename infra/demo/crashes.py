@@ -1,48 +1,41 @@
 """Kills programs while a demonstration goes on; which, and how, is for whoever runs them to say."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Protocol
 
 from infra.demo.run import Display
 
 PAUSE_S = 3.0
 """For which the last one has been back at least."""
-
-
-class Crashes(Protocol):
-    """What can be killed."""
-
-    @property
-    def killed(self) -> Mapping[str, int]:
-        """Name of each program -> how often it was."""
-        ...
-
-    def kill_next(self) -> str | None:
-        """Kill one more and return its name; None as long as the last one is not back."""
-        ...
+KillNext = Callable[[], str | None]
+"""Kills one more program and returns its name; None as long as the last one is not back."""
 
 
 @asynccontextmanager
-async def crashing(crashes: Crashes | None, display: Display) -> AsyncIterator[None]:
-    """Kill one program after the other while the block runs."""
-    if crashes is None:
-        yield
+async def crashing(kill_next: KillNext | None, display: Display) -> AsyncIterator[Counter[str]]:
+    """Kill one program after the other while the block runs, and count them by name."""
+    killed: Counter[str] = Counter()
+    if kill_next is None:
+        yield killed
         return
     over = asyncio.Event()
-    killing = asyncio.create_task(_kill(crashes, display, over))
+    killing = asyncio.create_task(_kill(kill_next, killed, display, over))
     try:
-        yield
+        yield killed
     finally:
         over.set()
         await killing
 
 
-async def _kill(crashes: Crashes, display: Display, over: asyncio.Event) -> None:
+async def _kill(
+    kill_next: KillNext, killed: Counter[str], display: Display, over: asyncio.Event
+) -> None:
     while not await _is_set_within(over, PAUSE_S):
-        if (killed := await asyncio.to_thread(crashes.kill_next)) is not None:
-            display.problem(f"killed {killed}")
+        if (name := await asyncio.to_thread(kill_next)) is not None:
+            killed[name] += 1
+            display.problem(f"killed {name}")
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from cdc.work import utc_now
-from infra.demo.crashes import Crashes, crashing
+from infra.demo.crashes import KillNext, crashing
 from infra.demo.figures import SETTLED_WITHIN_S, Added, figures, figures_since, settled_books
 from infra.demo.follow import Looks, at_the_end, order_codec
 from infra.demo.orders import DemoError, Source
@@ -38,31 +38,31 @@ def demonstrate(
     source: Source,
     display: Display,
     pace: Pace,
-    crashes: Crashes | None = None,
+    kill_next: KillNext | None = None,
 ) -> Result:
     """Send everything and see it to its end.
 
     Args:
-        crashes: What is killed meanwhile.
+        kill_next: Kills parts of the stack meanwhile.
     """
     before, since = figures(deployment), utc_now()
     codec = order_codec(deployment.registry, deployment.schema_cache)
 
-    async def conduct(looks: Looks) -> tuple[Run, float, Besides]:
+    async def conduct(looks: Looks) -> tuple[Run, float, Besides, Mapping[str, int]]:
         run = Run(display, concurrency=pace.concurrency, per_s=pace.per_s, timeout_s=pace.timeout_s)
         with _interrupting(run):
             async with walking(
                 deployment, timeout_s=pace.timeout_s, stopping=run.interrupted
             ) as walk:
                 sent = await walk.begin(source)
-                async with crashing(crashes, display):
+                async with crashing(kill_next, display) as killed:
                     start = time.monotonic()
                     await run.conduct(sent, deployment.url_of("storefront"), looks, codec)
                     duration_s = time.monotonic() - start
-                    return run, duration_s, await walk.end(run.ledger, run.others)
+                    return run, duration_s, await walk.end(run.ledger, run.others), killed
 
     with at_the_end(deployment.kafka_bootstrap) as looks:
-        finished, duration_s, besides = asyncio.run(conduct(looks))
+        finished, duration_s, besides, killed = asyncio.run(conduct(looks))
     # what else is known is told even if the databases cannot be asked any more
     after, books = None, None
     with suppress(DemoError):
@@ -70,7 +70,6 @@ def demonstrate(
         within_s = SETTLED_WITHIN_S if finished.ledger.is_settled else 0.0
         books = settled_books(deployment, since, within_s=within_s)
         after = figures_since(before, deployment)
-    killed = crashes.killed if crashes else {}
     return _result(source, finished, duration_s, after, books, besides, killed)
 
 

@@ -15,6 +15,7 @@ import psycopg
 from pydantic import ValidationError
 
 from cdc.ids import new_id
+from cdc.kafka import TopicError
 from infra.demo.asking import Asker, NoAnswer, explain
 from infra.demo.ledger import Sums
 from infra.demo.orders import DemoError
@@ -86,7 +87,7 @@ class SalesReports:
         try:
             with open_lags(self._deployment) as lags:
                 return any(each.messages for each in lags.measure([WORKER]))
-        except psycopg.Error:  # the database may just be coming back
+        except (psycopg.Error, TopicError):  # what was killed may just be coming back
             return True
 
     async def _made(self) -> Report:

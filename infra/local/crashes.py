@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain, cycle
 
@@ -24,7 +23,6 @@ class Crashes:
     """
 
     def __init__(self, settings: Settings, programs: Mapping[str, Sequence[Part]]) -> None:
-        self.killed: Counter[str] = Counter()
         self._settings = settings
         self._supervisor = Supervisor(settings.home)
         self._programs = programs
@@ -41,7 +39,6 @@ class Crashes:
             return None
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
-        self.killed[name] += 1
         self._last = name
         return name
 

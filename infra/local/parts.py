@@ -15,18 +15,18 @@ from infra.local.standby import watch
 from infra.processes import command_of, environment_of, shared_command, shared_environment
 from infra.services import RELAY_SERVICE, SERVICES, WORKERS
 from infra.settings import HOST, Publisher, Settings
-from infra.shapes import BROKERS, POSTGRES, Shape, second_port_setting
+from infra.shapes import BROKERS, POSTGRES, RELAYS, Shape, second_port_setting
 from infra.shapes import CONNECT as WORKERS_OF_CONNECT
 from infra.stack_deployment import second_deployment_of
 
 SHARED = "workers"  # the program that runs all consumers when they share a process
 SECOND_WORKERS = "workers-2"  # of a cluster: one process with another worker of each consumer
-SECOND_RELAY = "relay-2"
 KAFKA_OF_A_CLUSTER = BROKERS["cluster"]
 CONNECT_OF_A_CLUSTER = WORKERS_OF_CONNECT["cluster"]
 KAFKA = (*BROKERS["single"], *KAFKA_OF_A_CLUSTER)
 CONNECT = (*WORKERS_OF_CONNECT["single"], *CONNECT_OF_A_CLUSTER)
-RELAY = (RELAY_SERVICE.name, SECOND_RELAY)
+RELAY = RELAYS["cluster"]
+_, SECOND_RELAY = RELAY
 
 
 @dataclass(frozen=True, slots=True)

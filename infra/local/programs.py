@@ -48,13 +48,17 @@ def remember(home: Path, programs: list[Program]) -> None:
 def remembered(home: Path) -> list[Program]:
     """Return the programs supervisord was given last; none if that cannot be told."""
     try:
-        entries = json.loads(_path(home).read_text())
-    except (FileNotFoundError, ValueError):
+        return [
+            Program(**entry | {"argv": tuple(entry["argv"]), "directory": Path(entry["directory"])})
+            for entry in json.loads(_path(home).read_text())
+        ]
+    except (
+        FileNotFoundError,
+        ValueError,
+        TypeError,
+        KeyError,
+    ):  # or another version has written it
         return []
-    return [
-        Program(**entry | {"argv": tuple(entry["argv"]), "directory": Path(entry["directory"])})
-        for entry in entries
-    ]
 
 
 def publisher(settings: Settings) -> Publisher:

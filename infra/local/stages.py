@@ -54,6 +54,8 @@ def run_stages(
                         pending.remove(stage)
                         report.started(stage.name)
                         running[pool.submit(stage.run)] = (stage, time.monotonic())
+                if not running:
+                    break
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     stage, begin = running.pop(future)
@@ -68,6 +70,9 @@ def run_stages(
             raise
     if failures:
         raise _first_cause(failures)
+    if pending:
+        awaited = ", ".join(sorted(set(pending[0].after) - seconds.keys()))
+        raise StageError(f"{pending[0].name} waits for {awaited}, which never happens.")
     return seconds
 
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from cdc import connector
 from cdc.database import SyncConnection
 from cdc.metrics import Labels, Metric, Values, counter, gauge, one
-from cdc.slot import Slot
 from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
 from consumers.runtime.parked.selection import REASONS, STATUSES
@@ -29,6 +28,10 @@ from schemas.catalogue import catalogue
 def pipeline_sources(deployment: Deployment) -> tuple[Source, ...]:
     deployment = deployment.to_look()
     schemas = Schemas(deployment)
+
+    @contextmanager
+    def slot() -> Iterator[Look]:
+        yield lambda: list(_slots(deployment))
 
     @contextmanager
     def publishing() -> Iterator[Look]:
@@ -57,6 +60,8 @@ def pipeline_sources(deployment: Deployment) -> tuple[Source, ...]:
             yield lambda: list(_sagas(readers))
 
     return (
+        # apart from who publishes: when Connect is down, WAL piles up
+        Source("slot", slot),
         Source("publisher", publishing),
         Source("outboxes", outboxes),
         Source("consumers", consumers),
@@ -66,10 +71,7 @@ def pipeline_sources(deployment: Deployment) -> tuple[Source, ...]:
 
 
 def _publishing(deployment: Deployment) -> Iterator[Metric]:
-    by = publisher(deployment)
-    slots = {each.slot: capture.slot(each) for each in deployment.shards}
-    yield from _slots(slots, are_needed=by == "cdc")
-    if by == "cdc":
+    if publisher(deployment) == "cdc":
         states = {
             each.connector: connector.status(deployment.connect_url, each.connector)
             for each in deployment.shards
@@ -94,9 +96,10 @@ def _publishing(deployment: Deployment) -> Iterator[Metric]:
     )
 
 
-def _slots(slots: Mapping[str, Slot | None], *, are_needed: bool) -> Iterator[Metric]:
+def _slots(deployment: Deployment) -> Iterator[Metric]:
+    slots = {each.slot: capture.slot(each) for each in deployment.shards}
     there = {name: slot for name, slot in slots.items() if slot}
-    if are_needed:
+    if publisher(deployment) == "cdc":
         usable = {
             name: slot is not None and not slot.is_lost and slot.is_readable
             for name, slot in slots.items()

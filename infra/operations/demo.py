@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.demo.crashes import Crashes
+from infra.demo.crashes import KillNext
 from infra.demo.demonstrate import Pace, demonstrate
 from infra.demo.generate import GeneratedOrders
 from infra.demo.mapping import MappingError
@@ -71,12 +71,12 @@ def send(
     display: Display,
     request: DemoRequest,
     form: str | None = None,
-    crashes: Crashes | None = None,
+    kill_next: KillNext | None = None,
 ) -> Result:
     """Send everything in one form of fulfilment, and follow each order to its end.
 
     Args:
-        crashes: What is killed meanwhile.
+        kill_next: Kills parts of the stack meanwhile.
     """
     usual = MOST_AT_ONCE if request.per_s else ORDERS_PER_CORE * (os.cpu_count() or 1)
     pace = Pace(
@@ -84,4 +84,6 @@ def send(
         per_s=request.per_s,
         timeout_s=request.timeout_s,
     )
-    return demonstrate(deployment, InForm(source, form) if form else source, display, pace, crashes)
+    return demonstrate(
+        deployment, InForm(source, form) if form else source, display, pace, kill_next
+    )

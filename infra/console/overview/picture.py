@@ -6,11 +6,14 @@ Where things are follows from the catalogue and from what services declare; what
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from infra.console.overview.sources import Pipeline
 from infra.console.pages import rate, seconds
+from infra.deployment import Publisher
 from infra.operations.outbox.waiting import Waiting
 from infra.services import CANARY, OUTBOXES, SERVICES, WORKERS
+from infra.shapes import CONNECT, RELAYS
 from infra.text import counted
 from schemas.catalogue import Topic, catalogue
 
@@ -306,7 +309,7 @@ class _Labels:
             case "publisher":
                 by = self._waiting.published_by if self._waiting else None
                 title = {"cdc": "Debezium", "relay": "relay", None: "publisher"}[by]
-                parts = {"cdc": ("connect",), "relay": ("relay",), None: ()}[by]
+                parts = self._publishers(by)
                 label = self._of_publisher()
             case "topic":
                 label = self._of_topic(box.name)
@@ -326,6 +329,12 @@ class _Labels:
         if arrow.source == "publisher":
             return self._of_topic(arrow.target).state
         return self._of_line(arrow.target, arrow.source).state
+
+    def _publishers(self, by: Publisher | None) -> tuple[str, ...]:
+        """Return the parts that publish; of a cluster there are two."""
+        known = {"cdc": CONNECT, "relay": RELAYS, None: {}}[by].values()
+        names = dict.fromkeys(chain.from_iterable(known))
+        return tuple(name for name in names if self._states and name in self._states)
 
     def _state(self, part: str) -> str:
         return "unknown" if self._states is None else self._states.get(part, "unknown")

@@ -13,7 +13,7 @@ from infra import capture
 from infra.console.board import Source
 from infra.console.installation import Installation
 from infra.consumer_access import ROLES, ConsumerSchema
-from infra.operations.doctor import Finding, cheap_checks, examine
+from infra.operations.doctor import Finding, cheap_checks, examine, publisher_of
 from infra.operations.doctor.servers import server_checks
 from infra.operations.lag import Lags, lags_in
 from infra.operations.outbox.waiting import Outboxes, Waiting
@@ -77,7 +77,7 @@ def _parts(installation: Installation) -> Iterator[Callable[[], Parts]]:
     local, deployment = installation.local, installation.seen
 
     def ask() -> Parts:
-        checks = server_checks(deployment, publisher(deployment))
+        checks = server_checks(deployment, publisher_of(deployment))
         remedy = f"see to it that it runs, or correct its address in {deployment.source}"
         return Parts((), examine(checks, remedy))
 

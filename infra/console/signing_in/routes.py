@@ -10,7 +10,7 @@ from starlette.routing import Route
 from cdc.logs import FieldLogger
 from infra.console.guard import LARGEST_FORM_BYTES, Form
 from infra.console.routes import Site, see
-from infra.console.signing_in.sessions import IDLE_S, Sessions, TooManyTriesError
+from infra.console.signing_in.sessions import Sessions, TooManyTriesError
 
 log = FieldLogger(__name__)
 
@@ -35,14 +35,8 @@ def sign_in_routes(site: Site, sessions: Sessions, cookie: str, *, is_secure: bo
             return _page(to, "Name and password do not belong together.", HTTPStatus.FORBIDDEN)
         log.info("signed in", name=name)
         answer = see(_ours(to))
-        answer.set_cookie(
-            cookie,
-            session_id,
-            max_age=int(IDLE_S),
-            httponly=True,
-            secure=is_secure,
-            samesite="strict",
-        )
+        # how long it lasts is for the session to say, which each use prolongs
+        answer.set_cookie(cookie, session_id, httponly=True, secure=is_secure, samesite="strict")
         return answer
 
     async def sign_out(request: Request, _form: Form) -> Response:

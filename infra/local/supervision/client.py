@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import xmlrpc.client
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -244,10 +245,7 @@ _IDLE_STATES = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
 def tail(path: Path, lines: int) -> list[str]:
     """Return the last lines of a text file that hold anything; none if the file is missing."""
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 400 * lines - 4000))
-            text = file.read().decode(errors="replace")
+        with path.open(errors="replace") as file:  # of 10 MB at most
+            return list(deque((line.rstrip() for line in file if line.strip()), maxlen=lines))
     except FileNotFoundError:
         return []
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]

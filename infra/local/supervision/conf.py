@@ -12,6 +12,7 @@ from pathlib import Path
 from infra.errors import TailraceError
 from infra.local.home import write_private
 from infra.local.program import Program
+from infra.settings import SettingsError
 
 MARKER_VARIABLE = "TAILRACE_SUPERVISED_HOME"
 FINGERPRINT_VARIABLE = "TAILRACE_FINGERPRINT"
@@ -142,10 +143,10 @@ def _render_program(home: Path, program: Program) -> str:
     variables = program.env | {FINGERPRINT_VARIABLE: program.fingerprint}
     return PROGRAM.format(
         name=program.name,
-        command=_escape(shlex.join(program.argv)),
-        directory=program.directory,
+        command=_escape(f"the command line of {program.name}", shlex.join(program.argv)),
+        directory=_escape("the path of this clone", str(program.directory)),
         environment=",".join(
-            f'{key}="{_escape(_quotable(value))}"' for key, value in variables.items()
+            f'{key}="{_quotable(key, value)}"' for key, value in variables.items()
         ),
         stage=program.stage,
         restart=str(program.restart).lower(),
@@ -159,11 +160,17 @@ def _render_program(home: Path, program: Program) -> str:
     )
 
 
-def _escape(value: str) -> str:
+def _escape(name: str, value: str) -> str:
+    if re.search(r"[\r\n]|\s[;#]", value):  # each ends the value, whatever is around it
+        raise SettingsError(
+            f"supervisord cannot be told {name}, {value!r}: it must not hold line breaks, or ; or # behind a space."
+        )
     return value.replace("%", "%%")
 
 
-def _quotable(value: str) -> str:
-    if '"' in value or "\n" in value:
-        raise ValueError(f"supervisord cannot take this value of a variable: {value!r}")
-    return value
+def _quotable(variable: str, value: str) -> str:
+    if re.search(r"""["]|^'|'$""", value):
+        raise SettingsError(
+            f'supervisord cannot be told {variable}, {value!r}: it must not hold ", or begin or end with a quote.'
+        )
+    return _escape(variable, value)

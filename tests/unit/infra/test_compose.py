@@ -6,26 +6,27 @@ import socket
 import stat
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.capture import connector_settings
-from infra.compose import alive, images
+from infra.compose import alive, images, stack
 from infra.compose import engine as engine_module
 from infra.compose.addresses import PREPARING, WORKERS, inside
 from infra.compose.engine import Container, Engine, EngineSilentError
 from infra.compose.handed import hand_out
 from infra.compose.render import FILE, HANDED, document, named_once, render
-from infra.compose.status import parts_of_containers
+from infra.compose.status import container_of, parts_of_containers
 from infra.deployment import DeploymentError
 from infra.deployment.current import is_local, load_deployment, local_stack
 from infra.errors import TailraceError
 from infra.local.home import prepare_home
 from infra.local.java.lockfile import read
 from infra.local.postgres import installed
+from infra.local.probe import ProbeTimeoutError
 from infra.services import SERVICES, SUPERUSER
 from infra.settings import REPOSITORY, Settings, load_settings
 from infra.shapes import JVM_METRICS_PORTS
@@ -269,3 +270,36 @@ def test_an_engine_that_stands_still_keeps_nobody_waiting(
     monkeypatch.setattr(engine_module, "ANSWER_S", 0.2)
     with pytest.raises(EngineSilentError, match=r"has not answered .* then try again"):
         ask(Engine(load_settings(stack="containers", home=tmp_path)))
+
+
+def test_a_part_that_is_restarted_is_what_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(home=tmp_path / "home", stack="containers")
+    prepare_home(settings.home)
+    asked: list[str] = []
+
+    class Running(Engine):
+        def require(self) -> None:
+            pass
+
+        def containers(self) -> Mapping[str, Container]:
+            parts = {container_of(part): "running" for part in parts_of_containers()}
+            states = parts | dict.fromkeys(PREPARING, "exited")
+            return {
+                name: Container(name, name, state, 0, 1, "", 0) for name, state in states.items()
+            }
+
+        def compose(self, *arguments: str) -> str:
+            asked.append(" ".join(arguments))
+            return ""
+
+    # all others are down
+    consumers = {each.name for each in CONSUMERS}
+    monkeypatch.setattr(stack, "Engine", Running)
+    monkeypatch.setattr(stack, "READY_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(stack, "ready", lambda _settings, part, _found: part.name in consumers)
+    assert set(stack.restart(settings, "payments-worker").together) == consumers
+    assert asked == [f"restart {WORKERS}"]
+    with pytest.raises(ProbeTimeoutError):
+        stack.restart(settings, "kafka")

@@ -31,6 +31,15 @@ def test_programs_are_remembered_as_they_were(broker: Program, tmp_path: Path) -
     assert remembered(tmp_path) == [broker]
 
 
+@pytest.mark.parametrize(
+    "content", ["null", "[{}]", '[{"argv": [], "directory": "/", "x": 1}]', "["]
+)
+def test_programs_of_another_version_are_as_good_as_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "supervisor").mkdir()
+    (tmp_path / "supervisor/programs.json").write_text(content)
+    assert remembered(tmp_path) == []
+
+
 def test_parts_are_those_that_the_stack_was_brought_up_with(tmp_path: Path) -> None:
     names = {part.name for part in parts_brought_up(own_settings(tmp_path, console="off"))}
     assert "connect" in names

@@ -93,6 +93,13 @@ def test_a_fault_of_the_program_stays_what_it_is() -> None:
         run_stages([Stage("schemas", fail)], Recorder(), threading.Event())
 
 
+@pytest.mark.parametrize("after", ["kafak", "topics"])
+def test_a_stage_that_waits_for_what_is_not_there_is_refused(after: str) -> None:
+    stages = [Stage("kafka", lambda: ""), Stage("topics", lambda: "", after=(after,))]
+    with pytest.raises(StageError, match=f"topics waits for {after}"):
+        run_stages(stages, Recorder(), threading.Event())
+
+
 def test_waiting_ends_with_the_fact() -> None:
     answers = iter([False, False, True])
     assert wait_until("nothing comes", lambda: next(answers), timeout_s=10, interval_s=0.001) < 10

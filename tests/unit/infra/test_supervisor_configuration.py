@@ -6,7 +6,7 @@ from supervisor.options import ServerOptions
 
 from infra.local.program import Program
 from infra.local.supervision import conf
-from infra.settings import Settings
+from infra.settings import Settings, SettingsError
 
 
 @pytest.fixture
@@ -47,6 +47,38 @@ def test_supervisord_understands_what_is_meant(home: Path) -> None:
     }
     assert config.directory == str(home / "work of art")
     assert config.stdout_logfile == str(home / "logs" / "kafka.log")
+
+
+def test_a_clone_may_be_in_a_folder_with_a_percent_sign(home: Path) -> None:
+    (home / "feature%2Fx").mkdir()
+    [group] = understood_by_supervisord(
+        home, program(home, directory=home / "feature%2Fx")
+    ).process_group_configs
+    assert group.process_configs[0].directory == str(home / "feature%2Fx")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        *(
+            ({"env": {"AUDIENCE": value}}, "AUDIENCE")
+            for value in ("Shop #1", "a\t;b", 'a"b', "'a", "a'", "a\nb", "a\rb")
+        ),
+        ({"directory": Path("/a #1")}, "the path of this clone"),
+        ({"argv": ("/a ;b/python",)}, "the command line of kafka"),
+    ],
+)
+def test_what_supervisord_would_understand_otherwise_is_refused(
+    home: Path, changes: dict[str, object], name: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"told {name}, "):
+        conf.render(home, [program(home, **changes)])
+
+
+def test_what_looks_like_a_comment_and_is_none_is_told(home: Path) -> None:
+    told = {"A": "x;y#z", "B": "it's"}
+    [group] = understood_by_supervisord(home, program(home, env=told)).process_group_configs
+    assert told.items() <= group.process_configs[0].environment.items()
 
 
 def test_a_process_that_dies_soon_is_backed_off(home: Path) -> None:

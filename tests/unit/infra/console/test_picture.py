@@ -2,9 +2,12 @@
 
 from itertools import combinations
 
+import pytest
+
 from consumers.runtime.lag import PartitionLag, TopicLag
 from infra.console.overview.picture import HEADING, WIDTH, Box, Drawn, layout, picture
 from infra.console.overview.sources import Pipeline
+from infra.deployment import Publisher
 from infra.operations.outbox.waiting import Rows, Waiting
 from infra.services import CANARY, OUTBOXES, SERVICES, WORKERS
 from schemas.catalogue import catalogue
@@ -103,6 +106,22 @@ def test_without_servers_everything_is_there_and_not_known() -> None:
     found = picture(None, None, None)
     assert {each.label.text for each in found.boxes if each.box.kind == "topic"} == {"not known"}
     assert {state for _, state in found.arrows} == {"idle", "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        ("cdc", ["connect"]),
+        ("cdc", ["connect-1", "connect-2"]),
+        ("relay", ["relay"]),
+        ("relay", ["relay", "relay-2"]),
+    ],
+)
+def test_all_that_publish_are_seen(by: Publisher, names: list[str]) -> None:
+    states = dict.fromkeys(names, "running") | {names[-1]: "stopped", "kafka": "running"}
+    shown = picture(states, None, Waiting(published_by=by, outboxes={}))
+    parts = drawn(list(shown.boxes), "publisher", "publisher").parts
+    assert [(part.name, part.state) for part in parts] == [(name, states[name]) for name in names]
 
 
 def test_a_part_that_is_down_is_seen_at_its_service() -> None:

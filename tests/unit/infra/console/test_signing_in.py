@@ -101,6 +101,7 @@ def test_who_signs_in_comes_to_the_page_that_was_asked_for(client: TestClient) -
     cookie = answer.headers["set-cookie"]
     for flag in ("__Host-console=", "HttpOnly", "Secure", "SameSite=strict", "Path=/"):
         assert flag in cookie
+    assert not re.search("max-age|expires", cookie, re.IGNORECASE)  # each use prolongs it
     assert "strict-transport-security" in answer.headers
     assert "Signed in as ada" in client.get("/replays").text
 
@@ -270,6 +271,10 @@ def test_a_file_holds_no_password_and_is_for_nobody_else(tmp_path: Path) -> None
         "[ada]\nrole = 'all'\npassword = 'a$b$c'",
         "[",
         '[ada]\nrole="act"\npassword="x"',
+        '[ada]\nrole=["act"]\npassword="a$b$c"',
+        '[ada]\nrole="act"\npassword=5',
+        '[ada]\nrole="act"\npassword="scrypt$a$AAAA"',
+        '[ada]\nrole="act"\npassword="scrypt$AAAA$é"',
     ):
         path.write_text(content)
         path.chmod(0o600)
