@@ -24,7 +24,7 @@ class Pace:
 
     Args:
         concurrency: Most of them under way at once.
-        per_s: Most that are begun in a second; None for as many as possible.
+        per_s: How many are begun in a second, on average; None for as many as possible.
         timeout_s: Longest time in which nothing moves.
     """
 

@@ -31,7 +31,7 @@ class Run:
 
     Args:
         concurrency: Most orders under way at once.
-        per_s: Most orders that are begun in a second; None for as many as possible.
+        per_s: Orders begun in a second, on average, as after a stall a burst catches up; None for as many as possible.
         timeout_s: Longest time in which nothing moves.
     """
 

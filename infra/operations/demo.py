@@ -33,7 +33,9 @@ class DemoRequest:
     columns: Mapping[str, str] = field(default_factory=dict)
     # most orders under way at once; by default two for each processor core, or as many as a rate takes
     concurrency: int | None = None
-    per_s: float | None = None  # most orders that are begun in a second
+    per_s: float | None = (
+        None  # orders begun in a second, on average: what falls behind is caught up with at once
+    )
     seed: int = 1  # the same makes up the same orders
     currency: str | None = None  # of amounts that name none; of all orders made up
     timeout_s: float = 60.0  # longest time in which nothing moves
