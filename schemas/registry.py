@@ -5,14 +5,13 @@ before neither writes nor reads less because the registry is down.
 """
 
 import hashlib
-import os
-import tempfile
 from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from schemas.contracts import canonical, fingerprint
+from schemas.files import replace_file
 from schemas.proxies import heeded
 from schemas.registry_settings import RegistrySettings
 
@@ -133,8 +132,8 @@ class SchemaStore:
         """
         schema = canonical(name)
         entry = self.directory / f"{fingerprint(schema)}.id"
-        if entry.is_file():
-            return int(entry.read_text())
+        if kept := _kept(entry):
+            return int(kept)
         schema_id = self._ask_id(name, schema)
         self.keep(name, schema_id)
         return schema_id
@@ -143,7 +142,7 @@ class SchemaStore:
         """Note the id under which this code's version of a message's schema is registered."""
         schema = canonical(name)
         entry = self.directory / f"{fingerprint(schema)}.id"
-        if not entry.is_file():
+        if not _kept(entry):
             self._keep(entry, str(schema_id))
             # whoever reads it need not ask
             self._keep(self.directory / f"{schema_id}.avsc", schema)
@@ -155,8 +154,8 @@ class SchemaStore:
             UnknownSchemaError: the registry holds no such id.
         """
         entry = self.directory / f"{schema_id}.avsc"
-        if entry.is_file():
-            return entry.read_text()
+        if kept := _kept(entry):
+            return kept
         schema = self._ask_schema(schema_id)
         self._keep(entry, schema)
         return schema
@@ -193,9 +192,10 @@ class SchemaStore:
         return explain(error, self._settings)
 
     def _keep(self, entry: Path, text: str) -> None:
-        """Write a cache entry whole or not at all, as other processes may be reading it."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=self.directory)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        Path(temporary).replace(entry)
+        replace_file(entry, text)
+
+
+def _kept(entry: Path) -> str:
+    """Return what a cache entry says; nothing where there is none, or one that a loss of power has left empty."""
+    return entry.read_text(encoding="utf-8") if entry.is_file() else ""

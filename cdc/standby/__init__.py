@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 from cdc.database import SyncConnection
 from cdc.slot import lsn_number
 from cdc.sql import load_queries
+from schemas.files import replace_file
 
 QUERIES = load_queries(__package__)
 WAITED_FOR: tuple[LiteralString, ...] = ("synchronous_standby_names", "synchronized_standby_slots")
@@ -106,9 +107,7 @@ class Behind:
 
     def mark(self, since: str) -> None:
         if not self:
-            partial = self._file.with_suffix(".partial")
-            partial.write_text(since)
-            partial.replace(self._file)
+            replace_file(self._file, since, 0o666)
 
     def remove(self) -> None:
         self._file.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from consumers.replay import plan as plans
 from consumers.replay.errors import ReplayError
 from consumers.replay.source import Plan
 from consumers.runtime.store import Place
+from schemas.files import replace_file
 
 Mode = Literal["sandbox", "topic", "live"]
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
@@ -30,8 +31,9 @@ class RunState:
     target: str
     # `topic/partition` -> where to go on, where that is not kept with the effects
     positions: dict[str, int] = field(default_factory=dict)
-    # Git revision whose handlers are at work; None for those of the working tree
+    # what the Git revision whose handlers are at work was called, and its commit; None for those of the working tree
     code: str | None = None
+    commit: str | None = None
 
     def planned(self) -> Plan:
         return plans.from_json(self.plan)
@@ -55,10 +57,7 @@ class States:
 
     def save(self, state: RunState) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(state.run_id)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(state), indent=1))
-        partial.replace(path)
+        replace_file(self._path(state.run_id), json.dumps(asdict(state), indent=1))
 
     def load(self, run_id: str) -> RunState:
         """Return the state of a replay, or of the one that was begun last.

@@ -5,13 +5,13 @@ import os
 from infra.compose.addresses import POSTGRES_PORT
 from infra.compose.engine import secrets_account
 from infra.compose.render import HANDED
-from infra.local.home import write_private
 from infra.local.java import registry
 from infra.local.java.configuration import write_properties
 from infra.local.passwords import ensure_password
 from infra.local.provision import ensure_passwords
 from infra.services import SUPERUSER
 from infra.settings import Settings
+from schemas.files import replace_file
 
 # of the image: where it listens, and where it may write
 OWN_OF_REGISTRY = frozenset(
@@ -36,7 +36,7 @@ def hand_out(settings: Settings) -> None:
     handed.mkdir(mode=0o700, exist_ok=True)
     for name in HANDED:
         if name.endswith(".password"):
-            write_private(handed / name, (settings.secrets / name).read_text())
+            replace_file(handed / name, (settings.secrets / name).read_text())
         else:
             write_properties(handed / name, _registry_properties(settings))
         (handed / name).chmod(0o444)

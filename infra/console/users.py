@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import tomllib
@@ -14,6 +13,7 @@ from typing import Any
 
 from infra.console.installation import Mode
 from infra.errors import RequestError, TailraceError
+from schemas.files import replace_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 SHORTEST = 12
@@ -126,9 +126,4 @@ def _write(path: Path, users: Mapping[str, User]) -> None:
         f'["{user.name}"]\nrole = "{user.role}"\npassword = "{user.password}"\n'
         for user in users.values()
     ]
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write("\n".join(lines))
-    partial.replace(path)
+    replace_file(path, "\n".join(lines))

@@ -3,21 +3,24 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import sql
 
-from cdc.database import SyncConnection
+from cdc.database import SyncConnection, connect
 from cdc.sql import load_queries
 from consumers.runtime.throwaway import ThrowawaySchema
 from infra.deployment import Capture
 from infra.repository import REPOSITORY
 from infra.services import MIGRATIONS, OWNER, RELAY
+from schemas.files import read_json, replace_file
 
 QUERIES = load_queries(__package__, "schema.sql")
 FILE = "declared-schemas.json"
+ALONE = "select pg_advisory_lock(hashtext('tailrace declared schemas'))"
 
 
 class Part(NamedTuple):
@@ -44,18 +47,37 @@ def declared_parts(
 ) -> Mapping[str, Parts]:
     """Return schema -> what this code's migrations make of it."""
     file, wanted = state / FILE, _fingerprint()
-    held = json.loads(file.read_text()) if file.is_file() else {}
-    if held.get("migrations") != wanted:
-        held = {"migrations": wanted, "schemas": {}}
-    if missing := [schema for schema in capture.schemas if schema not in held["schemas"]]:
-        for schema in missing:
-            parts = _made(capture, connection, schema)
-            held["schemas"][schema] = [[*part, value] for part, value in parts.items()]
-        file.write_text(json.dumps(held))
+    # which words it has for them
+    version = str(connection.info.server_version)
+    held = _held(file, wanted)
+    if not held.get(version, {}).keys() >= {*capture.schemas}:
+        with _alone(capture):
+            # somebody else may have made them meanwhile
+            held = _held(file, wanted)
+            known = held.setdefault(version, {})
+            for schema in capture.schemas:
+                if schema not in known:
+                    parts = _made(capture, connection, schema)
+                    known[schema] = [[*part, value] for part, value in parts.items()]
+            replace_file(file, json.dumps({"migrations": wanted, "schemas": held}), 0o666)
     return {
-        name: {Part(*names): value for *names, value in held["schemas"][name]}
+        name: {Part(*names): value for *names, value in held[version][name]}
         for name in capture.schemas
     }
+
+
+def _held(file: Path, wanted: str) -> dict[str, Any]:
+    """Return version of the server -> schema -> its parts, as they were made by these migrations before."""
+    held = read_json(file) or {}
+    return held["schemas"] if held.get("migrations") == wanted else {}
+
+
+@contextmanager
+def _alone(capture: Capture) -> Iterator[None]:
+    """Have the throwaway schemas for oneself: those of two processes bear the same names."""
+    with connect(capture.url(capture.database.superuser), autocommit=True) as connection:
+        connection.execute(ALONE)
+        yield
 
 
 def _made(capture: Capture, connection: SyncConnection, schema: str) -> Parts:
@@ -81,7 +103,7 @@ def _made(capture: Capture, connection: SyncConnection, schema: str) -> Parts:
 
 
 def _fingerprint() -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(json.dumps(MIGRATIONS).encode())
     for path in sorted(_sources()):
         digest.update(path.read_bytes())
     return digest.hexdigest()

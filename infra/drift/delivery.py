@@ -17,6 +17,7 @@ from infra.drift.difference import Difference
 from infra.reconciliation import publisher_of
 from infra.services import CANARY
 from schemas.catalogue import catalogue
+from schemas.files import read_json, replace_file
 
 FILE = "delivered-until.json"
 HORIZON = """
@@ -82,12 +83,12 @@ def _horizon_of(capture: Capture) -> datetime:
 
 
 def _delivered_until(deployment: Deployment) -> datetime | None:
-    file = deployment.state / FILE
-    return datetime.fromisoformat(json.loads(file.read_text())) if file.is_file() else None
+    noted = read_json(deployment.state / FILE)
+    return datetime.fromisoformat(noted) if noted else None
 
 
 def _note(deployment: Deployment, moment: datetime) -> None:
-    (deployment.state / FILE).write_text(json.dumps(moment.isoformat()))
+    replace_file(deployment.state / FILE, json.dumps(moment.isoformat()), 0o666)
 
 
 def _difference(gap: Gap) -> Difference:

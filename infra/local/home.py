@@ -1,6 +1,5 @@
 """The home of one stack: the directory with its data, secrets and logs, and the lock that guards it."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,13 +98,3 @@ def prepared(home: Path) -> Iterator[None]:
     prepare_home(home)
     with exclusive(home):
         yield
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace the file in one step; only its owner may read it (0600)."""
-    partial = path.with_name(f"{path.name}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(text)
-    partial.replace(path)

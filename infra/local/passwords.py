@@ -3,7 +3,7 @@
 import secrets
 from pathlib import Path
 
-from infra.local.home import write_private
+from schemas.files import replace_file
 
 
 def ensure_password(directory: Path, role: str) -> str:
@@ -16,7 +16,7 @@ def ensure_password(directory: Path, role: str) -> str:
     line = f"*:*:*:{role}:{password}\n"
     passfile = directory / f"{role}.pgpass"
     if not passfile.is_file() or passfile.read_text() != line:
-        write_private(passfile, line)
+        replace_file(passfile, line)
     return password
 
 
@@ -26,5 +26,5 @@ def ensure_secret(directory: Path, name: str) -> str:
     password = raw.read_text() if raw.is_file() else ""
     if not password:
         password = secrets.token_urlsafe(24)
-        write_private(raw, password)
+        replace_file(raw, password)
     return password

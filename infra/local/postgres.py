@@ -19,13 +19,13 @@ from infra.local.account import (
     require_access,
     substitute,
 )
-from infra.local.home import write_private
 from infra.local.passwords import ensure_password
 from infra.local.probe import port_answers
 from infra.local.program import Program, fingerprint
 from infra.postgres_tools import BINARIES, MAJOR_VERSION, WHEEL
 from infra.services import STANDBY, SUPERUSER
 from infra.settings import HOST, STANDBY_SIGNAL, Settings
+from schemas.files import replace_file
 
 CONFIGURATION = """\
 # Written by `tailrace up`; changes made here are lost.
@@ -252,7 +252,7 @@ def _write_configuration(settings: Settings, name: str, account: Account | None)
 def _hand_over_password(settings: Settings, directory: Path, account: Account | None) -> None:
     """Copy the one password that a standby needs to where its server may read it."""
     copy = directory / f"{STANDBY}.pgpass"
-    write_private(copy, (settings.secrets / copy.name).read_text())
+    replace_file(copy, (settings.secrets / copy.name).read_text())
     _own(copy, account)
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from infra.local import aot
-from infra.local.home import write_private
 from infra.local.parts import PARTS, Part, parts_of, parts_with, shared_workers
 from infra.local.program import Program
 from infra.settings import Publisher, Settings
+from schemas.files import replace_file
 
 
 def prepare_programs(settings: Settings) -> list[Program]:
@@ -40,7 +40,7 @@ def keep_running(home: Path, wanted: list[Program], running: Collection[str]) ->
 
 
 def remember(home: Path, programs: list[Program]) -> None:
-    write_private(
+    replace_file(
         _path(home), json.dumps([asdict(program) for program in programs], default=str, indent=1)
     )
 

@@ -11,7 +11,6 @@ from infra.deployment import Capture, Deployment
 from infra.drift.database import mend_roles
 from infra.drift.roles import REPLICATE, ROLES, who_connects
 from infra.errors import TailraceError
-from infra.local.home import write_private
 from infra.local.passwords import ensure_password, ensure_secret
 from infra.moving.marks import require_at_home
 from infra.services import (
@@ -26,6 +25,7 @@ from infra.services import (
 )
 from infra.settings import Settings
 from infra.sharding.marks import require_shards
+from schemas.files import replace_file
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -52,7 +52,7 @@ def _hand_to_connect(settings: Settings) -> None:
         directory.mkdir(exist_ok=True)
         directory.chmod(0o700)
     password = ensure_password(settings.secrets, CAPTURE)
-    write_private(settings.connect_secrets / f"{CAPTURE}.password", password)
+    replace_file(settings.connect_secrets / f"{CAPTURE}.password", password)
 
 
 def provision(deployment: Deployment) -> list[str]:

@@ -1,7 +1,8 @@
 """What somebody changed by hand is named by the doctor, and mended by the command that the doctor names."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 )
 
 from cdc.topic_settings import mend_settings
-from infra.drift.database import database_differences, mend_roles, mend_tables
+from infra.drift.database import (
+    database_differences,
+    mend_roles,
+    mend_tables,
+    open_database,
+)
+from infra.drift.declared import Parts, declared_parts
 from infra.drift.delivery import FILE, delivery_differences
 from infra.drift.difference import Difference
 from infra.drift.registry import id_differences, rule_differences
@@ -141,6 +148,23 @@ def test_what_no_command_mends_is_said(stack: RunningStack, mended: None) -> Non
         as_superuser(
             stack, "alter table orders.outbox rename column kind_of_thing to aggregate_type"
         )
+
+
+def test_processes_that_find_out_at_once_what_migrations_make_find_the_same(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    main = stack.deployment.main
+
+    def found(name: str) -> Mapping[str, Parts]:
+        (state := tmp_path / name).mkdir()
+        with open_database(main) as connection:
+            return declared_parts(main, state, connection)
+
+    with ThreadPoolExecutor() as pool:
+        one, other = pool.map(found, ("one", "other"))
+    with open_database(main) as connection:
+        known = declared_parts(main, stack.deployment.state, connection)
+    assert one == other == known
 
 
 def test_topics_that_an_outbox_does_not_admit_any_more_are_named_and_mended(

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from infra.local.home import write_private
 from infra.local.java import artifacts
 from infra.local.java.process import Process
 from infra.observability import JVM_RULES
 from infra.settings import HOST
+from schemas.files import replace_file
 
 PART = "agent"
 
@@ -17,7 +17,7 @@ def attached(process: Process, *, cache: Path, port: int) -> Process:
     (jar,) = artifacts.class_path(cache, PART)
     # a copy: the agent reads it anew when it changes
     rules = process.directory / JVM_RULES.name
-    write_private(rules, JVM_RULES.read_text())
+    replace_file(rules, JVM_RULES.read_text())
     java, *rest = process.argv
     # a JVM with an agent refuses the start-up cache, and says so in five lines
     kept = (word for word in rest if not word.startswith("-XX:AOT"))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.local.home import write_private
+from schemas.files import replace_file
 
 LOG4J = """\
 # Written by `tailrace up`; changes made here are lost.
@@ -30,9 +30,7 @@ def make_directory(home: Path, part: str) -> Path:
 def write_properties(path: Path, properties: Mapping[str, object]) -> Path:
     """Write a Java properties file (0600), escaping what has a meaning there."""
     lines = (f"{key}={_escape(_text(value))}\n" for key, value in properties.items())
-    write_private(
-        path, "# Written by `tailrace up`; changes made here are lost.\n" + "".join(lines)
-    )
+    replace_file(path, "# Written by `tailrace up`; changes made here are lost.\n" + "".join(lines))
     return path
 
 
@@ -42,7 +40,7 @@ def write_log4j(path: Path, level: str, loggers: Mapping[str, str]) -> Path:
         f"logger.{number}.name = {name}\nlogger.{number}.level = {own_level}\n"
         for number, (name, own_level) in enumerate(loggers.items())
     ]
-    write_private(path, LOG4J.format(level=level) + "".join(lines))
+    replace_file(path, LOG4J.format(level=level) + "".join(lines))
     return path
 
 

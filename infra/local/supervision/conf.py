@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from infra.errors import TailraceError
-from infra.local.home import write_private
 from infra.local.program import Program
 from infra.settings import SettingsError
+from schemas.files import replace_file
 
 MARKER_VARIABLE = "TAILRACE_SUPERVISED_HOME"
 FINGERPRINT_VARIABLE = "TAILRACE_FINGERPRINT"
@@ -127,7 +127,7 @@ def log_path(home: Path, name: str) -> Path:
 
 
 def write_configuration(home: Path, programs: Iterable[Program]) -> None:
-    write_private(configuration_path(home), render(home, programs))
+    replace_file(configuration_path(home), render(home, programs))
 
 
 def render(home: Path, programs: Iterable[Program]) -> str:

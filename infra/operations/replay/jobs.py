@@ -23,6 +23,7 @@ from infra.errors import RequestError, TailraceError
 from infra.interpreter import module_command
 from infra.operations.replay.request import ReplayRequest
 from infra.replay import UnknownConsumerError, find_worker
+from schemas.files import read_json, replace_file
 
 MOST_AT_ONCE = 2
 KEPT = 30
@@ -222,14 +223,14 @@ def _read(directory: Path) -> Job:
         kept_at=str(directory),
         state="running" if is_running else _ended(directory, dry_run=asked["dry_run"]),
         complaint=complaint[-LONGEST_COMPLAINT:],
-        **(_json(directory / PROGRESS) or {}),
+        **(read_json(directory / PROGRESS) or {}),
     )
 
 
 def _ended(directory: Path, *, dry_run: bool) -> State:
     """Return what came of one that has ended; its result, which may be large, is read for that only once."""
-    if (known := _json(directory / ENDED)) is None:
-        known = {"state": _judged(_json(directory / RESULT), dry_run=dry_run)}
+    if (known := read_json(directory / ENDED)) is None:
+        known = {"state": _judged(read_json(directory / RESULT), dry_run=dry_run)}
         _write(directory / ENDED, known)
     state: State = known["state"]
     return state
@@ -244,25 +245,18 @@ def _judged(result: Mapping[str, Any] | None, *, dry_run: bool) -> State:
 
 
 def _is_held(lock: Path) -> bool:
-    with lock.open() as file:
-        try:
+    try:
+        with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except FileNotFoundError:  # its process was killed before it had one
+        return False
+    except BlockingIOError:
+        return True
     return False
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
+    replace_file(path, json.dumps(content), 0o666)
 
 
 def _forget_old(root: Path) -> None:

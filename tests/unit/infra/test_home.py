@@ -9,7 +9,7 @@ import pytest
 
 from infra.local.doctor.machine import machine_checks
 from infra.local.down import reset
-from infra.local.home import HomeError, delete_home, exclusive, is_home, prepare_home, write_private
+from infra.local.home import HomeError, delete_home, exclusive, is_home, prepare_home
 from infra.local.passwords import ensure_password
 from infra.local.supervision.conf import MARKER_VARIABLE
 from infra.operations.doctor.check import Trouble
@@ -137,15 +137,6 @@ def test_one_command_at_a_time(home: Path) -> None:
         pass
     with exclusive(home):
         pass
-
-
-def test_private_files_are_closed_whatever_they_were(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-    path.chmod(0o644)
-    write_private(path, "new")
-    assert path.read_text() == "new"
-    assert mode(path) == 0o600
 
 
 def test_passwords_are_made_once_and_repaired(tmp_path: Path) -> None:

@@ -159,3 +159,14 @@ def test_an_id_that_was_kept_is_not_asked_for(tmp_path: Path) -> None:
 
     assert SchemaStore(nowhere, tmp_path).id_of(message) == 7
     assert SchemaStore(nowhere, tmp_path).schema_of(7) == canonical(message)
+
+
+def test_entries_that_a_loss_of_power_left_empty_are_asked_for_again(tmp_path: Path) -> None:
+    with serving(200) as server:
+        store = SchemaStore(server.url, tmp_path)
+        store.keep("orders.OrderCreated", 1)
+        for entry in store.directory.iterdir():
+            entry.write_text("")
+        assert store.schema_of(1) == SCHEMA
+        store.keep("orders.OrderCreated", 1)
+        assert store.id_of("orders.OrderCreated") == 1
