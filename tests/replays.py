@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -69,15 +70,16 @@ class BackgroundReplay:
     Args:
         stack: The running stack.
         arguments: Its arguments.
+        code: Where its code is.
     """
 
-    def __init__(self, stack: RunningStack, *arguments: str) -> None:
+    def __init__(self, stack: RunningStack, *arguments: str, code: Path = REPOSITORY) -> None:
         self._stack = stack
         self._before = set(sandboxes(stack))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "infra.cli", "replay", *arguments],
-            cwd=REPOSITORY,
-            env=stack.environment,
+            cwd=code,
+            env=stack.environment | {"PYTHONPATH": str(code)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,6 +1,7 @@
 """A handler is broken, found by its effects, mended, and tried on the same messages before it ships."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from infra.settings import Publisher
 from tests.orders import place, wait_until_decided
-from tests.replays import keys, sandboxes
+from tests.replays import BackgroundReplay, keys, sandboxes
 from tests.stack import RunningStack
 from tests.working_tree import copy_to
 
@@ -102,6 +103,26 @@ def test_a_broken_handler_shows_in_the_diff_and_a_mended_one_does_not(
         ["git", "worktree", "list"], cwd=clone, check=True, capture_output=True, text=True
     )
     assert len(listed.stdout.splitlines()) == 1
+
+
+def test_a_replay_goes_on_with_the_commit_that_it_was_begun_with(
+    stack: RunningStack, clone: Path
+) -> None:
+    orders = [place(stack)["order_id"] for _ in range(6)]
+    wait_until_decided(stack, orders)
+    change(clone, "moving", HANDLER, RIGHT, WRONG)
+    git(clone, "checkout", "main")
+    asked = ("--consumer=payments", "--code=moving", "--rate=2", *keys(orders))
+    begun = BackgroundReplay(stack, *asked, code=clone)
+    begun.wait_for_effects()
+    assert "--resume" in begun.end(signal.SIGINT)
+    git(clone, "branch", "--force", "moving", "main")
+    resumed = replay(stack, clone, "--resume", "--rate=1000", "--json")
+    assert resumed.returncode == 1, resumed.stderr
+    told = json.loads(resumed.stdout)
+    assert told["code"].startswith("moving (")
+    assert [table["different"] for table in told["tables"]] == [6]
+    assert not sandboxes(stack)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from infra.deployment import Deployment
 from infra.deployment.current import load_deployment
 from infra.errors import RequestError
 from infra.operations.replay import jobs
-from infra.operations.replay.code import current_code, replay_with
+from infra.operations.replay.code import find_code, other_code, replay_with
 from infra.operations.replay.jobs import telling
 from infra.operations.replay.live import into_live
 from infra.operations.replay.request import ReplayRequest
@@ -55,15 +55,13 @@ def start(
     shown = ["--json"] if as_json else []
     if request.resume:
         run = resume(deployment, request)
-        code = run.state.code
-        if code and code != current_code():
-            # what it is called by stands in front of the commit it was then
+        if code := other_code(run.state):
             again = replace(request, resume=run.state.run_id)
-            return replay_with(deployment, code.partition(" ")[0], again, shown)
+            return replay_with(deployment, code, again, run.request.consumer, shown)
     elif request.dry_run:
         return _count(deployment, request, show, quiet=as_json)
     elif request.code:
-        return replay_with(deployment, request.code, request, shown)
+        return replay_with(deployment, find_code(request.code), request, request.consumer, shown)
     else:
         run = begin(deployment, request)
     if run.state.mode == "sandbox":

@@ -8,8 +8,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from consumers.replay.state import RunState
 from infra.deployment import Deployment
 from infra.errors import TailraceError
 from infra.operations.replay.request import ReplayRequest
@@ -18,7 +20,8 @@ from infra.repository import REPOSITORY
 from infra.services import MIGRATIONS, REPLAYS
 from schemas.gate import git
 
-VARIABLE = "TAILRACE_REPLAY_CODE"  # tells the command in the worktree which revision it is
+VARIABLE = "TAILRACE_REPLAY_CODE"  # tells the command in the worktree what its revision is called
+COMMIT = "TAILRACE_REPLAY_COMMIT"  # and which one it is, whatever becomes of the branch
 
 TABLES = (
     "cdc/migrations",
@@ -26,6 +29,7 @@ TABLES = (
     "cdc/event_log/ddl",
     "cdc/bounds/ddl",
     "consumers/runtime/ddl",
+    "consumers/sagas/ddl",
 )
 
 
@@ -33,24 +37,64 @@ class CodeError(TailraceError):
     """The handlers of a revision cannot be replayed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A revision whose handlers are tried."""
+
+    name: str  # with the commit that it was
+    commit: str
+
+
 def current_code() -> str | None:
-    """Return the revision that this process was started for, None for that of the working tree."""
+    """Return what the revision that this process was started for is called, None for that of the working tree."""
     return os.environ.get(VARIABLE)
 
 
+def current_commit() -> str | None:
+    """Return the commit that this process was started for."""
+    return os.environ.get(COMMIT)
+
+
+def find_code(ref: str) -> Code:
+    """Return the revision that is called so now."""
+    commit = _commit_of(ref)
+    return Code(ref if ref == commit else f"{ref} ({commit[: git.SHORT]})", commit)
+
+
+def other_code(state: RunState) -> Code | None:
+    """Return with what a replay that was interrupted has to go on, None if that is what this process has.
+
+    Raises:
+        CodeError: this process was started for another revision.
+    """
+    if state.code == current_code():
+        return None
+    if state.code is None or current_code() is not None:
+        raise CodeError(
+            f"The replay {state.run_id} was begun with the handlers of {state.code or 'the working tree'}, and these "
+            f"are of {current_code()}: nothing was replayed."
+        )
+    # code of before noted no more than the name
+    return Code(state.code, _commit_of(state.commit or state.code.rpartition("(")[2].rstrip(")")))
+
+
 def replay_with(
-    deployment: Deployment, ref: str, request: ReplayRequest, options: Sequence[str] = ()
+    deployment: Deployment,
+    code: Code,
+    request: ReplayRequest,
+    consumer: str | None,
+    options: Sequence[str] = (),
 ) -> int:
     """Replay into a sandbox with the handlers of another revision, and return the exit code."""
-    commit = _commit_of(ref)
-    _require_replay(commit, ref)
-    if request.consumer:
-        _require_same_tables(commit, ref, str(find_worker(request.consumer).role))
-    with _worktree(commit) as directory:
+    _require_replay(code)
+    if consumer:
+        _require_same_tables(code, str(find_worker(consumer).role))
+    with _worktree(code.commit) as directory:
         variables = os.environ | dict(deployment.variables)
         variables |= {
             "PYTHONPATH": str(directory),
-            VARIABLE: ref if ref == commit else f"{ref} ({commit[: git.SHORT]})",
+            VARIABLE: code.name,
+            COMMIT: code.commit,
         }
         command = [sys.executable, "-m", "infra.cli", "replay", *request.words(), *options]
         return _run(command, directory, variables)
@@ -65,26 +109,28 @@ def _commit_of(ref: str) -> str:
         ) from error
 
 
-def _require_replay(commit: str, ref: str) -> None:
-    if _git("cat-file", "-e", f"{commit}:consumers/replay").returncode:
+def _require_replay(code: Code) -> None:
+    if _git("cat-file", "-e", f"{code.commit}:consumers/replay").returncode:
         raise CodeError(
-            f"The code at {ref} knows no replay yet: put the change that you want to try on top of one that does."
+            f"The code at {code.name} knows no replay yet: put the change that you want to try on top of one that does."
         )
 
 
-def _require_same_tables(commit: str, ref: str, role: str) -> None:
+def _require_same_tables(code: Code, role: str) -> None:
     """Refuse a revision whose migrations are others, for its tables could not be compared with the live ones."""
     paths = [
         *TABLES,
         *(f"{each.replace('.', '/')}/versions" for each in MIGRATIONS[role] if each != REPLAYS),
     ]
-    changed = _git("diff", "--name-only", commit, "--", *paths)
+    changed = _git("diff", "--name-only", code.commit, "--", *paths)
     if changed.returncode:
-        raise CodeError(f"git cannot compare {ref} with the working tree: {changed.stderr.strip()}")
+        raise CodeError(
+            f"git cannot compare {code.name} with the working tree: {changed.stderr.strip()}"
+        )
     if changed.stdout.strip():
         files = ", ".join(changed.stdout.split())
         raise CodeError(
-            f"The code at {ref} makes other tables than the working tree does ({files}), so that they cannot be "
+            f"The code at {code.name} makes other tables than the working tree does ({files}), so that they cannot be "
             "compared with the live ones: migrate first, or try the handlers without the change of tables."
         )
 

@@ -20,7 +20,7 @@ from consumers.replay.state import Mode, RunState, new_run_id
 from consumers.runtime.store import Place
 from infra.deployment import Deployment
 from infra.errors import RequestError
-from infra.operations.replay.code import current_code
+from infra.operations.replay.code import current_code, current_commit
 from infra.operations.replay.request import ReplayRequest
 from infra.replay import UnknownConsumerError, find_worker, log_url, states, subject_of
 from schemas.codec import Codec
@@ -91,6 +91,7 @@ def begin(deployment: Deployment, request: ReplayRequest) -> Run:
         plan=as_json(plan),
         target=request.to_topic or "",
         code=current_code(),
+        commit=current_commit(),
     )
     return Run(deployment, request, subject, selection, plan, state)
 
