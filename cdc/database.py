@@ -141,6 +141,20 @@ def connect(
     )
 
 
+def is_missing(url: str, name: str) -> bool:
+    """Tell whether a server has no database of a name, which it says in words of its language only.
+
+    Args:
+        url: libpq URL of another database there. If that cannot be asked either, nothing is known to be missing.
+    """
+    try:
+        with connect(url, autocommit=True) as connection:
+            query = "select from pg_database where datname = %s"
+            return connection.execute(query, [name]).fetchone() is None
+    except psycopg.OperationalError:
+        return False
+
+
 async def connect_async(
     database_url: str, settings: Mapping[str, str] | None = None, **parameters: Any
 ) -> Connection:

@@ -10,12 +10,15 @@ from typing import NoReturn, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource
+from pydantic_settings import SettingsError as UnreadError
 
 from schemas.registry import RegistryUnavailableError, UnknownSchemaError
 
 PREFIX = "TAILRACE_"
 FAILURE = 1
 WRONG_USAGE = 2
+JSON_FORM = "[443,8443]"
+"""How a list stands in a variable."""
 
 S = TypeVar("S", bound=BaseSettings)
 A = TypeVar("A")
@@ -84,6 +87,15 @@ def load(kind: type[S], service: str = "") -> S:
         return kind(**own())
     except ValidationError as error:
         _refuse(error, service)
+    except UnreadError as error:
+        variable = _variable(service, unread(error))
+        print(f"{variable} cannot be used: it must be JSON, such as {JSON_FORM}", file=sys.stderr)
+        sys.exit(WRONG_USAGE)
+
+
+def unread(error: UnreadError) -> str:
+    """Return the setting whose variable is no JSON although it has to be."""
+    return str(error).split('"')[1]
 
 
 def start(create: Callable[[], A], service: str = "") -> A:
@@ -125,9 +137,7 @@ def _refuse(error: ValidationError, service: str) -> NoReturn:
         if not fault["loc"]:  # of several settings together
             print(fault["msg"].removeprefix("Value error, "), file=sys.stderr)
             continue
-        name = str(fault["loc"][0])
-        own = own_variable(service, name)
-        variable = own if service and own in os.environ else PREFIX + name.upper()
+        variable = _variable(service, str(fault["loc"][0]))
         if fault["type"] == "missing":
             print(
                 f"{variable} is not set; `tailrace up` sets it, or see the README", file=sys.stderr
@@ -135,3 +145,9 @@ def _refuse(error: ValidationError, service: str) -> NoReturn:
         else:
             print(f"{variable} cannot be used: {fault['msg']}", file=sys.stderr)
     sys.exit(WRONG_USAGE)
+
+
+def _variable(service: str, name: str) -> str:
+    """Return the variable that a setting was read from, or would be."""
+    own = own_variable(service, name)
+    return own if service and own in os.environ else PREFIX + name.upper()

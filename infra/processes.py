@@ -1,10 +1,9 @@
 """How a service is run: its command line, and everything that it is told."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from cdc.manifest import Service
 from cdc.service import own_variable
@@ -76,14 +75,9 @@ def settings_of(service: Service, kind: type[S], deployment: Deployment, **other
     Args:
         others: What is to be otherwise.
     """
-    told = {
-        name.removeprefix(PREFIX).lower(): _read(value)
-        for name, value in environment_of(service, deployment).items()
+    told = EnvSettingsSource(kind, env_prefix=PREFIX)
+    told.env_vars = {
+        name.lower(): value for name, value in environment_of(service, deployment).items()
     }
-    known = {name: value for name, value in (told | others).items() if name in kind.model_fields}
-    return kind(**known)
-
-
-def _read(value: str) -> Any:
-    """Return a value of the environment as the service reads it: lists and the like are JSON."""
-    return json.loads(value) if value.startswith(("[", "{")) else value
+    known = {name: value for name, value in others.items() if name in kind.model_fields}
+    return kind(**told() | known)

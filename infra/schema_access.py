@@ -6,7 +6,9 @@ somebody looks.
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
+
+import psycopg
 
 from cdc.database import ONLY_READS, SyncConnection, connect
 from infra.capture import outbox_urls
@@ -24,29 +26,39 @@ class Schemas:
         self._deployment = deployment
         self._lock = threading.Lock()
         self._users = 0
-        self._opened = ExitStack()
-        self._connections: Connections = {}
+        self._connections: dict[str, SyncConnection] = {}
 
     @contextmanager
     def opened(self) -> Iterator[Connections]:
-        """Have them open while the block runs. One that is broken is opened anew when nobody uses it any more."""
+        """Have them open while the block runs; what was lost meanwhile is opened anew for whoever comes next."""
         with self._lock:
-            if not self._users:
-                self._connections = self._open()
+            self._open()
             self._users += 1
+            connections = dict(self._connections)
         try:
-            yield self._connections
+            yield connections
         finally:
             with self._lock:
                 self._users -= 1
                 if not self._users:
-                    self._opened.close()
+                    self._close()
 
-    def _open(self) -> Connections:
-        with ExitStack() as opening:
-            connections = {
-                schema: opening.enter_context(connect(url, ONLY_READS, autocommit=True))
-                for schema, url in outbox_urls(self._deployment).items()
-            }
-            self._opened = opening.pop_all()
-        return connections
+    def _open(self) -> None:
+        held = self._connections
+        if held and not any(each.closed for each in held.values()):
+            return
+        for each in held.values():
+            with suppress(psycopg.OperationalError):
+                each.execute("select")  # which shows whether it was lost with the other
+        try:
+            for schema, url in outbox_urls(self._deployment).items():
+                if schema not in held or held[schema].closed:
+                    held[schema] = connect(url, ONLY_READS, autocommit=True)
+        except BaseException:
+            if not self._users:
+                self._close()
+            raise
+
+    def _close(self) -> None:
+        while self._connections:
+            self._connections.popitem()[1].close()

@@ -23,8 +23,10 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as UnreadError
 
 from cdc.manifest import Service
+from cdc.service import JSON_FORM, unread
 from infra.deployment import (
     MAX_OUTBOX_DAYS,
     Capture,
@@ -197,7 +199,10 @@ class Settings(AccessSettings, RequestLimits, AnswerLimits, BaseSettings):
             raise ValueError(
                 "stack is 'containers' and databases names some, and the compose file has one database: leave it empty"
             )
-        require_apart(databases_of(self))
+        try:
+            require_apart(databases_of(self))
+        except PairsError as error:
+            raise ValueError(f"databases {error}") from None
         return self
 
     @model_validator(mode="after")
@@ -470,6 +475,11 @@ def load_settings(**overrides: Any) -> Settings:
         return SettingsWithServices(**overrides)
     except ValidationError as error:
         raise SettingsError(_sentence(error.errors()[0])) from None
+    except UnreadError as error:
+        name = _variable(unread(error))
+        raise SettingsError(
+            f"{name} is {os.environ.get(name)!r} but must be JSON, such as {JSON_FORM}."
+        ) from None
     except ValueError as error:
         # tomllib's complaint about the syntax; it holds the line and column
         raise SettingsError(f"{SETTINGS_FILE.name} cannot be read: {error}.") from None

@@ -73,10 +73,16 @@ class Inbox:
 
 
 class Sources:
-    """Reads the schemas of all services; build it with `open_sources`."""
+    """Reads the schemas of all services; build it with `open_sources`.
 
-    def __init__(self, connections: Mapping[str, Connection]) -> None:
+    Args:
+        connections: Schema -> what leads to it.
+        relays: Those of them in which relays note what they set aside, one in each database.
+    """
+
+    def __init__(self, connections: Mapping[str, Connection], relays: Sequence[str]) -> None:
         self._connections = connections
+        self._relays = relays
 
     def correlations_of_aggregate(self, aggregate_id: str) -> list[UUID]:
         """Return the correlations of the events of whatever has this id, in the order in which they began."""
@@ -111,7 +117,11 @@ class Sources:
 
     def set_aside(self, ids: Sequence[UUID]) -> dict[UUID, str]:
         """Return why Kafka has not taken messages that the relay has set aside."""
-        return {row["id"]: row["reason"] for row in self._rows(RELAY, "set_aside", {"ids": ids})}
+        return {
+            row["id"]: row["reason"]
+            for relay in self._relays
+            for row in self._rows(relay, "set_aside", {"ids": ids})
+        }
 
     def inboxes(self, ids: Sequence[UUID]) -> dict[str, Inbox]:
         """Return by schema what consumers have done about messages, and how far they have come."""
@@ -172,12 +182,11 @@ def read_row(deployment: Deployment, schema: str, message_id: UUID) -> OutboxRow
 @contextmanager
 def open_sources(deployment: Deployment) -> Iterator[Sources]:
     """Open the schemas of all services, to read and nothing else, until the block ends."""
+    relays = {each.label(RELAY): each.url(RELAY) for each in deployment.captures}
+    urls = {schema: deployment.database_url(schema) for schema in OUTBOXES} | relays
     with ExitStack() as stack:
-        yield Sources(
-            {
-                schema: stack.enter_context(
-                    connect(deployment.database_url(schema), SESSION, autocommit=True)
-                )
-                for schema in (*OUTBOXES, RELAY)
-            }
-        )
+        connections = {
+            name: stack.enter_context(connect(url, SESSION, autocommit=True))
+            for name, url in urls.items()
+        }
+        yield Sources(connections, [*relays])

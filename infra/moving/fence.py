@@ -19,6 +19,16 @@ select count(*) from pg_stat_activity where datname = current_database() and use
 PREPARED = """
 select count(*) from pg_prepared_xacts where database = current_database()
 """
+MAY_CONNECT = "select has_database_privilege(%s, current_database(), 'connect')"
+BY_WHICH = """
+select distinct coalesce(rolname, 'public')
+from pg_database cross join aclexplode(coalesce(datacl, acldefault('d', datdba)))
+left join pg_roles on pg_roles.oid = grantee
+where datname = current_database() and privilege_type = 'CONNECT'
+  and (grantee = 0 or grantee in (select oid from pg_roles where pg_has_role(%(role)s, oid, 'usage')))
+  and not (select rolsuper from pg_roles where rolname = %(role)s)
+order by 1
+"""
 WRITERS = """
 select distinct l.pid, coalesce(a.usename, '') from pg_locks as l
 join pg_class as c on c.oid = l.relation
@@ -37,6 +47,7 @@ def close(capture: Capture, context: str) -> None:
     """Keep a context out, and return when nothing writes its tables any more."""
     with connect(capture.url(capture.database.superuser), autocommit=True) as connection:
         _change(connection, "revoke connect on database {} from {}", context)
+        _require_out(connection, context)
         deadline = time.monotonic() + QUIET_S
         while busy := _busy(connection, context):
             if time.monotonic() > deadline:
@@ -57,6 +68,26 @@ def wal_end(capture: Capture) -> str:
     with connect(capture.url(capture.database.superuser), autocommit=True) as connection:
         [[end]] = connection.execute("select pg_current_wal_insert_lsn()::text").fetchall()
     return str(end)
+
+
+def _require_out(connection: SyncConnection, context: str) -> None:
+    """Refuse to go on while the context may connect all the same: what it wrote would not be copied."""
+    [[may_connect]] = connection.execute(MAY_CONNECT, [context]).fetchall()
+    if not may_connect:
+        return
+    found = connection.execute(BY_WHICH, {"role": context}).fetchall()
+    name = connection.info.dbname
+    if not found:
+        raise BusyError(
+            f"{context} cannot be kept out of the database {name}, as it is a superuser there: run `alter role "
+            f"{context} nosuperuser`, then try again."
+        )
+    grants = "; ".join(f"revoke connect on database {name} from {role}" for (role,) in found)
+    raise BusyError(
+        f"{context} may connect to the database {name} all the same, by what is granted to PUBLIC or to a role that it "
+        f"is a member of: grant connect to whoever else needs it, run `{grants}`, or take {context} out of that role, "
+        "then try again."
+    )
 
 
 def _busy(connection: SyncConnection, context: str) -> str:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from cdc import causes
-from cdc.database import SyncConnection, connect
+from cdc.database import SyncConnection, connect, is_missing
 from infra.deployment import Capture, Deployment
 from infra.errors import TailraceError
 from infra.services import OWNER
@@ -132,7 +132,7 @@ def _schemas(capture: Capture, contexts: tuple[str, ...], role: str) -> Iterator
         with connect(capture.url(role), autocommit=True) as connection:
             yield from connection.execute(SCHEMAS, [list(contexts)]).fetchall()
     except psycopg.OperationalError as error:
-        if f'database "{capture.database.name}" does not exist' in str(error):
+        if is_missing(capture.url(role, "postgres"), capture.database.name):
             return
         if capture.is_main:
             raise

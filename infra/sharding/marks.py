@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg import sql
 
-from cdc.database import SyncConnection, connect
+from cdc.database import SyncConnection, connect, is_missing
 from infra.deployment import Capture, Deployment
 from infra.errors import TailraceError
 from infra.services import CANARY, OWNER
@@ -71,8 +71,8 @@ def dealt(capture: Capture, role: str = OWNER) -> Dealt | None:
     try:
         with connect(capture.url(role), autocommit=True) as connection:
             found = connection.execute(MARK, [CANARY]).fetchone()
-    except psycopg.OperationalError as error:
-        if f'database "{capture.database.name}" does not exist' in str(error):
+    except psycopg.OperationalError:
+        if is_missing(capture.url(role, "postgres"), capture.database.name):
             return None
         raise
     if found is None or found == ("", False):

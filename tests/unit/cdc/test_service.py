@@ -50,6 +50,18 @@ def test_a_mistake_is_told_with_the_variable_that_holds_it(
     assert "secret" not in said
 
 
+@pytest.mark.parametrize("variable", ["TAILRACE_TOPICS", "TAILRACE_METER_WORKER_TOPICS"])
+def test_a_list_that_is_no_json_is_told_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str
+) -> None:
+    monkeypatch.delenv("TAILRACE_METER_WORKER_TOPICS")
+    monkeypatch.setenv(variable, "meter.events,tariff.events")
+    with pytest.raises(SystemExit) as ended:
+        load(Settings, "meter-worker")
+    assert ended.value.code == WRONG_USAGE
+    assert capsys.readouterr().err.startswith(f"{variable} cannot be used: it must be JSON")
+
+
 def test_who_cannot_start_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     def refuse() -> None:
         raise StartError("the moon is full.")

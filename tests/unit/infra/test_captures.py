@@ -1,12 +1,18 @@
 """Contexts with databases of their own: what follows from the settings, and what is said of those that cannot be."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from cdc import database
 from cdc.connector import render
 from cdc.database import session_url
 from cdc.relay.settings import RelaySettings
@@ -16,13 +22,15 @@ from infra.deployment.file import ENVIRONMENT, read_deployment
 from infra.drift.roles import who_connects
 from infra.errors import RequestError
 from infra.local.probe import port_is_free
+from infra.moving import marks as moving_marks
 from infra.moving.copying import CopyError, pump
-from infra.moving.marks import Held, HomeError, require_at_home, trouble_of
+from infra.moving.marks import Held, HomeError, holders, require_at_home, trouble_of
 from infra.moving.move import MoveError, Plan, plan, plan_of
-from infra.processes import environment_of
+from infra.processes import environment_of, settings_of
 from infra.retention_access import looked_after
-from infra.services import CAPTURE, OWNER, READER, RELAY_SERVICE, RETENTION, find_service
+from infra.services import CAPTURE, OWNER, READER, RELAY_SERVICE, RETENTION, SERVICES, find_service
 from infra.settings import SettingsError, load_settings
+from infra.sharding import marks as sharding_marks
 from tests.side_by_side import own_ports
 
 HOUSE = {
@@ -232,6 +240,46 @@ def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
         require_at_home(only_ledger)
     assert "correct its address in databases" in str(refused.value)
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("there", ["postgres", "ledger"])
+def test_a_database_that_is_missing_is_known_in_every_language(
+    monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    [_, ledger] = load_settings(databases="payments=ledger").captures
+
+    class Asked:
+        def execute(self, query: str, names: list[str]) -> "Asked":
+            assert names == ["ledger"]
+            return self
+
+        def fetchone(self) -> tuple[()] | None:
+            return () if there == "ledger" else None
+
+    def answer(url: str, **_options: Any) -> AbstractContextManager[Asked]:
+        if urlsplit(url).path == "/postgres":
+            return nullcontext(Asked())
+        raise psycopg.OperationalError("FATAL:  Datenbank »ledger« existiert nicht")
+
+    for module in (database, moving_marks, sharding_marks):
+        monkeypatch.setattr(module, "connect", answer)
+    only: Any = SimpleNamespace(captures=(ledger,))
+    if there == "ledger":
+        with pytest.raises(HomeError, match="cannot be asked"):
+            holders(only, ("payments",))
+        with pytest.raises(psycopg.OperationalError):
+            sharding_marks.dealt(ledger)
+    else:
+        assert holders(only, ("payments",)) == {"payments": []}
+        assert sharding_marks.dealt(ledger) is None
+
+
+def test_services_are_told_of_a_broker_by_its_address_of_ipv6(tmp_path: Path) -> None:
+    deployment = house(tmp_path, TAILRACE_KAFKA_BOOTSTRAP="[::1]:9092")
+    for service in SERVICES:
+        if service.kind == "consumer":
+            kind = import_module(f"{service.package}.bootstrap").Settings
+            assert settings_of(service, kind, deployment).kafka_bootstrap == "[::1]:9092"
 
 
 OLD, NEW, OTHER = (

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -13,10 +15,11 @@ from cdc.kafka import Bounds
 from cdc.kafka_record import Place
 from infra.cli.flow.mermaid import sequence
 from infra.flow.records import MOST, Search, rounds
-from infra.flow.sources import Inbox, Located, ParkedThere, SkippedThere
+from infra.flow.sources import Inbox, Located, ParkedThere, SkippedThere, open_sources
 from infra.flow.tree import Placed, Sent, in_order
 from infra.operations.flow import Account, Flow, FlowMessage, Taking
-from infra.services import WORKERS
+from infra.services import RELAY, WORKERS
+from infra.settings import load_settings
 from schemas.messages.consumers import MessageDeadLettered
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -53,6 +56,32 @@ def ordered(messages: Sequence[Sent]) -> list[Placed]:
 
 def messages_of(placed: Sequence[Placed]) -> list[Sent]:
     return [each.message for each in placed]
+
+
+def test_what_relays_have_set_aside_is_read_in_every_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    ids = {"/tailrace": new_id(), "/ledger": new_id()}
+
+    class Opened:
+        def __init__(self, url: str) -> None:
+            self.place = urlsplit(url).path
+            opened.append(f"{urlsplit(url).username}{self.place}")
+
+        def cursor(self, **_: object) -> nullcontext["Opened"]:
+            return nullcontext(self)
+
+        def execute(self, *_: object) -> list[dict[str, object]]:
+            return [{"id": ids[self.place], "reason": "row"}]
+
+    monkeypatch.setattr(
+        "infra.flow.sources.connect", lambda url, *_, **_options: nullcontext(Opened(url))
+    )
+    deployment = load_settings(databases="payments=ledger", publisher="relay").deployment()
+    with open_sources(deployment) as sources:
+        assert sources.set_aside([]) == dict.fromkeys(ids.values(), "row")
+    assert {"payments/ledger", f"{RELAY}/tailrace", f"{RELAY}/ledger"} <= {*opened}
 
 
 def test_each_message_comes_behind_the_one_that_led_to_it() -> None:

@@ -131,6 +131,16 @@ def test_environment_reproduces_the_settings(monkeypatch: pytest.MonkeyPatch) ->
             r"^TAILRACE_CACHE is .* begin with ~no\.such\.user, as there is",
         ),
         ("WEBHOOK_PORTS", "[443, 0]", r"^TAILRACE_WEBHOOK_PORTS is 0 but .* equal to 1\.$"),
+        (
+            "WEBHOOK_PORTS",
+            "443,8443",
+            r"^TAILRACE_WEBHOOK_PORTS is '443,8443' but .* \[443,8443\]\.$",
+        ),
+        (
+            "DATABASES",
+            "payments=tailrace",
+            r"^The settings contradict each other: databases gives tailrace and main one .*\.$",
+        ),
         ("DATABASES", "x", r"^TAILRACE_DATABASES has the part 'x': write .*\.$"),
         ("DATABASES", "x=y", r"^TAILRACE_DATABASES names the context 'x', which is none: .*\.$"),
         ("DATABASES", "orders=Y", r"^TAILRACE_DATABASES names a database 'Y': use .*\.$"),
