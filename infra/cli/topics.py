@@ -1,20 +1,18 @@
 """Commands that show topics and what is in them."""
 
 import json
-from datetime import UTC, datetime
 
 import click
 
 from cdc.tail import TailedRecord
 from cdc.text import printable
 from cdc.topics import Summary
-from consumers.replay.bounds import Bound
 from consumers.replay.where import Condition
 from infra.cli.common import examples, usage_errors
 from infra.cli.mended import tell_mended
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.screen import style
-from infra.cli.values import BOUND, CONDITION, KEY, TEXT, TOPIC, Parsed, whole
+from infra.cli.values import BOUND, CONDITION, KEY, TEXT, TOPIC, Parsed, bound, whole
 from infra.deployment.current import load_deployment
 from infra.operations import topics as operations
 from infra.operations.declared import apply_topics
@@ -146,7 +144,7 @@ def search(  # noqa: PLR0913 - one for each option
     )
     request = SearchRequest(
         wanted=wanted,
-        until=Bound.parse(until, datetime.now(UTC)),
+        until=bound("--until", until),
         limit=limit,
         looked_at=looked_at,
         seconds=PATIENCE_S,

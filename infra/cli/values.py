@@ -1,7 +1,8 @@
 """The kinds of values that options take: what is out of range or makes no sense is refused before anything begins."""
 
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from consumers.replay.where import Condition
 from consumers.runtime.parked.message import RecordPosition, key_of
 from consumers.runtime.parked.selection import parse_age
 from infra.deployment.databases import NAME
+from infra.errors import RequestError
 from infra.text import LONGEST_TEXT, require_text
 
 MAX_COUNT = 2**31 - 1
@@ -116,6 +118,23 @@ def matching(name: str, pattern: str, example: str) -> Parsed:
         return text
 
     return Parsed(name, parse)
+
+
+def bound(option: str, texts: Sequence[str]) -> Bound:
+    """Return what the values of an option say together.
+
+    Raises:
+        RequestError: they contradict each other.
+    """
+    try:
+        return Bound.parse(texts, datetime.now(UTC))
+    except ValueError as error:
+        raise RequestError(f"{option}: {error}.") from error
+
+
+def content(path: Path) -> bytes:
+    """Return what is in the file that an option names, - being standard input."""
+    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
 
 
 def _text(text: str) -> str:

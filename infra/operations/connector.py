@@ -126,8 +126,10 @@ def recover_slot(
     *,
     leave_out: bool = False,
     dry_run: bool = False,
-) -> Recovered:
+) -> tuple[Recovered, Sequence[Shard]]:
     """Make a new slot, and publish again what Kafka lacks of rows written since; or say what that would be.
+
+    Returns what was published, and the shards that go on by that.
 
     Rows that no broker takes stop it, unless they are to be left out. While the number of shards is being changed, the
     first one is recovered, and what Kafka lacks of all keys is published: who carries which is not settled.
@@ -155,10 +157,11 @@ def recover_slot(
         keys=keys,
     )
     if dry_run:
-        return rehearse(lost, since, progress)
+        return rehearse(lost, since, progress), ()
     recovered = recover(lost, since, progress, tell, leave_out=leave_out)
-    if changing:
-        conclude(deployment, capture, changing)
-        for each in capture.shards:
-            apply_connector(deployment, each)
-    return recovered
+    if not changing:
+        return recovered, (shard,)
+    conclude(deployment, capture, changing)
+    for each in capture.shards:
+        apply_connector(deployment, each)
+    return recovered, capture.shards

@@ -14,7 +14,7 @@ from infra.cli.progress import counting, on_stderr
 from infra.cli.values import CAPTURE, MOMENT
 from infra.deployment.current import load_deployment
 from infra.operations.connector import diagnose, recover_slot, worst
-from infra.pipeline import send_canary
+from infra.pipeline import send_canary_by
 from infra.text import sentence
 
 STEPS = """\
@@ -81,14 +81,18 @@ def command(
         click.echo(sentence(diagnosis.told))
     if not (dry_run or yes):
         click.confirm(f"{STEPS}\nGo on?", abort=True, err=True)
-    found = recover_slot(deployment, where, since, progress, tell, leave_out=force, dry_run=dry_run)
+    found, shards = recover_slot(
+        deployment, where, since, progress, tell, leave_out=force, dry_run=dry_run
+    )
     running = not dry_run or ailing.state.is_running
     if as_json:
         emit(_as_json(found, diagnosis, done=not dry_run, running=running))
     else:
         _report(found, done=not dry_run)
-    if not dry_run:
-        send_canary(deployment)  # which proves it, and gives the connector its first position
+    for each in shards:  # and no other, which may be as ill
+        send_canary_by(
+            deployment, each
+        )  # which proves it, and gives the connector its first position
 
 
 def _tell_whole(diagnosis: Diagnosis, state: debezium.ConnectorStatus, *, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """The command that shows the history of one aggregate: `events show`."""
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,13 +58,11 @@ def show(
 
 def _lines(found: History) -> Iterator[str]:
     yield f"{style(printable(f'{found.kind} {found.id}'), bold=True)}  {counted(len(found.events), 'event')}"
-    missing = set(found.missing_versions)
+    missing = deque(sorted(found.missing_versions))
     for event in found.events:
         version = event.version
-        gap = [number for number in range(version - 1, 0, -1) if number in missing]
-        for number in reversed(gap):
-            missing.discard(number)
-            yield style(f"\n{number:>3}  is missing from the log", fg="red")
+        while missing and missing[0] < version:
+            yield style(f"\n{missing.popleft():>3}  is missing from the log", fg="red")
         # to the last digit, so that it can be handed to --as-of
         when = event.occurred_at.astimezone().isoformat(" ")
         yield f"\n{version:>3}  {when}  {style(printable(event.type), bold=True)}"

@@ -13,7 +13,7 @@ from consumers.runtime.parked.message import RecordPosition
 from infra.cli.common import examples, usage_errors
 from infra.cli.output import json_option, tell
 from infra.cli.parked.options import acting, consumer_option, message_id_option, place_argument
-from infra.cli.values import Existing, Parsed
+from infra.cli.values import Existing, Parsed, content
 from infra.deployment.current import load_deployment
 from infra.operations.parked import edit as editing
 from infra.operations.parked.edit import EditError, EditRequest
@@ -88,7 +88,7 @@ def edit(  # noqa: PLR0913 - one parameter per option
 
 def _text(path: Path) -> str:
     try:
-        return sys.stdin.read() if str(path) == "-" else path.read_text()
+        return content(path).decode()
     except UnicodeDecodeError as error:
         raise EditError(f"Nothing was changed: {error}.") from error
 

@@ -3,22 +3,20 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cdc.reconciliation import Progress
-from consumers.replay.bounds import Bound
 from consumers.replay.errors import ReplayError
 from infra.cli.common import confirm
 from infra.cli.output import console, emit, tell
 from infra.cli.progress import on_stderr, working
 from infra.cli.replay import text
+from infra.cli.values import bound
 from infra.deployment import Deployment
 from infra.deployment.current import load_deployment
-from infra.errors import RequestError
 from infra.operations.replay import jobs
 from infra.operations.replay.code import find_code, other_code, replay_with
 from infra.operations.replay.jobs import telling
@@ -43,7 +41,7 @@ def start(
     progress: Path | None,
     **options: Any,
 ) -> int:
-    begins, ends = _bound("--from", start), _bound("--to", end)
+    begins, ends = bound("--from", start), bound("--to", end)
     request = ReplayRequest(start=begins, end=ends, **options)
     deployment = load_deployment()
     if background:
@@ -68,13 +66,6 @@ def start(
         return _into_sandbox(run, show, quiet=as_json)
     into = _into_topic if run.state.mode == "topic" else _into_live
     return into(run, show, yes=yes, quiet=as_json)
-
-
-def _bound(option: str, texts: Sequence[str]) -> Bound:
-    try:
-        return Bound.parse(texts, datetime.now(UTC))
-    except ValueError as error:
-        raise RequestError(f"{option}: {error}.") from error
 
 
 def _count(deployment: Deployment, request: ReplayRequest, show: Progress, *, quiet: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from infra.cli.common import examples, usage_errors
 from infra.cli.output import json_option, tell
 from infra.cli.schema.baseline import Against, directory_option, findings_only, where
 from infra.cli.schema.diff import lines_of, lines_of_impact
-from infra.cli.values import SUBJECT, Existing
+from infra.cli.values import SUBJECT, Existing, content
 from infra.operations import proposal
 from infra.operations.contracts import REGISTRY
 from infra.operations.proposal import Proposal
@@ -56,7 +55,7 @@ def propose(
 
     Ends with 0 if nobody is broken, with 1 on findings.
     """
-    text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8", "surrogateescape")
+    text = content(path).decode("utf-8", "surrogateescape")
     asked = Proposal(subject=subject, text=text, directory=directory, against=against)
     judged = proposal.propose(where, asked)
     lines = [line for each in judged.changes for line in lines_of(each)]

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from cdc.connector import render
+from cdc.recovery import Recovered
 from cdc.shards import Keys
 from infra.capture import connector_settings
 from infra.deployment import DeploymentError
+from infra.drift.delivery import silent
 from infra.drift.publication import plain
+from infra.operations import connector as operations
 from infra.retention_access import looked_after
 from infra.settings import SettingsError, load_settings
 from infra.sharding.marks import Dealt
@@ -104,3 +107,23 @@ def test_a_row_filter_is_known_again_as_postgres_shows_it() -> None:
     assert plain(shown) == plain(Keys(1, 2).row_filter)
     assert plain(shown) != plain(Keys(0, 2).row_filter)
     assert plain(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "named", "by"),
+    [
+        (Dealt(3), "main_2", ["main_2"]),
+        (Dealt(2, were=3, until="0/1"), "main", ["main", "main_2"]),
+    ],
+)
+def test_a_recovery_is_proved_by_the_shards_that_go_on_by_it(
+    monkeypatch: pytest.MonkeyPatch, found: Dealt, named: str, by: list[str]
+) -> None:
+    for name in ("require_shards", "conclude", "apply_connector"):
+        monkeypatch.setattr(operations, name, lambda *_: None)
+    monkeypatch.setattr(operations, "dealt", lambda _: found)
+    monkeypatch.setattr(operations, "recover", lambda *_, **_options: Recovered())
+    deployment = load_settings(shards="main=3").deployment()
+    shard = deployment.find_shard(named)
+    _, shards = operations.recover_slot(deployment, shard, None, silent, lambda _: None)
+    assert [each.name for each in shards] == by
