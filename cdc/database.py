@@ -155,6 +155,12 @@ def is_missing(url: str, name: str) -> bool:
         return False
 
 
+def is_alone(connection: SyncConnection, command: str) -> bool:
+    """Take the lock of a command until the session ends; False where another session has it."""
+    query = "select pg_try_advisory_lock(hashtext(%s))"
+    return connection.execute(query, [command]).fetchall() == [(True,)]
+
+
 async def connect_async(
     database_url: str, settings: Mapping[str, str] | None = None, **parameters: Any
 ) -> Connection:

@@ -10,9 +10,12 @@ from cdc.slot.health import Diagnosis, diagnose
 from cdc.slot.obstacles import Obstacle, obstacles
 from infra.deployment import Deployment, Shard
 from infra.errors import TailraceError
+from infra.patience import Patience
 from infra.services import CAPTURE
 
 LOOK_EVERY_S = 0.25
+CONNECTOR_TIMEOUT_S = 60.0
+"""As `Patience` counts them."""
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # before any row was written
 
 
@@ -102,3 +105,14 @@ def require_slot(deployment: Deployment, shard: Shard) -> None:
             f"The connector {shard.connector} was not started, because rows would be lost: {diagnosis.told}. "
             "Run `tailrace connector recover`."
         )
+
+
+def apply_connector(deployment: Deployment, shard: Shard) -> str:
+    """Apply a shard's connector and wait until its task runs; return what applying did."""
+    require_slot(deployment, shard)
+    config = rendered(deployment, shard)
+    done = connector.apply(deployment.connect_url, shard.connector, config)
+    connector.wait_until_running(
+        deployment.connect_url, shard.connector, CONNECTOR_TIMEOUT_S, Patience().look
+    )
+    return str(done)

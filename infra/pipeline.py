@@ -10,7 +10,7 @@ from cdc import canary, connector, migrations, topic_settings, topics
 from cdc.kafka import TIMEOUT_S
 from cdc.kafka_record import Place
 from consumers.runtime.group import Group, read_groups
-from infra.connectors import apply_connector
+from infra.capture import apply_connector
 from infra.deployment import Capture, Deployment, Shard
 from infra.drift.database import mend_tables
 from infra.drift.registry import restore_ids

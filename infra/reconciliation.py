@@ -56,7 +56,7 @@ class Publishers:
 def publisher_of(deployment: Deployment) -> Publisher:
     publishers: dict[str, SlotPublishers | RelayPublisher] = {}
     for capture in deployment.captures:
-        publishers |= dict.fromkeys(capture.outbox_urls(), _publisher(deployment, capture))
+        publishers |= dict.fromkeys(capture.outbox_labels, _publisher(deployment, capture))
     return Publishers(publishers)
 
 

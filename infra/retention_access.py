@@ -7,7 +7,7 @@ from cdc.database import connect
 from cdc.retention.rounds import Day, maintain
 from infra.deployment import Deployment, Publisher
 from infra.publishing import name_of, publisher_for
-from infra.services import CANARY, RETENTION
+from infra.services import RETENTION
 from infra.sharding.marks import require_shards
 
 
@@ -30,6 +30,7 @@ def look_after(
         by = name_of(publisher_for(capture), capture)
         with connect(capture.url(RETENTION), autocommit=True) as connection:
             for schema in capture.outboxes:
-                name = capture.label(schema) if schema == CANARY else schema
-                done[name] = maintain(connection, schema, publisher=by, kept=kept, dry_run=dry_run)
+                done[capture.outbox_label(schema)] = maintain(
+                    connection, schema, publisher=by, kept=kept, dry_run=dry_run
+                )
     return done

@@ -113,6 +113,14 @@ def _traces(text: str) -> str:
     return text
 
 
+NOT_IN_CONTAINERS = {
+    "databases": ("", "the compose file has one database"),
+    "shards": ("", "the compose file has one connector"),
+    "traces": ("off", "a stack in containers records none"),
+    "jvm_metrics": ("off", "JVMs in containers are given no agent"),
+}
+"""Setting -> what it has to be in containers, and why."""
+
 Workers = Literal["shared", "apart"]
 Stack = Literal["processes", "containers"]
 ConsoleMode = Literal["act", "look", "off"]
@@ -192,13 +200,20 @@ class Settings(AccessSettings, RequestLimits, AnswerLimits, BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @model_validator(mode="after")
+    def _containers_can_do_it(self) -> Self:
+        for name, (usual, why) in NOT_IN_CONTAINERS.items() if self.in_containers else ():
+            value = getattr(self, name).strip()
+            if value != usual:
+                raise ValueError(
+                    f"stack is 'containers' and {name} is {value!r}, and {why}: set it to {usual or repr('')}, or "
+                    "stack to processes"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _databases_are_possible(self) -> Self:
         if not self.databases.strip():
             return self
-        if self.in_containers:
-            raise ValueError(
-                "stack is 'containers' and databases names some, and the compose file has one database: leave it empty"
-            )
         try:
             require_apart(databases_of(self))
         except PairsError as error:
@@ -213,10 +228,6 @@ class Settings(AccessSettings, RequestLimits, AnswerLimits, BaseSettings):
             raise ValueError(
                 "publisher is 'relay' and shards names some, and a relay has shards of its own, which any number of "
                 "relays hold: leave it empty"
-            )
-        if self.in_containers:
-            raise ValueError(
-                "stack is 'containers' and shards names some, and the compose file has one connector: leave it empty"
             )
         try:
             sharded(databases_of(self), self.shards)
@@ -243,22 +254,6 @@ class Settings(AccessSettings, RequestLimits, AnswerLimits, BaseSettings):
     def environment(self) -> dict[str, str]:
         """The `TAILRACE_*` variables that reproduce these settings in another process."""
         return {_variable(name): as_text(value) for name, value in self if value is not None}
-
-    @model_validator(mode="after")
-    def _processes_are_traced(self) -> Self:
-        if self.traces != "off" and self.in_containers:
-            raise ValueError(
-                f"traces is {self.traces}, and a stack in containers records none: set it to off, or stack to processes"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _processes_have_agents(self) -> Self:
-        if self.jvm_metrics != "off" and self.in_containers:
-            raise ValueError(
-                "jvm_metrics is on, and JVMs in containers are given no agent: set it to off, or stack to processes"
-            )
-        return self
 
     @property
     def shape(self) -> Shape:

@@ -1,6 +1,7 @@
 """Numbers, times and errors as words."""
 
 from datetime import datetime
+from uuid import UUID
 
 from cdc.text import printable, quoted
 
@@ -21,6 +22,18 @@ def require_text(text: str, longest: int = LONGEST_TEXT) -> str:
     if "\0" in text or text.encode(errors="ignore").decode() != text:
         raise ValueError(f"{quoted(text)} is not text in UTF-8 without NUL")
     return text
+
+
+def uuid_of(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def plain_id(text: str) -> str:
+    """Return an id as services write theirs: a UUID in lower case with dashes, anything else as it is."""
+    return str(uuid_of(text) or text)
 
 
 def counted(number: int, what: str) -> str:

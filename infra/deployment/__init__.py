@@ -128,6 +128,14 @@ class Capture:
         """Return what a thing is called that others have as well, such as the outbox of canaries."""
         return thing if self.is_main else f"{thing}@{self.name}"
 
+    @property
+    def outbox_labels(self) -> tuple[str, ...]:
+        return tuple(map(self.outbox_label, self.outboxes))
+
+    def outbox_label(self, schema: str) -> str:
+        """Return what an outbox is called where there are several databases."""
+        return self.label(schema) if schema == CANARY else schema
+
     def url(self, role: str, database: str | None = None) -> str:
         """Return the libpq URL of a role whose password we have."""
         schema = role if self.only_looks and role in self.schemas else None
@@ -138,8 +146,7 @@ class Capture:
 
     def outbox_urls(self) -> dict[str, str]:
         """Return outbox -> libpq URL of the role that may read it."""
-        urls = {schema: self.url(schema) for schema in self.contexts}
-        return urls | {self.label(CANARY): self.url(CANARY)}
+        return {self.outbox_label(schema): self.url(schema) for schema in self.outboxes}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,9 @@ import psycopg
 from psycopg import sql
 
 from cdc import causes, connector
-from cdc.database import SyncConnection, connect
+from cdc.database import SyncConnection, connect, is_alone
 from infra import pipeline
-from infra.capture import examine, has_passed, in_the_way
-from infra.connectors import apply_connector
+from infra.capture import apply_connector, examine, has_passed, in_the_way
 from infra.deployment import Capture, Deployment, Shard
 from infra.drift.database import mend_roles
 from infra.drift.delivery import silent
@@ -46,7 +45,6 @@ select from pg_publication_tables where pubname = %s and schemaname = %s
 """
 
 
-ALONE = "select pg_try_advisory_lock(hashtext('tailrace context move ' || %s))"
 FROM_ELSEWHERE = (CopyError, psycopg.Error, connector.ConnectError)
 """What others refuse, and is told with what became of the move."""
 
@@ -164,8 +162,7 @@ class Move:
         """Keep a second move of the context from beginning while the block runs."""
         url = self._todo.source.url(self._todo.source.database.superuser)
         with connect(url, autocommit=True) as connection:
-            [[is_free]] = connection.execute(ALONE, [self._todo.context]).fetchall()
-            if not is_free:
+            if not is_alone(connection, f"tailrace context move {self._todo.context}"):
                 raise MoveError(f"Another command moves {self._todo.context}: wait for it.")
             yield
 

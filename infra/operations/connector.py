@@ -13,8 +13,7 @@ from cdc.shards import ALL
 from cdc.slot import Slot
 from cdc.slot.health import Diagnosis
 from cdc.slot.obstacles import Obstacle
-from infra.capture import examine, in_the_way, rendered, require_slot, slot
-from infra.connectors import apply_connector
+from infra.capture import apply_connector, examine, in_the_way, rendered, require_slot, slot
 from infra.deployment import Deployment, Shard
 from infra.drift.difference import Difference
 from infra.drift.publication import publication_differences

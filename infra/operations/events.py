@@ -17,6 +17,7 @@ from consumers.runtime.parked.payload import Payloads, first_bytes
 from infra.deployment import Deployment
 from infra.errors import RequestError, TailraceError
 from infra.event_logs import LoggedAggregate, event_log, logged_kinds, open_log
+from infra.text import plain_id
 from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError, SchemaStore
 
@@ -86,7 +87,8 @@ def history(deployment: Deployment, request: HistoryRequest) -> History:
         raise RequestError(
             f"No service keeps a log of {request.kind!r}; there are {', '.join(known)}."
         )
-    return asyncio.run(_read(deployment, known[request.kind], _normal(request), request.as_of))
+    aggregate_id = plain_id(request.aggregate_id)
+    return asyncio.run(_read(deployment, known[request.kind], aggregate_id, request.as_of))
 
 
 async def _read(
@@ -164,11 +166,3 @@ def _event(payloads: Payloads, event: LoggedEvent) -> Event:
         problem=problem,
         bytes=first_bytes(event.payload) if problem else None,
     )
-
-
-def _normal(request: HistoryRequest) -> str:
-    """Return an id as services write theirs: a UUID in lower case with dashes, anything else as it is."""
-    try:
-        return str(UUID(request.aggregate_id))
-    except ValueError:
-        return request.aggregate_id

@@ -27,6 +27,7 @@ from infra.flow.sources import (
 from infra.flow.tree import Placed, Sent, in_order
 from infra.operations.parked.show import DecodedValue, decoded
 from infra.services import OUTBOXES, WORKERS
+from infra.text import plain_id, uuid_of
 from schemas.catalogue import catalogue
 from schemas.messages.consumers import MessageDeadLettered
 from schemas.registry import SchemaStore
@@ -150,9 +151,9 @@ class Content:
 def flow(deployment: Deployment, id_: str) -> Flow:
     """Rebuild what an id is about: an aggregate with a log, a correlation, or a message with all of its correlation."""
     with open_sources(deployment) as sources:
-        asked, correlations = _correlations(sources, _normal(id_))
+        asked, correlations = _correlations(sources, plain_id(id_))
         if not correlations:
-            raise NoFlowError(_nothing(deployment, _normal(id_)))
+            raise NoFlowError(_nothing(deployment, plain_id(id_)))
         ids = [each.message_id for each in _messages(sources, correlations)[0]]
         inboxes = sources.inboxes(ids)
         # again, so that the effects of all that was taken by then are among them
@@ -167,7 +168,7 @@ def flow(deployment: Deployment, id_: str) -> Flow:
         account = Account(inboxes, sources.set_aside(ids), found, records)
     messages = [account.message(each) for each in in_order(found)]
     return Flow(
-        id=_normal(id_),
+        id=plain_id(id_),
         asked=asked,
         correlation_ids=correlations,
         messages=messages,
@@ -190,7 +191,7 @@ def content(deployment: Deployment, service: str, message_id: UUID) -> Content |
 def _correlations(sources: Sources, id_: str) -> tuple[Asked, list[UUID]]:
     if found := sources.correlations_of_aggregate(id_):
         return "aggregate", sorted(set(found))
-    uuid = _uuid(id_)
+    uuid = uuid_of(id_)
     if uuid is None:
         return "aggregate", []
     if sources.messages(uuid, 1):
@@ -386,15 +387,3 @@ def _nothing(deployment: Deployment, id_: str) -> str:
         f"Events are kept for good, and other messages for {deployment.outbox_days} days after they were published; "
         "`tailrace topics tail order.events` shows ids that there are."
     )
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _normal(text: str) -> str:
-    """Return an id as services write theirs: a UUID in lower case with dashes, anything else as it is."""
-    return str(_uuid(text) or text)

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from cdc.relay import backlog
 from cdc.relay.backlog import SetAsideRow, Situation
-from infra.deployment import Capture, Deployment
+from infra.deployment import Deployment
 from infra.errors import TailraceError
-from infra.services import CANARY, RELAY
+from infra.services import RELAY
 
 
 def report(deployment: Deployment) -> Situation:
@@ -16,17 +16,12 @@ def report(deployment: Deployment) -> Situation:
     return Situation(
         [shard for _, each in found for shard in each.shards],
         [
-            replace(waits, outbox=label_of(capture, waits.outbox))
+            replace(waits, outbox=capture.outbox_label(waits.outbox))
             for capture, each in found
             for waits in each.backlogs
         ],
         [row for _, each in found for row in each.set_aside],
     )
-
-
-def label_of(capture: Capture, outbox: str) -> str:
-    """Return what an outbox is called where there are several databases."""
-    return capture.label(outbox) if outbox == CANARY else outbox
 
 
 def is_well(found: Situation) -> bool:

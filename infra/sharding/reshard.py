@@ -16,11 +16,10 @@ from psycopg import sql
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from cdc import connector
-from cdc.database import SyncConnection, connect
+from cdc.database import SyncConnection, connect, is_alone
 from cdc.publication import PARAMETERS, published
 from cdc.recovery.slot import SlotError, make
-from infra.capture import in_the_way
-from infra.connectors import apply_connector
+from infra.capture import apply_connector, in_the_way
 from infra.deployment import Capture, Deployment, Shard
 from infra.pipeline import send_canary_by
 from infra.publishing import require_connector
@@ -34,7 +33,6 @@ LOCK_S = 1.0
 """How long one who writes to an outbox is waited for: all who write to it later wait behind."""
 PATIENCE_S = 120.0
 """How long a moment is looked for in which nobody writes to any."""
-ALONE = "select pg_try_advisory_lock(hashtext('tailrace connector reshard'))"
 
 Tell = Callable[[str], None]
 
@@ -64,7 +62,7 @@ def reshard(deployment: Deployment, tell: Tell) -> list[Change]:
 @contextmanager
 def _alone(capture: Capture) -> Iterator[None]:
     with connect(capture.url(OWNER), autocommit=True) as connection:
-        if connection.execute(ALONE).fetchall() != [(True,)]:
+        if not is_alone(connection, "tailrace connector reshard"):
             raise ShardsError("Another command changes the number of shards: wait for it.")
         yield
 

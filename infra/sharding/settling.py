@@ -13,8 +13,7 @@ from psycopg import sql
 from cdc import connector
 from cdc.database import connect
 from cdc.recovery.slot import drop
-from infra.capture import LostSlotError, examine, has_passed
-from infra.connectors import apply_connector
+from infra.capture import LostSlotError, apply_connector, examine, has_passed
 from infra.deployment import Capture, Deployment, Shard
 from infra.services import CAPTURE, OWNER
 from infra.sharding.marks import Dealt, ShardsError, dealt, mark

@@ -1,12 +1,11 @@
 """Where transactions are asked for."""
 
-from uuid import UUID
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from infra.console.routes import Site
+from infra.text import uuid_of
 
 
 def flow_routes(site: Site) -> list[Route]:
@@ -15,15 +14,8 @@ def flow_routes(site: Site) -> list[Route]:
 
         if not (asked := request.query_params.get("id", "").strip()):
             return await site.page("find.html")
-        chosen = _uuid(request.query_params.get("message", ""))
+        chosen = uuid_of(request.query_params.get("message", ""))
         found = await site.asked(lambda seen: transaction(seen, asked, chosen))
         return await site.page("flow.html", found=found)
 
     return [site.get("/flow", show)]
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

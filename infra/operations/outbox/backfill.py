@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from cdc.database import connect
+from cdc.database import connect, is_alone
 from cdc.reconciliation import Progress, Window, open_outboxes
 from cdc.recovery.gap import Gap, fill_gap, find_gaps
 from cdc.recovery.publish import Published
@@ -16,7 +16,6 @@ from infra.publishing import publisher
 from infra.services import OWNER
 
 PATIENCE_S = 30.0
-LOCK = "select pg_try_advisory_lock(hashtext('tailrace outbox backfill'))"
 
 
 class BackfillError(TailraceError):
@@ -36,7 +35,7 @@ def backfill(
 ) -> list[Gap | Published]:
     """Publish rows that Kafka lacks although their publisher is past them; return what was done, by topic."""
     with connect(deployment.main.url(OWNER), autocommit=True) as connection:
-        if not connection.execute(LOCK).fetchall()[0][0]:
+        if not is_alone(connection, "tailrace outbox backfill"):
             raise BackfillError("Another `tailrace outbox backfill` is at work: wait for it.")
         if publisher(deployment) == "cdc" and (differing := _unpublished(deployment)):
             raise BackfillError(

@@ -77,7 +77,7 @@ class Outboxes:
         now = datetime.now(UTC)
         found = {}
         for capture in self._deployment.captures:
-            for name in capture.outbox_urls():
+            for name in capture.outbox_labels:
                 waiting = [
                     backlog_of(
                         self._outboxes[name], self._published_until[each.name], now, each.keys
