@@ -141,12 +141,19 @@ def connect(
     )
 
 
-def is_missing(url: str, name: str) -> bool:
-    """Tell whether a server has no database of a name, which it says in words of its language only.
+def is_missing(error: psycopg.OperationalError, name: str, url: str) -> bool:
+    """Tell whether a database cannot be connected to because there is none of its name.
+
+    libpq hands on no code of that error, only words in the language of the server.
 
     Args:
-        url: libpq URL of another database there. If that cannot be asked either, nothing is known to be missing.
+        error: Why it cannot be connected to.
+        name: Its name.
+        url: libpq URL of another database there, to be asked where the words say nothing. If whoever asks may not
+            connect there either, nothing is known to be missing.
     """
+    if f'database "{name}" does not exist' in str(error):
+        return True
     try:
         with connect(url, autocommit=True) as connection:
             query = "select from pg_database where datname = %s"

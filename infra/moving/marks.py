@@ -132,7 +132,7 @@ def _schemas(capture: Capture, contexts: tuple[str, ...], role: str) -> Iterator
         with connect(capture.url(role), autocommit=True) as connection:
             yield from connection.execute(SCHEMAS, [list(contexts)]).fetchall()
     except psycopg.OperationalError as error:
-        if is_missing(capture.url(role, "postgres"), capture.database.name):
+        if is_missing(error, capture.database.name, capture.url(role, "postgres")):
             return
         if capture.is_main:
             raise

@@ -71,8 +71,8 @@ def dealt(capture: Capture, role: str = OWNER) -> Dealt | None:
     try:
         with connect(capture.url(role), autocommit=True) as connection:
             found = connection.execute(MARK, [CANARY]).fetchone()
-    except psycopg.OperationalError:
-        if is_missing(capture.url(role, "postgres"), capture.database.name):
+    except psycopg.OperationalError as error:
+        if is_missing(error, capture.database.name, capture.url(role, "postgres")):
             return None
         raise
     if found is None or found == ("", False):
