@@ -7,7 +7,7 @@ row that fails takes no other with it: it is put off by the pauses of a policy, 
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -102,7 +102,10 @@ class DueWork(Protocol[T]):
     in_order: bool = False
 
     async def take(self, transaction: Any) -> Sequence[T]:
-        """Return rows whose time has come, locked against others until the end; none when there are none."""
+        """Return rows whose time has come, locked against others until the end; none when there are none.
+
+        A row that is taken again is equal to what it was, unless somebody has changed it.
+        """
 
     async def attempt(self, transaction: Any, row: T) -> None:
         """Do what is to be done, and remove the row. What is written is undone when this raises."""
@@ -121,46 +124,53 @@ async def work_once(work: DueWork[T], transactions: Transactions) -> bool:
     Raises:
         Exception: what `failed` lets through; nothing has changed.
     """
-    failure: tuple[T, Exception] | None = None
-    try:
-        async with transactions.transaction() as transaction:
-            rows = await work.take(transaction)
-            deadline = time.monotonic() + LONGEST_S
-            for row in rows:
+    failures: list[tuple[T, Exception]] = []
+    while True:
+        known = len(failures)
+        try:
+            return await _work(work, transactions, failures)
+        except Exception as raised:
+            if len(failures) == known or raised is failures[-1][1]:
+                raise
+            # what has failed took the connection with it, on which that was to be noted: it is noted on another
+
+
+async def _work(
+    work: DueWork[T], transactions: Transactions, failures: list[tuple[T, Exception]]
+) -> bool:
+    """Work in one transaction, but not on rows of which it is known that they fail; add others that do."""
+    async with transactions.transaction() as transaction:
+        rows = await work.take(transaction)
+        deadline = time.monotonic() + LONGEST_S
+        for row in rows:
+            error = next((error for failed, error in failures if failed == row), None)
+            if error is None:
                 try:
                     async with transactions.savepoint(transaction):
                         await work.attempt(transaction, row)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is the row's, or `failed` raises it
-                    failure = row, error
-                    await work.failed(transaction, row, error)
-                    failure = None
-                    if work.in_order:
-                        break
-                if time.monotonic() > deadline:
+                except Exception as raised:  # noqa: BLE001 - whatever it is, it is the row's, or `failed` raises it
+                    error = raised
+                    failures.append((row, error))
+            if error is not None:
+                await work.failed(transaction, row, error)
+                if work.in_order:
                     break
-    except Exception as raised:
-        if failure is None or raised is failure[1]:
-            raise
-        # what has failed took the connection with it, on which that was to be noted
-        await _note(work, transactions, *failure)
-        return True
+            if time.monotonic() > deadline:
+                break
     return bool(rows)
-
-
-async def _note(work: DueWork[T], transactions: Transactions, row: T, error: Exception) -> None:
-    async with transactions.transaction() as transaction:
-        if row in await work.take(transaction):  # unless somebody else has taken it meanwhile
-            await work.failed(transaction, row, error)
 
 
 async def work_on_all(works: Sequence[DueWork[Any]], transactions: Transactions) -> None:
     """Work on all that is due; where nothing is, one transaction has told so of all tables.
 
     Raises:
-        Exception: what `failed` of one of them lets through, when the others have been worked on.
+        Exception: what `take` or `failed` of one of them raises, when the others have been worked on.
     """
-    async with transactions.transaction() as transaction:
-        due = [work for work in works if await work.take(transaction)]
+    due = works
+    # raised again below, by whose `take` it is, and by none of the others
+    with suppress(Exception):
+        async with transactions.transaction() as transaction:
+            due = [work for work in works if await work.take(transaction)]
     raised: list[Exception] = []
     for work in due:
         try:

@@ -1,5 +1,7 @@
 """Parked messages are tried again: in their order, at their time, and not for ever."""
 
+from typing import Any
+
 import psycopg
 import pytest
 
@@ -145,6 +147,31 @@ async def the_database_failing_in_an_attempt_changes_nothing(rig: Rig) -> None:
     rig.fails.clear()
     assert await rig.after(0) == 1
     assert await rig.effects() == ["a1", "a2"]
+
+
+@case
+async def a_message_that_breaks_its_connection_is_put_off_and_those_before_it_take_effect(
+    rig: Rig,
+) -> None:
+    rig.fails["a1"] = ZeroDivisionError
+    await rig.deliver([rig.placed("a1"), rig.placed("a2"), rig.placed("a3")])
+    del rig.fails["a1"]
+    rig.fails["a3"] = lambda: ValueError("it breaks the connection")
+    postpone = rig.store.postpone
+
+    async def lost(*_: Any, **__: Any) -> None:
+        rig.store.postpone = postpone  # type: ignore[method-assign]
+        raise psycopg.OperationalError("the connection is lost")
+
+    for attempts in range(1, ATTEMPTS + 1):
+        assert await rig.dead() == []
+        rig.store.postpone = lost  # type: ignore[method-assign]
+        assert await rig.after(PAUSE_S) == 1
+        assert await rig.effects() == ["a1", "a2"]
+        [parked] = (await rig.look()).parked
+        assert (parked.attempts, "breaks the connection" in parked.error) == (attempts, True)
+    assert await rig.dead() == ["a3"]
+    assert await rig.after(PAUSE_S) == 0
 
 
 @case

@@ -6,20 +6,27 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cdc.due import DueWork, work_on_all
+from cdc.due import DueWork, work_on_all, work_once
 
 
 class Together:
-    """Transactions of nothing, which are lost when their number is told."""
+    """Transactions on some tables, which are lost when their number is told."""
 
     def __init__(self) -> None:
         self.lost: set[int] = set()
         self.begun = 0
+        self.tables: list[Rows] = []
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[int]:
         self.begun += 1
-        yield self.begun
+        before = [(table, table.due[:], table.done[:], table.noted[:]) for table in self.tables]
+        try:
+            yield self.begun
+        except Exception:
+            for table, *rows in before:
+                table.due, table.done, table.noted = rows
+            raise
 
     @asynccontextmanager
     async def savepoint(self, transaction: int) -> AsyncIterator[None]:
@@ -29,8 +36,10 @@ class Together:
 class Rows(DueWork[str]):
     """Rows that are done, fail, or break the connection, by what they are called."""
 
-    def __init__(self, transactions: Together, *rows: str) -> None:
+    def __init__(self, transactions: Together, *rows: str, in_order: bool = False) -> None:
         self._transactions = transactions
+        transactions.tables.append(self)
+        self.in_order = in_order
         self.due = list(rows)
         self.done: list[str] = []
         self.noted: list[str] = []
@@ -61,6 +70,38 @@ def test_a_failure_that_broke_its_connection_is_noted_on_another() -> None:
     asyncio.run(work_on_all([rows], transactions))
     assert sorted(rows.noted) == ["breaks it", "breaks it too", "fails"]
     assert sorted(rows.done) == ["well a", "well b"]
+
+
+def test_what_comes_before_a_failure_that_broke_its_connection_is_done_again() -> None:
+    transactions = Together()
+    rows = Rows(transactions, "well a", "well b", "breaks it", "well c", in_order=True)
+    assert asyncio.run(work_once(rows, transactions))
+    assert (rows.done, rows.noted, rows.due) == (["well a", "well b"], ["breaks it"], ["well c"])
+
+
+def test_one_that_fails_only_then_is_noted_in_its_place() -> None:
+    class Once(Rows):
+        async def attempt(self, transaction: int, row: str) -> None:
+            if transaction > 1 and row == "well once":
+                raise ValueError(row)
+            await super().attempt(transaction, row)
+
+    transactions = Together()
+    rows = Once(transactions, "well once", "breaks it", in_order=True)
+    assert asyncio.run(work_once(rows, transactions))
+    assert (rows.noted, rows.due) == (["well once"], ["breaks it"])
+
+
+def test_a_table_that_cannot_be_read_keeps_no_other_from_its_turn() -> None:
+    class Unreadable(Rows):
+        async def take(self, transaction: int) -> Sequence[str]:
+            raise LookupError("no idea what this row is")
+
+    transactions = Together()
+    first, second, third = (kind(transactions, "well") for kind in (Rows, Unreadable, Rows))
+    with pytest.raises(LookupError):
+        asyncio.run(work_on_all([first, second, third], transactions))
+    assert first.done == third.done == ["well"]
 
 
 def test_a_table_in_trouble_keeps_no_other_from_its_turn() -> None:
