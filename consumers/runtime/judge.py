@@ -110,8 +110,11 @@ class Judge:
         """Return which partition is behind while its position does not move and nothing is tried in it.
 
         That is a fetcher which fetches nothing, or a handler which never returns. A partition that waits for the
-        database or the registry, and tries again and again, does not stand still.
+        database or the registry, and tries again and again, does not stand still. Nor does one that waits for others
+        to have their turn, as long as anything is tried in any of them.
         """
+        last = {place: max(lane.tried_at, lane.moved_at) for place, lane in progress.items()}
+        newest = max(last.values(), default=0.0)
         self._behind = {
             place: self._sighting(place, progress[place].position, now)
             for place, end in ends.items()
@@ -120,8 +123,8 @@ class Judge:
         notice = Verdict()
         for place, seen in self._behind.items():
             lane = progress[place]
-            stood_s = now - max(seen.since, lane.tried_at, lane.moved_at)
-            is_idle = lane.oldest_ms is None
+            stood_s = now - max(seen.since, newest if lane.is_queued else last[place])
+            is_idle = lane.oldest_ms is None and not lane.is_queued
             trouble = (
                 f"{place.topic}/{place.partition} is {ends[place] - seen.position} messages behind and stands still at "
                 f"{seen.position} for {stood_s:.0f} s"

@@ -19,7 +19,7 @@ from cdc.logs import FieldLogger
 from consumers.runtime.delivery import Record
 from consumers.runtime.failures import is_transient, waits_without_end
 from consumers.runtime.intake import Intake
-from consumers.runtime.processor import Chunk, TooSlowError
+from consumers.runtime.processor import Applied, Chunk, TooSlowError
 from consumers.runtime.received import Received
 from consumers.runtime.store import FenceLostError, Place
 from consumers.runtime.turns import Turns
@@ -79,6 +79,7 @@ class Progress:
         position: Offset to go on from.
         moved_at: When the position last moved, on the monotonic clock.
         tried_at: When a message was last tried, on the monotonic clock.
+        is_queued: Whether it waits for its turn to be tried.
         oldest_ms: When the first record that is not done yet was made, in milliseconds since 1970; None when the lane
             has nothing to do.
         waiting_for: What keeps it from going on, empty when nothing does.
@@ -90,6 +91,7 @@ class Progress:
     position: int
     moved_at: float = field(default_factory=time.monotonic)
     tried_at: float = field(default_factory=time.monotonic)
+    is_queued: bool = False
     oldest_ms: int | None = None
     waiting_for: str = ""
     applied: int = 0
@@ -165,15 +167,15 @@ class Lane:
             await asyncio.wait([self._working], timeout=timeout_s)
         await cancel([self._working])
 
-    async def skip_to(self, offset: int) -> None:
+    def skip_to(self, offset: int) -> None:
         """Move over offsets that hold no record, such as the marks of Kafka's transactions.
 
         Args:
             offset: Where the fetcher stands with nothing left to hand out.
         """
         if self.is_idle and offset > self.progress.position:
-            await self._tools.turns.apply(Chunk(self.place, self.progress.position, [], offset))
-            self._moved(offset)
+            self._passed, self._settled_at = offset, time.monotonic()
+            self._something.set()
 
     async def _work(self) -> None:
         while not self._stopping:
@@ -259,10 +261,9 @@ class Lane:
         begin = time.monotonic()
         patient, has_failed, pause_s = True, False, FIRST_PAUSE_S
         while not self._stopping:
-            self.progress.tried_at = time.monotonic()
             try:
-                applied = await self._tools.turns.apply(
-                    Chunk(self.place, self.progress.position, chunk, next_offset),
+                applied = await self._in_turn(
+                    Chunk(self.place, self.progress.position, chunk, next_offset, self._tried),
                     patient=patient,
                     has_failed=has_failed,
                 )
@@ -344,6 +345,17 @@ class Lane:
         self.progress.tried_at = time.monotonic()
         log.warning("partition waits", partition=self._where(), for_s=pause_s, error=repr(error))
         await asyncio.sleep(pause_s)
+
+    async def _in_turn(self, chunk: Chunk, *, patient: bool, has_failed: bool) -> Applied:
+        self.progress.is_queued = True
+        try:
+            return await self._tools.turns.apply(chunk, patient=patient, has_failed=has_failed)
+        finally:
+            self.progress.is_queued = False
+
+    def _tried(self, is_tried: bool) -> None:  # noqa: FBT001 - as it is called
+        self.progress.is_queued = not is_tried
+        self.progress.tried_at = time.monotonic()
 
     def _moved(self, position: int) -> None:
         self.progress.position = position

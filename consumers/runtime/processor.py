@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -45,6 +45,10 @@ _Where = tuple[Place, int]
 NONE: Mapping[_Where, Failure] = MappingProxyType({})
 
 
+def _nobody_watches(_is_tried: bool) -> None:  # noqa: FBT001 - as it is called
+    """There is nobody to tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """What of a partition is to take effect at once, or not at all.
@@ -55,12 +59,14 @@ class Chunk:
         batch: Prepared records of the partition in their order; may be empty when offsets are passed over that hold
             nothing for us.
         next_offset: The position after it.
+        tell: Is told when a transaction begins in which it is tried, and when that has ended.
     """
 
     place: Place
     base: int
     batch: Batch
     next_offset: int
+    tell: Callable[[bool], None] = _nobody_watches
 
     @property
     def claim(self) -> BatchClaim:
@@ -114,6 +120,19 @@ class _Attempt:
     deadline: float = field(default_factory=lambda: time.monotonic() + LONGEST_TRANSACTION_S)
     failures: dict[_Where, Failure] = field(default_factory=dict)
     """By partition and offset: the messages that will be parked."""
+    has_called: bool = False
+    handled: int = 0
+    """Messages whose handlers have returned."""
+
+    def begin_call(self) -> None:
+        """Take note that a handler is called.
+
+        Raises:
+            TooSlowError: those called before took too long.
+        """
+        if self.has_called and time.monotonic() > self.deadline:
+            raise TooSlowError(self.handled)
+        self.has_called = True
 
     def fail(self, received: Received[Any], failure: Failure) -> None:
         """Have a message parked, and those of its key that follow."""
@@ -222,6 +241,17 @@ class Processor:
         self, chunks: Sequence[Chunk], manner: "_Mode", known: Mapping[_Where, Failure] = NONE
     ) -> list[Applied]:
         """Apply chunks in one transaction, but for messages of which it is known that they fail."""
+        for chunk in chunks:
+            chunk.tell(True)
+        try:
+            return await self._in_one_transaction(chunks, manner, known)
+        finally:
+            for chunk in chunks:
+                chunk.tell(False)
+
+    async def _in_one_transaction(
+        self, chunks: Sequence[Chunk], manner: "_Mode", known: Mapping[_Where, Failure]
+    ) -> list[Applied]:
         began, began_ns = time.monotonic(), time.time_ns()
         claims = [chunk.claim for chunk in chunks]
         async with self._store.transaction() as transaction:
@@ -279,9 +309,7 @@ class Processor:
             todo = group if clean else [r for r in group if not attempt.parks_or_skips(r)]
             await self._call(attempt, todo, handler)
             return
-        for number, received in enumerate(group):
-            if number and time.monotonic() > attempt.deadline:
-                raise TooSlowError(number)
+        for received in group:
             if not attempt.parks_or_skips(received) and received.handler is not None:
                 await self._call(attempt, [received], received.handler)
 
@@ -289,6 +317,7 @@ class Processor:
         """Call a handler; halve what a bulk handler is given while it fails."""
         if not todo:
             return
+        attempt.begin_call()
         try:
             if attempt.manner.savepoints:
                 async with self._store.savepoint(attempt.transaction):
@@ -304,6 +333,8 @@ class Processor:
             await self._call(attempt, todo[:half], handler)
             # a key that failed in the first half blocks what comes of it in the second
             await self._handle(attempt, handler, todo[half:])
+        else:
+            attempt.handled += len(todo)
 
     async def _park(self, attempt: _Attempt, todo: Batch) -> None:
         if not attempt.failures:

@@ -8,7 +8,6 @@ from, which knows no lanes.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
@@ -32,7 +31,7 @@ from cdc.logs import FieldLogger
 from consumers.runtime.fetch_loop import FetchLoop
 from consumers.runtime.lanes import Fetched, Lanes
 from consumers.runtime.lenient import LenientRecords
-from consumers.runtime.store import FenceLostError, Place
+from consumers.runtime.store import Place
 
 LOOK_AGAIN_S = 0.01
 """How long a fetch waits for records while a lane is full, so that soon another one includes that lane's partition."""
@@ -232,12 +231,9 @@ class BatchConsumer(Consumer):
             if lane is None or not lane.is_idle:
                 continue  # who has something to do is not held up by the lock
             async with self._fetching:  # what is handed out meanwhile lies before the answer
-                if lanes.get(place) is not lane or not lane.is_idle:
-                    continue
                 position = cast(Fetching, self._thread).position_of(TP(*place))
-                if position:
-                    with contextlib.suppress(FenceLostError):  # it was just given to another worker
-                        await lane.skip_to(position)
+                if position and lanes.get(place) is lane:
+                    lane.skip_to(position)
 
     async def _getmany(
         self,

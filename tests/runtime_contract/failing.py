@@ -204,6 +204,32 @@ async def a_slow_batch_is_cut(rig: Rig) -> None:
 
 
 @case
+async def a_slow_batch_is_cut_between_handlers_too(rig: Rig) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processor, "LONGEST_TRANSACTION_S", -1.0)
+        with pytest.raises(TooSlowError) as raised:
+            await rig.apply(rig.confirmed("a1"), rig.confirmed("b1"), rig.placed("c1"))
+        assert raised.value.handled == 2
+        await rig.worker.catch_up(rig.log)
+    assert await rig.effects() == ["a1", "b1", "c1"]
+
+
+@case
+async def a_slow_batch_that_fails_is_cut_rather_than_halved(rig: Rig) -> None:
+    rig.fails["a1"] = ZeroDivisionError
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processor, "LONGEST_TRANSACTION_S", -1.0)
+        with pytest.raises(TooSlowError):
+            await rig.apply(rig.confirmed("a1"), rig.confirmed("b1"), rig.confirmed("c1"))
+        assert rig.calls == 2 * [["a1", "b1", "c1"]], (
+            "once as if nothing could go wrong, and once more"
+        )
+        await rig.worker.catch_up(rig.log)
+    assert await rig.effects() == ["b1", "c1"]
+    assert await rig.parked() == [("a1", "failed")]
+
+
+@case
 async def a_transient_failure_ends_the_attempt_and_parks_nothing(rig: Rig) -> None:
     kinds = (TransientError, ConnectionError, ConcurrencyError, psycopg.OperationalError)
     for kind in kinds:

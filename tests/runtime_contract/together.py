@@ -100,3 +100,17 @@ async def a_malformed_record_is_parked_in_company_too(rig: Rig) -> None:
     applied = await rig.worker.processor.apply_together(chunks)
     assert [each.parked for each in applied] == [1, 0]
     assert await rig.effects() == ["b1"]
+
+
+@case
+async def whoever_watches_is_told_of_every_transaction(rig: Rig) -> None:
+    told = list[bool]()
+    chunks = [await chunk_of(rig, each, rig.placed(f"a{each}")) for each in range(2)]
+    rig.fails["a1"] = ZeroDivisionError
+    first, second = (replace(chunk, tell=told.append) for chunk in chunks)
+    with pytest.raises(NotTogetherError):
+        await rig.worker.processor.apply_together([first, second])
+    assert told == [True, True, False, False]
+    told.clear()
+    await rig.worker.processor.apply(second)
+    assert told == [True, False, True, False]

@@ -1,5 +1,7 @@
 """When a worker is well, and when it is not."""
 
+from dataclasses import replace
+
 import pytest
 from confluent_kafka import ConsumerGroupState
 
@@ -102,6 +104,18 @@ def test_one_partition_that_stands_still_is_enough(judge: Judge) -> None:
     seen = {PLACE: progress(8, moved_at=1100.0), OTHER: progress(1)}
     verdict = judge.judge(seen, topics(9, 9), BOTH, 1150.0)
     assert verdict.trouble.startswith("order.events/1 is 8 messages behind")
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_who_waits_for_its_turn_does_not_stand_still_while_others_have_theirs(
+    judge: Judge, *, at_work: bool
+) -> None:
+    other = progress(5, at_work=True)
+    seen = {PLACE: other, OTHER: replace(progress(1, at_work=at_work), is_queued=True)}
+    for number in range(10):
+        other.tried_at = START + number * LIMIT_S
+        assert judge.judge(seen, topics(9, 9), BOTH, other.tried_at) == WELL
+    assert judge.judge(seen, topics(9, 9), BOTH, other.tried_at + LIMIT_S + 1).is_final
 
 
 def test_a_partition_that_was_given_away_is_forgotten(judge: Judge) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cdc.kafka_record import KafkaRecord
 from consumers.runtime.lanes import MOST_BYTES, Fetched, Lanes, LaneServices
 from consumers.runtime.store import Place
-from consumers.runtime.turns import Turns
+from consumers.runtime.turns import LONGEST_WAIT_S, Turns
 from consumers.testing.memory import MemoryDatabase
 from tests.rig import PLACE, POLICY, Rig, in_memory
 
@@ -125,6 +125,58 @@ async def come_at_once() -> None:
     lane.add(Fetched(rig.log.fetch(PLACE, 0, 5), done.set))
     await done.wait()
     assert rig.calls == [[f"a{number}"] for number in range(5)]
+    await lanes.close(1)
+
+
+def test_who_waits_for_its_turn_is_not_told_to_be_tried() -> None:
+    asyncio.run(wait_for_their_turn())
+
+
+async def wait_for_their_turn() -> None:
+    rig = await Rig(in_memory(MemoryDatabase([]))).start()
+    rig.publish([rig.placed("a1"), rig.placed("a2")])
+    lanes = lanes_of(rig)
+    places = [PLACE._replace(partition=number) for number in range(2)]
+    lanes.open({place: await rig.store.begin(place, 0) for place in places})
+    is_let = asyncio.Event()
+
+    @asynccontextmanager
+    async def held() -> AsyncIterator[object]:
+        await is_let.wait()
+        async with begin() as transaction:
+            yield transaction
+
+    begin, rig.store.transaction = rig.store.transaction, held  # type: ignore[method-assign]
+    for place, record in zip(places, rig.log.fetch(PLACE, 0, 2), strict=True):
+        lane = lanes.get(place)
+        assert lane is not None
+        lane.add(Fetched([record._replace(partition=place.partition, offset=0)]))
+        await asyncio.sleep(2 * LONGEST_WAIT_S)
+    first, second = lanes.progress().values()
+    assert (first.is_queued, second.is_queued) == (False, True)
+    assert second.tried_at < first.tried_at
+    is_let.set()
+    await asyncio.sleep(LINGER_S)
+    assert (first.is_queued, second.is_queued) == (False, False)
+    assert [first.position, second.position] == [1, 1]
+    await lanes.close(1)
+
+
+def test_a_lane_that_has_nothing_to_do_moves_over_a_gap() -> None:
+    asyncio.run(has_nothing_to_do())
+
+
+async def has_nothing_to_do() -> None:
+    rig = await Rig(in_memory(MemoryDatabase([]))).start()
+    lanes = lanes_of(rig)
+    lanes.open({PLACE: await rig.store.begin(PLACE, 0)})
+    lane = lanes.get(PLACE)
+    assert lane is not None
+    lane.skip_to(3)
+    lane.skip_to(9)
+    await asyncio.sleep(LINGER_S)
+    assert lane.is_idle
+    assert lane.progress.position == await rig.store.position(PLACE) == 3
     await lanes.close(1)
 
 
