@@ -1,19 +1,12 @@
 """Where a worker begins in the partitions it is given: at the position in the database, if Kafka still has it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from cdc.kafka import Topic, bounds_of
 from cdc.logs import FieldLogger
-from consumers.runtime.failures import is_transient
 from consumers.runtime.store import Place, Position, Reset
-
-PAUSE_S = 1.0
-
-T = TypeVar("T")
 
 log = FieldLogger(__name__)
 
@@ -63,7 +56,7 @@ async def find_positions(
     read_topics: ReadTopics,
     known_ends: Mapping[tuple[str, int], int],
 ) -> Beginning:
-    """Return where to begin in each partition; wait for the database as long as it takes.
+    """Return where to begin in each partition.
 
     A consumer that is new in a partition begins with the oldest record. Where Kafka does not have what lies at the
     position, because records were deleted unread or the topic was made anew, that is logged as an error and kept with
@@ -78,16 +71,18 @@ async def find_positions(
 
     Raises:
         TopicGoneError: Kafka does not have a partition any more.
+        Exception: what the database or Kafka raises; to be tried again.
     """
-    stored = {place: await _patiently(partial(store.stored_position, place)) for place in places}
+    stored = {place: await store.stored_position(place) for place in places}
     # asked afterwards, so that a position which somebody else moves meanwhile cannot be taken for one beyond the end
     topics = await read_topics() if places else {}
     if gone := sorted(set(places) - bounds_of(topics).keys()):
         raise TopicGoneError(f"Kafka does not have {gone[0].topic}/{gone[0].partition}")
     offsets, resets = {}, {}
     for place in places:
-        begin = partial(_begin, place, stored[place], topics[place.topic], store, known_ends)
-        offsets[place], reset = await _patiently(begin)
+        offsets[place], reset = await _begin(
+            place, stored[place], topics[place.topic], store, known_ends
+        )
         if reset is not None:
             resets[place] = reset.reason
     return Beginning(offsets, {name: topic.topic_id for name, topic in topics.items()}, resets)
@@ -155,14 +150,3 @@ async def _begin(
         going_on_at=reset.position.offset,
     )
     return reset.position.offset, reset
-
-
-async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-    while True:
-        try:
-            return await attempt()
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.warning("position cannot be read", error=repr(error), again_in_s=PAUSE_S)
-            await asyncio.sleep(PAUSE_S)

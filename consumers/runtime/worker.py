@@ -8,11 +8,13 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import mode
+import psycopg
 from mode.types import ServiceT
 
 from cdc.chores import Chore, Chores
@@ -62,6 +64,7 @@ MAINTAIN_EVERY_S = 3600.0
 SKIP_EVERY_S = 2.0
 COUNT_EVERY_S = 5.0
 LONGEST_WAIT_S = 10.0
+PAUSE_S = 1.0
 
 LINGER_S = 0.5
 """How long a position may stay before records that nobody handles: half of what payments reads is of that kind."""
@@ -170,7 +173,9 @@ class Worker(mode.Service):
             Peers(settings.host, self._driver.conf.broker_client_id),
             settings.stall_s,
         )
-        self._is_checked = self._has_started = False
+        self._is_checked = self._has_asked = False
+        self._starting = "the worker is starting"
+        """Why it does not work yet; empty when it does."""
         self._chores = Chores(is_transient)
         self._resets: dict[Place, str] = {}
 
@@ -225,13 +230,32 @@ class Worker(mode.Service):
             await remove_left_behind(
                 self._settings.kafka_bootstrap, self.name, self._driver.conf.broker_client_id
             )
-        await self._pool.open(wait=True)
-        await self._store.remember_for(self._consumer.inbox_window)
-        await self._store.maintain(self._window)
+        await self._pool.open()
+        await self._prepare_database()
+
+    async def _prepare_database(self) -> None:
+        """See to what must be there before a message is taken.
+
+        The database is waited for, as it would be later: it may be that of this worker alone, and others share the
+        process.
+        """
+        while not self.should_stop:
+            try:
+                await asyncio.to_thread(self._ask_at_start)
+                await self._store.remember_for(self._consumer.inbox_window)
+                await self._maintain()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                self._starting = f"the worker waits for its database: {error}"
+                log.warning("worker waits for its database", error=repr(error), again_in_s=PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
+            else:
+                return
 
     async def on_started(self) -> None:
         """Begin with what is done beside consuming."""
-        self._has_started = True
+        self._starting = ""
         self.watch.is_kept = True
         if self._responder:
             await self._responder.start()
@@ -268,9 +292,14 @@ class Worker(mode.Service):
 
     def _refuse(self) -> None:
         refusals.check(self._driver.conf, self._consumer, self._settings.kafka_bootstrap)
-        if self._consumer.at_start:
+        with suppress(psycopg.OperationalError):  # it is asked again before the worker works
+            self._ask_at_start()
+
+    def _ask_at_start(self) -> None:
+        if self._consumer.at_start and not self._has_asked:
             with connect(self._settings.database_url) as connection:
                 self._consumer.at_start(connection)
+        self._has_asked = True
 
     def _take_port(self) -> None:
         """Take the port of the health endpoints, which shows too that no process before this one is alive.
@@ -307,8 +336,8 @@ class Worker(mode.Service):
 
     def _trouble(self) -> str:
         """Return why the worker is not ready; empty when it holds what it should, and comes on."""
-        if self.should_stop or not self._has_started:
-            return "the worker is stopping" if self.should_stop else "the worker is starting"
+        if self.should_stop or self._starting:
+            return "the worker is stopping" if self.should_stop else self._starting
         if self._driver.rebalancing:
             return "the consumer group is being rebalanced"
         if self._driver.batches.is_taking_over:

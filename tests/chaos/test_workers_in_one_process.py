@@ -1,21 +1,28 @@
 """Consumers that share a process: what one of them does to the others is a restart, and nothing is lost or repeated."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from psycopg.conninfo import make_conninfo
+
 from tests.again import show
 from tests.kafka import ends_of
+from tests.link import Link
 from tests.stack import RunningStack
 from tests.workers import ledger
 from tests.workers.chance import tell
+from tests.workers.fleet import ROLE
 from tests.workers.ledger import Kind, Trouble, troubles
 from tests.workers.trial import Trial, open_trial
 
 STALL_S = 8
 """More than a machine that is busy with other tests takes for anything that a worker does."""
 ENDING_S = 60
+AWAY_S = 40
+"""Longer than the pool waits for its first connection when it is told to, which is half a minute."""
 NAMES = ("first", "second", "third")
 EVENTS = 60
 
@@ -98,6 +105,32 @@ def test_a_handler_that_awaits_for_good_is_called_again_and_ends_nobody(
         third.load.send(EVENTS)
         assert_all_applied_once(trials)
         assert second.calls()[stuck.message_id] == 2
+        assert not first.fleet.stalls
+
+
+def test_who_starts_while_its_database_is_away_waits_for_it_and_holds_up_nobody(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    with (
+        open_trials(stack, tmp_path) as trials,
+        Link(stack.settings.postgres_port).running() as postgres,
+    ):
+        first, second, third = trials
+        url = make_conninfo(stack.database_url(ROLE), port=postgres.port)
+        told = together(trials) | {"TAILRACE_SECOND_DATABASE_URL": url}
+        with postgres.cut():
+            process = first.fleet.launch(**told, TAILRACE_STALL_S=str(STALL_S))
+            first.fleet.workers.append(process)
+            ended = time.monotonic() + AWAY_S
+            for trial in trials:
+                trial.load.send(EVENTS)
+            first.wait_effects(EVENTS)
+            first.fleet.wait_until("time stands still", lambda: time.monotonic() > ended)
+            third.load.send(EVENTS)
+            third.wait_effects(2 * EVENTS)
+            assert "worker waits for its database" in process.log()
+            assert not second.effects()
+        assert_all_applied_once(trials)
         assert not first.fleet.stalls
 
 

@@ -4,11 +4,9 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-import psycopg
 import pytest
 
 from cdc.kafka import Bounds, Topic
-from consumers.runtime import positions
 from consumers.runtime.positions import TopicGoneError, find_positions
 from consumers.runtime.store import FenceLostError, Place, Position
 from consumers.testing.memory import MemoryDatabase
@@ -28,20 +26,8 @@ class Kafka:
         return {PLACE.topic: self._topic}
 
 
-class TroubledStore(MemoryStore):
-    """A store whose database is out of reach at first."""
-
-    troubles = 2
-
-    async def stored_position(self, place: Place) -> Position | None:
-        if self.troubles:
-            self.troubles -= 1
-            raise psycopg.OperationalError("the connection is lost")
-        return await super().stored_position(place)
-
-
-def new_store(kind: type[MemoryStore] = MemoryStore) -> MemoryStore:
-    return kind("c", MemoryDatabase([]))
+def new_store() -> MemoryStore:
+    return MemoryStore("c", MemoryDatabase([]))
 
 
 def begins(
@@ -147,14 +133,6 @@ def test_a_partition_that_is_gone_cannot_be_begun() -> None:
 
 def test_an_empty_partition_is_begun_at_its_end() -> None:
     assert begins(new_store(), None, Kafka(7, 7)) == 7
-
-
-def test_the_database_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(positions, "PAUSE_S", 0.0)
-    store = new_store(TroubledStore)
-    assert begins(store, None, Kafka(10, 20)) == 10
-    assert isinstance(store, TroubledStore)
-    assert store.troubles == 0
 
 
 def test_nothing_is_asked_without_partitions() -> None:
