@@ -110,6 +110,8 @@ class Watch:
         """Take note that Kafka did not answer."""
         self.blind += 1
         self.ends, self.is_spare = {}, False
+        if self.blind > 1:  # once may be a slow answer
+            self.forget()
         if self.blind >= BLIND_LOOKS:
             self.trouble = f"Kafka does not answer: {error.args[0].str()}"
 

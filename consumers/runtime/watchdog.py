@@ -15,6 +15,7 @@ from cdc.kafka import Admin, Topic, read_topics
 from cdc.logs import FieldLogger
 from cdc.speaker import speaker
 from consumers.runtime.group import Group, GroupReader
+from consumers.runtime.judge import IDLE_LIMIT_S
 from consumers.runtime.watch import Standing, Watch
 
 LOOK_EVERY_S = 1.0
@@ -40,6 +41,9 @@ class Watchdog(threading.Thread):
         self._servers = bootstrap
         self.watches = watches
         self._every_s = min(LOOK_EVERY_S, *(watch.limit_s / 4 for watch in watches))
+        # a Kafka that takes longer over its answers has let one of them time out
+        self._longest_look_s = min(IDLE_LIMIT_S, *(watch.limit_s for watch in watches)) / 2
+        self._awake_at = 0.0
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -49,17 +53,23 @@ class Watchdog(threading.Thread):
     def run(self) -> None:
         """Look at the workers until told to stop."""
         self._admin, self._reader = Admin(self._servers), GroupReader(self._servers)
-        looked_at = time.monotonic()
+        self._awake_at = time.monotonic()
         while not self._stopped.wait(self._pause_s):
             watches = [watch for watch in self.watches if watch.is_kept]
-            if time.monotonic() - looked_at > 2 * self._every_s + 1:
-                # this process was frozen, or Kafka away: that nothing has moved meanwhile says nothing
-                for watch in watches:
-                    watch.forget()
-            looked_at = time.monotonic()
+            self._forget_after(2 * self._every_s + 1, watches)
             with _failures_told():
                 self._look(watches, min(LONGEST_S, SHORTEST_S * 2 ** min(self._blind, 3)))
         self._reader.close()
+
+    def _forget_after(self, longest_s: float, watches: Sequence[Watch]) -> None:
+        """Forget what was seen if what was done since the last time took longer.
+
+        This process was frozen, or Kafka away: that nothing has moved meanwhile says nothing.
+        """
+        since, self._awake_at = self._awake_at, time.monotonic()
+        if self._awake_at - since > longest_s:
+            for watch in watches:
+                watch.forget()
 
     @property
     def _blind(self) -> int:
@@ -87,6 +97,7 @@ class Watchdog(threading.Thread):
             with _on_account_of(watch):
                 watch.compare(standing, theirs[watch])
         groups = self._reader.read([watch.worker.group for watch in watches], timeout_s)
+        self._forget_after(self._longest_look_s, watches)
         for watch, standing in standings.items():
             with _on_account_of(watch):
                 self._judge(watch, standing, theirs[watch], groups[watch.worker.group])

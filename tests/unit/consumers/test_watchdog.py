@@ -1,12 +1,16 @@
 """One look at all workers of a process, and what each of them hears of it."""
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 
 from cdc.kafka import Bounds, Topic
+from consumers.runtime import watch as watch_of
 from consumers.runtime import watchdog
 from consumers.runtime.group import Group
 from consumers.runtime.lanes import Progress
@@ -29,10 +33,15 @@ class Kafka:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[set[str]] = []
         self.is_silent = False
+        self.now = time.monotonic()
+        self.takes_s = self.waits_s = 0.0
+        self.ended: list[str] = []
         self.groups: dict[str, Group | KafkaException] = {}
         monkeypatch.setattr(watchdog, "Admin", lambda _: self)
         monkeypatch.setattr(watchdog, "GroupReader", lambda _: self)
         monkeypatch.setattr(watchdog, "read_topics", self.read_topics)
+        for module in (watchdog, watch_of):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -41,6 +50,7 @@ class Kafka:
     def read_topics(self, _: object, names: Collection[str], timeout_s: float) -> dict[str, Topic]:
         self.asked.append(set(names))
         self.left -= 1
+        self.now += self.takes_s
         if not self.left:
             self.dog.stop()
         if self.is_silent:
@@ -55,6 +65,13 @@ class Kafka:
 
     def looked_at(self, *watches: Watch, times: int = 1) -> None:
         self.left, self.dog = times, Watchdog("", watches)
+        wait = self.dog._stopped.wait
+
+        def waited(timeout: float) -> bool:
+            self.now += self.waits_s
+            return wait(min(timeout, LIMIT_S))
+
+        self.dog._stopped.wait = waited  # type: ignore[method-assign,assignment]
         self.dog.run()
 
 
@@ -63,18 +80,20 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     return Kafka(monkeypatch)
 
 
-def watch(group: str, *topics: str, at: str = "here:9092") -> Watch:
+def watch(
+    group: str, *topics: str, at: str = "here:9092", position: int = 7, limit_s: float = LIMIT_S
+) -> Watch:
     worker = Watched(
         bootstrap=at,
         group=group,
         topics=topics,
-        progress=lambda: {Place(topics[0], 0): Progress(7)},
+        progress=lambda: {Place(topics[0], 0): Progress(position, moved_at=0, tried_at=0)},
         topic_ids=lambda: dict(zip(topics, topics, strict=True)),
         is_taking_over=lambda: False,
         moved=lambda: None,
         end=lambda _: None,
     )
-    found = Watch(worker, Peers("127.0.0.1", group), LIMIT_S)
+    found = Watch(worker, Peers("127.0.0.1", group), limit_s)
     found.is_kept = True
     return found
 
@@ -136,6 +155,43 @@ def test_that_kafka_is_silent_is_said_after_a_while_by_all(kafka: Kafka) -> None
     assert [each.trouble for each in watches] == ["", ""]
     kafka.looked_at(*watches)
     assert all("does not answer" in each.trouble for each in watches)
+
+
+@pytest.fixture
+def behind(kafka: Kafka) -> Watch:
+    """Return who fetches nothing, and would be ended for it after 20 s."""
+    kafka.groups = {"payments": stable(ORDERS)}
+    found = watch("payments", ORDERS, position=3, limit_s=120.0)
+    found.worker = replace(found.worker, end=kafka.ended.append)
+    return found
+
+
+def test_a_kafka_that_answers_slowly_blinds_nobody(kafka: Kafka, behind: Watch) -> None:
+    kafka.takes_s = 3.5
+    kafka.looked_at(behind, times=8)
+    assert kafka.ended
+
+
+@pytest.mark.parametrize("what", ["takes_s", "waits_s"])
+def test_a_process_that_was_frozen_concludes_nothing(
+    kafka: Kafka, behind: Watch, what: str
+) -> None:
+    kafka.looked_at(behind)
+    setattr(kafka, what, 60.0)
+    kafka.looked_at(behind, times=3)
+    assert not kafka.ended
+    setattr(kafka, what, 2.5)
+    kafka.looked_at(behind, times=9)
+    assert kafka.ended
+
+
+def test_what_was_seen_before_kafka_was_away_says_nothing(kafka: Kafka, behind: Watch) -> None:
+    kafka.looked_at(behind)
+    kafka.is_silent, kafka.takes_s = True, 2.5
+    kafka.looked_at(behind, times=12)
+    kafka.is_silent = False
+    kafka.looked_at(behind)
+    assert not kafka.ended
 
 
 def test_each_cluster_has_a_watchdog_of_its_own() -> None:
