@@ -45,7 +45,8 @@ class RetryPolicy:
     patience_s: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or self.first_pause_s < 0 or self.factor < 1 or self.patience_s < 0:
+        shortest_s = min(self.first_pause_s, self.longest_pause_s, self.patience_s)
+        if self.attempts < 1 or self.factor < 1 or shortest_s < 0:
             raise ValueError(
                 "a retry policy needs at least one attempt, pauses that are not negative, and a factor of at least 1"
             )
@@ -59,8 +60,13 @@ class RetryPolicy:
         """
         if attempts >= self.attempts:
             return None
-        longest = min(self.longest_pause_s, self.first_pause_s * self.factor ** (attempts - 1))
-        return longest * (0.5 + 0.5 * chance())
+        try:
+            longest_s = min(
+                self.longest_pause_s, self.first_pause_s * self.factor ** (attempts - 1)
+            )
+        except OverflowError:
+            longest_s = self.longest_pause_s if self.first_pause_s else 0.0
+        return longest_s * (0.5 + 0.5 * chance())
 
 
 class Transactions(Protocol):

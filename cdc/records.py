@@ -5,6 +5,7 @@ they came from Kafka. Whoever reads a record cannot tell who published it.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,28 +67,22 @@ def open_producer(bootstrap: str, **differing: Any) -> Producer:
     return Producer(settings | differing)
 
 
-class _ToldByReports:
-    """Lets pass what confluent-kafka raises once a producer has failed for good: reports tell which records Kafka took.
+_told_by_reports = suppress(KafkaException, KafkaError, SystemError)  # type: ignore[arg-type]
+"""Lets pass what confluent-kafka raises once a producer has failed for good: reports tell which records Kafka took.
 
-    It is a KafkaError, which is no exception and cannot be caught by name, or a SystemError when a report is handed out
-    just then, after that was taken.
-    """
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        return kind is not None and issubclass(kind, (KafkaException, KafkaError, SystemError))
+It is a KafkaError, which is no exception and cannot be caught by name, or a SystemError when a report is handed out
+just then, after that was taken.
+"""
 
 
 def wait_for_answers(producer: Producer, seconds: float) -> int:
     """Wait until a producer holds nothing more, and return how many records are still without an answer."""
-    with _ToldByReports():
+    with _told_by_reports:
         return producer.flush(seconds)
     return len(producer)
 
 
 def take_answers(producer: Producer, seconds: float = 0) -> None:
     """Have the reports handed out that are there, or wait for the first."""
-    with _ToldByReports():
+    with _told_by_reports:
         producer.poll(seconds)

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documented names
     AdminClient,
     AlterConfigOpType,
+    ClusterMetadata,
     ConfigEntry,
     ConfigResource,
     ConfigSource,
@@ -16,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the documen
 from confluent_kafka.cimpl import NewPartitions
 
 from cdc.kafka import TIMEOUT_S, TopicError, ask, new_admin
-from cdc.topics import config_of, missing, needed_in_sync
+from cdc.topics import config_of, needed_in_sync
 from schemas.catalogue import Topic, catalogue
 
 ONE_BROKER = ConfigSource.DYNAMIC_BROKER_CONFIG
@@ -57,17 +58,7 @@ def setting_differences(bootstrap: str, replication: int) -> list[SettingDiffere
         bootstrap: `host:port` of a broker.
         replication: How many brokers are to keep each record, at least.
     """
-    absent = {topic.name for topic in missing(bootstrap)}
-    topics = [topic for topic in catalogue().topics.values() if topic.name not in absent]
-    return ask(
-        bootstrap,
-        lambda admin: [
-            *_partitions(admin, topics),
-            *_replicas(admin, topics, replication),
-            *_settings(admin, topics),
-            *_broker(admin, replication),
-        ],
-    )
+    return ask(bootstrap, lambda admin: _differences(admin, replication))
 
 
 def mend_settings(bootstrap: str, replication: int, *, add_partitions: bool = False) -> list[str]:
@@ -94,10 +85,20 @@ def mend_settings(bootstrap: str, replication: int, *, add_partitions: bool = Fa
     return [f"{each.place}: {each.name} {each.declared or 'not set'} again" for each in mended]
 
 
-def _partitions(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[SettingDifference]:
-    known = admin.list_topics(timeout=TIMEOUT_S).topics
+def _differences(admin: AdminClient, replication: int) -> list[SettingDifference]:
+    cluster = admin.list_topics(timeout=TIMEOUT_S)
+    topics = [each for each in catalogue().topics.values() if each.name in cluster.topics]
+    return [
+        *_partitions(cluster, topics),
+        *_replicas(cluster, topics, replication),
+        *_settings(admin, topics),
+        *_broker(admin, cluster, replication),
+    ]
+
+
+def _partitions(cluster: ClusterMetadata, topics: Sequence[Topic]) -> Iterator[SettingDifference]:
     for topic in topics:
-        count = len(known[topic.name].partitions)
+        count = len(cluster.topics[topic.name].partitions)
         if count != topic.partitions:
             yield SettingDifference(
                 place=topic.name,
@@ -109,9 +110,9 @@ def _partitions(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[Setting
 
 
 def _replicas(
-    admin: AdminClient, topics: Sequence[Topic], replication: int
+    cluster: ClusterMetadata, topics: Sequence[Topic], replication: int
 ) -> Iterator[SettingDifference]:
-    known = admin.list_topics(timeout=TIMEOUT_S).topics
+    known = cluster.topics
     for name in (*(topic.name for topic in topics), *(each for each in INTERNAL if each in known)):
         kept = (len(partition.replicas) for partition in known[name].partitions.values())
         fewest = min(kept, default=replication)
@@ -146,9 +147,11 @@ def _settings(admin: AdminClient, topics: Sequence[Topic]) -> Iterator[SettingDi
                 )
 
 
-def _broker(admin: AdminClient, replication: int) -> Iterator[SettingDifference]:
+def _broker(
+    admin: AdminClient, cluster: ClusterMetadata, replication: int
+) -> Iterator[SettingDifference]:
     in_sync = needed_in_sync(replication)
-    for number in map(str, admin.list_topics(timeout=TIMEOUT_S).brokers):
+    for number in map(str, cluster.brokers):
         for entry in _described(admin, ResourceType.BROKER, [number])[number]:
             if entry.name == AUTO_CREATE and entry.value != "false":
                 yield SettingDifference(

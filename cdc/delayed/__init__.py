@@ -17,6 +17,7 @@ from cdc.chores import Chore, Chores, is_trouble_of_the_database
 from cdc.context import is_sampled
 from cdc.database import Connection, Pool, SyncConnection
 from cdc.due import LOOK_EVERY_S, DueWork, PoolTransactions, RetryPolicy, work_once
+from cdc.ids import made_ms
 from cdc.logs import FieldLogger
 from cdc.sql import load_queries
 from cdc.tracing.spans import Span, derived_id, recorder, span_id_of, with_span_id
@@ -118,7 +119,7 @@ def _record(published: Sequence[tuple[UUID, str, str, UUID, str | None]]) -> Non
             f"delay {topic}",
             with_span_id(traceparent, derived_id(id_, "delay")),
             span_id_of(traceparent),
-            int.from_bytes(id_.bytes[:6]) * 1_000_000,
+            made_ms(id_) * 1_000_000,
             time.time_ns(),
             service=source.strip("/"),
             attributes={

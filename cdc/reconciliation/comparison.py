@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Protocol
+from uuid import UUID
 
 from cdc.envelope import OutboxRow
+from cdc.ids import made_at
 from cdc.kafka import Bounds, retention
 from cdc.kafka_record import Place
 from cdc.partitioning import partition_of
@@ -164,14 +166,11 @@ class Comparison:
 
     def look_for_rows_again(self, outboxes: Outboxes) -> None:
         """Strike off the phantoms whose row exists by now: a commit may be published just before it is visible."""
-        phantoms = dict(self._spool.take_findings(Kind.PHANTOM))
-        kept_since = outboxes.messages_kept_since() if phantoms else None
-        ids = list(phantoms)
-        for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH]
-            rows = {row.id.bytes: row for _, row in outboxes.rows_by_now(self.topic, batch)}
-            for message_id in batch:
-                places = phantoms[message_id]
+        for phantoms in self._spool.take_findings(Kind.PHANTOM, BATCH):
+            kept_since = outboxes.messages_kept_since()
+            ids = [message_id for message_id, _ in phantoms]
+            rows = {row.id.bytes: row for _, row in outboxes.rows_by_now(self.topic, ids)}
+            for message_id, places in phantoms:
                 if row := rows.get(message_id):
                     for digests in self._spool.copies(message_id):
                         self._require_equal(message_id, _fingerprint_of(row), digests)
@@ -195,11 +194,11 @@ class Comparison:
 
     def _is_pruned(self, message_id: bytes, kept_since: datetime | None) -> bool:
         """Tell whether the row may have been dropped with its day, which happens to what is no event."""
-        made_at = _made_at(message_id)
+        since = made_at(UUID(bytes=message_id))
         return (
             kept_since is not None
-            and made_at is not None
-            and made_at < kept_since
+            and since is not None
+            and since < kept_since
             and not self._spool.is_event(message_id)
         )
 
@@ -315,10 +314,3 @@ def _places(copies: Copies) -> str:
     return (
         shown if len(copies) <= COPIES_SHOWN else f"{shown} and {len(copies) - COPIES_SHOWN} more"
     )
-
-
-def _made_at(message_id: bytes) -> datetime | None:
-    """Return when a UUIDv7 was made; None when the id is of another kind."""
-    if message_id[6] >> 4 != 7:
-        return None
-    return datetime.fromtimestamp(int.from_bytes(message_id[:6]) / 1000, UTC)

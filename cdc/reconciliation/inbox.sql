@@ -18,15 +18,14 @@ where consumer = %(consumer)s and message_id between %(first)s and %(last)s
 order by message_id;
 
 -- name: parked
--- Of a record that the inbox cannot keep, the id stands in the headers alone.
-select coalesce(message_id::text, convert_from(header_values[array_position(header_names, 'ce_id')], 'UTF8'))
+-- Of a record that the inbox cannot keep, the id stands in the headers alone, which may hold any bytes.
+select coalesce(convert_to(message_id::text, 'UTF8'), header_values[array_position(header_names, 'ce_id')])
 from parked_message
 where consumer = %(consumer)s and topic = %(topic)s;
 
 -- name: decided
--- Skipped by somebody: such a message is kept with the decision.
-select told.id from parked_action as a
-cross join lateral (
-    select coalesce(a.message_id::text, convert_from(a.header_values[array_position(a.header_names, 'ce_id')], 'UTF8'))
-) as told (id)
-where a.consumer = %(consumer)s and a.topic = %(topic)s and a.action = 'skip' and told.id = any(%(ids)s::text[]);
+-- Skipped by somebody: such a message is kept with the decision. Those without an id may be any.
+select coalesce(convert_to(message_id::text, 'UTF8'), header_values[array_position(header_names, 'ce_id')])
+from parked_action
+where consumer = %(consumer)s and topic = %(topic)s and action = 'skip'
+    and (message_id is null or message_id = any(%(ids)s::uuid[]));

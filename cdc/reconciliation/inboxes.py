@@ -56,12 +56,12 @@ class Inbox:
     def parked(self) -> list[bytes | None]:
         """Return the ids of what is parked, which is never much; None for a record without one."""
         rows = self._connection.execute(QUERIES["parked"], self._who)
-        return [id_of(text.encode()) if text else None for (text,) in rows]
+        return [id_of(header) for (header,) in rows]
 
     def skipped(self, ids: Sequence[bytes]) -> set[bytes]:
-        parameters = self._who | {"ids": [str(UUID(bytes=each)) for each in ids]}
+        parameters = self._who | {"ids": [UUID(bytes=each) for each in ids]}
         rows = self._connection.execute(QUERIES["decided"], parameters)
-        return {UUID(text).bytes for (text,) in rows}
+        return {found for (header,) in rows if (found := id_of(header))} & set(ids)
 
 
 @contextmanager

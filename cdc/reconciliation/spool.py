@@ -175,11 +175,12 @@ class Spool:
     def findings(self, kind: str, limit: int) -> list[tuple[str | None, str]]:
         return list(self._rows("findings", kind, limit))
 
-    def take_findings(self, kind: str) -> Iterator[tuple[bytes, str]]:
-        """Take all findings of a kind out, which are about messages with an id."""
-        rows = self._rows("all_findings", kind)
-        yield from ((UUID(name).bytes, detail) for name, detail in rows)
-        self._database.execute(QUERIES["drop_findings"], [kind])
+    def take_findings(self, kind: str, at_once: int) -> Iterator[list[tuple[bytes, str]]]:
+        """Take out all findings of a kind that there are by now, so many at once; all are about messages with an id."""
+        [[last]] = self._rows("last_finding")
+        while found := list(self._rows("first_findings", kind, last, at_once)):
+            self._database.execute(QUERIES["drop_findings"], [kind, found[-1][0]])
+            yield [(UUID(name).bytes, detail) for _, name, detail in found]
 
     def disordered(self) -> Iterator[tuple[bytes, int, int, int, int]]:
         """Yield (id, partition, offset, version, version seen before) of events that come too late in their key."""

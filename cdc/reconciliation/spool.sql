@@ -26,7 +26,7 @@ create table missing (
     headers      text    not null
 ) without rowid;
 create table finding (
-    number integer primary key,
+    number integer primary key autoincrement, -- so that none is given twice
     kind   text not null,
     id     text,
     detail text not null
@@ -88,11 +88,14 @@ select kind, count(*) from finding group by kind;
 -- name: findings
 select id, detail from finding where kind = ? order by number limit ?;
 
--- name: all_findings
-select id, detail from finding where kind = ? order by number;
+-- name: last_finding
+select coalesce(max(number), 0) from finding;
+
+-- name: first_findings
+select number, id, detail from finding where kind = ? and number <= ? order by number limit ?;
 
 -- name: drop_findings
-delete from finding where kind = ?;
+delete from finding where kind = ? and number <= ?;
 
 -- name: disordered
 -- First occurrences that come behind a later version of their key.

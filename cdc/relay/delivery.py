@@ -17,6 +17,7 @@ FLUSH_S = 0.2
 ASK_S = 1.0
 UNKNOWN_TOPIC_MS = 1000
 """How long the producer waits for a topic that the broker does not know, before it says so."""
+STUCK = "the producer does not give up what it holds"
 
 Because = Literal["topic", "row", "behind"]
 
@@ -213,7 +214,7 @@ class Delivery:
         return refused
 
     def _alone(self, producer: Producer, row: Row) -> KafkaError | None:
-        """Deliver a row, and return why it was not taken; None when it was."""
+        """Deliver a row, and return why it was not taken; None when the broker has said that it was."""
         record, errors = record_of(row.row), list[KafkaError | None]()
         try:
             producer.produce(
@@ -229,7 +230,9 @@ class Delivery:
         if wait_for_answers(producer, self._delivery_s):
             producer.purge()
             wait_for_answers(producer, FLUSH_S)
-        return errors[-1] if errors else None
+        if not errors:
+            raise DeliveryError(STUCK)
+        return errors[-1]
 
     def _open(self, *, alone: bool = False) -> Producer:
         shared: dict[str, Any] = {
@@ -290,7 +293,7 @@ class Delivery:
                 # reports whatever is left as a failure
                 self._producer.purge()
                 if wait_for_answers(self._producer, ASK_S):
-                    raise DeliveryError("the producer does not give up what it holds")
+                    raise DeliveryError(STUCK)
                 break
             sign()
 

@@ -8,9 +8,9 @@ compares message by message, and misses nothing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from cdc.database import SyncConnection, connect
+from cdc.ids import first_id_at
 from cdc.shards import ALL, Keys
 from cdc.slot import QUERIES
 
@@ -41,11 +41,10 @@ def backlog_of(
     connection: SyncConnection, since: datetime, until: datetime, keys: Keys = ALL
 ) -> Backlog:
     """Return the same of one outbox, to which a connection leads."""
-    parameters = {"first_id": first_id(since), "since": since, "until": until} | keys.parameters
+    parameters = {
+        "first_id": first_id_at(since - ID_SLACK),
+        "since": since,
+        "until": until,
+    } | keys.parameters
     [[rows, oldest]] = connection.execute(QUERIES["unpublished"], parameters).fetchall()
     return Backlog(rows, oldest)
-
-
-def first_id(since: datetime) -> UUID:
-    """Return the smallest id that a row may have which was written since a moment."""
-    return UUID(int=int((since - ID_SLACK).timestamp() * 1000) << 80)

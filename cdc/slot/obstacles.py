@@ -13,9 +13,10 @@ from uuid import UUID
 import psycopg
 
 from cdc.database import connect
+from cdc.ids import first_id_at
 from cdc.shards import ALL, Keys
 from cdc.slot import QUERIES
-from cdc.slot.backlog import first_id
+from cdc.slot.backlog import ID_SLACK
 from schemas.catalogue import catalogue
 
 
@@ -53,7 +54,7 @@ def obstacles(
     """Return what stands in the way among the rows of some keys that are not in Kafka."""
     found: list[Obstacle] = []
     parameters = {
-        "first_id": first_id(since),
+        "first_id": first_id_at(since - ID_SLACK),
         "since": since,
         "topics": list(known_topics),
         "most": catalogue().batch_bytes,

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, StatusCode
 
 from cdc.logs import FieldLogger
+from schemas.proxies import heeded
 
 log = FieldLogger(__name__)
 
@@ -24,7 +25,7 @@ class ZipkinExporter(SpanExporter):
     def __init__(self, url: str, *, timeout_s: float) -> None:
         self._url = url
         # a proxy meant for the outside has no business here
-        self._http = httpx2.Client(timeout=timeout_s, trust_env=False)
+        self._http = httpx2.Client(timeout=timeout_s, trust_env=heeded(url))
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         try:

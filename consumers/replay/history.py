@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from cdc.kafka import Bounds, retention
 from cdc.kafka_record import Place
@@ -39,7 +38,3 @@ def oldest_in_kafka(
 
 def by_place(rows: Iterable[tuple[str, int, int]]) -> dict[Place, int]:
     return {Place(topic, partition): offset for topic, partition, offset in rows}
-
-
-def id_at(moment: datetime) -> UUID:
-    return UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from cdc.database import Connection, connect_async
+from cdc.ids import first_id_at
 from cdc.kafka import Bounds
 from cdc.sql import load_queries
 from consumers.replay.bounds import Bound
 from consumers.replay.errors import ReplayError
-from consumers.replay.history import bounds_in_kafka, by_place, id_at, oldest_in_kafka
+from consumers.replay.history import bounds_in_kafka, by_place, oldest_in_kafka
 from consumers.replay.log_source import has_log, plan_log
 from consumers.replay.manual_edits import ManualEdits
 from consumers.replay.rebuild_schema import Positions, RebuildSchema, TellOf, rebuild_schema_there
@@ -100,7 +101,7 @@ class Rebuild:
                 shadow.begin_at(await self._from_log(live, shadow, started_at))
                 await self._catch_up(live, shadow)
                 await shadow.fill_gaps(SINCE_EVER)
-                return await self._hand_over(live, shadow, since=id_at(started_at - RECENT))
+                return await self._hand_over(live, shadow, since=first_id_at(started_at - RECENT))
 
     async def _from_log(self, live: Connection, shadow: RebuildSchema, now: datetime) -> Positions:
         """Apply what Kafka has no more; return where the rest begins."""

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.cimpl import NewTopic
 
 from cdc import topics
 from cdc.kafka import TIMEOUT_S, TopicError, ask
 from cdc.kafka_record import KafkaRecord
-from cdc.records import open_producer
+from cdc.records import open_producer, take_answers, wait_for_answers
 from consumers.replay.engine import Moved, Pace, Tell
 from consumers.replay.errors import ReplayError
 from consumers.replay.source import Batch, Plan, Source
@@ -75,9 +75,9 @@ class Republisher:
         Raises:
             ReplayError: Kafka did not take a record.
         """
-        source.begin(places)
         pace = Pace(rate)
         try:
+            source.begin(places)
             while (fetched := source.fetch()) is not None:
                 for batch in fetched.batches:
                     for part in pace.parts(batch):
@@ -86,8 +86,10 @@ class Republisher:
                 self._settle()
                 tell(Moved(fetched.read, self._published))
         finally:
-            self._settle()
-            source.close()
+            try:
+                self._settle()
+            finally:
+                source.close()
         return self._published
 
     def _publish(self, source: Source, batch: Batch) -> None:
@@ -108,10 +110,12 @@ class Republisher:
                     headers=headers,
                 )
             except BufferError:
-                self._producer.poll(QUEUE_FULL_WAIT_S)
+                take_answers(self._producer, QUEUE_FULL_WAIT_S)
+            except KafkaException as error:
+                raise self._refusal(error) from error
             else:
                 break
-        self._producer.poll(0)
+        take_answers(self._producer)
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:
         if error is not None and self._failure is None:
@@ -119,14 +123,17 @@ class Republisher:
 
     def _settle(self) -> None:
         """Wait until everything that was handed over is published, then note it."""
-        left = self._producer.flush(TIMEOUT_S)
+        left = wait_for_answers(self._producer, TIMEOUT_S)
         if self._failure is not None or left:
-            raise ReplayError(
-                f"Kafka did not take all records for {self._topic} ({self._failure or f'{left} are left'}); what "
-                "was noted as published is, --resume goes on after it"
-            )
+            raise self._refusal(self._failure or f"{left} are left")
         for place, position in self._handed.items():
             self._note(place, position)
         if self._handed:
             self._save()
         self._handed.clear()
+
+    def _refusal(self, why: object) -> ReplayError:
+        return ReplayError(
+            f"Kafka did not take all records for {self._topic} ({why}); what was noted as published is, --resume goes "
+            "on after it"
+        )

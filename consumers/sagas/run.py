@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from cdc.ids import first_id_at
 from consumers.sagas.definition import Ask, Saga, Step
 from consumers.sagas.inputs import Act, Deadline, Reply, Verb
 from consumers.sagas.instance import ENDED, UNDOING, Entry, Instance, Status, StepRun
@@ -56,7 +57,7 @@ class Decision(Generic[S]):
 def message_id(now: datetime, *parts: object) -> UUID:
     """Return a UUIDv7 of a time whose other bits follow from what it is for; the same each time."""
     chance = hashlib.sha256("\0".join(map(str, parts)).encode()).digest()
-    value = (int(now.timestamp() * 1000) << 80) | int.from_bytes(chance[:10])
+    value = first_id_at(now).int | int.from_bytes(chance[:10])
     value = value & ~(0xF << 76) | 0x7 << 76  # version 7
     return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)  # variant of RFC 9562
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -22,7 +22,7 @@ from tests.canaries import Canaries
 from tests.inboxes import id_from
 from tests.kafka import RawRecord, ends_of, raw_records
 from tests.orders import place, wait_until_decided
-from tests.produce import Maker, create_topic, produce
+from tests.produce import Maker, NewRecord, create_topic, produce
 from tests.slots import verify
 from tests.stack import RunningStack
 from tests.workers.trial import Trial, open_trial
@@ -192,6 +192,22 @@ def test_what_is_parked_waiting_or_forgotten_is_told_apart(
     assert (consumer["taken"], consumer["waiting"], consumer["missing"]) == (1, 4, 0)
 
 
+def test_whatever_stands_for_an_id_what_is_parked_or_skipped_is_not_missing(
+    stack: RunningStack, trial: Trial
+) -> None:
+    record = Maker(stack).canary()
+    odd = ("\0", str(uuid4()).upper())
+    produce(stack, trial.topic, [with_id(record, each) for each in odd])
+    wait_until("not all is parked", lambda: len(trial.parked()) == len(odd), timeout_s=30)
+    [consumer] = verify(stack, trial.topic, "--consumer", trial.consumer)["consumers"]
+    assert (consumer["parked"], consumer["skipped"], consumer["missing"]) == (2, 0, 0)
+
+    skip = ("parked", "skip", "--consumer", trial.consumer, "--why", "no ids", "--yes")
+    stack.cli(*skip)
+    [consumer] = verify(stack, trial.topic, "--consumer", trial.consumer)["consumers"]
+    assert (consumer["parked"], consumer["skipped"], consumer["missing"]) == (0, 1, 0)
+
+
 def test_what_came_too_late_is_not_missing_and_what_is_not_late_yet_is(
     stack: RunningStack, trial: Trial
 ) -> None:
@@ -293,6 +309,10 @@ def send(stack: RunningStack, topic: str, records: Sequence[RawRecord]) -> None:
             topic, record.value, record.key, record.partition, headers=list(record.headers)
         )
     assert producer.flush(30) == 0
+
+
+def with_id(record: NewRecord, message_id: str) -> NewRecord:
+    return replace(record, headers={**record.headers, "ce_id": message_id})
 
 
 def with_headers(record: RawRecord, **changes: str | None) -> RawRecord:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cdc.due import DueWork, work_on_all, work_once
+from cdc.due import DueWork, RetryPolicy, work_on_all, work_once
 
 
 class Together:
@@ -113,3 +113,17 @@ def test_a_table_in_trouble_keeps_no_other_from_its_turn() -> None:
         asyncio.run(work_on_all([first, second, third], transactions))
     assert second.done == ["well"]
     assert first.due == ["waits"]
+
+
+@pytest.mark.parametrize(("first_pause_s", "pause_s"), [(1.0, 3600.0), (0.0, 0.0)])
+def test_a_pause_has_an_end_however_many_attempts_have_failed(
+    first_pause_s: float, pause_s: float
+) -> None:
+    policy = RetryPolicy(attempts=1000, first_pause_s=first_pause_s)
+    assert policy.pause_s(999, lambda: 1.0) == pause_s
+
+
+@pytest.mark.parametrize("name", ["first_pause_s", "longest_pause_s", "patience_s"])
+def test_no_pause_is_negative(name: str) -> None:
+    with pytest.raises(ValueError, match="pauses that are not negative"):
+        RetryPolicy(**{name: -1})

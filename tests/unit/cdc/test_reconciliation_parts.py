@@ -172,6 +172,18 @@ def test_memory_does_not_grow_with_what_is_compared() -> None:
     assert peak(40_000) < 500_000
 
 
+def test_findings_are_taken_out_in_parts_and_those_found_meanwhile_stay() -> None:
+    ids = [new_id().bytes for _ in range(5)]
+    with Spool("t") as spool:
+        spool.find_many((kind, each, "1/2") for each in ids for kind in ("other", "phantom"))
+        taken = []
+        for part in spool.take_findings("phantom", 2):
+            taken.append([found for found, _ in part])
+            spool.find_many(("phantom", each, detail) for each, detail in part)
+        assert taken == [ids[:2], ids[2:4], ids[4:]]
+        assert spool.counts() == {"other": 5, "phantom": 5}
+
+
 def record(message_id: bytes, offset: int, version: int) -> SpooledRecord:
     digests = Fingerprint(b"k" * 8, b"v" * 8, b"h" * 8)
     return SpooledRecord(message_id, 0, offset, 0, version, *digests)

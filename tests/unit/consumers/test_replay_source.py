@@ -12,9 +12,11 @@ from consumers.replay.live import Remembered
 from consumers.replay.manual_edits import EditedSource, ManualEdits
 from consumers.replay.source import Batch, Fetch
 from consumers.replay.state import RunState, States
+from consumers.replay.to_topic import Republisher
 from consumers.runtime.delivery import Delivery, Replay
 from consumers.runtime.store import Place
 from consumers.runtime.window import InboxWindow
+from schemas.catalogue import catalogue
 
 PLACE = Place("order.events", 0)
 OLD, NEW, NEWER = (str(UUID(int=number << 100)) for number in (1, 2, 3))
@@ -23,9 +25,10 @@ OLD, NEW, NEWER = (str(UUID(int=number << 100)) for number in (1, 2, 3))
 class Given:
     """A source of one fetch."""
 
-    def __init__(self, *ids: str) -> None:
+    def __init__(self, *ids: str, value: bytes = b"v") -> None:
+        self.is_closed = False
         records = [
-            KafkaRecord("order.events", 0, at, 0, b"k", b"v", [("ce_id", each.encode())])
+            KafkaRecord("order.events", 0, at, 0, b"k", value, [("ce_id", each.encode())])
             for at, each in enumerate(ids)
         ]
         self._left: list[Fetch] = [Fetch([Batch(PLACE, records)], len(records))]
@@ -43,7 +46,7 @@ class Given:
         return ""
 
     def close(self) -> None:
-        pass
+        self.is_closed = True
 
 
 def ids_of(fetched: Fetch | None) -> list[str]:
@@ -67,6 +70,36 @@ def test_a_rebuild_takes_messages_as_people_have_decided() -> None:
     assert [record.value for record in fetched.batches[0].records] == [b"mended", b"v"]
     parked = ManualEdits(parked=frozenset({NEW}))
     assert ids_of(EditedSource(Given(OLD, NEW), parked).fetch()) == [OLD]
+
+
+class Failed:
+    """A producer that has failed for good."""
+
+    def produce(self, *_: object, **__: object) -> None:
+        pass
+
+    def poll(self, _: float) -> int:
+        raise SystemError("returned a result with an exception set")
+
+    flush = poll
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("producer", "value"), [(Failed(), b"v"), (None, bytes(catalogue().batch_bytes + 1))]
+)
+def test_what_cannot_be_published_is_told_in_words_and_the_source_closed(
+    monkeypatch: pytest.MonkeyPatch, producer: Failed | None, value: bytes
+) -> None:
+    source = Given(OLD, value=value)
+    publisher = Republisher("127.0.0.1:1", "copy", lambda *_: None, lambda: None)
+    if producer:
+        monkeypatch.setattr(publisher, "_producer", producer)
+    with pytest.raises(ReplayError, match="did not take all records for copy"):
+        publisher.run(source, {}, tell=lambda _: None, rate=None)
+    assert source.is_closed
 
 
 def test_a_pace_cuts_batches_to_half_a_second() -> None:
