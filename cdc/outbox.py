@@ -64,6 +64,11 @@ class Outgoing:
     expires_at: datetime | None = None
     id: UUID = field(default_factory=new_id)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the message with its key and headers, as far as they are known before it is written."""
+        return bounds.size_of(self.payload, self.key, self.message.NAME, self.context.traceparent)
+
     def columns(self) -> dict[str, Any]:
         """Return the row of the outbox, as far as the writer sets it."""
         return {
@@ -214,6 +219,8 @@ class Outbox:
         require_time("not_before", not_before)
         if expires_at and not_before >= expires_at:
             raise ValueError(f"it would expire at {expires_at}, before it is sent at {not_before}")
+        # what the outbox refuses once it is due, it would refuse for ever
+        bounds.require_fitting(outgoing.size + bounds.SENDER_BYTES, outgoing.topic.name)
         await self._delay(connection, outgoing, not_before)
         return outgoing.id
 
@@ -301,8 +308,7 @@ class Outbox:
     def _outgoing(self, message: Message, topic: Topic, **others: Any) -> Outgoing:
         payload = self._codec.encode(message)
         outgoing = Outgoing(message=message, payload=payload, topic=topic, **others)
-        size = bounds.size_of(payload, outgoing.key, message.NAME, outgoing.context.traceparent)
-        bounds.require_fitting(size, topic.name)
+        bounds.require_fitting(outgoing.size, topic.name)
         return outgoing
 
 

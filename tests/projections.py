@@ -29,7 +29,8 @@ def from_the_log(stack: RunningStack) -> Counts:
         stack,
         "tailrace_owner",
         "select payload from orders.outbox_event where topic = 'order.events'"
-        " and not exists (select from analytics.parked_message where message_id = id)",
+        " and not exists (select from analytics.parked_message where message_id = id)"
+        " and not exists (select from analytics.saga_stash where message_id = id)",
     )
     for (payload,) in events:
         event: Any = codec.decode(payload)

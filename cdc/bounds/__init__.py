@@ -23,6 +23,9 @@ CONSTRAINTS = frozenset(
 FIXED_BYTES = 260
 """Names of the headers, and values of those that are as long in every message; the same number as in the trigger."""
 
+SENDER_BYTES = len("1.0") + len("/") + 63
+"""What the database adds when a message is published: a version and the name of a role, which is never longer."""
+
 
 class MessageRefusedError(ValueError):
     """A message could never be published, or its event would leave a gap in the log of its aggregate."""

@@ -18,8 +18,9 @@ from consumers.replay.engine import Engine, Tell, Totals
 from consumers.replay.plan import open_source
 from consumers.replay.sandbox_run import ReplayTarget
 from consumers.replay.selection import Selection
-from consumers.replay.source import Batch, Fetch, Plan, Source
+from consumers.replay.source import Changed, Plan
 from consumers.runtime.delivery import REPLAY_RUN
+from consumers.runtime.intake import id_text
 from consumers.runtime.outside import RealOutside
 from consumers.runtime.parked.acting import Audit
 from consumers.runtime.postgres import PostgresStore
@@ -116,36 +117,22 @@ class LiveStore(PostgresStore):
 
 
 class Remembered:
-    """A source without the messages that are older than an inbox remembers.
+    """Leaves out the messages that are older than an inbox remembers, and what has no id that it could.
 
     Attributes:
         too_old: Messages left out.
     """
 
-    def __init__(self, source: Source, window: InboxWindow) -> None:
-        self._source = source
+    def __init__(self, window: InboxWindow) -> None:
         self._window = window
         self.too_old = 0
-        self.begin = source.begin
-        self.origin = source.origin
-        self.complaint = source.complaint
-        self.close = source.close
 
-    def fetch(self) -> Fetch | None:
-        fetched = self._source.fetch()
-        if fetched is None:
-            return None
-        batches = [self._remembered(batch) for batch in fetched.batches]
-        return Fetch([batch for batch in batches if batch.records], fetched.read)
-
-    def _remembered(self, batch: Batch) -> Batch:
-        kept = [record for record in batch.records if self._is_remembered(record)]
-        self.too_old += len(batch.records) - len(kept)
-        return Batch(batch.place, kept)
-
-    def _is_remembered(self, record: KafkaRecord) -> bool:
-        message_id = dict(record.headers).get("ce_id") or b""
-        return self._window.remembers(message_id.decode(errors="replace").lower())
+    def of(self, record: KafkaRecord) -> KafkaRecord | None:
+        message_id = id_text(dict(record.headers).get("ce_id") or b"") or ""
+        if self._window.remembers(message_id):
+            return record
+        self.too_old += 1
+        return None
 
 
 async def redeliver(  # noqa: PLR0913 - all that decides what happens to whom
@@ -177,13 +164,16 @@ async def redeliver(  # noqa: PLR0913 - all that decides what happens to whom
         )
         await store.maintain(window)
         await _begin(pool, redelivery, subject.name, selection)
-        source = Remembered(opened, InboxWindow() if redelivery.forced else window)
+        if redelivery.forced:
+            window = InboxWindow()
+        remembered = Remembered(window)
+        source = Changed(opened, remembered.of)
         engine = Engine(
             consumer,
             store,
             codec,
             subject.outbox(consumer),
-            InboxWindow() if redelivery.forced else window,
+            window,
             max_batch=min(MOST_AT_ONCE, consumer.max_batch),
         )
         try:
@@ -192,7 +182,7 @@ async def redeliver(  # noqa: PLR0913 - all that decides what happens to whom
             positions.update(engine.totals.positions)
             await _end(pool, redelivery, engine.totals)
             await asyncio.to_thread(source.close)
-    return Redelivered(records, engine.totals, source.too_old)
+    return Redelivered(records, engine.totals, remembered.too_old)
 
 
 async def _begin(pool: Pool, redelivery: Redelivery, consumer: str, selection: Selection) -> None:

@@ -1,12 +1,12 @@
 """What people have decided about single messages, so that a rebuild comes to what they decided."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cdc.database import Connection
 from cdc.kafka_record import KafkaRecord
 from cdc.sql import load_queries
-from consumers.replay.source import Batch, Fetch, Source
+from consumers.runtime.intake import id_text
 
 QUERIES = load_queries(__package__)
 
@@ -17,8 +17,8 @@ class ManualEdits:
 
     skipped: frozenset[str] = frozenset()
     edited: Mapping[str, bytes] = field(default_factory=dict)  # id -> the value that counts
-    # ids of messages that are parked: their effect is still to come, or never will
-    parked: frozenset[str] = frozenset()
+    # ids of messages that are parked or in the stash: their effect is still to come, or never will
+    waiting: frozenset[str] = frozenset()
 
     @classmethod
     async def read(cls, connection: Connection, consumer: str) -> "ManualEdits":
@@ -32,41 +32,23 @@ class ManualEdits:
                 skipped.add(message_id)
             else:
                 edited[message_id] = bytes(new_value)
-        cursor = await connection.execute(QUERIES["parked_ids"], who)
-        parked = frozenset(row[0] for row in await cursor.fetchall())
-        return cls(frozenset(skipped), edited, parked)
+        cursor = await connection.execute(QUERIES["waiting_ids"], who)
+        waiting = frozenset(row[0] for row in await cursor.fetchall())
+        return cls(frozenset(skipped), edited, waiting)
 
     def __bool__(self) -> bool:
-        return bool(self.skipped or self.edited or self.parked)
+        return bool(self.skipped or self.edited or self.waiting)
+
+    def applied(self, record: KafkaRecord) -> KafkaRecord | None:
+        """Return a record as people have decided; None when it is not to be handled."""
+        message_id = id_text(dict(record.headers).get("ce_id") or b"")
+        if message_id is None:
+            return record
+        if self.leaves_out(message_id):
+            return None
+        value = self.edited.get(message_id)
+        return record if value is None else record._replace(value=value)
 
     def leaves_out(self, message_id: str) -> bool:
         """Tell whether a message is not to be handled."""
-        return message_id in self.skipped or message_id in self.parked
-
-
-class EditedSource:
-    """A source whose messages are as people have decided."""
-
-    def __init__(self, source: Source, amendments: ManualEdits) -> None:
-        self._source = source
-        self._amendments = amendments
-        self.begin = source.begin
-        self.origin = source.origin
-        self.complaint = source.complaint
-        self.close = source.close
-
-    def fetch(self) -> Fetch | None:
-        fetched = self._source.fetch()
-        if fetched is None or not self._amendments:
-            return fetched
-        batches = [Batch(place, self._amend(records)) for place, records in fetched.batches]
-        return Fetch([batch for batch in batches if batch.records], fetched.read)
-
-    def _amend(self, records: Sequence[KafkaRecord]) -> list[KafkaRecord]:
-        amended: list[KafkaRecord] = []
-        for record in records:
-            message_id = (dict(record.headers).get("ce_id") or b"").decode(errors="replace")
-            if not self._amendments.leaves_out(message_id):
-                value = self._amendments.edited.get(message_id)
-                amended.append(record if value is None else record._replace(value=value))
-        return amended
+        return message_id in self.skipped or message_id in self.waiting

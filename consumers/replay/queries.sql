@@ -80,8 +80,14 @@ for no key update;
 -- Until the end of the transaction nothing that is parked is tried, edited or skipped.
 select sequence_id from parked_sequence where consumer = %(consumer)s order by sequence_id for update;
 
--- name: parked_ids
-select message_id::text from parked_message where consumer = %(consumer)s and message_id is not null;
+-- name: lock_stash
+-- Nor is anything taken out of the stash.
+select stash_id from saga_stash where consumer = %(consumer)s order by stash_id for update;
+
+-- name: waiting_ids
+select message_id::text from parked_message where consumer = %(consumer)s and message_id is not null
+union
+select message_id::text from saga_stash where consumer = %(consumer)s;
 
 -- name: amendments
 -- What people did that changes what a message comes to: skipped, it has no effect; edited, the effect of the new value.

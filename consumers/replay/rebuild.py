@@ -160,6 +160,7 @@ class Rebuild:
             )
             begin = loop.time()
             await live.execute(QUERIES["lock_parked"], who)
+            await live.execute(QUERIES["lock_stash"], who)
             now = await ManualEdits.read(live, self._subject.name)
             await _require_unchanged(shadow, now)
             shadow.amendments = now
@@ -183,15 +184,15 @@ class Rebuild:
 async def _require_unchanged(shadow: RebuildSchema, now: ManualEdits) -> None:
     """Begin anew when messages that were left out have taken effect, or taken ones are still to take it."""
     before = shadow.amendments
-    settled = before.parked - now.parked
-    applied_here = await shadow.taken_of(list(now.parked - before.parked))
+    settled = before.waiting - now.waiting
+    applied_here = await shadow.taken_of(list(now.waiting - before.waiting))
     if settled or applied_here or now.edited != before.edited or now.skipped != before.skipped:
         raise _OvertakenError
 
 
 async def _require_handled(shadow: RebuildSchema) -> None:
     # what has no id, and never had an effect anywhere, does not count
-    known = shadow.amendments.parked
+    known = shadow.amendments.waiting
     rows = [row for row in await shadow.parked() if row[4] and row[4] not in known]
     if rows:
         topic, partition, offset, *_, error_text = rows[0]

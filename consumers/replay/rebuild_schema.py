@@ -11,13 +11,13 @@ from cdc.sql import load_queries
 from consumers.replay.engine import Engine, Moved, Tell
 from consumers.replay.errors import ReplayError
 from consumers.replay.log_source import LogRows, has_log
-from consumers.replay.manual_edits import EditedSource, ManualEdits
+from consumers.replay.manual_edits import ManualEdits
 from consumers.replay.outside import no_network
 from consumers.replay.plan import open_source, places_of
 from consumers.replay.sandbox import Sandbox, SandboxStore, named
 from consumers.replay.sandbox_run import ReplayTarget
 from consumers.replay.selection import Selection
-from consumers.replay.source import Plan, Range, Source
+from consumers.replay.source import Changed, Plan, Range, Source
 from consumers.runtime.consumer import Consumer
 from consumers.runtime.delivery import REPLAY_RUN
 from consumers.runtime.store import Place
@@ -151,8 +151,9 @@ class RebuildSchema:
                 engine = Engine(
                     self._consumer, self._store, self._codec, self._outbox, self._window
                 )
-                amended = EditedSource(source, self.amendments)
-                await engine.run(amended, dict(begins), tell=self._told())
+                if self.amendments:
+                    source = Changed(source, self.amendments.applied)
+                await engine.run(source, dict(begins), tell=self._told())
         finally:
             await asyncio.to_thread(source.close)
         self.messages += engine.totals.applied

@@ -1,6 +1,6 @@
 """Where replayed messages come from, as the replay sees it: ranges of partitions, handed out in batches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -80,3 +80,30 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of the source."""
+
+
+class Changed:
+    """A source some of whose records are others, or left out.
+
+    Args:
+        source: The source.
+        change: Returns a record as it is to be handed out; None when it is left out.
+    """
+
+    def __init__(self, source: Source, change: Callable[[KafkaRecord], KafkaRecord | None]) -> None:
+        self._source = source
+        self._change = change
+        self.begin = source.begin
+        self.origin = source.origin
+        self.complaint = source.complaint
+        self.close = source.close
+
+    def fetch(self) -> Fetch | None:
+        fetched = self._source.fetch()
+        if fetched is None:
+            return None
+        batches = [Batch(place, self._changed(records)) for place, records in fetched.batches]
+        return Fetch([batch for batch in batches if batch.records], fetched.read)
+
+    def _changed(self, records: Sequence[KafkaRecord]) -> list[KafkaRecord]:
+        return [changed for each in records if (changed := self._change(each)) is not None]

@@ -91,7 +91,7 @@ class Intake:
         """
         await learn_schemas(self._codec, [record.value])
         headers = dict(record.headers)
-        message_id, name = _id_text(headers.get("ce_id") or b"") or "", headers.get("ce_type")
+        message_id, name = id_text(headers.get("ce_id") or b"") or "", headers.get("ce_type")
         if name is None:
             return self._malformed(record, None, "it has no header ce_type")
         return self._traced(self._decoded(record, headers, message_id, name, attempt), headers)
@@ -102,7 +102,7 @@ class Intake:
         if message_id is None or name is None:
             missing = "ce_id" if message_id is None else "ce_type"
             return self._malformed(record, name, f"it has no header {missing}")
-        text = _id_text(message_id)
+        text = id_text(message_id)
         if text is None or not self._window.begins_before(text):
             return self._malformed(
                 record,
@@ -204,7 +204,7 @@ def _text(name: bytes) -> str:
     return name.decode(errors="backslashreplace")
 
 
-def _id_text(header: bytes) -> str | None:
+def id_text(header: bytes) -> str | None:
     """Return a UUIDv7 as Postgres writes it, None when the header is none."""
     if _is_uuid7(header):
         return header.decode()

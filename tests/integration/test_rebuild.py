@@ -62,6 +62,25 @@ def test_what_is_right_is_left_alone(stack: RunningStack) -> None:
     assert query(stack, "analytics", "select ctid, xmin from orders_per_minute") == rows
 
 
+def test_what_waits_in_the_stash_is_left_out(stack: RunningStack) -> None:
+    wait_until_decided(stack, [place(stack)["order_id"]])
+    query(
+        stack,
+        "tailrace_owner",
+        "insert into analytics.saga_stash (consumer, lock, target, saga_id, replies_to, topic, partition,"
+        ' "offset", recorded_at, message_id, type, header_names, header_values, stashed_at)'
+        " select 'analytics-worker', 'l', 't', 's', '', topic, 0, 0, now(), id, type, '{}', '{}', now()"
+        " from orders.outbox_event where topic = 'order.events' order by seq desc limit 1",
+    )
+    try:
+        stack.cli("projections", "rebuild", "analytics")
+        assert live(stack) == from_the_log(stack)
+    finally:
+        query(stack, "tailrace_owner", "delete from analytics.saga_stash")
+    stack.cli("projections", "rebuild", "analytics")
+    assert live(stack) == from_the_log(stack)
+
+
 def test_who_has_no_projection_is_told_so(stack: RunningStack) -> None:
     refused = stack.cli("projections", "rebuild", "payments", check=False)
     assert (refused.returncode, "declares no table as a projection" in refused.stderr) == (1, True)

@@ -195,9 +195,8 @@ def test_what_is_parked_waiting_or_forgotten_is_told_apart(
 def test_whatever_stands_for_an_id_what_is_parked_or_skipped_is_not_missing(
     stack: RunningStack, trial: Trial
 ) -> None:
-    record = Maker(stack).canary()
     odd = ("\0", str(uuid4()).upper())
-    produce(stack, trial.topic, [with_id(record, each) for each in odd])
+    produce(stack, trial.topic, [with_id(Maker(stack).canary(), each) for each in odd])
     wait_until("not all is parked", lambda: len(trial.parked()) == len(odd), timeout_s=30)
     [consumer] = verify(stack, trial.topic, "--consumer", trial.consumer)["consumers"]
     assert (consumer["parked"], consumer["skipped"], consumer["missing"]) == (2, 0, 0)

@@ -9,8 +9,8 @@ from cdc.kafka_record import KafkaRecord
 from consumers.replay.engine import Pace
 from consumers.replay.errors import ReplayError
 from consumers.replay.live import Remembered
-from consumers.replay.manual_edits import EditedSource, ManualEdits
-from consumers.replay.source import Batch, Fetch
+from consumers.replay.manual_edits import ManualEdits
+from consumers.replay.source import Batch, Changed, Fetch
 from consumers.replay.state import RunState, States
 from consumers.replay.to_topic import Republisher
 from consumers.runtime.delivery import Delivery, Replay
@@ -19,7 +19,7 @@ from consumers.runtime.window import InboxWindow
 from schemas.catalogue import catalogue
 
 PLACE = Place("order.events", 0)
-OLD, NEW, NEWER = (str(UUID(int=number << 100)) for number in (1, 2, 3))
+OLD, NEW, NEWER = (str(UUID(int=number << 100 | 0x7 << 76 | 0x2 << 62)) for number in (1, 2, 3))
 
 
 class Given:
@@ -56,20 +56,21 @@ def ids_of(fetched: Fetch | None) -> list[str]:
 
 
 def test_what_is_older_than_the_inbox_remembers_is_left_out_and_counted() -> None:
-    source = Remembered(Given(OLD, NEW), InboxWindow(first=NEW))
-    assert ids_of(source.fetch()) == [NEW]
-    assert source.too_old == 1
+    remembered = Remembered(InboxWindow(first=NEW))
+    source = Changed(Given(OLD, NEW.upper()), remembered.of)
+    assert ids_of(source.fetch()) == [NEW.upper()]
+    assert remembered.too_old == 1
     assert source.fetch() is None
 
 
 def test_a_rebuild_takes_messages_as_people_have_decided() -> None:
     decided = ManualEdits(frozenset({OLD}), {NEW: b"mended"}, frozenset())
-    fetched = EditedSource(Given(OLD, NEW, NEWER), decided).fetch()
+    fetched = Changed(Given(OLD.upper(), NEW, NEWER), decided.applied).fetch()
     assert ids_of(fetched) == [NEW, NEWER]
     assert fetched is not None
     assert [record.value for record in fetched.batches[0].records] == [b"mended", b"v"]
-    parked = ManualEdits(parked=frozenset({NEW}))
-    assert ids_of(EditedSource(Given(OLD, NEW), parked).fetch()) == [OLD]
+    waiting = ManualEdits(waiting=frozenset({NEW}))
+    assert ids_of(Changed(Given(OLD, NEW.upper()), waiting.applied).fetch()) == [OLD]
 
 
 class Failed:

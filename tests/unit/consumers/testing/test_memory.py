@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from psycopg.errors import InFailedSqlTransaction
 
+from cdc import bounds
 from cdc.context import MessageContext
 from cdc.ids import new_id
 from cdc.outbox import ConcurrencyError, OutsideTransactionError
 from consumers.runtime.store import SpoiltTransactionError
 from consumers.testing.memory import MemoryDatabase
+from schemas.catalogue import catalogue
 from schemas.messages.canary import CanaryEmitted
 from schemas.messages.payments import PaymentCompleted
 
@@ -209,3 +211,19 @@ def test_time_passes_when_it_is_told_to() -> None:
     database: MemoryDatabase[State] = MemoryDatabase({}, clock=lambda: 100.0)
     asyncio.run(database.pass_time(20.0))
     assert database.now() == 120.0
+
+
+def test_what_is_kept_back_leaves_room_for_what_is_added_once_it_is_due() -> None:
+    async def scene(database: MemoryDatabase[State]) -> None:
+        outbox, later = database.outbox(), datetime.now(UTC) + timedelta(hours=1)
+        bare = outbox.outgoing(canary(), key="", context=context())
+        room = catalogue().message_bytes - bare.size - bounds.SENDER_BYTES
+        async with database.transaction() as state:
+            for key in ("k" * room, "k" * (room + 1)):
+                about = {"key": key, "context": context(), "not_before": later}
+                try:
+                    await outbox.send(state, canary(), **about)  # type: ignore[arg-type]
+                except bounds.MessageRefusedError:
+                    assert len(key) > room
+
+    assert len(asyncio.run(play(scene).look("any")).delayed) == 1
