@@ -22,7 +22,7 @@ from tests.canaries import Canaries
 from tests.inboxes import id_from
 from tests.kafka import RawRecord, ends_of, raw_records
 from tests.orders import place, wait_until_decided
-from tests.produce import Maker, NewRecord, create_topic, produce
+from tests.produce import Maker, create_topic, produce
 from tests.slots import verify
 from tests.stack import RunningStack
 from tests.workers.trial import Trial, open_trial
@@ -195,8 +195,8 @@ def test_what_is_parked_waiting_or_forgotten_is_told_apart(
 def test_whatever_stands_for_an_id_what_is_parked_or_skipped_is_not_missing(
     stack: RunningStack, trial: Trial
 ) -> None:
-    odd = ("\0", str(uuid4()).upper())
-    produce(stack, trial.topic, [with_id(Maker(stack).canary(), each) for each in odd])
+    odd = (b"\xff\0", str(uuid4()).upper().encode())
+    send(stack, trial.topic, [canary_of(stack, each) for each in odd])
     wait_until("not all is parked", lambda: len(trial.parked()) == len(odd), timeout_s=30)
     [consumer] = verify(stack, trial.topic, "--consumer", trial.consumer)["consumers"]
     assert (consumer["parked"], consumer["skipped"], consumer["missing"]) == (2, 0, 0)
@@ -310,8 +310,10 @@ def send(stack: RunningStack, topic: str, records: Sequence[RawRecord]) -> None:
     assert producer.flush(30) == 0
 
 
-def with_id(record: NewRecord, message_id: str) -> NewRecord:
-    return replace(record, headers={**record.headers, "ce_id": message_id})
+def canary_of(stack: RunningStack, message_id: bytes) -> RawRecord:
+    made = Maker(stack).canary()
+    headers = (("ce_id", message_id), ("ce_type", made.headers["ce_type"].encode()))
+    return RawRecord(0, made.key.encode(), made.value, headers)
 
 
 def with_headers(record: RawRecord, **changes: str | None) -> RawRecord:
