@@ -22,10 +22,6 @@ down_revision = "{name}_{before:04}"
 
 def upgrade() -> None:
     operations.execute("alter table {table} add column note text")
-
-
-def downgrade() -> None:
-    operations.execute("alter table {table} drop column note")
 '''
 
 

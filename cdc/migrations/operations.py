@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from types import ModuleType
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import psycopg
 from alembic import op
@@ -38,12 +38,6 @@ def execute_file(package: ModuleType, file: str) -> None:
     }
     parts = re.split(rf"(?<!:)({'|'.join(names)})\b", text)
     execute(sql.Composed([names.get(part) or sql.SQL(cast(Any, part)) for part in parts]))
-
-
-def grant(rights: LiteralString, table: str) -> None:
-    statement = sql.SQL("grant {} on {} to {}")
-    role = sql.Identifier(_attribute("role"))
-    execute(statement.format(sql.SQL(rights), sql.Identifier(table), role))
 
 
 def is_there(table: str, column: str | None = None) -> bool:

@@ -10,7 +10,3 @@ def upgrade() -> None:
     if not operations.is_there("outbox"):
         operations.execute_file(outbox, "1_outbox.sql")
         operations.publish("outbox")
-
-
-def downgrade() -> None:
-    operations.execute("drop table outbox")

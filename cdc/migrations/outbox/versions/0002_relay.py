@@ -9,10 +9,3 @@ down_revision = "outbox_0001"
 def upgrade() -> None:
     if not operations.is_there("outbox", "transaction_id"):
         operations.execute_file(outbox, "2_relay.sql")
-
-
-def downgrade() -> None:
-    operations.execute(
-        "drop trigger outbox_notify on outbox; drop function notify_relay();"
-        " alter table outbox drop column transaction_id"
-    )

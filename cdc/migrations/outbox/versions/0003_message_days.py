@@ -10,13 +10,3 @@ down_revision = "outbox_0002"
 def upgrade() -> None:
     if not operations.is_there("outbox_day_end"):
         operations.execute_file(ddl, "1_days.sql")
-
-
-def downgrade() -> None:
-    # the days that there are stay, and the default partition takes the rest
-    operations.execute(
-        "drop function maintain_outbox(text, interval, boolean), outbox_take_over(),"
-        " outbox_unpublished(text, pg_lsn, xid8), outbox_days(), outbox_midnight(date);"
-        " drop table outbox_day_end, outbox_hold"
-    )
-    operations.grant("insert", "outbox")

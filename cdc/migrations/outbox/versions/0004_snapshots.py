@@ -10,7 +10,3 @@ down_revision = "outbox_0003"
 def upgrade() -> None:
     if not operations.is_there("aggregate_snapshot"):
         operations.execute_file(ddl, "1_snapshots.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop table aggregate_snapshot")

@@ -8,7 +8,3 @@ down_revision = "outbox_0005"
 
 def upgrade() -> None:
     operations.execute_file(outbox, "3_delayed.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop table outbox_delayed")

@@ -8,7 +8,3 @@ down_revision = "outbox_0006"
 
 def upgrade() -> None:
     operations.execute_file(outbox, "4_flow.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop index outbox_flow; alter table outbox drop column began_at")

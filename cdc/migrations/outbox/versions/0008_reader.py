@@ -8,8 +8,3 @@ down_revision = "outbox_0007"
 
 def upgrade() -> None:
     operations.execute_file(outbox, "5_reader.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop function outbox_plan")
-    operations.execute("revoke select on outbox, outbox_delayed from tailrace_reader")

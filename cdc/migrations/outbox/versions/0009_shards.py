@@ -8,7 +8,3 @@ down_revision = "outbox_0008"
 
 def upgrade() -> None:
     operations.execute_file(outbox, "6_shards.sql")
-
-
-def downgrade() -> None:
-    """Leave it: it knows what the one before knew."""

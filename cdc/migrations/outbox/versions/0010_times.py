@@ -9,10 +9,3 @@ down_revision = "outbox_0009"
 
 def upgrade() -> None:
     operations.execute_file(ddl, "2_times.sql")
-
-
-def downgrade() -> None:
-    # the function of `outbox_admit` stays: it refuses what the one before did
-    operations.execute(
-        "drop trigger outbox_delay_admit on outbox_delayed; drop function outbox_delay_admit()"
-    )

@@ -37,7 +37,3 @@ comment on column progress.holder is
 
 def upgrade() -> None:
     operations.execute(CREATE)
-
-
-def downgrade() -> None:
-    operations.execute("drop table progress")

@@ -42,7 +42,3 @@ comment on column set_aside.because is
 
 def upgrade() -> None:
     operations.execute(CREATE)
-
-
-def downgrade() -> None:
-    operations.execute("drop table set_aside")

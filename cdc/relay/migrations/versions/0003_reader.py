@@ -9,7 +9,3 @@ down_revision = "relay_0002"
 
 def upgrade() -> None:
     operations.execute_file(migrations, "3_reader.sql")
-
-
-def downgrade() -> None:
-    operations.execute("revoke select on progress, set_aside from tailrace_reader")

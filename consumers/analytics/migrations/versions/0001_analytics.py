@@ -25,7 +25,3 @@ def upgrade() -> None:
     )
     op.execute("comment on column orders_per_minute.revenue is 'totals of the orders confirmed'")
     op.execute("grant select, insert, update on orders_per_minute to analytics")
-
-
-def downgrade() -> None:
-    op.execute("drop table orders_per_minute")

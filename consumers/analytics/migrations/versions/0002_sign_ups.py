@@ -17,7 +17,3 @@ def upgrade() -> None:
         grant select, insert, update on sign_ups_per_day to analytics
         """
     )
-
-
-def downgrade() -> None:
-    op.execute("drop table sign_ups_per_day")

@@ -41,7 +41,3 @@ def upgrade() -> None:
         grant select, insert, update on stock, reservation to inventory
         """
     )
-
-
-def downgrade() -> None:
-    op.execute("drop table reservation; drop table stock")

@@ -22,7 +22,3 @@ def upgrade() -> None:
         grant select, insert on mailbox to "notifications"
         """
     )
-
-
-def downgrade() -> None:
-    op.execute("drop table mailbox")

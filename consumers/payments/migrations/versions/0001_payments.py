@@ -25,7 +25,3 @@ def upgrade() -> None:
         """
     )
     op.execute("grant select, insert on payment to payments")
-
-
-def downgrade() -> None:
-    op.execute("drop table payment")

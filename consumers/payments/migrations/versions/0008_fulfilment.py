@@ -26,21 +26,3 @@ def upgrade() -> None:
         grant update (status, decline_reason, settled_at, version) on payment to payments
         """
     )
-
-
-def downgrade() -> None:
-    op.execute(
-        """
-        delete from payment where status not in ('completed', 'failed');
-        revoke update (status, decline_reason, settled_at, version) on payment from payments;
-        alter table payment
-            drop column version,
-            drop constraint payment_money,
-            drop constraint payment_declined,
-            drop constraint payment_status,
-            add constraint payment_status_check check (status in ('completed', 'failed')),
-            add constraint payment_check check ((status = 'failed') = (decline_reason is not null)),
-            alter column amount set not null,
-            alter column currency set not null
-        """
-    )

@@ -9,7 +9,3 @@ down_revision = None
 
 def upgrade() -> None:
     operations.execute_file(replay, "live.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop table replay_message, replay_run")

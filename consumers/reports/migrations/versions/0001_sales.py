@@ -35,7 +35,3 @@ grant select, insert on sale, sale_line to reports;
 
 def upgrade() -> None:
     operations.execute(CREATE)
-
-
-def downgrade() -> None:
-    operations.execute("drop table sale_line, sale")

@@ -10,7 +10,3 @@ down_revision = None
 def upgrade() -> None:
     if not operations.is_there("consumer_offset"):
         operations.execute_file(ddl, "1_inbox.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop table inbox, consumer_offset")

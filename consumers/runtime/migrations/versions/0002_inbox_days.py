@@ -10,15 +10,3 @@ down_revision = "runtime_0001"
 def upgrade() -> None:
     if not operations.is_there("inbox_window"):
         operations.execute_file(ddl, "2_partitioned_inbox.sql")
-
-
-def downgrade() -> None:
-    operations.execute(
-        "create table inbox_whole (like inbox);"
-        " insert into inbox_whole select * from inbox;"
-        " drop table inbox, inbox_window;"
-        " drop function maintain_inbox(), inbox_id_at(timestamptz);"
-        " alter table inbox_whole rename to inbox;"
-        " alter table inbox add primary key (consumer, message_id)"
-    )
-    operations.grant("select, insert", "inbox")

@@ -10,7 +10,3 @@ down_revision = "runtime_0002"
 def upgrade() -> None:
     if not operations.is_there("parked_message"):
         operations.execute_file(ddl, "3_parking.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop table parked_message, parked_sequence, parked_action")

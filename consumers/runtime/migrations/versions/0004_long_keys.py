@@ -10,11 +10,3 @@ down_revision = "runtime_0003"
 def upgrade() -> None:
     if operations.is_unique("parked_sequence", "parked_sequence_key"):
         operations.execute_file(ddl, "4_long_keys.sql")
-
-
-def downgrade() -> None:
-    # fails while a long one is parked
-    operations.execute(
-        "drop index parked_sequence_key;"
-        " alter table parked_sequence add constraint parked_sequence_key unique (consumer, topic, key)"
-    )

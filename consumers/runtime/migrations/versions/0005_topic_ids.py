@@ -10,9 +10,3 @@ down_revision = "runtime_0004"
 def upgrade() -> None:
     if not operations.is_there("consumer_offset", "topic_id"):
         operations.execute_file(ddl, "5_topic_ids.sql")
-
-
-def downgrade() -> None:
-    operations.execute(
-        "alter table consumer_offset drop topic_id, drop lost, drop reset_at, drop reset_reason"
-    )

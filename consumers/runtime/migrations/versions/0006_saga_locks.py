@@ -9,7 +9,3 @@ down_revision = "runtime_0005"
 
 def upgrade() -> None:
     operations.execute_file(ddl, "6_saga_locks.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop table saga_lock, saga_stash")

@@ -9,7 +9,3 @@ down_revision = "runtime_0006"
 
 def upgrade() -> None:
     operations.execute_file(ddl, "7_saga_unlocks.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop table saga_unlock")

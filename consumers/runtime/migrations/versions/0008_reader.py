@@ -9,10 +9,3 @@ down_revision = "runtime_0007"
 
 def upgrade() -> None:
     operations.execute_file(ddl, "8_reader.sql")
-
-
-def downgrade() -> None:
-    operations.execute(
-        "revoke select on inbox, inbox_window, consumer_offset, parked_sequence, parked_message, parked_action, "
-        "saga_lock, saga_stash from tailrace_reader"
-    )

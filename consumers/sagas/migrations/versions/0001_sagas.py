@@ -9,7 +9,3 @@ down_revision = None
 
 def upgrade() -> None:
     operations.execute_file(ddl, "1_sagas.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop table saga_instance, saga_log, saga_definition, saga_action")

@@ -9,9 +9,3 @@ down_revision = "sagas_0002"
 
 def upgrade() -> None:
     operations.execute_file(ddl, "3_reader.sql")
-
-
-def downgrade() -> None:
-    operations.execute(
-        "revoke select on saga_instance, saga_log, saga_definition, saga_action, saga_run from tailrace_reader"
-    )

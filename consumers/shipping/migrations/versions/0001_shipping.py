@@ -27,7 +27,3 @@ def upgrade() -> None:
         grant select, insert, update on shipment to shipping
         """
     )
-
-
-def downgrade() -> None:
-    op.execute("drop table shipment")

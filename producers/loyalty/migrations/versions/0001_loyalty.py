@@ -20,7 +20,3 @@ def upgrade() -> None:
         grant select, insert, update on account to loyalty
         """
     )
-
-
-def downgrade() -> None:
-    op.execute("drop table account")

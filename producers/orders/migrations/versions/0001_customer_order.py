@@ -60,7 +60,3 @@ grant update (status, payment_id, cancel_reason, updated_at, version) on custome
 
 def upgrade() -> None:
     operations.execute(CREATE)
-
-
-def downgrade() -> None:
-    operations.execute("drop table customer_order")

@@ -37,32 +37,6 @@ comment on column customer_order.lines is
     'the order, and only ever read with it.';
 """
 
-RESTORE = r"""
-alter table customer_order
-    drop constraint customer_order_lines,
-    add constraint customer_order_lines check (
-        case jsonb_typeof(lines) when 'array' then
-            jsonb_array_length(lines) between 1 and 500
-            and jsonb_array_length(lines) = jsonb_array_length(jsonb_path_query_array(
-                lines,
-                'strict $[*] ? (
-                    @.sku like_regex "^.{1,128}$" flag "s"
-                    && @.quantity >= 1 && @.quantity <= 1000000
-                    && @.unit_price like_regex "^[0-9]{1,15}([.][0-9]{1,4})?$"
-                )'
-            ))
-        else false end
-    );
-
-comment on column customer_order.lines is
-    'What was ordered: array of {sku, quantity, unit_price}, prices as exact decimal strings. Kept in the row because '
-    'lines are written once, with the order, and only ever read with it.';
-"""
-
 
 def upgrade() -> None:
     operations.execute(REPLACE)
-
-
-def downgrade() -> None:
-    operations.execute(RESTORE)

@@ -26,22 +26,6 @@ comment on column customer_order.sent_as is
 grant update (paid_by, sent_as) on customer_order to orders;
 """
 
-RESTORE = r"""
-alter table customer_order
-    drop column sent_as,
-    drop column paid_by,
-    drop column fulfilment;
-
-comment on column customer_order.lines is
-    'What was ordered: array of {sku, quantity, unit_price, tax_rate, tax}, amounts as exact decimal strings; the two '
-    'of the tax are absent where the order said nothing of it. Kept in the row because lines are written once, with '
-    'the order, and only ever read with it.';
-"""
-
 
 def upgrade() -> None:
     operations.execute(CHANGE)
-
-
-def downgrade() -> None:
-    operations.execute(RESTORE)

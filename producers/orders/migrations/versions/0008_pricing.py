@@ -13,14 +13,6 @@ comment on column customer_order.pricing is
     'decimal string; null where the customer is no user, or was not asked about.';
 """
 
-RESTORE = r"""
-alter table customer_order drop column pricing;
-"""
-
 
 def upgrade() -> None:
     operations.execute(CHANGE)
-
-
-def downgrade() -> None:
-    operations.execute(RESTORE)

@@ -15,17 +15,6 @@ comment on index customer_order_of_customer is 'Serves lists of the orders of on
 comment on index customer_order_pkey is 'Serves what is asked for by its id.';
 """
 
-DROP = r"""
-drop index customer_order_of_customer;
-drop index customer_order_newest;
-comment on index customer_order_pkey is
-    'Serves every query of the service: an order is only ever asked for by its id.';
-"""
-
 
 def upgrade() -> None:
     operations.execute(CREATE)
-
-
-def downgrade() -> None:
-    operations.execute(DROP)

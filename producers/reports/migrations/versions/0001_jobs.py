@@ -81,7 +81,3 @@ grant select, insert, delete on job_part, job_chunk to reports;
 
 def upgrade() -> None:
     operations.execute(CREATE)
-
-
-def downgrade() -> None:
-    operations.execute("drop table job_chunk, job_part, job")

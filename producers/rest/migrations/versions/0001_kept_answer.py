@@ -9,7 +9,3 @@ down_revision = None
 
 def upgrade() -> None:
     operations.execute_file(migrations, "1_kept_answer.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop function remove_expired_answers; drop table kept_answer")

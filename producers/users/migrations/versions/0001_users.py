@@ -18,7 +18,3 @@ def upgrade() -> None:
         grant select, insert on app_user to "users"
         """
     )
-
-
-def downgrade() -> None:
-    op.execute("drop table app_user")

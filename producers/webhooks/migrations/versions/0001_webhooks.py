@@ -77,7 +77,3 @@ def upgrade() -> None:
         grant select, insert on attempt to "webhooks"
         """
     )
-
-
-def downgrade() -> None:
-    op.execute("drop table attempt, delivery, endpoint")

@@ -18,15 +18,6 @@ comment on column endpoint.host is 'whom the calls under way are counted for';
 grant delete on endpoint to "webhooks";
 """
 
-RESTORE = r"""
-revoke delete on endpoint from "webhooks";
-alter table endpoint drop column host, drop column is_swift, drop column deleted_at, drop column description;
-"""
-
 
 def upgrade() -> None:
     operations.execute(CHANGE)
-
-
-def downgrade() -> None:
-    operations.execute(RESTORE)

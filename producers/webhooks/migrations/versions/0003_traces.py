@@ -13,7 +13,3 @@ comment on column delivery.traceparent is 'W3C trace context of the handling of 
 
 def upgrade() -> None:
     operations.execute(CHANGE)
-
-
-def downgrade() -> None:
-    operations.execute("alter table delivery drop column traceparent")

@@ -9,7 +9,3 @@ down_revision = None
 
 def upgrade() -> None:
     operations.execute_file(migrations, "1_api_key.sql")
-
-
-def downgrade() -> None:
-    operations.execute("drop function note_use; drop table api_key, api_key_revision")
