@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -33,6 +34,7 @@ PARTS = {
 NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
+@cache
 def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]:
     """Return the statements of a file by name, with the columns of an outbox filled in, see `PARTS`.
 

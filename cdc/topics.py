@@ -1,6 +1,7 @@
-"""The topics of the catalogue in Kafka: creating them, and how full they are."""
+"""The topics of the catalogue in Kafka: creating them, how full they are, and which brokers lack copies."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
@@ -92,6 +93,25 @@ def summaries(bootstrap: str) -> list[Summary]:
         Summary(topic, found[name].records if name in found else None)
         for name, topic in declared.items()
     ]
+
+
+def behind(bootstrap: str) -> Mapping[int, int]:
+    """Return broker -> of how many partitions its copy is not in step, or away with it; none when all are.
+
+    Args:
+        bootstrap: `host:port` of a broker.
+
+    Raises:
+        TopicError: Kafka cannot be asked.
+    """
+    topics = ask(bootstrap, lambda admin: admin.list_topics(timeout=TIMEOUT_S).topics)
+    return Counter(
+        broker
+        for topic in topics.values()
+        for partition in topic.partitions.values()
+        for broker in partition.replicas
+        if broker not in partition.isrs
+    )
 
 
 def needed_in_sync(replication: int) -> int:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.errors import SerializationFailure
 
 from cdc.due import RetryPolicy
-from consumers.testing.fault_plan import BreakingStore, FaultPlan, Point, ProcessDied
+from consumers.testing.fault_plan import FaultPlan, Point, ProcessDied, breaking
 from consumers.testing.log import Log
 from consumers.testing.records import NewRecord
 from consumers.testing.worker import Worker
@@ -123,7 +123,7 @@ class LockTorment:
     async def _worker(self, *, in_peace: bool = False) -> Worker:
         store, window = await self._rig.world.database.open(self._rig.consumer)
         faults = FaultPlan(self._rng) if in_peace else self._faults
-        broken = BreakingStore(store, faults, self._rng)
+        broken = breaking(store, faults, self._rng)
         return Worker(self._rig.consumer, broken, self._rig.outbox, window)
 
     async def _turn(self) -> None:

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import args_row
 
 from cdc.database import connect
-from cdc.envelope import COLUMNS, OutboxRow
+from cdc.envelope import OutboxRow
 from cdc.shards import ALL, Keys
 from cdc.sql import load_queries
 
@@ -91,8 +91,9 @@ class Outboxes:
         """Yield those rows for a topic that have one of these ids and exist by now, each with its schema."""
         parameters = {"topic": topic, "ids": [UUID(bytes=each) for each in ids]}
         for schema, url in self._urls.items():
-            with _connect(url) as connection, _cursor(connection) as cursor:
-                cursor.execute(_with_columns("rows_of_ids"), parameters)
+            with connect(url) as connection:
+                cursor = connection.cursor(row_factory=args_row(OutboxRow), binary=True)
+                cursor.execute(QUERIES["rows_of_ids"], parameters)
                 yield from ((schema, row) for row in cursor)
 
     def messages_kept_since(self) -> datetime | None:
@@ -113,7 +114,7 @@ class Outboxes:
         cursor.itersize = FETCHED
         stack.enter_context(cursor)
         parameters = {"topic": topic} | _parameters(window) | self._keys.parameters
-        cursor.execute(_with_columns("rows"), parameters, binary=True)
+        cursor.execute(QUERIES["rows"], parameters, binary=True)
         return ((schema, row) for row in cursor)
 
 
@@ -134,7 +135,7 @@ def open_outboxes(
     snapshots: dict[str, str] = {}
     with ExitStack() as stack:
         for schema, url in urls.items():
-            connection = stack.enter_context(_connect(url))
+            connection = stack.enter_context(connect(url))
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             database = _database(url)
@@ -164,19 +165,6 @@ def _database(url: str) -> str:
     return f"{parts.get('host')}:{parts.get('port')}/{parts.get('dbname')}"
 
 
-def _connect(url: str) -> Connection:
-    return connect(url)
-
-
-def _cursor(connection: Connection) -> psycopg.Cursor[OutboxRow]:
-    return connection.cursor(row_factory=args_row(OutboxRow), binary=True)
-
-
 def _one(connection: Connection, query: str) -> tuple[Any, ...]:
     [row] = connection.execute(QUERIES[query]).fetchall()
     return cast(tuple[Any, ...], row)
-
-
-def _with_columns(query: str) -> sql.Composed:
-    # the files of this package are part of the program
-    return sql.SQL(cast(Any, QUERIES[query].decode())).format(columns=COLUMNS)

@@ -18,7 +18,7 @@ where (%(since)s::timestamptz is null or occurred_at >= %(since)s::timestamptz)
 
 -- name: rows
 -- In the order of their ids, so that they can be laid beside the records of Kafka, which are sorted likewise.
-select {columns} from outbox
+select :outbox_row: from outbox
 where topic = %(topic)s
     and (%(since)s::timestamptz is null or occurred_at >= %(since)s::timestamptz)
     and (%(until)s::timestamptz is null or occurred_at < %(until)s::timestamptz)
@@ -27,7 +27,7 @@ where topic = %(topic)s
 order by id;
 
 -- name: rows_of_ids
-select {columns} from outbox where topic = %(topic)s and id = any(%(ids)s::uuid[]);
+select :outbox_row: from outbox where topic = %(topic)s and id = any(%(ids)s::uuid[]);
 
 -- name: messages_kept_since
 -- Days of messages are dropped after a while: the beginning of the first that is kept, null when none was ever dropped.

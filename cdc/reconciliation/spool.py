@@ -8,6 +8,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -138,6 +139,11 @@ class Spool:
         [[count]] = self._rows("count_missing")
         return int(count)
 
+    def first_missing(self) -> str | None:
+        """Return when the first of the rows that are missing was written; None when none is."""
+        [[first]] = self._rows("first_missing")
+        return None if first is None else str(first)
+
     def missing(self) -> Iterator[MissingRow]:
         """Yield the rows that are missing, of each outbox in the order in which they were written."""
         yield from self._missing("missing_in_order")
@@ -215,21 +221,14 @@ class Spool:
     def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         yield from self._database.execute(QUERIES[query], values)
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._database)
-
-
-class _Transaction:
-    """Makes many inserts one transaction; without a journal nothing could be rolled back, nor need it be."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Make many inserts one transaction; without a journal nothing could be rolled back, nor need it be."""
         self._database.execute("begin")
-
-    def __exit__(self, *_: object) -> None:
-        self._database.execute("commit")
+        try:
+            yield
+        finally:
+            self._database.execute("commit")
 
 
 def _missing(source: str, row: OutboxRow, digests: Fingerprint) -> tuple[object, ...]:

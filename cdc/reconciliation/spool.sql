@@ -65,6 +65,9 @@ delete from missing where id = ? returning key_digest, value_digest, headers_dig
 -- name: count_missing
 select count(*) from missing;
 
+-- name: first_missing
+select min(occurred_at) from missing;
+
 -- name: ends_of_missing
 select
     (select id from missing order by source, seq limit 1),

@@ -12,7 +12,7 @@ from datetime import datetime
 from cdc.reconciliation import Comparison, Progress, Window, open_outboxes
 from cdc.reconciliation.comparison import read_topics
 from cdc.reconciliation.report import Kind
-from cdc.reconciliation.spool import MissingRow, Spool
+from cdc.reconciliation.spool import Spool
 from cdc.reconciliation.topic import Publisher as WhoPublishes
 from cdc.reconciliation.topic import wait_for_missing
 from cdc.recovery.publish import Published, Publisher
@@ -99,7 +99,5 @@ def _missing(
 
 
 def _gap(topic: str, spool: Spool, *, is_certain: bool) -> Gap | None:
-    first: MissingRow | None = min(spool.missing(), key=lambda row: row.occurred_at, default=None)
-    if first is None:
-        return None
-    return Gap(topic, spool.count_missing(), first.occurred_at, is_certain)
+    first = spool.first_missing()
+    return None if first is None else Gap(topic, spool.count_missing(), first, is_certain)

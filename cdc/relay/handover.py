@@ -6,7 +6,8 @@ its slot on. Every step can be repeated, and either publisher can be gone back t
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,18 +171,14 @@ def drain(settings: RelaySettings, *, timeout_s: float, cancelled: threading.Eve
                 raise HandoverError("the handover was given up")
 
 
-class _at_work:  # noqa: N801 - a context manager
-    """Runs a relay in a thread."""
-
-    def __init__(self, relay: Relay) -> None:
-        self._relay = relay
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=relay.run, args=[self._stopped])
-
-    def __enter__(self) -> Relay:
-        self._thread.start()
-        return self._relay
-
-    def __exit__(self, *error: object) -> None:
-        self._stopped.set()
-        self._thread.join()
+@contextmanager
+def _at_work(relay: Relay) -> Iterator[Relay]:
+    """Run a relay in a thread while the block lasts."""
+    stopped = threading.Event()
+    thread = threading.Thread(target=relay.run, args=[stopped])
+    thread.start()
+    try:
+        yield relay
+    finally:
+        stopped.set()
+        thread.join()

@@ -6,8 +6,8 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -173,7 +173,7 @@ class Listed:
 
 def list_sandboxes(owner_url: str) -> list[Listed]:
     """Return the sandboxes of a database, those first that were made first."""
-    with _owner(owner_url) as connection:
+    with connect(owner_url, autocommit=True) as connection:
         rows = connection.execute(QUERIES["sandboxes"]).fetchall()
         found = [SandboxInfo.parse(name, comment) for name, comment in rows]
         return [
@@ -188,7 +188,7 @@ def drop_sandbox(owner_url: str, name: str) -> None:
     Raises:
         ReplayError: there is no sandbox of this name, or a replay works in it.
     """
-    with _owner(owner_url) as connection:
+    with connect(owner_url, autocommit=True) as connection:
         known = [row[0] for row in connection.execute(QUERIES["sandboxes"]).fetchall()]
         if name not in known:
             raise ReplayError(
@@ -197,12 +197,6 @@ def drop_sandbox(owner_url: str, name: str) -> None:
         if not _is_free(connection, name):
             raise ReplayError(f"a replay works in {name} just now; end it first")
         connection.execute(with_names("drop schema {} cascade", name))
-
-
-@contextmanager
-def _owner(url: str) -> "Iterator[psycopg.Connection[Any]]":
-    with connect(url, autocommit=True) as connection:
-        yield connection
 
 
 def _is_free(connection: "psycopg.Connection[Any]", name: str) -> bool:

@@ -1,20 +1,17 @@
 """A store that breaks where it is told to, around the one that keeps things."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal, cast
 
 from consumers.runtime.delivery import Delivery
 from consumers.runtime.failures import Failure
-from consumers.runtime.locking.store import LockStore
 from consumers.runtime.store import (
     BatchClaim,
     ClaimResult,
-    ParkedSequence,
     Parking,
-    Place,
     Store,
     Transaction,
 )
@@ -55,16 +52,22 @@ class FaultPlan:
         self.at("handler")
 
 
-class BreakingStore:
-    """Passes everything on to a store, and breaks in between.
+def breaking(store: Store, breaks: FaultPlan, rng: random.Random) -> Store:
+    """Return a store that passes everything on, and breaks in between.
 
     Pauses before another attempt are taken from the chance given, so that a passage can be repeated.
     """
+    return cast(Store, _BreakingStore(store, breaks, rng))
 
+
+class _BreakingStore:
     def __init__(self, store: Store, breaks: FaultPlan, rng: random.Random) -> None:
         self._store = store
         self._breaks = breaks
         self._rng = rng
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -73,42 +76,15 @@ class BreakingStore:
             self._breaks.at("before_commit")
         self._breaks.at("after_commit")
 
-    @property
-    def locks(self) -> LockStore:
-        return self._store.locks
-
-    def savepoint(self, transaction: Transaction) -> AbstractAsyncContextManager[None]:
-        return self._store.savepoint(transaction)
-
-    async def position(self, place: Place) -> int | None:
-        return await self._store.position(place)
-
-    async def begin(self, place: Place, offset: int, topic_id: str | None = None) -> int:
-        return await self._store.begin(place, offset, topic_id)
-
-    async def move(self, place: Place, base: int, offset: int) -> None:
-        await self._store.move(place, base, offset)
-
     async def take(
         self, transaction: Transaction, claims: Sequence[BatchClaim]
     ) -> list[ClaimResult]:
         self._breaks.at("take")
         return await self._store.take(transaction, claims)
 
-    async def parked_keys(
-        self, transaction: Transaction, topic: str, keys: Collection[bytes]
-    ) -> set[bytes]:
-        return await self._store.parked_keys(transaction, topic, keys)
-
     async def park(self, transaction: Transaction, parkings: Sequence[Parking]) -> None:
         steady = [replace(each, pause_s=self._pause_s(each.pause_s)) for each in parkings]
         await self._store.park(transaction, steady)
-
-    async def take_due(self, transaction: Transaction, limit: int) -> ParkedSequence | None:
-        return await self._store.take_due(transaction, limit)
-
-    async def unpark(self, transaction: Transaction, sequence_id: int, parked_id: int) -> None:
-        await self._store.unpark(transaction, sequence_id, parked_id)
 
     async def postpone(
         self, transaction: Transaction, sequence_id: int, failure: Failure, pause_s: float | None

@@ -10,7 +10,7 @@ from consumers.runtime.middleware import CallNext
 from consumers.runtime.received import Received
 from consumers.runtime.work import BulkWork, Work
 from consumers.testing.database import Database
-from consumers.testing.fault_plan import BreakingStore, FaultPlan, ProcessDied
+from consumers.testing.fault_plan import FaultPlan, ProcessDied, breaking
 from consumers.testing.log import Log
 from consumers.testing.records import NewRecord
 from consumers.testing.worker import Worker
@@ -82,7 +82,7 @@ class FaultRun:
         store, window = await self.database.open(self.consumer)
         return Worker(
             _with_breaking_handlers(self.consumer, breaks),
-            BreakingStore(store, breaks, self.rng),
+            breaking(store, breaks, self.rng),
             self.database.outbox(self.consumer.outgoing),
             window,
         )

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -103,10 +103,9 @@ class Contents(Generic[S]):
     def take_back(self, earlier: "Contents[S]") -> None:
         """Become again what an earlier copy is; the state stays the object that handlers hold."""
         overwrite(self.state, earlier.state)
-        self.inbox, self.positions, self.lines = earlier.inbox, earlier.positions, earlier.lines
-        self.locks, self.stash = earlier.locks, earlier.stash
-        self.sent, self.delayed = earlier.sent, earlier.delayed
-        self.last_id, self.spoilt = earlier.last_id, earlier.spoilt
+        for each in fields(self):
+            if each.name != "state":
+                setattr(self, each.name, getattr(earlier, each.name))
 
     def next_id(self) -> int:
         self.last_id += 1

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from cdc.context import next_traceparent
+from cdc.envelope import OutboxRow, headers_of
 from cdc.ids import new_id
 from cdc.kafka_record import Headers, KafkaRecord
 from consumers.runtime.delivery import Record
@@ -65,23 +66,25 @@ def deliver(  # noqa: PLR0913 - each by its name
         ValueError: the message does not fit its schema, is not on that topic, or has no field that names its aggregate.
     """
     topic = catalogue().topic_for(message.NAME, to or catalogue().topic_of(message.NAME).name)
-    headers: dict[str, str | None] = {
-        "ce_id": str(message_id or new_id()),
-        "ce_type": message.NAME,
-        "ce_source": f"/{topic.owner}",
-        "ce_specversion": "1.0",
-        "ce_time": datetime.now(UTC).isoformat(),
-        "correlation_id": str(correlation_id or new_id()),
-        "causation_id": str(causation_id) if causation_id else None,
-        "traceparent": next_traceparent(None),
-        "reply_to": reply_to,
-        "expires_at": expires_at.isoformat() if expires_at else None,
-    }
-    return NewRecord(
+    row = OutboxRow(
+        seq=0,
         topic=topic.name,
-        key=(key or _aggregate_id(message, topic)).encode(),
-        value=codec_of_all().encode(message),
-        headers=[(name, value.encode()) for name, value in headers.items() if value is not None],
+        aggregate_id=key or _aggregate_id(message, topic),
+        payload=codec_of_all().encode(message),
+        id=message_id or new_id(),
+        type=message.NAME,
+        source=f"/{topic.owner}",
+        specversion="1.0",
+        occurred_at=datetime.now(UTC),
+        correlation_id=correlation_id or new_id(),
+        causation_id=causation_id,
+        traceparent=next_traceparent(None),
+        reply_to=reply_to,
+        expires_at=expires_at,
+    )
+    headers = [(name, value) for name, value in headers_of(row) if value is not None]
+    return NewRecord(
+        topic=topic.name, key=row.aggregate_id.encode(), value=row.payload, headers=headers
     )
 
 

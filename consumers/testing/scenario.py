@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from consumers.runtime.consumer import Consumer
 from consumers.testing.comparing import Tables, Unordered, difference, plain
-from consumers.testing.database import Database, Observed, Parked, Sent
+from consumers.testing.database import Database, Observed, Parked, Sent, text_of_key
 from consumers.testing.faults import FAULTS, Fault
 from consumers.testing.log import Log
 from consumers.testing.records import NewRecord, deliver
@@ -242,13 +242,7 @@ class Scenario(Generic[S]):
         Raises:
             AssertionError: others were, or one was told of twice.
         """
-        found = [
-            (
-                None if dead.key is None else dead.key.decode(errors="backslashreplace"),
-                dead.reason.value,
-            )
-            for dead in self.dead_letters
-        ]
+        found = [(text_of_key(dead.key), dead.reason.value) for dead in self.dead_letters]
         self._require("the dead letters", sorted(expected, key=str), sorted(found, key=str))
 
     def then_duplicates(self, expected: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from consumers.runtime.consumer import Consumer
 from consumers.testing.comparing import difference, plain
-from consumers.testing.database import Database, Observed, Sent
+from consumers.testing.database import Database, Observed, Sent, text_of_key
 from consumers.testing.fault_run import FaultRun
 from consumers.testing.faults import Fault, everything_at_once
 from consumers.testing.log import Log
@@ -183,4 +183,4 @@ async def _require_parked(passage: FaultRun) -> None:
 
 
 def _key(message: MessageDeadLettered) -> str:
-    return "" if message.key is None else message.key.decode(errors="backslashreplace")
+    return text_of_key(message.key) or ""

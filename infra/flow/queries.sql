@@ -41,14 +41,6 @@ select id, reason from set_aside where id = any(%(ids)s);
 select consumer, message_id from inbox
 where consumer in (select consumer from inbox_window) and message_id = any(%(ids)s);
 
--- name: first_id
--- The smallest id that the inbox can hold; null when it holds them for ever.
-select case when to_regclass('inbox_earlier') is null then
-    inbox_id_at(min(right(relname, 8)::date)::timestamp at time zone 'UTC')
-end
-from pg_inherits join pg_class on oid = inhrelid
-where inhparent = 'inbox'::regclass and relname ~ '^inbox_\d{8}$';
-
 -- name: parked
 select
     m.message_id, m.consumer, m.topic, m.partition, m."offset", m.recorded_at, m.parked_at, m.error_class,

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from cdc.database import connect
 from cdc.envelope import COLUMNS, OutboxRow
 from cdc.kafka_record import Place
+from cdc.reconciliation.inboxes import QUERIES as INBOX_QUERIES
 from cdc.sql import load_queries
 from infra.deployment import Deployment
 from infra.flow.tree import Sent
@@ -152,7 +153,7 @@ class Sources:
         for row in self._rows(schema, "positions", parameters):
             place = Place(row["topic"], row["partition"])
             inbox.positions[row["consumer"], place] = row["next_offset"]
-        [[inbox.first_id]] = self._connections[schema].execute(QUERIES["first_id"]).fetchall()
+        [[inbox.first_id]] = self._connections[schema].execute(INBOX_QUERIES["first_id"]).fetchall()
         return inbox
 
     def _rows(

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import psutil
 
-from cdc import replicas
+from cdc import topics
 from infra.local.parts import KAFKA_OF_A_CLUSTER, SHARED, parts_of
 from infra.local.probe import wait_until
 from infra.local.programs import program_of
@@ -81,7 +81,7 @@ class Injector:
         if not self._parts[self._part(target)].is_ready(settings):
             return False
         if target in KAFKA_OF_A_CLUSTER:
-            return not replicas.behind(settings.kafka_bootstrap)
+            return not topics.behind(settings.kafka_bootstrap)
         return target not in OF_POSTGRES or report(settings).is_protected
 
     def _carry_out(self, fault: Fault) -> float:

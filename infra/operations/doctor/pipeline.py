@@ -6,7 +6,7 @@ from functools import cache, partial
 from cdc import connector
 from cdc.kafka import new_admin
 from cdc.relay.backlog import situation
-from cdc.replicas import behind
+from cdc.topics import behind
 from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
 from infra import capture, pipeline

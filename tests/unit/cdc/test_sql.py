@@ -15,6 +15,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (directory / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, directory.name, raising=False)
+    load_queries.cache_clear()
     return directory
 
 
