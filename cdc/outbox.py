@@ -261,14 +261,9 @@ class Outbox:
             OutsideTransactionError: the connection is in autocommit with no transaction open.
         """
         _require_transaction(connection)
-        if not messages:
-            return
-        rows = [message.columns() for message in messages]
-        with _conflicts(messages[0].key):
-            if len(rows) == 1:
-                await connection.execute(QUERIES["append_one"], rows[0])
-            else:
-                await connection.execute(QUERIES["send_many"], columns(rows))
+        if messages:
+            with _conflicts(messages[0].key):
+                await _insert(connection, messages)
 
     async def withdraw(self, connection: Connection, message_id: UUID) -> bool:
         """Take back a message that is kept back until its time.
@@ -288,15 +283,9 @@ class Outbox:
         self, connection: Connection, events: Sequence[Outgoing], after_version: int
     ) -> None:
         _require_transaction(connection)
-        if not events:
-            return
-        with _conflicts(f"{events[0].key} is past version {after_version} by now"):
-            rows = [event.columns() for event in events]
-            if len(rows) == 1:
-                await connection.execute(QUERIES["append_one"], rows[0])
-            else:
-                arrays = {f"{name}s": [row[name] for row in rows] for name in _OF_EACH}
-                await connection.execute(QUERIES["append_many"], rows[0] | arrays)
+        if events:
+            with _conflicts(f"{events[0].key} is past version {after_version} by now"):
+                await _insert(connection, events)
 
     async def _delay(self, connection: Connection, message: Outgoing, not_before: datetime) -> None:
         _require_transaction(connection)
@@ -312,8 +301,14 @@ class Outbox:
         return outgoing
 
 
-_OF_EACH = ("id", "topic", "aggregate_type", "aggregate_version", "type", "payload")
-"""Columns that differ between events appended together."""
+async def _insert(connection: Connection, messages: Sequence[Outgoing]) -> None:
+    """Insert messages of one kind."""
+    rows = [message.columns() for message in messages]
+    if len(rows) == 1:
+        await connection.execute(QUERIES["append_one"], rows[0])
+    else:
+        same = {"kind": rows[0]["kind"]}
+        await connection.execute(QUERIES["append_many"], columns(rows) | same)
 
 
 def _require_transaction(connection: Connection) -> None:

@@ -6,21 +6,9 @@ insert into outbox (kind, topic, aggregate_type, aggregate_id, payload, :outbox_
 values (%(kind)s, %(topic)s, %(aggregate_type)s, %(aggregate_id)s, %(payload)b, :outbox_written_values:);
 
 -- name: append_many
--- One round trip for any number of messages; seq follows the order of the arrays.
-insert into outbox (kind, aggregate_id, :outbox_common:, id, topic, aggregate_type, aggregate_version, type, payload)
-select
-    %(kind)s, %(aggregate_id)s, :outbox_common_values:,
-    m.id, m.topic, m.aggregate_type, m.aggregate_version, m.type, m.payload
-from unnest(
-    %(ids)s::uuid[], %(topics)s::text[], %(aggregate_types)s::text[], %(aggregate_versions)s::bigint[],
-    %(types)s::text[], %(payloads)s::bytea[]
-) with ordinality as m (id, topic, aggregate_type, aggregate_version, type, payload, position)
-order by m.position;
-
--- name: send_many
--- Messages of any keys and topics, each column as an array.
+-- One round trip for any number of messages of one kind, each column as an array; seq follows their order.
 insert into outbox (kind, topic, aggregate_type, aggregate_id, payload, :outbox_written:)
-select 'message', m.topic, m.aggregate_type, m.aggregate_id, m.payload, :outbox_written:
+select %(kind)s, m.topic, m.aggregate_type, m.aggregate_id, m.payload, :outbox_written:
 from unnest(
     %(topic)s::text[], %(aggregate_type)s::text[], %(aggregate_id)s::text[], %(payload)s::bytea[],
     :outbox_written_arrays:

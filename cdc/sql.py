@@ -8,9 +8,6 @@ from typing import Any
 
 from cdc.envelope import HEADERS, WRITTEN, OutboxRow
 
-COMMON = [column for column in WRITTEN if column not in {"id", "type", "aggregate_version"}]
-"""Of the columns that a writer sets, those that messages written together share."""
-
 
 def _values(columns: Iterable[str]) -> str:
     return ", ".join(f"%({column})s" for column in columns)
@@ -26,8 +23,6 @@ PARTS = {
         for header in HEADERS
         if header.column in WRITTEN
     ),
-    "outbox_common": ", ".join(COMMON),
-    "outbox_common_values": _values(COMMON),
 }
 """What stands in a file for lists of columns, between colons, so that no file has to be changed for a new header."""
 

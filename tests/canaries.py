@@ -56,17 +56,17 @@ class Canaries:
         canaries = (CanaryEmitted(canary_id=i, emitted_at=datetime.now(UTC)) for i in ids)
         connection.execute(
             APPEND,
-            dict.fromkeys(WRITTEN)
+            dict.fromkeys(WRITTEN, [None] * events)
             | {
                 "kind": "event",
-                "ids": ids,
-                "topics": [self._topic] * events,
-                "aggregate_types": ["canary"] * events,
-                "aggregate_id": key,
-                "aggregate_versions": list(range(after_version + 1, after_version + 1 + events)),
-                "types": [CanaryEmitted.NAME] * events,
-                "payloads": [self._codec.encode(canary) for canary in canaries],
-                "correlation_id": new_id(),
+                "id": ids,
+                "topic": [self._topic] * events,
+                "aggregate_type": ["canary"] * events,
+                "aggregate_id": [key] * events,
+                "aggregate_version": list(range(after_version + 1, after_version + 1 + events)),
+                "type": [CanaryEmitted.NAME] * events,
+                "payload": [self._codec.encode(canary) for canary in canaries],
+                "correlation_id": [new_id()] * events,
             },
         )
         return ids
