@@ -15,7 +15,7 @@ from infra.operations.actor import default_actor
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 capture_option = click.option(
     "--capture",
     default=MAIN,
@@ -62,4 +62,18 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} There is nobody to ask here: say --yes if you mean it.")
-    click.confirm(question, abort=True)
+    if not ask(question):
+        raise click.Abort
+
+
+def ask(question: str, *, default: bool = False) -> bool:
+    """Ask on standard error, as standard output is for results; click would have a part of the question there."""
+    while True:
+        click.echo(f"{question} [{'Y/n' if default else 'y/N'}]: ", nl=False, err=True)
+        line = sys.stdin.readline()
+        answer = line.strip().lower()
+        if not line:
+            raise click.Abort
+        if answer in {"", "y", "yes", "n", "no"}:
+            return answer.startswith("y") if answer else default
+        click.echo("Error: invalid input", err=True)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cdc.causes import in_line
 from cdc.relay.backlog import Situation
+from infra.cli.common import confirm, yes_option
 from infra.cli.output import as_data, console, emit, json_option, table, tell
 from infra.deployment.current import load_deployment
 from infra.operations.relay import is_well, leave_out, report
@@ -50,17 +51,14 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
 @relay.command()
 @click.argument("message_id", type=click.UUID)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @json_option
 def skip(message_id: UUID, *, yes: bool, as_json: bool) -> None:
     """Leave out for good a row that Kafka refuses; those that wait behind it are published next.
 
     `relay status` names it. The row stays in its outbox, and consumers never see it.
     """
-    if not yes:
-        click.confirm(
-            f"No consumer will ever see the message {message_id}. Go on?", abort=True, err=True
-        )
+    confirm(f"No consumer will ever see the message {message_id}. Go on?", yes=yes)
     left_out = leave_out(load_deployment(), message_id)
     key = in_line(left_out.key, 100)
     line = f"{message_id} of {left_out.outbox} for {left_out.topic}, key {key}, is left out."

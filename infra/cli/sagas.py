@@ -11,7 +11,7 @@ from consumers.runtime.locking.reading import SHOWN, Locked
 from consumers.sagas.inputs import Verb
 from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found
-from infra.cli.common import confirm, examples, usage_errors, who_option
+from infra.cli.common import confirm, examples, usage_errors, who_option, yes_option
 from infra.cli.output import console, json_option, table, tell
 from infra.cli.values import COUNT, TEXT
 from infra.deployment.current import load_deployment
@@ -136,7 +136,7 @@ def locks(context: click.Context, *, seconds: int, limit: int, as_json: bool) ->
 @click.option("--consumer", type=TEXT, help="Only at this one.")
 @click.option("--why", required=True, type=TEXT, help="Why; it is kept with who did it.")
 @who_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @json_option
 @examples("tailrace saga unlock card ada --why 'its saga was killed' --yes")
 @usage_errors()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from infra.cli.common import confirm, yes_option
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.progress import TerminalReport, terminal_report
 from infra.cli.status import status_of
@@ -90,17 +91,12 @@ def _take_down(part: str, *, kill: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @json_option
 def reset(*, yes: bool, as_json: bool) -> None:
     """Stop everything and delete all data, after asking."""
     settings = own_stack()
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(
-                "reset deletes all data and cannot ask here: say --yes if you mean it."
-            )
-        click.confirm(f"Delete all data in {settings.home}?", abort=True, err=as_json)
+    confirm(f"Delete all data in {settings.home}?", yes=yes)
     _stopping(settings).reset(settings)
     if as_json:
         emit({"deleted": settings.home})

@@ -8,7 +8,7 @@ import click
 from cdc import connector as debezium
 from cdc.recovery import Recovered
 from cdc.slot.health import Diagnosis
-from infra.cli.common import examples
+from infra.cli.common import confirm, examples, yes_option
 from infra.cli.output import as_data, emit, json_option
 from infra.cli.progress import counting, on_stderr
 from infra.cli.values import CAPTURE, MOMENT
@@ -40,7 +40,7 @@ new slot in the place of the old one, and start the connector again. Services go
     type=CAPTURE,
     help="Whose slot it is, where there are several, such as main_2; by default the first that is not whole.",
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @json_option
 @click.pass_context
 @examples(
@@ -79,8 +79,8 @@ def command(
         context.exit(0 if ailing.state.is_running else 1)
     if not as_json:
         click.echo(sentence(diagnosis.told))
-    if not (dry_run or yes):
-        click.confirm(f"{STEPS}\nGo on?", abort=True, err=True)
+    if not dry_run:
+        confirm(f"{STEPS}\nGo on?", yes=yes)
     found, shards = recover_slot(
         deployment, where, since, progress, tell, leave_out=force, dry_run=dry_run
     )

@@ -10,7 +10,7 @@ import click
 from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.assignments import Assignment
 from consumers.runtime.parked.message import RecordPosition
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import ask, examples, usage_errors
 from infra.cli.output import json_option, tell
 from infra.cli.parked.options import acting, consumer_option, message_id_option, place_argument
 from infra.cli.values import Existing, Parsed, content
@@ -97,5 +97,6 @@ def _open_editor(text: str, problem: FormError | None) -> str | None:
     if problem is not None:
         if not sys.stdin.isatty():
             raise EditError(f"Nothing was changed: {problem}.") from problem
-        click.confirm(f"{problem}. Edit it again?", abort=True, default=True)
+        if not ask(f"{problem}. Edit it again?", default=True):
+            raise click.Abort
     return click.edit(text, extension=".json")

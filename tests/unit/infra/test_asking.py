@@ -1,0 +1,72 @@
+"""Questions of commands stand on standard error: standard output is for results, and goes into files."""
+
+import io
+
+import click
+import pytest
+
+from infra import cli
+from infra.cli.common import ask, confirm
+from tests.unit.infra.test_absurd_options import commands
+
+SKIP = ("relay", "skip", "00000000-0000-0000-0000-000000000000", "--json")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("typed", "default", "answer"),
+    [
+        ("y\n", False, True),
+        ("Yes\n", False, True),
+        ("n\n", True, False),
+        ("\n", False, False),
+        ("\n", True, True),
+        ("what\nno\n", True, False),
+    ],
+)
+def test_a_question_is_on_standard_error_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: str,
+    *,
+    default: bool,
+    answer: bool,
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    assert ask("Go on?", default=default) is answer
+    told = capsys.readouterr()
+    assert (told.out, told.err[:14]) == ("", f"Go on? [{'Y/n' if default else 'y/N'}]: ")
+
+
+@pytest.mark.parametrize("typed", ["", "n\n", "\n"])
+def test_whoever_does_not_say_yes_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    with pytest.raises(click.Abort):
+        confirm("Go on?", yes=False)
+
+
+def test_nobody_to_ask_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["tailrace", *SKIP])
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "say --yes if you mean it" in capsys.readouterr().err
+
+
+def test_yes_is_said_alike_everywhere() -> None:
+    said = {
+        tuple(option.opts)
+        for _, command in commands(cli.cli)
+        for option in command.params
+        if "--yes" in option.opts
+    }
+    assert said == {("-y", "--yes")}
