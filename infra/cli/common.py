@@ -1,18 +1,37 @@
 """What the commands share: their common options, examples in their help, asking, and how wrong usage ends."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from inspect import getdoc
 from typing import Any, TypeVar
 
 import click
 
+from consumers.replay.errors import ChoiceError
 from infra.cli.values import CAPTURE, TEXT
 from infra.deployment import MAIN
+from infra.errors import RequestError
 from infra.operations.actor import default_actor
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """Shows a request that an operation refuses as wrong usage of the command."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ChoiceError as error:
+            raise click.UsageError(f"{error}.", ctx) from error
+        except RequestError as error:
+            raise click.UsageError(str(error), ctx) from error
+
+
+class Group(Command, click.Group):
+    """A group of such commands."""
+
+    command_class = Command
 
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -32,29 +51,15 @@ who_option = click.option(
 )
 
 
-def examples(*lines: str) -> Callable[[Command], Command]:
+def examples(*lines: str) -> Callable[[Function], Function]:
     """Add command lines to a command's help; stands below the decorators of click."""
 
-    def add(command: Command) -> Command:
+    def add(command: Function) -> Function:
         shown = "".join(f"\n  {line}" for line in lines)
         command.__doc__ = f"{getdoc(command)}\n\n\b\nExamples:{shown}"
         return command
 
     return add
-
-
-@contextmanager
-def usage_errors() -> Iterator[None]:
-    """Show a request that an operation refuses as wrong usage of the command; stands below `examples`."""
-    from consumers.replay.errors import ChoiceError
-    from infra.errors import RequestError
-
-    try:
-        yield
-    except ChoiceError as error:
-        raise click.UsageError(f"{error}.") from error
-    except RequestError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def confirm(question: str, *, yes: bool) -> None:

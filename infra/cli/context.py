@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli.common import confirm, examples, usage_errors, yes_option
+from infra.cli.common import Group, confirm, examples, yes_option
 from infra.cli.output import console, json_option, tell
 from infra.cli.progress import terminal_report
 from infra.deployment import CONTEXTS
@@ -12,7 +12,7 @@ from infra.moving.move import Move, plan
 AFTERWARDS = "Start its services anew, by what `tailrace deployment env SERVICE` prints; until then they write nowhere."
 
 
-@click.group()
+@click.group(cls=Group)
 def context() -> None:
     """Move a context to a database of its own."""
 
@@ -31,7 +31,6 @@ def context() -> None:
     "TAILRACE_DATABASES=payments=ledger tailrace context move payments --yes",
     "tailrace context move payments --drop-old",
 )
-@usage_errors()
 def move(*, name: str, drop: bool, yes: bool, as_json: bool) -> None:
     """Move the context NAME to the database that the settings give it, while everything runs.
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cdc.text import quoted
-from infra.cli.common import usage_errors
+from infra.cli.common import Command
 from infra.cli.output import console, emit, json_option
 from infra.cli.values import COUNT, Existing, Parsed, seconds, whole
 from infra.demo.crashes import KillNext
@@ -67,7 +67,7 @@ def _parts(text: str) -> list[str]:
     return names
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--orders",
     "count",
@@ -132,7 +132,6 @@ def _parts(text: str) -> list[str]:
 )
 @json_option
 @click.pass_context
-@usage_errors()
 def demo(  # noqa: PLR0913 - one parameter per option
     context: click.Context,
     *,

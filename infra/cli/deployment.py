@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Group, examples
 from infra.cli.output import console, emit, json_option, table, tell
 from infra.cli.values import Parsed
 from infra.deployment.current import load_deployment
@@ -11,7 +11,7 @@ from infra.operations import deployment as operations
 from infra.services import SERVICES
 
 
-@click.group()
+@click.group(cls=Group)
 def deployment() -> None:
     """Show where commands work, and what a service is told wherever it runs."""
 
@@ -46,7 +46,6 @@ def show(*, as_json: bool) -> None:
     "tailrace deployment env orders",
     "tailrace --deployment deployment.toml deployment env payments-worker --json",
 )
-@usage_errors()
 def env(*, service: str, as_json: bool) -> None:
     """Print the variables that SERVICE is started with, a line each, as containers and units take them."""
     variables = operations.environment(load_deployment(), service)
@@ -60,7 +59,6 @@ def env(*, service: str, as_json: bool) -> None:
     "tailrace deployment instances orders",
     "tailrace deployment instances dns+srv://_http._tcp.orders.default.svc.cluster.local",
 )
-@usage_errors()
 def instances(*, where: str, as_json: bool) -> None:
     """Show the instances that a service has now, by its name or by a URL as services are told."""
     found = operations.instances(load_deployment(), where)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 from rich.text import Text
 
+from infra.cli.common import Command
 from infra.cli.output import console, emit, json_option
 from infra.deployment.current import is_local, load_deployment, local_stack
 from infra.operations.doctor.check import Finding
@@ -12,7 +13,7 @@ from infra.operations.doctor.check import Finding
 COLOURS = {"ok": "green", "wrong": "red", "unknown": "yellow"}
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool) -> None:

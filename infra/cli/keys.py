@@ -7,7 +7,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Group, examples
 from infra.cli.output import console, emit, json_option, table, tell
 from infra.cli.values import API_KEY_ID, CLIENT, SCOPE, whole
 from infra.deployment.current import load_deployment
@@ -19,7 +19,7 @@ YEAR_DAYS = 365
 COLOURS = {"active": "green", "expired": "yellow", "revoked": "red"}
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Give out API keys, list them, and take them back."""
 
@@ -45,7 +45,6 @@ def keys() -> None:
     "tailrace keys new shop --scope orders:read --scope orders:write",
     "tailrace keys new warehouse --scope reports:read --days 30 --json",
 )
-@usage_errors()
 def new(
     *, owner: str, scopes: Sequence[str], days: int | None, forever: bool, as_json: bool
 ) -> None:

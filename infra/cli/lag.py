@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from consumers.runtime.lag import PartitionLag, TopicLag
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.values import CONSUMER
 from infra.deployment.current import load_deployment
@@ -24,7 +24,7 @@ WATCH_EVERY_S = 2.0
 COUNTED = ("messages behind", "for", "lost", "duplicates", "parked", "dead")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("consumers", nargs=-1, type=CONSUMER, metavar="[CONSUMER]...")
 @click.option("--partitions", "by_partition", is_flag=True, help="A line for each partition.")
 @click.option("-w", "--watch", is_flag=True, help="Measure again every 2 seconds until Ctrl-C.")
@@ -40,7 +40,6 @@ COUNTED = ("messages behind", "for", "lost", "duplicates", "parked", "dead")
     "tailrace lag --watch",
     "tailrace lag payments-worker --settle",
 )
-@usage_errors()
 def lag(
     *,
     consumers: Sequence[str],

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from cdc.text import did_you_mean
+from infra.cli.common import Group
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Lists its subcommands from a table and imports one only to run it."""
 
     def __init__(self, *args: Any, commands: Mapping[str, tuple[str, str]], **options: Any) -> None:

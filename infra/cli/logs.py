@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from infra.cli.common import Command
 from infra.cli.values import whole
 from infra.compose.addresses import PREPARING
 from infra.deployment.current import own_stack
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from infra.compose.logs import ContainerLog
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument(
     "service", type=click.Choice([*PART_NAMES, SHARED, *PREPARING, AOT_TRAINING, "supervisord"])
 )

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from infra.cli.common import Command, examples
+from infra.cli.common import Function, Group, examples
 from infra.cli.values import DIRECTORY, whole
 from infra.deployment.current import is_local, load_deployment, local_stack
 from infra.metrics.server import CANARY_EVERY_S, CHECKS_EVERY_S, PARTS_EVERY_S, Exported
@@ -24,7 +24,7 @@ port_option = click.option(
 )
 
 
-def every(what: str, seconds: float, done: str) -> Callable[[Command], Command]:
+def every(what: str, seconds: float, done: str) -> Callable[[Function], Function]:
     return click.option(
         f"--{what}-every",
         type=whole(),
@@ -35,7 +35,7 @@ def every(what: str, seconds: float, done: str) -> Callable[[Command], Command]:
     )
 
 
-@click.group()
+@click.group(cls=Group)
 def metrics() -> None:
     """Tell Prometheus how an installation is: metrics, alerts and dashboards."""
 

@@ -2,12 +2,13 @@
 
 import click
 
+from infra.cli.common import Command
 from infra.cli.mended import tell_mended
 from infra.cli.output import json_option
 from infra.deployment.current import is_local, load_deployment, local_stack
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def migrate(*, as_json: bool) -> None:
     """Apply the migrations of every service, and bring roles, grants, tables and publication back to what is declared.

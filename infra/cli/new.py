@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from infra.cli.common import examples
+from infra.cli.common import Group, examples
 from infra.cli.output import emit, json_option
 from infra.cli.values import CONTEXT, SUBJECT
 from infra.interpreter import module_command
@@ -15,7 +15,7 @@ from infra.scaffold import NewContext, ScaffoldError, written
 from infra.scaffold.asked import KINDS, Kind
 
 
-@click.group()
+@click.group(cls=Group)
 def new() -> None:
     """Begin something new, with what every such thing has."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from infra.cli.common import confirm, examples, yes_option
+from infra.cli.common import Group, confirm, examples, yes_option
 from infra.cli.output import console, emit, json_option, tell
 from infra.cli.progress import terminal_report
 from infra.deployment.current import local_stack
@@ -13,7 +13,7 @@ from infra.local.standby.status import PostgresReport, report
 from infra.text import MEGABYTE
 
 
-@click.group()
+@click.group(cls=Group)
 def postgres() -> None:
     """Show which server takes writes, and whether the other could take over; promote it; make it anew."""
 

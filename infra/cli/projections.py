@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Group, examples
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.progress import working_of
 from infra.cli.values import CONSUMER
@@ -11,7 +11,7 @@ from infra.operations import projections as operations
 from infra.text import counted
 
 
-@click.group()
+@click.group(cls=Group)
 def projections() -> None:
     """Work on projections: tables of which all that they hold follows from messages."""
 
@@ -32,7 +32,6 @@ def list_projections(*, as_json: bool) -> None:
 @click.argument("consumer", type=CONSUMER)
 @json_option
 @examples("tailrace projections rebuild analytics")
-@usage_errors()
 def rebuild(*, consumer: str, as_json: bool) -> None:
     """Build the projections of CONSUMER anew from all messages, while its worker goes on.
 

@@ -9,14 +9,14 @@ from rich.text import Text
 
 from cdc.causes import in_line
 from cdc.relay.backlog import Situation
-from infra.cli.common import confirm, yes_option
+from infra.cli.common import Group, confirm, yes_option
 from infra.cli.output import as_data, console, emit, json_option, table, tell
 from infra.deployment.current import load_deployment
 from infra.operations.relay import is_well, leave_out, report
 from infra.text import duration
 
 
-@click.group()
+@click.group(cls=Group)
 def relay() -> None:
     """Show what the relay holds and what it still has to publish; leave out what Kafka refuses."""
 

@@ -11,7 +11,7 @@ from consumers.runtime.locking.reading import SHOWN, Locked
 from consumers.sagas.inputs import Verb
 from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found
-from infra.cli.common import confirm, examples, usage_errors, who_option, yes_option
+from infra.cli.common import Group, confirm, examples, who_option, yes_option
 from infra.cli.output import console, json_option, table, tell
 from infra.cli.values import COUNT, TEXT
 from infra.deployment.current import load_deployment
@@ -26,7 +26,7 @@ saga_option = click.option("--saga", type=TEXT, help="Only of this definition.")
 id_argument = click.argument("saga_id", metavar="ID", type=TEXT)
 
 
-@click.group()
+@click.group(cls=Group)
 def saga() -> None:
     """See sagas, and see to those that need somebody.
 
@@ -40,7 +40,6 @@ def saga() -> None:
 @click.option("-n", "--limit", type=COUNT, default=20, show_default=True)
 @json_option
 @examples("tailrace saga list --status paused --status stuck")
-@usage_errors()
 def list_sagas(*, saga: str | None, status: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Show sagas, those first that have not changed for longest."""
     with operations.open_sagas(load_deployment()) as readers:
@@ -57,7 +56,6 @@ def list_sagas(*, saga: str | None, status: tuple[str, ...], limit: int, as_json
 @saga_option
 @json_option
 @examples("tailrace saga show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968")
-@usage_errors()
 def show(*, saga_id: str, saga: str | None, as_json: bool) -> None:
     """Show everything about one saga: state, steps, what happened, who did what, what remains."""
     with operations.open_sagas(load_deployment()) as readers:
@@ -70,7 +68,6 @@ def show(*, saga_id: str, saga: str | None, as_json: bool) -> None:
 @saga_option
 @json_option
 @examples("tailrace saga diagram 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968")
-@usage_errors()
 def diagram(*, saga_id: str, saga: str | None, as_json: bool) -> None:
     """Show the definition of a saga with its path, as Mermaid."""
     with operations.open_sagas(load_deployment()) as readers:
@@ -139,7 +136,6 @@ def locks(context: click.Context, *, seconds: int, limit: int, as_json: bool) ->
 @yes_option
 @json_option
 @examples("tailrace saga unlock card ada --why 'its saga was killed' --yes")
-@usage_errors()
 def unlock(
     *, lock: str, target: str, consumer: str | None, why: str, who: str, yes: bool, as_json: bool
 ) -> None:
@@ -183,7 +179,6 @@ def _asked_for(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--why", required=True, type=TEXT, help="Why; it is kept with the saga."),
         who_option,
         json_option,
-        usage_errors(),
     )
     for option in reversed(options):
         command = option(command)

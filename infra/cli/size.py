@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli.common import examples
+from infra.cli.common import Command, examples
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.values import decimal, whole
 from infra.sizing.plan import Load, Plan, plan
@@ -12,7 +12,7 @@ MOST_PER_S = 100_000_000
 DEFAULT = Load(events_per_s=1)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--events-per-s",
     type=decimal(0.001, MOST_PER_S, "N"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from infra.cli.common import confirm, yes_option
+from infra.cli.common import Command, confirm, yes_option
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.progress import TerminalReport, terminal_report
 from infra.cli.status import status_of
@@ -31,7 +31,7 @@ FIRST_ORDER = (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def up(*, as_json: bool) -> None:
     """Start the whole stack.
@@ -55,7 +55,7 @@ def up(*, as_json: bool) -> None:
         )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("part", type=click.Choice(PART_NAMES), required=False)
 @click.option("--kill", is_flag=True, help="Kill the part, as the loss of its machine would.")
 @json_option
@@ -90,7 +90,7 @@ def _take_down(part: str, *, kill: bool, as_json: bool) -> None:
     click.echo(f"{part} {done}{_with_others(part, taken.together)}; `tailrace up` starts it again.")
 
 
-@click.command()
+@click.command(cls=Command)
 @yes_option
 @json_option
 def reset(*, yes: bool, as_json: bool) -> None:
@@ -104,7 +104,7 @@ def reset(*, yes: bool, as_json: bool) -> None:
     click.echo(f"{settings.home} is gone.")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("part", type=click.Choice(PART_NAMES))
 @json_option
 def restart(*, part: str, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 from rich.text import Text
 
+from infra.cli.common import Command
 from infra.cli.output import console, emit, json_option, table
 from infra.deployment.current import own_stack
 from infra.local.status import PartStatus
@@ -16,7 +17,7 @@ HEADINGS = ("part", "state", "process", "where", "up for", "restarts", "memory")
 COLOURS = {"running": "green", "starting": "yellow", "stopped": "dim"}
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:

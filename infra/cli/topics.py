@@ -8,7 +8,7 @@ from cdc.tail import TailedRecord
 from cdc.text import printable
 from cdc.topics import Summary
 from consumers.replay.where import Condition
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Group, examples
 from infra.cli.mended import tell_mended
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.screen import style
@@ -23,7 +23,7 @@ from infra.text import counted
 PATIENCE_S = 300.0
 
 
-@click.group()
+@click.group(cls=Group)
 def topics() -> None:
     """Show topics, and the records in them."""
 
@@ -70,7 +70,6 @@ def apply(*, add_partitions: bool, as_json: bool) -> None:
 @click.option("--key", type=KEY, help="Only records of this key, such as an order id.")
 @click.option("--type", "type_", type=TEXT, help="Only this message, such as orders.OrderCreated.")
 @json_option
-@usage_errors()
 def tail(
     *, topic: str, count: int, follow: bool, key: bytes | None, type_: str | None, as_json: bool
 ) -> None:
@@ -124,7 +123,6 @@ def tail(
     "tailrace topics search order.events --where customer_id=ada",
     "tailrace topics search order.events --type orders.OrderCancelled --until 2h",
 )
-@usage_errors()
 def search(  # noqa: PLR0913 - one for each option
     *,
     topic: str,

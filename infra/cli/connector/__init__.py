@@ -7,7 +7,7 @@ import click
 
 from cdc.causes import redacted
 from cdc.slot import Slot
-from infra.cli.common import capture_option
+from infra.cli.common import Group, capture_option
 from infra.cli.connector import recover, reshard
 from infra.cli.mended import data
 from infra.cli.output import as_data, emit, json_option, tell
@@ -16,7 +16,7 @@ from infra.operations import connector as operations
 from infra.text import MEGABYTE, sentence
 
 
-@click.group()
+@click.group(cls=Group)
 def connector() -> None:
     """Apply, show, restart the connector; show its state; recover a lost slot; split it in several."""
 

@@ -8,7 +8,7 @@ import click
 from cdc import connector as debezium
 from cdc.recovery import Recovered
 from cdc.slot.health import Diagnosis
-from infra.cli.common import confirm, examples, yes_option
+from infra.cli.common import Command, confirm, examples, yes_option
 from infra.cli.output import as_data, emit, json_option
 from infra.cli.progress import counting, on_stderr
 from infra.cli.values import CAPTURE, MOMENT
@@ -22,7 +22,7 @@ It will stop the connector, make a new slot, publish again exactly those rows of
 new slot in the place of the old one, and start the connector again. Services go on writing meanwhile."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--dry-run", is_flag=True, help="Say what is wrong and what would be published.")
 @click.option(
     "--since",

@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli.common import confirm, examples, usage_errors, yes_option
+from infra.cli.common import Command, confirm, examples, yes_option
 from infra.cli.output import console, json_option, tell
 from infra.cli.progress import terminal_report
 from infra.deployment.current import is_local, load_deployment, local_stack
@@ -14,11 +14,10 @@ AFTERWARDS = (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @yes_option
 @json_option
 @examples("TAILRACE_SHARDS=main=2 tailrace connector reshard --yes")
-@usage_errors()
 def command(*, yes: bool, as_json: bool) -> None:
     """Have each database captured by as many connectors as the setting `shards` says, while everything runs.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from infra.cli.common import examples, usage_errors, who_option
+from infra.cli.common import examples, who_option
 from infra.cli.lazy import LazyGroup
 from infra.cli.values import TEXT, Existing, whole
 from infra.deployment.current import is_local, load_deployment, local_stack
@@ -62,7 +62,6 @@ COMMANDS = {
     "tailrace console --port 18089",
     "tailrace console --users users.toml --name console.example.com --behind-proxy",
 )
-@usage_errors()
 def console(  # noqa: PLR0913 - one for each option
     context: click.Context,
     *,

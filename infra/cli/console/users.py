@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.values import OUTPUT, TEXT
 from infra.console import users
 from infra.console.installation import Mode
@@ -19,7 +19,7 @@ file_option = click.option(
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", type=TEXT)
 @click.option(
     "--role",
@@ -29,7 +29,6 @@ file_option = click.option(
 )
 @file_option
 @examples("tailrace console add-user ada --role act --users users.toml")
-@usage_errors()
 def add_user(*, name: str, role: Mode, path: Path) -> None:
     """Let NAME sign in, or give them another role and password; the password is asked for, or read from standard input.
 
@@ -40,11 +39,10 @@ def add_user(*, name: str, role: Mode, path: Path) -> None:
     click.echo(f"{name} may sign in to {'act' if role == 'act' else 'look'}.")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", type=TEXT)
 @file_option
 @examples("tailrace console remove-user ada --users users.toml")
-@usage_errors()
 def remove_user(*, name: str, path: Path) -> None:
     """Let NAME sign in no more; their sessions end at once."""
     users.remove(path, name)

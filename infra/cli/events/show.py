@@ -9,7 +9,7 @@ import click
 
 from cdc.event_log import AsOf
 from cdc.text import printable
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import json_option, tell
 from infra.cli.screen import style
 from infra.cli.values import TEXT, Parsed
@@ -20,7 +20,7 @@ from infra.text import counted
 AS_OF = Parsed("VERSION|TIME", parse_as_of)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("kind", type=TEXT)
 @click.argument("aggregate_id", type=TEXT, metavar="ID")
 @click.option(
@@ -36,7 +36,6 @@ AS_OF = Parsed("VERSION|TIME", parse_as_of)
     "tailrace events show order 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --as-of 1",
     "tailrace events show payment 0199d2b4-5f00-7d11-9b1e-5a7e0c2d4b61 --as-of 2026-11-23T10:00",
 )
-@usage_errors()
 def show(
     context: click.Context,
     *,

@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from cdc.text import printable
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.flow.mermaid import sequence
 from infra.cli.output import as_data, console, emit, json_option, table, tell
 from infra.cli.screen import style
@@ -21,7 +21,7 @@ Children = Mapping[UUID | None, Sequence[FlowMessage]]
 WAITS = ("in the outbox", "in the topic", "in the handler")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("id_", type=TEXT, metavar="ID")
 @click.option("--mermaid", is_flag=True, help="Print a sequence diagram in Mermaid's language.")
 @json_option
@@ -30,7 +30,6 @@ WAITS = ("in the outbox", "in the topic", "in the handler")
     "tailrace flow show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
     "tailrace flow show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --mermaid > order.mmd",
 )
-@usage_errors()
 def show(context: click.Context, *, id_: str, mermaid: bool, as_json: bool) -> None:
     """Show what really happened: ID is that of an order or the like, a correlation id, or a message id.
 

@@ -7,7 +7,7 @@ import click
 
 from cdc.recovery.gap import Gap
 from cdc.recovery.publish import Published
-from infra.cli.common import examples
+from infra.cli.common import Command, examples
 from infra.cli.output import as_data, json_option, tell
 from infra.cli.progress import counting, on_stderr
 from infra.cli.values import MOMENT
@@ -15,7 +15,7 @@ from infra.deployment.current import load_deployment
 from infra.operations.outbox import backfill as operation
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--dry-run", is_flag=True, help="Only say what would be published.")
 @click.option(
     "--since",

@@ -2,13 +2,13 @@
 
 import click
 
-from infra.cli.common import examples
+from infra.cli.common import Command, examples
 from infra.cli.output import json_option, tell
 from infra.deployment.current import load_deployment
 from infra.operations.outbox.canary import send_canary
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 @examples("tailrace outbox canary")
 def canary(*, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from cdc.retention.rounds import Day
-from infra.cli.common import examples
+from infra.cli.common import Command, examples
 from infra.cli.output import json_option, tell
 from infra.cli.screen import style
 from infra.cli.values import whole
@@ -22,7 +22,7 @@ DRY_WORDS = {
 COLOURS = {"dropped": "green", "missing": "red", "made": "cyan", "taken over": "cyan"}
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why.")
 @click.option(
     "--keep",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from cdc.retention.stats import Held, Progress
-from infra.cli.common import examples
+from infra.cli.common import Command, examples
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.screen import style
 from infra.deployment.current import load_deployment
@@ -15,7 +15,7 @@ from infra.text import MEGABYTE, counted, duration, local, size
 HEADINGS = ("outbox", "kind", "rows", "size", "oldest", "newest", "could be dropped")
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 @examples("tailrace outbox stats", "tailrace outbox stats --json")
 def stats(*, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from click.core import ParameterSource
 from rich.text import Text
 
 from cdc.reconciliation import WRONG, ConsumerReport, Kind, Named, TopicReport
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import as_data, console, emit, json_option, tell
 from infra.cli.progress import counting, on_stderr
 from infra.cli.screen import style
@@ -32,7 +32,7 @@ TOLD = {
 }
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--topic", type=TOPIC, help="Compare outboxes, Kafka and inboxes for this topic instead."
 )
@@ -74,7 +74,6 @@ TOLD = {
     "tailrace outbox verify --topic order.events",
     "tailrace outbox verify --topic order.events --from 2026-11-23T10:00 --to 2026-11-23T11:00",
 )
-@usage_errors()
 def verify(
     context: click.Context, /, *, topic: str | None, limit: int, as_json: bool, **options: Any
 ) -> None:

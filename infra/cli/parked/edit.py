@@ -10,7 +10,7 @@ import click
 from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.assignments import Assignment
 from consumers.runtime.parked.message import RecordPosition
-from infra.cli.common import ask, examples, usage_errors
+from infra.cli.common import Command, ask, examples
 from infra.cli.output import json_option, tell
 from infra.cli.parked.options import acting, consumer_option, message_id_option, place_argument
 from infra.cli.values import Existing, Parsed, content
@@ -20,7 +20,7 @@ from infra.operations.parked.edit import EditError, EditRequest
 from schemas.json_form import FormError
 
 
-@click.command()
+@click.command(cls=Command)
 @place_argument
 @consumer_option
 @message_id_option
@@ -50,7 +50,6 @@ from schemas.json_form import FormError
     "tailrace parked edit order.events/3/17 --editor --why 'two lines of the same article'",
     "tailrace parked show order.events/3/17 --json | jq .payload > new.json",
 )
-@usage_errors()
 def edit(  # noqa: PLR0913 - one parameter per option
     *,
     place: RecordPosition,

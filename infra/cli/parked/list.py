@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from consumers.runtime.parked.selection import Selection
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import emit, json_option
 from infra.cli.parked.options import (
     consumer_option,
@@ -26,7 +26,7 @@ SHOWN = 20
 limit_option = click.option("-n", "--limit", type=COUNT, default=SHOWN, show_default=True)
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @selecting
 @waiting_option
 @limit_option
@@ -36,7 +36,6 @@ limit_option = click.option("-n", "--limit", type=COUNT, default=SHOWN, show_def
     "tailrace parked list --consumer payments-worker --error CardDeclined --newer-than 2h",
     "tailrace parked list --key 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --waiting",
 )
-@usage_errors()
 def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: bool) -> None:
     """Show the messages that are parked, oldest first: of each key the one that is to be decided about.
 
@@ -63,7 +62,7 @@ def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: boo
         )
 
 
-@click.command()
+@click.command(cls=Command)
 @optional_place_argument
 @consumer_option
 @click.option("--topic", type=TOPIC, help="Only of this topic.")
@@ -76,7 +75,6 @@ def list_parked(*, selection: Selection, waiting: bool, limit: int, as_json: boo
     "tailrace parked history --action skip --limit 100",
     "tailrace parked history order.events/3/17",
 )
-@usage_errors()
 def history(*, as_json: bool, **options: Any) -> None:
     """Show who retried, edited or skipped what, and why; newest first."""
     request = HistoryRequest(**options)

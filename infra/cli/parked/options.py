@@ -9,7 +9,7 @@ import click
 
 from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.selection import REASONS, Selection
-from infra.cli.common import Command, usage_errors, who_option
+from infra.cli.common import Function, who_option
 from infra.cli.values import AGE, CONSUMER, KEY, PLACE, TEXT, TOPIC
 
 place_argument = click.argument("place", type=PLACE, required=True)
@@ -46,7 +46,7 @@ _FILTERS = {
 }
 
 
-def selecting(command: Command) -> Any:
+def selecting(command: Function) -> Any:
     """Add the filters; the command is given them as `selection`."""
 
     @wraps(command)
@@ -57,14 +57,13 @@ def selecting(command: Command) -> Any:
     return reduce(lambda made, option: option(made), reversed(_FILTERS.values()), call)
 
 
-def targeting(*options: Callable[[Any], Any]) -> Callable[[Command], Any]:
+def targeting(*options: Callable[[Any], Any]) -> Callable[[Function], Any]:
     """Add a place or filters, and `--all`; the command is given them as `target`, and may refuse it."""
 
-    def add(command: Command) -> Any:
+    def add(command: Function) -> Any:
         from infra.operations.parked.messages import Target
 
         @wraps(command)
-        @usage_errors()
         def call(
             *args: Any, selection: Selection, place: Any, everything: bool, **rest: Any
         ) -> Any:
@@ -78,7 +77,7 @@ def targeting(*options: Callable[[Any], Any]) -> Callable[[Command], Any]:
     return add
 
 
-def acting(command: Command) -> Any:
+def acting(command: Function) -> Any:
     """Add who acts and why; the command is given it as `by`."""
 
     @wraps(command)

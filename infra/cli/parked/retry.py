@@ -6,7 +6,7 @@ import click
 
 from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.message import Parked
-from infra.cli.common import confirm, examples, yes_option
+from infra.cli.common import Command, confirm, examples, yes_option
 from infra.cli.output import emit, json_option
 from infra.cli.parked.options import acting, targeting
 from infra.cli.progress import counting, on_stderr
@@ -19,7 +19,7 @@ from infra.text import counted, one_line
 FAILURES_SHOWN = 20
 
 
-@click.command()
+@click.command(cls=Command)
 @targeting()
 @acting
 @yes_option

@@ -12,7 +12,7 @@ from cdc.kafka_record import Headers
 from cdc.text import printable
 from consumers.runtime.parked.message import RecordPosition, key_text
 from consumers.runtime.parked.payload import differences, first_bytes
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import json_option, tell
 from infra.cli.parked.options import consumer_option, message_id_option, place_argument
 from infra.cli.parked.text import action_as_json, action_line, message_as_json, status
@@ -23,7 +23,7 @@ from infra.operations.parked.show import DecodedAction, DecodedValue, GoneView, 
 from infra.text import age, counted, local
 
 
-@click.command()
+@click.command(cls=Command)
 @place_argument
 @consumer_option
 @message_id_option
@@ -32,7 +32,6 @@ from infra.text import age, counted, local
     "tailrace parked show order.events/3/17",
     "tailrace parked show order.events/3/17 --consumer payments-worker --json",
 )
-@usage_errors()
 def show(
     *, place: RecordPosition, consumer: str | None, message_id: UUID | None, as_json: bool
 ) -> None:

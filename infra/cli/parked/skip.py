@@ -6,7 +6,7 @@ import click
 
 from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.message import Parked
-from infra.cli.common import confirm, examples, yes_option
+from infra.cli.common import Command, confirm, examples, yes_option
 from infra.cli.output import emit, json_option
 from infra.cli.parked.options import acting, targeting, waiting_option
 from infra.deployment.current import load_deployment
@@ -15,7 +15,7 @@ from infra.operations.parked.messages import Target
 from infra.text import counted
 
 
-@click.command()
+@click.command(cls=Command)
 @targeting(waiting_option)
 @acting
 @yes_option

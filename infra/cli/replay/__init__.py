@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from infra.cli import values
-from infra.cli.common import examples, usage_errors, who_option, yes_option
+from infra.cli.common import examples, who_option, yes_option
 from infra.cli.lazy import LazyGroup
 from infra.cli.output import json_option
 
@@ -132,7 +132,6 @@ COMMANDS = {
     "tailrace replay --consumer analytics --live --id 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
     "tailrace replay --resume",
 )
-@usage_errors()
 def replay(context: click.Context, /, **options: Any) -> None:
     """Hand messages that were sent before to handlers once more, and see what comes of it.
 

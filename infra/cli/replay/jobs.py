@@ -2,7 +2,7 @@
 
 import click
 
-from infra.cli.common import examples
+from infra.cli.common import Command, examples
 from infra.cli.output import console, emit, json_option, table, tell
 from infra.cli.values import RUN
 from infra.deployment.current import load_deployment
@@ -11,7 +11,7 @@ from infra.operations.replay.jobs import Job
 from infra.text import local
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job_id", metavar="[ID]", type=RUN, required=False)
 @json_option
 @examples("tailrace replay jobs", "tailrace replay jobs 20261123-100000-1f3c --json")
@@ -36,7 +36,7 @@ def _row(job: Job) -> tuple[str, ...]:
     return (job.job_id, job.state, far, local(job.begun_at), job.who, job.command)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job_id", metavar="ID", type=RUN)
 @json_option
 @examples("tailrace replay stop 20261123-100000-1f3c")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import console, emit, json_option, table
 from infra.cli.values import SANDBOX
 from infra.deployment.current import load_deployment
@@ -13,7 +13,7 @@ from infra.operations.replay import sandbox
 from infra.text import MEGABYTE, age, counted
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def sandboxes(*, as_json: bool) -> None:
     """List the sandboxes of replays: those at work, those kept, and those left behind by a replay that was killed."""
@@ -36,14 +36,13 @@ def sandboxes(*, as_json: bool) -> None:
         console().print(table(headings, rows, right=("MB",), wrap=("state", "made")))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("names", nargs=-1, type=SANDBOX, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="All in which no replay is at work.")
 @examples(
     "tailrace replay drop replay_analytics_20261123_100000_1f3c", "tailrace replay drop --all"
 )
 @json_option
-@usage_errors()
 def drop(*, names: Sequence[str], everything: bool, as_json: bool) -> None:
     """Drop sandboxes, with all that is in them."""
     dropped = sandbox.drop_sandboxes(load_deployment(), *names, everything=everything)

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from infra.cli.values import Existing
-from infra.errors import explain
+from infra.errors import RequestError, explain
 from infra.operations.contracts import DEFAULT, REGISTRY
 from schemas.gate import tree
 
@@ -65,7 +65,7 @@ def findings_only() -> Iterator[None]:
     """Let a command end with 1 for findings alone: what fails for another reason ends with 2."""
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit):
+    except (click.ClickException, click.exceptions.Exit, RequestError):
         raise
     except Exception as error:
         sentence = explain(error)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from infra.cli.common import examples
+from infra.cli.common import Command, examples
 from infra.cli.output import json_option, tell
 from infra.cli.schema.baseline import (
     against_option,
@@ -30,7 +30,7 @@ DEFAULT_RECORDS = 1000
 SHOWN = 10  # undecodable records that are shown of one topic; `--json` has them all
 
 
-@click.command()
+@click.command(cls=Command)
 @against_option
 @click.option(
     "--data",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import as_data, console, emit, json_option, table
 from infra.cli.schema.baseline import Against, directory_option, findings_only, where
 from infra.cli.values import COUNT, SUBJECT
@@ -17,7 +17,7 @@ from schemas.gate import tree
 from schemas.gate.sources import MalformedFileError, document
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @click.option("--registry", is_flag=True, help="Also show what the registry holds.")
 @directory_option
 @json_option
@@ -46,7 +46,7 @@ def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
     console().print(table(headings, cells, wrap=headings))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("subject", type=SUBJECT)
 @click.option("--version", type=COUNT, help="That version of the registry.")
 @click.option(
@@ -63,7 +63,6 @@ def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
     "tailrace schema show orders.OrderCreated --version 1",
 )
 @findings_only()
-@usage_errors()
 def show(
     *, subject: str, version: int | None, against: str | None, directory: Path, as_json: bool
 ) -> None:

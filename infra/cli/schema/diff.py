@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import json_option, tell
 from infra.cli.schema.baseline import (
     against_option,
@@ -32,7 +32,7 @@ SIGNS = {
 }
 
 
-@click.command("diff")
+@click.command("diff", cls=Command)
 @click.argument("subject", type=SUBJECT, required=False)
 @against_option
 @directory_option
@@ -45,7 +45,6 @@ SIGNS = {
     "tailrace schema diff --against registry --json",
 )
 @findings_only()
-@usage_errors()
 def show_diff(
     context: click.Context, *, subject: str | None, against: str, directory: Path, as_json: bool
 ) -> None:
@@ -60,7 +59,7 @@ def show_diff(
     context.exit(1 if any(change.kind == "malformed" for change in changes) else 0)
 
 
-@click.command("impact")
+@click.command("impact", cls=Command)
 @against_option
 @directory_option
 @json_option

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import json_option, tell
 from infra.cli.values import SUBJECT, Existing
 from infra.operations.contracts import keep_golden
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("subject", type=SUBJECT)
 @click.option(
     "--value",
@@ -24,7 +24,6 @@ from infra.operations.contracts import keep_golden
     "tailrace schema golden orders.OrderCreated",
     "tailrace schema golden orders.OrderCreated --value order.json",
 )
-@usage_errors()
 def golden(*, subject: str, value: Path | None, as_json: bool) -> None:
     """Keep bytes of SUBJECT as its schema is now, so that a test can tell whether they will be read for good.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from infra.cli.common import examples, usage_errors
+from infra.cli.common import Command, examples
 from infra.cli.output import json_option, tell
 from infra.cli.schema.baseline import Against, directory_option, findings_only, where
 from infra.cli.schema.diff import lines_of, lines_of_impact
@@ -16,7 +16,7 @@ from infra.operations.contracts import REGISTRY
 from infra.operations.proposal import Proposal
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("subject", type=SUBJECT)
 @click.option(
     "--file",
@@ -41,7 +41,6 @@ from infra.operations.proposal import Proposal
     "tailrace schema propose orders.OrderCreated --file - --against git:main",
 )
 @findings_only()
-@usage_errors()
 def propose(
     context: click.Context,
     *,

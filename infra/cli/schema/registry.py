@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import click
 
-from infra.cli.common import examples
+from infra.cli.common import Command, examples
 from infra.cli.output import console, emit, json_option, table, tell
 from infra.cli.progress import open_bar
 from infra.cli.schema.diff import lines_of
@@ -18,7 +18,7 @@ from schemas.gate.finding import Finding
 from schemas.publish_plan import BrokenContractError, Progress
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--dry-run", is_flag=True, help="Ask the gate and say what would be done.")
 @click.option(
     "--new-ids", is_flag=True, help="Go on although the registry has lost ids that are in use."
@@ -43,7 +43,7 @@ def publish(context: click.Context, *, dry_run: bool, new_ids: bool, as_json: bo
     _tell(done, dry_run=dry_run, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("subject", type=SUBJECT)
 @click.option("--changes", is_flag=True, help="Show what each version changed, newest first.")
 @json_option

@@ -2,13 +2,14 @@
 
 import click
 
+from infra.cli.common import Command
 from infra.cli.mended import tell_mended
 from infra.cli.output import json_option
 from infra.deployment.current import load_deployment
 from infra.operations.declared import restore_schemas
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 def restore(*, as_json: bool) -> None:
     """Put schemas back into the local registry under the ids by which messages name them.

@@ -1,12 +1,14 @@
-"""Questions of commands stand on standard error: standard output is for results, and goes into files."""
+"""What the commands share: questions stand on standard error, and what an operation refuses is wrong usage."""
 
 import io
 
 import click
 import pytest
 
+from consumers.replay.errors import ChoiceError
 from infra import cli
-from infra.cli.common import ask, confirm
+from infra.cli.common import Command, ask, confirm
+from infra.errors import RequestError
 from tests.unit.infra.test_absurd_options import commands
 
 SKIP = ("relay", "skip", "00000000-0000-0000-0000-000000000000", "--json")
@@ -70,3 +72,22 @@ def test_yes_is_said_alike_everywhere() -> None:
         if "--yes" in option.opts
     }
     assert said == {("-y", "--yes")}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(RequestError("No."), "No."), (ChoiceError("Nothing so"), "Nothing so.")]
+)
+def test_what_an_operation_refuses_is_wrong_usage_of_the_command(
+    error: Exception, told: str
+) -> None:
+    def refuse() -> None:
+        raise error
+
+    context = click.Context(Command("do", callback=refuse))
+    with pytest.raises(click.UsageError) as refused:
+        context.command.invoke(context)
+    assert (refused.value.format_message(), refused.value.ctx) == (told, context)
+
+
+def test_no_command_forgets_it() -> None:
+    assert [name for name, each in commands(cli.cli) if not isinstance(each, Command)] == []
