@@ -131,9 +131,7 @@ def _parts(text: str) -> list[str]:
     help="Give up when nothing has moved for so many seconds.",
 )
 @json_option
-@click.pass_context
 def demo(  # noqa: PLR0913 - one parameter per option
-    context: click.Context,
     *,
     count: int | None,
     path: Path | None,
@@ -146,7 +144,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
     fulfilment: str | None,
     timeout_s: float,
     as_json: bool,
-) -> None:
+) -> int:
     """Send orders over HTTP and follow each until it is confirmed or cancelled.
 
     Of orders that are made up, some are those of a customer who signs up for it. A receiver of webhooks is told how
@@ -186,7 +184,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
     ends = [
         INTERRUPTED if result.interrupted else 0 if result.ok else 1 for result in results.values()
     ]
-    context.exit(max(ends))
+    return max(ends)
 
 
 def _kill_next(parts: Sequence[str]) -> KillNext:

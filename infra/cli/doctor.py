@@ -15,8 +15,7 @@ COLOURS = {"ok": "green", "wrong": "red", "unknown": "yellow"}
 
 @click.command(cls=Command)
 @json_option
-@click.pass_context
-def doctor(context: click.Context, *, as_json: bool) -> None:
+def doctor(*, as_json: bool) -> int:
     """Check everything; say what is wrong and how to mend it.
 
     Of another deployment than the local stack: whether its servers and services answer, and everything that can be
@@ -30,7 +29,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
         for finding in findings:
             sign = Text(f"{finding.state.upper():<7}", COLOURS[finding.state])
             out.print(sign, _line(finding), soft_wrap=True)
-    context.exit(0 if all(finding.state == "ok" for finding in findings) else 1)
+    return 0 if all(finding.state == "ok" for finding in findings) else 1
 
 
 def _line(finding: Finding) -> str:

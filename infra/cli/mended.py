@@ -7,8 +7,8 @@ from infra.drift.difference import Difference
 from infra.operations.declared import Mended
 
 
-def tell_mended(mended: Mended, *, as_json: bool) -> None:
-    """Print what was done, and on standard error what is left and what mends it; end with 1 if something is left."""
+def tell_mended(mended: Mended, *, as_json: bool) -> int:
+    """Print what was done, and on standard error what is left and what mends it; return what the command ends with."""
     done, left = mended.done, mended.left
     if as_json:
         emit({"done": done, "left": [data(each) for each in left]})
@@ -19,7 +19,7 @@ def tell_mended(mended: Mended, *, as_json: bool) -> None:
             click.echo("Everything is as declared.")
         for each in left:
             click.echo(f"{each}: {each.remedy}.", err=True)
-    click.get_current_context().exit(1 if left else 0)
+    return 1 if left else 0
 
 
 def data(difference: Difference) -> dict[str, object]:

@@ -20,8 +20,7 @@ def postgres() -> None:
 
 @postgres.command()
 @json_option
-@click.pass_context
-def status(context: click.Context, *, as_json: bool) -> None:
+def status(*, as_json: bool) -> int:
     """Show which server takes writes, and whether the standby could take over now.
 
     Ends with 1 when there is one that could not.
@@ -34,7 +33,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
             click.echo(line)
         for trouble in found.troubles:
             click.echo(f"{trouble}.", err=True)
-    context.exit(0 if found.is_protected else 1)
+    return 0 if found.is_protected else 1
 
 
 @postgres.command()

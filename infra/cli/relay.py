@@ -23,8 +23,7 @@ def relay() -> None:
 
 @relay.command()
 @json_option
-@click.pass_context
-def status(context: click.Context, *, as_json: bool) -> None:
+def status(*, as_json: bool) -> int:
     """Show who holds which shards, and what waits in each outbox.
 
     The work is divided into shards by the keys of the messages; each is held by one relay. What waits is counted from
@@ -46,7 +45,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         out.print(table(("outbox", "pending", "oldest"), _backlogs(found)))
         for each in found.set_aside:
             click.echo(f"{each.told}; {each.remedy}.", err=True)
-    context.exit(0 if is_well(found) else 1)
+    return 0 if is_well(found) else 1
 
 
 @relay.command()

@@ -85,9 +85,8 @@ def diagram(*, saga_id: str, saga: str | None, as_json: bool) -> None:
     help="Unchanged for so many seconds.",
 )
 @json_option
-@click.pass_context
 @examples("tailrace saga stuck", "tailrace saga stuck --for 60 --json")
-def stuck(context: click.Context, *, seconds: int, as_json: bool) -> None:
+def stuck(*, seconds: int, as_json: bool) -> int:
     """Show which steps sagas wait for, and so which participant does not answer; ends with 1 when there are any."""
     with operations.open_sagas(load_deployment()) as readers:
         found = operations.stuck(readers, timedelta(seconds=seconds))
@@ -98,7 +97,7 @@ def stuck(context: click.Context, *, seconds: int, as_json: bool) -> None:
         for each in found
     ]
     tell(found, lines or ["No saga waits for that long."], as_json=as_json)
-    context.exit(1 if found else 0)
+    return 1 if found else 0
 
 
 @saga.command()
@@ -112,9 +111,8 @@ def stuck(context: click.Context, *, seconds: int, as_json: bool) -> None:
 )
 @click.option("-n", "--limit", type=COUNT, default=20, show_default=True)
 @json_option
-@click.pass_context
 @examples("tailrace saga locks", "tailrace saga locks --for 60 --json")
-def locks(context: click.Context, *, seconds: int, limit: int, as_json: bool) -> None:
+def locks(*, seconds: int, limit: int, as_json: bool) -> int:
     """Show what sagas have locked at participants, since when, and which commands of others wait for it.
 
     Those come first that most wait for. It ends with 1 when a command has waited for long.
@@ -124,7 +122,7 @@ def locks(context: click.Context, *, seconds: int, limit: int, as_json: bool) ->
     lines = [locked_line(each, now) for each in found]
     tell(found, lines or ["No saga has locked anything."], as_json=as_json)
     waits = [now - each.waiting_since for each in found if each.waiting_since]
-    context.exit(1 if any(wait >= timedelta(seconds=seconds) for wait in waits) else 0)
+    return 1 if any(wait >= timedelta(seconds=seconds) for wait in waits) else 0
 
 
 @saga.command()

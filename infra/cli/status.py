@@ -19,8 +19,7 @@ COLOURS = {"running": "green", "starting": "yellow", "stopped": "dim"}
 
 @click.command(cls=Command)
 @json_option
-@click.pass_context
-def status(context: click.Context, *, as_json: bool) -> None:
+def status(*, as_json: bool) -> int:
     """Show every part of the stack.
 
     Ends with 0 if all of them run, with 1 otherwise.
@@ -31,7 +30,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
     else:
         right = ("restarts", "memory")
         console().print(table(HEADINGS, _rows(parts), right=right, cut=("where",)))
-    context.exit(0 if all(part.is_running for part in parts) else 1)
+    return 0 if all(part.is_running for part in parts) else 1
 
 
 def status_of(settings: Settings, *, memory: bool = True) -> Sequence[PartStatus]:

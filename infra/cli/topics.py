@@ -55,12 +55,14 @@ def _row(summary: Summary) -> tuple[str, ...]:
     help="Add partitions too where there are fewer than declared; keys move by that.",
 )
 @json_option
-def apply(*, add_partitions: bool, as_json: bool) -> None:
+def apply(*, add_partitions: bool, as_json: bool) -> int:
     """Create the topics that are missing, and put settings back to what the catalogue declares.
 
     Ends with 1 if something is left that no command mends.
     """
-    tell_mended(apply_topics(load_deployment(), add_partitions=add_partitions), as_json=as_json)
+    return tell_mended(
+        apply_topics(load_deployment(), add_partitions=add_partitions), as_json=as_json
+    )
 
 
 @topics.command()

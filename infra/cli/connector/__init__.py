@@ -37,20 +37,20 @@ def apply(*, as_json: bool) -> None:
     "--rendered", is_flag=True, help="What would be applied, instead of what Connect holds."
 )
 @capture_option
-@click.pass_context
-def show(context: click.Context, *, rendered: bool, capture: str) -> None:
+def show(*, rendered: bool, capture: str) -> int:
     """Print the configuration as JSON; it refers to secrets and holds none."""
     if rendered:
         emit(operations.configured(load_deployment(), capture))
-        return
+        return 0
     config = operations.held(load_deployment(), capture)
     if config is None:
         click.echo(
             "Connect has no connector of that capture; `tailrace connector apply` makes it",
             err=True,
         )
-        context.exit(1)
+        return 1
     emit(config)
+    return 0
 
 
 @connector.command()
@@ -62,8 +62,7 @@ def restart(*, as_json: bool) -> None:
 
 @connector.command()
 @json_option
-@click.pass_context
-def status(context: click.Context, *, as_json: bool) -> None:
+def status(*, as_json: bool) -> int:
     """Show the state of the connector, its task and its slot; of each, where there are several.
 
     Ends with 1 unless connector and task run, slot and publication are whole, and no row stands in the way.
@@ -75,7 +74,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
     else:
         for each in found:
             _show(each)
-    context.exit(0 if all(each.is_well for each in found) else 1)
+    return 0 if all(each.is_well for each in found) else 1
 
 
 def _as_json(found: operations.ConnectorReport) -> dict[str, Any]:

@@ -42,15 +42,12 @@ new slot in the place of the old one, and start the connector again. Services go
 )
 @yes_option
 @json_option
-@click.pass_context
 @examples(
     "tailrace connector recover --dry-run",
     "tailrace connector recover --yes",
     "tailrace connector recover --force --since 2026-11-23T10:00",
 )
 def command(
-    context: click.Context,
-    /,
     *,
     dry_run: bool,
     since: datetime | None,
@@ -58,7 +55,7 @@ def command(
     capture: str | None,
     yes: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Mend a replication slot that was lost, dropped, moved or made anew, without losing a row.
 
     A new slot begins now; what was committed before and never came to Kafka is found by comparing the outboxes with
@@ -76,7 +73,7 @@ def command(
 
     if diagnosis.ailment is None and not force:
         _tell_whole(diagnosis, ailing.state, as_json=as_json)
-        context.exit(0 if ailing.state.is_running else 1)
+        return 0 if ailing.state.is_running else 1
     if not as_json:
         click.echo(sentence(diagnosis.told))
     if not dry_run:
@@ -93,6 +90,7 @@ def command(
         send_canary_by(
             deployment, each
         )  # which proves it, and gives the connector its first position
+    return 0
 
 
 def _tell_whole(diagnosis: Diagnosis, state: debezium.ConnectorStatus, *, as_json: bool) -> None:

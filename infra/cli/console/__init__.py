@@ -74,7 +74,7 @@ def console(  # noqa: PLR0913 - one for each option
     key: Path | None,
     is_behind_proxy: bool,
     who: str,
-) -> None:
+) -> int | None:
     """Serve pages that show an installation, and what can be done about it, until Ctrl-C.
 
     They are served to this machine alone unless it is told otherwise. There nobody is asked who they are: what is done
@@ -82,7 +82,7 @@ def console(  # noqa: PLR0913 - one for each option
     up` has a console of the local stack running already.
     """
     if context.invoked_subcommand is not None:
-        return
+        return None
     from cdc import logs
     from infra.console.installation import Installation
     from infra.console.listening import Listening
@@ -105,4 +105,4 @@ def console(  # noqa: PLR0913 - one for each option
         mode="look" if look else "act",
         actor=who,
     )
-    context.exit(run(installation, listening))
+    return run(installation, listening)

@@ -30,20 +30,18 @@ AS_OF = Parsed("VERSION|TIME", parse_as_of)
     help="Only what had happened by then, and the state then; a time without an offset is local.",
 )
 @json_option
-@click.pass_context
 @examples(
     "tailrace events show order 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
     "tailrace events show order 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --as-of 1",
     "tailrace events show payment 0199d2b4-5f00-7d11-9b1e-5a7e0c2d4b61 --as-of 2026-11-23T10:00",
 )
 def show(
-    context: click.Context,
     *,
     kind: str,
     aggregate_id: str,
     as_of: AsOf | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Show what happened to one aggregate, oldest first: KIND is order or payment, ID names which.
 
     Payloads are shown as they were written. Where the service declares how a state follows from the events, as orders
@@ -52,7 +50,7 @@ def show(
     request = HistoryRequest(kind=kind, aggregate_id=aggregate_id, as_of=as_of or AsOf())
     found = history(load_deployment(), request)
     tell(found, _lines(found), as_json=as_json)
-    context.exit(0 if found.is_sound else 1)
+    return 0 if found.is_sound else 1
 
 
 def _lines(found: History) -> Iterator[str]:

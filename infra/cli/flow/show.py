@@ -25,12 +25,11 @@ WAITS = ("in the outbox", "in the topic", "in the handler")
 @click.argument("id_", type=TEXT, metavar="ID")
 @click.option("--mermaid", is_flag=True, help="Print a sequence diagram in Mermaid's language.")
 @json_option
-@click.pass_context
 @examples(
     "tailrace flow show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
     "tailrace flow show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --mermaid > order.mmd",
 )
-def show(context: click.Context, *, id_: str, mermaid: bool, as_json: bool) -> None:
+def show(*, id_: str, mermaid: bool, as_json: bool) -> int:
     """Show what really happened: ID is that of an order or the like, a correlation id, or a message id.
 
     Messages stand below the one that led to them, in the order of their causes and their positions in the outboxes, not
@@ -48,7 +47,7 @@ def show(context: click.Context, *, id_: str, mermaid: bool, as_json: bool) -> N
         console().print(table(("message", "consumer", *WAITS), _waits(found), right=WAITS))
     for note in found.notes:
         click.echo(note, err=True)
-    context.exit(0 if found.is_sound else 1)
+    return 0 if found.is_sound else 1
 
 
 def _tree(flow: Flow) -> Iterator[str]:

@@ -23,11 +23,8 @@ from infra.operations.outbox import backfill as operation
     help="Look only at rows written since; by default at all that Kafka keeps.",
 )
 @json_option
-@click.pass_context
 @examples("tailrace outbox backfill --dry-run", "tailrace outbox backfill --since 2h")
-def backfill(
-    context: click.Context, /, *, dry_run: bool, since: datetime | None, as_json: bool
-) -> None:
+def backfill(*, dry_run: bool, since: datetime | None, as_json: bool) -> int:
     """Publish rows that Kafka lacks although connector or relay is past them.
 
     So it is with rows that were written while the publication did not carry them. Exactly those are published, in the
@@ -38,7 +35,7 @@ def backfill(
     found = operation.backfill(load_deployment(), since, progress, dry_run=dry_run)
     lines = [_line(each) for each in found] or ["Kafka lacks no row."]
     tell([_data(each) for each in found], lines, as_json=as_json)
-    context.exit(1 if any(isinstance(each, Gap) and not each.is_certain for each in found) else 0)
+    return 1 if any(isinstance(each, Gap) and not each.is_certain for each in found) else 0
 
 
 def _data(each: Gap | Published) -> dict[str, Any]:

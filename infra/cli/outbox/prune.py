@@ -30,9 +30,8 @@ COLOURS = {"dropped": "green", "missing": "red", "made": "cyan", "taken over": "
     help="Days that messages are kept at least, instead of the setting outbox_days.",
 )
 @json_option
-@click.pass_context
 @examples("tailrace outbox prune --dry-run", "tailrace outbox prune --keep 2")
-def prune(context: click.Context, *, dry_run: bool, keep: int | None, as_json: bool) -> None:
+def prune(*, dry_run: bool, keep: int | None, as_json: bool) -> int:
     """Drop days of messages that are old and published, and make days ahead.
 
     Messages are what is in an outbox besides events: commands, replies, signs of life. A day of them goes whole, which
@@ -45,7 +44,7 @@ def prune(context: click.Context, *, dry_run: bool, keep: int | None, as_json: b
     days_of = done.outboxes.items()
     lines = (line for each in days_of for line in _lines(*each, dry_run=dry_run))
     tell(done, lines, as_json=as_json)
-    context.exit(0 if done.is_good else 1)
+    return 0 if done.is_good else 1
 
 
 def _lines(schema: str, days: Sequence[Day], *, dry_run: bool) -> Iterator[str]:

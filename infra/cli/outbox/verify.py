@@ -68,15 +68,12 @@ TOLD = {
     help="Most findings shown of each kind; all are counted.",
 )
 @json_option
-@click.pass_context
 @examples(
     "tailrace outbox verify",
     "tailrace outbox verify --topic order.events",
     "tailrace outbox verify --topic order.events --from 2026-11-23T10:00 --to 2026-11-23T11:00",
 )
-def verify(
-    context: click.Context, /, *, topic: str | None, limit: int, as_json: bool, **options: Any
-) -> None:
+def verify(*, topic: str | None, limit: int, as_json: bool, **options: Any) -> int:
     r"""Prove that rows and events agree, or with --topic that outbox, Kafka and inboxes do.
 
     \b
@@ -91,10 +88,10 @@ def verify(
     """
     deployment, progress = load_deployment(), on_stderr(counting, quiet=as_json)
     if topic is None:
-        _require_topic(context)
+        _require_topic(click.get_current_context())
         rows = operations.verify_rows(deployment, limit, progress)
         tell(rows, _rows_lines(rows), as_json=as_json)
-        context.exit(1 if any(each.found for each in rows.kinds) else 0)
+        return 1 if any(each.found for each in rows.kinds) else 0
     report = operations.verify_topic(
         deployment, operations.TopicRequest(topic=topic, limit=limit, **options), progress
     )
@@ -102,7 +99,7 @@ def verify(
         emit({"topic": report.topic, "ok": report.is_good} | as_data(report))
     else:
         _print_topic(report)
-    context.exit(0 if report.is_good else 1)
+    return 0 if report.is_good else 1
 
 
 def _require_topic(context: click.Context) -> None:

@@ -38,13 +38,11 @@ FAILURES_SHOWN = 20
 )
 @click.option("--wait/--no-wait", default=True, help="Follow them, or leave them to the worker.")
 @json_option
-@click.pass_context
 @examples(
     "tailrace parked retry order.events/3/17 --why 'the card processor is back'",
     "tailrace parked retry --consumer payments-worker --error Timeout --rate 10 --yes --why 'it is back'",
 )
-def retry(  # noqa: PLR0913 - one parameter per option
-    context: click.Context,
+def retry(
     *,
     target: Target,
     by: Audit,
@@ -53,7 +51,7 @@ def retry(  # noqa: PLR0913 - one parameter per option
     timeout_s: float | None,
     wait: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Have the message at PLACE, or all that the filters choose, tried again as if it had never failed.
 
     The consumer's worker does the work: first the message, then those that wait behind it, in their order. Followed to
@@ -69,7 +67,7 @@ def retry(  # noqa: PLR0913 - one parameter per option
         emit(result)
     else:
         _report(result)
-    context.exit(0 if result.is_good else 1)
+    return 0 if result.is_good else 1
 
 
 def _question(messages: Sequence[Parked]) -> str:

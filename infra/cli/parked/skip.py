@@ -20,12 +20,11 @@ from infra.text import counted
 @acting
 @yes_option
 @json_option
-@click.pass_context
 @examples(
     "tailrace parked skip order.events/3/17 --why 'a test order'",
     "tailrace parked skip --key 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --waiting --why 'the order was settled by hand'",
 )
-def skip(context: click.Context, *, target: Target, by: Audit, yes: bool, as_json: bool) -> None:
+def skip(*, target: Target, by: Audit, yes: bool, as_json: bool) -> int:
     """Take the message at PLACE, or all that the filters choose, out for good.
 
     What is skipped never takes effect. It is kept whole with the note of who did it and why, which `tailrace parked
@@ -40,7 +39,7 @@ def skip(context: click.Context, *, target: Target, by: Audit, yes: bool, as_jso
         emit(result)
     else:
         _report(result)
-    context.exit(1 if result.busy else 0)
+    return 1 if result.busy else 0
 
 
 def _report(result: skipping.SkipResult) -> None:

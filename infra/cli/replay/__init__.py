@@ -132,7 +132,7 @@ COMMANDS = {
     "tailrace replay --consumer analytics --live --id 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
     "tailrace replay --resume",
 )
-def replay(context: click.Context, /, **options: Any) -> None:
+def replay(context: click.Context, /, **options: Any) -> int | None:
     """Hand messages that were sent before to handlers once more, and see what comes of it.
 
     Into a sandbox, unless something else is asked for: the handlers of --consumer run in a throwaway schema, nothing is
@@ -140,8 +140,8 @@ def replay(context: click.Context, /, **options: Any) -> None:
     are the same, with 1 when they differ or a message could not be handled.
     """
     if context.invoked_subcommand is not None:
-        return
+        return None
     from infra.cli.replay.start import start
 
     gc.set_threshold(100_000, 50, 50)  # as in a worker, see consumers.runtime.worker.run
-    context.exit(start(**options))
+    return start(**options)

@@ -61,7 +61,6 @@ SHOWN = 10  # undecodable records that are shown of one topic; `--json` has them
 )
 @directory_option
 @json_option
-@click.pass_context
 @examples(
     "tailrace schema check",
     "tailrace schema check --against git:origin/main --format github",
@@ -71,8 +70,7 @@ SHOWN = 10  # undecodable records that are shown of one topic; `--json` has them
     "tailrace schema check --sarif contracts.sarif",
 )
 @findings_only()
-def check(  # noqa: PLR0913 - one for each option
-    context: click.Context,
+def check(
     *,
     against: str,
     last: int | None,
@@ -81,7 +79,7 @@ def check(  # noqa: PLR0913 - one for each option
     sarif_file: Path | None,
     directory: Path,
     as_json: bool,
-) -> None:
+) -> int:
     """Compare the contracts of the working tree with older ones; refuse what would break somebody.
 
     Events are judged by the promise of each message in schemas/catalogue.toml, protos and OpenAPI documents by the
@@ -98,7 +96,7 @@ def check(  # noqa: PLR0913 - one for each option
     as_lines = report.as_github if style == "github" else report.as_text
     lines = (*_records(found.topics, style), *as_lines(found.report))
     tell(report.as_json(found.report) | _data(found.topics, last), lines, as_json=as_json)
-    context.exit(0 if found.is_good else 1)
+    return 0 if found.is_good else 1
 
 
 def _data(checked: Sequence[TopicCheck], last: int | None) -> dict[str, Any]:

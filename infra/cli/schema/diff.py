@@ -37,7 +37,6 @@ SIGNS = {
 @against_option
 @directory_option
 @json_option
-@click.pass_context
 @examples(
     "tailrace schema diff",
     "tailrace schema diff orders.OrderCreated",
@@ -45,9 +44,7 @@ SIGNS = {
     "tailrace schema diff --against registry --json",
 )
 @findings_only()
-def show_diff(
-    context: click.Context, *, subject: str | None, against: str, directory: Path, as_json: bool
-) -> None:
+def show_diff(*, subject: str | None, against: str, directory: Path, as_json: bool) -> int:
     """Show what changed in the events, field by field, in SUBJECT or in all.
 
     Ends with 0, or with 1 if a schema is malformed.
@@ -56,20 +53,19 @@ def show_diff(
     changes = found.changes
     lines = [line for change in changes for line in lines_of(change)]
     tell(changes, lines or [_nothing(found.title)], as_json=as_json)
-    context.exit(1 if any(change.kind == "malformed" for change in changes) else 0)
+    return 1 if any(change.kind == "malformed" for change in changes) else 0
 
 
 @click.command("impact", cls=Command)
 @against_option
 @directory_option
 @json_option
-@click.pass_context
 @examples(
     "tailrace schema impact",
     "tailrace schema impact --against registry",
 )
 @findings_only()
-def show_impact(context: click.Context, *, against: str, directory: Path, as_json: bool) -> None:
+def show_impact(*, against: str, directory: Path, as_json: bool) -> int:
     """Show which consumers read the fields that changed, and what that means for them.
 
     A consumer that pins a schema under schemas/readers reads its fields; any other reads the whole message.
@@ -80,7 +76,7 @@ def show_impact(context: click.Context, *, against: str, directory: Path, as_jso
     impacts = found.changes
     lines = [line for each in impacts for line in lines_of_impact(each)]
     tell(impacts, lines or [_nothing(found.title)], as_json=as_json)
-    context.exit(1 if any(each.field.kind == "malformed" for each in impacts) else 0)
+    return 1 if any(each.field.kind == "malformed" for each in impacts) else 0
 
 
 def lines_of(change: MessageChange) -> Iterator[str]:

@@ -35,21 +35,19 @@ from infra.operations.proposal import Proposal
 )
 @directory_option
 @json_option
-@click.pass_context
 @examples(
     "tailrace schema propose orders.OrderCreated --file new.avsc",
     "tailrace schema propose orders.OrderCreated --file - --against git:main",
 )
 @findings_only()
 def propose(
-    context: click.Context,
     *,
     subject: str,
     path: Path,
     against: str,
     directory: Path,
     as_json: bool,
-) -> None:
+) -> int:
     """Say what a new schema of SUBJECT would change, for whom, and whether the gate lets it pass; nothing is published.
 
     Ends with 0 if nobody is broken, with 1 on findings.
@@ -65,4 +63,4 @@ def propose(
         [*lines, *map(str, judged.findings), f"Against {judged.against}: {verdict}."],
         as_json=as_json,
     )
-    context.exit(0 if judged.is_good else 1)
+    return 0 if judged.is_good else 1

@@ -28,8 +28,7 @@ from schemas.publish_plan import BrokenContractError, Progress
     "tailrace schema publish --dry-run",
     "tailrace schema publish",
 )
-@click.pass_context
-def publish(context: click.Context, *, dry_run: bool, new_ids: bool, as_json: bool) -> None:
+def publish(*, dry_run: bool, new_ids: bool, as_json: bool) -> int:
     """Register the schemas that the registry does not hold yet.
 
     All of them must pass the gate, or none is registered. The second time there is nothing to do.
@@ -39,8 +38,9 @@ def publish(context: click.Context, *, dry_run: bool, new_ids: bool, as_json: bo
             done = operations.publish(load_deployment(), progress, dry_run=dry_run, new_ids=new_ids)
     except BrokenContractError as error:
         _refuse(error.findings, as_json=as_json)
-        context.exit(1)
+        return 1
     _tell(done, dry_run=dry_run, as_json=as_json)
+    return 0
 
 
 @click.command(cls=Command)
