@@ -3,7 +3,7 @@
 import click
 
 from infra.cli.common import Group, confirm, examples, yes_option
-from infra.cli.output import console, json_option, tell
+from infra.cli.output import json_option, tell
 from infra.cli.progress import terminal_report
 from infra.deployment import CONTEXTS
 from infra.deployment.current import is_local, load_deployment, local_stack
@@ -31,7 +31,7 @@ def context() -> None:
     "TAILRACE_DATABASES=payments=ledger tailrace context move payments --yes",
     "tailrace context move payments --drop-old",
 )
-def move(*, name: str, drop: bool, yes: bool, as_json: bool) -> None:
+def move(*, name: str, drop: bool, yes: bool) -> None:
     """Move the context NAME to the database that the settings give it, while everything runs.
 
     It is refused when a message could be lost. Otherwise the new database is captured; the old one is closed to the
@@ -45,7 +45,7 @@ def move(*, name: str, drop: bool, yes: bool, as_json: bool) -> None:
     confirm(
         f"{name} can write nowhere for some seconds, and in {where} afterwards. Go on?", yes=yes
     )
-    with terminal_report(console(stderr=as_json)) as report:
+    with terminal_report() as report:
         if is_local():
             from infra.local.move import move as move_in_stack
 
@@ -59,4 +59,4 @@ def move(*, name: str, drop: bool, yes: bool, as_json: bool) -> None:
         if done.closed_s
         else f"{name} is in {done.target}."
     ]
-    tell(done, lines if is_local() else [*lines, AFTERWARDS], as_json=as_json)
+    tell(done, lines if is_local() else [*lines, AFTERWARDS])

@@ -10,7 +10,7 @@ import click
 
 from cdc.text import quoted
 from infra.cli.common import Command
-from infra.cli.output import console, emit, json_option
+from infra.cli.output import console, emit, json_option, wants_json
 from infra.cli.values import COUNT, Existing, Parsed, seconds, whole
 from infra.demo.crashes import KillNext
 from infra.demo.display import open_display
@@ -143,7 +143,6 @@ def demo(  # noqa: PLR0913 - one parameter per option
     currency: str | None,
     fulfilment: str | None,
     timeout_s: float,
-    as_json: bool,
 ) -> int:
     """Send orders over HTTP and follow each until it is confirmed or cancelled.
 
@@ -162,7 +161,7 @@ def demo(  # noqa: PLR0913 - one parameter per option
         timeout_s=timeout_s,
     )
     kill_next = _kill_next(parts) if parts else None
-    out = console(stderr=as_json)
+    out = console(stderr=wants_json())
     with open_source(request) as source:
         for line in source.explanation:
             out.print(line, soft_wrap=True)
@@ -171,13 +170,13 @@ def demo(  # noqa: PLR0913 - one parameter per option
             with open_display(out, source.total) as display:
                 result = send(load_deployment(), source, display, request, form, kill_next)
             results[form or ""] = result
-            if not as_json:
+            if not wants_json():
                 if form:
                     out.print(f"\n{form}", style="bold")
                 report(result, out)
             if result.interrupted:
                 break
-    if as_json:
+    if wants_json():
         emit(results if fulfilment == "both" else next(iter(results.values())))
     elif len(results) > 1:
         compare(results, out)

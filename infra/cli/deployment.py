@@ -3,12 +3,13 @@
 import click
 
 from infra.cli.common import Group, examples
-from infra.cli.output import console, emit, json_option, table, tell
+from infra.cli.output import json_option, tell
 from infra.cli.values import Parsed
 from infra.deployment.current import load_deployment
 from infra.errors import TailraceError
 from infra.operations import deployment as operations
 from infra.services import SERVICES
+from infra.tables import table
 
 
 @click.group(cls=Group)
@@ -19,12 +20,9 @@ def deployment() -> None:
 @deployment.command()
 @json_option
 @examples("tailrace deployment show", "tailrace --deployment deployment.toml deployment show")
-def show(*, as_json: bool) -> None:
+def show() -> None:
     """Show the addresses that commands work on, and where the files with credentials are."""
     found = operations.describe(load_deployment())
-    if as_json:
-        emit(found)
-        return
     rows = [
         ("said by", found.source or "the settings of the local stack"),
         ("kafka", found.kafka),
@@ -36,7 +34,7 @@ def show(*, as_json: bool) -> None:
         *((name, url or "not told") for name, url in found.services.items()),
         ("state", str(found.state)),
     ]
-    console().print(table(("what", "where"), rows, wrap=("what", "where")))
+    tell(found, [table(("what", "where"), rows, wrap=("what", "where"))])
 
 
 @deployment.command()
@@ -46,10 +44,10 @@ def show(*, as_json: bool) -> None:
     "tailrace deployment env orders",
     "tailrace --deployment deployment.toml deployment env payments-worker --json",
 )
-def env(*, service: str, as_json: bool) -> None:
+def env(*, service: str) -> None:
     """Print the variables that SERVICE is started with, a line each, as containers and units take them."""
     variables = operations.environment(load_deployment(), service)
-    tell(variables, (f"{name}={value}" for name, value in variables.items()), as_json=as_json)
+    tell(variables, (f"{name}={value}" for name, value in variables.items()))
 
 
 @deployment.command()
@@ -59,10 +57,10 @@ def env(*, service: str, as_json: bool) -> None:
     "tailrace deployment instances orders",
     "tailrace deployment instances dns+srv://_http._tcp.orders.default.svc.cluster.local",
 )
-def instances(*, where: str, as_json: bool) -> None:
+def instances(*, where: str) -> None:
     """Show the instances that a service has now, by its name or by a URL as services are told."""
     found = operations.instances(load_deployment(), where)
-    tell(found, map(str, found), as_json=as_json)
+    tell(found, map(str, found))
     if not found:
         raise TailraceError(
             f"There is no instance of {where} now: start one, or see to what tells of them."

@@ -8,10 +8,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from infra.cli.common import Group, examples
-from infra.cli.output import console, emit, json_option, table, tell
+from infra.cli.output import json_option, tell
 from infra.cli.values import API_KEY_ID, CLIENT, SCOPE, whole
 from infra.deployment.current import load_deployment
 from infra.operations import keys as operations
+from infra.tables import table
 from infra.text import local
 from producers.rest.access.administration import KeptKey
 
@@ -45,9 +46,7 @@ def keys() -> None:
     "tailrace keys new shop --scope orders:read --scope orders:write",
     "tailrace keys new warehouse --scope reports:read --days 30 --json",
 )
-def new(
-    *, owner: str, scopes: Sequence[str], days: int | None, forever: bool, as_json: bool
-) -> None:
+def new(*, owner: str, scopes: Sequence[str], days: int | None, forever: bool) -> None:
     """Make an API key for the client OWNER, and show it this once.
 
     Only its digest is kept: whoever loses it is given another. All keys of one owner count as the same client, so that
@@ -65,7 +64,7 @@ def new(
         "Clients send it as `Authorization: Bearer <key>`.",
         f"`tailrace keys revoke {kept.key_id}` takes it back.",
     ]
-    tell({"key": made.key} | asdict(kept), lines, as_json=as_json)
+    tell({"key": made.key} | asdict(kept), lines)
 
 
 @keys.command("list")
@@ -73,22 +72,19 @@ def new(
     "--all", "everything", is_flag=True, help="Those as well that are revoked or expired."
 )
 @json_option
-def list_keys(*, everything: bool, as_json: bool) -> None:
+def list_keys(*, everything: bool) -> None:
     """List API keys: whose each is, what it allows, and in which hour it was last used."""
     found = operations.find(load_deployment())
     shown = [key for key in found if everything or key.state == "active"]
-    if as_json:
-        emit(shown)
-        return
     headings = ("key", "owner", "state", "scopes", "made", "expires", "last used")
-    console().print(table(headings, _rows(shown), wrap=headings[3:]))
+    tell(shown, [table(headings, _rows(shown), wrap=headings[3:])])
 
 
 @keys.command()
 @click.argument("key_id", type=API_KEY_ID)
 @json_option
 @examples("tailrace keys revoke 4fW0qLZkT2bD")
-def revoke(*, key_id: str, as_json: bool) -> None:
+def revoke(*, key_id: str) -> None:
     """Take back the API key KEY_ID, for good.
 
     Services look every second, and refuse it from then on. One that cannot reach the database refuses all keys after
@@ -96,7 +92,7 @@ def revoke(*, key_id: str, as_json: bool) -> None:
     """
     revoked = operations.revoke(load_deployment(), key_id)
     told = f"The API key {key_id} of {revoked.owner} is revoked since {local(revoked.revoked_at)}."
-    tell(revoked, [told], as_json=as_json)
+    tell(revoked, [told])
 
 
 def _rows(keys: Sequence[KeptKey]) -> Iterator[tuple[RenderableType, ...]]:

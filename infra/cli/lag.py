@@ -13,11 +13,11 @@ from rich.text import Text
 
 from consumers.runtime.lag import PartitionLag, TopicLag
 from infra.cli.common import Command, examples
-from infra.cli.output import as_data, console, emit, json_option, table
+from infra.cli.output import as_data, console, json_option, tell, wants_json
 from infra.cli.values import CONSUMER
 from infra.deployment.current import load_deployment
 from infra.operations.lag import open_lags
-from infra.tables import FittingTable
+from infra.tables import FittingTable, table
 from infra.text import duration
 
 WATCH_EVERY_S = 2.0
@@ -46,7 +46,6 @@ def lag(
     by_partition: bool,
     watch: bool,
     settle: bool,
-    as_json: bool,
 ) -> None:
     """Show how far each CONSUMER, or every one, is behind in its topics.
 
@@ -63,12 +62,9 @@ def lag(
             lags.settle(consumers)
         if not watch:
             measured = lags.measure(consumers)
-            if as_json:
-                emit(_as_json(measured))
-            else:
-                console().print(_shown(measured, by_partition=by_partition))
+            tell(_as_json(measured), [_shown(measured, by_partition=by_partition)])
             return
-        with _screen(by_partition=by_partition, as_json=as_json) as show:
+        with _screen(by_partition=by_partition) as show:
             try:
                 while True:
                     show(lags.measure(consumers))
@@ -84,9 +80,9 @@ def _shown(lags: Sequence[TopicLag], *, by_partition: bool) -> RenderableType:
 
 
 @contextmanager
-def _screen(*, by_partition: bool, as_json: bool) -> Iterator[Callable[[Sequence[TopicLag]], None]]:
+def _screen(*, by_partition: bool) -> Iterator[Callable[[Sequence[TopicLag]], None]]:
     out = console()
-    if as_json:
+    if wants_json():
         yield lambda lags: click.echo(json.dumps({"lags": _as_json(lags)}))
     elif out.is_terminal:
         with Live(console=out, auto_refresh=False) as live:

@@ -10,7 +10,7 @@ from infra.deployment.current import is_local, load_deployment, local_stack
 
 @click.command(cls=Command)
 @json_option
-def migrate(*, as_json: bool) -> int:
+def migrate() -> int:
     """Apply the migrations of every service, and bring roles, grants, tables and publication back to what is declared.
 
     `tailrace up` does this too. Ends with 1 if something is left that no command mends.
@@ -23,4 +23,4 @@ def migrate(*, as_json: bool) -> int:
         from infra.operations import declared
 
         mended = declared.migrate(load_deployment())
-    return tell_mended(mended, as_json=as_json)
+    return tell_mended(mended)

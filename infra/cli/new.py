@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 
 from infra.cli.common import Group, examples
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.values import CONTEXT, SUBJECT
 from infra.interpreter import module_command
 from infra.repository import REPOSITORY
 from infra.scaffold import NewContext, ScaffoldError, written
 from infra.scaffold.asked import KINDS, Kind
+
+AFTERWARDS = "`make up` runs it with all others; begin with its handlers and its contract."
 
 
 @click.group(cls=Group)
@@ -53,7 +55,6 @@ def context(
     kind: Kind,
     consumes: tuple[str, ...],
     emits: tuple[str, ...],
-    as_json: bool,
 ) -> None:
     """Write a context that consumes messages, takes requests or answers questions: folder, table, contract and a test.
 
@@ -65,12 +66,9 @@ def context(
     files = written(wanted, REPOSITORY)
     with whole_or_not_at_all(files):
         made = _write(files, emits)
-    if as_json:
-        emit({"context": name, "service": wanted.service, "files": sorted(map(str, files))})
-        return
-    for line in (*(f"wrote {path}" for path in files), *made):
-        click.echo(line)
-    click.echo("`make up` runs it with all others; begin with its handlers and its contract.")
+    result = {"context": name, "service": wanted.service, "files": sorted(map(str, files))}
+    wrote = (f"wrote {path}" for path in files)
+    tell(result, [*wrote, *made, AFTERWARDS])
 
 
 def _write(files: Mapping[Path, str], emits: Iterable[str]) -> list[str]:

@@ -1,13 +1,13 @@
-"""How all commands print: the consoles, tables, and results as JSON behind the option `--json`."""
+"""How all commands print: the consoles, and results as JSON behind the option `--json`."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 from rich.console import Console, RenderableType
@@ -16,12 +16,21 @@ from rich.text import Text
 from cdc.text import printable
 from infra.cli.screen import Screen, takes_colour
 
-if TYPE_CHECKING:
-    from infra.tables import FittingTable
-
+JSON = "infra.cli.output.json"
+"""Under this the context of a command holds whether it was given `--json`."""
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--json", "as_json", is_flag=True, help="Print the result as JSON, for machines."
+    "--json",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, _, given: context.meta.update({JSON: given}),
+    help="Print the result as JSON, for machines.",
 )
+
+
+def wants_json() -> bool:
+    """Tell whether the command that runs was given `--json`; click knows it in the thread of that command alone."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(JSON, False)
 
 
 class PlainConsole(Console):
@@ -47,31 +56,28 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def table(
-    headings: Sequence[str],
-    rows: Iterable[Sequence[RenderableType]],
-    *,
-    right: Collection[str] = (),
-    wrap: Collection[str] = (),
-    cut: Collection[str] = (),
-) -> FittingTable:
-    """Return rows below headings, as `infra.tables` does."""
-    from infra import tables  # not needed with --json
-
-    return tables.table(headings, rows, right=right, wrap=wrap, cut=cut)
-
-
 def emit(result: object) -> None:
     click.echo(json.dumps(as_data(result), indent=2))
 
 
-def tell(result: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """Print a result as JSON, or in the lines that tell of it."""
-    if as_json:
+def tell(result: object, shown: Iterable[RenderableType] | Callable[[], object]) -> None:
+    """Print a result as JSON if that is wanted, or what tells of it: lines and tables, or a function that prints."""
+    if wants_json():
         emit(result)
-        return
-    for line in lines:
-        click.echo(line)
+    elif callable(shown):
+        shown()
+    else:
+        for each in shown:
+            if isinstance(each, str):
+                click.echo(each)
+            else:
+                console().print(each)
+
+
+def step(line: str) -> None:
+    """Print a step of the work under way, unless standard output is for JSON."""
+    if not wants_json():
+        click.echo(f"  {line}")
 
 
 def as_data(value: Any) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from infra.cli.common import Group, confirm, examples, yes_option
-from infra.cli.output import console, emit, json_option, tell
+from infra.cli.output import json_option, tell
 from infra.cli.progress import terminal_report
 from infra.deployment.current import local_stack
 from infra.local.standby import promote as promotion
@@ -20,19 +20,13 @@ def postgres() -> None:
 
 @postgres.command()
 @json_option
-def status(*, as_json: bool) -> int:
+def status() -> int:
     """Show which server takes writes, and whether the standby could take over now.
 
     Ends with 1 when there is one that could not.
     """
     found = report(local_stack())
-    if as_json:
-        emit(found)
-    else:
-        for line in _lines(found):
-            click.echo(line)
-        for trouble in found.troubles:
-            click.echo(f"{trouble}.", err=True)
+    tell(found, lambda: _show(found))
     return 0 if found.is_protected else 1
 
 
@@ -40,7 +34,7 @@ def status(*, as_json: bool) -> int:
 @yes_option
 @json_option
 @examples("tailrace postgres promote --yes")
-def promote(*, yes: bool, as_json: bool) -> None:
+def promote(*, yes: bool) -> None:
     """Have the standby take over, from a primary that is lost or still runs.
 
     It is refused when something would be lost. Otherwise the old primary is fenced, so that it never takes a write
@@ -49,29 +43,34 @@ def promote(*, yes: bool, as_json: bool) -> None:
     """
     settings = local_stack()
     confirm(f"{settings.primary} will never take writes again. Go on?", yes=yes)
-    with terminal_report(console(stderr=as_json)) as shown:
+    with terminal_report() as shown:
         done = promotion.promote(settings, shown)
     line = (
         f"{done.primary} takes writes; a message flowed after {done.flowing_s:.1f} s, and {done.standby} could take "
         f"over after {done.total_s:.1f} s."
     )
-    tell(done, [line], as_json=as_json)
+    tell(done, [line])
 
 
 @postgres.command()
 @yes_option
 @json_option
-def rebuild(*, yes: bool, as_json: bool) -> None:
+def rebuild(*, yes: bool) -> None:
     """Make the standby anew, as a copy of the primary; for one that is lost or cannot follow any more."""
     settings = local_stack()
     confirm(f"The data of {settings.standby} are deleted and made anew. Go on?", yes=yes)
-    with terminal_report(console(stderr=as_json)) as shown:
+    with terminal_report() as shown:
         seconds = promotion.rebuild(settings, shown)
     tell(
-        {"standby": settings.standby, "seconds": seconds},
-        [f"{settings.standby} could take over."],
-        as_json=as_json,
+        {"standby": settings.standby, "seconds": seconds}, [f"{settings.standby} could take over."]
     )
+
+
+def _show(found: PostgresReport) -> None:
+    for line in _lines(found):
+        click.echo(line)
+    for trouble in found.troubles:
+        click.echo(f"{trouble}.", err=True)
 
 
 def _lines(found: PostgresReport) -> Iterator[str]:

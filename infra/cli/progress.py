@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.text import Text
 
 from infra.cli.output import console as open_console
+from infra.cli.output import wants_json
 from infra.text import MEGABYTE
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class TerminalReport:
 
 
 @contextmanager
-def terminal_report(console: Console) -> Iterator[TerminalReport]:
+def terminal_report(console: Console | None = None) -> Iterator[TerminalReport]:
+    console = console or open_console(stderr=wants_json())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
@@ -81,11 +83,14 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def open_bar(
-    console: Console, words: str, *columns: ProgressColumn, shown: bool
+    console: Console, words: str, *columns: ProgressColumn
 ) -> Iterator[Callable[..., None]]:
-    """Show a bar on a terminal; the block gets a function to call with what is done, of how much, and new words."""
+    """Show a bar on a terminal, unless JSON is wanted.
+
+    The block gets a function to call with what is done, of how much, and new words.
+    """
     all_columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *columns)
-    disable = not (shown and console.is_terminal)
+    disable = wants_json() or not console.is_terminal
     with Progress(*all_columns, console=console, transient=True, disable=disable) as progress:
         task = progress.add_task(words, total=None)
         yield lambda done, total, words=words: progress.update(
@@ -94,35 +99,29 @@ def open_bar(
 
 
 @contextmanager
-def counting(
-    console: Console, words: str, total: int, *, shown: bool = True
-) -> Iterator[Callable[[int], None]]:
+def counting(console: Console, words: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show how many of a number are done; the block gets a function to call with how many that is."""
-    with open_bar(console, words, shown=shown) as show:
+    with open_bar(console, words) as show:
         show(0, total)
         yield lambda done: show(done, total)
 
 
 @contextmanager
-def working(
-    console: Console, words: str, total: int, *, shown: bool = True
-) -> Iterator[Callable[[int], None]]:
+def working(console: Console, words: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show the same, with the rate and the time that is left."""
-    with working_of(console, words, shown=shown) as show:
+    with working_of(console, words) as show:
         show(0, total)
         yield lambda done: show(done, total)
 
 
-def working_of(
-    console: Console, words: str, *, shown: bool = True
-) -> AbstractContextManager[Callable[[int, int], None]]:
+def working_of(console: Console, words: str) -> AbstractContextManager[Callable[[int, int], None]]:
     """Show the same for work whose size becomes known only on the way."""
-    return open_bar(console, words, _Rate(), TimeRemainingColumn(), shown=shown)
+    return open_bar(console, words, _Rate(), TimeRemainingColumn())
 
 
 def on_stderr(
-    bar: Callable[..., AbstractContextManager[Callable[[int], None]]], *, quiet: bool
+    bar: Callable[..., AbstractContextManager[Callable[[int], None]]],
 ) -> ShowsProgress:
-    """Return what shows the progress of an operation by `counting` or `working`, on a terminal and unless quiet."""
+    """Return what shows the progress of an operation by `counting` or `working`."""
     console = open_console(stderr=True)
-    return lambda words, total: bar(console, words, total, shown=not quiet)
+    return lambda words, total: bar(console, words, total)

@@ -10,9 +10,10 @@ from rich.text import Text
 from cdc.causes import in_line
 from cdc.relay.backlog import Situation
 from infra.cli.common import Group, confirm, yes_option
-from infra.cli.output import as_data, console, emit, json_option, table, tell
+from infra.cli.output import as_data, console, json_option, tell
 from infra.deployment.current import load_deployment
 from infra.operations.relay import is_well, leave_out, report
+from infra.tables import table
 from infra.text import duration
 
 
@@ -23,7 +24,7 @@ def relay() -> None:
 
 @relay.command()
 @json_option
-def status(*, as_json: bool) -> int:
+def status() -> int:
     """Show who holds which shards, and what waits in each outbox.
 
     The work is divided into shards by the keys of the messages; each is held by one relay. What waits is counted from
@@ -33,18 +34,8 @@ def status(*, as_json: bool) -> int:
     is not the relay that publishes.
     """
     found = report(load_deployment())
-    if as_json:
-        totals = {"pending": found.pending, "oldest_s": found.oldest_s}
-        emit(as_data(found) | totals)
-    elif not found.shards:
-        click.echo("It is not the relay that publishes; `make up PUBLISHER=relay` changes that.")
-    else:
-        out = console()
-        out.print(table(("relay", "shards"), _holders(found), wrap=("shards",)))
-        out.print()
-        out.print(table(("outbox", "pending", "oldest"), _backlogs(found)))
-        for each in found.set_aside:
-            click.echo(f"{each.told}; {each.remedy}.", err=True)
+    totals = {"pending": found.pending, "oldest_s": found.oldest_s}
+    tell(as_data(found) | totals, lambda: _show(found))
     return 0 if is_well(found) else 1
 
 
@@ -52,7 +43,7 @@ def status(*, as_json: bool) -> int:
 @click.argument("message_id", type=click.UUID)
 @yes_option
 @json_option
-def skip(message_id: UUID, *, yes: bool, as_json: bool) -> None:
+def skip(message_id: UUID, *, yes: bool) -> None:
     """Leave out for good a row that Kafka refuses; those that wait behind it are published next.
 
     `relay status` names it. The row stays in its outbox, and consumers never see it.
@@ -61,7 +52,19 @@ def skip(message_id: UUID, *, yes: bool, as_json: bool) -> None:
     left_out = leave_out(load_deployment(), message_id)
     key = in_line(left_out.key, 100)
     line = f"{message_id} of {left_out.outbox} for {left_out.topic}, key {key}, is left out."
-    tell({"skipped": message_id} | left_out._asdict(), [line], as_json=as_json)
+    tell({"skipped": message_id} | left_out._asdict(), [line])
+
+
+def _show(found: Situation) -> None:
+    if not found.shards:
+        click.echo("It is not the relay that publishes; `make up PUBLISHER=relay` changes that.")
+        return
+    out = console()
+    out.print(table(("relay", "shards"), _holders(found), wrap=("shards",)))
+    out.print()
+    out.print(table(("outbox", "pending", "oldest"), _backlogs(found)))
+    for each in found.set_aside:
+        click.echo(f"{each.told}; {each.remedy}.", err=True)
 
 
 def _holders(found: Situation) -> Iterator[tuple[RenderableType, ...]]:

@@ -12,12 +12,13 @@ from consumers.sagas.inputs import Verb
 from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found
 from infra.cli.common import Group, confirm, examples, who_option, yes_option
-from infra.cli.output import console, json_option, table, tell
+from infra.cli.output import json_option, tell
 from infra.cli.values import COUNT, TEXT
 from infra.deployment.current import load_deployment
 from infra.operations import sagas as operations
 from infra.operations.locks import find_lock, free
 from infra.operations.locks import locks as find_locks
+from infra.tables import table
 from infra.text import age, counted, local
 
 STATUSES = (*operations.OPEN, *(each for each in get_args(Status) if each in ENDED))
@@ -40,15 +41,13 @@ def saga() -> None:
 @click.option("-n", "--limit", type=COUNT, default=20, show_default=True)
 @json_option
 @examples("tailrace saga list --status paused --status stuck")
-def list_sagas(*, saga: str | None, status: tuple[str, ...], limit: int, as_json: bool) -> None:
+def list_sagas(*, saga: str | None, status: tuple[str, ...], limit: int) -> None:
     """Show sagas, those first that have not changed for longest."""
     with operations.open_sagas(load_deployment()) as readers:
         found = operations.list_sagas(readers, Choice(saga=saga, status=status or None), limit)
-    if as_json or not found:
-        tell(found, ["There is no such saga."], as_json=as_json)
-        return
     headings = ("saga", "definition", "status", "changed", "waits for")
-    console().print(table(headings, map(_row, found), wrap=headings[1:]))
+    shown = table(headings, map(_row, found), wrap=headings[1:])
+    tell(found, [shown if found else "There is no such saga."])
 
 
 @saga.command()
@@ -56,11 +55,11 @@ def list_sagas(*, saga: str | None, status: tuple[str, ...], limit: int, as_json
 @saga_option
 @json_option
 @examples("tailrace saga show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968")
-def show(*, saga_id: str, saga: str | None, as_json: bool) -> None:
+def show(*, saga_id: str, saga: str | None) -> None:
     """Show everything about one saga: state, steps, what happened, who did what, what remains."""
     with operations.open_sagas(load_deployment()) as readers:
         shown = operations.show(readers, saga_id, saga)
-    tell(shown, _lines(shown), as_json=as_json)
+    tell(shown, _lines(shown))
 
 
 @saga.command()
@@ -68,11 +67,11 @@ def show(*, saga_id: str, saga: str | None, as_json: bool) -> None:
 @saga_option
 @json_option
 @examples("tailrace saga diagram 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968")
-def diagram(*, saga_id: str, saga: str | None, as_json: bool) -> None:
+def diagram(*, saga_id: str, saga: str | None) -> None:
     """Show the definition of a saga with its path, as Mermaid."""
     with operations.open_sagas(load_deployment()) as readers:
         text = operations.diagram(readers, saga_id, saga)
-    tell({"mermaid": text}, [text], as_json=as_json)
+    tell({"mermaid": text}, [text])
 
 
 @saga.command()
@@ -86,7 +85,7 @@ def diagram(*, saga_id: str, saga: str | None, as_json: bool) -> None:
 )
 @json_option
 @examples("tailrace saga stuck", "tailrace saga stuck --for 60 --json")
-def stuck(*, seconds: int, as_json: bool) -> int:
+def stuck(*, seconds: int) -> int:
     """Show which steps sagas wait for, and so which participant does not answer; ends with 1 when there are any."""
     with operations.open_sagas(load_deployment()) as readers:
         found = operations.stuck(readers, timedelta(seconds=seconds))
@@ -96,7 +95,7 @@ def stuck(*, seconds: int, as_json: bool) -> int:
         f"{each.example}, changed {age(each.oldest, now)}"
         for each in found
     ]
-    tell(found, lines or ["No saga waits for that long."], as_json=as_json)
+    tell(found, lines or ["No saga waits for that long."])
     return 1 if found else 0
 
 
@@ -112,7 +111,7 @@ def stuck(*, seconds: int, as_json: bool) -> int:
 @click.option("-n", "--limit", type=COUNT, default=20, show_default=True)
 @json_option
 @examples("tailrace saga locks", "tailrace saga locks --for 60 --json")
-def locks(*, seconds: int, limit: int, as_json: bool) -> int:
+def locks(*, seconds: int, limit: int) -> int:
     """Show what sagas have locked at participants, since when, and which commands of others wait for it.
 
     Those come first that most wait for. It ends with 1 when a command has waited for long.
@@ -120,7 +119,7 @@ def locks(*, seconds: int, limit: int, as_json: bool) -> int:
     found = find_locks(load_deployment(), limit)
     now = datetime.now(UTC)
     lines = [locked_line(each, now) for each in found]
-    tell(found, lines or ["No saga has locked anything."], as_json=as_json)
+    tell(found, lines or ["No saga has locked anything."])
     waits = [now - each.waiting_since for each in found if each.waiting_since]
     return 1 if any(wait >= timedelta(seconds=seconds) for wait in waits) else 0
 
@@ -134,9 +133,7 @@ def locks(*, seconds: int, limit: int, as_json: bool) -> int:
 @yes_option
 @json_option
 @examples("tailrace saga unlock card ada --why 'its saga was killed' --yes")
-def unlock(
-    *, lock: str, target: str, consumer: str | None, why: str, who: str, yes: bool, as_json: bool
-) -> None:
+def unlock(*, lock: str, target: str, consumer: str | None, why: str, who: str, yes: bool) -> None:
     """Free what a saga has locked at a participant, as after it was killed; the first that waits gets it.
 
     What the saga has done stays done, and is seen by others from then on as if it could not be undone any more. The
@@ -147,7 +144,7 @@ def unlock(
     confirm(f"{locked_line(locked, datetime.now(UTC))}. Free it?", yes=yes)
     done = free(deployment, locked, actor=who, why=why)
     told = f"{lock} {printable(target)} is free; it is written down as unlock {done.unlock_id}."
-    tell(done, [told], as_json=as_json)
+    tell(done, [told])
 
 
 @saga.command()
@@ -161,12 +158,12 @@ def unlock(
 )
 @json_option
 @examples("tailrace saga stats", "tailrace saga stats --hours 1 --json")
-def stats(*, saga: str | None, hours: int, as_json: bool) -> None:
+def stats(*, saga: str | None, hours: int) -> None:
     """Count sagas by version and step: how they stand and how long they took, attempts, timeouts, what they cost."""
     with operations.open_sagas(load_deployment()) as readers:
         found = operations.figures(readers, timedelta(hours=hours), saga)
     lines = [line for each in found for line in _figures(each)]
-    tell(found, lines or ["There were no sagas."], as_json=as_json)
+    tell(found, lines or ["There were no sagas."])
 
 
 def _asked_for(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -183,11 +180,11 @@ def _asked_for(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _act(verb: Verb, *, who: str, as_json: bool, **about: Any) -> None:
+def _act(verb: Verb, *, who: str, **about: Any) -> None:
     request = operations.ActionRequest(verb=verb, actor=who, **about)
     with operations.open_sagas(load_deployment()) as readers:
         done = operations.act(readers, request)
-    tell(done, [f"{verb}: done, as action {done.action_id}."], as_json=as_json)
+    tell(done, [f"{verb}: done, as action {done.action_id}."])
 
 
 def _action(verb: Verb) -> Callable[..., Any]:

@@ -3,10 +3,11 @@
 import click
 
 from infra.cli.common import Command, examples
-from infra.cli.output import console, emit, json_option, table
+from infra.cli.output import console, json_option, tell
 from infra.cli.values import decimal, whole
 from infra.sizing.plan import Load, Plan, plan
 from infra.sizing.rates import measured
+from infra.tables import table
 
 MOST_PER_S = 100_000_000
 DEFAULT = Load(events_per_s=1)
@@ -79,17 +80,14 @@ DEFAULT = Load(events_per_s=1)
 @examples(
     "tailrace size --events-per-s 200000", "tailrace size --events-per-s 500 --consumers 5 --json"
 )
-def size(*, as_json: bool, **load: float) -> None:
+def size(**load: float) -> None:
     """Say how many brokers, captures, shards, partitions and workers a load needs, and how much disk.
 
     The answer follows from rates that were measured on one machine, which it names, with effects of a row each. It
     tells which part is split first, and whether it is two or two hundred; measure your own handlers before you buy.
     """
     found = plan(Load(**load), measured())  # type: ignore[arg-type]  # by the names of its fields
-    if as_json:
-        emit(found)
-        return
-    _print(found)
+    tell(found, lambda: _print(found))
 
 
 def _print(found: Plan) -> None:

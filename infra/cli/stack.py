@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from infra.cli.common import Command, confirm, yes_option
-from infra.cli.output import as_data, console, emit, json_option, table
+from infra.cli.output import as_data, console, emit, json_option, tell, wants_json
 from infra.cli.progress import TerminalReport, terminal_report
 from infra.cli.status import status_of
 from infra.deployment.current import own_stack
@@ -21,6 +21,7 @@ from infra.local.parts import PART_NAMES
 from infra.local.status import PartStatus
 from infra.local.up import UpResult
 from infra.settings import Settings
+from infra.tables import table
 
 if TYPE_CHECKING:
     from infra.local.restart import Restarted
@@ -33,18 +34,18 @@ FIRST_ORDER = (
 
 @click.command(cls=Command)
 @json_option
-def up(*, as_json: bool) -> None:
+def up() -> None:
     """Start the whole stack.
 
     Run again, it repairs what is missing and changes nothing else. If a step fails, whatever this
     call has started is stopped again.
     """
     settings = own_stack()
-    out = console(stderr=as_json)
+    out = console(stderr=wants_json())
     with terminal_report(out) as report:
         result = _bring_up(settings, report)
-    parts = status_of(settings, memory=as_json)
-    if as_json:
+    parts = status_of(settings, memory=wants_json())
+    if wants_json():
         emit(as_data(result) | {"parts": parts})
         return
     _print_parts(out, settings, parts)
@@ -59,62 +60,51 @@ def up(*, as_json: bool) -> None:
 @click.argument("part", type=click.Choice(PART_NAMES), required=False)
 @click.option("--kill", is_flag=True, help="Kill the part, as the loss of its machine would.")
 @json_option
-def down(*, part: str | None, kill: bool, as_json: bool) -> None:
+def down(*, part: str | None, kill: bool) -> None:
     """Stop everything that runs, or one part; the data stay.
 
     A part stays down until `tailrace up`, and is not started again by itself.
     """
     if part is not None:
-        _take_down(part, kill=kill, as_json=as_json)
+        _take_down(part, kill=kill)
         return
     if kill:
         raise click.UsageError("say which part is to be killed: tailrace down PART --kill")
     settings = own_stack()
     result = _stopping(settings).down(settings)
-    if as_json:
-        emit(result)
-        return
     count = len(result.stopped)
-    click.echo(f"Stopped {count} parts; the data stay." if count else "Nothing was running.")
+    lines = [f"Stopped {count} parts; the data stay." if count else "Nothing was running."]
     if result.leftovers:
-        click.echo(f"Ended {result.leftovers} processes that nobody supervised.")
+        lines.append(f"Ended {result.leftovers} processes that nobody supervised.")
+    tell(result, lines)
 
 
-def _take_down(part: str, *, kill: bool, as_json: bool) -> None:
+def _take_down(part: str, *, kill: bool) -> None:
     settings = own_stack()
     taken = _stopping(settings).take_down(settings, part, kill=kill)
-    if as_json:
-        emit(taken)
-        return
-    done = "is killed" if kill else "is stopped"
-    click.echo(f"{part} {done}{_with_others(part, taken.together)}; `tailrace up` starts it again.")
+    done = f"is {'killed' if kill else 'stopped'}{_with_others(part, taken.together)}"
+    tell(taken, [f"{part} {done}; `tailrace up` starts it again."])
 
 
 @click.command(cls=Command)
 @yes_option
 @json_option
-def reset(*, yes: bool, as_json: bool) -> None:
+def reset(*, yes: bool) -> None:
     """Stop everything and delete all data, after asking."""
     settings = own_stack()
     confirm(f"Delete all data in {settings.home}?", yes=yes)
     _stopping(settings).reset(settings)
-    if as_json:
-        emit({"deleted": settings.home})
-        return
-    click.echo(f"{settings.home} is gone.")
+    tell({"deleted": settings.home}, [f"{settings.home} is gone."])
 
 
 @click.command(cls=Command)
 @click.argument("part", type=click.Choice(PART_NAMES))
 @json_option
-def restart(*, part: str, as_json: bool) -> None:
+def restart(*, part: str) -> None:
     """Restart one part and wait until it is ready; a worker is ready when it consumes."""
     restarted = _restart(own_stack(), part)
-    if as_json:
-        emit(restarted)
-        return
     also = _with_others(part, restarted.together)
-    click.echo(f"{part} is ready after {restarted.seconds:.1f} s{also}.")
+    tell(restarted, [f"{part} is ready after {restarted.seconds:.1f} s{also}."])
 
 
 def _bring_up(settings: Settings, report: TerminalReport) -> UpResult:

@@ -6,11 +6,12 @@ import click
 from rich.text import Text
 
 from infra.cli.common import Command
-from infra.cli.output import console, emit, json_option, table
+from infra.cli.output import json_option, tell
 from infra.deployment.current import own_stack
 from infra.local.status import PartStatus
 from infra.local.status import status as part_status
 from infra.settings import Settings
+from infra.tables import table
 from infra.text import duration
 
 HEADINGS = ("part", "state", "process", "where", "up for", "restarts", "memory")
@@ -19,17 +20,13 @@ COLOURS = {"running": "green", "starting": "yellow", "stopped": "dim"}
 
 @click.command(cls=Command)
 @json_option
-def status(*, as_json: bool) -> int:
+def status() -> int:
     """Show every part of the stack.
 
     Ends with 0 if all of them run, with 1 otherwise.
     """
     parts = status_of(own_stack())
-    if as_json:
-        emit(parts)
-    else:
-        right = ("restarts", "memory")
-        console().print(table(HEADINGS, _rows(parts), right=right, cut=("where",)))
+    tell(parts, [table(HEADINGS, _rows(parts), right=HEADINGS[-2:], cut=("where",))])
     return 0 if all(part.is_running for part in parts) else 1
 
 

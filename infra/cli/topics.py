@@ -10,14 +10,23 @@ from cdc.topics import Summary
 from consumers.replay.where import Condition
 from infra.cli.common import Group, examples
 from infra.cli.mended import tell_mended
-from infra.cli.output import as_data, console, emit, json_option, table
+from infra.cli.output import as_data, json_option, tell, wants_json
 from infra.cli.screen import style
 from infra.cli.values import BOUND, CONDITION, KEY, TEXT, TOPIC, Parsed, bound, whole
 from infra.deployment.current import load_deployment
 from infra.operations import topics as operations
 from infra.operations.declared import apply_topics
-from infra.operations.records import LOOKED_AT, MOST, Filter, SearchRequest, find, header_of
+from infra.operations.records import (
+    LOOKED_AT,
+    MOST,
+    Filter,
+    SearchRequest,
+    SearchResult,
+    find,
+    header_of,
+)
 from infra.operations.topics import TailRequest
+from infra.tables import table
 from infra.text import counted
 
 PATIENCE_S = 300.0
@@ -30,14 +39,12 @@ def topics() -> None:
 
 @topics.command("list")
 @json_option
-def list_topics(*, as_json: bool) -> None:
+def list_topics() -> None:
     """Show the topics of the catalogue: owner, partitions, records kept."""
     summaries = operations.summaries(load_deployment())
-    if as_json:
-        emit([as_data(summary.topic) | {"records": summary.records} for summary in summaries])
-        return
+    result = [as_data(summary.topic) | {"records": summary.records} for summary in summaries]
     headings = ("topic", "owner", "partitions", "retention", "records", "messages")
-    console().print(table(headings, map(_row, summaries), wrap=("messages",)))
+    tell(result, [table(headings, map(_row, summaries), wrap=("messages",))])
 
 
 def _row(summary: Summary) -> tuple[str, ...]:
@@ -55,14 +62,12 @@ def _row(summary: Summary) -> tuple[str, ...]:
     help="Add partitions too where there are fewer than declared; keys move by that.",
 )
 @json_option
-def apply(*, add_partitions: bool, as_json: bool) -> int:
+def apply(*, add_partitions: bool) -> int:
     """Create the topics that are missing, and put settings back to what the catalogue declares.
 
     Ends with 1 if something is left that no command mends.
     """
-    return tell_mended(
-        apply_topics(load_deployment(), add_partitions=add_partitions), as_json=as_json
-    )
+    return tell_mended(apply_topics(load_deployment(), add_partitions=add_partitions))
 
 
 @topics.command()
@@ -72,9 +77,7 @@ def apply(*, add_partitions: bool, as_json: bool) -> int:
 @click.option("--key", type=KEY, help="Only records of this key, such as an order id.")
 @click.option("--type", "type_", type=TEXT, help="Only this message, such as orders.OrderCreated.")
 @json_option
-def tail(
-    *, topic: str, count: int, follow: bool, key: bytes | None, type_: str | None, as_json: bool
-) -> None:
+def tail(*, topic: str, count: int, follow: bool, key: bytes | None, type_: str | None) -> None:
     """Show the last records of TOPIC, decoded, with their headers.
 
     With --json, one object a line.
@@ -83,7 +86,7 @@ def tail(
     try:
         with operations.tail(load_deployment(), request) as records:
             for record in records:
-                click.echo(json.dumps(as_data(record)) if as_json else _block(record))
+                click.echo(json.dumps(as_data(record)) if wants_json() else _block(record))
     except KeyboardInterrupt:
         click.echo(err=True)
 
@@ -136,7 +139,6 @@ def search(  # noqa: PLR0913 - one for each option
     partition: int | None,
     until: tuple[str, ...],
     looked_at: int,
-    as_json: bool,
 ) -> None:
     """Show the newest records of TOPIC that are wanted, decoded, newest first, and how far they were looked for."""
     wanted = Filter(
@@ -150,9 +152,10 @@ def search(  # noqa: PLR0913 - one for each option
         seconds=PATIENCE_S,
     )
     result = find(load_deployment(), request)
-    if as_json:
-        emit(result)
-        return
+    tell(result, lambda: _show(result))
+
+
+def _show(result: SearchResult) -> None:
     for record in result.found.records:
         click.echo(_block(record))
     click.echo(

@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from infra.cli.output import console, emit, json_option
+from infra.cli.output import console, json_option, tell
 from infra.settings import Publisher
 from infra.shapes import Shape
 from tests.bench.command import run_to_exit
@@ -72,7 +72,6 @@ def chaos(
     shape: Shape,
     network: bool,
     parts: str,
-    as_json: bool,
 ) -> None:
     """Kill, freeze and restart the parts of a stack of its own while orders flow; lose those of a cluster for good,
     and fill their disks.
@@ -119,10 +118,7 @@ def chaos(
         )
         if not report.ok:
             keep_logs(stack)
-    if as_json:
-        emit(document(report))
-    else:
-        show(report, console())
+    tell(document(report), lambda: show(report, console()))
     if not report.ok:
         said.print(f"The logs of the stack are in {LOGS_KEPT}.")
         context.exit(1)

@@ -27,9 +27,9 @@ connector.add_command(reshard.command, "reshard")
 
 @connector.command()
 @json_option
-def apply(*, as_json: bool) -> None:
+def apply() -> None:
     """Bring the connector to its configuration and wait until it runs; nothing happens if it already does."""
-    _tell_done(operations.apply(load_deployment()), as_json=as_json)
+    _tell_done(operations.apply(load_deployment()))
 
 
 @connector.command()
@@ -55,25 +55,21 @@ def show(*, rendered: bool, capture: str) -> int:
 
 @connector.command()
 @json_option
-def restart(*, as_json: bool) -> None:
+def restart() -> None:
     """Restart the connector and its task, and wait until they run."""
-    _tell_done(operations.restart(load_deployment()), as_json=as_json)
+    _tell_done(operations.restart(load_deployment()))
 
 
 @connector.command()
 @json_option
-def status(*, as_json: bool) -> int:
+def status() -> int:
     """Show the state of the connector, its task and its slot; of each, where there are several.
 
     Ends with 1 unless connector and task run, slot and publication are whole, and no row stands in the way.
     """
     found = operations.reports(load_deployment())
-    if as_json:
-        main, *others = map(_as_json, found)
-        emit(main | {"others": others})
-    else:
-        for each in found:
-            _show(each)
+    main, *others = map(_as_json, found)
+    tell(main | {"others": others}, lambda: list(map(_show, found)))
     return 0 if all(each.is_well for each in found) else 1
 
 
@@ -108,12 +104,12 @@ def _show(found: operations.ConnectorReport) -> None:
         click.echo(sentence(f"{difference}; {difference.remedy}"), err=True)
 
 
-def _tell_done(done: Mapping[str, str], *, as_json: bool) -> None:
+def _tell_done(done: Mapping[str, str]) -> None:
     [name, *_] = done
     result = {"connector": name, "result": done[name]}
     others = [{"connector": other, "result": what} for other, what in done.items() if other != name]
     lines = [f"{each}: {what}, running" for each, what in done.items()]
-    tell(result | {"others": others}, lines, as_json=as_json)
+    tell(result | {"others": others}, lines)
 
 
 def _slot_lines(slot: Slot | None) -> Iterator[str]:

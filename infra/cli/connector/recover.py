@@ -1,5 +1,6 @@
 """The command that mends a lost replication slot: `connector recover`."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from cdc import connector as debezium
 from cdc.recovery import Recovered
 from cdc.slot.health import Diagnosis
 from infra.cli.common import Command, confirm, examples, yes_option
-from infra.cli.output import as_data, emit, json_option
+from infra.cli.output import as_data, json_option, step, tell, wants_json
 from infra.cli.progress import counting, on_stderr
 from infra.cli.values import CAPTURE, MOMENT
 from infra.deployment.current import load_deployment
@@ -54,7 +55,6 @@ def command(
     force: bool,
     capture: str | None,
     yes: bool,
-    as_json: bool,
 ) -> int:
     """Mend a replication slot that was lost, dropped, moved or made anew, without losing a row.
 
@@ -65,38 +65,28 @@ def command(
     deployment = load_deployment()
     where = deployment.find_shard(capture) if capture else worst(deployment)
     ailing = diagnose(deployment, where)
-    diagnosis, progress = ailing.diagnosis, on_stderr(counting, quiet=as_json)
-
-    def tell(line: str) -> None:
-        if not as_json:
-            click.echo(f"  {line}")
-
+    diagnosis, progress = ailing.diagnosis, on_stderr(counting)
     if diagnosis.ailment is None and not force:
-        _tell_whole(diagnosis, ailing.state, as_json=as_json)
+        whole = _as_json(Recovered(), diagnosis, done=False, running=ailing.state.is_running)
+        tell(whole, lambda: _show_whole(diagnosis, ailing.state))
         return 0 if ailing.state.is_running else 1
-    if not as_json:
+    if not wants_json():
         click.echo(sentence(diagnosis.told))
     if not dry_run:
         confirm(f"{STEPS}\nGo on?", yes=yes)
     found, shards = recover_slot(
-        deployment, where, since, progress, tell, leave_out=force, dry_run=dry_run
+        deployment, where, since, progress, step, leave_out=force, dry_run=dry_run
     )
     running = not dry_run or ailing.state.is_running
-    if as_json:
-        emit(_as_json(found, diagnosis, done=not dry_run, running=running))
-    else:
-        _report(found, done=not dry_run)
+    result = _as_json(found, diagnosis, done=not dry_run, running=running)
+    tell(result, _lines(found, done=not dry_run))
     for each in shards:  # and no other, which may be as ill
-        send_canary_by(
-            deployment, each
-        )  # which proves it, and gives the connector its first position
+        # it proves it, and gives the connector its first position
+        send_canary_by(deployment, each)
     return 0
 
 
-def _tell_whole(diagnosis: Diagnosis, state: debezium.ConnectorStatus, *, as_json: bool) -> None:
-    if as_json:
-        emit(_as_json(Recovered(), diagnosis, done=False, running=state.is_running))
-        return
+def _show_whole(diagnosis: Diagnosis, state: debezium.ConnectorStatus) -> None:
     click.echo(f"Nothing to recover: {diagnosis.told}.")
     why = f" ({state.cause.text})" if state.cause else ""
     if not state.is_running:
@@ -112,24 +102,22 @@ def _as_json(found: Recovered, diagnosis: Diagnosis, *, done: bool, running: boo
     return as_data(diagnosis) | stand | as_data(found)
 
 
-def _report(found: Recovered, *, done: bool) -> None:
+def _lines(found: Recovered, *, done: bool) -> Iterator[str]:
     for each in found.published:
-        click.echo(f"  {each.topic}: {each.rows:,} rows, from {each.first} to {each.last}")
+        yield f"  {each.topic}: {each.rows:,} rows, from {each.first} to {each.last}"
     if found.too_old:
-        click.echo(
+        yield (
             f"  {found.too_old:,} rows are older than what Kafka keeps of their partition, so that nobody can tell "
-            "whether they were delivered; they were left alone",
+            "whether they were delivered; they were left alone"
         )
     for topic, rows in found.without_topic.items():
-        click.echo(
-            f"  {rows:,} rows are for {topic}, which Kafka does not have; they were left alone"
-        )
+        yield f"  {rows:,} rows are for {topic}, which Kafka does not have; they were left alone"
     for large in found.too_large:
-        click.echo(f"  {large}, more than a broker takes; it was left out and stays in its outbox")
+        yield f"  {large}, more than a broker takes; it was left out and stays in its outbox"
     if done:
-        click.echo(
+        yield (
             f"Recovered in {found.seconds:.1f} s: {found.rows:,} rows were published again. "
             "`tailrace outbox verify --topic` proves it for a topic."
         )
     else:
-        click.echo(f"{found.rows:,} rows would be published again; nothing was done.")
+        yield f"{found.rows:,} rows would be published again; nothing was done."

@@ -3,7 +3,7 @@
 import click
 
 from infra.cli.common import Command, confirm, examples, yes_option
-from infra.cli.output import console, json_option, tell
+from infra.cli.output import json_option, step, tell
 from infra.cli.progress import terminal_report
 from infra.deployment.current import is_local, load_deployment, local_stack
 from infra.sharding.reshard import Change, reshard
@@ -18,7 +18,7 @@ AFTERWARDS = (
 @yes_option
 @json_option
 @examples("TAILRACE_SHARDS=main=2 tailrace connector reshard --yes")
-def command(*, yes: bool, as_json: bool) -> None:
+def command(*, yes: bool) -> None:
     """Have each database captured by as many connectors as the setting `shards` says, while everything runs.
 
     Rows of a key all go by one connector, before the change and after it, and those of before are in Kafka before any
@@ -26,19 +26,15 @@ def command(*, yes: bool, as_json: bool) -> None:
     """
     confirm(QUESTION, yes=yes)
 
-    def say(line: str) -> None:
-        if not as_json:
-            click.echo(f"  {line}")
-
     if is_local():
         from infra.local.reshard import reshard_stack
 
-        with terminal_report(console(stderr=as_json)) as report:
-            done = reshard_stack(local_stack(), say, report)
+        with terminal_report() as report:
+            done = reshard_stack(local_stack(), step, report)
     else:
-        done = reshard(load_deployment(), say)
+        done = reshard(load_deployment(), step)
     lines = [_told(each) for each in done] or ["Nothing to change: all is as the settings say."]
-    tell(done, lines if is_local() or not done else [*lines, AFTERWARDS], as_json=as_json)
+    tell(done, lines if is_local() or not done else [*lines, AFTERWARDS])
 
 
 def _told(change: Change) -> str:

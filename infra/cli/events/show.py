@@ -40,7 +40,6 @@ def show(
     kind: str,
     aggregate_id: str,
     as_of: AsOf | None,
-    as_json: bool,
 ) -> int:
     """Show what happened to one aggregate, oldest first: KIND is order or payment, ID names which.
 
@@ -49,7 +48,7 @@ def show(
     """
     request = HistoryRequest(kind=kind, aggregate_id=aggregate_id, as_of=as_of or AsOf())
     found = history(load_deployment(), request)
-    tell(found, _lines(found), as_json=as_json)
+    tell(found, _lines(found))
     return 0 if found.is_sound else 1
 
 

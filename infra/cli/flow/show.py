@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 import click
+from rich.console import RenderableType
 
 from cdc.text import printable
 from infra.cli.common import Command, examples
 from infra.cli.flow.mermaid import sequence
-from infra.cli.output import as_data, console, emit, json_option, table, tell
+from infra.cli.output import as_data, json_option, tell, wants_json
 from infra.cli.screen import style
 from infra.cli.values import TEXT
 from infra.deployment.current import load_deployment
 from infra.operations.flow import PARKED, Flow, FlowMessage, Taking
 from infra.operations.flow import flow as find_flow
+from infra.tables import table
 from infra.text import counted, local
 
 Children = Mapping[UUID | None, Sequence[FlowMessage]]
@@ -29,28 +31,23 @@ WAITS = ("in the outbox", "in the topic", "in the handler")
     "tailrace flow show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968",
     "tailrace flow show 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --mermaid > order.mmd",
 )
-def show(*, id_: str, mermaid: bool, as_json: bool) -> int:
+def show(*, id_: str, mermaid: bool) -> int:
     """Show what really happened: ID is that of an order or the like, a correlation id, or a message id.
 
     Messages stand below the one that led to them, in the order of their causes and their positions in the outboxes, not
     of the clocks. Below them stands where each waited. Ends with 1 if something is parked, or refused by Kafka.
     """
-    if mermaid and as_json:
+    if mermaid and wants_json():
         raise click.UsageError("--mermaid and --json are two forms of the same: choose one.")
     found = find_flow(load_deployment(), id_)
-    if mermaid:
-        tell(found, sequence(found), as_json=False)
-    elif as_json:
-        emit(as_data(found) | {"is_done": found.is_done, "is_sound": found.is_sound})
-    else:
-        tell(found, _tree(found), as_json=False)
-        console().print(table(("message", "consumer", *WAITS), _waits(found), right=WAITS))
+    result = as_data(found) | {"is_done": found.is_done, "is_sound": found.is_sound}
+    tell(result, sequence(found) if mermaid else _shown(found))
     for note in found.notes:
         click.echo(note, err=True)
     return 0 if found.is_sound else 1
 
 
-def _tree(flow: Flow) -> Iterator[str]:
+def _shown(flow: Flow) -> Iterator[RenderableType]:
     standing = "it is through" if flow.is_done else "it is not through yet"
     if not flow.is_sound:
         standing = style("something has failed", fg="red")
@@ -65,6 +62,7 @@ def _tree(flow: Flow) -> Iterator[str]:
         yield f"\ncaused by {cause}, correlation {root.correlation_id}"
         yield from _branch(root, children)
     yield ""
+    yield table(("message", "consumer", *WAITS), _waits(flow), right=WAITS)
 
 
 def _branch(root: FlowMessage, children: Children) -> Iterator[str]:

@@ -24,17 +24,17 @@ from infra.operations.outbox import backfill as operation
 )
 @json_option
 @examples("tailrace outbox backfill --dry-run", "tailrace outbox backfill --since 2h")
-def backfill(*, dry_run: bool, since: datetime | None, as_json: bool) -> int:
+def backfill(*, dry_run: bool, since: datetime | None) -> int:
     """Publish rows that Kafka lacks although connector or relay is past them.
 
     So it is with rows that were written while the publication did not carry them. Exactly those are published, in the
     order in which they were written; the pipeline goes on meanwhile. Of a key of which something later is in Kafka
     already, they come behind it. Ends with 1 if it is not certain yet whether rows are on their way.
     """
-    progress = on_stderr(counting, quiet=as_json)
+    progress = on_stderr(counting)
     found = operation.backfill(load_deployment(), since, progress, dry_run=dry_run)
     lines = [_line(each) for each in found] or ["Kafka lacks no row."]
-    tell([_data(each) for each in found], lines, as_json=as_json)
+    tell([_data(each) for each in found], lines)
     return 1 if any(isinstance(each, Gap) and not each.is_certain for each in found) else 0
 
 

@@ -11,8 +11,8 @@ from infra.operations.outbox.canary import send_canary
 @click.command(cls=Command)
 @json_option
 @examples("tailrace outbox canary")
-def canary(*, as_json: bool) -> None:
+def canary() -> None:
     """Send a message through outbox, publisher and Kafka, and show how long it took."""
     arrived = send_canary(load_deployment())
     line = f"A message took {arrived.seconds * 1000:.0f} ms from commit to consumer."
-    tell(arrived, [line], as_json=as_json)
+    tell(arrived, [line])

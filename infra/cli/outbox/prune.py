@@ -31,7 +31,7 @@ COLOURS = {"dropped": "green", "missing": "red", "made": "cyan", "taken over": "
 )
 @json_option
 @examples("tailrace outbox prune --dry-run", "tailrace outbox prune --keep 2")
-def prune(*, dry_run: bool, keep: int | None, as_json: bool) -> int:
+def prune(*, dry_run: bool, keep: int | None) -> int:
     """Drop days of messages that are old and published, and make days ahead.
 
     Messages are what is in an outbox besides events: commands, replies, signs of life. A day of them goes whole, which
@@ -43,7 +43,7 @@ def prune(*, dry_run: bool, keep: int | None, as_json: bool) -> int:
     done = retention.prune(load_deployment(), keep_days=keep, dry_run=dry_run)
     days_of = done.outboxes.items()
     lines = (line for each in days_of for line in _lines(*each, dry_run=dry_run))
-    tell(done, lines, as_json=as_json)
+    tell(done, lines)
     return 0 if done.is_good else 1
 
 

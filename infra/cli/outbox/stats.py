@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 import click
+from rich.console import RenderableType
 
 from cdc.retention.stats import Held, Progress
 from infra.cli.common import Command, examples
-from infra.cli.output import console, emit, json_option, table
+from infra.cli.output import json_option, tell
 from infra.cli.screen import style
 from infra.deployment.current import load_deployment
 from infra.operations.outbox import retention
+from infra.tables import table
 from infra.text import MEGABYTE, counted, duration, local, size
 
 HEADINGS = ("outbox", "kind", "rows", "size", "oldest", "newest", "could be dropped")
@@ -18,22 +20,21 @@ HEADINGS = ("outbox", "kind", "rows", "size", "oldest", "newest", "could be drop
 @click.command(cls=Command)
 @json_option
 @examples("tailrace outbox stats", "tailrace outbox stats --json")
-def stats(*, as_json: bool) -> None:
+def stats() -> None:
     """Show how much each outbox holds, since when, and what of it could be dropped now.
 
     Rows of large outboxes are estimated by Postgres, and shown with a ~. Delayed messages are those that are kept back
     until their time; what the outbox refuses then is tried again until it goes.
     """
     found = retention.stats(load_deployment())
-    if as_json:
-        emit(found)
-        return
     rows = _rows(found.outboxes)
-    console().print(table(HEADINGS, rows, right=("rows", "size"), wrap=HEADINGS[4:]))
-    for line in _refused(found.outboxes):
-        click.echo(style(line, fg="red"))
     kept = f"Messages are kept for {counted(found.outbox_days, 'day')}, events for good."
-    click.echo(f"{kept} {_told(found.publisher)}")
+    shown: list[RenderableType] = [
+        table(HEADINGS, rows, right=("rows", "size"), wrap=HEADINGS[4:]),
+        *(style(line, fg="red") for line in _refused(found.outboxes)),
+        f"{kept} {_told(found.publisher)}",
+    ]
+    tell(found, shown)
 
 
 def _told(behind: Progress | retention.Waiting | None) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cdc.reconciliation import WRONG, ConsumerReport, Kind, Named, TopicReport
 from infra.cli.common import Command, examples
-from infra.cli.output import as_data, console, emit, json_option, tell
+from infra.cli.output import as_data, console, json_option, tell
 from infra.cli.progress import counting, on_stderr
 from infra.cli.screen import style
 from infra.cli.values import CONSUMER, MOMENT, TOPIC, seconds, whole
@@ -73,7 +73,7 @@ TOLD = {
     "tailrace outbox verify --topic order.events",
     "tailrace outbox verify --topic order.events --from 2026-11-23T10:00 --to 2026-11-23T11:00",
 )
-def verify(*, topic: str | None, limit: int, as_json: bool, **options: Any) -> int:
+def verify(*, topic: str | None, limit: int, **options: Any) -> int:
     r"""Prove that rows and events agree, or with --topic that outbox, Kafka and inboxes do.
 
     \b
@@ -86,19 +86,17 @@ def verify(*, topic: str | None, limit: int, as_json: bool, **options: Any) -> i
 
     Ends with 0 if there is nothing to tell, with 1 otherwise.
     """
-    deployment, progress = load_deployment(), on_stderr(counting, quiet=as_json)
+    deployment, progress = load_deployment(), on_stderr(counting)
     if topic is None:
         _require_topic(click.get_current_context())
         rows = operations.verify_rows(deployment, limit, progress)
-        tell(rows, _rows_lines(rows), as_json=as_json)
+        tell(rows, _rows_lines(rows))
         return 1 if any(each.found for each in rows.kinds) else 0
     report = operations.verify_topic(
         deployment, operations.TopicRequest(topic=topic, limit=limit, **options), progress
     )
-    if as_json:
-        emit({"topic": report.topic, "ok": report.is_good} | as_data(report))
-    else:
-        _print_topic(report)
+    told = {"topic": report.topic, "ok": report.is_good} | as_data(report)
+    tell(told, lambda: _print_topic(report))
     return 0 if report.is_good else 1
 
 

@@ -60,7 +60,6 @@ def edit(  # noqa: PLR0913 - one parameter per option
     editor: bool,
     current_schema: bool,
     by: Audit,
-    as_json: bool,
 ) -> None:
     """Change what the message at PLACE says, as JSON; `tailrace parked show PLACE` shows it in the same form.
 
@@ -82,7 +81,7 @@ def edit(  # noqa: PLR0913 - one parameter per option
     line = f"{place} says that already; nothing was changed."
     if result.changed:
         line = f"{place} is changed; `tailrace parked retry {place}` has it tried now."
-    tell(result, [line], as_json=as_json)
+    tell(result, [line])
 
 
 def _text(path: Path) -> str:

@@ -7,7 +7,7 @@ import click
 from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.message import Parked
 from infra.cli.common import Command, confirm, examples, yes_option
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.parked.options import acting, targeting
 from infra.cli.progress import counting, on_stderr
 from infra.cli.values import RATE, seconds
@@ -50,7 +50,6 @@ def retry(
     rate: float | None,
     timeout_s: float | None,
     wait: bool,
-    as_json: bool,
 ) -> int:
     """Have the message at PLACE, or all that the filters choose, tried again as if it had never failed.
 
@@ -61,12 +60,9 @@ def retry(
         load_deployment(),
         retrying.RetryRequest(target=target, by=by, rate=rate, follow=wait, timeout_s=timeout_s),
         lambda messages: confirm(_question(messages), yes=yes),
-        on_stderr(counting, quiet=as_json),
+        on_stderr(counting),
     )
-    if as_json:
-        emit(result)
-    else:
-        _report(result)
+    tell(result, lambda: _report(result))
     return 0 if result.is_good else 1
 
 

@@ -32,18 +32,16 @@ from infra.text import age, counted, local
     "tailrace parked show order.events/3/17",
     "tailrace parked show order.events/3/17 --consumer payments-worker --json",
 )
-def show(
-    *, place: RecordPosition, consumer: str | None, message_id: UUID | None, as_json: bool
-) -> None:
+def show(*, place: RecordPosition, consumer: str | None, message_id: UUID | None) -> None:
     """Show everything about the message at PLACE: headers, payload, error, and what was done about it.
 
     One that is not parked any more is shown as it was when somebody last did something about it.
     """
     view = showing.show(load_deployment(), place, consumer, message_id)
     if isinstance(view, ParkedView):
-        tell(_parked_as_json(view), _parked(view), as_json=as_json)
+        tell(_parked_as_json(view), _parked(view))
     else:
-        tell(_gone_as_json(view), _gone(view), as_json=as_json)
+        tell(_gone_as_json(view), _gone(view))
 
 
 def _parked(view: ParkedView) -> Iterator[str]:

@@ -7,7 +7,7 @@ import click
 from consumers.runtime.parked.acting import Audit
 from consumers.runtime.parked.message import Parked
 from infra.cli.common import Command, confirm, examples, yes_option
-from infra.cli.output import emit, json_option
+from infra.cli.output import json_option, tell
 from infra.cli.parked.options import acting, targeting, waiting_option
 from infra.deployment.current import load_deployment
 from infra.operations.parked import skip as skipping
@@ -24,7 +24,7 @@ from infra.text import counted
     "tailrace parked skip order.events/3/17 --why 'a test order'",
     "tailrace parked skip --key 0199d2b4-5a7e-7c1b-8f3e-1d2c3b4a5968 --waiting --why 'the order was settled by hand'",
 )
-def skip(*, target: Target, by: Audit, yes: bool, as_json: bool) -> int:
+def skip(*, target: Target, by: Audit, yes: bool) -> int:
     """Take the message at PLACE, or all that the filters choose, out for good.
 
     What is skipped never takes effect. It is kept whole with the note of who did it and why, which `tailrace parked
@@ -35,10 +35,7 @@ def skip(*, target: Target, by: Audit, yes: bool, as_json: bool) -> int:
         confirm(f"Skip {counted(len(messages), 'message')} for good?", yes=yes)
 
     result = skipping.skip(load_deployment(), target, by, approve)
-    if as_json:
-        emit(result)
-    else:
-        _report(result)
+    tell(result, lambda: _report(result))
     return 1 if result.busy else 0
 
 

@@ -1,13 +1,15 @@
 """The commands about replays that go on by themselves."""
 
 import click
+from rich.console import RenderableType
 
 from infra.cli.common import Command, examples
-from infra.cli.output import console, emit, json_option, table, tell
+from infra.cli.output import json_option, tell
 from infra.cli.values import RUN
 from infra.deployment.current import load_deployment
 from infra.operations.replay import jobs as operations
 from infra.operations.replay.jobs import Job
+from infra.tables import table
 from infra.text import local
 
 
@@ -15,20 +17,15 @@ from infra.text import local
 @click.argument("job_id", metavar="[ID]", type=RUN, required=False)
 @json_option
 @examples("tailrace replay jobs", "tailrace replay jobs 20261123-100000-1f3c --json")
-def jobs(*, job_id: str | None, as_json: bool) -> None:
+def jobs(*, job_id: str | None) -> None:
     """List the replays begun with --background or in the console, newest first; that of ID with its result."""
     deployment = load_deployment()
     found = [operations.job(deployment, job_id)] if job_id else operations.jobs(deployment)
-    if as_json:
-        emit(found[0] if job_id else found)
-        return
-    if not found:
-        click.echo("There are none.")
-        return
     headings = ("replay", "state", "", "begun", "by", "command")
-    console().print(table(headings, map(_row, found), wrap=headings[2:]))
+    shown: list[RenderableType] = [table(headings, map(_row, found), wrap=headings[2:])]
     if job_id:
-        click.echo(found[0].complaint or f"Its files are in {found[0].kept_at}.")
+        shown.append(found[0].complaint or f"Its files are in {found[0].kept_at}.")
+    tell(found[0] if job_id else found, shown if found else ["There are none."])
 
 
 def _row(job: Job) -> tuple[str, ...]:
@@ -40,8 +37,8 @@ def _row(job: Job) -> tuple[str, ...]:
 @click.argument("job_id", metavar="ID", type=RUN)
 @json_option
 @examples("tailrace replay stop 20261123-100000-1f3c")
-def stop(*, job_id: str, as_json: bool) -> None:
+def stop(*, job_id: str) -> None:
     """Interrupt the replay ID as Ctrl-C would; `tailrace replay --resume` goes on with it."""
     found = operations.stop(load_deployment(), job_id)
     line = "is interrupted" if found.state == "running" else "has ended already"
-    tell(found, [f"The replay {job_id} {line}."], as_json=as_json)
+    tell(found, [f"The replay {job_id} {line}."])

@@ -6,34 +6,31 @@ from datetime import UTC, datetime
 import click
 
 from infra.cli.common import Command, examples
-from infra.cli.output import console, emit, json_option, table
+from infra.cli.output import json_option, tell
 from infra.cli.values import SANDBOX
 from infra.deployment.current import load_deployment
 from infra.operations.replay import sandbox
+from infra.tables import table
 from infra.text import MEGABYTE, age, counted
 
 
 @click.command(cls=Command)
 @json_option
-def sandboxes(*, as_json: bool) -> None:
+def sandboxes() -> None:
     """List the sandboxes of replays: those at work, those kept, and those left behind by a replay that was killed."""
     found = sandbox.sandboxes(load_deployment())
-    if as_json:
-        emit(found)
-    elif not found:
-        click.echo("There are no sandboxes.")
-    else:
-        now = datetime.now(UTC)
-        headings = ("sandbox", "consumer", "state", "made", "by", "pid", "MB")
-        rows = (
-            (
-                *(each.name, each.consumer, each.state.replace("_", " ")),
-                *(age(each.made_at, now), each.made_by, str(each.pid)),
-                f"{each.size_bytes / MEGABYTE:,.0f}",
-            )
-            for each in found
+    now = datetime.now(UTC)
+    headings = ("sandbox", "consumer", "state", "made", "by", "pid", "MB")
+    rows = (
+        (
+            *(each.name, each.consumer, each.state.replace("_", " ")),
+            *(age(each.made_at, now), each.made_by, str(each.pid)),
+            f"{each.size_bytes / MEGABYTE:,.0f}",
         )
-        console().print(table(headings, rows, right=("MB",), wrap=("state", "made")))
+        for each in found
+    )
+    shown = table(headings, rows, right=("MB",), wrap=("state", "made"))
+    tell(found, [shown if found else "There are no sandboxes."])
 
 
 @click.command(cls=Command)
@@ -43,10 +40,8 @@ def sandboxes(*, as_json: bool) -> None:
     "tailrace replay drop replay_analytics_20261123_100000_1f3c", "tailrace replay drop --all"
 )
 @json_option
-def drop(*, names: Sequence[str], everything: bool, as_json: bool) -> None:
+def drop(*, names: Sequence[str], everything: bool) -> None:
     """Drop sandboxes, with all that is in them."""
     dropped = sandbox.drop_sandboxes(load_deployment(), *names, everything=everything)
-    if as_json:
-        emit({"dropped": dropped})
-        return
-    click.echo(f"{counted(dropped, 'sandbox' if dropped == 1 else 'sandboxe')} dropped.")
+    told = f"{counted(dropped, 'sandbox' if dropped == 1 else 'sandboxe')} dropped."
+    tell({"dropped": dropped}, [told])

@@ -12,7 +12,7 @@ from consumers.replay.state import RunState
 from infra.cli import output
 from infra.cli.screen import style
 from infra.operations.replay.run import Counted, Run
-from infra.tables import FittingTable
+from infra.tables import FittingTable, table
 from infra.text import counted, local, one_line
 
 SOURCES = {"kafka": "Kafka", "log": "the event log"}
@@ -45,7 +45,7 @@ def plan_table(found: Counted) -> FittingTable:
         for each in plan.ranges
     )
     when = "first recorded at"
-    return output.table(("topic", *right, when), rows, right=right, wrap=(when,))
+    return table(("topic", *right, when), rows, right=right, wrap=(when,))
 
 
 def plan_as_json(found: Counted) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
             yield f"  {each['party']}  {each['action']}  {each['key']}  {_short(each['details'])}"
     if outcome.behind:
         yield f"Live has not taken {outcome.behind:,} of these messages itself yet: rows may differ for that alone."
-    for table in outcome.tables:
-        yield from _table_lines(table)
+    for each in outcome.tables:
+        yield from _table_lines(each)
 
 
 def outcome_as_json(run: Run, outcome: Outcome) -> dict[str, Any]:

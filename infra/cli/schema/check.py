@@ -78,7 +78,6 @@ def check(
     style: str,
     sarif_file: Path | None,
     directory: Path,
-    as_json: bool,
 ) -> int:
     """Compare the contracts of the working tree with older ones; refuse what would break somebody.
 
@@ -95,7 +94,7 @@ def check(
         sarif_file.write_text(f"{content}\n", encoding="utf-8")
     as_lines = report.as_github if style == "github" else report.as_text
     lines = (*_records(found.topics, style), *as_lines(found.report))
-    tell(report.as_json(found.report) | _data(found.topics, last), lines, as_json=as_json)
+    tell(report.as_json(found.report) | _data(found.topics, last), lines)
     return 0 if found.is_good else 1
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from infra.cli.common import Command, examples
-from infra.cli.output import as_data, console, emit, json_option, table
+from infra.cli.output import as_data, console, emit, json_option, tell, wants_json
 from infra.cli.schema.baseline import Against, directory_option, findings_only, where
 from infra.cli.values import COUNT, SUBJECT
 from infra.operations import contracts
+from infra.tables import table
 from schemas.gate import tree
 from schemas.gate.sources import MalformedFileError, document
 
@@ -26,7 +27,7 @@ from schemas.gate.sources import MalformedFileError, document
     "tailrace schema list --registry",
 )
 @findings_only()
-def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
+def list_messages(*, registry: bool, directory: Path) -> None:
     """Show every message: topic, owner, promise, and whether it changed since main."""
     try:
         found = contracts.list_messages(where, directory, registry=registry)
@@ -38,12 +39,9 @@ def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
     if not registry:
         for row in rows:
             del row["version"], row["id"]
-    if as_json:
-        emit(rows)
-        return
     headings = list(rows[0]) if rows else []
     cells = (["-" if value is None else str(value) for value in row.values()] for row in rows)
-    console().print(table(headings, cells, wrap=headings))
+    tell(rows, [table(headings, cells, wrap=headings)])
 
 
 @click.command(cls=Command)
@@ -63,12 +61,10 @@ def list_messages(*, registry: bool, directory: Path, as_json: bool) -> None:
     "tailrace schema show orders.OrderCreated --version 1",
 )
 @findings_only()
-def show(
-    *, subject: str, version: int | None, against: str | None, directory: Path, as_json: bool
-) -> None:
+def show(*, subject: str, version: int | None, against: str | None, directory: Path) -> None:
     """Print the schema of SUBJECT: that of the working tree, or an older one."""
     found = contracts.show(where, directory, subject, version=version, against=against)
-    if as_json:
+    if wants_json():
         emit({"subject": subject, "where": found.where, "schema": _content(subject, found.text)})
     else:
         _print_schema(subject, found.text)

@@ -44,7 +44,7 @@ SIGNS = {
     "tailrace schema diff --against registry --json",
 )
 @findings_only()
-def show_diff(*, subject: str | None, against: str, directory: Path, as_json: bool) -> int:
+def show_diff(*, subject: str | None, against: str, directory: Path) -> int:
     """Show what changed in the events, field by field, in SUBJECT or in all.
 
     Ends with 0, or with 1 if a schema is malformed.
@@ -52,7 +52,7 @@ def show_diff(*, subject: str | None, against: str, directory: Path, as_json: bo
     found = contracts.diff(where, Comparison(directory=directory, against=against), subject)
     changes = found.changes
     lines = [line for change in changes for line in lines_of(change)]
-    tell(changes, lines or [_nothing(found.title)], as_json=as_json)
+    tell(changes, lines or [_nothing(found.title)])
     return 1 if any(change.kind == "malformed" for change in changes) else 0
 
 
@@ -65,7 +65,7 @@ def show_diff(*, subject: str | None, against: str, directory: Path, as_json: bo
     "tailrace schema impact --against registry",
 )
 @findings_only()
-def show_impact(*, against: str, directory: Path, as_json: bool) -> int:
+def show_impact(*, against: str, directory: Path) -> int:
     """Show which consumers read the fields that changed, and what that means for them.
 
     A consumer that pins a schema under schemas/readers reads its fields; any other reads the whole message.
@@ -75,7 +75,7 @@ def show_impact(*, against: str, directory: Path, as_json: bool) -> int:
     found = contracts.impact(where, Comparison(directory=directory, against=against))
     impacts = found.changes
     lines = [line for each in impacts for line in lines_of_impact(each)]
-    tell(impacts, lines or [_nothing(found.title)], as_json=as_json)
+    tell(impacts, lines or [_nothing(found.title)])
     return 1 if any(each.field.kind == "malformed" for each in impacts) else 0
 
 

@@ -24,7 +24,7 @@ from infra.operations.contracts import keep_golden
     "tailrace schema golden orders.OrderCreated",
     "tailrace schema golden orders.OrderCreated --value order.json",
 )
-def golden(*, subject: str, value: Path | None, as_json: bool) -> None:
+def golden(*, subject: str, value: Path | None) -> None:
     """Keep bytes of SUBJECT as its schema is now, so that a test can tell whether they will be read for good.
 
     Once for each version of a schema. Nothing is written when there are bytes of this version already.
@@ -33,7 +33,7 @@ def golden(*, subject: str, value: Path | None, as_json: bool) -> None:
     lines = [f"{subject} has golden bytes of this version."]
     if path:
         lines = [f"wrote {path}", "`make generate` brings the pages that show them into step."]
-    tell({"subject": subject, "file": path}, lines, as_json=as_json)
+    tell({"subject": subject, "file": path}, lines)
 
 
 def _json(file: Path) -> Any:

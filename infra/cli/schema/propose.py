@@ -46,7 +46,6 @@ def propose(
     path: Path,
     against: str,
     directory: Path,
-    as_json: bool,
 ) -> int:
     """Say what a new schema of SUBJECT would change, for whom, and whether the gate lets it pass; nothing is published.
 
@@ -58,9 +57,5 @@ def propose(
     lines = [line for each in judged.changes for line in lines_of(each)]
     lines += [line for each in judged.impacts for line in lines_of_impact(each)]
     verdict = "it may be made" if judged.is_good else "the gate refuses it"
-    tell(
-        judged,
-        [*lines, *map(str, judged.findings), f"Against {judged.against}: {verdict}."],
-        as_json=as_json,
-    )
+    tell(judged, [*lines, *map(str, judged.findings), f"Against {judged.against}: {verdict}."])
     return 0 if judged.is_good else 1

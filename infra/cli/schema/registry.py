@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import click
+from rich.console import RenderableType
 
 from infra.cli.common import Command, examples
-from infra.cli.output import console, emit, json_option, table, tell
+from infra.cli.output import console, json_option, tell
 from infra.cli.progress import open_bar
 from infra.cli.schema.diff import lines_of
 from infra.cli.values import SUBJECT
 from infra.deployment.current import load_deployment
 from infra.operations import schema as operations
 from infra.operations.schema import HistoryEntry, PublishedSubject, Version
+from infra.tables import table
 from infra.text import local
 from schemas.gate.finding import Finding
 from schemas.publish_plan import BrokenContractError, Progress
@@ -28,18 +31,18 @@ from schemas.publish_plan import BrokenContractError, Progress
     "tailrace schema publish --dry-run",
     "tailrace schema publish",
 )
-def publish(*, dry_run: bool, new_ids: bool, as_json: bool) -> int:
+def publish(*, dry_run: bool, new_ids: bool) -> int:
     """Register the schemas that the registry does not hold yet.
 
     All of them must pass the gate, or none is registered. The second time there is nothing to do.
     """
     try:
-        with _progress(as_json=as_json) as progress:
+        with _progress() as progress:
             done = operations.publish(load_deployment(), progress, dry_run=dry_run, new_ids=new_ids)
     except BrokenContractError as error:
-        _refuse(error.findings, as_json=as_json)
+        tell({"findings": error.findings}, partial(_refuse, error.findings))
         return 1
-    _tell(done, dry_run=dry_run, as_json=as_json)
+    tell(done, _lines(done, dry_run=dry_run))
     return 0
 
 
@@ -51,39 +54,30 @@ def publish(*, dry_run: bool, new_ids: bool, as_json: bool) -> int:
     "tailrace schema history orders.OrderCreated",
     "tailrace schema history orders.OrderCreated --changes",
 )
-def history(*, subject: str, changes: bool, as_json: bool) -> None:
+def history(*, subject: str, changes: bool) -> None:
     """Show the versions of SUBJECT: when each was published, by whom, from which git revision."""
     if changes:
         versions = operations.versions(load_deployment(), subject)
-        tell(versions, [line for each in versions for line in _changed(each)], as_json=as_json)
+        tell(versions, [line for each in versions for line in _changed(each)])
         return
     entries = operations.history(load_deployment(), subject)
-    if as_json:
-        emit(entries)
-        return
     headings = ("version", "id", "when", "who", "git revision")
-    console().print(table(headings, map(_cells, entries), wrap=headings))
+    tell(entries, [table(headings, map(_cells, entries), wrap=headings)])
 
 
-def _tell(done: Sequence[PublishedSubject], *, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        emit(done)
-        return
+def _lines(done: Sequence[PublishedSubject], *, dry_run: bool) -> Iterator[RenderableType]:
     rows = ((each.subject, _text(each.version), _text(each.schema_id), each.state) for each in done)
-    console().print(table(("subject", "version", "id", ""), rows, wrap=("",)))
+    yield table(("subject", "version", "id", ""), rows, wrap=("",))
     changed = [each for each in done if each.state != "unchanged"]
     if not changed:
-        click.echo(f"Nothing to publish: the registry holds all {len(done)} schemas as they are.")
+        yield f"Nothing to publish: the registry holds all {len(done)} schemas as they are."
     elif dry_run:
-        click.echo(f"{len(changed)} of {len(done)} would change; the gate lets them pass.")
+        yield f"{len(changed)} of {len(done)} would change; the gate lets them pass."
     else:
-        click.echo(f"{len(changed)} of {len(done)} changed.")
+        yield f"{len(changed)} of {len(done)} changed."
 
 
-def _refuse(findings: Sequence[Finding], *, as_json: bool) -> None:
-    if as_json:
-        emit({"findings": findings})
-        return
+def _refuse(findings: Sequence[Finding]) -> None:
     for finding in findings:
         click.echo(str(finding))
     subjects = {finding.subject for finding in findings}
@@ -91,9 +85,9 @@ def _refuse(findings: Sequence[Finding], *, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress(*, as_json: bool) -> Iterator[Progress]:
+def _progress() -> Iterator[Progress]:
     """Show a bar on a terminal while the subjects are gone through; no trace of it stays."""
-    with open_bar(console(stderr=True), "", shown=not as_json) as show:
+    with open_bar(console(stderr=True), "") as show:
         yield lambda subject, done, total: show(done, total, subject)
 
 

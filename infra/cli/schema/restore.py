@@ -11,11 +11,11 @@ from infra.operations.declared import restore_schemas
 
 @click.command(cls=Command)
 @json_option
-def restore(*, as_json: bool) -> int:
+def restore() -> int:
     """Put schemas back into the local registry under the ids by which messages name them.
 
     Known are the ids that a process of this installation has written or read; subject and version are those of the log
     of publications. A schema that was published again meanwhile has both ids then. Ends with 1 if an id is left that
     the registry has given to another schema.
     """
-    return tell_mended(restore_schemas(load_deployment()), as_json=as_json)
+    return tell_mended(restore_schemas(load_deployment()))

@@ -1,4 +1,4 @@
-"""Results as JSON."""
+"""Results as JSON, or in what tells of them."""
 
 import json
 import re
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
+import click
 import pytest
 
-from infra.cli.output import emit
+from infra.cli.output import emit, json_option, tell
 from infra.settings import REPOSITORY
+from infra.tables import table
 
 
 class Kind(StrEnum):
@@ -58,6 +61,35 @@ def test_dataclasses_are_told_by_their_fields_and_ids_and_moments_as_text(
             {"own": {"number": 1, "at": "2026-01-02T00:00:00+00:00"}},
         ],
     }
+
+
+@click.command()
+@json_option
+@click.option("--by-itself", is_flag=True)
+def lines(*, by_itself: bool) -> None:
+    shown = [table(("a", "b"), [("c", "d")]), "a line"]
+    tell({"e": 1}, partial(click.echo, "itself") if by_itself else shown)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "a   b\nc   d\na line\n"),
+        (["--by-itself"], "itself\n"),
+        (["--json"], '{\n  "e": 1\n}\n'),
+        (["--json", "--by-itself"], '{\n  "e": 1\n}\n'),
+    ],
+)
+def test_a_result_is_json_or_lines_and_tables_or_what_a_function_prints(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    lines.main(arguments, standalone_mode=False)
+    assert capsys.readouterr().out == told
+
+
+def test_outside_of_a_command_nobody_wants_json(capsys: pytest.CaptureFixture[str]) -> None:
+    tell({"e": 1}, ["a line"])
+    assert capsys.readouterr().out == "a line\n"
 
 
 def test_nothing_is_written_as_markup_which_no_console_here_reads() -> None:

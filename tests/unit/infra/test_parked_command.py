@@ -26,7 +26,7 @@ def test_every_command_exists_explains_itself_and_speaks_json(name: str) -> None
     command = getattr(import_module(module), attribute)
     assert isinstance(command, click.Command)
     assert command.help
-    assert "as_json" in {parameter.name for parameter in command.params}
+    assert "--json" in {each for parameter in command.params for each in parameter.opts}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.cli.output import PlainConsole, table
+from infra.cli.output import PlainConsole
+from infra.tables import table
 from tests.terminal import ENOUGH, WIDTHS, lost
 
 WORD = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1, max_size=30)
