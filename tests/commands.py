@@ -19,7 +19,7 @@ IMPORTED = [
     "infra.cli.doctor",
     "infra.cli.stack",
     "infra.local.doctor",
-    "infra.cli.events.show",
+    "infra.cli.events",
     "infra.cli.outbox.verify",
     "infra.cli.parked.retry",
     "infra.cli.topics",

@@ -13,7 +13,7 @@ import pytest
 
 from cdc.event_log import AsOf
 from infra.cli import cli
-from infra.cli.events.show import AS_OF
+from infra.cli.events import AS_OF
 from infra.cli.values import MOMENT, Existing
 
 NUMBERS = (

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from click import unstyle
 
-from infra.cli.events.show import _lines
+from infra.cli.events import _lines
 from infra.operations.events import Event, History
 
 

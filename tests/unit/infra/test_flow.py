@@ -13,7 +13,7 @@ import pytest
 from cdc.ids import new_id
 from cdc.kafka import Bounds
 from cdc.kafka_record import Place
-from infra.cli.flow.mermaid import sequence
+from infra.cli.flow import sequence
 from infra.flow.records import MOST, Search, rounds
 from infra.flow.sources import Inbox, Located, ParkedThere, SkippedThere, open_sources
 from infra.flow.tree import Placed, Sent, in_order

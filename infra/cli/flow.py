@@ -1,5 +1,6 @@
-"""The command that shows a flow: `flow show`."""
+"""The commands `tailrace flow`: what became of something, as text or as a diagram in Mermaid's language."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
@@ -8,22 +9,27 @@ import click
 from rich.console import RenderableType
 
 from cdc.text import printable
-from infra.cli.common import Command, examples
-from infra.cli.flow.mermaid import sequence
+from infra.cli.common import Group, examples
 from infra.cli.output import as_data, json_option, tell, wants_json
 from infra.cli.screen import style
 from infra.cli.values import TEXT
 from infra.deployment.current import load_deployment
-from infra.operations.flow import PARKED, Flow, FlowMessage, Taking
+from infra.operations.flow import OPEN, PARKED, Flow, FlowMessage, Taking
 from infra.operations.flow import flow as find_flow
 from infra.tables import table
 from infra.text import counted, local
 
 Children = Mapping[UUID | None, Sequence[FlowMessage]]
+OUTSIDE = "outside"
 WAITS = ("in the outbox", "in the topic", "in the handler")
 
 
-@click.command(cls=Command)
+@click.group(cls=Group)
+def flow() -> None:
+    """Follow what happened across services: which message led to which, who took it, where it waited."""
+
+
+@flow.command(short_help="Show what became of an order, a request or a message.")
 @click.argument("id_", type=TEXT, metavar="ID")
 @click.option("--mermaid", is_flag=True, help="Print a sequence diagram in Mermaid's language.")
 @json_option
@@ -122,3 +128,45 @@ def _wait(seconds: float | None) -> str:
     if seconds is None:
         return "not known"
     return f"{seconds * 1000:,.0f} ms" if abs(seconds) < 10 else f"{seconds:,.1f} s"
+
+
+def sequence(flow: Flow) -> Iterator[str]:
+    """Yield the lines of a diagram: a participant for each service, an arrow for each message to each consumer."""
+    numbers = {name: f"p{number}" for number, name in enumerate(_participants(flow))}
+    yield "sequenceDiagram"
+    yield from (f"    participant {number} as {name}" for name, number in numbers.items())
+    for message in flow.messages:
+        sender = numbers[message.service]
+        if message.parent is None:
+            why = "a cause that is not recorded" if message.cause_is_missing else "request"
+            yield f"    {numbers[OUTSIDE]}->>{sender}: {why}"
+        for taking in message.takings:
+            yield f"    {sender}{_arrow(taking)}{numbers[taking.service]}: {_label(message, taking)}"
+        if not message.takings:
+            yield f"    Note over {sender}: {_in_diagram(message)}"
+
+
+def _participants(flow: Flow) -> dict[str, None]:
+    services = {OUTSIDE: None}
+    for message in flow.messages:
+        services |= {message.service: None} | {each.service: None for each in message.takings}
+    return services
+
+
+def _arrow(taking: Taking) -> str:
+    if taking.state == "taken":
+        return "->>"
+    return "--)" if taking.state in OPEN - {"dead"} else "--x"
+
+
+def _label(message: FlowMessage, taking: Taking) -> str:
+    return (
+        _in_diagram(message)
+        if taking.state == "taken"
+        else f"{_in_diagram(message)} ({taking.state})"
+    )
+
+
+def _in_diagram(message: FlowMessage) -> str:
+    # what comes from a row may hold what is punctuation there
+    return re.sub(r"[^\w.]", "_", message.type)

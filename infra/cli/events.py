@@ -1,4 +1,4 @@
-"""The command that shows the history of one aggregate: `events show`."""
+"""The commands `tailrace events`: the history of one aggregate."""
 
 import json
 from collections import deque
@@ -9,7 +9,7 @@ import click
 
 from cdc.event_log import AsOf
 from cdc.text import printable
-from infra.cli.common import Command, examples
+from infra.cli.common import Group, examples
 from infra.cli.output import json_option, tell
 from infra.cli.screen import style
 from infra.cli.values import TEXT, Parsed
@@ -20,7 +20,15 @@ from infra.text import counted
 AS_OF = Parsed("VERSION|TIME", parse_as_of)
 
 
-@click.command(cls=Command)
+@click.group(cls=Group)
+def events() -> None:
+    """Read the event log: what happened to an order or a payment, message by message.
+
+    The log is kept for good, whatever Kafka has forgotten by now.
+    """
+
+
+@events.command(short_help="Show what happened to one aggregate, and its state.")
 @click.argument("kind", type=TEXT)
 @click.argument("aggregate_id", type=TEXT, metavar="ID")
 @click.option(
