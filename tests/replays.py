@@ -47,14 +47,7 @@ def keys(orders: list[str]) -> list[str]:
 def sandboxes(stack: RunningStack) -> dict[str, str]:
     """Return the state of each sandbox that there is."""
     listed = list_sandboxes(stack.database_url("tailrace_owner"))
-    return {
-        each.info.name: "at_work"
-        if each.is_in_use
-        else "kept"
-        if each.info.is_kept
-        else "left_behind"
-        for each in listed
-    }
+    return {each.info.name: each.state for each in listed}
 
 
 def query(stack: RunningStack, role: str, statement: str, *parameters: object) -> list[Any]:

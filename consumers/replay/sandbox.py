@@ -170,6 +170,24 @@ class Listed:
     size_bytes: int
     is_in_use: bool
 
+    @property
+    def state(self) -> str:
+        """At work, kept, or left behind by a replay that was killed."""
+        return "at_work" if self.is_in_use else "kept" if self.info.is_kept else "left_behind"
+
+    def as_json(self) -> dict[str, object]:
+        info = self.info
+        return {
+            "name": info.name,
+            "consumer": info.consumer,
+            "state": self.state,
+            "run_id": info.run_id,
+            "made_at": info.made_at,
+            "made_by": info.made_by,
+            "pid": info.pid,
+            "size_bytes": self.size_bytes,
+        }
+
 
 def list_sandboxes(owner_url: str) -> list[Listed]:
     """Return the sandboxes of a database, those first that were made first."""

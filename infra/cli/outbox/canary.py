@@ -5,7 +5,7 @@ import click
 from infra.cli.common import Command, examples
 from infra.cli.output import json_option, tell
 from infra.deployment.current import load_deployment
-from infra.operations.outbox.canary import send_canary
+from infra.pipeline import send_canary
 
 
 @click.command(cls=Command)
@@ -13,6 +13,6 @@ from infra.operations.outbox.canary import send_canary
 @examples("tailrace outbox canary")
 def canary() -> None:
     """Send a message through outbox, publisher and Kafka, and show how long it took."""
-    arrived = send_canary(load_deployment())
-    line = f"A message took {arrived.seconds * 1000:.0f} ms from commit to consumer."
-    tell(arrived, [line])
+    seconds = send_canary(load_deployment())
+    line = f"A message took {seconds * 1000:.0f} ms from commit to consumer."
+    tell({"seconds": seconds}, [line])

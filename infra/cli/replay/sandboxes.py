@@ -23,8 +23,8 @@ def sandboxes() -> None:
     headings = ("sandbox", "consumer", "state", "made", "by", "pid", "MB")
     rows = (
         (
-            *(each.name, each.consumer, each.state.replace("_", " ")),
-            *(age(each.made_at, now), each.made_by, str(each.pid)),
+            *(each.info.name, each.info.consumer, each.state.replace("_", " ")),
+            *(age(each.info.made_at, now), each.info.made_by, str(each.info.pid)),
             f"{each.size_bytes / MEGABYTE:,.0f}",
         )
         for each in found

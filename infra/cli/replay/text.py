@@ -80,8 +80,8 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
             yield f"  {each['party']}  {each['action']}  {each['key']}  {_short(each['details'])}"
     if outcome.behind:
         yield f"Live has not taken {outcome.behind:,} of these messages itself yet: rows may differ for that alone."
-    for each in outcome.tables:
-        yield from _table_lines(each)
+    for compared in outcome.tables:
+        yield from _table_lines(compared)
 
 
 def outcome_as_json(run: Run, outcome: Outcome) -> dict[str, Any]:

@@ -26,10 +26,10 @@ def outbox_routes(site: Site) -> list[Route]:
         )
 
     async def canary(_request: Request, _form: Form) -> Response:
-        from infra.operations.outbox.canary import send_canary
+        from infra.pipeline import send_canary
 
-        arrived = await site.done(send_canary, "kafka")
-        told = [f"A message took {milliseconds(arrived.seconds)} from its commit to the consumer."]
+        seconds = await site.done(send_canary, "kafka")
+        told = [f"A message took {milliseconds(seconds)} from its commit to the consumer."]
         return await site.page(
             "done.html",
             here="/outboxes",

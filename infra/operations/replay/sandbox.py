@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-from dataclasses import dataclass
-from datetime import datetime
 
 from cdc.reconciliation import Progress
 from consumers.replay.errors import ChoiceError, EmptyRangeError, ReplayError
@@ -16,20 +14,6 @@ from infra.replay import leave_to_the_report
 from infra.services import OWNER
 
 ROWS_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxEntry:
-    """A sandbox in a list: `at_work`, `kept`, or `left_behind` by a replay that was killed."""
-
-    name: str
-    consumer: str
-    state: str
-    run_id: str
-    made_at: datetime
-    made_by: str
-    pid: int
-    size_bytes: int
 
 
 def find_sandbox(run: Run) -> SandboxInfo:
@@ -77,8 +61,8 @@ async def _run(run: Run, replay: SandboxReplay, progress: Progress, rows: int) -
         )
 
 
-def sandboxes(deployment: Deployment) -> list[SandboxEntry]:
-    return [_entry(each) for url in _owner_urls(deployment) for each in list_sandboxes(url)]
+def sandboxes(deployment: Deployment) -> list[Listed]:
+    return [each for url in _owner_urls(deployment) for each in list_sandboxes(url)]
 
 
 def drop_sandboxes(deployment: Deployment, *names: str, everything: bool = False) -> int:
@@ -98,10 +82,3 @@ def drop_sandboxes(deployment: Deployment, *names: str, everything: bool = False
 
 def _owner_urls(deployment: Deployment) -> list[str]:
     return [each.url(OWNER) for each in deployment.captures]
-
-
-def _entry(each: Listed) -> SandboxEntry:
-    info = each.info
-    state = "at_work" if each.is_in_use else "kept" if info.is_kept else "left_behind"
-    made = (info.run_id, info.made_at, info.made_by, info.pid)
-    return SandboxEntry(info.name, info.consumer, state, *made, each.size_bytes)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import click
 import pytest
+from rich.console import RenderableType
 
 from infra.cli.output import emit, json_option, tell
 from infra.settings import REPOSITORY
@@ -67,7 +68,7 @@ def test_dataclasses_are_told_by_their_fields_and_ids_and_moments_as_text(
 @json_option
 @click.option("--by-itself", is_flag=True)
 def lines(*, by_itself: bool) -> None:
-    shown = [table(("a", "b"), [("c", "d")]), "a line"]
+    shown: list[RenderableType] = [table(("a", "b"), [("c", "d")]), "a line"]
     tell({"e": 1}, partial(click.echo, "itself") if by_itself else shown)
 
 
