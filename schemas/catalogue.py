@@ -20,6 +20,9 @@ MESSAGE_BYTES = 2**20
 SENSIBLE_BYTES = range(2**16, 2**26 + 1)
 """What may be a limit: what we tell of our own must fit, and a broker takes requests of at most 100 MB."""
 
+TOPIC_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
+"""What Kafka takes for the name of a topic."""
+
 OVERHEAD_BYTES = 2**14
 """Room for what Kafka, its compression, and a repetition's headers of ours add to a message."""
 
@@ -269,7 +272,7 @@ def _by_the_gate(text: str) -> Catalogue:
 
 
 def _topic(name: str, entry: dict[str, Any]) -> Topic:
-    if not _TOPIC_NAME.fullmatch(name):
+    if not TOPIC_NAME.fullmatch(name):
         raise ValueError(
             f"topic {name} of the catalogue: Kafka takes at most 249 of A-Z, a-z, 0-9, dot, _ and - for a name"
         )
@@ -330,7 +333,6 @@ def _is_handled(value: Any) -> bool:
 
 
 _TABLES = ("limits", "topics", "messages")
-_TOPIC_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
 _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "owner": (_is_text, "a text"),
     "aggregate": (_is_text, "a text"),

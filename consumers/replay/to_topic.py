@@ -1,6 +1,5 @@
 """Publishes messages again to another topic: bytes, key and headers as they were, and where they were taken from."""
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,9 +16,9 @@ from consumers.replay.errors import ReplayError
 from consumers.replay.source import Batch, Plan, Source
 from consumers.runtime.delivery import REPLAYED_FROM
 from consumers.runtime.store import Place
+from schemas.catalogue import TOPIC_NAME
 
 QUEUE_FULL_WAIT_S = 0.1
-TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 
 Note = Callable[[Place, int], None]
 """Notes where a partition goes on: all that lies before has been published."""

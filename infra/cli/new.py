@@ -8,10 +8,10 @@ import click
 
 from infra.cli.common import Group, examples
 from infra.cli.output import json_option, tell
-from infra.cli.values import CONTEXT, SUBJECT
+from infra.cli.values import SUBJECT, matching
 from infra.interpreter import module_command
 from infra.repository import REPOSITORY
-from infra.scaffold import NewContext, ScaffoldError, written
+from infra.scaffold import CONTEXT, NewContext, ScaffoldError, written
 from infra.scaffold.asked import KINDS, Kind
 
 AFTERWARDS = "`make up` runs it with all others; begin with its handlers and its contract."
@@ -23,7 +23,7 @@ def new() -> None:
 
 
 @new.command()
-@click.argument("name", type=CONTEXT)
+@click.argument("name", type=matching("NAME", CONTEXT.pattern, "stock"))
 @click.option(
     "--kind",
     type=click.Choice(KINDS),

@@ -1,6 +1,5 @@
 """Records of a topic: looked for from the newest back, by key, message, header and what they say, or as they come."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,10 +15,10 @@ from consumers.replay.where import Condition
 from infra.deployment import Deployment
 from infra.errors import RequestError, TailraceError
 from infra.operations.topics import require_types
+from schemas.catalogue import TOPIC_NAME
 from schemas.codec import HEADER, Codec
 from schemas.registry import RegistryUnavailableError, SchemaStore
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 MOST = 200
 LOOKED_AT = 20_000
 SECONDS = 5.0
@@ -117,7 +116,7 @@ def header_of(text: str) -> tuple[str, str]:
 
 
 def _bounds(reader: TopicReader, topic: str) -> Mapping[Place, Bounds]:
-    if not NAME.fullmatch(topic):
+    if not TOPIC_NAME.fullmatch(topic):
         raise UnknownTopicError(
             f"{topic!r} is the name of no topic; `tailrace topics list` shows them."
         )

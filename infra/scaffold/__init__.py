@@ -12,7 +12,7 @@ from infra.compose.addresses import PREPARING, WORKERS
 from infra.scaffold import consumer, grpc, rest
 from infra.scaffold.asked import NewContext, ScaffoldError
 from infra.scaffold.catalogue import with_consumer, with_message
-from infra.scaffold.templates import class_name, filled, uses
+from infra.scaffold.templates import class_name, exists, filled, uses
 from infra.services import (
     CAPTURE,
     FOLDERS,
@@ -32,32 +32,24 @@ from schemas.identifiers import is_class_name
 __all__ = ["NewContext", "ScaffoldError", "written"]
 
 CATALOGUE = Path("schemas/catalogue.toml")
+PLACES = {
+    "__init__.py": "{folder}/{context}/__init__.py",
+    "bootstrap.py": "{folder}/{context}/bootstrap.py",
+    "v1.py": "{folder}/{context}/v1.py",
+    "handlers.py": "{folder}/{context}/handlers.py",
+    "queries.sql": "{folder}/{context}/queries.sql",
+    "migration.py": "{folder}/{context}/migrations/versions/0001_{context}.py",
+    "api.py": "schemas/rest/{context}/__init__.py",
+    "models.py": "schemas/rest/{context}/v1.py",
+    "contract.proto": "schemas/proto/tailrace/{context}/v1/{context}.proto",
+    "test.py": "tests/integration/test_{context}.py",
+}
+"""Template -> where it stands in a context of a kind that has it."""
 CONTEXT = re.compile(r"[a-z][a-z0-9_]{0,30}[a-z0-9]")
 MESSAGE = re.compile(r"([a-z][a-z0-9_]*)\.([A-Z][A-Za-z0-9]*)")
-PARTS = (
-    *("postgres", "registry", "console", "metrics", "connect", "connect_2", "zipkin"),
-    *(
-        "kafka",
-        "kafka_controller",
-        "kafka_2",
-        "kafka_2_controller",
-        "kafka_3",
-        "kafka_3_controller",
-    ),
-    "postgres_2",
-    *(
-        "kafka_metrics",
-        "kafka_2_metrics",
-        "kafka_3_metrics",
-        "connect_metrics",
-        "connect_2_metrics",
-    ),
-)
 ROLES = (OWNER, CAPTURE, REGISTRY, RETENTION, KEYS, READER, STANDBY)
-TAKEN = frozenset(
-    {*SCHEMAS, *PARTS, *ROLES, "public", "none", "information_schema", "google", "tailrace"}
-)
-"""Roles, schemas and parts of the stack that are others', and names that none can have."""
+TAKEN = frozenset({*SCHEMAS, *ROLES, "public", "none", "information_schema", "google", "tailrace"})
+"""Roles and schemas that are others', and names that none can have."""
 CONTRACTS = ("schemas/avro", "schemas/rest", "schemas/rpc")
 LONGEST_IN_REVISION = 27  # Alembic keeps 32 characters of a revision
 FIRST_PORT = 18031  # below it are the services that come along
@@ -94,7 +86,11 @@ def _files(context: NewContext) -> Iterator[tuple[Path, str]]:
     }
     kind = KINDS[context.kind]
     yield Path(kind.FOLDER, context.name, "service.py"), filled("service.py", names)
-    yield from kind.files(context, names)
+    names |= kind.names(context)
+    for template, place in PLACES.items():
+        if exists(f"{context.kind}/{template}"):
+            path = Path(place.format(folder=kind.FOLDER, context=context.name))
+            yield path, filled(f"{context.kind}/{template}", names)
     for name in context.emits:
         path = Path("schemas/avro", f"{name.replace('.', '/')}.avsc")
         yield path, filled("event.avsc", names | {"message": class_name(name)})
@@ -112,7 +108,14 @@ def _require_possible(context: NewContext, repository: Path) -> None:
     takes_commands = any(message.startswith(f"{name}.") for message in context.consumes)
     folders = FOLDERS if takes_commands else (*FOLDERS, *CONTRACTS)
     there = [repository / folder / name for folder in folders]
-    if name in TAKEN or any(path.exists() or path.with_suffix(".py").exists() for path in there):
+    from infra.settings import Settings  # which other commands need not wait for
+
+    is_part = f"{name}_port" in Settings.model_fields
+    if (
+        name in TAKEN
+        or is_part
+        or any(path.exists() or path.with_suffix(".py").exists() for path in there)
+    ):
         raise ScaffoldError(f"The name {name} is taken: choose another one.")
     if _takes_a_place(context):
         raise ScaffoldError(f"The name {context.service} of its service is taken: choose another.")

@@ -26,7 +26,9 @@ def with_consumer(text: str, topic: str, consumer: str, message: str) -> str:
     table = f'[topics."{topic}".consumers]\n'
     if table not in text:
         above = re.compile(rf'(\[topics\."{re.escape(topic)}"\]\n(?:[^\n]+\n)*)')
-        return above.sub(rf'\1\n{_raw(table)}{consumer} = ["{message}"]\n', text, count=1)
+        return above.sub(
+            lambda found: f'{found[1]}\n{table}{consumer} = ["{message}"]\n', text, count=1
+        )
     before, _, after = text.partition(table)
     section = re.match(r"(?:[^\[\n][^\n]*\n)*", after)
     lines = section[0] if section else ""
@@ -44,7 +46,3 @@ def _appended(text: str, key: str, message: str) -> str:
         count=1,
         flags=re.MULTILINE,
     )
-
-
-def _raw(text: str) -> str:
-    return text.replace("\\", r"\\")

@@ -1,8 +1,6 @@
-"""The files of a context that consumes messages."""
+"""What is asked of a context that consumes messages, and what is filled into its files."""
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from infra.scaffold.asked import NewContext, ScaffoldError
 from infra.scaffold.templates import class_name, filled, imports
@@ -17,29 +15,16 @@ def require_possible(context: NewContext) -> None:
         raise ScaffoldError("Say what it consumes: --consumes orders.OrderCreated, for one.")
 
 
-def files(context: NewContext, names: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    names = {**names, **_names(context)}
-    folder = Path(FOLDER, context.name)
-    for file, template in {
-        "__init__.py": "__init__.py",
-        "bootstrap.py": "bootstrap.py",
-        "queries.sql": "queries.sql",
-        f"migrations/versions/0001_{context.name}.py": "migration.py",
-    }.items():
-        yield folder / file, filled(f"consumer/{template}", names)
-    handlers = "".join(
-        filled("consumer/handler.py", names | _handler(context, name, number))
-        for number, name in enumerate(context.consumes)
-    )
-    yield folder / "handlers.py", filled("consumer/handlers.py", names) + handlers
-    yield Path("tests/integration", f"test_{context.name}.py"), filled("consumer/test.py", names)
-
-
-def _names(context: NewContext) -> dict[str, str]:
+def names(context: NewContext) -> dict[str, str]:
     handlers = [_function(name) for name in context.consumes]
+    written = [
+        filled("consumer/handler.py", _handler(context, name, number))
+        for number, name in enumerate(context.consumes)
+    ]
     emitted = sorted(map(class_name, context.emits))
     return {
         "handlers": ", ".join(sorted(handlers)),
+        "handlers_written": "".join(written).rstrip("\n"),
         "sends": f", sends=[{', '.join(emitted)}]" if emitted else "",
         "samples": ", ".join(f"sample_of({class_name(name)})" for name in context.consumes),
         "import_emitted": imports(context.emits),

@@ -1,10 +1,6 @@
-"""The files of a context that answers questions by gRPC."""
-
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+"""What is asked of a context that answers questions by gRPC, and what is filled into its files."""
 
 from infra.scaffold.asked import NewContext, ScaffoldError
-from infra.scaffold.templates import filled
 
 FOLDER = "producers"
 
@@ -18,20 +14,5 @@ def require_possible(context: NewContext) -> None:
         )
 
 
-def files(context: NewContext, names: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    camel = "".join(word.capitalize() for word in context.name.split("_"))
-    names = {**names, "camel": camel}
-    folder = Path(FOLDER, context.name)
-    for path, template in {
-        folder / "__init__.py": "__init__.py",
-        folder / "bootstrap.py": "bootstrap.py",
-        folder / "v1.py": "v1.py",
-        folder / "handlers.py": "handlers.py",
-        folder / "queries.sql": "queries.sql",
-        folder / "migrations/versions" / f"0001_{context.name}.py": "migration.py",
-        Path(
-            "schemas/proto/tailrace", context.name, "v1", f"{context.name}.proto"
-        ): "contract.proto",
-        Path("tests/integration", f"test_{context.name}.py"): "test.py",
-    }.items():
-        yield path, filled(f"grpc/{template}", names)
+def names(context: NewContext) -> dict[str, str]:
+    return {"camel": "".join(word.capitalize() for word in context.name.split("_"))}

@@ -1,10 +1,7 @@
-"""The files of a context that takes requests over REST."""
-
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+"""What is asked of a context that takes requests over REST, and what is filled into its files."""
 
 from infra.scaffold.asked import NewContext, ScaffoldError
-from infra.scaffold.templates import class_name, filled, imports
+from infra.scaffold.templates import class_name, imports
 
 FOLDER = "producers"
 
@@ -19,25 +16,11 @@ def require_possible(context: NewContext) -> None:
         raise ScaffoldError(f"Say what it tells of: --emits {context.name}.EntryAdded, for one.")
 
 
-def files(context: NewContext, names: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    names = {
-        **names,
+def names(context: NewContext) -> dict[str, str]:
+    return {
         "path": context.name.replace("_", "-"),
         "event": class_name(context.emits[0]),
         "emitted": ", ".join(sorted(map(class_name, context.emits))),
         "import_first": imports(context.emits[:1]),
         "import_emitted": imports(context.emits),
     }
-    folder, contract = Path(FOLDER, context.name), Path("schemas/rest", context.name)
-    for path, template in {
-        folder / "__init__.py": "__init__.py",
-        folder / "bootstrap.py": "bootstrap.py",
-        folder / "v1.py": "v1.py",
-        folder / "handlers.py": "handlers.py",
-        folder / "queries.sql": "queries.sql",
-        folder / "migrations/versions" / f"0001_{context.name}.py": "migration.py",
-        contract / "__init__.py": "api.py",
-        contract / "v1.py": "models.py",
-        Path("tests/integration", f"test_{context.name}.py"): "test.py",
-    }.items():
-        yield path, filled(f"rest/{template}", names)

@@ -12,6 +12,10 @@ def filled(template: str, names: Mapping[str, str]) -> str:
     return Template(text).substitute(names)
 
 
+def exists(template: str) -> bool:
+    return resources.files(__package__).joinpath(f"{template}.txt").is_file()
+
+
 def uses(kind: str, word: str) -> bool:
     templates = resources.files(__package__).joinpath(kind).iterdir()
     return any(re.search(rf"\b{word}\b", template.read_text()) for template in templates)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.scaffold import PARTS, NewContext, ScaffoldError, written
+from infra.scaffold import NewContext, ScaffoldError, written
 from infra.scaffold.asked import KINDS, Kind
 from infra.scaffold.catalogue import with_consumer, with_message
-from infra.settings import REPOSITORY, Settings
+from infra.settings import REPOSITORY
 from schemas.catalogue import catalogue
 
 LONG_NAMES = ("a" + 30 * "b" + "c", "abcdefg_" * 3 + "abcdefgh", "a_" * 13 + "a")
@@ -164,11 +164,6 @@ def test_a_list_over_several_lines_grows() -> None:
     topics = tomllib.loads(text)["topics"]
     assert topics["a.events"]["messages"] == ["a.B", "a.C", "a.D"]
     assert topics["b.events"]["messages"] == ["b.E"]
-
-
-def test_parts_of_the_local_stack_are_taken() -> None:
-    ports = {name for name in Settings.model_fields if name.endswith("_port")}
-    assert {f"{part}_port" for part in PARTS} == ports
 
 
 @pytest.mark.parametrize(
