@@ -6,10 +6,10 @@ from cdc.reconciliation import ConsumerPlace, Publisher
 from cdc.relay.backlog import current_snapshot, is_published
 from consumers.runtime.lag import StoredPositions
 from infra.capture import examine, slot
-from infra.consumer_access import open_schemas
 from infra.deployment import Capture, Deployment, Shard
 from infra.publishing import publisher_for
-from infra.services import RELAY, WORKERS
+from infra.role_access import open_roles
+from infra.services import CONSUMER_ROLES, RELAY, WORKERS
 from schemas.catalogue import catalogue
 
 
@@ -27,11 +27,11 @@ def consumers_of(deployment: Deployment, topic: str) -> list[ConsumerPlace]:
 
 def other_consumer(deployment: Deployment, name: str, topic: str) -> list[ConsumerPlace]:
     """Return where a consumer is at work on a topic that the catalogue does not know of, and takes every message."""
-    with open_schemas(deployment) as schemas:
+    with open_roles(deployment, CONSUMER_ROLES) as connections:
         return [
-            ConsumerPlace(name=name, url=deployment.database_url(schema.role), types=None)
-            for schema in schemas
-            if (name, topic) in StoredPositions.read([schema.connection]).topics()
+            ConsumerPlace(name=name, url=deployment.database_url(role), types=None)
+            for role, connection in connections.items()
+            if (name, topic) in StoredPositions.read([connection]).topics()
         ]
 
 

@@ -77,6 +77,9 @@ def _packages(schema: str) -> Iterator[str]:
 RELAY_SERVICE = Service(name="relay", package="cdc.relay", kind="relay", port=18014, schema=RELAY)
 SERVICES = (RELAY_SERVICE, *_found())
 WORKERS = tuple(service for service in SERVICES if service.is_consumer)
+CONSUMER_ROLES = tuple(dict.fromkeys(each.role for each in WORKERS if each.role))
+SAGA_ROLES = tuple(dict.fromkeys(each.role for each in SERVICES if each.has_sagas and each.role))
+"""Roles of the services that have sagas; as of those that consume, each has a schema of its name."""
 
 OUTBOXES = (
     *dict.fromkeys(each.schema for each in SERVICES if each.schema and each.kind != "relay"),

@@ -18,7 +18,7 @@ from cdc.reconciliation.inboxes import QUERIES as INBOX_QUERIES
 from cdc.sql import load_queries
 from infra.deployment import Deployment
 from infra.flow.tree import Sent
-from infra.services import OUTBOXES, RELAY, WORKERS
+from infra.services import CONSUMER_ROLES, OUTBOXES, RELAY
 from schemas.catalogue import catalogue
 
 QUERIES = load_queries(__package__)
@@ -126,11 +126,7 @@ class Sources:
 
     def inboxes(self, ids: Sequence[UUID]) -> dict[str, Inbox]:
         """Return by schema what consumers have done about messages, and how far they have come."""
-        return {
-            role: self._inbox(role, {"ids": ids})
-            for role in dict.fromkeys(worker.role for worker in WORKERS)
-            if role
-        }
+        return {role: self._inbox(role, {"ids": ids}) for role in CONSUMER_ROLES}
 
     def _inbox(self, schema: str, parameters: Mapping[str, Any]) -> Inbox:
         inbox = Inbox()

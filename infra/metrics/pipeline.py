@@ -11,17 +11,15 @@ from consumers.runtime.parked.reading import ParkedMessages
 from consumers.runtime.parked.selection import REASONS, STATUSES
 from consumers.sagas.reading import SagaReader
 from infra import capture
-from infra.consumer_access import ROLES, ConsumerSchema
 from infra.deployment import Deployment
 from infra.metrics.gathering import Look, Source
 from infra.operations import relay
 from infra.operations.lag import Lags, lags_in
 from infra.operations.outbox.waiting import Outboxes
 from infra.operations.sagas import OPEN
-from infra.operations.sagas import ROLES as SAGA_ROLES
 from infra.publishing import publisher
-from infra.schema_access import Connections, Schemas
-from infra.services import WORKERS
+from infra.schema_access import Schemas
+from infra.services import CONSUMER_ROLES, SAGA_ROLES, WORKERS
 from schemas.catalogue import catalogue
 
 
@@ -45,13 +43,16 @@ def pipeline_sources(deployment: Deployment) -> tuple[Source, ...]:
 
     @contextmanager
     def consumers() -> Iterator[Look]:
-        with schemas.opened() as connections, _lags(deployment, connections) as lags:
+        with (
+            schemas.opened() as connections,
+            lags_in(deployment, [connections[role] for role in CONSUMER_ROLES]) as lags,
+        ):
             yield lambda: list(_consumers(lags))
 
     @contextmanager
     def parked() -> Iterator[Look]:
         with schemas.opened() as connections:
-            yield lambda: list(_parked([connections[role] for role in ROLES]))
+            yield lambda: list(_parked([connections[role] for role in CONSUMER_ROLES]))
 
     @contextmanager
     def sagas() -> Iterator[Look]:
@@ -147,13 +148,6 @@ def _outboxes(outboxes: Outboxes) -> Iterator[Metric]:
         {(outbox,): each.oldest_s or 0.0 for outbox, each in rows.items()},
         ["outbox"],
     )
-
-
-@contextmanager
-def _lags(deployment: Deployment, connections: Connections) -> Iterator[Lags]:
-    schemas = [ConsumerSchema(role, connections[role]) for role in ROLES]
-    with lags_in(deployment, schemas) as lags:
-        yield lags
 
 
 def _consumers(lags: Lags) -> Iterator[Metric]:

@@ -3,19 +3,20 @@
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
+from cdc.database import SyncConnection
 from consumers.runtime.lag import LagMeter, StoredPositions, TopicLag, settle
-from infra.consumer_access import ConsumerSchema, open_schemas
 from infra.deployment import Deployment
 from infra.errors import RequestError
-from infra.services import WORKERS
+from infra.role_access import open_roles
+from infra.services import CONSUMER_ROLES, WORKERS
 from schemas.catalogue import catalogue
 
 
 class Lags:
     """Measures how far consumers are behind; build it with `open_lags`."""
 
-    def __init__(self, schemas: list[ConsumerSchema], meter: LagMeter) -> None:
-        self._schemas = schemas
+    def __init__(self, connections: Collection[SyncConnection], meter: LagMeter) -> None:
+        self._connections = connections
         self._meter = meter
 
     def names(self) -> set[str]:
@@ -42,25 +43,28 @@ class Lags:
 
     def settle(self, consumers: Collection[str]) -> None:
         """Note that somebody has looked into what consumers have lost."""
-        for schema in self._schemas:
-            settle(schema.connection, consumers)
+        for connection in self._connections:
+            settle(connection, consumers)
 
     def _read(self) -> StoredPositions:
-        return StoredPositions.read(schema.connection for schema in self._schemas)
+        return StoredPositions.read(self._connections)
 
 
 @contextmanager
 def open_lags(deployment: Deployment) -> Iterator[Lags]:
-    with open_schemas(deployment) as schemas, lags_in(deployment, schemas) as lags:
+    with (
+        open_roles(deployment, CONSUMER_ROLES) as connections,
+        lags_in(deployment, connections.values()) as lags,
+    ):
         yield lags
 
 
 @contextmanager
-def lags_in(deployment: Deployment, schemas: list[ConsumerSchema]) -> Iterator[Lags]:
+def lags_in(deployment: Deployment, connections: Collection[SyncConnection]) -> Iterator[Lags]:
     """Give the lags of consumers whose schemas are open already."""
     meter = LagMeter(deployment.kafka_bootstrap)
     try:
-        yield Lags(schemas, meter)
+        yield Lags(connections, meter)
     finally:
         meter.close()
 

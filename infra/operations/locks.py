@@ -1,13 +1,12 @@
 """What operators see of the locks of sagas, at all participants, and do about them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cdc.database import SyncConnection, connect
 from consumers.runtime.locking.reading import Locked, find_locked, read_locks, unlock
 from infra.deployment import Deployment
 from infra.errors import RequestError, TailraceError
-from infra.services import SERVICES
+from infra.role_access import open_roles
+from infra.services import CONSUMER_ROLES
 
 
 class NotLockedError(TailraceError):
@@ -24,7 +23,8 @@ class Unlocked:
 
 def locks(deployment: Deployment, limit: int) -> list[Locked]:
     """Return what sagas have locked, and who waits for it; those first for which most wait."""
-    found = [each for connection in _schemas(deployment) for each in read_locks(connection, limit)]
+    with open_roles(deployment, CONSUMER_ROLES) as connections:
+        found = [each for one in connections.values() for each in read_locks(one, limit)]
     return sorted(found, key=lambda each: -each.waiting)[:limit]
 
 
@@ -35,12 +35,13 @@ def find_lock(deployment: Deployment, lock: str, target: str, consumer: str | No
         NotLockedError: none has.
         RequestError: several consumers have one of that name.
     """
-    found = [
-        each
-        for connection in _schemas(deployment)
-        for each in find_locked(connection, lock, target)
-        if consumer in {None, each.consumer}
-    ]
+    with open_roles(deployment, CONSUMER_ROLES) as connections:
+        found = [
+            each
+            for connection in connections.values()
+            for each in find_locked(connection, lock, target)
+            if consumer in {None, each.consumer}
+        ]
     if not found:
         raise NotLockedError(
             f"No saga has locked {lock} {target}; `tailrace saga locks` shows what is locked."
@@ -57,15 +58,10 @@ def free(deployment: Deployment, locked: Locked, *, actor: str, why: str) -> Unl
     Raises:
         NotLockedError: that saga has it no more.
     """
-    for connection in _schemas(deployment):
-        if (unlock_id := unlock(connection, locked, actor=actor, why=why)) is not None:
-            return Unlocked(unlock_id=unlock_id, locked=locked)
+    with open_roles(deployment, CONSUMER_ROLES) as connections:
+        for connection in connections.values():
+            if (unlock_id := unlock(connection, locked, actor=actor, why=why)) is not None:
+                return Unlocked(unlock_id=unlock_id, locked=locked)
     raise NotLockedError(
         f"Saga {locked.saga_id} has {locked.lock} {locked.target} no more; nothing was done."
     )
-
-
-def _schemas(deployment: Deployment) -> Iterator[SyncConnection]:
-    for role in dict.fromkeys(each.role for each in SERVICES if each.is_consumer and each.role):
-        with connect(deployment.database_url(role), autocommit=True) as connection:
-            yield connection

@@ -3,12 +3,11 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
-from cdc.database import connect
 from cdc.text import quoted
 from consumers.sagas.diagram import mermaid
 from consumers.sagas.inputs import Verb
@@ -16,7 +15,8 @@ from consumers.sagas.instance import ENDED, Status
 from consumers.sagas.reading import Choice, Found, Noted, Past, SagaReader, StepFigures, Wanted
 from infra.deployment import Deployment
 from infra.errors import RequestError, TailraceError
-from infra.services import SERVICES
+from infra.role_access import open_roles
+from infra.services import SAGA_ROLES
 from schemas.gate.running import Running
 from schemas.messages.sagas import DeadlinePassed
 
@@ -37,10 +37,6 @@ ABOUT: dict[Verb, str] = {
 VERBS: tuple[Verb, ...] = get_args(Verb)
 
 OPEN: tuple[str, ...] = tuple(each for each in get_args(Status) if each not in ENDED)
-
-
-ROLES = tuple(dict.fromkeys(each.role for each in SERVICES if each.has_sagas and each.role))
-"""Roles of the services that have sagas; each has a schema of its name."""
 
 
 class NoSuchSagaError(TailraceError):
@@ -78,11 +74,8 @@ class Stuck:
 @contextmanager
 def open_sagas(deployment: Deployment) -> Iterator[list[SagaReader]]:
     """Open the schemas of all services that have sagas, until the block ends."""
-    with ExitStack() as stack:
-        yield [
-            SagaReader(stack.enter_context(connect(deployment.database_url(role), autocommit=True)))
-            for role in ROLES
-        ]
+    with open_roles(deployment, SAGA_ROLES) as connections:
+        yield [SagaReader(each) for each in connections.values()]
 
 
 def list_sagas(readers: Sequence[SagaReader], choice: Choice, limit: int) -> list[Found]:

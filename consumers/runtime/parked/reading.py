@@ -34,7 +34,7 @@ class ParkedMessages:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def find(self, selection: Selection, limit: int | None = None) -> Found:
         """Return the messages that are meant, oldest first.
@@ -123,7 +123,7 @@ class ParkedMessages:
         return {(row["consumer"], row["status"]): row["count"] for row in rows}
 
     def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        with self._connection.cursor(row_factory=dict_row) as cursor:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(QUERIES[query], parameters).fetchall()
 
 

@@ -12,14 +12,13 @@ from consumers.runtime.lag import TopicLag
 from infra import capture
 from infra.console.board import Source
 from infra.console.installation import Installation
-from infra.consumer_access import ROLES, ConsumerSchema
 from infra.operations.doctor import Finding, cheap_checks, examine, publisher_of
 from infra.operations.doctor.servers import server_checks
 from infra.operations.lag import Lags, lags_in
 from infra.operations.outbox.waiting import Outboxes, Waiting
 from infra.publishing import publisher
 from infra.schema_access import Schemas
-from infra.services import WORKERS
+from infra.services import CONSUMER_ROLES, WORKERS
 from schemas.catalogue import catalogue
 
 if TYPE_CHECKING:
@@ -111,9 +110,7 @@ def _waiting(installation: Installation, schemas: Schemas) -> Iterator[Callable[
 def _pipeline(installation: Installation, schemas: Schemas) -> Iterator[Callable[[], Pipeline]]:
     with (
         schemas.opened() as connections,
-        lags_in(
-            installation.seen, [ConsumerSchema(role, connections[role]) for role in ROLES]
-        ) as lags,
+        lags_in(installation.seen, [connections[role] for role in CONSUMER_ROLES]) as lags,
     ):
         yield _Pipeline(installation, lags).look
 

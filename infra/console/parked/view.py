@@ -22,12 +22,12 @@ from consumers.runtime.parked.selection import Selection
 from infra.console.board import Panel, Reading, Source
 from infra.console.installation import Installation
 from infra.console.pages import Pages
-from infra.consumer_access import ROLES
 from infra.deployment import Deployment
 from infra.operations.parked.list import list_messages
 from infra.operations.parked.retry import RetryResult
 from infra.operations.parked.show import DecodedValue, GoneView, ParkedView, show
 from infra.schema_access import Schemas
+from infra.services import CONSUMER_ROLES
 from infra.text import counted, duration, one_line
 
 MOST = 200
@@ -47,7 +47,7 @@ def panels(pages: Pages) -> tuple[Panel, ...]:
 @contextmanager
 def _groups(schemas: Schemas) -> Iterator[Callable[[], list[Group]]]:
     with schemas.opened() as connections:
-        yield lambda: grouped([ParkedMessages(connections[role]) for role in ROLES])
+        yield lambda: grouped([ParkedMessages(connections[role]) for role in CONSUMER_ROLES])
 
 
 def grouped(schemas: Sequence[ParkedMessages]) -> list[Group]:

@@ -15,6 +15,7 @@ from infra.deployment import Deployment
 from infra.operations import sagas as operations
 from infra.operations.sagas import OPEN, Figures, Shown, Stuck
 from infra.schema_access import Schemas
+from infra.services import SAGA_ROLES
 
 WITHIN = timedelta(hours=24)
 """Of sagas that have ended, those that did within this are counted."""
@@ -45,7 +46,7 @@ def panels(pages: Pages) -> tuple[Panel, ...]:
 @contextmanager
 def _standing(schemas: Schemas) -> Iterator[Callable[[], Standing]]:
     with schemas.opened() as connections:
-        readers = [SagaReader(connections[role]) for role in operations.ROLES]
+        readers = [SagaReader(connections[role]) for role in SAGA_ROLES]
         yield lambda: Standing(
             operations.figures(readers, WITHIN), operations.stuck(readers, UNCHANGED_FOR)
         )

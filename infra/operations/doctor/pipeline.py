@@ -10,7 +10,6 @@ from cdc.topics import behind
 from consumers.runtime.lag import TopicLag
 from consumers.runtime.parked.reading import ParkedMessages
 from infra import capture, pipeline
-from infra.consumer_access import open_schemas
 from infra.deployment import Capture, Deployment, Publisher, Shard
 from infra.drift.registry import id_differences, rule_differences
 from infra.drift.topics import topic_differences
@@ -18,7 +17,8 @@ from infra.operations.doctor.captures import of_each
 from infra.operations.doctor.check import Check, Trouble
 from infra.operations.doctor.differences import require_none
 from infra.operations.lag import open_lags
-from infra.services import RELAY, WORKERS
+from infra.role_access import open_roles
+from infra.services import CONSUMER_ROLES, RELAY, WORKERS
 from schemas.catalogue import catalogue
 from schemas.contracts import canonical
 from schemas.registry import RegistryUnavailableError
@@ -128,11 +128,11 @@ def _lags(deployment: Deployment) -> dict[str, list[TopicLag]]:
 
 def _dead_letters(deployment: Deployment) -> str:
     names = {worker.name for worker in WORKERS}
-    with open_schemas(deployment) as schemas:
+    with open_roles(deployment, CONSUMER_ROLES) as connections:
         dead = {
             consumer: count
-            for schema in schemas
-            for consumer, count in ParkedMessages(schema.connection).dead().items()
+            for connection in connections.values()
+            for consumer, count in ParkedMessages(connection).dead().items()
             if consumer in names
         }
     if dead:

@@ -58,7 +58,7 @@ def edit(deployment: Deployment, request: EditRequest) -> EditResult:
         selection = Selection(consumer=request.consumer, message_id=request.message_id)
         selected = one_at(schemas, place, selection)
         message = selected.message
-        content = selected.schema.messages.content(message)
+        content = selected.schema.content(message)
         if content is None:
             raise NotParkedError(f"{place} has taken effect just now; nothing was changed.")
         _require_unchanged(request, content.value)

@@ -29,7 +29,7 @@ class HistoryRequest:
 def list_messages(deployment: Deployment, selection: Selection, limit: int) -> Found:
     """Return the messages that are meant, oldest first, and the totals of all of them."""
     with open_parked(deployment, selection.consumer) as schemas:
-        found = [schema.messages.find(selection, limit) for schema in schemas]
+        found = [schema.find(selection, limit) for schema in schemas]
     messages = [message for each in found for message in each.messages]
     messages.sort(key=lambda each: each.parked_at)
     return Found(messages[:limit], sum((each.totals for each in found), Totals()))
@@ -41,7 +41,7 @@ def list_actions(deployment: Deployment, request: HistoryRequest) -> list[Action
         actions = [
             action
             for schema in schemas
-            for action in schema.messages.actions(
+            for action in schema.actions(
                 consumer=request.consumer,
                 place=request.place,
                 topic=request.topic,

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from consumers.runtime.parked.message import Parked, RecordPosition
-from consumers.runtime.parked.reading import Connection, ParkedMessages
+from consumers.runtime.parked.reading import ParkedMessages
 from consumers.runtime.parked.selection import Selection
-from infra.consumer_access import open_schemas
 from infra.deployment import Deployment
 from infra.errors import RequestError, TailraceError
+from infra.role_access import open_roles, roles_of
 from infra.services import WORKERS
 
 
@@ -18,18 +18,10 @@ class NotParkedError(TailraceError):
 
 
 @dataclass(frozen=True, slots=True)
-class ParkedSchema:
-    """A schema with parked messages, and the connection on which they are worked on."""
-
-    connection: Connection
-    messages: ParkedMessages
-
-
-@dataclass(frozen=True, slots=True)
 class Selected:
     """A message that is meant, and where it is parked."""
 
-    schema: ParkedSchema
+    schema: ParkedMessages
     message: Parked
 
 
@@ -60,35 +52,33 @@ class Target:
         if self.selection.waiting:
             raise RequestError("A PLACE is one message; --waiting goes with filters.")
 
-    def find(self, schemas: Sequence[ParkedSchema]) -> list[Selected]:
+    def find(self, schemas: Sequence[ParkedMessages]) -> list[Selected]:
         if self.place is None:
             return select(schemas, self.selection)
         return [one_at(schemas, self.place, self.selection)]
 
 
 @contextmanager
-def open_parked(deployment: Deployment, consumer: str | None) -> Iterator[list[ParkedSchema]]:
+def open_parked(deployment: Deployment, consumer: str | None) -> Iterator[list[ParkedMessages]]:
     """Open the schemas in which a consumer, or any, may have parked messages, until the block ends."""
-    with open_schemas(deployment, consumer) as opened:
-        schemas = [
-            ParkedSchema(each.connection, ParkedMessages(each.connection)) for each in opened
-        ]
+    with open_roles(deployment, roles_of(consumer)) as connections:
+        schemas = [ParkedMessages(each) for each in connections.values()]
         if consumer:
             _require_known(consumer, schemas)
         yield schemas
 
 
-def select(schemas: Sequence[ParkedSchema], selection: Selection) -> list[Selected]:
+def select(schemas: Sequence[ParkedMessages], selection: Selection) -> list[Selected]:
     selected = [
         Selected(schema, message)
         for schema in schemas
-        for message in schema.messages.find(selection).messages
+        for message in schema.find(selection).messages
     ]
     return sorted(selected, key=lambda each: each.message.parked_at)
 
 
 def at_place(
-    schemas: Sequence[ParkedSchema], place: RecordPosition, selection: Selection
+    schemas: Sequence[ParkedMessages], place: RecordPosition, selection: Selection
 ) -> list[Selected]:
     """Return the messages that are parked from a place.
 
@@ -98,7 +88,7 @@ def at_place(
 
 
 def one_at(
-    schemas: Sequence[ParkedSchema], place: RecordPosition, selection: Selection
+    schemas: Sequence[ParkedMessages], place: RecordPosition, selection: Selection
 ) -> Selected:
     selected = at_place(schemas, place, selection)
     if not selected:
@@ -120,11 +110,11 @@ def refuse_several(place: RecordPosition, consumers: Sequence[str]) -> None:
         )
 
 
-def _require_known(consumer: str, schemas: Sequence[ParkedSchema]) -> None:
+def _require_known(consumer: str, schemas: Sequence[ParkedMessages]) -> None:
     known = {worker.name for worker in WORKERS}
     if consumer in known:
         return
-    known.update(*(schema.messages.consumers() for schema in schemas))
+    known.update(*(schema.consumers() for schema in schemas))
     if consumer not in known:
         raise RequestError(
             f"No consumer is called {consumer}; there are {', '.join(sorted(known))}."
@@ -132,10 +122,10 @@ def _require_known(consumer: str, schemas: Sequence[ParkedSchema]) -> None:
 
 
 def _not_parked(
-    schemas: Sequence[ParkedSchema], place: RecordPosition, consumer: str | None
+    schemas: Sequence[ParkedMessages], place: RecordPosition, consumer: str | None
 ) -> str:
     whose = f" by {consumer}" if consumer else ""
-    if any(schema.messages.actions(consumer=consumer, place=place, limit=1) for schema in schemas):
+    if any(schema.actions(consumer=consumer, place=place, limit=1) for schema in schemas):
         return (
             f"{place} is not parked{whose} any more; `tailrace parked show {place}` shows what was "
             "done about it."

@@ -107,7 +107,7 @@ def _failure(each: FailedAgain) -> Failure:
 def _require_first(selected: Selected) -> None:
     message = selected.message
     if message.number > 1:
-        [(first, _)] = selected.schema.messages.others(message, 1)
+        [(first, _)] = selected.schema.others(message, 1)
         raise NotFirstError(
             f"{message.place} waits behind {first}, the first message of its key that failed: retry or skip that one."
         )

@@ -66,7 +66,7 @@ def show(
         actions = [
             action
             for schema in schemas
-            for action in schema.messages.actions(consumer=consumer, place=place)
+            for action in schema.actions(consumer=consumer, place=place)
             if message_id in {None, action.message_id}
         ]
         if parked.at_place(schemas, place, selection) or not actions:
@@ -81,7 +81,7 @@ def show(
 
 
 def _parked(payloads: Payloads, selected: parked.Selected, actions: Sequence[Action]) -> ParkedView:
-    message, messages = selected.message, selected.schema.messages
+    message, messages = selected.message, selected.schema
     content = messages.content(message)
     if content is None:  # it has taken effect since it was found
         raise parked.NotParkedError(f"{message.place} has taken effect just now.")
