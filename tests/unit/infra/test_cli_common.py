@@ -1,6 +1,7 @@
 """What the commands share: questions stand on standard error, and what an operation refuses is wrong usage."""
 
 import io
+from pathlib import Path
 
 import click
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from consumers.replay.errors import ChoiceError
 from infra import cli
 from infra.cli.common import Command, ask, confirm
+from infra.cli.parked.edit import _open_editor
 from infra.errors import RequestError
+from schemas.json_form import FormError
 from tests.unit.infra.test_absurd_options import commands
 
 SKIP = ("relay", "skip", "00000000-0000-0000-0000-000000000000", "--json")
@@ -51,6 +54,25 @@ def test_whoever_does_not_say_yes_ends_the_command(
     monkeypatch.setattr("sys.stdin", Terminal(typed))
     with pytest.raises(click.Abort):
         confirm("Go on?", yes=False)
+
+
+def test_a_password_is_asked_for_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda _: "long enough a password")
+    users = ["console", "add-user", "ada", "--role", "act", "--users", str(tmp_path / "users.toml")]
+    cli.cli.main(users, standalone_mode=False)
+    assert capsys.readouterr().out == "ada may sign in to act.\n"
+
+
+def test_whether_to_edit_again_is_asked_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    with pytest.raises(click.Abort):
+        _open_editor("{}", FormError("it is no JSON"))
+    assert capsys.readouterr().out == ""
 
 
 def test_nobody_to_ask_is_wrong_usage(
