@@ -12,17 +12,16 @@ import errno
 import socket
 import traceback as tracebacks
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import httpx2
 import psycopg
 
 from cdc.outbox import ConcurrencyError
 from consumers.runtime.delivery import MalformedRecordError
+from consumers.runtime.parked.selection import Reason
 from schemas.datum import UndecodableError
 from schemas.registry import RegistryUnavailableError
-
-Reason = Literal["failed", "undecodable", "malformed", "unknown_type", "too_old", "behind"]
 
 LONGEST_TEXT = 20_000
 """Most characters kept of an error's text and of its traceback."""

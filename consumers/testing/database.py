@@ -9,7 +9,7 @@ from uuid import UUID
 from cdc.context import MessageContext
 from cdc.outbox import Outbox
 from consumers.runtime.consumer import Consumer
-from consumers.runtime.failures import Reason
+from consumers.runtime.parked.selection import Reason
 from consumers.runtime.store import Store
 from consumers.runtime.window import InboxWindow
 from schemas.message import Message

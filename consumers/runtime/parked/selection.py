@@ -6,8 +6,6 @@ from datetime import timedelta
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from consumers.runtime.failures import Reason
-
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 AGE = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 
@@ -15,6 +13,7 @@ LONGEST_AGE = timedelta(days=20 * 365)
 
 Status = Literal["retrying", "dead"]
 STATUSES = get_args(Status)
+Reason = Literal["failed", "undecodable", "malformed", "unknown_type", "too_old", "behind"]
 REASONS = get_args(Reason)
 
 
