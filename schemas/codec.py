@@ -21,6 +21,20 @@ MAGIC = 0
 HEADER = struct.Struct(">bI")
 
 
+def announced_id(data: bytes) -> int:
+    """Return the id of the schema that bytes were written with.
+
+    Raises:
+        UndecodableError: they are not in the wire format.
+    """
+    if len(data) < HEADER.size:
+        raise UndecodableError(f"{len(data)} bytes are too few for a magic byte and a schema id")
+    magic, schema_id = HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise UndecodableError(f"the first byte is {magic}, not the magic byte {MAGIC}")
+    return int(schema_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """A schema that messages were written with, and the ways to read them."""
@@ -134,13 +148,7 @@ class Codec:
         return writer.name, writer.as_written.read(data, HEADER.size)
 
     def _writer(self, data: bytes) -> Writer:
-        if len(data) < HEADER.size:
-            raise UndecodableError(
-                f"{len(data)} bytes are too few for a magic byte and a schema id"
-            )
-        magic, schema_id = HEADER.unpack_from(data)
-        if magic != MAGIC:
-            raise UndecodableError(f"the first byte is {magic}, not the magic byte {MAGIC}")
+        schema_id = announced_id(data)
         head = data[: HEADER.size]
         if head not in self._writers:
             if head in self._refused:

@@ -46,7 +46,7 @@ def default_of(schema: Type, default: Any, *, tagged: bool = False) -> Any:
         case ((Primitive() | Fixed()), _):
             read = scalar(schema).read
             plain = _plain(schema, default)
-            return read(plain) if read and type_name(schema) != "boolean" else plain
+            return read(plain) if read else plain
     raise unfit(str(schema), default)
 
 

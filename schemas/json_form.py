@@ -16,16 +16,14 @@ Avro's resolution is left out: what is read and written is one schema, the write
 """
 
 import io
-from collections.abc import Iterator, Mapping
-from itertools import count
+from functools import cached_property
 from typing import Any
 
-import fastavro
-
+from schemas.gate.avro.model import Array, Map, Record, Type, Union, is_plural, type_name
+from schemas.gate.avro.parse import record
 from schemas.json_logical import scalar_of
-from schemas.json_scalars import UnfitError, told
-
-VALUE = "value"
+from schemas.json_scalars import PRIMITIVES, Scalar, UnfitError, told
+from schemas.wire import KEY, VALUE, Wire
 
 Path = tuple[str, ...]
 
@@ -45,21 +43,21 @@ class FormError(ValueError):
 class JsonForm:
     """Reads and writes the data of one schema.
 
-    Logical types are taken off the schema, and each type of a union becomes a record of one field: the bytes are the
-    same, every value is seen as it was written, and so is which type of a union it is of.
+    Raises:
+        MalformedSchemaError: the document is no schema of a record.
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self.root: Any = fastavro.parse_schema(dict(document))
-        self._named: dict[str, Any] = {}
-        self._plain_names: dict[str, str] = {}
-        self._branches: dict[int, list[str | None]] = {}
-        self._numbers = count()
-        self._plain = fastavro.parse_schema(self._plainly(self.root))
+    def __init__(self, document: Any) -> None:
+        self.schema = record(document)
+        self._reading = Wire(self.schema)
 
     @property
     def name(self) -> str:
-        return str(self.root["name"])
+        return self.schema.name
+
+    @cached_property
+    def _writing(self) -> Wire:
+        return Wire(self.schema, deepest=None)
 
     def read(self, data: bytes) -> Any:
         """Return what a datum says.
@@ -69,16 +67,13 @@ class JsonForm:
         """
         buffer = io.BytesIO(data)
         try:
-            plain = fastavro.schemaless_reader(buffer, self._plain, None, return_record_name=True)
+            shown = self._show(self.schema, self._reading.read(buffer))
         except Exception as error:  # fastavro raises whatever the corrupt bytes lead it to
             raise FormError(f"not a datum of {self.name}: {error!r}") from error
         rest = len(data) - buffer.tell()
         if rest:
             raise FormError(f"{rest} bytes are left over after a datum of {self.name}")
-        try:
-            return self._show(self.root, plain)
-        except ValueError as error:  # a number of more digits than Python writes out
-            raise FormError(f"a datum of {self.name} cannot be shown: {error}") from error
+        return shown
 
     def write(self, value: Any) -> bytes:
         """Return the datum that says something.
@@ -86,136 +81,97 @@ class JsonForm:
         Args:
             value: As `read` returns it; numbers with a point may be `decimal.Decimal`.
         """
-        plain = self._take(self.root, value, ())
+        try:
+            plain = self._take(self.schema, value, ())
+        except RecursionError as error:
+            raise FormError("the message is nested too deeply to be read again") from error
         buffer = io.BytesIO()
-        fastavro.schemaless_writer(buffer, self._plain, plain, strict=True)
-        return buffer.getvalue()
+        self._writing.write(buffer, plain)
+        data = buffer.getvalue()
+        if self._reading.is_recursive:
+            self.read(data)
+        return data
 
-    def resolved(self, schema: Any) -> Any:
-        """Return a type without the union with null that it may stand in, and looked up where it is only named."""
-        if isinstance(schema, list):
-            others = [branch for branch in schema if branch != "null"]
-            return self.resolved(others[0]) if len(others) == 1 else schema
-        if isinstance(schema, str):
-            return self._named.get(schema, {"type": schema})
-        return schema
-
-    def branch(self, union: list[Any], name: str) -> Any:
-        """Return the type of a union by name; None when it has none of that name."""
-        return next((each for each in union if self.type_name(each) == name), None)
-
-    def fits(self, schema: Any, value: Any) -> bool:
+    def fits(self, schema: Type, value: Any) -> bool:
         try:
             self._take(schema, value, ())
-        except FormError:
+        except (FormError, RecursionError):
             return False
         return True
 
-    def _plainly(self, schema: Any) -> Any:
-        if isinstance(schema, list):
-            return list(self._wrapped(schema))
-        if isinstance(schema, str):
-            return self._plain_names.get(schema, schema)
-        kind = schema["type"]
-        if kind in {"record", "error", "enum", "fixed"}:
-            self._named[schema["name"]] = schema
-            self._plain_names[schema["name"]] = name = self._new_name()
-            plain = {key: schema[key] for key in ("symbols", "size") if key in schema}
-            if "fields" in schema:
-                plain["fields"] = [
-                    {"name": field["name"], "type": self._plainly(field["type"])}
-                    for field in schema["fields"]
-                ]
-            return {"type": kind, "name": name, **plain}
-        if kind == "array":
-            return {"type": kind, "items": self._plainly(schema["items"])}
-        if kind == "map":
-            return {"type": kind, "values": self._plainly(schema["values"])}
-        return self._plainly(kind)
+    def _show(self, schema: Type, plain: Any) -> Any:
+        match schema:
+            case Record():
+                return {
+                    each.name: self._show(each.type, plain[each.name]) for each in schema.fields
+                }
+            case Array():
+                return [self._show(schema.items, each) for each in plain]
+            case Map():
+                shown = {each[KEY]: self._show(schema.values, each[VALUE]) for each in plain}
+                if len(shown) < len(plain):
+                    raise ValueError("a map has a key twice")
+                return shown
+            case Union():
+                return self._show_union(schema, plain)
+        return scalar_of(schema).show(plain)
 
-    def _wrapped(self, union: list[Any]) -> Iterator[Any]:
-        names = [None if branch == "null" else self._new_name() for branch in union]
-        self._branches[id(union)] = names
-        for branch, name in zip(union, names, strict=True):
-            if name is None:
-                yield branch
-            else:
-                field = {"name": VALUE, "type": self._plainly(branch)}
-                yield {"type": "record", "name": name, "fields": [field]}
+    def _show_union(self, union: Union, plain: Any) -> Any:
+        if plain is None:
+            return None
+        if not is_plural(union):
+            return self._show(without_null(union), plain)
+        name, held = plain
+        branch = union.branches[self._reading.index[name]]
+        return {type_name(branch): self._show(branch, held[VALUE])}
 
-    def _new_name(self) -> str:
-        return f"plain.t{next(self._numbers)}"
-
-    def _show(self, schema: Any, plain: Any) -> Any:
-        if isinstance(schema, list):
-            if plain is None:
-                return None
-            name, wrapped = plain
-            branch = schema[self._branches[id(schema)].index(name)]
-            shown = self._show(branch, wrapped[VALUE])
-            return shown if _is_bare(schema) else {self.type_name(branch): shown}
-        node = self.resolved(schema)
-        match node["type"]:
-            case "record" | "error":
-                return {f["name"]: self._show(f["type"], plain[f["name"]]) for f in node["fields"]}
-            case "array":
-                return [self._show(node["items"], each) for each in plain]
-            case "map":
-                return {key: self._show(node["values"], each) for key, each in plain.items()}
-        return scalar_of(node).show(plain)
-
-    def _take(self, schema: Any, value: Any, path: Path) -> Any:
-        if isinstance(schema, list):
-            return self._take_union(schema, value, path)
-        node = self.resolved(schema)
-        match node["type"]:
-            case "record" | "error":
-                return self._take_record(node, value, path)
-            case "array":
+    def _take(self, schema: Type, value: Any, path: Path) -> Any:
+        match schema:
+            case Record():
+                return self._take_record(schema, value, path)
+            case Array():
                 items = _require(list, "a list", value, path)
                 return [
-                    self._take(node["items"], each, (*path, str(number)))
+                    self._take(schema.items, each, (*path, str(number)))
                     for number, each in enumerate(items)
                 ]
-            case "map":
+            case Map():
                 entries = _require(dict, "an object", value, path)
-                return {
-                    key: self._take(node["values"], each, (*path, key))
+                return [
+                    {
+                        KEY: _fitting(PRIMITIVES["string"], key, path),
+                        VALUE: self._take(schema.values, each, (*path, key)),
+                    }
                     for key, each in entries.items()
-                }
-        try:
-            return scalar_of(node).take(value)
-        except UnfitError as error:
-            raise FormError(f"{place(path)} {error}", path) from None
+                ]
+            case Union():
+                return self._take_union(schema, value, path)
+        return _fitting(scalar_of(schema), value, path)
 
-    def _take_record(self, node: Any, value: Any, path: Path) -> Any:
+    def _take_record(self, schema: Record, value: Any, path: Path) -> Any:
         given = _require(dict, "an object", value, path)
-        fields = {field["name"]: field["type"] for field in node["fields"]}
+        fields = {field.name: field.type for field in schema.fields}
         if missing := [name for name in fields if name not in given]:
             raise FormError(
                 f"{place((*path, missing[0]))} is missing; a record has all its fields", path
             )
         if unknown := [name for name in given if name not in fields]:
             raise FormError(
-                f"{place((*path, unknown[0]))} is no field of {node['name']}, which has {', '.join(fields)}",
+                f"{place((*path, unknown[0]))} is no field of {schema.name}, which has {', '.join(fields)}",
                 (*path, unknown[0]),
             )
-        return {
-            name: self._take(schema, given[name], (*path, name)) for name, schema in fields.items()
-        }
+        return {name: self._take(kind, given[name], (*path, name)) for name, kind in fields.items()}
 
-    def _take_union(self, union: list[Any], value: Any, path: Path) -> Any:
-        names = self._branches[id(union)]
-        if value is None and None in names:
-            return None
-        if _is_bare(union):
-            [(name, branch)] = [(n, b) for n, b in zip(names, union, strict=True) if n is not None]
-            return name, {VALUE: self._take(branch, value, path)}
+    def _take_union(self, union: Union, value: Any, path: Path) -> Any:
         known = {
-            self.type_name(branch): (name, branch)
-            for name, branch in zip(names, union, strict=True)
-            if name is not None
+            type_name(branch): (name, branch)
+            for name, branch in zip(self._writing.branches[union], union.branches, strict=True)
         }
+        if known.pop("null", None) and value is None:
+            return None
+        if len(known) == 1:
+            [(name, branch)] = known.values()
+            return name, self._take(branch, value, path)
         if not isinstance(value, dict) or len(value) != 1 or not known.keys() & value.keys():
             raise FormError(
                 f"{place(path)} should be an object whose only member is one of {', '.join(known)}, not {told(value)}",
@@ -225,10 +181,13 @@ class JsonForm:
         name, branch = known[tag]
         return name, {VALUE: self._take(branch, inner, (*path, tag))}
 
-    def type_name(self, schema: Any) -> str:
-        """Return how a type is named as a member of a union: by its full name, or its kind where it has none."""
-        node = self.resolved(schema)
-        return str(node.get("name", node["type"]))
+
+def without_null(schema: Type) -> Type:
+    """Return the one type that a union has besides null; what is no such union as it is."""
+    if not isinstance(schema, Union):
+        return schema
+    others = [branch for branch in schema.branches if type_name(branch) != "null"]
+    return others[0] if len(others) == 1 else schema
 
 
 def place(path: Path) -> str:
@@ -236,8 +195,11 @@ def place(path: Path) -> str:
     return ".".join(path) or "the message"
 
 
-def _is_bare(union: list[Any]) -> bool:
-    return len([branch for branch in union if branch != "null"]) == 1
+def _fitting(scalar: Scalar, value: Any, path: Path) -> Any:
+    try:
+        return scalar.take(value)
+    except UnfitError as error:
+        raise FormError(f"{place(path)} {error}", path) from None
 
 
 def _require(kind: type[Any], words: str, value: Any, path: Path) -> Any:

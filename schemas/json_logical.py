@@ -1,12 +1,12 @@
 """The JSON of Avro's logical types: decimals, UUIDs, dates and times."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from schemas.gate.avro.model import Enum, Fixed, Primitive
 from schemas.json_scalars import Scalar, Show, UnfitError, integer, plain, same, unfit
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,32 +23,32 @@ UNITS = {"millis": 3, "micros": 6, "nanos": 9}
 """Unit of a time -> decimal places of its seconds."""
 
 
-def scalar_of(schema: Mapping[str, Any]) -> Scalar:
-    """Return how values of a type are written.
-
-    Args:
-        schema: Schema of a type that holds no others, as an object. Logical types that are not known here count for
-            nothing, as Avro's specification asks.
-    """
-    kind, logical = schema["type"], schema.get("logicalType", "")
-    name, _, unit = logical.rpartition("-")
-    if logical == "decimal" and kind in {"bytes", "fixed"}:
-        return _decimal(schema["precision"], schema.get("scale", 0), schema.get("size"))
-    if logical == "uuid":
-        return _uuid(fixed=kind == "fixed")
-    if logical == "date":
+def scalar_of(schema: Primitive | Enum | Fixed) -> Scalar:
+    """Return how values of a type are written; a logical type that is not known here counts for nothing."""
+    logical = None if isinstance(schema, Enum) else schema.logical
+    if logical is None:
+        return plain(schema)
+    size = schema.size if isinstance(schema, Fixed) else None
+    name, _, unit = logical.name.rpartition("-")
+    if logical.name == "decimal":
+        return _decimal(logical.precision, logical.scale, size)
+    if logical.name == "uuid":
+        return _uuid(fixed=size is not None)
+    if logical.name == "date":
         return Scalar(_show_date, _take_date)
-    if unit in UNITS and name in {"timestamp", "local-timestamp"}:
-        return _instant(UNITS[unit], zoned=name == "timestamp")
-    if unit in UNITS and name == "time":
-        return _clock(UNITS[unit])
-    return plain(schema)
+    if unit not in UNITS:
+        return plain(schema)
+    return (
+        _clock(UNITS[unit]) if name == "time" else _instant(UNITS[unit], zoned=name == "timestamp")
+    )
 
 
 def _decimal(precision: int, scale: int, size: int | None) -> Scalar:
     what = f"a decimal of at most {precision} digits, {scale} of them after the point"
 
     def show(value: bytes) -> str:
+        if not value:
+            raise ValueError("no bytes are no decimal")
         unscaled = int.from_bytes(value, "big", signed=True)
         digits = tuple(map(int, str(abs(unscaled))))
         return format(Decimal((int(unscaled < 0), digits, -scale)), "f")
@@ -100,8 +100,9 @@ def _uuid(*, fixed: bool) -> Scalar:
 
 
 def _show_date(days: int) -> str | int:
+    ordinal = DAY_ONE + integer(32)(days)
     try:
-        return date.fromordinal(DAY_ONE + days).isoformat()
+        return date.fromordinal(ordinal).isoformat()
     except (ValueError, OverflowError):
         return days
 
@@ -153,7 +154,7 @@ def _clock(places: int) -> Scalar:
     per_second: int = 10**places
 
     def show(ticks: int) -> str | int:
-        seconds, fraction = divmod(ticks, per_second)
+        seconds, fraction = divmod(take_number(ticks), per_second)
         if not 0 <= seconds < SECONDS_OF_A_DAY:
             return ticks
         return (EPOCH + timedelta(seconds=seconds)).time().isoformat() + _fraction(fraction, places)

@@ -3,10 +3,12 @@
 import base64
 import binascii
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from schemas.gate.avro.model import Enum, Fixed, Primitive
 
 LARGEST_FLOAT = (2 - 2**-23) * 2.0**127
 
@@ -21,22 +23,20 @@ class UnfitError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """How the values of one Avro type are written in JSON."""
+    """How the values of one Avro type, as they stand in the bytes, are written in JSON."""
 
-    show: Show
-    take: Take  # from JSON to what Avro holds; raises `UnfitError`
+    show: Show  # raises any exception for what the type does not hold
+    take: Take  # raises `UnfitError` for what does not fit
 
 
-def plain(schema: Mapping[str, Any]) -> Scalar:
+def plain(schema: Primitive | Enum | Fixed) -> Scalar:
     """Return how values of a type are written, its logical type left out."""
-    kind = schema["type"]
-    if kind == "enum":
-        return Scalar(same, _symbol(schema["symbols"]))
-    if kind == "fixed":
-        return Scalar(_show_bytes, _bytes(schema["size"]))
-    if kind not in PRIMITIVES:
-        raise ValueError(f"{kind} is no Avro type")
-    return PRIMITIVES[kind]
+    match schema:
+        case Enum():
+            return symbol(schema.symbols)
+        case Fixed():
+            return Scalar(_show_bytes, _bytes(schema.size))
+    return PRIMITIVES[schema.kind]
 
 
 def same(value: Any) -> Any:
@@ -48,10 +48,14 @@ def _take_null(value: Any) -> None:
         raise unfit("null", value)
 
 
-def _take_boolean(value: Any) -> bool:
+def _show_boolean(data: bytes) -> bool:
+    return (b"\0", b"\1").index(data) == 1
+
+
+def _take_boolean(value: Any) -> bytes:
     if not isinstance(value, bool):
         raise unfit("true or false", value)
-    return value
+    return b"\1" if value else b"\0"
 
 
 def integer(bits: int) -> Callable[[Any], int]:
@@ -98,13 +102,16 @@ def _take_text(value: Any) -> str:
     return value
 
 
-def _symbol(symbols: list[str]) -> Take:
-    def take(value: Any) -> str:
-        if value not in symbols or not isinstance(value, str):
-            raise unfit(f"one of {', '.join(symbols)}", value)
-        return value
+def symbol(symbols: Sequence[str]) -> Scalar:
+    numbers = {each: number for number, each in enumerate(symbols)}
+    by_number = dict(enumerate(symbols))  # a list would count a negative number from its end
 
-    return take
+    def take(value: Any) -> int:
+        if not isinstance(value, str) or value not in numbers:
+            raise unfit(f"one of {', '.join(symbols)}", value)
+        return numbers[value]
+
+    return Scalar(by_number.__getitem__, take)
 
 
 def _show_bytes(value: bytes) -> str:
@@ -148,8 +155,8 @@ def told(value: Any) -> str:
 
 PRIMITIVES = {
     "null": Scalar(same, _take_null),
-    "boolean": Scalar(same, _take_boolean),
-    "int": Scalar(same, integer(32)),
+    "boolean": Scalar(_show_boolean, _take_boolean),
+    "int": Scalar(integer(32), integer(32)),
     "long": Scalar(same, integer(64)),
     "float": Scalar(_show_float, _float(single=True)),
     "double": Scalar(_show_float, _float(single=False)),

@@ -5,7 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.contracts import Golden, avsc, goldens
-from schemas.json_form import JsonForm
+from schemas.gate.avro.model import (
+    Array,
+    Enum,
+    Fixed,
+    Map,
+    Primitive,
+    Record,
+    Type,
+    Union,
+    is_plural,
+    type_name,
+)
+from schemas.json_form import FormError, JsonForm
 
 TEXTS = (
     "01a20999-13c2-7477-bc0d-000000000001",
@@ -49,31 +61,66 @@ def next_golden(name: str, value: Any = None) -> Golden | None:
 
 
 def sample(document: Mapping[str, Any]) -> Any:
-    """Return a value, as JSON, that fits a schema: no field is empty or null where it need not be."""
+    """Return a value, as JSON, that fits a schema: no field is empty or null where it need not be.
+
+    Raises:
+        FormError: no value fits, as a record stands within itself without end.
+    """
     form = JsonForm(document)
-    return _sample(form, form.root, form.name)
+    return _sample(form, form.schema, form.name, frozenset())
 
 
-def _sample(form: JsonForm, schema: Any, name: str) -> Any:
-    node = form.resolved(schema)
-    if isinstance(node, list):
-        branch = next(each for each in node if each != "null")
-        return {form.type_name(branch): _sample(form, branch, name)}
-    match node["type"]:
-        case "record" | "error":
+def _sample(form: JsonForm, schema: Type, name: str, around: frozenset[Record]) -> Any:
+    try:
+        return _filled(form, schema, name, around)
+    except FormError:
+        match schema:
+            case Array():
+                return []
+            case Map():
+                return {}
+            case Union() if "null" in map(type_name, schema.branches):
+                return None
+        raise
+
+
+def _filled(form: JsonForm, schema: Type, name: str, around: frozenset[Record]) -> Any:
+    match schema:
+        case Record():
+            if schema in around:
+                raise FormError(f"{schema.name} stands within itself without end")
+            within = around | {schema}
             return {
-                each["name"]: _sample(form, each["type"], each["name"]) for each in node["fields"]
+                each.name: _sample(form, each.type, each.name, within) for each in schema.fields
             }
-        case "array":
-            return [_sample(form, node["items"], name)]
-        case "map":
-            return {name: _sample(form, node["values"], name)}
-    return _scalar(form, node, name)
+        case Array():
+            return [_sample(form, schema.items, name, around)]
+        case Map():
+            return {name: _sample(form, schema.values, name, around)}
+        case Union():
+            return _of_union(form, schema, name, around)
+    return _scalar(form, schema, name)
 
 
-def _scalar(form: JsonForm, node: Any, name: str) -> Any:
-    texts = TEXTS if "logicalType" in node else ()
-    nothing = base64.b64encode(bytes(node.get("size", 0))).decode()
-    symbols = node.get("symbols", ())[-1:]
-    candidates = (*texts, *symbols, PLAIN.get(node["type"], name), nothing)
-    return next(each for each in candidates if form.fits(node, each))
+def _of_union(form: JsonForm, union: Union, name: str, around: frozenset[Record]) -> Any:
+    others = [branch for branch in union.branches if type_name(branch) != "null"]
+    for branch in others:
+        try:
+            value = _sample(form, branch, name, around)
+        except FormError:
+            continue
+        return {type_name(branch): value} if is_plural(union) else value
+    raise FormError(f"{name} has no value that ends")
+
+
+def _scalar(form: JsonForm, schema: Primitive | Enum | Fixed, name: str) -> Any:
+    match schema:
+        case Enum():
+            candidates: tuple[Any, ...] = schema.symbols[-1:]
+        case Fixed():
+            candidates = (base64.b64encode(bytes(schema.size)).decode(),)
+        case _:
+            candidates = (PLAIN.get(schema.kind, name),)
+    if not isinstance(schema, Enum) and schema.logical:
+        candidates = (*TEXTS, *candidates)
+    return next(each for each in candidates if form.fits(schema, each))

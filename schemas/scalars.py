@@ -15,7 +15,7 @@ from uuid import UUID
 
 from schemas.gate.avro.model import Enum, Fixed, Logical, Primitive
 from schemas.json_logical import DAY_ONE, EPOCH, UUID_TEXT
-from schemas.json_scalars import PRIMITIVES, UnfitError, integer, unfit
+from schemas.json_scalars import PRIMITIVES, UnfitError, integer, symbol, unfit
 from schemas.uuids import parse_uuid
 
 Turn = Callable[[Any], Any]
@@ -36,7 +36,8 @@ class Scalar(NamedTuple):
 
 def scalar(schema: Primitive | Enum | Fixed) -> Scalar:
     if isinstance(schema, Enum):
-        return _enum(schema.symbols)
+        named = symbol(schema.symbols)
+        return Scalar(str, named.show, named.take)
     size = schema.size if isinstance(schema, Fixed) else None
     logical = None if schema.logical is None else _logical(schema.logical, size)
     if logical is not None:
@@ -74,14 +75,6 @@ def _logical(logical: Logical, size: int | None) -> Scalar | None:
     return _instant(UNITS[unit], zoned=name == "timestamp")
 
 
-def _read_boolean(data: bytes) -> bool:
-    return (b"\0", b"\1").index(data) == 1
-
-
-def _write_boolean(value: Any) -> bytes:
-    return b"\1" if PRIMITIVES["boolean"].take(value) else b"\0"
-
-
 def _write_float(value: Any, *, single: bool) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise unfit("a number", value)
@@ -101,20 +94,6 @@ def _binary(size: int | None) -> Scalar:
         return value
 
     return Scalar(bytes, None, write)
-
-
-def _enum(symbols: tuple[str, ...]) -> Scalar:
-    numbers = {symbol: number for number, symbol in enumerate(symbols)}
-    by_number = dict(
-        enumerate(symbols)
-    )  # no list, which would count a negative number from its end
-
-    def write(value: Any) -> int:
-        if not isinstance(value, str) or value not in numbers:
-            raise unfit(f"one of {', '.join(symbols)}", value)
-        return numbers[value]
-
-    return Scalar(str, by_number.__getitem__, write)
 
 
 def _decimal(precision: int, scale: int, size: int | None) -> Scalar:
@@ -189,7 +168,7 @@ def _ticks(since: timedelta, microseconds: int, value: Any) -> int:
 
 PLAIN: Mapping[str, Scalar] = {
     "null": Scalar(type(None), None, PRIMITIVES["null"].take),
-    "boolean": Scalar(bool, _read_boolean, _write_boolean),
+    "boolean": Scalar(bool, PRIMITIVES["boolean"].show, PRIMITIVES["boolean"].take),
     "int": Scalar(int, integer(32), integer(32)),
     "long": Scalar(int, None, integer(64)),
     "float": Scalar(float, None, partial(_write_float, single=True)),

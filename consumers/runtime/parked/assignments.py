@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from consumers.runtime.parked.payload import parse_json
-from schemas.json_form import FormError, JsonForm, place
+from schemas.gate.avro.model import Array, Map, Record, Type, Union, type_name
+from schemas.json_form import FormError, JsonForm, place, without_null
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,54 +54,51 @@ def changed(form: JsonForm, value: Any, assignments: Iterable[Assignment]) -> An
 
 
 def _assign(form: JsonForm, document: Any, assignment: Assignment) -> None:
-    schema, holder = form.root, document
+    schema: Type = form.schema
+    holder = document
     *steps, last = assignment.path
     for number, step in enumerate(steps):
-        schema, key = _step(form, schema, holder, step, assignment.path[:number])
+        schema, key = _step(schema, holder, step, assignment.path[:number])
         if isinstance(holder, dict) and key not in holder:
             raise FormError(
                 f"{place(assignment.path[: number + 1])} is missing; give it as a whole"
             )
         holder = holder[key]
-    schema, key = _step(form, schema, holder, last, tuple(steps))
+    schema, key = _step(schema, holder, last, tuple(steps))
     holder[key] = _fitting(form, schema, assignment)
 
 
-def _step(
-    form: JsonForm, schema: Any, value: Any, step: str, before: tuple[str, ...]
-) -> tuple[Any, Any]:
+def _step(schema: Type, value: Any, step: str, before: tuple[str, ...]) -> tuple[Type, Any]:
     """Return the type that is one step further, and the key that leads there in the JSON."""
-    node = form.resolved(schema)
     if value is None:
         raise FormError(f"{place(before)} is null; give it a value as a whole, in JSON")
-    if isinstance(node, list):
-        branch = form.branch(node, step)
-        if step in value and branch is not None:
-            return branch, step
-        raise FormError(f"{place(before)} is of type {next(iter(value))}, not {step}")
-    match node["type"]:
-        case "record" | "error":
-            for field in node["fields"]:
-                if field["name"] == step:
-                    return field["type"], step
-            names = ", ".join(field["name"] for field in node["fields"])
+    match without_null(schema):
+        case Union(branches=branches):
+            for branch in branches:
+                if step in value and type_name(branch) == step:
+                    return branch, step
+            raise FormError(f"{place(before)} is of type {next(iter(value))}, not {step}")
+        case Record() as record:
+            if field := record.field(step):
+                return field.type, step
+            names = ", ".join(field.name for field in record.fields)
             raise FormError(
-                f"{place((*before, step))} is no field of {node['name']}, which has {names}"
+                f"{place((*before, step))} is no field of {record.name}, which has {names}"
             )
-        case "array":
+        case Array(items=items):
             if step in map(str, range(len(value))):
-                return node["items"], int(step)
+                return items, int(step)
             raise FormError(
                 f"{place(before)} has {len(value)} items, counted from 0, and no item {step}"
             )
-        case "map":
+        case Map(values=values):
             if step in value:
-                return node["values"], step
+                return values, step
             raise FormError(f"{place(before)} has no entry {step}")
     raise FormError(f"{place(before)} is a single value and has no {step}")
 
 
-def _fitting(form: JsonForm, schema: Any, assignment: Assignment) -> Any:
+def _fitting(form: JsonForm, schema: Type, assignment: Assignment) -> Any:
     """Return the text as the JSON that it is, if that fits, or as plain text, if that does.
 
     `null` is never taken for a text of four letters: whoever means that writes it in quotes.

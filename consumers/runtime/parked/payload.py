@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from schemas.codec import HEADER, MAGIC
+from schemas.codec import HEADER, MAGIC, announced_id
 from schemas.contracts import canonical
 from schemas.datum import UndecodableError
 from schemas.json_form import FormError, JsonForm, Path, place
@@ -69,18 +69,21 @@ class Payloads:
         """
         if data is None:
             raise UndecodableError("the record has no value: it is a tombstone")
-        if len(data) < HEADER.size:
-            raise UndecodableError(
-                f"{len(data)} bytes are too few for a magic byte and a schema id"
-            )
-        magic, schema_id = HEADER.unpack_from(data)
-        if magic != MAGIC:
-            raise UndecodableError(f"the first byte is {magic}, not the magic byte {MAGIC}")
+        schema_id = announced_id(data)
         try:
-            wire = Wire(schema_id, JsonForm(json.loads(self._store.schema_of(schema_id))))
+            wire = Wire(schema_id, self._form(schema_id))
             return Payload(wire, wire.form.read(data[HEADER.size :]))
         except (UnknownSchemaError, FormError) as error:
             raise UndecodableError(str(error)) from error
+
+    def _form(self, schema_id: int) -> JsonForm:
+        text = self._store.schema_of(schema_id)
+        try:
+            return JsonForm(json.loads(text))
+        except Exception as error:  # whatever becomes of a JSON Schema, a .proto or a lone "string"
+            raise UndecodableError(
+                f"the schema of id {schema_id} is no Avro record: {error!r}"
+            ) from error
 
     def current(self, type_: str) -> Wire:
         """Return the schema that a message has now.

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 
 from consumers.runtime.parked.assignments import Assignment, changed
 from consumers.runtime.parked.message import RecordPosition, key_of, key_text
-from consumers.runtime.parked.payload import differences, first_bytes, parse_json
+from consumers.runtime.parked.payload import Payloads, differences, first_bytes, parse_json
 from consumers.runtime.parked.selection import Selection, parse_age
+from schemas.codec import HEADER, MAGIC
 from schemas.contracts import avsc
+from schemas.datum import UndecodableError
 from schemas.json_form import FormError, JsonForm
+from schemas.registry import SchemaStore
 
 ORDER = JsonForm(avsc("orders.OrderCreated"))
 LINE = {
@@ -211,3 +215,30 @@ def test_differences_are_named_by_place() -> None:
 def test_long_values_are_shown_in_part() -> None:
     assert first_bytes(b"\x00\x01") == "00 01"
     assert first_bytes(bytes(100)).endswith("00 and 52 bytes more")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "",
+        'syntax = "proto3";',
+        '"string"',
+        '["null", "string"]',
+        '{"type": "object", "properties": {}}',
+        '{"type": "record", "name": "a.B", "fields": [{"name": "c", "type": "a.Gone"}]}',
+        "[" * 100_000,
+        '{"type": "record", "name": "a.Loop", "fields": [{"name": "f", "type": ["null", "a.Loop"]}]}',
+    ],
+)
+def test_bytes_of_any_schema_are_read_or_undecodable(tmp_path: Path, schema: str) -> None:
+    store = SchemaStore("http://127.0.0.1:9", tmp_path)
+    store.directory.mkdir()
+    (store.directory / "7.avsc").write_text(schema)
+    with pytest.raises(UndecodableError):
+        Payloads(store).read(HEADER.pack(MAGIC, 7) + b"\x02" * 900_000)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"\0\0", b"\1\0\0\0\7x"])
+def test_what_is_not_in_the_wire_format_is_undecodable(tmp_path: Path, data: bytes | None) -> None:
+    with pytest.raises(UndecodableError):
+        Payloads(SchemaStore("http://127.0.0.1:9", tmp_path)).read(data)

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contracts import avsc, goldens
+from schemas.datum import DatumReader, UndecodableError
+from schemas.gate.avro.parse import record as parsed
 from schemas.json_form import FormError, JsonForm
 from schemas.messages import ALL
+from schemas.samples import sample
 from tests.examples import times
 
 OURS = sorted({message.NAME for message in ALL})
@@ -270,6 +273,109 @@ def test_bytes_that_are_no_datum_are_refused() -> None:
         form.read(b"\x02")
     with pytest.raises(FormError, match=r"^1 bytes are left over"):
         form.read(b"\x00\x00\x00")
+
+
+NODE = record(["null", "a.Record"])
+FAN = record(
+    {"type": "array", "items": "a.Record"}, ["null", {"type": "map", "values": "a.Record"}]
+)
+HUGE = b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"  # as a long: 2**62 - 1
+
+
+@pytest.mark.parametrize("levels", [101, 500, 5_000, 900_000])
+@pytest.mark.parametrize("schema", [NODE, FAN])
+def test_records_within_themselves_are_read_so_far(schema: dict[str, Any], levels: int) -> None:
+    with pytest.raises(FormError, match=r"^not a datum of a\.Record: "):
+        JsonForm(schema).read(b"\x02" * levels)
+    assert JsonForm(NODE).read(b"\x02" * 99 + b"\0")
+
+
+@pytest.mark.parametrize("levels", [102, 900])
+def test_what_could_not_be_read_again_is_not_written(levels: int) -> None:
+    value: Any = None
+    for _ in range(levels):
+        value = {"f0": value}
+    form = JsonForm(NODE)
+    with pytest.raises(FormError):
+        form.write(value)
+    assert form.fits(form.schema, value) == (levels < 900)
+
+
+@pytest.mark.parametrize(
+    ("type_", "data"),
+    [
+        (COLOUR, b"\x01"),
+        (COLOUR, b"\x04"),
+        ("boolean", b"\x02"),
+        ("int", b"\x80\x80\x80\x80\x10"),
+        (logical("int", "date"), b"\x80\x80\x80\x80\x10"),
+        (logical("int", "time-millis"), b"\x80\x80\x80\x80\x10"),
+        (logical("bytes", "decimal", precision=4), b"\x00"),
+        ({"type": "map", "values": "int"}, b"\x04\x02a\x02\x02a\x04\x00"),
+        ("string", b"\x02\xff"),
+        ("string", HUGE),
+        ("bytes", b"\x03"),
+        ({"type": "map", "values": "null"}, HUGE + b"\x00"),
+        (["null", "int"], b"\x04"),
+    ],
+)
+def test_corrupt_data_are_never_shown_as_good(type_: Any, data: bytes) -> None:
+    with pytest.raises(FormError, match=r"^not a datum of a\.Record: "):
+        JsonForm(record(type_)).read(data)
+    with pytest.raises(UndecodableError):
+        DatumReader(parsed(record(type_))).read(data)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        logical("bytes", "decimal"),
+        logical("bytes", "decimal", precision="4"),
+        logical("string", "timestamp-millis"),
+        logical("string", "date"),
+        logical("fixed", "uuid", name="a.Four", size=4),
+        {"type": "string", "logicalType": 7},
+        {"type": "string", "logicalType": ["uuid"]},
+    ],
+)
+def test_annotations_that_are_not_valid_count_for_nothing(type_: dict[str, Any]) -> None:
+    bare = {key: type_[key] for key in ("type", "name", "size") if key in type_}
+    data = b"\x08oh-dear"[: 4 if "size" in type_ else 5]
+    shown = JsonForm(record(bare)).read(data)
+    assert JsonForm(record(type_)).read(data) == shown
+    assert JsonForm(record(type_)).write(shown) == data
+
+
+@given(st.sampled_from([EVERYTHING, NODE, FAN, *map(avsc, OURS)]), st.binary(max_size=300))
+def test_whatever_the_bytes_they_are_shown_or_refused(schema: dict[str, Any], data: bytes) -> None:
+    form = JsonForm(schema)
+    try:
+        shown = form.read(data)
+    except FormError:
+        with pytest.raises(UndecodableError):
+            DatumReader(parsed(schema)).read(data)
+    else:
+        json.dumps(shown, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        (["null", "a.Record"], None),
+        (["a.Record", "string"], {"string": "f0"}),
+        ({"type": "array", "items": "a.Record"}, []),
+        ({"type": "map", "values": ["a.Record"]}, {}),
+        (record("a.Record") | {"name": "a.Inner"}, None),
+    ],
+)
+def test_a_sample_ends_where_a_record_stands_within_itself(type_: Any, value: Any) -> None:
+    schema = record(type_)
+    if value is None and isinstance(type_, dict):
+        with pytest.raises(FormError, match=r"a\.Record stands within itself without end"):
+            sample(schema)
+    else:
+        assert sample(schema) == {"f0": value}
+        JsonForm(schema).write(sample(schema))
 
 
 def test_an_id_that_is_none_is_seen_and_can_be_mended() -> None:
