@@ -297,11 +297,12 @@ def _topic(name: str, entry: dict[str, Any]) -> Topic:
 def _message_bytes(limits: Any) -> int:
     entries = limits if isinstance(limits, dict) else {"limits": limits}
     given = entries.get("message_bytes", MESSAGE_BYTES)
-    if not set(entries) <= {"message_bytes"} or given not in SENSIBLE_BYTES:
-        raise ValueError(
-            f"the limits of the catalogue take message_bytes, from {SENSIBLE_BYTES[0]} to {SENSIBLE_BYTES[-1]}"
-        )
-    return int(given)
+    # a range looks for anything but a whole number one by one
+    if entries.keys() <= {"message_bytes"} and type(given) is int and given in SENSIBLE_BYTES:
+        return given
+    raise ValueError(
+        f"the limits of the catalogue take message_bytes, from {SENSIBLE_BYTES[0]} to {SENSIBLE_BYTES[-1]}"
+    )
 
 
 def _is_table_of_tables(value: Any) -> bool:

@@ -13,7 +13,7 @@ from infra.deployment import Deployment
 from infra.drift.difference import Difference
 from infra.errors import TailraceError
 from schemas.catalogue import catalogue
-from schemas.ids_in_use import known_ids, strange_ids
+from schemas.ids_in_use import known_ids, name_in, strange_ids
 from schemas.proxies import heeded
 from schemas.publications import PublicationLog
 from schemas.registry_settings import RegistrySettings
@@ -184,6 +184,4 @@ def _entries(lost: Lost) -> Iterator[tuple[str, str]]:
 
 
 def _name(text: str) -> str:
-    schema = json.loads(text)
-    namespace = schema.get("namespace")
-    return f"{namespace}.{schema['name']}" if namespace else str(schema["name"])
+    return name_in(text) or "a schema of no message"

@@ -1,5 +1,6 @@
 """Logical types: which annotations are valid where, and what a change of one does to the values."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ BASES = {
     "duration": {"fixed"},
 } | {name: {"long"} for name in UNITS if not name.startswith("time-")}
 SIZES = {"duration": 12, "uuid": 16}
+MOST_DIGITS = 4_000
+"""Of a decimal. Numbers take time by the square of their digits, and Python writes out no more than 4,300."""
 
 
 def annotation(document: Mapping[str, Any], base: str) -> tuple[Logical | None, str | None]:
@@ -42,13 +45,14 @@ def _decimal(document: Mapping[str, Any], base: str) -> Logical | None:
     precision, scale = document.get("precision"), document.get("scale", 0)
     if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision:
         return None
-    if precision < 1 or (base == "fixed" and precision > _digits(document["size"])):
+    most = _digits(min(document["size"], MOST_DIGITS)) if base == "fixed" else MOST_DIGITS
+    if not 1 <= precision <= min(most, MOST_DIGITS):
         return None
     return Logical("decimal", precision, scale)
 
 
 def _digits(size: int) -> int:
-    return len(str(2 ** (8 * size - 1) - 1)) - 1 if size else 0
+    return math.floor(math.log10(2) * (8 * size - 1)) if size else 0
 
 
 def change(reader: Primitive | Fixed, writer: Primitive | Fixed) -> Rule | None:

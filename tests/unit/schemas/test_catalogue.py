@@ -1,5 +1,7 @@
 """The topic catalogue: what it declares, and what it refuses."""
 
+import time
+
 import pytest
 
 from schemas.catalogue import catalogue, parse
@@ -175,6 +177,14 @@ def test_a_table_of_another_name_is_not_passed_over(table: str) -> None:
         parse(TOPIC + table)
     with pytest.raises(ValueError, match="it takes no version"):
         parse("version = 2\n" + TOPIC)
+
+
+@pytest.mark.parametrize("given", ['"1MB"', "1e6", "true", "65_535", "[]"])
+def test_what_is_no_number_of_bytes_is_refused_at_once(given: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ValueError, match="take message_bytes, from 65536 to 67108864"):
+        parse(f"{TOPIC}[limits]\nmessage_bytes = {given}")
+    assert time.process_time() - began < 0.5
 
 
 def test_a_topic_carries_events_unless_it_says_otherwise() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.contracts import canonical
+from schemas.ids_in_use import known_ids, name_in, strange_ids
 from schemas.registry import (
     RegistryRefusedError,
     RegistryUnavailableError,
@@ -28,16 +29,19 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.statuses = statuses
         self.authorizations: list[str | None] = []
+        self.schema = SCHEMA
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, Server)
-        statuses = self.server.statuses
-        self.server.authorizations.append(self.headers["Authorization"])
+        server, statuses = self.server, self.server.statuses
+        server.authorizations.append(self.headers["Authorization"])
         status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
-        body = {"schema": SCHEMA} if status == 200 else {"error_code": status, "message": "no"}
+        body = (
+            {"schema": server.schema} if status == 200 else {"error_code": status, "message": "no"}
+        )
         self.send_response(status)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
@@ -170,3 +174,21 @@ def test_entries_that_a_loss_of_power_left_empty_are_asked_for_again(tmp_path: P
         assert store.schema_of(1) == SCHEMA
         store.keep("orders.OrderCreated", 1)
         assert store.id_of("orders.OrderCreated") == 1
+
+
+@pytest.mark.parametrize("text", ["", 'syntax = "proto3";', '"string"', "[" * 100_000, "{}"])
+def test_schemas_of_no_message_keep_nobody_from_publishing(tmp_path: Path, text: str) -> None:
+    ours = '{"type": "record", "name": "A", "namespace": "a", "fields": []}'
+    with serving(200) as server:
+        held = store(server, tmp_path)
+        held.directory.mkdir()
+        (held.directory / "6.avsc").write_text(ours)
+        (held.directory / "7.avsc").write_text(text)
+        settings = RegistrySettings(url=server.url)
+        known = known_ids(settings, tmp_path)
+        assert known == {6: ours}
+        assert name_in(ours) == "a.A"
+        server.schema = text
+        assert strange_ids(settings, known) == {6: text}
+        server.schema = ours.replace(" ", "")
+        assert strange_ids(settings, known) == {}

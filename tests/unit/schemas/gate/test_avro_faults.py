@@ -88,6 +88,29 @@ def of_field(**field: Any) -> list[str]:
             },
             ["logical-type-ignored /fields/1/type/logicalType f"],
         ),
+        (
+            {"type": {"type": "bytes", "logicalType": "decimal", "precision": 10**7}},
+            ["logical-type-ignored /fields/1/type/logicalType f"],
+        ),
+        *(
+            (
+                {
+                    "type": {
+                        "type": "fixed",
+                        "name": "F",
+                        "size": size,
+                        "logicalType": "decimal",
+                        "precision": 4_000,
+                    }
+                },
+                found,
+            )
+            for size, found in {
+                1_661: ["logical-type-ignored /fields/1/type/logicalType f"],
+                1_662: [],
+                10**400: [],
+            }.items()
+        ),
         ({"type": {"type": "string", "logicalType": "of-our-own"}}, []),
         ({"type": "int", "default": 0, "aliases": ["g"]}, []),
     ],
