@@ -13,6 +13,7 @@ from pathlib import Path
 
 from infra import asyncapi, catalogue_pages, openapi, protobuf
 from infra.compose import render as compose
+from infra.compose.parts import FILE
 from infra.errors import explain
 from infra.observability import files
 from infra.observability import render as observability
@@ -94,7 +95,7 @@ def _left_over(expected: Container[Path]) -> list[Path]:
 def present() -> list[Path]:
     """Return the files that are there, each of them generated or left over."""
     found = [
-        REPOSITORY / compose.FILE,
+        REPOSITORY / FILE,
         *(REPOSITORY / CATALOGUE_PAGES).glob("*"),
         *(REPOSITORY / "schemas/messages").glob("*.py"),
         *protobuf.present(),

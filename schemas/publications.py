@@ -7,7 +7,7 @@ reasons are in `docs/decisions/0010-who-published-what.md`.
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -151,4 +151,5 @@ def _to_json(publication: Publication) -> bytes:
 def _from_json(data: bytes) -> Publication:
     members = json.loads(data)
     members["published_at"] = datetime.fromisoformat(members["published_at"])
-    return Publication(**members)
+    known = (each.name for each in fields(Publication))  # a newer release may note more
+    return Publication(**{name: members[name] for name in known})

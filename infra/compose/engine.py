@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from infra.compose.render import FILE
+from infra.compose.parts import FILE
 from infra.errors import TailraceError
 from infra.repository import REPOSITORY
 from infra.settings import Settings

@@ -4,7 +4,7 @@ import os
 
 from infra.compose.addresses import POSTGRES_PORT
 from infra.compose.engine import secrets_account
-from infra.compose.render import HANDED
+from infra.compose.parts import HANDED
 from infra.local.java import registry
 from infra.local.java.configuration import write_properties
 from infra.local.passwords import ensure_password

@@ -3,13 +3,18 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from infra.compose import images
 from infra.compose.addresses import STATE
 from infra.service_settings import as_text
+from infra.services import CAPTURE, SUPERUSER
 from infra.settings import HOST, SETTINGS_FILE, SettingsWithServices
 
+FILE = Path("infra/compose/compose.yaml")
+HANDED = (f"{SUPERUSER}.password", f"{CAPTURE}.password", "registry.properties")
+"""What servers read that run under accounts of their own images."""
 HOME = "${TAILRACE_HOME:?is not set; make up STACK=containers sets it}"
 USER = "${TAILRACE_CONTAINER_USER:-10001:10001}"
 LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}

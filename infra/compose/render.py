@@ -7,17 +7,13 @@ from typing import Any
 import yaml
 
 from infra.compose import servers, services
-from infra.compose.parts import HOME
+from infra.compose.parts import FILE, HANDED, HOME
 from infra.errors import TailraceError
-from infra.services import CAPTURE, SUPERUSER
 
-FILE = Path("infra/compose/compose.yaml")
 HEADER = """\
 # The stack in containers. Written by `make generate` from what services declare; changes made here are lost.
 # Run it with `make up STACK=containers`, which makes the passwords that it hands to containers.
 """
-HANDED = (f"{SUPERUSER}.password", f"{CAPTURE}.password", "registry.properties")
-"""What servers read that run under accounts of their own images."""
 
 
 class _Plain(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML carries no types

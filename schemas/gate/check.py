@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from schemas.gate import proto
@@ -70,4 +70,6 @@ def _protos(tree: Files, baseline: Baseline) -> list[Finding]:
     """Compare the protos; those that did not change were compiled and judged when they came."""
     before = below(baseline.files, PROTO) if baseline.is_whole else tree
     is_same = before == tree and not any(map(proto.is_unreadable, tree.values()))
-    return [] if is_same else proto.check(before, tree)
+    root = baseline.prefix + PROTO
+    found = [] if is_same else proto.check(before, tree)
+    return [replace(each, file=root + each.file) if each.file else each for each in found]

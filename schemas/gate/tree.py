@@ -41,7 +41,7 @@ def _text(path: Path) -> str:
     if not path.is_file():  # reading a pipe would wait for ever
         return Unreadable("it is no regular file")
     try:
-        return path.read_text("utf-8", errors="surrogateescape")
+        return path.read_bytes().decode(errors="surrogateescape")
     except OSError as error:
         return Unreadable(f"it cannot be read: {error.strerror}")
 

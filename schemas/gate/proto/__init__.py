@@ -11,9 +11,6 @@ from schemas.gate.proto.buf import BufError, Said, State
 from schemas.gate.proto.costs import cost_of
 from schemas.gate.tree import Unreadable
 
-ROOT = "schemas/proto"
-"""Where the protos are, relative to the root of the repository."""
-
 LEFT_OUT = "baseline-does-not-compile"
 """Rule of what is no fault of the change, but leaves a file without a measure."""
 
@@ -23,7 +20,10 @@ Files = Mapping[str, Any]
 
 
 def check(baseline: Mapping[str, str], tree: Mapping[str, str]) -> list[Finding]:
-    """Return every change between two states of the protos that breaks a client or a server."""
+    """Return every change between two states of the protos that breaks a client or a server.
+
+    Files, in the findings as in the states, are named from the root of the protos.
+    """
     with tempfile.TemporaryDirectory(prefix="tailrace-proto-") as directory:
         old, new = (
             State(Path(directory).resolve() / "old"),
@@ -102,7 +102,7 @@ def _breaks(said: Said, path: str, files: Files) -> Finding:
         rule=said.rule.lower().replace("_", "-"),
         problem=f"{sentence}; {cost}",
         fix=fix,
-        file=f"{ROOT}/{path}",
+        file=path,
         line=said.line,
     )
 
@@ -118,7 +118,7 @@ def _extensions_changed(old: Any, new: Any) -> Iterator[Finding]:
                 rule="extension-changed",
                 problem=f"the extension {name} went from {was} to {now[name]}; neither reads the other",
                 fix=f"Keep {was}",
-                file=f"{ROOT}/{old['name']}",
+                file=old["name"],
             )
 
 
@@ -136,7 +136,7 @@ def _foreign_syntax(file: Any) -> Finding:
         rule="syntax-not-proto3",
         problem=f"is written in {file.get('syntax', 'proto2')}, and the rules here are those of proto3",
         fix='Write syntax = "proto3"',
-        file=f"{ROOT}/{file['name']}",
+        file=file["name"],
         line=1,
     )
 
@@ -148,7 +148,7 @@ def _does_not_compile(said: Said) -> Finding:
         rule="proto-does-not-compile",
         problem=f"does not compile: {said.sentence}",
         fix="Mend the file; nothing can be compared before",
-        file=f"{ROOT}/{said.path}" if said.path else None,
+        file=said.path,
         line=said.line,
     )
 

@@ -5,6 +5,7 @@ import re
 import socket
 import stat
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,8 @@ from infra.compose import engine as engine_module
 from infra.compose.addresses import PREPARING, WORKERS, inside
 from infra.compose.engine import Container, Engine, EngineSilentError
 from infra.compose.handed import hand_out
-from infra.compose.render import FILE, HANDED, document, named_once, render
+from infra.compose.parts import FILE, HANDED
+from infra.compose.render import document, named_once, render
 from infra.compose.status import container_of, parts_of_containers
 from infra.deployment import DeploymentError
 from infra.deployment.current import is_local, load_deployment, local_stack
@@ -303,3 +305,10 @@ def test_a_part_that_is_restarted_is_what_is_waited_for(
     assert asked == [f"restart {WORKERS}"]
     with pytest.raises(ProbeTimeoutError):
         stack.restart(settings, "kafka")
+
+
+def test_a_stack_in_containers_needs_nothing_that_only_developers_have() -> None:
+    code = (
+        "import sys; sys.modules['yaml'] = None; import infra.compose.handed, infra.compose.stack"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)

@@ -125,6 +125,7 @@ def publication(version: int, schema_id: int, name: str) -> Publication:
 def test_a_publication_survives_the_log() -> None:
     noted = publication(1, 7, "ada")
     assert _from_json(_to_json(noted)) == noted
+    assert _from_json(_to_json(noted)[:-1] + b', "of_a_newer_release": 1}') == noted
 
 
 def test_history_joins_versions_and_publications() -> None:

@@ -13,6 +13,8 @@ from schemas.gate.git import GitError
 from tests.unit.schemas.gate.contract_repository import (
     CREATED,
     ORDER_CREATED,
+    PROTO,
+    READER,
     TODAY,
     ContractRepository,
 )
@@ -103,8 +105,17 @@ def test_contracts_may_be_deep_in_a_repository(tmp_path: Path) -> None:
     outer.commit()
     repository = ContractRepository(inner)
     repository.add_field('{"name": "note", "type": "string"}')
-    [finding] = repository.check().findings
-    assert finding.file == f"services/shop/schemas/{ORDER_CREATED}"
+    repository.replace(PROTO, "string name = 2", "string name = 3")
+    files = {each.file for each in repository.check().findings}
+    assert files == {f"services/shop/schemas/{path}" for path in (ORDER_CREATED, PROTO)}
+
+
+def test_lines_that_end_as_on_windows_are_no_change(repository: ContractRepository) -> None:
+    for path in (PROTO, READER):
+        text = (repository.schemas / path).read_bytes()
+        (repository.schemas / path).write_bytes(text.replace(b"\n", b"\r\n"))
+    repository.commit()
+    assert tree.read(repository.schemas) == from_git(repository.schemas, "main").files
 
 
 def test_a_first_commit_of_contracts_breaks_nobody(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_breaking_change_is_named_with_its_fix(case: Case, findings: Findings) -
     start = f"{case.package} /{case.path}: "
     said = [(finding.rule, str(finding).removeprefix(start)) for finding in found]
     assert said == list(case.found)
-    assert {finding.file for finding in found} == {f"schemas/proto/{case.path}"}
+    assert {finding.file for finding in found} == {case.path}
 
 
 @pytest.mark.parametrize(

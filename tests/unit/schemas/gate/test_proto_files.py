@@ -79,7 +79,7 @@ def test_a_file_that_does_not_compile_is_named_with_the_line() -> None:
             problem="does not compile: field number `1` used more than once in "
             "`message Item { string name = 1; int32 age = 1; }`",
             fix="Mend the file; nothing can be compared before",
-            file="schemas/proto/shop/v1/item.proto",
+            file="shop/v1/item.proto",
             line=2,
         )
     ]
