@@ -1,4 +1,4 @@
-"""Generates the message classes under `messages/` from the Avro schemas: `python -m schemas.generate`.
+"""Generates the message classes under `messages/` from the Avro schemas, for `make generate`.
 
 There is a module for each context, and one for each consumer that pins its own shapes to read in.
 
@@ -64,13 +64,3 @@ def _index(contexts: list[str], names: list[str]) -> str:
         )
         """Every message class, in the catalogue's order."""
         ''').format(contexts=", ".join(contexts), entries=entries)
-
-
-def main() -> None:
-    directory = Path(__file__).parent / "messages"
-    for name, text in render_all().items():
-        (directory / name).write_text(text)
-
-
-if __name__ == "__main__":
-    main()

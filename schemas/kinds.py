@@ -4,14 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.gate.avro.model import Primitive, Type, type_name
+from schemas.json_scalars import same
 from schemas.scalars import scalar
 
 Expression = Callable[[str], str]
 """Takes the text of an expression and returns that of another, made of it."""
-
-
-def same(value: str) -> str:
-    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,14 @@
 
 import getpass
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.gate import git
+
 NAMES = ("TAILRACE_PUBLISHER_NAME", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID")
 """Variables with the name of whoever set the publishing in motion, the first that is set; the rest are CI systems'."""
-
-TIMEOUT_S = 30
-REDIRECTING = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})
-"""Variables by which git hooks point git to somewhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +45,7 @@ def _user() -> str:
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
-    environment = {name: text for name, text in os.environ.items() if name not in REDIRECTING}
     try:
-        done = subprocess.run(
-            ["git", "-C", str(directory), *arguments],  # noqa: S607 - whichever git the user has
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
+        return git.run(directory, *arguments).decode().strip()
+    except git.GitError:
         return None
-    return done.stdout.strip()

@@ -24,6 +24,7 @@ from schemas.gate.avro.model import (
 )
 from schemas.gate.avro.resolution import Comparison, promotes, source_of
 from schemas.gate.avro.rules import Rule
+from schemas.json_scalars import same
 from schemas.scalars import Turn, later, scalar
 from schemas.wire import KEY, VALUE, Wire
 
@@ -53,7 +54,7 @@ class Resolution:
             case Array(), Array():
                 return _each(self.turn(reader.items, writer.items))
             case Map(), Map():
-                return _entries(self.turn(reader.values, writer.values) or _same)
+                return _entries(self.turn(reader.values, writer.values) or same)
             case Enum(), Enum() if reader.reads(writer):
                 return _symbols(reader, writer)
             case Fixed(), Fixed() if reader.reads(writer) and reader.size == writer.size:
@@ -72,13 +73,13 @@ class Resolution:
         }
         if not any(by_null.values()):
             return None
-        of_null, of_other = (by_null.get(is_null) or _same for is_null in (True, False))
+        of_null, of_other = (by_null.get(is_null) or same for is_null in (True, False))
         return lambda value: of_null(value) if value is None else of_other(value)
 
     def _of_several(self, writer: Union, turns: list[Turn | None]) -> Turn:
         names = [type_name(branch) for branch in writer.branches]
         of_null = turns[names.index("null")] if "null" in names else None
-        index, ready = self._index, [turn or _same for turn in turns]
+        index, ready = self._index, [turn or same for turn in turns]
 
         def read(value: Any) -> Any:
             if value is None:
@@ -187,7 +188,7 @@ def _scalar(reader: Primitive | Fixed, writer: Primitive | Fixed) -> Turn | None
         case Rule.LOGICAL:
             return _refuse(f"{writer} was written, and {reader} is read")
         case Rule.UNIT | Rule.SCALE:
-            return _converted(scalar(writer).read or _same, scalar(reader).write)
+            return _converted(scalar(writer).read or same, scalar(reader).write)
     if isinstance(reader, Primitive) and isinstance(writer, Primitive):
         return _promoted(reader, writer)
     return scalar(reader).read
@@ -211,16 +212,12 @@ def _promoted(reader: Primitive, writer: Primitive) -> Turn | None:
         case "bytes", "string":
             return _after(bytes.decode, scalar(reader).read)
         case "int", "long":
-            return _after(scalar(Primitive("int")).read or _same, scalar(reader).read)
+            return _after(scalar(Primitive("int")).read or same, scalar(reader).read)
     return scalar(reader).read
 
 
 def _after(first: Turn, then: Turn | None) -> Turn:
     return (lambda value: then(first(value))) if then else first
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _refuse(reason: str) -> Turn:

@@ -6,7 +6,7 @@ A registered text then needs no other to be read, whatever registry holds it and
 from collections.abc import Callable
 from typing import Any
 
-PRIMITIVES = frozenset("null boolean int long float double bytes string".split())
+from schemas.gate.avro.parse import PRIMITIVES, namespace_of, qualify
 
 Load = Callable[[str], Any]
 """Returns the document of a named type by its full name; raises LookupError when there is none."""
@@ -65,7 +65,7 @@ class _Inliner:
         return field
 
     def _named(self, name: str, namespace: str) -> Any:
-        full = _qualified(name, namespace)
+        full = qualify(name, namespace)
         if name in PRIMITIVES or full in self._defined or full in self._loading:
             return name
         self._loading.add(full)
@@ -75,10 +75,6 @@ class _Inliner:
             self._loading.discard(full)
 
     def _define(self, schema: dict[str, Any], namespace: str) -> str:
-        full = _qualified(schema["name"], schema.get("namespace", namespace))
+        full = qualify(schema["name"], schema.get("namespace", namespace))
         self._defined.add(full)
-        return full.rpartition(".")[0]
-
-
-def _qualified(name: str, namespace: str) -> str:
-    return f"{namespace}.{name}" if namespace and "." not in name else name
+        return namespace_of(full)

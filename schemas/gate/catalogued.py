@@ -10,6 +10,7 @@ from typing import Any
 from schemas.catalogue import DEFAULT_COMPATIBILITY, PROMISES, Topic
 from schemas.gate.avro.model import Record
 from schemas.gate.finding import Finding
+from schemas.gate.json_text import line_in
 from schemas.gate.modes import Mode
 from schemas.gate.tree import CATALOGUE, Files, path_of
 
@@ -131,7 +132,7 @@ def missing(name: str, topic: Topic, catalogue: str, prefix: str) -> Finding:
 
 
 def _line(name: str, catalogue: str) -> int:
-    return catalogue.count("\n", 0, max(catalogue.find(f'"{name}"'), 0)) + 1
+    return line_in(catalogue, catalogue.find(f'"{name}"'))
 
 
 def not_catalogued(name: str, path: str, prefix: str) -> Finding:

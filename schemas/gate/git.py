@@ -46,7 +46,7 @@ def find(directory: Path, ref: str) -> Revision:
     Raises:
         GitError: there is no such revision, or the directory is in no repository.
     """
-    place = _run(directory, "rev-parse", "--show-prefix", "--is-shallow-repository").decode()
+    place = run(directory, "rev-parse", "--show-prefix", "--is-shallow-repository").decode()
     prefix, shallow, *_ = place.splitlines()
     for name in (ref, f"origin/{ref}"):
         commit = _commit(directory, name)
@@ -62,7 +62,7 @@ def find(directory: Path, ref: str) -> Revision:
 
 def location(directory: Path) -> str:
     """Return a directory's path below the root of its repository, with a slash at its end."""
-    return _run(directory, "rev-parse", "--show-prefix").decode().rstrip("\n")
+    return run(directory, "rev-parse", "--show-prefix").decode().rstrip("\n")
 
 
 def changes(revision: Revision, directory: Path, paths: Iterable[str]) -> list[Change]:
@@ -71,7 +71,7 @@ def changes(revision: Revision, directory: Path, paths: Iterable[str]) -> list[C
     Merged branches count as the one commit that merged them: what was on the main line was published, what was tried
     on the way there was not.
     """
-    log = _run(
+    log = run(
         directory,
         *("log", "-m", "--first-parent", "--raw", "--no-abbrev", "--no-renames", "-z"),
         *("--format=%H", revision.commit, "--", *paths),
@@ -83,7 +83,7 @@ def blobs(directory: Path, ids: Iterable[str]) -> dict[str, str]:
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         return {}
-    output = _run(directory, "cat-file", "--batch", given="\n".join(wanted).encode() + b"\n")
+    output = run(directory, "cat-file", "--batch", given="\n".join(wanted).encode() + b"\n")
     texts, position = {}, 0
     for each in wanted:
         end = output.index(b"\n", position)
@@ -117,7 +117,12 @@ def _parse_log(log: bytes, prefix: str) -> Iterator[Change]:
         yield Change(commit, path, blob if is_file else None)
 
 
-def _run(directory: Path, *arguments: str, given: bytes = b"") -> bytes:
+def run(directory: Path, *arguments: str, given: bytes = b"") -> bytes:
+    """Return what git prints, run for a directory.
+
+    Raises:
+        GitError: it refuses, does not answer or is not there.
+    """
     done = _start(directory, *arguments, given=given)
     if done.returncode == 0:
         return done.stdout

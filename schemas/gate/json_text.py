@@ -80,12 +80,16 @@ def nodes(text: str) -> Node:
     raise JsonError("the file is empty", 1)
 
 
+def line_in(text: str, position: int) -> int:
+    """Return the line, counted from 1, of a position in a text; the first one for what was not found in it."""
+    return text.count("\n", 0, max(position, 0)) + 1
+
+
 def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        line = text.count("\n", 0, error.start) + 1
-        raise JsonError("the file is not UTF-8", line) from error
+        raise JsonError("the file is not UTF-8", line_in(text, error.start)) from error
     if text.startswith("\ufeff"):
         raise JsonError("the file starts with a byte order mark; save it as UTF-8 without one", 1)
     if not text.strip():
@@ -113,4 +117,4 @@ def _scalar(token: re.Match[str]) -> Any:
 
 
 def _refused(token: re.Match[str], problem: str) -> JsonError:
-    return JsonError(problem, token.string.count("\n", 0, token.start()) + 1)
+    return JsonError(problem, line_in(token.string, token.start()))

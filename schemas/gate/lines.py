@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from schemas.gate.json_text import Node, nodes
+from schemas.gate.json_text import Node, line_in, nodes
 
 
 def line_of(text: str, path: str) -> int:
@@ -16,7 +16,7 @@ def line_of(text: str, path: str) -> int:
     starts, names = _starts(text), path.partition(" ")[2]
     while names not in starts:
         names = names.rpartition(".")[0]
-    return text.count("\n", 0, starts[names]) + 1
+    return line_in(text, starts[names])
 
 
 def line_at(text: str, pointer: Iterable[str | int]) -> int:
@@ -30,7 +30,7 @@ def line_at(text: str, pointer: Iterable[str | int]) -> int:
                 node = items[step]
             case _:
                 break
-    return text.count("\n", 0, node.start) + 1
+    return line_in(text, node.start)
 
 
 _root = lru_cache(maxsize=64)(nodes)

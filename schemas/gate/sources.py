@@ -9,9 +9,10 @@ from typing import Any
 from schemas.catalogue import Catalogue
 from schemas.catalogue import parse as parse_catalogue
 from schemas.gate.avro.model import Record
-from schemas.gate.avro.parse import MalformedSchemaError, parse
+from schemas.gate.avro.parse import MalformedSchemaError
+from schemas.gate.avro.parse import record as record_in
 from schemas.gate.finding import Finding
-from schemas.gate.json_text import JsonError, parse_json
+from schemas.gate.json_text import JsonError, line_in, parse_json
 from schemas.gate.lines import line_of
 from schemas.gate.tree import CATALOGUE, Files, Unreadable, path_of
 from schemas.references import inlined
@@ -70,13 +71,10 @@ def record(text: str, *, within: str | None = None) -> Record:
     """
     content = document(text)
     try:
-        schema = parse(content)
+        return record_in(content)
     except MalformedSchemaError as error:
         place = str(error.place)
         raise MalformedFileError(place, error.problem, line_of(within or text, place)) from error
-    if not isinstance(schema, Record):
-        raise MalformedFileError("/", f"a message is a record, and this is {schema}", 1)
-    return schema
 
 
 def catalogue(files: Files) -> Catalogue:
@@ -94,7 +92,7 @@ def catalogue(files: Files) -> Catalogue:
         text.encode()
         return parse_catalogue(text)
     except UnicodeEncodeError as error:
-        line = text.count("\n", 0, error.start) + 1
+        line = line_in(text, error.start)
         raise MalformedFileError("/", "the file is not UTF-8", line) from error
     except RecursionError as error:
         raise MalformedFileError("/", "nested too deeply", 1) from error
@@ -106,7 +104,7 @@ def catalogue(files: Files) -> Catalogue:
 
 def _line_of_name(text: str, problem: str) -> int:
     places = (text.find(f'"{name}"') for name in _NAMED.findall(problem))
-    return text.count("\n", 0, max(next((each for each in places if each >= 0), 0), 0)) + 1
+    return line_in(text, next((each for each in places if each >= 0), 0))
 
 
 @cache

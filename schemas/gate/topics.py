@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from schemas.catalogue import Catalogue, Topic
 from schemas.gate.catalogued import Entry, Promises
 from schemas.gate.finding import Finding
+from schemas.gate.json_text import line_in
 from schemas.gate.modes import Mode
 from schemas.gate.tree import CATALOGUE
 
@@ -40,7 +41,7 @@ def changes(before: Promises, declared: Catalogue, text: str, prefix: str) -> It
                 problem=problem,
                 fix=fix,
                 file=prefix + CATALOGUE,
-                line=_line(name, text),
+                line=line_in(text, text.find(f'[topics."{name}"]')),
             )
             yield TopicChange(finding, is_allowed=is_careful or withdrawn)
 
@@ -70,7 +71,3 @@ def _changed(was: Entry, topic: Topic) -> Iterator[tuple[str, str, str, bool]]:
     if was["aggregate"] not in {"", topic.aggregate}:
         what = f"aggregate was {was['aggregate']} and is {topic.aggregate}"
         yield "topic-aggregate-changed", f"{what}; keys stand for something else", _PAUSE, True
-
-
-def _line(name: str, text: str) -> int:
-    return text.count("\n", 0, max(text.find(f'[topics."{name}"]'), 0)) + 1

@@ -8,6 +8,7 @@ from hashlib import sha256
 from cdc.text import printable
 from infra.console.parked.view import One
 from infra.operations.parked.edit import EditError
+from schemas.gate.json_text import line_in
 from schemas.json_form import FormError, Path
 
 SKIPPED = " \t\r\n:,"
@@ -76,7 +77,7 @@ def line_of(text: str, path: Path) -> int:
         if found is None:
             break
         at = found
-    return text.count("\n", 0, at) + 1
+    return line_in(text, at)
 
 
 def _members(text: str, at: int, decoder: json.JSONDecoder) -> Iterator[tuple[str, int]]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,10 +110,12 @@ def _commit_of(ref: str) -> str:
 
 
 def _require_replay(code: Code) -> None:
-    if _git("cat-file", "-e", f"{code.commit}:consumers/replay").returncode:
+    try:
+        git.run(REPOSITORY, "cat-file", "-e", f"{code.commit}:consumers/replay")
+    except git.GitError as error:
         raise CodeError(
             f"The code at {code.name} knows no replay yet: put the change that you want to try on top of one that does."
-        )
+        ) from error
 
 
 def _require_same_tables(code: Code, role: str) -> None:
@@ -122,13 +124,12 @@ def _require_same_tables(code: Code, role: str) -> None:
         *TABLES,
         *(f"{each.replace('.', '/')}/versions" for each in MIGRATIONS[role] if each != REPLAYS),
     ]
-    changed = _git("diff", "--name-only", code.commit, "--", *paths)
-    if changed.returncode:
-        raise CodeError(
-            f"git cannot compare {code.name} with the working tree: {changed.stderr.strip()}"
-        )
-    if changed.stdout.strip():
-        files = ", ".join(changed.stdout.split())
+    try:
+        changed = git.run(REPOSITORY, "diff", "--name-only", code.commit, "--", *paths).decode()
+    except git.GitError as error:
+        raise CodeError(f"{code.name} is not compared with the working tree: {error}") from error
+    if changed:
+        files = ", ".join(changed.split())
         raise CodeError(
             f"The code at {code.name} makes other tables than the working tree does ({files}), so that they cannot be "
             "compared with the live ones: migrate first, or try the handlers without the change of tables."
@@ -141,26 +142,15 @@ def _worktree(commit: str) -> Iterator[Path]:
     parent = Path(tempfile.mkdtemp(prefix="tailrace-code-"))
     directory = parent / "tailrace"
     try:
-        made = _git("worktree", "add", "--detach", str(directory), commit)
-        if made.returncode:
-            raise CodeError(f"git cannot check {commit} out: {made.stderr.strip()}")
+        try:
+            git.run(REPOSITORY, "worktree", "add", "--detach", str(directory), commit)
+        except git.GitError as error:
+            raise CodeError(f"{commit} is not checked out: {error}") from error
         yield directory
     finally:
-        _git("worktree", "remove", "--force", str(directory))
+        with suppress(git.GitError):
+            git.run(REPOSITORY, "worktree", "remove", "--force", str(directory))
         shutil.rmtree(parent, ignore_errors=True)
-
-
-def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in git.INHERITED}
-    return subprocess.run(
-        ["git", *arguments],  # noqa: S607 - the git of whoever works here
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=git.TIMEOUT_S,
-    )
 
 
 def _run(argv: Sequence[str], directory: Path, variables: Mapping[str, str]) -> int:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from schemas.gate.avro.logical import annotation
@@ -39,20 +39,16 @@ class MalformedSchemaError(ValueError):
         self.problem = problem
 
 
-def parse(document: Any, *, references: Iterable[Any] = ()) -> Type:
+def parse(document: Any) -> Type:
     """Return a schema from its JSON document.
 
     Args:
         document: The schema as `json.loads` returns it.
-        references: Documents of named types that it uses but does not define, each after those it uses itself.
 
     Raises:
         MalformedSchemaError: the document breaks the specification.
     """
-    parser = _Parser()
-    for reference in references:
-        parser.parse(reference, "", Place())
-    return parser.parse(document, "", Place())
+    return _Parser().parse(document, "", Place())
 
 
 def record(document: Any) -> Record:
@@ -68,7 +64,7 @@ def record(document: Any) -> Record:
 
 
 class _Parser:
-    """Remembers the named types of the documents it has read."""
+    """Remembers the named types that it has read."""
 
     def __init__(self) -> None:
         self._named: dict[str, Enum | Fixed | Record] = {}

@@ -12,7 +12,6 @@ from schemas.gate.openapi.document import (
     BrokenPartError,
     Document,
     UnknownReferenceError,
-    canonical,
 )
 from schemas.gate.openapi.lifetimes import check_removal, check_sunset
 from schemas.gate.openapi.operations import Operation, Site, operations
@@ -22,8 +21,6 @@ from schemas.gate.openapi.rules import Direction
 from schemas.gate.openapi.schemas import Comparison
 from schemas.gate.openapi.shapes import text
 from schemas.gate.openapi.structure import Fault, sound
-
-__all__ = ["canonical", "check"]
 
 
 def check(

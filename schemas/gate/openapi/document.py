@@ -24,7 +24,6 @@ class UnknownReferenceError(Exception):
 
     def __init__(self, reference: str) -> None:
         super().__init__(f"{reference} is not in the document")
-        self.reference = reference
 
 
 class Document:

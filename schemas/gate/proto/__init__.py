@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.gate.finding import Finding
+from schemas.gate.json_text import line_in
 from schemas.gate.proto.buf import BufError, Said, State
 from schemas.gate.proto.costs import cost_of
 from schemas.gate.tree import Unreadable
@@ -83,7 +84,7 @@ def _unreadable(path: str, text: str) -> Said | None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        return Said("", "the file is not UTF-8", path, text.count("\n", 0, error.start) + 1)
+        return Said("", "the file is not UTF-8", path, line_in(text, error.start))
     return None
 
 

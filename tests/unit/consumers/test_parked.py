@@ -220,7 +220,6 @@ def test_long_values_are_shown_in_part() -> None:
 @pytest.mark.parametrize(
     "schema",
     [
-        "",
         'syntax = "proto3";',
         '"string"',
         '["null", "string"]',

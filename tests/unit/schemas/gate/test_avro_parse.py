@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.contracts import avsc
-from schemas.gate.avro.model import Array, Record, Union
+from schemas.gate.avro.model import Record, Union
 from schemas.gate.avro.parse import MalformedSchemaError, parse
 from schemas.messages import ALL
 
@@ -30,15 +30,6 @@ def test_names_inherit_their_namespace() -> None:
     assert state.aliases == ("shop.Status", "old.State")  # type: ignore[union-attr]
     assert isinstance(following, Union)
     assert following.branches[1] is parsed
-
-
-def test_references_to_other_documents() -> None:
-    line = record({"name": "sku", "type": "string"}, name="shop.Line")
-    order = record({"name": "lines", "type": {"type": "array", "items": "shop.Line"}})
-    parsed = parse(order, references=[line])
-    assert isinstance(parsed, Record)
-    assert isinstance(parsed.fields[0].type, Array)
-    assert str(parsed.fields[0].type) == "array of shop.Line"
 
 
 @pytest.mark.parametrize("message", ALL)

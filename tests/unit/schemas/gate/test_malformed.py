@@ -293,10 +293,10 @@ def test_whole_characters_in_escapes_are_fine() -> None:
 def test_a_file_that_may_not_be_read_is_told(
     repository: ContractRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(self: Path, *_: Any, **__: Any) -> str:
+    def refused(self: Path, *_: Any, **__: Any) -> bytes:
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(Path, "read_text", refused)
+    monkeypatch.setattr(Path, "read_bytes", refused)
     assert tree.read(repository.schemas)[PROTO] == "it cannot be read: Permission denied"
 
 

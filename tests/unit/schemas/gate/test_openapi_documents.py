@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from schemas.gate import openapi
+from schemas.gate.openapi.document import canonical
 from tests.unit.schemas.gate.openapi_documents import (
     REF,
     TODAY,
@@ -310,17 +311,17 @@ class TestCanonical:
     def test_the_order_of_keys_does_not_matter(self) -> None:
         made = with_request(TEXT)
         backwards = dict(reversed(made.items()))
-        assert openapi.canonical(made) == openapi.canonical(backwards)
-        assert json.loads(openapi.canonical(made)) == made
+        assert canonical(made) == canonical(backwards)
+        assert json.loads(canonical(made)) == made
 
     def test_doing_it_again_changes_nothing(self) -> None:
-        text = openapi.canonical(_app(Old))
-        assert openapi.canonical(json.loads(text)) == text
+        text = canonical(_app(Old))
+        assert canonical(json.loads(text)) == text
 
     def test_embedded_definitions_become_components(self) -> None:
         inner = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}}
         schema = {"$defs": {"A": TEXT, "B": inner}, "$ref": "#/$defs/B"}
-        lifted = json.loads(openapi.canonical(with_request(schema)))
+        lifted = json.loads(canonical(with_request(schema)))
         assert lifted["components"]["schemas"] == {
             "A": TEXT,
             "B": {"type": "object", "properties": {"a": {"$ref": f"{REF}A"}}},
@@ -330,6 +331,6 @@ class TestCanonical:
 
     def test_a_definition_whose_name_is_taken_gets_another(self) -> None:
         schema = {"$defs": {"A": TEXT}, "$ref": "#/$defs/A"}
-        lifted = json.loads(openapi.canonical(with_request(schema, A=NUMBER)))
+        lifted = json.loads(canonical(with_request(schema, A=NUMBER)))
         assert lifted["components"]["schemas"] == {"A": NUMBER, "A_2": TEXT}
         assert _said(with_request(TEXT), with_request(schema, A=NUMBER)) == []

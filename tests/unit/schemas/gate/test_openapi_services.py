@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from producers.storefront.bootstrap import Settings, create_app
-from schemas.gate import openapi
+from schemas.gate.openapi.document import canonical
 from tests.unit.schemas.gate.openapi_documents import check
 
 
@@ -23,7 +23,7 @@ def test_a_service_is_compatible_with_itself(storefront: dict[str, Any]) -> None
 
 
 def test_the_committed_text_says_the_same_as_the_service(storefront: dict[str, Any]) -> None:
-    committed = json.loads(openapi.canonical(storefront))
+    committed = json.loads(canonical(storefront))
     assert check(storefront, committed) == check(committed, storefront) == []
 
 
