@@ -37,7 +37,9 @@ def test_a_rebuild_while_orders_flow_loses_nothing_and_counts_nothing_twice(
     orders = Orders(stack)
     orders.start()
     try:
-        wait_until("no orders flow", lambda: len(orders.placed) > 5, timeout_s=30)
+        wait_until(
+            "no orders flow", lambda: len(orders.placed) > 5 and bool(live(stack)), timeout_s=30
+        )
         corrupt(stack)
         seen = len(orders.placed)
         told = json.loads(stack.cli("projections", "rebuild", "analytics", "--json").stdout)
