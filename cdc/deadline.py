@@ -7,7 +7,7 @@ and a client cannot forget it.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -50,12 +50,17 @@ def current_deadline() -> Deadline | None:
     return _current.get()
 
 
-@contextmanager
-def within(deadline: Deadline) -> Iterator[Deadline]:
+def within(deadline: Deadline) -> AbstractContextManager[Deadline]:
     """Do what is inside by this deadline, or by the one that holds already if that is earlier."""
     outer = _current.get()
-    token = _current.set(deadline if outer is None else min(deadline, outer))
+    return afresh(deadline if outer is None else min(deadline, outer))
+
+
+@contextmanager
+def afresh(deadline: Deadline) -> Iterator[Deadline]:
+    """Do what is inside by this deadline alone, as a part of what may go on when the one that holds is over."""
+    token = _current.set(deadline)
     try:
-        yield deadline if outer is None else min(deadline, outer)
+        yield deadline
     finally:
         _current.reset(token)

@@ -1,5 +1,6 @@
 """Logs as `key=value` lines on standard error, one per event."""
 
+import atexit
 import json
 import logging
 import re
@@ -67,23 +68,20 @@ class KeyValueFormatter(logging.Formatter):
         return "\n".join((line, *map(printable, traceback)))
 
 
-def configure(service: str) -> Thinning:
-    """Send everything that is logged in this process to standard error, but for repetitions.
+def configure(service: str) -> None:
+    """Send everything that is logged in this process to standard error, but for repetitions, which are counted.
 
     Args:
         service: Name that a line carries, where no other service is speaking.
-
-    Returns:
-        What leaves these out; it is to be asked now and then to tell of them.
     """
     handler = logging.StreamHandler(sys.stderr)
     thinning = Thinning()
     handler.addFilter(thinning)
+    atexit.register(thinning.tell)
     handler.setFormatter(KeyValueFormatter(service))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for chatty in ("httpx2", "httpcore2", "uvicorn.error", "psycopg.pool"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    return thinning
 
 
 def _quoted(value: str) -> str:

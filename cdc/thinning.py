@@ -50,10 +50,22 @@ class Thinning(logging.Filter):
         self._every_s = every_s
         self._clock = clock
         self._seen: dict[tuple[str, str, str], _Seen] = {}
+        self._told_at = clock()
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is to be written; one that stands for others says so."""
+        """Tell whether a record is to be written; one that stands for others says so.
+
+        Whatever comes after a minute, it first tells of what was left out and did not come again.
+        """
+        is_written = self._is_written(record)
+        with self._lock:
+            is_due = self._clock() - self._told_at >= self._every_s
+        if is_due:
+            self.tell()
+        return is_written
+
+    def _is_written(self, record: logging.LogRecord) -> bool:
         allowed = _allowed(record)
         if allowed is None:
             return True
@@ -73,6 +85,7 @@ class Thinning(logging.Filter):
     def tell(self) -> None:
         """Log how many lines were left out that no other line has told of."""
         with self._lock:
+            self._told_at = self._clock()
             left_out = {key: seen.left_out for key, seen in self._seen.items() if seen.left_out}
             for seen in self._seen.values():
                 seen.left_out = 0

@@ -167,22 +167,22 @@ def port_of(listener: socket.socket) -> int:
 
 
 @contextmanager
-def black_hole() -> Iterator[str]:
+def black_hole(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Give the URL of a port on which the kernel drops whoever wants to connect: its queue is full."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((host, port))
         listener.listen(0)
-        waiting = [_connecting(port_of(listener)) for _ in range(4)]
+        waiting = [_connecting(host, port_of(listener)) for _ in range(4)]
         try:
-            yield f"http://127.0.0.1:{port_of(listener)}"
+            yield f"http://{host}:{port_of(listener)}"
         finally:
             for each in waiting:
                 each.close()
 
 
-def _connecting(port: int) -> socket.socket:
+def _connecting(host: str, port: int) -> socket.socket:
     connection = socket.socket()
     connection.setblocking(False)
     with suppress(BlockingIOError):
-        connection.connect(("127.0.0.1", port))
+        connection.connect((host, port))
     return connection

@@ -15,7 +15,7 @@ from cdc.logs import FieldLogger
 from consumers.reports.formats import FORMATS
 from consumers.reports.lease import Lease, LostError
 from consumers.reports.rows import rows_of_day
-from producers.reports.results import MEDIA_TYPES
+from producers.reports.jobs import MEDIA_TYPES
 from tailrace import load_queries
 
 QUERIES = load_queries(__package__)

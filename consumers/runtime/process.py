@@ -18,7 +18,6 @@ from cdc.chores import Chore, Chores
 from cdc.logs import FieldLogger
 from cdc.service import start
 from cdc.speaker import speaker
-from cdc.thinning import EVERY_S, Thinning
 from consumers.runtime.watchdog import watchdogs_for
 from consumers.runtime.worker import Worker
 
@@ -39,24 +38,17 @@ class Process(mode.Worker):
 
     Args:
         workers: Those that run.
-        thinning: What leaves repeated lines out of the log.
     """
 
-    def __init__(self, workers: list[Worker], thinning: Thinning) -> None:
+    def __init__(self, workers: list[Worker]) -> None:
         super().__init__(*workers, override_logging=False, redirect_stdouts=False)
         self._workers = workers
         self._watchdogs = watchdogs_for([worker.watch for worker in workers])
-        self._thinning = thinning
         self._chores = Chores()
 
     async def on_start(self) -> None:
         """Start the workers side by side: each waits for others most of the time."""
-        self._chores.start(
-            [
-                Chore("garbage collection", COLLECT_EVERY_S, self._collect_garbage),
-                Chore("telling of repeated lines", EVERY_S, self._tell_left_out),
-            ]
-        )
+        self._chores.start([Chore("garbage collection", COLLECT_EVERY_S, self._collect_garbage)])
         for watchdog in self._watchdogs:
             watchdog.start()
         await asyncio.gather(*(_as(worker, worker.maybe_start()) for worker in self._workers))
@@ -75,9 +67,6 @@ class Process(mode.Worker):
     @staticmethod
     async def _collect_garbage() -> None:
         gc.collect()
-
-    async def _tell_left_out(self) -> None:
-        self._thinning.tell()
 
 
 def _give_up() -> None:
@@ -106,7 +95,7 @@ def run_together(builders: Mapping[str, Callable[[], Worker]]) -> NoReturn:
     mode.loop.use("uvloop")  # Faust's objects look for their loop as soon as they are made
     workers = {name: start(build, name) for name, build in builders.items()}
     first, *others = workers.values()
-    thinning = logs.configure(NAME if others else first.name)
+    logs.configure(NAME if others else first.name)
     for name, worker in workers.items():
         start(partial(copy_context().run, _check, worker), name)
     # Batches are hundreds of thousands of objects that live until they are written: looking through them as often as
@@ -114,4 +103,4 @@ def run_together(builders: Mapping[str, Callable[[], Worker]]) -> NoReturn:
     # process collects by the clock instead.
     gc.freeze()
     gc.disable()
-    Process(list(workers.values()), thinning).execute_from_commandline()
+    Process(list(workers.values())).execute_from_commandline()

@@ -193,6 +193,7 @@ class ServiceClient:
         if not self._instances.others(tried):
             tried.clear()
         while True:
+            attempt.failed = None  # what the one before has come to says nothing of the next
             with self._instances.use(tried) as use, self._span(call, use) as span:
                 sent = {**call.headers, **headers_of(span.context)}
                 result = await self._exchange(replace(call, headers=sent), use, deadline, tried)

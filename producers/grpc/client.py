@@ -70,6 +70,10 @@ class Channel:
         """What is known of the service."""
         return self._connections.target
 
+    async def ready(self, timeout_s: float) -> None:
+        """Return when it is known where the service is, or that this cannot be said, or the time is over."""
+        await self._connections.ready(timeout_s)
+
     def unary_unary(self, *method: Any, **codecs: Any) -> Callable[..., Any]:
         async def ask(
             request: Any, *, context: MessageContext | None = None, is_read: bool = False

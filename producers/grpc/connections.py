@@ -65,6 +65,9 @@ class Connections:
         self._closing: set[asyncio.Task[None]] = set()
         instances.on_change = self._let_go
 
+    async def ready(self, timeout_s: float) -> None:
+        await self._instances.ready(timeout_s)
+
     def chosen(self) -> Any:
         """Return a channel to an instance, for what is no single call, such as a stream.
 

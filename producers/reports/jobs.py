@@ -9,7 +9,8 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from cdc.database import Connection, Pool
+from cdc.database import Connection, Pool, borrow
+from cdc.deadline import Deadline, afresh
 from cdc.ids import new_id
 from cdc.sql import load_queries
 from cdc.work import UnitOfWork
@@ -19,6 +20,10 @@ QUERIES = load_queries(__package__)
 
 MAX_WAITING = 100
 """Jobs that wait at most: workers take them one after the other, and nobody waits for hours."""
+LONGEST_FETCH_S = 5.0
+SUFFIXES = {"text/csv; charset=utf-8": "csv", "application/vnd.apache.parquet": "parquet"}
+"""Media types of results, with the ending of a file's name."""
+MEDIA_TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
 AT_WORK = frozenset({"queued", "running"})
 
 
@@ -139,15 +144,18 @@ async def cancel(connection: Connection, job_id: UUID) -> Job | None:
 async def result(pool: Pool, job: Job) -> AsyncIterator[bytes]:
     """Yield what a job has made, piece by piece, with no transaction open between two of them.
 
+    Whoever reads slowly may take longer than a request may: each piece has a time of its own.
+
     Raises:
         ResultGoneError: it has expired meanwhile.
     """
     number, left = 0, job.bytes or 0
     while left > 0:
         place = {"job_id": job.job_id, "generation": job.generation, "number": number}
-        async with pool.connection() as connection:
-            cursor = await connection.execute(QUERIES["chunk"], place)
-            row = await cursor.fetchone()
+        with afresh(Deadline.after(LONGEST_FETCH_S)):
+            async with borrow(pool) as connection:
+                cursor = await connection.execute(QUERIES["chunk"], place)
+                row = await cursor.fetchone()
         if row is None:
             raise ResultGoneError(f"the result of job {job.job_id} has expired while it was read")
         yield row[0]

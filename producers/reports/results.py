@@ -11,14 +11,10 @@ from producers.reports import jobs
 from producers.reports.jobs import Job
 from producers.reports.v2 import not_found
 from producers.rest.access.routes import route_of
-from producers.rest.conditional import has_it
+from producers.rest.conditional import has_it, require_wanted
 from producers.rest.problems import ProblemError, answers
 from producers.rest.storage import Stored
 from schemas.rest.reports import API, JOB_FAILED, NO_RESULT, RESULT_EXPIRED, V2
-
-SUFFIXES = {"text/csv; charset=utf-8": "csv", "application/vnd.apache.parquet": "parquet"}
-"""Media types of results, with the ending of a file's name."""
-MEDIA_TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
 
 router = APIRouter(prefix=V2.prefix, route_class=route_of(API))
 
@@ -42,7 +38,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 )
 async def fetch(job_id: UUID, storage: Stored, request: Request) -> Response:
     """Fetch what a job has made."""
-    async with storage.pool.connection() as connection:
+    async with storage.connection() as connection:
         job = await jobs.find(connection, job_id)
     if job is None:
         raise not_found(job_id)
@@ -52,6 +48,7 @@ async def fetch(job_id: UUID, storage: Stored, request: Request) -> Response:
         "content-disposition": f'attachment; filename="{name_of(job)}"',
         "x-content-type-options": "nosniff",
     }
+    require_wanted(request.headers, headers["etag"])  # before the body is read for nobody
     headers |= {"content-length": str(job.bytes), "accept-ranges": "none"}
     if request.scope["state"]["is_head"] or has_it(request.headers, headers["etag"]):
         return Response(media_type=job.media_type, headers=headers)
@@ -63,7 +60,7 @@ def name_of(job: Job) -> str:
     """Return what its file is called: by the period, so that two reports lie beside each other."""
     asked = jobs.Asked.from_json(job.request)
     period = f"{asked.first_day}_{asked.day(asked.days - 1)}"
-    return f"sales_{period}.{SUFFIXES[job.media_type or '']}"
+    return f"sales_{period}.{jobs.SUFFIXES[job.media_type or '']}"
 
 
 def _require_result(job: Job) -> None:

@@ -174,7 +174,7 @@ def _as_far_as_allowed(wait_s: float) -> float:
 
 
 async def _found(storage: Storage, job_id: UUID) -> Job:
-    async with storage.pool.connection() as connection:
+    async with storage.connection() as connection:
         job = await jobs.find(connection, job_id)
     if job is None:
         raise not_found(job_id)

@@ -94,9 +94,7 @@ class _Tagged:
         headers.setdefault("cache-control", UNCHANGED_ONLY)
         asked, etag = Headers(scope=self._scope), headers["etag"]
         try:
-            wanted = wanted_tags(asked)
-            if wanted is not None and etag not in wanted:
-                raise changed_meanwhile()
+            require_wanted(asked, etag)
         except ProblemError as error:
             self._is_settled = True
             await response_of(error, Request(self._scope))(self._scope, self._receive, self._send)
@@ -132,6 +130,13 @@ def wanted_tags(headers: Headers) -> frozenset[str] | None:
             kind=MALFORMED_HEADER,
         )
     return frozenset(_TAG.findall(said))
+
+
+def require_wanted(headers: Headers, etag: str) -> None:
+    """Refuse to show what the client's `If-Match` does not name."""
+    wanted = wanted_tags(headers)
+    if wanted is not None and etag not in wanted:
+        raise changed_meanwhile()
 
 
 def changed_meanwhile() -> ProblemError:

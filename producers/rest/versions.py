@@ -87,6 +87,7 @@ class NegotiatedRoute(Route):
         self.api = route.api
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self  # only FastAPI's routes say so themselves
         request = Request(scope)
         answer_headers(scope)["vary"] = "Accept"
         offer = self._offer(request)

@@ -57,7 +57,7 @@ class OrdersWatch:
     """
 
     def __init__(self, channel: Channel | None) -> None:
-        self._stub = None if channel is None else OrderServiceStub(channel)
+        self._channel = channel
 
     async def states(
         self, order_id: UUID, seen: int, context: MessageContext
@@ -72,16 +72,19 @@ class OrdersWatch:
         Raises:
             ProblemError: there is no such order, or orders cannot be followed.
         """
-        if self._stub is None:
+        if self._channel is None:
             raise unavailable(
                 "this installation has no service that tells of orders; ask for the order itself"
             )
+        stub = OrderServiceStub(self._channel)
         opening_until: float | None = time.monotonic() + OPENING_S
         failed = 0
         while True:
             request = orders.WatchOrderRequest(order_id=str(order_id), after_version=seen)
-            call = self._stub.WatchOrder(request, context=context)
+            call = None
             try:
+                await self._channel.ready(OPENING_S)
+                call = stub.WatchOrder(request, context=context)
                 if OPENED[0] in tuple(await call.initial_metadata()):
                     opening_until, failed = None, 0
                     yield None
@@ -89,13 +92,13 @@ class OrdersWatch:
                     seen = answer.state.version
                     yield to_resource(answer.state)
                 return
-            except grpc.aio.AioRpcError as error:
-                if error.code() not in PASSING:
-                    raise _problem(error) from error
-                if not failed:
-                    log.info("opens a stream again", of=NAME, because=error.code().name, seen=seen)
+            except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+                because = _passing(error)
             finally:
-                call.cancel()
+                if call is not None:
+                    call.cancel()
+            if not failed:
+                log.info("opens a stream again", of=NAME, because=because.name, seen=seen)
             if opening_until is not None and time.monotonic() >= opening_until:
                 if not seen:
                     raise unavailable("the orders service cannot be reached; try again")
@@ -104,6 +107,19 @@ class OrdersWatch:
             pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**failed)
             await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - no secret
             failed += 1
+
+
+def _passing(error: grpc.aio.AioRpcError | asyncio.CancelledError) -> grpc.StatusCode:
+    """Return how a stream has ended that is to be opened again; any other end is raised."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise error
+        # its channel was closed, as what that leads to is no instance any more
+        return grpc.StatusCode.CANCELLED
+    if error.code() not in PASSING:
+        raise _problem(error) from error
+    return error.code()
 
 
 def to_resource(state: orders.OrderState) -> OrderState:

@@ -19,6 +19,8 @@ KEPT_BYTES = 1024
 """How much of an answer is read: enough to see what is wrong."""
 READING_S = 1.0
 """How long that is waited for, in seconds: it decides nothing."""
+ATTEMPT_S = 3.0
+"""How long one of several addresses may take to connect: one that is dead leaves time for the others."""
 LONGEST_WAIT_S = 24 * 3600.0
 """Longest `Retry-After` that is honoured, in seconds."""
 
@@ -56,9 +58,11 @@ class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         failure: Exception = httpcore2.ConnectError("no address")
-        for address in self._admitted.addresses:
+        addresses = self._admitted.addresses
+        for number, address in enumerate(addresses, 1):
+            patience_s = timeout if number == len(addresses) else ATTEMPT_S
             try:
-                stream = await self._network.connect_tcp(str(address), port, timeout)
+                stream = await self._network.connect_tcp(str(address), port, patience_s)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
                 continue

@@ -82,7 +82,7 @@ async def list_endpoints(
 @router.get("/endpoints/{endpoint_id}", responses=answers(404, 503))
 async def show(endpoint_id: UUID, storage: Stored) -> Endpoint:
     """Show an endpoint as it stands."""
-    async with storage.pool.connection() as connection:
+    async with storage.connection() as connection:
         return to_endpoint(await handlers.find(endpoint_id, connection))
 
 
@@ -165,7 +165,7 @@ async def list_deliveries(
 @router.get("/deliveries/{delivery_id}", responses=answers(404, 503))
 async def show_delivery(delivery_id: DeliveryId, storage: Stored) -> DeliveryWithAttempts:
     """Show a delivery, and every attempt at it."""
-    async with storage.pool.connection() as connection:
+    async with storage.connection() as connection:
         row, attempts = await handlers.find_delivery(delivery_id, connection)
     return DeliveryWithAttempts(
         **to_delivery(row).model_dump(), attempt_log=[Attempt(**each) for each in attempts]

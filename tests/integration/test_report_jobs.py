@@ -18,7 +18,8 @@ from psycopg.types.json import Jsonb
 
 from cdc.chores import cancel
 from cdc.context import MessageContext
-from cdc.database import Connection, begin, connect_async
+from cdc.database import Connection, begin, connect_async, open_pool
+from cdc.deadline import Deadline, within
 from cdc.due import PoolTransactions, work_once
 from cdc.ids import new_id
 from consumers.reports.bootstrap import Settings, create_consumer
@@ -487,6 +488,29 @@ def test_a_large_result_lies_in_pieces(stack: RunningStack) -> None:
         csv.field_size_limit(10_000_000)
         [found] = csv.DictReader(io.StringIO(content.decode()))
         assert found["orders_cancelled"] == "8000"
+
+    play(stack, scene)
+
+
+def test_whoever_reads_slowly_gets_all_of_a_result_however_long_a_request_may_take(
+    stack: RunningStack,
+) -> None:
+    async def scene(desk: Desk) -> None:
+        job = await desk.job(await desk.ask())
+        pieces = 3
+        await desk.run(
+            "insert into job_chunk select %s, %s, number, 'x' from generate_series(0, %s) as number",
+            job.job_id,
+            job.generation,
+            pieces - 1,
+        )
+        read = bytearray()
+        async with open_pool(desk.url) as pool:
+            with within(Deadline.after(0.05)) as deadline:
+                async for piece in jobs.result(pool, replace(job, bytes=pieces)):
+                    read += piece
+                    await asyncio.sleep(deadline.remaining_s())
+        assert read == b"xxx"
 
     play(stack, scene)
 

@@ -146,18 +146,16 @@ class ConsulEntry:
         self._path = quote(self._id, safe="")
 
     async def register(self) -> None:
-        await self._put(
-            "register?replace-existing-checks=true",
-            {
-                "ID": self._id,
-                "Name": self._service,
-                "Tags": [self._options.tag] if self._options.tag else [],
-                "Address": self._instance.host,
-                "Port": self._instance.port,
-                "Weights": {"Passing": self._instance.weight, "Warning": 1},
-                "Check": {**self._check(), "DeregisterCriticalServiceAfter": FORGET_AFTER},
-            },
-        )
+        body = {
+            "ID": self._id,
+            "Name": self._service,
+            "Tags": [self._options.tag] if self._options.tag else [],
+            "Address": self._instance.host,
+            "Port": self._instance.port,
+            "Weights": {"Passing": self._instance.weight, "Warning": 1},
+            "Check": {**self._check(), "DeregisterCriticalServiceAfter": FORGET_AFTER},
+        }
+        _require_success(await self._ask("PUT", "register?replace-existing-checks=true", body))
 
     async def renew(self) -> bool:
         if self._options.check != "ttl":
@@ -169,26 +167,25 @@ class ConsulEntry:
             if await self._is_known():
                 raise
             return False
-        if answer.is_success:
-            return True
         if answer.status_code == httpx2.codes.NOT_FOUND:
             return False
-        raise refused("Consul", answer)
+        _require_success(answer)
+        return True
 
     async def deregister(self) -> None:
-        await self._put(f"deregister/{self._path}", None)
+        answer = await self._ask("PUT", f"deregister/{self._path}")
+        if answer.status_code != httpx2.codes.NOT_FOUND:
+            _require_success(answer)
 
     async def _is_known(self) -> bool:
-        answer = await self._consul.ask("GET", f"/v1/agent/service/{self._path}")
+        answer = await self._ask("GET", self._path)
         if answer.status_code == httpx2.codes.NOT_FOUND:
             return False
         document("Consul", answer)
         return True
 
-    async def _put(self, path: str, body: object) -> None:
-        answer = await self._consul.ask("PUT", f"/v1/agent/service/{path}", body=body)
-        if not answer.is_success and answer.status_code != httpx2.codes.NOT_FOUND:
-            raise refused("Consul", answer)
+    async def _ask(self, method: str, path: str, body: object = None) -> httpx2.Response:
+        return await self._consul.ask(method, f"/v1/agent/service/{path}", body=body)
 
     def _check(self) -> dict[str, object]:
         if self._options.check == "ttl":
@@ -203,6 +200,11 @@ class ConsulEntry:
             "Interval": _duration(self._options.interval_s),
             "Timeout": _duration(self._options.timeout_s),
         }
+
+
+def _require_success(answer: httpx2.Response) -> None:
+    if not answer.is_success:
+        raise refused("Consul", answer)
 
 
 class ConsulRegistrar(Keeping):

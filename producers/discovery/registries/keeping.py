@@ -96,7 +96,8 @@ class Keeping(ABC):
         presence = self.presence
         while not ending.is_set():
             try:
-                if presence.is_registered and await entry.renew():
+                presence.is_registered = presence.is_registered and await entry.renew()
+                if presence.is_registered:
                     presence.renewals += 1
                 else:
                     await entry.register()

@@ -16,7 +16,7 @@ def read(header: str | None) -> tuple[str, ...]:
     """Return them; none where there is no header, or nothing that could be read."""
     try:
         found = json.loads(header or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     return tuple(map(str, found)) if isinstance(found, list) else ()
 

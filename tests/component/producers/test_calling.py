@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import APIRouter
@@ -394,6 +395,25 @@ def test_a_caller_that_gives_up_leaves_neither_a_failure_nor_a_connection_behind
             assert client.target.breaker.state.value == "closed"
             server.reply = lambda *_: ok()
             assert await status(client) == 200
+
+    asyncio.run(scenario())
+
+
+def test_a_caller_that_gives_up_at_the_next_instance_says_nothing_of_the_service() -> None:
+    async def scenario() -> None:
+        server = Scripted(lambda *_: None)
+        async with server.served() as url:
+            dead = NOBODY_LISTENS.removeprefix("http://")
+            both = f"static://{dead},{url.removeprefix('http://')}"
+            async with client_of(both, eject_after=1000) as client:
+                tasks = [asyncio.create_task(status(client)) for _ in range(10)]
+                await until(lambda: len(server.requests) == 10)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                instances: Any = client.target.figures()["instances"]
+                assert sum(each["failures"] for each in instances) > 0
+                assert client.target.counts.failures == 0
 
     asyncio.run(scenario())
 

@@ -16,7 +16,7 @@ from producers.discovery.registries.client import RegistryClient
 from producers.discovery.registries.consul import PAUSE_S, ConsulRegistrar, ConsulSource
 from tests.certificates import self_signed
 from tests.consul import Consul
-from tests.hops import until
+from tests.hops import Scripted, in_trouble, until
 from tests.watching import Watching, watching
 
 HERE, THERE = Instance("10.0.0.1", 8001, weight=3), Instance("10.0.0.2", 8001)
@@ -224,13 +224,20 @@ def test_a_token_is_read_anew_for_each_question(tmp_path: Path) -> None:
     run(test)
 
 
-def test_what_is_no_consul_is_an_error_and_no_empty_set() -> None:
+def test_what_is_no_consul_is_an_error_and_neither_an_empty_set_nor_told_of_anything() -> None:
     async def test() -> None:
         consul = Consul()
         async with consul.open() as server:
             consul.index = -1
             with pytest.raises(SourceError, match="is it Consul"):
                 await anext(aiter(source(f"consul://{server}/orders").watch()))
+        async with Scripted(lambda *_: in_trouble(status=404)).served() as url:
+            server = url.removeprefix("http://")
+            kept = registrar(f"consul://{server}")
+            async with kept.registered("orders", HERE):
+                await until(lambda: kept.presence.trouble is not None)
+                assert "with 404" in str(kept.presence.trouble)
+                assert not kept.presence.is_registered
 
     run(test)
 

@@ -11,6 +11,8 @@ import grpc
 import pytest
 from fastapi import FastAPI
 
+from producers.discovery.instances import Instance
+from producers.grpc import connections
 from producers.grpc.calls import Calls
 from producers.grpc.errors import RefusedError
 from producers.grpc.streams import StreamBounds, Streams
@@ -200,7 +202,7 @@ def test_orders_that_cannot_be_reached_are_a_503(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(orders_watch, "OPENING_S", 0.2)
 
     async def test() -> None:
-        for url in (None, NOBODY_LISTENS):
+        for url in (None, NOBODY_LISTENS, "dns://orders.invalid:1?nameserver=127.0.0.1:9"):
             async with storefront(url) as front:
                 answer = await asked(front.url + PATH)
                 assert_problem(answer, 503)
@@ -327,6 +329,32 @@ def test_orders_that_come_and_go_are_followed_without_the_browser_noticing() -> 
         assert begun >= watchers * (history.last - 1)
         for each in sources:
             assert (each.versions, each.opened, each.status) == ([1, 2, 3, 4, 5, 6], 1, 204)
+
+    run(test)
+
+
+def test_a_stream_of_an_instance_that_is_none_any_more_is_opened_again_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CALL_S", 0.1)
+
+    async def test() -> None:
+        history = History()
+        left, next_ = (Watched(history, over_at=history.last) for _ in range(2))
+        async with (
+            serving_orders(left) as leaving,
+            serving_orders(next_) as staying,
+            storefront(f"static://127.0.0.1:{leaving.port}") as front,
+        ):
+            source = EventSource(front.url + PATH)
+            following_it = asyncio.create_task(source.follow())
+            await until(lambda: left.open == 1)
+            here = Instance("127.0.0.1", staying.port)
+            front.app.state.orders_watch._channel.target.instances._resolver.take({here})
+            await until(lambda: next_.open == 1)
+            await history.goes_on()
+            await following_it
+            assert (source.versions, source.opened, left.open) == ([1, 2], 1, 0)
 
     run(test)
 

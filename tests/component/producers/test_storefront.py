@@ -242,10 +242,12 @@ def test_requests_are_counted_by_what_there_are_few_of(lonely_storefront: Ask) -
         return {line.partition(" ")[0].removeprefix(name) for line in lines}
 
     lonely_storefront("GET", "/v1/orders/a")
+    lonely_storefront("GET", "/orders/a")
     lonely_storefront("GET", "/nowhere/a")
     lonely_storefront("BREW", "/v1/orders")
     before = counted()
     assert '{method="GET",route="/v1/orders/{order_id}",status="404"}' in before
+    assert '{method="GET",route="/orders/{order_id}",status="404"}' in before
     assert '{method="GET",route="other",status="404"}' in before
     assert any('method="other"' in labels for labels in before)
     lonely_storefront("GET", "/v1/orders/b")

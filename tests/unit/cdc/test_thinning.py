@@ -99,6 +99,19 @@ def test_nothing_of_our_own_is_left_out() -> None:
         assert thinning.filter(record("order.events/0: 5 records were lost", name="consumers.a"))
 
 
+def test_what_was_left_out_and_did_not_come_again_is_told_of_before_another_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = Clock()
+    thinning = Thinning(60.0, clock)
+    for clock.now in (0.0, 1.0, 2.0, 59.0):
+        thinning.filter(record(AWAY, 1, "refused"))
+    assert not caplog.records
+    for clock.now in (60.0, 61.0, 120.0):
+        assert thinning.filter(record("placed", name="producers.a"))
+    assert [vars(line)["fields"]["lines"] for line in caplog.records] == [3]
+
+
 def test_what_was_left_out_at_last_is_told_of_when_asked(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -7,7 +7,6 @@ STUCK = """
 import asyncio
 
 from cdc import logs
-from cdc.thinning import Thinning
 from consumers.runtime import process
 
 
@@ -21,7 +20,7 @@ class Stuck:
 async def stop():
     logs.configure("stuck")
     process.STOP_S = 0.2
-    stopping = process.Process([], Thinning())
+    stopping = process.Process([])
     stopping._workers = [Stuck()]
     await stopping.on_stop()
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from schemas.rest.orders import short_of
 from schemas.rest.orders.v1 import Order, PlaceOrder
 
 LINE = {"sku": "book", "quantity": 3, "unit_price": "9.99"}
@@ -128,3 +129,8 @@ def test_an_order_in_a_currency_that_has_gone_can_still_be_read() -> None:
 def test_readers_pass_over_fields_they_do_not_know() -> None:
     lines = [{**LINE, "weight": 5}]
     assert Order.model_validate({**PLACED, "lines": lines, "shipped": True}).version == 1
+
+
+@pytest.mark.parametrize("header", [None, "", "x", "{}", "[" * 8000, '["a'])
+def test_a_word_of_the_stock_that_cannot_be_read_is_none(header: str | None) -> None:
+    assert short_of.read(header) == ()

@@ -15,6 +15,7 @@ from producers.webhooks.addresses import Admitted, Policy, RefusedUrlError, admi
 from producers.webhooks.calls import Outcome, call, retry_after_s
 from tests.certificates import self_signed
 from tests.dns_server import DnsServer
+from tests.hops import black_hole
 from tests.receiver import Receiver, Request, answer, ok, serving
 from tests.webhooks import call_once
 
@@ -203,6 +204,24 @@ def test_the_address_that_was_judged_is_called_and_the_name_is_not_looked_up_aga
             await calls._exchange(called, {}, b"", told)
             assert told["status"] == 204
             assert receiver.requests[0].headers["host"] == f"nowhere.invalid:{receiver.port}"
+
+    asyncio.run(run())
+
+
+def test_an_address_that_is_dead_keeps_no_time_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(calls, "ATTEMPT_S", 0.1)
+
+    async def run() -> None:
+        async with Receiver().open() as receiver:
+            with black_hole("127.0.0.2", receiver.port):
+                both = ip_address("127.0.0.2"), ip_address("127.0.0.1")
+                called = Admitted("http", "a.invalid", receiver.port, "/", both, is_local=True)
+                told = dict[str, object]()
+                async with asyncio.timeout(20):
+                    await calls._exchange(called, {}, b"", told)
+                assert told["status"] == 204
 
     asyncio.run(run())
 
