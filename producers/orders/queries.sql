@@ -10,13 +10,6 @@ insert into customer_order (
     %(pricing)s
 );
 
--- name: get
-select
-    order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,
-    payment_id, cancel_reason, fulfilment, pricing
-from customer_order
-where order_id = %(order_id)s;
-
 -- name: get_many
 select
     order_id, customer_id, status, currency, lines, total, placed_at, updated_at, version,

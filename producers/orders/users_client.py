@@ -3,14 +3,13 @@
 from typing import Annotated
 
 import grpc
-from fastapi import Depends
-from starlette.requests import Request
 
 from cdc.context import MessageContext
 from cdc.deadline import DeadlineExceededError
 from cdc.logs import FieldLogger
 from producers.grpc.client import Channel
 from producers.orders.domain import LOWEST_TIER, Standing
+from producers.rest.state import of_state
 from schemas.customers import user_id_in
 from schemas.rpc.loyalty.v1 import loyalty_pb2 as loyalty
 from schemas.rpc.users.v1.users_pb2 import GetUserRequest, User
@@ -66,9 +65,4 @@ def _standing(user: User) -> Standing:
     return Standing(tier=TIERS.get(user.tier, LOWEST_TIER))
 
 
-async def _current(request: Request) -> UsersClient:
-    client: UsersClient = request.app.state.users
-    return client
-
-
-Users = Annotated[UsersClient, Depends(_current)]  # endpoint parameter that receives the client
+Users = Annotated[UsersClient, of_state("users")]  # endpoint parameter that receives the client

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from producers.orders import domain
-from producers.orders.forms import DefaultForm
 from producers.orders.handlers import find_order, place_order
-from producers.orders.stock import ShortOf, require_stock
+from producers.orders.parameters import DefaultForm, ShortOf, require_stock
 from producers.rest.conditional import ShownAt
 from producers.rest.context import Context
 from producers.rest.created import CREATED, Location

@@ -10,10 +10,9 @@ from starlette.requests import Request
 
 from producers.orders import domain, listing
 from producers.orders.domain import BY_CUSTOMER, CancelOrder
-from producers.orders.forms import DefaultForm
 from producers.orders.handlers import cancel_order, find_order, place_order
 from producers.orders.listing import ListedOrder, Wanted
-from producers.orders.stock import ShortOf, require_stock
+from producers.orders.parameters import DefaultForm, ShortOf, require_stock
 from producers.orders.users_client import Users
 from producers.rest.conditional import ShownAt, WantedVersions
 from producers.rest.context import Context

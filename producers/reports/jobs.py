@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
+from pydantic import TypeAdapter
 
 from cdc.database import Connection, Pool, borrow
 from cdc.deadline import Deadline, afresh
@@ -83,24 +84,15 @@ class Asked:
     def day(self, number: int) -> date:
         return self.first_day + timedelta(days=number)
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "first_day": self.first_day.isoformat(),
-            "days": self.days,
-            "format": self.format,
-            "currencies": list(self.currencies),
-            "skus": list(self.skus),
-        }
+    def to_json(self) -> Any:
+        return _ASKED.dump_python(self, mode="json")
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Asked":
-        return cls(
-            first_day=date.fromisoformat(value["first_day"]),
-            days=value["days"],
-            format=value["format"],
-            currencies=tuple(value["currencies"]),
-            skus=tuple(value["skus"]),
-        )
+        return _ASKED.validate_python(value)
+
+
+_ASKED = TypeAdapter(Asked)
 
 
 async def begin(asked: Asked, work: UnitOfWork) -> Job:

@@ -14,13 +14,12 @@ from contextvars import Context as Variables
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends
-from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from cdc.chores import cancel
 from producers.rest.problems import ProblemError, unavailable
+from producers.rest.state import of_state
 
 MEDIA_TYPE = "text/event-stream"
 LONGEST_S = 300.0
@@ -196,12 +195,9 @@ class _Source:
             return None
 
 
-async def _streams(request: Request) -> EventStreams:
-    streams: EventStreams = request.app.state.streams
-    return streams
-
-
-Streams = Annotated[EventStreams, Depends(_streams)]  # endpoint parameter that receives the streams
+Streams = Annotated[
+    EventStreams, of_state("streams")
+]  # endpoint parameter that receives the streams
 
 
 def number_in(last_event_id: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import psycopg
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from psycopg.errors import QueryCanceled
 from psycopg_pool import PoolTimeout
 from pydantic import Field
@@ -32,6 +32,7 @@ from producers.rest.limits import AnswerLimits
 from producers.rest.patience import MOST_RESERVE_S
 from producers.rest.problems import ProblemError, answers, response_of, unavailable
 from producers.rest.settings import ServiceSettings
+from producers.rest.state import of_state
 from schemas.message import Message
 from schemas.rest.problem import UNAVAILABLE
 
@@ -64,13 +65,18 @@ class Storage:
         return borrow(self.pool, trial)
 
     @asynccontextmanager
-    async def work(self, context: MessageContext) -> AsyncIterator[UnitOfWork]:
+    async def work(
+        self, context: MessageContext, *, keeps_answer: bool = True
+    ) -> AsyncIterator[UnitOfWork]:
         """Open a unit of work for a request; it is committed when the block ends.
 
         Under an `Idempotency-Key` it is committed together with the answer, once that is complete. A request that was
         answered before ends here, as does one whose twin is at work, or whose key belongs to another.
+
+        Args:
+            keeps_answer: Whether the answer may be kept; where it tells a secret, such a key is passed over.
         """
-        exchange = current_exchange()
+        exchange = current_exchange() if keeps_answer else None
         with doing("transaction", context) as transaction:
             transaction.error = (
                 ""  # what is refused is rolled back as well; the answer tells which it was
@@ -93,12 +99,7 @@ class Storage:
             await exchange.answer_again(self.connection)
 
 
-async def _storage(request: Request) -> Storage:
-    storage: Storage = request.app.state.storage
-    return storage
-
-
-Stored = Annotated[Storage, Depends(_storage)]  # endpoint parameter that receives the storage
+Stored = Annotated[Storage, of_state("storage")]  # endpoint parameter that receives the storage
 
 
 def build_stored_app(

@@ -5,15 +5,14 @@ from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import Depends
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
 
 from cdc.context import MessageContext
 from producers.calling.answer import Answer, unusable
 from producers.calling.client import ServiceClient
 from producers.rest.idempotency.exchange import REPLAYED, current_exchange
 from producers.rest.problems import ProblemError, answers
+from producers.rest.state import of_state
 from schemas.rest.orders import API
 from schemas.rest.orders import short_of as short
 from schemas.rest.pages import AskForPage
@@ -104,12 +103,7 @@ class OrdersClient:
         return answer
 
 
-async def _current(request: Request) -> OrdersClient:
-    client: OrdersClient = request.app.state.orders
-    return client
-
-
-Orders = Annotated[OrdersClient, Depends(_current)]  # endpoint parameter that receives the client
+Orders = Annotated[OrdersClient, of_state("orders")]  # endpoint parameter that receives the client
 
 
 def _order_in(answer: Answer, resource: type[Order]) -> Order:

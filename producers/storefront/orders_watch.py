@@ -9,8 +9,6 @@ from typing import Annotated
 from uuid import UUID
 
 import grpc
-from fastapi import Depends
-from starlette.requests import Request
 
 from cdc.context import MessageContext
 from cdc.logs import FieldLogger
@@ -18,6 +16,7 @@ from producers.calling.answer import unusable
 from producers.grpc.client import Channel
 from producers.grpc.streams import OPENED
 from producers.rest.problems import ProblemError, unavailable
+from producers.rest.state import of_state
 from producers.storefront.orders_client import NAME
 from schemas.rest.orders import ORDER_NOT_FOUND
 from schemas.rest.orders.v2 import OrderState
@@ -142,9 +141,4 @@ def _problem(error: grpc.aio.AioRpcError) -> ProblemError:
     return unusable(NAME, f"answered with {error.code().name}")
 
 
-async def _current(request: Request) -> OrdersWatch:
-    watch: OrdersWatch = request.app.state.orders_watch
-    return watch
-
-
-Watched = Annotated[OrdersWatch, Depends(_current)]  # endpoint parameter that receives it
+Watched = Annotated[OrdersWatch, of_state("orders_watch")]  # endpoint parameter that receives it

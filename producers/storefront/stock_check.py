@@ -10,9 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import Depends
-from starlette.requests import Request
-
 from cdc.context import MessageContext
 from cdc.deadline import current_deadline
 from cdc.logs import FieldLogger
@@ -20,6 +17,7 @@ from cdc.requests.errors import RequestError
 from producers.rest.idempotency.exchange import current_exchange
 from producers.rest.patience import without_reserve
 from producers.rest.problems import ProblemError
+from producers.rest.state import of_state
 from schemas.messages.inventory import GetStock, Stock
 from schemas.rest.orders import OUT_OF_STOCK, short_of
 
@@ -88,12 +86,9 @@ class StockCheck:
         return max(0.0, min(self._timeout_s, without_reserve(deadline.remaining_s())))
 
 
-async def _current(request: Request) -> StockCheck:
-    check: StockCheck = request.app.state.stock_check
-    return check
-
-
-Checked = Annotated[StockCheck, Depends(_current)]  # endpoint parameter that receives the check
+Checked = Annotated[
+    StockCheck, of_state("stock_check")
+]  # endpoint parameter that receives the check
 
 
 @asynccontextmanager

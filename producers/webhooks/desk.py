@@ -1,19 +1,12 @@
 """What the endpoints of this service need beside the database: what may be called, and what seals keys."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated
 
-from fastapi import Depends
-from starlette.requests import Request
-
-from cdc.context import MessageContext
-from cdc.database import begin
-from producers.rest.storage import Storage
+from producers.rest.state import of_state
 from producers.webhooks.addresses import Policy
 from producers.webhooks.sealing import Seal
-from tailrace import RequestWork, UnitOfWork
 
 
 class Desk:
@@ -33,19 +26,4 @@ class Desk:
         return self._seal()
 
 
-@asynccontextmanager
-async def work_on_secrets(storage: Storage, context: MessageContext) -> AsyncIterator[UnitOfWork]:
-    """Open the unit of work of a request whose answer tells a secret.
-
-    An `Idempotency-Key` is passed over: under it the answer would be kept as it is.
-    """
-    async with storage.connection(begin) as connection:
-        yield RequestWork(connection, storage.outbox, context)
-
-
-async def _current(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
-
-
-AtDesk = Annotated[Desk, Depends(_current)]  # endpoint parameter that receives it
+AtDesk = Annotated[Desk, of_state("desk")]  # endpoint parameter that receives it

@@ -141,25 +141,8 @@ async def find(endpoint_id: UUID, connection: Connection) -> Row:
     return found[0]
 
 
-def endpoint_id_of(row: Row) -> UUID:
-    endpoint_id: UUID = row["endpoint_id"]
-    return endpoint_id
-
-
-def delivery_id_of(row: Row) -> int:
-    delivery_id: int = row["delivery_id"]
-    return delivery_id
-
-
 async def find_all(after: UUID | None, limit: int, connection: Connection) -> list[Row]:
     return await _rows(connection, "list", {"after": after, "limit": limit})
-
-
-async def disable(endpoint_id: UUID, work: UnitOfWork) -> Row:
-    """Call an endpoint no more; what waits for it is skipped. Asking again changes nothing."""
-    if await _lock(endpoint_id, work.connection) is None:
-        await stop(endpoint_id, ON_DEMAND, work.connection)
-    return await find(endpoint_id, work.connection)
 
 
 async def stop(endpoint_id: UUID, reason: str, connection: Connection) -> None:
@@ -167,13 +150,6 @@ async def stop(endpoint_id: UUID, reason: str, connection: Connection) -> None:
     of_it = {"endpoint_id": endpoint_id}
     await connection.execute(QUERIES["disable"], of_it | {"reason": reason})
     await connection.execute(QUERIES["skip"], of_it)
-
-
-async def enable(endpoint_id: UUID, work: UnitOfWork) -> Row:
-    """Call an endpoint again for what happens from now on; what was skipped has to be recovered."""
-    if await _lock(endpoint_id, work.connection) is not None:
-        await work.connection.execute(QUERIES["enable"], {"endpoint_id": endpoint_id})
-    return await find(endpoint_id, work.connection)
 
 
 async def rotate(endpoint_id: UUID, kind: str, key: str, seal: Seal, work: UnitOfWork) -> Row:

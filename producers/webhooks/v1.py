@@ -1,6 +1,7 @@
 """Version 1 of webhooks: how endpoints are registered and steered, and what was delivered to them."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from producers.rest.storage import Stored
 from producers.rest.versions import version_router
 from producers.webhooks import handlers
 from producers.webhooks.addresses import admit
-from producers.webhooks.desk import AtDesk, work_on_secrets
+from producers.webhooks.desk import AtDesk
 from schemas.rest.webhooks import API, V1
 from schemas.rest.webhooks.v1 import (
     Attempt,
@@ -40,8 +41,8 @@ router = version_router(API, V1)
 
 DeliveryId = Annotated[RowId, Path()]
 
-OLDEST_FIRST = Pages(TypeAdapter(UUID), handlers.endpoint_id_of)
-NEWEST_FIRST = Pages(TypeAdapter[int](RowId), handlers.delivery_id_of)
+OLDEST_FIRST: Pages[handlers.Row, UUID] = Pages(TypeAdapter(UUID), itemgetter("endpoint_id"))
+NEWEST_FIRST: Pages[handlers.Row, int] = Pages(TypeAdapter[int](RowId), itemgetter("delivery_id"))
 
 
 @router.post("/endpoints", status_code=201, responses=CREATED | REFUSALS | answers(503))
@@ -51,15 +52,8 @@ async def register(
     """Register an endpoint. A secret is told in this answer, and never again."""
     await admit(asked.url, desk.policy)
     key = handlers.key_for(asked.signing, asked.secret)
-    registration = handlers.Registration(
-        url=asked.url,
-        event_types=asked.event_types,
-        filter=asked.filter,
-        in_order=asked.in_order,
-        signing=asked.signing,
-        description=asked.description,
-    )
-    async with work_on_secrets(storage, context) as work:
+    registration = handlers.Registration(**asked.model_dump(exclude={"secret"}))
+    async with storage.work(context, keeps_answer=False) as work:
         row = await handlers.register(registration, key, desk.seal, work)
     location.tell(row["endpoint_id"])
     return with_secret(row, key)
@@ -109,14 +103,14 @@ async def delete(endpoint_id: UUID, storage: Stored, context: Context) -> None:
 async def disable(endpoint_id: UUID, storage: Stored, context: Context) -> Endpoint:
     """Call an endpoint no more. What waits for it is skipped, and can be recovered later."""
     async with storage.work(context) as work:
-        return to_endpoint(await handlers.disable(endpoint_id, work))
+        return to_endpoint(await handlers.change(endpoint_id, {"status": "disabled"}, work))
 
 
 @router.post("/endpoints/{endpoint_id}/enable", responses=answers(404, 503))
 async def enable(endpoint_id: UUID, storage: Stored, context: Context) -> Endpoint:
     """Call an endpoint again, for what happens from now on."""
     async with storage.work(context) as work:
-        return to_endpoint(await handlers.enable(endpoint_id, work))
+        return to_endpoint(await handlers.change(endpoint_id, {"status": "enabled"}, work))
 
 
 @router.post("/endpoints/{endpoint_id}/rotate-secret", responses=REFUSALS | answers(404, 503))
@@ -125,7 +119,7 @@ async def rotate_secret(
 ) -> EndpointWithSecret:
     """Have another secret or key sign; for 24 hours the former one signs as well."""
     key = handlers.key_for(asked.signing, asked.secret)
-    async with work_on_secrets(storage, context) as work:
+    async with storage.work(context, keeps_answer=False) as work:
         row = await handlers.rotate(endpoint_id, asked.signing, key, desk.seal, work)
     return with_secret(row, key)
 

@@ -1,4 +1,4 @@
-"""What the storefront has heard of the stock about an order that may have been placed before."""
+"""Parameters of the endpoints of orders: the form of fulfilment by default, and what is short of stock."""
 
 from typing import Annotated
 
@@ -6,8 +6,13 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from producers.rest.problems import ProblemError
+from producers.rest.state import of_state
 from producers.rest.storage import Storage
+from schemas.messages.orders import Fulfilment
 from schemas.rest.orders import OUT_OF_STOCK, short_of
+
+DefaultForm = Annotated[Fulfilment, of_state("fulfilment")]
+"""Receives the form of fulfilment that an order gets which says nothing of it."""
 
 
 async def _short_of(request: Request) -> tuple[str, ...]:
@@ -15,7 +20,7 @@ async def _short_of(request: Request) -> tuple[str, ...]:
 
 
 ShortOf = Annotated[tuple[str, ...], Depends(_short_of)]
-"""Endpoint parameter that receives the articles of which there is too little."""
+"""Receives the articles of which there is too little, as the storefront has heard of the stock."""
 
 
 async def require_stock(short: tuple[str, ...], storage: Storage) -> None:
