@@ -2,10 +2,16 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+from cdc.ids import new_id
+
+CORRELATION_ID = "x-correlation-id"
+TRACEPARENT = "traceparent"
+"""What carries the two between services, as headers of HTTP and as metadata of gRPC."""
+TRACE_CONTEXT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 """Version 00 of the W3C Trace Context header; ids that are all zero are invalid."""
 
 
@@ -50,7 +56,7 @@ def next_traceparent(parent: str | None, *, may_record: bool = True) -> str:
             recommendation asks.
         may_record: Whether a new trace may be recorded, as somebody records where it begins.
     """
-    if match := TRACEPARENT.fullmatch(parent or ""):
+    if match := TRACE_CONTEXT.fullmatch(parent or ""):
         trace_id, flags = match.groups()
     else:
         trace_id = secrets.token_hex(16)
@@ -60,11 +66,31 @@ def next_traceparent(parent: str | None, *, may_record: bool = True) -> str:
 
 def trace_id_of(traceparent: str | None) -> str:
     """Return the id of a trace; empty where there is none."""
-    match = TRACEPARENT.fullmatch(traceparent or "")
+    match = TRACE_CONTEXT.fullmatch(traceparent or "")
     return match[1] if match else ""
 
 
 def is_sampled(traceparent: str | None) -> bool:
     """Tell whether a trace is recorded, by the lowest bit of its flags."""
-    match = TRACEPARENT.fullmatch(traceparent or "")
+    match = TRACE_CONTEXT.fullmatch(traceparent or "")
     return match is not None and int(match[2], 16) & 1 == 1
+
+
+def context_from(said: Mapping[str, str]) -> MessageContext:
+    """Return the context of what is asked: the caller's correlation and trace if it sent them, and a span of our own.
+
+    Ids that are no ids are passed over, not refused: they are the caller's diagnostics, not its request.
+    """
+    try:
+        correlation_id = UUID(said.get(CORRELATION_ID, ""))
+    except ValueError:
+        correlation_id = new_id()
+    return MessageContext(
+        correlation_id=correlation_id, traceparent=next_traceparent(said.get(TRACEPARENT))
+    )
+
+
+def carried(context: MessageContext) -> dict[str, str]:
+    """Return what carries a context on to the next service."""
+    said = {CORRELATION_ID: str(context.correlation_id)}
+    return said if context.traceparent is None else {**said, TRACEPARENT: context.traceparent}

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Literal, NamedTuple, Self
 from uuid import UUID
 
-from cdc.context import TRACEPARENT, MessageContext, is_sampled, next_traceparent, sampling
+from cdc.context import TRACE_CONTEXT, MessageContext, is_sampled, next_traceparent, sampling
 from cdc.speaker import speaker
 
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
@@ -232,7 +232,7 @@ def beginning(name: str, context: MessageContext, **attributes: Value) -> Doing:
 
 def span_id_of(traceparent: str | None) -> str | None:
     """Return the id of the span that a trace context names; None where it names none."""
-    return traceparent[36:52] if traceparent and TRACEPARENT.fullmatch(traceparent) else None
+    return traceparent[36:52] if traceparent and TRACE_CONTEXT.fullmatch(traceparent) else None
 
 
 def with_span_id(traceparent: str, span_id: str) -> str:

@@ -20,7 +20,7 @@ from aiohttp import (
 from aiohttp.hdrs import ACCEPT, CONTENT_TYPE, USER_AGENT
 from yarl import URL
 
-from cdc.context import MessageContext
+from cdc.context import MessageContext, carried
 from cdc.deadline import LEAST_S, Deadline, within
 from cdc.logs import FieldLogger
 from cdc.service import StartError
@@ -41,7 +41,6 @@ from producers.discovery.balancer import NoInstanceError, Use
 from producers.discovery.instances import Instance
 from producers.discovery.service_instances import ServiceInstances
 from producers.rest.access.api_key import ApiKey
-from producers.rest.context import headers_of
 from producers.rest.deadlines import current_trace
 from producers.rest.patience import patience_headers, retries_allowed, without_reserve
 from producers.rest.problems import ProblemError, unavailable
@@ -195,7 +194,7 @@ class ServiceClient:
         while True:
             attempt.failed = None  # what the one before has come to says nothing of the next
             with self._instances.use(tried) as use, self._span(call, use) as span:
-                sent = {**call.headers, **headers_of(span.context)}
+                sent = {**call.headers, **carried(span.context)}
                 result = await self._exchange(replace(call, headers=sent), use, deadline, tried)
                 if span.is_recorded:
                     _describe(span, result)

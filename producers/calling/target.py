@@ -1,7 +1,7 @@
 """What a process knows of a service that it calls: whether to call it now, and how calls went."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -59,7 +59,6 @@ class Target:
     Args:
         name: Its name, in logs and figures.
         settings: Bounds of the calls to it.
-        clock: Tells the time, in seconds.
         instances: Where they go; None of what has only one place.
     """
 
@@ -67,7 +66,6 @@ class Target:
         self,
         name: str,
         settings: CallSettings,
-        clock: Callable[[], float] = time.monotonic,
         instances: ServiceInstances | None = None,
     ) -> None:
         self.name = name
@@ -76,8 +74,7 @@ class Target:
         self.counts = CallCounts()
         self.retries = RetryBudget()
         self.in_flight = 0
-        self._clock = clock
-        self.breaker = CircuitBreaker(settings, self._changed, clock)
+        self.breaker = CircuitBreaker(settings, self._changed)
 
     @contextmanager
     def attempt(self) -> Iterator[Attempt]:
@@ -100,14 +97,14 @@ class Target:
                 "failed too often or took too long, and is left alone for a moment",
                 retry_after_s=error.retry_after_s,
             ) from None
-        attempt, began = Attempt(), self._clock()
+        attempt, began = Attempt(), time.monotonic()
         self.counts.attempts += 1
         self.in_flight += 1
         try:
             yield attempt
         finally:
             self.in_flight -= 1
-            self._settle(period, attempt, self._clock() - began)
+            self._settle(period, attempt, time.monotonic() - began)
 
     def figures(self) -> Mapping[str, object]:
         """Return what operators see."""

@@ -76,9 +76,6 @@ class Balancer:
         self._clock = clock
         self._members: dict[tuple[str, int], _Member] = {}
 
-    def __len__(self) -> int:
-        return len(self._members)
-
     def others(self, tried: Collection[Instance]) -> int:
         """Return how many there are besides those."""
         if not tried:

@@ -1,7 +1,6 @@
 """What discovery deals in: instances of a service, sources that tell of them, registrars that are told."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,17 +40,5 @@ class Source(Protocol):
 
         Raises:
             SourceError: it cannot tell; the caller begins again after a pause.
-        """
-        ...
-
-
-class Registrar(Protocol):
-    """Tells a registry of an instance of one's own."""
-
-    def registered(self, service: str, instance: Instance) -> AbstractAsyncContextManager[None]:
-        """Keep the instance registered, and renewed as the registry wants it, until the block ends.
-
-        A registry that is away does not keep the service from starting: it is told when it is back. One that has
-        forgotten the instance is told again. At the end the instance is deregistered, in bounded time.
         """
         ...

@@ -28,12 +28,10 @@ class Resolver:
     Args:
         url: Where they are asked for, in logs and figures.
         changed: Called with the instances, whenever they are others.
-        clock: Tells the time, in seconds.
     """
 
     url: str
     changed: Changed
-    clock: Callable[[], float] = time.monotonic
     instances: frozenset[Instance] = frozenset()
     error: str | None = None
     _heard_at: float = field(init=False)
@@ -41,7 +39,7 @@ class Resolver:
     _letting_go: asyncio.TimerHandle | None = None
 
     def __post_init__(self) -> None:
-        self._heard_at = self.clock()
+        self._heard_at = time.monotonic()
 
     async def ready(self, timeout_s: float) -> None:
         """Return when the source has said something for the first time, if only that it cannot, or the time is over."""
@@ -55,7 +53,7 @@ class Resolver:
         """Ask the source for ever; whatever it does not say, what it said last stands."""
         failures = 0
         while True:
-            began = self.clock()
+            began = time.monotonic()
             try:
                 async for found in source.watch():
                     self.take(found)
@@ -66,14 +64,14 @@ class Resolver:
                 log.exception("a source of instances broke", source=self.url)
                 self._missed(f"{type(error).__name__}, which the log has more of")
             # one that answers and breaks, again and again, is not asked without a pause either
-            failures = failures + 1 if self.clock() - began < MOST_PAUSE_S else 1
+            failures = failures + 1 if time.monotonic() - began < MOST_PAUSE_S else 1
             await asyncio.sleep(pause_s(failures))
 
     def take(self, found: frozenset[Instance]) -> None:
         """Take over what the source says; of there being none it has to be sure."""
         if self.error is not None:
             log.info("the source of instances is back", source=self.url, instances=len(found))
-        self.error, self._heard_at = None, self.clock()
+        self.error, self._heard_at = None, time.monotonic()
         if found or not self.instances:
             self._keep()
             self._adopt(found)
@@ -83,7 +81,7 @@ class Resolver:
 
     def figures(self) -> Mapping[str, object]:
         """Return what operators see."""
-        away_s = 0.0 if self.error is None else self.clock() - self._heard_at
+        away_s = 0.0 if self.error is None else time.monotonic() - self._heard_at
         return {"source": self.url, "stale_s": round(away_s, 1), "source_error": self.error}
 
     def _missed(self, error: str) -> None:

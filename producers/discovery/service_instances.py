@@ -25,9 +25,6 @@ class ServiceInstances:
         self._resolver = Resolver(url, self._take)
         self.on_change: Callable[[frozenset[Instance]], None] = lambda _: None
 
-    def __len__(self) -> int:
-        return len(self._balancer)
-
     def others(self, tried: Collection[Instance]) -> int:
         """Return how many there are besides those."""
         return self._balancer.others(tried)

@@ -3,20 +3,20 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any
 
 import grpc
 
-from cdc.context import MessageContext, is_sampled
+from cdc.context import CORRELATION_ID, TRACEPARENT, MessageContext, context_from, is_sampled
 from cdc.deadline import Deadline, within
 from cdc.logs import FieldLogger
 from cdc.metrics import Metric
 from cdc.thinning import CLIENTS
 from cdc.tracing.spans import Doing, span_id_of
-from producers.grpc.context import CORRELATION_ID, TRACEPARENT, Metadata, context_of, serving
+from producers.grpc.context import serving
 from producers.grpc.errors import LEAST_S, RefusedError, status_of
 from producers.grpc.metrics import CallTimes, load_metrics
 from producers.grpc.streams import Stream, Streams
@@ -119,10 +119,11 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc carries n
     ) -> AsyncIterator[None]:
         """Serve a call inside of the block; count and log it at the end, and have its caller hear of that."""
         metadata = context.invocation_metadata() or ()
-        carried = context_of(metadata)
-        trailing: Metadata = ((CORRELATION_ID, str(carried.correlation_id)),)
+        said = {name: value for name, value in metadata if isinstance(value, str)}
+        carried = context_from(said)
+        trailing: tuple[tuple[str, str], ...] = ((CORRELATION_ID, str(carried.correlation_id)),)
         context.set_trailing_metadata(trailing)
-        span = _serving(method, carried, metadata)
+        span = _serving(method, carried, said.get(TRACEPARENT))
         started = time.perf_counter()
 
         def tell_end(code: grpc.StatusCode, *, is_trouble: bool) -> None:
@@ -183,14 +184,13 @@ def _of_cancelled(remaining_s: float | None) -> grpc.StatusCode:
     return grpc.StatusCode.DEADLINE_EXCEEDED if is_over else grpc.StatusCode.CANCELLED
 
 
-def _serving(
-    method: str, context: MessageContext, metadata: Iterable[tuple[str, str | bytes]]
-) -> Doing:
-    """Return the span of a call, of which the context is that already."""
-    parent = None
-    if is_sampled(context.traceparent):
-        sent = next((value for name, value in metadata if name == TRACEPARENT), None)
-        parent = span_id_of(sent if isinstance(sent, str) else None)
+def _serving(method: str, context: MessageContext, sent: str | None) -> Doing:
+    """Return the span of a call, of which the context is that already.
+
+    Args:
+        sent: The trace context of whoever calls.
+    """
+    parent = span_id_of(sent) if is_sampled(context.traceparent) else None
     return Doing(method.lstrip("/"), context, parent=parent, kind="server")
 
 

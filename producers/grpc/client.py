@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 import grpc
 from pydantic import AfterValidator
 
-from cdc.context import MessageContext
+from cdc.context import MessageContext, carried
 from cdc.deadline import current_deadline
 from cdc.tracing.spans import Doing, doing
 from producers.calling.settings import CallSettings
 from producers.calling.target import Target
 from producers.discovery.addresses import HTTP, Address, read
 from producers.grpc.connections import Connections
-from producers.grpc.context import current_context, metadata_of
+from producers.grpc.context import current_context
 from producers.grpc.errors import LEAST_S
 
 RESERVE_S = 0.01
@@ -78,13 +78,13 @@ class Channel:
         async def ask(
             request: Any, *, context: MessageContext | None = None, is_read: bool = False
         ) -> Any:
-            carried = context or current_context()
+            around = context or current_context()
 
             async def over(channel: Any, remaining_s: float) -> Any:
                 call = channel.unary_unary(*method, **codecs)
-                with self._span(method[0], carried) as span:
+                with self._span(method[0], around) as span:
                     return await call(
-                        request, timeout=remaining_s, metadata=metadata_of(span.context)
+                        request, timeout=remaining_s, metadata=tuple(carried(span.context).items())
                     )
 
             return await self._connections.call(over, self._timeout_s(), is_read=is_read)
@@ -98,7 +98,7 @@ class Channel:
             return call(
                 request,
                 timeout=self._timeout_s(),
-                metadata=metadata_of(context or current_context()),
+                metadata=tuple(carried(context or current_context()).items()),
             )
 
         return follow

@@ -134,7 +134,7 @@ class Connections:
         """
         address, channel = str(use.instance), self._channel(use.instance)
         tried.add(use.instance)
-        if len(self._instances) == 1:
+        if self._instances.others(()) == 1:
             return channel
         if channel.get_state() is grpc.ChannelConnectivity.READY:
             return channel

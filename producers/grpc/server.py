@@ -1,7 +1,6 @@
 """Runs a gRPC service until it is asked to stop: health, reflection, bounded connections and an orderly end."""
 
 import asyncio
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -15,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from cdc.logs import FieldLogger
 from cdc.service import FAILURE, NOT_STARTED, StartError
+from cdc.signals import STOP
 from producers.discovery.registration import Registration
 from producers.grpc import streams
 from producers.grpc.calls import Calls
@@ -24,8 +24,6 @@ from producers.rest.settings import ListenerSettings
 GRACE_S = 10.0  # how long calls that are under way may take when the service is to stop
 LAST_ANSWERS_S = 0.2  # until what was answered last is on its way
 MAX_CALLS = 1000  # at once; more are refused, with RESOURCE_EXHAUSTED or CANCELLED
-
-STOP = (signal.SIGTERM, signal.SIGINT)
 
 OPTIONS = {
     "grpc.so_reuseport": 0,  # a port that somebody else has is refused, not shared

@@ -3,15 +3,13 @@
 import time
 from collections.abc import Iterable
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Depends
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cdc.context import MessageContext, is_sampled, next_traceparent
-from cdc.ids import new_id
+from cdc.context import CORRELATION_ID, TRACEPARENT, MessageContext, context_from, is_sampled
 from cdc.logs import FieldLogger
 from cdc.thinning import CLIENTS
 from cdc.tracing.spans import Doing, span_id_of
@@ -20,11 +18,10 @@ from producers.rest.figures import WATCHED
 from producers.rest.metrics import RequestTimes
 from producers.rest.problems import ProblemError, response_of
 
-CORRELATION_ID = "x-correlation-id"
-TRACEPARENT = "traceparent"
 ABANDONED = 499
 """What is logged as the status where the client hung up before it was answered; nobody receives it."""
-_CORRELATION_ID, _TRACEPARENT = _IDS = (CORRELATION_ID.encode(), TRACEPARENT.encode())
+_TRACEPARENT = TRACEPARENT.encode()
+_IDS = frozenset({CORRELATION_ID.encode(), _TRACEPARENT})
 LONGEST_PATH = 500  # as told in a trace
 
 log = FieldLogger(__name__)
@@ -85,30 +82,19 @@ class RequestContext:
 
 
 def context_of(headers: Iterable[tuple[bytes, bytes]]) -> MessageContext:
-    """Return the context of a request: the caller's correlation and trace where it sent them, and a span of our own.
-
-    Ids that are no ids are passed over, not refused: they are the caller's diagnostics, not its request.
+    """Return the context of a request.
 
     Args:
         headers: Names, in lower case, and values; of several with one name the first one counts.
     """
-    sent = {name: value.decode("latin-1") for name, value in reversed([*headers]) if name in _IDS}
-    return MessageContext(
-        correlation_id=_uuid(sent.get(_CORRELATION_ID)) or new_id(),
-        traceparent=next_traceparent(sent.get(_TRACEPARENT)),
-    )
+    sent = [(name, value) for name, value in headers if name in _IDS]
+    return context_from({k.decode("latin-1"): v.decode("latin-1") for k, v in reversed(sent)})
 
 
 def answer_headers(scope: Scope) -> dict[str, str]:
     """Return the headers of the request's answer, whatever that will be; more may be put in until it begins."""
     headers: dict[str, str] = scope["state"]["answer_headers"]
     return headers
-
-
-def headers_of(context: MessageContext) -> dict[str, str]:
-    """Return the headers that carry a context on to the next service."""
-    headers = {CORRELATION_ID: str(context.correlation_id)}
-    return headers if context.traceparent is None else {**headers, TRACEPARENT: context.traceparent}
 
 
 async def _current(request: Request) -> MessageContext:
@@ -119,13 +105,6 @@ async def _current(request: Request) -> MessageContext:
 
 Context = Annotated[MessageContext, Depends(_current)]
 """Endpoint parameter that receives the request's context."""
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None
 
 
 def _identity(context: MessageContext) -> dict[str, object]:

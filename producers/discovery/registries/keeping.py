@@ -77,6 +77,11 @@ class Keeping(ABC):
 
     @asynccontextmanager
     async def registered(self, service: str, instance: Instance) -> AsyncIterator[None]:
+        """Keep the instance registered, and renewed as the registry wants it, until the block ends.
+
+        A registry that is away does not keep the service from starting: it is told when it is back. One that has
+        forgotten the instance is told again. At the end the instance is deregistered, in bounded time.
+        """
         fields = {
             "registry": self.name,
             "as": service,

@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,15 +44,11 @@ class Keyring:
     Args:
         database_url: libpq URL of the role that may read keys.
         max_age_s: How old what is known may be, in seconds.
-        clock: Tells the time since some moment, in seconds.
     """
 
-    def __init__(
-        self, database_url: str, *, max_age_s: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, database_url: str, *, max_age_s: float) -> None:
         self._url = database_url
         self._max_age_s = max_age_s
-        self._clock = clock
         self._keys: dict[str, KnownKey] = {}
         self._revision = NOTHING_SEEN
         self._known_at: float | None = None
@@ -65,7 +61,7 @@ class Keyring:
             CredentialError: it is unknown, revoked or expired.
             UncheckedError: what is known of keys is too old, or nothing is known yet.
         """
-        if self._known_at is None or self._clock() - self._known_at > self._max_age_s:
+        if self._known_at is None or time.monotonic() - self._known_at > self._max_age_s:
             raise UncheckedError("the database that has the API keys cannot be reached")
         known = self._keys.get(key.key_id)
         is_its = hmac.compare_digest(key.digest, known.digest if known else _NOBODYS)
@@ -98,7 +94,7 @@ class Keyring:
 
     async def _look(self, pool: Pool) -> None:
         """Learn what has changed; where the database was put back to an earlier state, everything."""
-        asked_at, kept = self._clock(), self._keys
+        asked_at, kept = time.monotonic(), self._keys
         rows = await _changed(pool, since=self._revision)
         if rows[0][0] < self._revision:
             rows, kept = await _changed(pool, since=NOTHING_SEEN), {}

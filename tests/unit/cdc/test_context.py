@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from cdc.context import TRACEPARENT, MessageContext, next_traceparent
+from cdc.context import TRACE_CONTEXT, MessageContext, next_traceparent
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
@@ -20,7 +20,7 @@ def test_the_next_span_stays_in_the_trace_and_keeps_its_flags() -> None:
 )
 def test_a_new_trace_begins_where_there_is_none(broken: str | None) -> None:
     started = next_traceparent(broken)
-    assert TRACEPARENT.fullmatch(started)
+    assert TRACE_CONTEXT.fullmatch(started)
     assert "0af7651916cd43dd8448eb211c80319c" not in started
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from cdc.context import TRACEPARENT, is_sampled, next_traceparent
+from cdc.context import TRACE_CONTEXT, is_sampled, next_traceparent
 from cdc.due import RetryPolicy
 from cdc.ids import new_id
 from cdc.tracing.spans import ROUNDING_NS, derived_id, ns_of, span_id_of
@@ -249,6 +249,6 @@ def test_a_dead_letter_of_what_has_no_trace_begins_one_that_nobody_records(
     with recorded() as spans:
         asyncio.run(run())
     [carried] = told
-    assert TRACEPARENT.fullmatch(carried or "")
+    assert TRACE_CONTEXT.fullmatch(carried or "")
     assert not is_sampled(carried)
     assert spans == []

@@ -10,7 +10,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.responses import Response, StreamingResponse
 
-from cdc.context import TRACEPARENT
+from cdc.context import TRACE_CONTEXT
 from cdc.logs import KeyValueFormatter
 from producers.rest import limits
 from producers.rest.app import build_app
@@ -134,7 +134,7 @@ def test_a_trace_goes_on_with_a_span_of_its_own() -> None:
 @pytest.mark.parametrize("header", ["nonsense", f"00-{'0' * 32}-b7ad6b7169203331-01"])
 def test_a_broken_trace_begins_anew(header: str) -> None:
     begun = request("GET", "/trace", headers={"traceparent": header}).json()
-    assert TRACEPARENT.fullmatch(begun)
+    assert TRACE_CONTEXT.fullmatch(begun)
     assert "0" * 32 not in begun
 
 
