@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cdc.service import load
 from producers.orders.bootstrap import Settings, create_app
-from producers.rest.idempotency.transaction import Answer, KeyedTransaction
+from producers.rest.idempotency.transaction import KeptAnswer, KeyedTransaction
 from producers.rest.server import run
 
 
@@ -36,7 +36,7 @@ def die() -> None:
 
 
 async def die_before_the_commit(
-    _: KeyedTransaction, answer: Answer, *, kept_for: timedelta
+    _: KeyedTransaction, answer: KeptAnswer, *, kept_for: timedelta
 ) -> None:
     assert (answer.status, kept_for > timedelta()) == (201, True)
     die()

@@ -8,9 +8,9 @@ from typing import Any
 
 import grpc
 
-from producers.grpc.calls import Calls
 from producers.grpc.context import current_context
 from producers.grpc.errors import RefusedError
+from producers.grpc.interceptor import Calls
 from producers.grpc.server import Offered, Running, listening
 from producers.grpc.streams import OPENED
 from schemas.rpc.loyalty.v1 import loyalty_pb2 as loyalty

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from consumers.webhooks.calls import Outcome, call
 from producers.webhooks.addresses import Policy
-from producers.webhooks.calls import Outcome, call
 from tests import plain_http
 from tests.stack import RunningStack
 

@@ -31,10 +31,10 @@ from cdc.tracing.spans import (
     span_id_of,
     with_span_id,
 )
+from consumers.webhooks.calls import Outcome, call
 from consumers.webhooks.domain import SWIFT_S, Decision, decide
 from producers.webhooks import handlers as endpoints
 from producers.webhooks.addresses import Policy
-from producers.webhooks.calls import Outcome, call
 from producers.webhooks.sealing import Seal, UnsealError
 from producers.webhooks.signing import sign
 from schemas.messages.webhooks import EndpointDisabled

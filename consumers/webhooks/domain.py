@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from producers.webhooks.calls import Outcome
+from consumers.webhooks.calls import Outcome
 
 PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Pauses before the second attempt and those after it, in seconds: 75.6 hours in all, as the specification suggests."""

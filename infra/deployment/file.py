@@ -32,7 +32,7 @@ from infra.deployment.databases import (
 )
 from infra.paths import expanded
 from infra.services import SERVICES, SUPERUSER
-from producers.discovery import addresses
+from producers.discovery import service_url
 from schemas.registry_settings import RegistrySettings, RegistrySettingsError
 
 VARIABLE = "TAILRACE_DEPLOYMENT"
@@ -81,7 +81,7 @@ def _addresses(text: str) -> str:
 
 def _service_address(text: str) -> str:
     """Return where a service is: one address, or where to ask for several."""
-    addresses.read(text)
+    service_url.read(text)
     return text.rstrip("/")
 
 

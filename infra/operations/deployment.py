@@ -9,7 +9,7 @@ from infra.deployment import Capture, Deployment
 from infra.errors import RequestError
 from infra.processes import environment_of
 from infra.services import SERVICES
-from producers.discovery import addresses
+from producers.discovery import service_url
 from producers.discovery.instances import Instance
 
 LOOKUP_S = 10.0
@@ -70,7 +70,7 @@ def instances(deployment: Deployment, where: str) -> Sequence[Instance]:
         where: A service, or a URL such as services are told of each other.
     """
     url = deployment.url_of(where) if where in {each.name for each in SERVICES} else where
-    return sorted(asyncio.run(addresses.look_up(addresses.read(url), timeout_s=LOOKUP_S)))
+    return sorted(asyncio.run(service_url.look_up(service_url.read(url), timeout_s=LOOKUP_S)))
 
 
 def require_place(text: str) -> None:
@@ -82,6 +82,6 @@ def require_place(text: str) -> None:
     if text in {each.name for each in SERVICES}:
         return
     try:
-        addresses.read(text)
+        service_url.read(text)
     except ValueError as error:
         raise ValueError(f"it is no service of ours, and a URL {error}") from None

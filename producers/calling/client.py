@@ -42,8 +42,8 @@ from producers.discovery.instances import Instance
 from producers.discovery.service_instances import ServiceInstances
 from producers.rest.access.api_key import ApiKey
 from producers.rest.deadlines import current_trace
-from producers.rest.patience import patience_headers, retries_allowed, without_reserve
 from producers.rest.problems import ProblemError, unavailable
+from producers.rest.timeout_headers import patience_headers, retries_allowed, without_reserve
 from schemas.rest.problem import TOO_SLOW
 
 KEEPALIVE_S = 2.0

@@ -18,8 +18,8 @@ from dns.name import from_text
 from dns.rdatatype import AAAA, SRV, A, RdataType
 from dns.resolver import NXDOMAIN, Answer, NoAnswer
 
-from producers.discovery.addresses import host_and_port, options_of
 from producers.discovery.instances import Instance, SourceError
+from producers.discovery.service_url import host_and_port, options_of
 
 LEAST_TTL_S = 1.0
 MOST_TTL_S = 60.0

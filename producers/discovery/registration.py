@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cdc.service import StartError
 from producers.discovery.instances import Instance
-from producers.discovery.registries.address import host_and_port
+from producers.discovery.registries.registry_url import host_and_port
 
 if TYPE_CHECKING:  # it brings an HTTP client, which a service without a registry need not load
     from producers.discovery.registries.keeping import Keeping

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 
 from cdc.chores import cancel
-from producers.discovery.addresses import read
 from producers.discovery.balancer import Balancer, Use
 from producers.discovery.instances import Instance
 from producers.discovery.resolver import Resolver
+from producers.discovery.service_url import read
 
 
 class ServiceInstances:

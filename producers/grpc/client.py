@@ -14,7 +14,7 @@ from cdc.deadline import current_deadline
 from cdc.tracing.spans import Doing, doing
 from producers.calling.settings import CallSettings
 from producers.calling.target import Target
-from producers.discovery.addresses import HTTP, Address, read
+from producers.discovery.service_url import HTTP, Address, read
 from producers.grpc.connections import Connections
 from producers.grpc.context import current_context
 from producers.grpc.errors import LEAST_S

@@ -17,7 +17,7 @@ from cdc.service import FAILURE, NOT_STARTED, StartError
 from cdc.signals import STOP
 from producers.discovery.registration import Registration
 from producers.grpc import streams
-from producers.grpc.calls import Calls
+from producers.grpc.interceptor import Calls
 from producers.grpc.metrics import telling
 from producers.rest.settings import ListenerSettings
 

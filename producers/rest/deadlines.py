@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cdc.deadline import LEAST_S, Deadline, DeadlineExceededError, within
 from producers.rest.event_stream import begins_stream
-from producers.rest.patience import budget_s, repeats_itself, retries_allowed
 from producers.rest.problems import ProblemError, response_of
+from producers.rest.timeout_headers import budget_s, repeats_itself, retries_allowed
 from schemas.rest.problem import DEADLINE_EXCEEDED, TOO_SLOW
 
 GRACE_S = 0.02

@@ -29,10 +29,10 @@ from producers.rest.deadlines import current_trace, too_late
 from producers.rest.figures import HEALTHY
 from producers.rest.idempotency.exchange import current_exchange
 from producers.rest.limits import AnswerLimits
-from producers.rest.patience import MOST_RESERVE_S
 from producers.rest.problems import ProblemError, answers, response_of, unavailable
 from producers.rest.settings import ServiceSettings
 from producers.rest.state import of_state
+from producers.rest.timeout_headers import MOST_RESERVE_S
 from schemas.message import Message
 from schemas.rest.problem import UNAVAILABLE
 

@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from producers.calling.client import open_client
 from producers.calling.settings import CallSettings
-from producers.discovery.addresses import ServiceUrl
+from producers.discovery.service_url import ServiceUrl
 from producers.grpc.client import GrpcUrl, open_channel_if
 from producers.rest.app import build_app
 from producers.rest.settings import ServiceSettings

@@ -15,9 +15,9 @@ from cdc.deadline import current_deadline
 from cdc.logs import FieldLogger
 from cdc.requests.errors import RequestError
 from producers.rest.idempotency.exchange import current_exchange
-from producers.rest.patience import without_reserve
 from producers.rest.problems import ProblemError
 from producers.rest.state import of_state
+from producers.rest.timeout_headers import without_reserve
 from schemas.messages.inventory import GetStock, Stock
 from schemas.rest.orders import OUT_OF_STOCK, short_of
 

@@ -15,8 +15,8 @@ import pytest
 from cdc.deadline import Deadline, within
 from producers.calling.client import ServiceClient
 from producers.calling.target import Target
-from producers.discovery.addresses import read
 from producers.discovery.instances import Instance, SourceError
+from producers.discovery.service_url import read
 from producers.grpc.client import Channel, open_channel
 from producers.rest.problems import ProblemError
 from producers.storefront.bootstrap import Settings, create_app

@@ -26,7 +26,7 @@ from infra.local.probe import wait_until
 from infra.services import RETENTION, SUPERUSER
 from producers.orders.bootstrap import Settings
 from producers.rest.idempotency import transaction
-from producers.rest.idempotency.transaction import Answer, AnsweredError, KeyedTransaction
+from producers.rest.idempotency.transaction import AnsweredError, KeptAnswer, KeyedTransaction
 from producers.rest.problems import ProblemError
 from tests import plain_http
 from tests.orders_service import orders_alone, orders_service
@@ -355,7 +355,7 @@ def test_what_fails_in_one_block_leaves_the_block_before_it_and_the_claim(
                             raise LookupError
                 with pytest.raises(ProblemError, match="still being worked on"):
                     await KeyedTransaction(connect, place, request).begin(wait_s=0.01)
-            answer = Answer(404, [(b"a", b"\xff")], bytes(range(256)))
+            answer = KeptAnswer(404, [(b"a", b"\xff")], bytes(range(256)))
             await first.keep(answer, kept_for=timedelta(seconds=10))
             await first.end()
             with pytest.raises(AnsweredError) as raised:
@@ -388,9 +388,9 @@ def test_a_twin_that_the_claim_did_not_see_is_met_when_the_answer_is_kept(
                 [place, request if asks_the_same else place],
             )
             with pytest.raises(AnsweredError if asks_the_same else ProblemError) as raised:
-                await late.keep(Answer(201, [], b"late"), kept_for=timedelta(hours=1))
+                await late.keep(KeptAnswer(201, [], b"late"), kept_for=timedelta(hours=1))
             if isinstance(raised.value, AnsweredError):
-                assert raised.value.answer == Answer(201, [], b"twin")
+                assert raised.value.answer == KeptAnswer(201, [], b"twin")
             else:
                 assert "another request" in str(raised.value)
             await late.end()
@@ -403,7 +403,7 @@ def test_a_refusal_gives_way_to_a_twin_that_came_in_between(
     settings: Settings, postgres: "psycopg.Connection[Any]"
 ) -> None:
     place, request = new_id().bytes * 2, new_id().bytes * 2
-    refusal, done = Answer(404, [], b"refused"), Answer(201, [], b"done")
+    refusal, done = KeptAnswer(404, [], b"refused"), KeptAnswer(201, [], b"done")
 
     async def scenario() -> None:
         async with open_pool(settings.database_url) as pool:

@@ -17,7 +17,7 @@ from infra.grpc_health import NotServingError, require_serving
 from infra.operations.doctor.captures import of_each
 from infra.operations.doctor.check import Check, Trouble
 from infra.services import RETENTION, SERVICES
-from producers.discovery import addresses
+from producers.discovery import service_url
 from schemas.proxies import heeded
 from schemas.registry_subjects import Subjects
 
@@ -101,10 +101,10 @@ def _serves(base: Callable[[], str]) -> str:
 
 def _urls(url: str) -> Sequence[str]:
     """Return the URL of each instance of a service."""
-    address = addresses.read(url)
-    if urlsplit(url).scheme in addresses.HTTP:
+    address = service_url.read(url)
+    if urlsplit(url).scheme in service_url.HTTP:
         return [url]
-    found = asyncio.run(addresses.look_up(address, timeout_s=TIMEOUT_S))
+    found = asyncio.run(service_url.look_up(address, timeout_s=TIMEOUT_S))
     if not found:
         raise Trouble(f"there is no instance at {url}", "start one, or see to what tells of them")
     return [f"http://{each}" for each in sorted(found)]

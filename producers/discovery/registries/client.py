@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from producers.discovery.instances import SourceError
-from producers.discovery.registries.address import Options, RegistryAddress
+from producers.discovery.registries.registry_url import Options, RegistryAddress
 
 CONNECT_TIMEOUT_S = 1.0
 TOLD_CHARACTERS = 200  # of what a registry says when it refuses

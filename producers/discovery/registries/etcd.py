@@ -16,11 +16,6 @@ from pydantic import Field
 
 from cdc.logs import FieldLogger
 from producers.discovery.instances import Instance, SourceError
-from producers.discovery.registries.address import (
-    Options,
-    RegistryAddress,
-    SecretFile,
-)
 from producers.discovery.registries.client import (
     RegistryClient,
     document,
@@ -30,6 +25,11 @@ from producers.discovery.registries.client import (
 )
 from producers.discovery.registries.keeping import RENEWALS, Keeping
 from producers.discovery.registries.reading import instance_of
+from producers.discovery.registries.registry_url import (
+    Options,
+    RegistryAddress,
+    SecretFile,
+)
 
 PORT = 2379
 AUTHENTICATE = "/v3/auth/authenticate"

@@ -17,12 +17,6 @@ import httpx2
 from pydantic import Field
 
 from producers.discovery.instances import Instance, SourceError
-from producers.discovery.registries.address import (
-    Options,
-    RegistryAddress,
-    Seconds,
-    SecretFile,
-)
 from producers.discovery.registries.client import (
     RegistryClient,
     document,
@@ -32,6 +26,12 @@ from producers.discovery.registries.client import (
 )
 from producers.discovery.registries.keeping import RENEWALS, Keeping
 from producers.discovery.registries.reading import instance_of, read_all
+from producers.discovery.registries.registry_url import (
+    Options,
+    RegistryAddress,
+    Seconds,
+    SecretFile,
+)
 
 PORT = 8761
 FOLDER = ("eureka",)

@@ -8,8 +8,8 @@ import grpc
 
 from cdc.database import Pool, borrow
 from cdc.deadline import Deadline, within
-from producers.grpc.calls import LONGEST_S
 from producers.grpc.errors import RefusedError
+from producers.grpc.interceptor import LONGEST_S
 from producers.grpc.streams import OPENED
 from producers.orders.domain import Order, Status
 from producers.orders.handlers import OrderNotFoundError, find_order

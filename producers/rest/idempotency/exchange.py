@@ -17,7 +17,12 @@ from cdc.database import Connection
 from cdc.deadline import current_deadline
 from cdc.logs import FieldLogger
 from producers.rest.idempotency.key import IDEMPOTENCY_KEY, fingerprint, key_of, passed_on, place_of
-from producers.rest.idempotency.transaction import Answer, AnsweredError, Connect, KeyedTransaction
+from producers.rest.idempotency.transaction import (
+    AnsweredError,
+    Connect,
+    KeptAnswer,
+    KeyedTransaction,
+)
 
 REPLAYED = "idempotent-replayed"
 WAIT_S = 2.0
@@ -141,7 +146,7 @@ class Exchange:
         start, *bodies = self._unsent
         if start["status"] < SERVER_ERROR:
             body = b"".join(message.get("body", b"") for message in bodies)
-            answer = Answer(start["status"], start["headers"], body)
+            answer = KeptAnswer(start["status"], start["headers"], body)
             await transaction.keep(answer, kept_for=self._kept_for)
 
     def _marked(self, message: Message) -> Message:
@@ -158,7 +163,7 @@ def current_exchange() -> Exchange | None:
     return _current.get()
 
 
-def _messages(answer: Answer) -> list[Message]:
+def _messages(answer: KeptAnswer) -> list[Message]:
     return [
         {"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)},
         {"type": "http.response.body", "body": answer.body},

@@ -28,7 +28,7 @@ _Row = tuple[bytes, int, list[list[str]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class KeptAnswer:
     """An answer as it went out, but for what is told of each exchange anew."""
 
     status: int
@@ -39,7 +39,7 @@ class Answer:
 class AnsweredError(Exception):
     """The request was answered before: nothing is done, and that answer is given again."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: KeptAnswer) -> None:
         super().__init__("this request was answered before")
         self.answer = answer
 
@@ -107,7 +107,7 @@ class KeyedTransaction:
             raise
         self._has_effect = True
 
-    async def keep(self, answer: Answer, *, kept_for: timedelta) -> None:
+    async def keep(self, answer: KeptAnswer, *, kept_for: timedelta) -> None:
         """Commit the effect together with its answer.
 
         Raises:
@@ -209,7 +209,7 @@ class KeyedTransaction:
             detail = "this Idempotency-Key was sent with another request before; send this one with a key of its own"
             raise ProblemError(422, detail, kind=KEY_REUSED)
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        raise AnsweredError(Answer(status, raw, body))
+        raise AnsweredError(KeptAnswer(status, raw, body))
 
 
 def _outstanding() -> ProblemError:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import httpx2
 
 from producers.rest.deadlines import Deadlines
-from producers.rest.patience import TIMEOUT
+from producers.rest.timeout_headers import TIMEOUT
 from tests.bench.figures import percentile
 from tests.bench.sync.layers import without
 from tests.hops import client_of, hop, served, until

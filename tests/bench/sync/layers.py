@@ -13,8 +13,8 @@ from cdc.ids import new_id
 from producers.calling.client import ServiceClient
 from producers.orders.bootstrap import Settings, create_app
 from producers.rest.deadlines import Deadlines
-from producers.rest.patience import TIMEOUT
 from producers.rest.shedding import Shedding
+from producers.rest.timeout_headers import TIMEOUT
 from tests.bench.errors import BenchError
 from tests.bench.figures import percentile
 from tests.hops import client_of, served

@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from producers.rest.deadlines import Deadlines
-from producers.rest.patience import TIMEOUT
 from producers.rest.shedding import Shedding
+from producers.rest.timeout_headers import TIMEOUT
 from tests.bench.errors import BenchError
 from tests.bench.outcome import Run
 from tests.bench.sync import chain, layers

@@ -18,9 +18,9 @@ from cdc.service import StartError
 from producers.calling.client import ServiceClient
 from producers.rest.access.api_key import ApiKey
 from producers.rest.body import JsonRoute
-from producers.rest.patience import retries_allowed
 from producers.rest.problems import ProblemError
 from producers.rest.settings import RequestSettings
+from producers.rest.timeout_headers import retries_allowed
 from tests.hops import (
     CONTEXT,
     Scripted,

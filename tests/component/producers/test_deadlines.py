@@ -16,9 +16,9 @@ from starlette.types import Message, Receive, Scope, Send
 from cdc.deadline import current_deadline
 from producers.rest.body import JsonRoute
 from producers.rest.deadlines import GRACE_S, Deadlines, GivenUp, current_trace
-from producers.rest.patience import budget_s, without_reserve
 from producers.rest.problems import ProblemError
 from producers.rest.settings import RequestSettings
+from producers.rest.timeout_headers import budget_s, without_reserve
 from tests.answers import assert_problem
 from tests.hops import PATIENCE_S, app_of, asked, client_of, hop, served
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from cdc.chores import cancel
 from producers.discovery import resolver as resolving
-from producers.discovery.addresses import SOURCES, read
 from producers.discovery.balancer import MOST_EJECTED_S, Balancer, NoInstanceError, Policy
 from producers.discovery.dns import JITTER, LEAST_TTL_S, MOST_TTL_S, held_s
 from producers.discovery.instances import Instance, SourceError
 from producers.discovery.resolver import MOST_PAUSE_S, Resolver, pause_s
+from producers.discovery.service_url import SOURCES, read
 from tests.hops import until
 
 A, B, C, D = (Instance(f"10.0.0.{number}", 8001) for number in range(1, 5))

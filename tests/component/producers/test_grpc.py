@@ -19,9 +19,9 @@ from cdc.context import MessageContext
 from cdc.deadline import Deadline, DeadlineExceededError, within
 from cdc.ids import new_id
 from cdc.service import StartError
-from producers.grpc.calls import LONGEST_S, Calls
 from producers.grpc.client import open_channel
 from producers.grpc.errors import RefusedError
+from producers.grpc.interceptor import LONGEST_S, Calls
 from producers.grpc.metrics import telling
 from producers.users.rpc.loyalty_client import LoyaltyClient
 from schemas.rpc.loyalty.v1 import loyalty_pb2 as loyalty

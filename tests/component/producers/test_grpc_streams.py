@@ -16,9 +16,9 @@ from cdc.context import MessageContext
 from cdc.deadline import Deadline, current_deadline, within
 from cdc.ids import new_id
 from producers.grpc import client, server
-from producers.grpc.calls import AGAIN, Calls
 from producers.grpc.client import open_channel
 from producers.grpc.errors import RefusedError
+from producers.grpc.interceptor import AGAIN, Calls
 from producers.grpc.streams import Stream, StreamBounds, Streams
 from schemas.rpc.orders.v1 import orders_pb2 as orders
 from schemas.rpc.orders.v1.orders_pb2_grpc import OrderServiceStub

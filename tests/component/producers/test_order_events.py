@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from producers.discovery.instances import Instance
 from producers.grpc import connections
-from producers.grpc.calls import Calls
 from producers.grpc.errors import RefusedError
+from producers.grpc.interceptor import Calls
 from producers.grpc.streams import StreamBounds, Streams
 from producers.rest import event_stream, limits
 from producers.storefront import orders_watch

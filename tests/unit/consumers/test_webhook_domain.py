@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from consumers.webhooks.calls import Outcome
 from consumers.webhooks.domain import GIVEN_UP_AFTER, PAUSES_S, SLOWED_S, decide
 from consumers.webhooks.handlers import MOST_BYTES, Wish, fitting_body
-from producers.webhooks.calls import Outcome
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from producers.webhooks import calls
+from consumers.webhooks import calls
+from consumers.webhooks.calls import Outcome, call, retry_after_s
 from producers.webhooks.addresses import Admitted, Policy, RefusedUrlError, admit
-from producers.webhooks.calls import Outcome, call, retry_after_s
 from tests.certificates import self_signed
 from tests.dns_server import DnsServer
 from tests.hops import black_hole
