@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 
 import httpx2
-import psutil
 import pytest
 from confluent_kafka.admin import AdminClient
 
@@ -226,7 +225,7 @@ def test_down_ends_everything_even_without_supervisord(stack: RunningStack) -> N
     assert parts == {"stopped"}
     assert "processes that nobody supervised" in stack.cli("down").stdout
     assert leftovers.find(stack.settings.home) == []
-    assert not any(psutil.pid_exists(process.pid) for process in found)
+    assert not any(process.is_running() for process in found)
     assert stack.cli("status", check=False).returncode == 1
     stack.cli("up")
     assert stack.is_running()
