@@ -149,14 +149,14 @@ def test_sending_goes_on_when_the_orders_service_comes_back(
     stack: RunningStack, tmp_path: Path
 ) -> None:
     """An order whose answer is lost is sent again under its key, so that none stays unknown."""
-    path = str(purchases(tmp_path, ROWS * 8))
+    path = str(purchases(tmp_path, ROWS * 20))
     with running(stack, "--file", path, "--timeout", "60", "--concurrency", "1") as process:
         wait_for_progress(process)
         stack.kill("orders")
         printed, said = process.communicate(timeout=180)
     assert printed, said
     figures = json.loads(printed)
-    assert figures["placed"] == len(ROWS) * 8, figures
+    assert figures["placed"] == len(ROWS) * 20, figures
     assert figures["unknown"] == figures["unfinished"] == figures["unsent"] == 0
     assert figures["refused"] == 0
     assert figures["totals"]["USD"]["match"]
